@@ -1,0 +1,101 @@
+"""The contract: what the bytes that go in and out of a model mean, as one JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from tflitekit.errors import ContractError
+from tflitekit.preprocessing import Preprocessing
+
+__all__ = ["Contract", "Quantization", "TensorSpec", "load_labels"]
+
+
+class Quantization(BaseModel):
+    """Affine quantization, ``real = scale * (stored - zero_point)``; several scales are per channel on ``axis``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
+    axis: int | None = None
+
+
+class TensorSpec(BaseModel):
+    """One tensor: the name that users address it by, its shape (-1 is dynamic) and its stored type."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    quantization: Quantization | None = None
+
+    def describe(self) -> str:
+        """Returns 'name dtype[shape] (scale, zero point)'."""
+        text = f"{self.name} {self.dtype}[{', '.join('?' if d < 0 else str(d) for d in self.shape)}]"
+        if self.quantization and len(self.quantization.scale) == 1:
+            text += f" scale {self.quantization.scale[0]:.6g}, zero point {self.quantization.zero_point[0]}"
+        return text
+
+
+class Contract(BaseModel):
+    """What goes in, what comes out, and what lies between a file on disk and the input tensor.
+
+    Attributes:
+        output_meaning: 'probabilities' where the model ends in softmax or sigmoid, 'values' otherwise
+            (logits or regression values: the ranking of classes is the same).
+        labels: Class names in the order of the model's output, or None for data without classes.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: Literal[1] = 1
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    preprocessing: Preprocessing
+    labels: tuple[str, ...] | None = None
+    output_meaning: Literal["probabilities", "values"] = "values"
+
+
+def load_labels(path: str | Path) -> tuple[str, ...]:
+    """Reads class names: one a line, or a JSON list, or a JSON object from index to name.
+
+    Raises:
+        ContractError: The file is missing, empty or malformed.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError(f"The labels file {path} cannot be read: {error}.") from error
+    if path.suffix.lower() == ".json":
+        labels = _labels_from_json(path, text)
+    else:
+        labels = tuple(line.strip() for line in text.rstrip().splitlines())
+    if not labels or not any(labels):
+        raise ContractError(
+            f"The labels file {path} is empty.", fix="Write one class name a line, in output order."
+        )
+    return labels
+
+
+def _labels_from_json(path: Path, text: str) -> tuple[str, ...]:
+    wrong = ContractError(
+        f"The labels file {path} is not a JSON list of names or an object from index to name.",
+        fix='Write ["cat", "dog"] or {"0": "cat", "1": "dog"}.',
+    )
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise wrong from error
+    if isinstance(content, dict):
+        if sorted(content, key=str) != sorted((str(i) for i in range(len(content))), key=str):
+            raise wrong
+        content = [content[str(i)] for i in range(len(content))]
+    if not isinstance(content, list) or not all(isinstance(name, str) for name in content):
+        raise wrong
+    return tuple(content)

@@ -1,0 +1,101 @@
+"""The errors that the kit raises: what happened, why, and what to do next.
+
+One root class, caught once in the command line, which turns it into a message and an exit code.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = [
+    "BusyError",
+    "CheckFailedError",
+    "ContractError",
+    "ConversionError",
+    "DataError",
+    "MissingDependencyError",
+    "ModelError",
+    "StorageError",
+    "TflitekitError",
+    "UsageError",
+    "disk_errors",
+]
+
+
+class TflitekitError(Exception):
+    """Root of all errors of the kit.
+
+    Args:
+        what: One sentence that says what happened, in the user's own names.
+        why: The reason, where there is more to say.
+        fix: What to do next.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, *, why: str | None = None, fix: str | None = None) -> None:
+        self.what, self.why, self.fix = what, why, fix
+        super().__init__("\n".join(part for part in (what, why, fix) if part))
+
+
+class UsageError(TflitekitError):
+    """An option or argument that cannot be."""
+
+
+class ModelError(TflitekitError):
+    """A model (Keras, SavedModel or ``.tflite``) that is missing, broken or cannot be used."""
+
+
+class DataError(TflitekitError):
+    """A data set that is missing, broken or does not fit the model."""
+
+
+class ContractError(TflitekitError):
+    """Preprocessing or labels that are malformed or do not fit the model."""
+
+
+class MissingDependencyError(TflitekitError):
+    """An optional package that is needed and not installed."""
+
+
+class BusyError(TflitekitError):
+    """Another run is writing into the same folder."""
+
+
+class StorageError(TflitekitError):
+    """The disk is full or a file cannot be written."""
+
+
+class ConversionError(TflitekitError):
+    """A scheme that could not be built, or whose file does not keep its promise."""
+
+    exit_code = 1
+
+
+class CheckFailedError(TflitekitError):
+    """A constraint or a check that was not met."""
+
+    exit_code = 1
+
+
+@contextmanager
+def disk_errors(path: Path, *, kept: str = "Files that were already finished are kept.") -> Iterator[None]:
+    """Turns the operating system's write errors below into a `StorageError` that names ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise StorageError(
+                f"The disk is full: could not write {path}.",
+                why=kept,
+                fix="Free some space and run the same command again: it continues where it stopped.",
+            ) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EISDIR):
+            raise StorageError(
+                f"Cannot write {path}: {error.strerror}.",
+                fix="Choose a folder that you may write to with --out.",
+            ) from error
+        raise

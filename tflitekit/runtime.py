@@ -1,0 +1,135 @@
+"""The LiteRT interpreter behind names and real numbers: no TensorFlow, no tensor indices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from tflitekit.contract import TensorSpec
+from tflitekit.errors import DataError, ModelError
+from tflitekit.graph import Graph, read_graph
+
+__all__ = ["Model", "dequantize", "quantize", "runtime_name"]
+
+Array = NDArray[Any]
+
+
+def runtime_name() -> str:
+    """Returns the runtime's name and version."""
+    return f"ai-edge-litert {version('ai-edge-litert')}"
+
+
+def quantize(values: Array, spec: TensorSpec) -> Array:
+    """Stores real values in the tensor's type: ``round(real / scale) + zero_point``, clipped to the type's range."""
+    dtype = np.dtype(spec.dtype)
+    if spec.quantization is None or dtype.kind == "f":
+        return values if values.dtype == dtype else values.astype(dtype)
+    limits = np.iinfo(dtype)
+    stored = np.rint(values / np.float32(spec.quantization.scale[0])) + spec.quantization.zero_point[0]
+    return np.clip(stored, limits.min, limits.max).astype(dtype)
+
+
+def dequantize(stored: Array, spec: TensorSpec) -> Array:
+    """Returns the real values of a tensor: ``scale * (stored - zero_point)`` as float32."""
+    if spec.quantization is None or stored.dtype.kind == "f":
+        return stored
+    real = stored.astype(np.float32) - np.float32(spec.quantization.zero_point[0])
+    return real * np.float32(spec.quantization.scale[0])
+
+
+class Model:
+    """A loaded ``.tflite`` file. Not thread-safe: one per thread.
+
+    Args:
+        path: The file.
+        threads: Threads of the interpreter.
+        graph: What `read_graph` says of it, where it was read already.
+
+    Raises:
+        ModelError: The runtime refuses the file.
+    """
+
+    def __init__(self, path: str | Path, *, threads: int = 1, graph: Graph | None = None) -> None:
+        self.path = Path(path)
+        self.graph = graph or read_graph(path)
+        self.inputs, self.outputs = self.graph.inputs, self.graph.outputs
+        try:
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise self._refused(error) from error
+        self._bind()
+
+    def _refused(self, error: Exception) -> ModelError:
+        flex = self.graph.select_tf_ops
+        return ModelError(
+            f"The runtime cannot run {self.path.name}.",
+            why=str(error).strip() or type(error).__name__,
+            fix=f"It needs the TensorFlow ops {', '.join(flex)}, which {runtime_name()} does not carry."
+            if flex
+            else "See 'tflitekit inspect' for its operators and the runtime version that they need.",
+        )
+
+    def _bind(self) -> None:
+        self._input_details = self._interpreter.get_input_details()
+        self._output_indices = [detail["index"] for detail in self._interpreter.get_output_details()]
+
+    @property
+    def batch(self) -> int:
+        """The fixed batch size; 1 where it is dynamic."""
+        shape = self.inputs[0].shape if self.inputs else ()
+        return shape[0] if shape and shape[0] > 0 else 1
+
+    def set_inputs(self, arrays: Sequence[Array]) -> None:
+        """Stores real values into the inputs, quantized where the tensor is; resizes dynamic dimensions.
+
+        Args:
+            arrays: One array per input with the batch dimension, in the model's order.
+
+        Raises:
+            DataError: A shape does not fit; the message names both.
+        """
+        resized = False
+        for spec, detail, values in zip(self.inputs, self._input_details, arrays, strict=True):
+            if tuple(detail["shape"]) != values.shape:
+                fits = len(spec.shape) == values.ndim and all(
+                    want in (-1, have) for want, have in zip(spec.shape, values.shape, strict=True)
+                )
+                if not fits:
+                    raise DataError(
+                        f"The input '{spec.name}' takes {list(spec.shape)}, the data are {list(values.shape)}."
+                    )
+                self._interpreter.resize_tensor_input(detail["index"], values.shape)
+                resized = True
+        if resized:
+            self._interpreter.allocate_tensors()
+            self._bind()
+        for spec, detail, values in zip(self.inputs, self._input_details, arrays, strict=True):
+            self._interpreter.set_tensor(detail["index"], quantize(values, spec))
+
+    def invoke(self) -> None:
+        """Runs the model on what the inputs hold.
+
+        Raises:
+            ModelError: The runtime reports a failure.
+        """
+        try:
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise self._refused(error) from error
+
+    def output(self, index: int = 0) -> Array:
+        """Returns the real values of one output, with the batch dimension."""
+        return dequantize(self._interpreter.get_tensor(self._output_indices[index]), self.outputs[index])
+
+    def run(self, arrays: Sequence[Array]) -> list[Array]:
+        """Sets inputs, invokes, and returns all outputs as real values, with the batch dimension."""
+        self.set_inputs(arrays)
+        self.invoke()
+        return [self.output(index) for index in range(len(self.outputs))]

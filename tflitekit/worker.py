@@ -1,0 +1,148 @@
+"""The child's side of `tflitekit.workers`: runs one task in a process of its own.
+
+``python -m tflitekit.worker serve``: a fork server. It imports TensorFlow once, then reads one JSON request a line
+from standard input and forks a child for each, so that no child pays for the import and a child that aborts
+takes nobody with it. TensorFlow must only be *imported* here, never used: its threads would not survive the fork.
+
+``python -m tflitekit.worker run REQUEST.json``: one task in a fresh interpreter, for systems that cannot fork and
+for measurements that want a clean process.
+
+A request names a function of the kit, its JSON arguments, and the files for the result and for what the task prints.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import selectors
+import signal
+import sys
+import time
+import traceback
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from tflitekit.errors import TflitekitError
+from tflitekit.files import write_json
+
+__all__ = ["main"]
+
+_PACKAGE = "tflitekit."
+
+
+def execute(request: dict[str, Any]) -> int:
+    """Runs one request and writes its result file; returns the exit code of the process."""
+    module_name, _, function_name = request["call"].partition(":")
+    if not module_name.startswith(_PACKAGE):
+        raise ValueError(f"{module_name} is not part of the kit")
+    result = Path(request["result"])
+    try:
+        function = getattr(importlib.import_module(module_name), function_name)
+        write_json(result, {"value": function(**request["arguments"])})
+    except TflitekitError as error:
+        details = {"type": type(error).__name__, "what": error.what, "why": error.why, "fix": error.fix}
+        write_json(result, {"error": details})
+        return 1
+    except Exception as error:
+        traceback.print_exc()
+        sys.stderr.flush()
+        write_json(result, {"exception": f"{type(error).__name__}: {error}"})
+        return 1
+    return 0
+
+
+def _redirect(log: str) -> None:
+    """Sends standard output and error, also those of C++ code, into the log; standard input is empty."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+
+
+def _serve() -> None:
+    """Reads requests until standard input closes, then ends all children and itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # nothing but answers may reach the parent's pipe
+    line = b""
+    while not line.endswith(b"\n"):  # unbuffered: what follows the first line belongs to the loop below
+        byte = os.read(0, 1)
+        if not byte:
+            return
+        line += byte
+    first = json.loads(line)
+    jobs = int(first["jobs"])
+    for module in first["preload"]:
+        importlib.import_module(module)
+
+    wake_read, wake_write = os.pipe()
+    os.set_blocking(wake_write, False)
+    signal.set_wakeup_fd(wake_write)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    selector = selectors.DefaultSelector()
+    selector.register(0, selectors.EVENT_READ)
+    selector.register(wake_read, selectors.EVENT_READ)
+    waiting: deque[dict[str, Any]] = deque()
+    running: dict[int, tuple[dict[str, Any], float]] = {}
+    buffer = b""
+    while True:
+        while waiting and len(running) < jobs:
+            request = waiting.popleft()
+            deadline = time.monotonic() + float(request["timeout_s"])
+            pid = os.fork()
+            if pid == 0:
+                _child(request)
+            running[pid] = (request, deadline)
+        for key, _ in selector.select(timeout=0.5 if running else None):
+            if key.fd == wake_read:
+                os.read(wake_read, 4096)
+                continue
+            chunk = os.read(0, 1 << 16)
+            if not chunk:
+                for pid in running:
+                    os.kill(pid, signal.SIGKILL)
+                os._exit(0)
+            *lines, buffer = (buffer + chunk).split(b"\n")
+            waiting.extend(json.loads(line) for line in lines if line.strip())
+        for pid, (request, deadline) in list(running.items()):
+            if time.monotonic() > deadline and not request.get("timed_out"):
+                request["timed_out"] = True
+                os.kill(pid, signal.SIGKILL)
+            finished, status = os.waitpid(pid, os.WNOHANG)
+            if finished:
+                del running[pid]
+                answer = {"id": request["id"], "exit": os.waitstatus_to_exitcode(status)}
+                answers.write(json.dumps(answer | {"timed_out": bool(request.get("timed_out"))}) + "\n")
+
+
+def _child(request: dict[str, Any]) -> None:
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        _redirect(request["log"])
+        code = execute(request)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:  # noqa: BLE001 - a forked child must never return into the server's loop
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def main() -> None:
+    """Entry point of both modes."""
+    if sys.argv[1] == "serve":
+        _serve()
+    else:
+        request = json.loads(Path(sys.argv[2]).read_text())
+        _redirect(request["log"])
+        sys.exit(execute(request))
+
+
+if __name__ == "__main__":
+    main()

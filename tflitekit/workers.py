@@ -1,0 +1,245 @@
+"""Runs tasks in child processes, so that a crash, an abort or a hang of one is one recorded failure."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tflitekit import errors
+from tflitekit.errors import ConversionError, TflitekitError
+
+__all__ = ["WorkerPool", "run_alone"]
+
+_CAN_FORK = sys.platform == "linux"
+_LAST_WORDS_CHARS = 2000
+_TENSORFLOW_MODULES = ("tensorflow", "tensorflow.lite.python.lite", "ai_edge_litert.interpreter")
+
+
+@dataclass
+class _Task:
+    label: str
+    request: dict[str, Any]
+    future: Future[Any]
+
+
+def _environment() -> dict[str, str]:
+    return {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"} | os.environ
+
+
+class WorkerPool:
+    """Child processes for functions of the kit; TensorFlow's import is paid once for all of them.
+
+    Args:
+        jobs: How many run at a time.
+        logs: Folder for what the tasks print; their last lines go into the error of a crash.
+        timeout_s: A task that takes longer is ended and recorded as a failure.
+    """
+
+    def __init__(self, *, jobs: int, logs: Path, timeout_s: float, preload: tuple[str, ...] = _TENSORFLOW_MODULES) -> None:
+        self._logs, self._timeout_s, self._jobs = logs, timeout_s, jobs
+        self._tasks: dict[int, _Task] = {}
+        self._count = 0
+        self._lock = threading.Lock()
+        self._slots = threading.Semaphore(jobs)
+        self._single: set[subprocess.Popen[bytes]] = set()
+        self._server: subprocess.Popen[bytes] | None = None
+        self._closed = False
+        with errors.disk_errors(logs):
+            logs.mkdir(parents=True, exist_ok=True)
+        if _CAN_FORK:
+            with (logs / "server.log").open("ab") as log:
+                self._server = subprocess.Popen(
+                    [sys.executable, "-m", "tflitekit.worker", "serve"],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                    env=_environment(), start_new_session=True,
+                )  # fmt: skip
+            self._send({"jobs": jobs, "preload": preload})
+            threading.Thread(target=self._listen, daemon=True).start()
+
+    def submit(self, call: str, arguments: dict[str, Any], *, label: str) -> Future[Any]:
+        """Runs ``module:function`` of the kit with JSON arguments in a child.
+
+        Returns:
+            A future of its JSON value; its exception is a `TflitekitError`, a `ConversionError` for a crash.
+        """
+        future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()
+        with self._lock:
+            self._count += 1
+            number = self._count
+            request = {
+                "id": number,
+                "call": call,
+                "arguments": arguments,
+                "result": str(self._logs / f"{number}.result.json"),
+                "log": str(self._logs / f"{number}-{_file_name(label)}.log"),
+                "timeout_s": self._timeout_s,
+            }
+            for name in ("result", "log"):
+                Path(request[name]).unlink(missing_ok=True)
+            task = self._tasks[number] = _Task(label, request, future)
+            if self._server is not None:
+                self._send(request)
+        if self._server is None:
+            threading.Thread(target=self._run_single, args=(task,), daemon=True).start()
+        return future
+
+    def _send(self, message: dict[str, Any]) -> None:
+        assert self._server is not None and self._server.stdin is not None
+        try:
+            self._server.stdin.write(json.dumps(message).encode() + b"\n")
+            self._server.stdin.flush()
+        except BrokenPipeError:
+            pass  # the listener sees the end of the server and fails the tasks
+
+    def _listen(self) -> None:
+        assert self._server is not None and self._server.stdout is not None
+        for line in self._server.stdout:
+            answer = json.loads(line)
+            with self._lock:
+                task = self._tasks.pop(answer["id"])
+            _finish(task, answer["exit"], timed_out=answer["timed_out"], timeout_s=self._timeout_s)
+        with self._lock:
+            orphans, self._tasks = list(self._tasks.values()), {}
+        words = _last_words(self._logs / "server.log")
+        for task in orphans:
+            if "No module named" in words and not self._closed:
+                task.future.set_exception(missing_tensorflow(words))
+            else:
+                task.future.set_exception(ConversionError("The conversion server ended.", why=words))
+
+    def _run_single(self, task: _Task) -> None:
+        """Without fork: a fresh interpreter for each task."""
+        with self._slots:
+            path = Path(task.request["result"]).with_suffix(".request.json")
+            path.write_text(json.dumps(task.request))
+            with subprocess.Popen([sys.executable, "-m", "tflitekit.worker", "run", str(path)], env=_environment()) as child:
+                self._single.add(child)
+                timed_out = False
+                try:
+                    child.wait(self._timeout_s)
+                except subprocess.TimeoutExpired:
+                    timed_out = True
+                    child.kill()
+                    child.wait()
+                self._single.discard(child)
+            _finish(task, child.returncode, timed_out=timed_out, timeout_s=self._timeout_s)
+
+    def close(self) -> None:
+        """Ends the server and every child that still runs."""
+        self._closed = True
+        if self._server is not None:
+            if self._server.poll() is None:
+                os.killpg(self._server.pid, signal.SIGKILL)
+            self._server.wait()
+        for child in list(self._single):
+            child.kill()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def run_alone(call: str, arguments: dict[str, Any], *, label: str, timeout_s: float = 600.0) -> Any:
+    """Runs one function of the kit in a fresh interpreter and returns its JSON value.
+
+    Raises:
+        TflitekitError: What the function raised; `ConversionError` where the process crashed or hung.
+    """
+    with tempfile.TemporaryDirectory(prefix="tflitekit-") as folder:
+        request = {
+            "id": 0,
+            "call": call,
+            "arguments": arguments,
+            "result": str(Path(folder) / "result.json"),
+            "log": str(Path(folder) / "log"),
+        }
+        path = Path(folder) / "request.json"
+        path.write_text(json.dumps(request))
+        task = _Task(label, request, Future())
+        timed_out = False
+        with subprocess.Popen(
+            [sys.executable, "-m", "tflitekit.worker", "run", str(path)], env=_environment(), start_new_session=True
+        ) as child:
+            try:
+                child.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                timed_out = True
+                child.kill()
+            except BaseException:
+                child.kill()
+                raise
+        _finish(task, child.returncode, timed_out=timed_out, timeout_s=timeout_s)
+        return task.future.result()
+
+
+def missing_tensorflow(detail: str) -> TflitekitError:
+    """Returns the error for an installation without the ``convert`` extra."""
+    return errors.MissingDependencyError(
+        "Converting needs TensorFlow, which is not installed (or not completely).",
+        why=detail.strip().splitlines()[-1] if detail.strip() else None,
+        fix="Install it with: pip install 'tflitekit[convert]'",
+    )
+
+
+def _finish(task: _Task, exit_code: int, *, timed_out: bool, timeout_s: float) -> None:
+    """Turns what a child left behind into the future's value or exception."""
+    result = Path(task.request["result"])
+    if timed_out:
+        task.future.set_exception(
+            ConversionError(
+                f"{task.label}: ended after {timeout_s:.0f} s without a result.",
+                why=_last_words(Path(task.request["log"])) or None,
+                fix="Give it more time with --timeout SECONDS.",
+            )
+        )
+        return
+    content = json.loads(result.read_text()) if result.exists() else {}
+    if "value" in content:
+        task.future.set_result(content["value"])
+    elif "error" in content:
+        details = content["error"]
+        kind = getattr(errors, details["type"], TflitekitError)
+        task.future.set_exception(kind(details["what"], why=details["why"], fix=details["fix"]))
+    else:
+        task.future.set_exception(
+            ConversionError(
+                f"{task.label}: {content['exception'] if content else _cause(exit_code)}",
+                why="Its last words: " + (_last_words(Path(task.request["log"])) or "(none)"),
+            )
+        )
+
+
+def _cause(exit_code: int) -> str:
+    if exit_code >= 0:
+        return f"the process ended with exit code {exit_code}."
+    name = signal.Signals(-exit_code).name
+    hint = " (out of memory?)" if name == "SIGKILL" else ""
+    return f"the process was killed by {name}{hint}."
+
+
+def _last_words(log: Path) -> str:
+    try:
+        text = log.read_bytes()[-20000:].decode(errors="replace")
+    except OSError:
+        return ""
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    return "\n".join(lines[-12:])[-_LAST_WORDS_CHARS:]
+
+
+def _file_name(label: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in label)
