@@ -1,0 +1,214 @@
+"""Builds one variant in a worker: converts, writes, checks the scheme's promise on the file, and runs it once."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tflitekit.calibration import CalibrationSet
+from tflitekit.contract import Contract, TensorSpec
+from tflitekit.errors import ConversionError, ModelError
+from tflitekit.files import content_hash, deflated_size, write_whole
+from tflitekit.graph import Graph, read_graph
+from tflitekit.preprocessing import Preprocessing
+from tflitekit.schemes import Promise, Request, find
+from tflitekit.source import PreparedSource
+from tflitekit.variant import Variant, ordered_outputs, tool_versions
+
+__all__ = ["build"]
+
+_SMALL_WEIGHT_BYTES = 4096
+
+
+def build(
+    *,
+    scheme: str,
+    options: Mapping[str, Any],
+    saved_model: str,
+    source: Mapping[str, Any],
+    source_sha256: str,
+    calibration: Mapping[str, Any] | None,
+    preprocessing: Mapping[str, Any],
+    labels: Sequence[str] | None,
+    allow_select_tf_ops: bool,
+    out: str,
+    key: str,
+) -> dict[str, Any]:
+    """Converts with one scheme and writes ``name.tflite`` and its sidecar.
+
+    Returns:
+        The `Variant` as JSON.
+
+    Raises:
+        ConversionError: The converter refused, the file breaks the scheme's promise, or it does not run.
+    """
+    started = time.perf_counter()
+    request = Request(find(scheme), dict(options))
+    prepared = PreparedSource.model_validate(source)
+    calibrated = CalibrationSet.model_validate(calibration) if calibration else None
+    content = _convert(request, prepared, Path(saved_model), calibrated, allow_select_tf_ops)
+    target = Path(out) / f"{request.name}.tflite"
+    candidate = Path(saved_model).parent / f"{request.name}.candidate.tflite"
+    write_whole(candidate, content)
+    graph = read_graph(candidate)
+    promise = request.scheme.promise(request.options)
+    _check_promise(request.name, promise, graph, prepared, allow_select_tf_ops)
+    warnings = _warnings(request, promise, graph)
+    runnable = not graph.select_tf_ops
+    if runnable:
+        warnings += _invoke_once(request.name, candidate, graph, calibrated)
+    variant = Variant(
+        name=request.name,
+        scheme=scheme,
+        options=request.options,
+        status="ok",
+        file=target.name,
+        folder=target.parent,
+        sha256=content_hash(candidate),
+        size_bytes=graph.size_bytes,
+        deflated_bytes=deflated_size(candidate),
+        integer_op_fraction=graph.integer_op_fraction,
+        min_runtime_version=graph.min_runtime_version,
+        contract=Contract(
+            inputs=graph.inputs,
+            outputs=ordered_outputs(graph, prepared.outputs),
+            preprocessing=Preprocessing.model_validate(preprocessing),
+            labels=tuple(labels) if labels else None,
+            output_meaning=graph.output_meaning,
+        ),
+        warnings=tuple(warnings),
+        source_sha256=source_sha256,
+        key=key,
+        versions=tool_versions(),
+        conversion_s=round(time.perf_counter() - started, 3),
+        runnable=runnable,
+    )
+    candidate.replace(target)
+    variant.save()
+    return variant.model_dump(mode="json")
+
+
+def _convert(
+    request: Request,
+    source: PreparedSource,
+    saved_model: Path,
+    calibration: CalibrationSet | None,
+    allow_select_tf_ops: bool,
+) -> bytes:
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
+    if request.scheme.needs == "calibration":
+        if calibration is None:
+            raise ConversionError(f"{request.name}: needs calibration data.", fix="Give them with --calibration DATA.")
+        batch = max(1, source.inputs[0].shape[0])
+        converter.representative_dataset = lambda: calibration.batches(batch)
+    request.scheme.configure(converter, **request.options)
+    if allow_select_tf_ops:
+        converter.target_spec.supported_ops = [*converter.target_spec.supported_ops, tf.lite.OpsSet.SELECT_TF_OPS]
+    try:
+        return bytes(converter.convert())
+    except Exception as error:
+        raise _explain(request, error) from error
+
+
+def _explain(request: Request, error: Exception) -> ConversionError:
+    """Says in the user's words why the converter refused."""
+    text = str(error)
+    flex = sorted(set(re.findall(r"'(tf\.[A-Za-z0-9_]+)' op is neither a custom op nor a flex op", text)))
+    flex += sorted(set(re.findall(r"^\s*TF Select ops: (.+)$", text, re.MULTILINE)))
+    unquantized = sorted(set(re.findall(r"'(tfl\.[a-z0-9_]+)' op quantized", text)))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    first = next((line for line in lines if "error:" in line), lines[0] if lines else type(error).__name__)
+    if flex:
+        return ConversionError(
+            f"{request.name}: the model uses operators that TensorFlow Lite does not have: {', '.join(dict.fromkeys(flex))}.",
+            why=first[:500],
+            fix="Replace them by supported layers, or allow TensorFlow's own kernels with --allow-select-tf-ops "
+            "(the app must then ship the Flex delegate, which adds megabytes).",
+        )
+    operators = f" ({', '.join(unquantized)})" if unquantized else ""
+    fix = None
+    if request.scheme.needs == "calibration":
+        fix = "Try int8_float_fallback, which leaves operators without an integer kernel in float and says which."
+    return ConversionError(f"{request.name}: the converter refused the model{operators}.", why=first[:800], fix=fix)
+
+
+def _check_promise(
+    name: str, promise: Promise, graph: Graph, source: PreparedSource, allow_select_tf_ops: bool
+) -> None:
+    if graph.select_tf_ops and not allow_select_tf_ops:
+        raise ConversionError(
+            f"{name}: the file needs the TensorFlow ops {', '.join(graph.select_tf_ops)}.",
+            fix="Allow them with --allow-select-tf-ops, or replace them by supported layers.",
+        )
+    for ours, theirs in ((graph.inputs, source.inputs), (graph.outputs, source.outputs)):
+        wanted = {spec.name: promise.io if spec.dtype.startswith("float") else spec.dtype for spec in theirs}
+        for spec in ours:
+            if spec.name in wanted and spec.dtype != wanted[spec.name]:
+                raise ConversionError(
+                    f"{name}: promised {wanted[spec.name]} for '{spec.name}', and the file has {spec.dtype}."
+                )
+        missing = set(wanted) - {spec.name for spec in ours}
+        if missing:
+            raise ConversionError(f"{name}: the file lost the tensors {', '.join(sorted(missing))}.")
+    if promise.integer_only:
+        left = [f"{op.name} ({op.count})" for op in graph.ops if op.compute in ("float32", "float16", "hybrid")]
+        if left:
+            raise ConversionError(
+                f"{name}: promised integers only, and these operators stayed float: {', '.join(left)}.",
+                fix="Use int8_float_fallback where that is acceptable.",
+            )
+
+
+def _warnings(request: Request, promise: Promise, graph: Graph) -> list[str]:
+    found = [request.scheme.caution] if request.scheme.caution else []
+    total = sum(graph.weight_bytes_by_dtype.values())
+    kept = graph.weight_bytes_by_dtype.get(promise.weights, 0)
+    if promise.weights != "float32" and not kept and total:
+        found.append(
+            f"No weight was stored as {promise.weights}: the converter leaves weights with fewer than 1,024 elements alone."
+            if total < 64 * _SMALL_WEIGHT_BYTES
+            else f"No weight was stored as {promise.weights}."
+        )
+    if request.scheme.name == "int8_float_fallback":
+        left = [f"{op.name} ({op.count})" for op in graph.ops if op.compute in ("float32", "float16", "hybrid")]
+        if left:
+            found.append(f"Operators left in float: {', '.join(left)}.")
+    if graph.select_tf_ops:
+        found.append(
+            f"Needs the Flex delegate for {', '.join(graph.select_tf_ops)}; "
+            "it adds megabytes to the app, and is not in the LiteRT wheel: nothing was measured here."
+        )
+    if any(op.name == "WHILE" for op in graph.ops):
+        found.append("A WHILE loop is left: an LSTM or GRU was not fused, which is slow and cannot be delegated.")
+    if graph.dynamic_tensors:
+        found.append(f"{len(graph.dynamic_tensors)} tensors have dynamic shapes, which delegates refuse.")
+    if graph.unknown_op_versions:
+        found.append(f"Not in the table of minimum runtimes: {', '.join(graph.unknown_op_versions)}.")
+    return found
+
+
+def _invoke_once(name: str, path: Path, graph: Graph, calibration: CalibrationSet | None) -> list[str]:
+    """Runs the file in LiteRT on a calibration sample, or on zeros where there is none."""
+    from tflitekit.runtime import Model
+
+    try:
+        model = Model(path, graph=graph)
+        sample = next(calibration.batches(model.batch)) if calibration else {}
+        outputs = model.run([sample.get(spec.name, _zeros(spec)) for spec in graph.inputs])
+    except ModelError as error:
+        raise ConversionError(f"{name}: converted, but does not run.", why=f"{error.what} {error.why}", fix=error.fix) from error
+    if calibration and not all(np.isfinite(o).all() for o in outputs if o.dtype.kind == "f"):
+        return ["NaN or infinite values in the output on a calibration sample."]
+    return []
+
+
+def _zeros(spec: TensorSpec) -> Any:
+    dtype = "float32" if spec.quantization else spec.dtype
+    return np.zeros([max(1, d) for d in spec.shape], dtype)

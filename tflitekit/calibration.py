@@ -1,0 +1,120 @@
+"""The representative dataset: preprocessed once into plain files that every conversion reads."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from tflitekit.contract import TensorSpec
+from tflitekit.dataset import Dataset, InputPipeline, SkippedSamples, UnreadableSampleError
+from tflitekit.errors import DataError, disk_errors
+from tflitekit.preprocessing import Preprocessing
+from tflitekit.progress import Progress
+
+__all__ = ["CalibrationSet", "store_calibration"]
+
+
+class CalibrationSet(BaseModel):
+    """Preprocessed calibration samples on disk, one raw file per model input.
+
+    Attributes:
+        sha256: Hash of all values, in order: part of the key of every variant that was calibrated.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    folder: Path
+    names: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    samples: int
+    sha256: str
+    skipped: tuple[str, ...] = ()
+
+    def batches(self, batch: int) -> Iterator[dict[str, NDArray[Any]]]:
+        """Yields dicts of arrays by input name with ``batch`` samples each; the last one wraps around."""
+        columns = [
+            np.memmap(self.folder / f"{i}.raw", dtype=dtype, mode="r", shape=(self.samples, *shape))
+            for i, (dtype, shape) in enumerate(zip(self.dtypes, self.shapes, strict=True))
+        ]
+        for start in range(0, self.samples, batch):
+            rows = [index % self.samples for index in range(start, start + batch)]
+            yield {
+                name: np.stack([column[row] for row in rows]) for name, column in zip(self.names, columns, strict=True)
+            }
+
+
+def store_calibration(
+    dataset: Dataset, inputs: Sequence[TensorSpec], preprocessing: Preprocessing, folder: Path, progress: Progress
+) -> CalibrationSet:
+    """Preprocesses a data set into ``folder``.
+
+    Raises:
+        DataError: It is empty, has NaN or infinite values, or samples of different shapes.
+    """
+    pipeline = InputPipeline(inputs, preprocessing)
+    skipped = SkippedSamples(dataset.size)
+    digest = hashlib.sha256()
+    shapes: list[tuple[int, ...]] = []
+    dtypes: list[str] = []
+    count = 0
+    with disk_errors(folder), progress.task("Reading calibration samples", dataset.size) as advance:
+        folder.mkdir(parents=True, exist_ok=True)
+        streams = [(folder / f"{i}.raw").open("wb") for i in range(len(pipeline.inputs))]
+        try:
+            for sample in dataset:
+                try:
+                    arrays = pipeline.prepare(sample.read(), sample.key)
+                except UnreadableSampleError as error:
+                    skipped.add(sample.key, error)
+                    continue
+                finally:
+                    advance(1)
+                _check(arrays, pipeline.inputs, shapes, sample.key)
+                if not shapes:
+                    shapes, dtypes = [a.shape for a in arrays], [a.dtype.str for a in arrays]
+                for stream, array in zip(streams, arrays, strict=True):
+                    data = array.tobytes()
+                    digest.update(data)
+                    stream.write(data)
+                count += 1
+        finally:
+            for stream in streams:
+                stream.close()
+    if count == 0:
+        raise DataError(f"The calibration data at {dataset.location} are empty.")
+    skipped.check(count + len(skipped.names))
+    digest.update(repr((shapes, dtypes, [spec.name for spec in pipeline.inputs])).encode())
+    return CalibrationSet(
+        folder=folder,
+        names=tuple(spec.name for spec in pipeline.inputs),
+        dtypes=tuple(dtypes),
+        shapes=tuple(shapes),
+        samples=count,
+        sha256=digest.hexdigest(),
+        skipped=tuple(skipped.names),
+    )
+
+
+def _check(
+    arrays: Sequence[NDArray[Any]], inputs: Sequence[TensorSpec], shapes: Sequence[tuple[int, ...]], key: str
+) -> None:
+    for spec, array in zip(inputs, arrays, strict=True):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise DataError(
+                f"The calibration sample '{key}' has NaN or infinite values in the input '{spec.name}'.",
+                why="One such value makes every scale that depends on it meaningless.",
+                fix="Remove the sample or repair the data.",
+            )
+    if shapes and [a.shape for a in arrays] != list(shapes):
+        raise DataError(
+            f"The calibration sample '{key}' has the shape {[list(a.shape) for a in arrays]}, "
+            f"the ones before it {[list(s) for s in shapes]}.",
+            fix="Pad the samples to one shape, and fix the model's with --input-shape.",
+        )

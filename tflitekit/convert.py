@@ -1,0 +1,419 @@
+"""The verb *convert*: a Keras model in, checked ``.tflite`` variants with sidecars out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tflitekit.calibration import CalibrationSet, store_calibration
+from tflitekit.contract import load_labels
+from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
+from tflitekit.errors import ContractError, ModelError, TflitekitError, UsageError
+from tflitekit.files import content_hash, hash_json, locked, write_json
+from tflitekit.preprocessing import Preprocessing, load_preprocessing
+from tflitekit.progress import Progress
+from tflitekit.schemes import Request, available, parse_request
+from tflitekit.source import PreparedSource, SourceFile, export_model, identify
+from tflitekit.variant import Variant, load_variant, read_sidecar, tool_versions
+from tflitekit.workers import WorkerPool
+
+__all__ = ["ConvertOptions", "ConvertResult", "convert", "convert_unlocked"]
+
+DEFAULT_CALIBRATION_SAMPLES = 500
+DEFAULT_TIMEOUT_S = 1800.0
+WORK_FOLDER = ".tflitekit"
+
+
+@dataclass(frozen=True)
+class ConvertOptions:
+    """How a model is loaded and converted.
+
+    Attributes:
+        calibration_limit: Seeded, class-balanced sample of the calibration data.
+        batch: Batch size fixed in the converted model.
+        input_shapes: Shapes without batch by input name, for models that have none; '' is the only input.
+        custom_objects: Module that defines or registers the model's own layers.
+        timeout_s: A conversion that takes longer is a recorded failure.
+    """
+
+    calibration_limit: int = DEFAULT_CALIBRATION_SAMPLES
+    batch: int = 1
+    unsafe_load: bool = False
+    allow_select_tf_ops: bool = False
+    signature: str | None = None
+    input_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    custom_objects: str | None = None
+    jobs: int | None = None
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    seed: int = DEFAULT_SEED
+
+
+@dataclass(frozen=True)
+class ConvertResult:
+    """What `convert` made.
+
+    Attributes:
+        source: What was loaded, and its hash.
+        variants: One per scheme, in the order asked for; also failed and skipped ones.
+        calibration: The calibration sample, or None where no scheme needed one.
+    """
+
+    out: Path
+    source_location: str
+    source_sha256: str
+    source: PreparedSource
+    variants: tuple[Variant, ...]
+    calibration: CalibrationSet | None
+    calibration_location: str | None
+
+
+def convert(
+    model: Any,
+    *,
+    schemes: Iterable[str | Request],
+    out: str | Path,
+    calibration: Any = None,
+    preprocess: str | Path | Preprocessing | None = None,
+    labels: str | Path | Sequence[str] | None = None,
+    options: ConvertOptions | None = None,
+    progress: Progress | None = None,
+) -> ConvertResult:
+    """Converts a model with each scheme, in child processes; finished variants are reused.
+
+    Args:
+        model: A ``.keras`` or ``.h5`` file, a SavedModel folder, or a Keras model object.
+        schemes: Names, with options as in ``int8:io=uint8``.
+        out: Folder for ``NAME.tflite`` and ``NAME.json``.
+        calibration: Data set for the schemes that need one (see `open_dataset`).
+        preprocess: A preset's name or a JSON file; 'raw' when not given.
+        labels: Class names or a labels file; written into the contract.
+        options: The rest.
+        progress: Receives progress.
+
+    Returns:
+        All variants; one that failed has its reason in ``error``, and the others are complete.
+
+    Raises:
+        TflitekitError: Wrong input, before anything is converted.
+    """
+    out = Path(out)
+    with locked(out):
+        return convert_unlocked(
+            model,
+            requests=[parse_request(s) for s in schemes],
+            out=out,
+            calibration=calibration,
+            preprocessing=load_preprocessing(preprocess),
+            labels=resolve_labels(labels),
+            options=options or ConvertOptions(),
+            progress=progress or Progress(),
+        )
+
+
+def resolve_labels(labels: str | Path | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Reads a labels file; passes a sequence of names through."""
+    if labels is None:
+        return None
+    return load_labels(labels) if isinstance(labels, str | Path) else tuple(labels)
+
+
+def convert_unlocked(
+    model: Any,
+    *,
+    requests: Sequence[Request],
+    out: Path,
+    calibration: Any,
+    preprocessing: Preprocessing,
+    labels: tuple[str, ...] | None,
+    options: ConvertOptions,
+    progress: Progress,
+    skip_uncalibrated: bool = False,
+) -> ConvertResult:
+    """`convert` for a caller that holds the folder's lock.
+
+    Args:
+        skip_uncalibrated: Record schemes without their calibration data as skipped instead of refusing.
+    """
+    requests = _checked_requests(requests)
+    if options.batch < 1:
+        raise UsageError(f"The batch size must be at least 1, not {options.batch}.")
+    lacking = [r.name for r in requests if r.scheme.needs == "calibration" and calibration is None]
+    if lacking and not skip_uncalibrated:
+        raise UsageError(
+            f"{', '.join(lacking)} need{'s' if len(lacking) == 1 else ''} calibration data, and none were given.",
+            why="Full integer schemes measure the range of every activation on real samples; random data would ruin them.",
+            fix="Give a few hundred representative samples: --calibration DATA (a folder of images, .npz or module:function).",
+        )
+    data = None
+    if calibration is not None and any(r.scheme.needs == "calibration" for r in requests):
+        data = open_dataset(
+            calibration, labels=labels, limit=options.calibration_limit, seed=options.seed, need_labels=False
+        )
+    return _Conversion(model, requests, out, data, preprocessing, labels, options, progress).run()
+
+
+def _checked_requests(requests: Sequence[Request]) -> list[Request]:
+    if not requests:
+        raise UsageError("No scheme was named.", fix=f"Schemes: {', '.join(available())}.")
+    return list({request.name: request for request in requests}.values())
+
+
+class _Conversion:
+    """One run of `convert`."""
+
+    def __init__(
+        self,
+        model: Any,
+        requests: Sequence[Request],
+        out: Path,
+        data: Dataset | None,
+        preprocessing: Preprocessing,
+        labels: tuple[str, ...] | None,
+        options: ConvertOptions,
+        progress: Progress,
+    ) -> None:
+        self.model, self.requests, self.out, self.data = model, requests, out, data
+        self.preprocessing, self.labels, self.options, self.progress = preprocessing, labels, options, progress
+        self.work = out / WORK_FOLDER
+        self.saved_model = self.work / "saved_model"
+        self.source_file: SourceFile | None = None
+        if isinstance(model, str | Path):
+            self.source_file = identify(model)
+            self.location, self.sha256 = str(model), self.source_file.sha256
+        else:
+            self.location, self.sha256 = f"{type(model).__name__} object", ""
+        self._pool: WorkerPool | None = None
+
+    @property
+    def pool(self) -> WorkerPool:
+        """The workers, started when first needed: a run that finds everything finished starts none."""
+        if self._pool is None:
+            jobs = self.options.jobs or os.cpu_count() or 1
+            self._pool = WorkerPool(jobs=jobs, logs=self.work / "logs", timeout_s=self.options.timeout_s)
+        return self._pool
+
+    def run(self) -> ConvertResult:
+        try:
+            source = self._source()
+            self._check_labels(source)
+            calibration = None
+            if self.data is not None:
+                folder = self.work / "calibration"
+                calibration = store_calibration(self.data, source.inputs, self.preprocessing, folder, self.progress)
+            variants = self._variants(source, calibration)
+        finally:
+            if self._pool is not None:
+                self._pool.close()
+        self._clean()
+        return ConvertResult(
+            self.out,
+            self.location,
+            self.sha256,
+            source,
+            tuple(variants),
+            calibration,
+            self.data.location if self.data is not None else None,
+        )
+
+    def _source(self) -> PreparedSource:
+        """Loads and exports the model, or reads what an earlier run found when every variant is finished."""
+        if self.source_file is None:
+            shutil.rmtree(self.saved_model, ignore_errors=True)
+            source = export_model(
+                self.model, self.saved_model, batch=self.options.batch, input_shapes=self.options.input_shapes
+            )
+            self.sha256 = content_hash(self.saved_model / "variables") if source.parameters else content_hash(self.saved_model)
+            return source
+        record = self.work / f"source-{self._source_key()[:16]}.json"
+        if record.is_file() and (self._all_finished_without(record) or self.saved_model.is_dir()):
+            return PreparedSource.model_validate_json(record.read_text(encoding="utf-8"))
+        for stale in self.work.glob("source-*.json"):
+            stale.unlink()
+        return self._prepare(record)
+
+    def _prepare(self, record: Path) -> PreparedSource:
+        assert self.source_file is not None
+        shutil.rmtree(self.saved_model, ignore_errors=True)
+        partial = self.work / "saved_model.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        with self.progress.task("Loading the model", None):
+            future = self.pool.submit(
+                "tflitekit.source:prepare",
+                {
+                    "path": str(self.source_file.path),
+                    "kind": self.source_file.kind,
+                    "folder": str(partial),
+                    "batch": self.options.batch,
+                    "unsafe_load": self.options.unsafe_load,
+                    "signature": self.options.signature,
+                    "input_shapes": {k: list(v) for k, v in self.options.input_shapes.items()},
+                    "custom_objects": self.options.custom_objects,
+                },
+                label="load",
+            )
+            source = PreparedSource.model_validate(_result(future))
+        partial.replace(self.saved_model)
+        write_json(record, source.model_dump(mode="json"))
+        return source
+
+    def _source_key(self) -> str:
+        return hash_json(
+            {
+                "source": self.sha256,
+                "batch": self.options.batch,
+                "signature": self.options.signature,
+                "input_shapes": {k: list(v) for k, v in self.options.input_shapes.items()},
+                "versions": {k: v for k, v in tool_versions().items() if k not in ("numpy", "ai-edge-litert")},
+            }
+        )
+
+    def _all_finished_without(self, record: Path) -> bool:
+        """Whether every requested variant exists for this source, so that the exported model is not needed.
+
+        Keys that depend on the calibration data can be known only with the model's inputs, which the record holds.
+        """
+        del record
+        return all(self._finished_file(request) is not None for request in self.requests)
+
+    def _finished_file(self, request: Request) -> Variant | None:
+        path = self.out / f"{request.name}.tflite"
+        sidecar = read_sidecar(path)
+        if sidecar is None or sidecar.source_sha256 != self.sha256 or not path.is_file():
+            return None
+        return sidecar if sidecar.sha256 == content_hash(path) else None
+
+    def _check_labels(self, source: PreparedSource) -> None:
+        if self.labels is None or not source.outputs[0].shape:
+            return
+        outputs = source.outputs[0].shape[-1]
+        if outputs > 1 and len(self.labels) != outputs:
+            raise labels_mismatch(len(self.labels), outputs)
+
+    def _variants(self, source: PreparedSource, calibration: CalibrationSet | None) -> list[Variant]:
+        done: dict[str, Variant] = {}
+        pending: dict[Future[Any], Request] = {}
+        with self.progress.task("Converting", len(self.requests)) as advance:
+            for request in self.requests:
+                key = self._key(request, calibration)
+                finished = self._finished_file(request)
+                if request.scheme.needs == "calibration" and calibration is None:
+                    done[request.name] = _missing_calibration(request)
+                elif finished is not None and finished.key == key:
+                    done[request.name] = self._reuse(finished)
+                else:
+                    if not self.saved_model.is_dir():
+                        self._prepare(self.work / f"source-{self._source_key()[:16]}.json")
+                    pending[self._submit(request, source, calibration, key)] = request
+                    continue
+                advance(1)
+            while pending:
+                finished_now, _ = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
+                for future in finished_now:
+                    request = pending.pop(future)
+                    done[request.name] = self._collect(request, future)
+                    advance(1)
+        return [done[request.name] for request in self.requests]
+
+    def _key(self, request: Request, calibration: CalibrationSet | None) -> str:
+        calibrated = request.scheme.needs == "calibration" and calibration is not None
+        return hash_json(
+            {
+                "source": self._source_key(),
+                "scheme": request.scheme.name,
+                "options": request.options,
+                "select": self.options.allow_select_tf_ops,
+                "calibration": calibration.sha256 if calibrated and calibration else None,
+            }
+        )
+
+    def _reuse(self, variant: Variant) -> Variant:
+        """Takes a finished file; preprocessing and labels may have changed without touching its bytes."""
+        assert variant.contract is not None
+        contract = variant.contract.model_copy(update={"preprocessing": self.preprocessing, "labels": self.labels})
+        if contract != variant.contract:
+            variant = variant.model_copy(update={"contract": contract})
+            variant.save()
+        return variant.model_copy(update={"reused": True})
+
+    def _submit(
+        self, request: Request, source: PreparedSource, calibration: CalibrationSet | None, key: str
+    ) -> Future[Any]:
+        for name in (f"{request.name}.tflite", f"{request.name}.json"):
+            (self.out / name).unlink(missing_ok=True)  # nobody may take an older file for this run's
+        arguments = {
+            "scheme": request.scheme.name,
+            "options": request.options,
+            "saved_model": str(self.saved_model),
+            "source": source.model_dump(mode="json"),
+            "source_sha256": self.sha256,
+            "calibration": calibration.model_dump(mode="json") if calibration else None,
+            "preprocessing": self.preprocessing.model_dump(mode="json"),
+            "labels": list(self.labels) if self.labels else None,
+            "allow_select_tf_ops": self.options.allow_select_tf_ops,
+            "out": str(self.out),
+            "key": key,
+        }
+        return self.pool.submit("tflitekit.build:build", arguments, label=request.name)
+
+    def _collect(self, request: Request, future: Future[Any]) -> Variant:
+        try:
+            variant = Variant.model_validate(future.result())
+            return variant.model_copy(update={"folder": self.out})
+        except TflitekitError as error:
+            if error.exit_code == 2 and not isinstance(error, ModelError):
+                raise  # wrong use, missing TensorFlow, a full disk: not one scheme's failure
+            return Variant(
+                name=request.name, scheme=request.scheme.name, options=request.options, status="failed", error=str(error)
+            )
+
+    def _clean(self) -> None:
+        for folder in (self.saved_model, self.work / "calibration", self.work / "logs"):
+            if not (folder.name == "logs" and os.environ.get("TFLITEKIT_KEEP_LOGS")):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def labels_mismatch(labels: int, outputs: int) -> ContractError:
+    """Returns the error for a labels file of the wrong length."""
+    hint = ""
+    if outputs == labels + 1:
+        hint = " A model trained with a background class wants 'background' as the first line."
+    return ContractError(
+        f"There are {labels} labels, but the model has {outputs} outputs.",
+        fix=f"Give one label per output, in the model's order.{hint}",
+    )
+
+
+def _missing_calibration(request: Request) -> Variant:
+    return Variant(
+        name=request.name,
+        scheme=request.scheme.name,
+        options=request.options,
+        status="skipped",
+        error="Needs calibration data: give a few hundred representative samples with --calibration DATA.",
+    )
+
+
+def _result(future: Future[Any]) -> Any:
+    """Waits for a future in short steps, so that Ctrl-C arrives."""
+    while True:
+        done, _ = wait([future], timeout=0.2)
+        if done:
+            return future.result()
+
+
+def load_finished(out: Path) -> list[Variant]:
+    """Returns the variants that lie finished in a folder."""
+    return [load_variant(path)[0] for path in sorted(out.glob("*.tflite"))]
+
+
+def read_source_record(out: Path) -> dict[str, Any] | None:
+    """Returns what the loader found in an earlier run into this folder."""
+    for path in (out / WORK_FOLDER).glob("source-*.json"):
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    return None

@@ -1,0 +1,183 @@
+"""The registry of schemes. A scheme is one file in this folder: a function that sets up the converter.
+
+The function's name is the scheme's name, its docstring is its help text, and its keyword-only parameters are its options.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import pkgutil
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tflitekit.errors import UsageError
+
+__all__ = ["Promise", "Request", "Scheme", "available", "find", "parse_request", "scheme"]
+
+Needs = Literal["nothing", "calibration", "training"]
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a scheme says about the file that comes out; checked on the file.
+
+    Attributes:
+        io: Type of the inputs and outputs that are float in the source model.
+        weights: Type of the (large) weights.
+        integer_only: Whether every operator computes in integers.
+    """
+
+    io: str = "float32"
+    weights: str = "float32"
+    integer_only: bool = False
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One way to compress a model."""
+
+    name: str
+    summary: str
+    help: str
+    needs: Needs
+    options: Mapping[str, tuple[Any, ...] | type]
+    defaults: Mapping[str, Any]
+    configure: Callable[..., None]
+    promise: Callable[[Mapping[str, Any]], Promise]
+    caution: str | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """A scheme with its options; `name` names the variant and its file."""
+
+    scheme: Scheme
+    options: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """``int8``, or ``int8-io-uint8`` with options that differ from the defaults."""
+        changed = {k: v for k, v in self.options.items() if v != self.scheme.defaults[k]}
+        return "-".join([self.scheme.name, *(f"{key}-{value}" for key, value in sorted(changed.items()))])
+
+
+_registry: dict[str, Scheme] = {}
+
+
+def scheme(
+    *,
+    needs: Needs = "nothing",
+    promise: Callable[[Mapping[str, Any]], Promise],
+    caution: str | None = None,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Registers a scheme.
+
+    The function takes a `tf.lite.TFLiteConverter`, whose calibration data are set already where the scheme needs them,
+    and keyword-only options, each with a default and annotated with a `Literal` or a plain type.
+
+    Args:
+        needs: What it cannot do without.
+        promise: From the options to what the finished file must keep.
+        caution: One sentence that every variant of the scheme carries as a warning.
+    """
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        text = inspect.getdoc(function) or ""
+        hints = typing.get_type_hints(function)
+        parameters = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        name = function.__name__
+        _registry[name] = Scheme(
+            name=name,
+            summary=text.split("\n", 1)[0],
+            help=text,
+            needs=needs,
+            options={p.name: _choices(hints[p.name]) for p in parameters},
+            defaults={p.name: p.default for p in parameters},
+            configure=function,
+            promise=promise,
+            caution=caution,
+        )
+        return function
+
+    return register
+
+
+def _choices(hint: Any) -> tuple[Any, ...] | type:
+    if typing.get_origin(hint) is Literal:
+        return typing.get_args(hint)
+    assert isinstance(hint, type), "options are annotated with a Literal or a plain type"
+    return hint
+
+
+def available() -> dict[str, Scheme]:
+    """Returns all schemes by name: those of this folder, and those of the modules named in the environment
+    variable ``TFLITEKIT_SCHEMES`` (comma-separated), in a fixed order."""
+    package = importlib.import_module(__name__)
+    assert isinstance(package, types.ModuleType)
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    for module_name in filter(None, os.environ.get("TFLITEKIT_SCHEMES", "").split(",")):
+        try:
+            importlib.import_module(module_name)
+        except ImportError as error:
+            raise UsageError(f"The module '{module_name}' in TFLITEKIT_SCHEMES cannot be imported: {error}.") from error
+    order = ["float32", "float16", "dynamic_range", "int8", "int8_float_fallback", "int16x8"]
+    return dict(sorted(_registry.items(), key=lambda item: (order.index(item[0]) if item[0] in order else 99, item[0])))
+
+
+def find(name: str) -> Scheme:
+    """Returns a scheme by name.
+
+    Raises:
+        UsageError: There is none of that name.
+    """
+    schemes = available()
+    if name not in schemes:
+        raise UsageError(f"There is no scheme '{name}'.", fix=f"Schemes: {', '.join(schemes)} (see 'tflitekit schemes').")
+    return schemes[name]
+
+
+def parse_request(text: str | Request) -> Request:
+    """Reads ``name`` or ``name:option=value,option=value``.
+
+    Raises:
+        UsageError: Unknown scheme, unknown option or a value that the option does not take.
+    """
+    if isinstance(text, Request):
+        return text
+    name, _, rest = text.partition(":")
+    found = find(name.strip())
+    options = dict(found.defaults)
+    for part in filter(None, rest.split(",")):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if key not in options or not equals:
+            known = ", ".join(f"{k}={'|'.join(map(str, _listed(v)))}" for k, v in found.options.items())
+            raise UsageError(
+                f"The scheme '{name}' has no option '{key}'.", fix=f"Its options: {known or 'none'}, as in {name}:option=value."
+            )
+        options[key] = _parse_value(name, key, value, found.options[key])
+    return Request(found, options)
+
+
+def _listed(choice: tuple[Any, ...] | type) -> tuple[Any, ...]:
+    return choice if isinstance(choice, tuple) else (choice.__name__,)
+
+
+def _parse_value(name: str, key: str, value: str, choice: tuple[Any, ...] | type) -> Any:
+    if isinstance(choice, tuple):
+        for allowed in choice:
+            if str(allowed) == value:
+                return allowed
+    else:
+        try:
+            return choice(value)
+        except ValueError:
+            pass
+    raise UsageError(
+        f"The option {key} of the scheme '{name}' cannot be '{value}'.", fix=f"It takes {' or '.join(map(str, _listed(choice)))}."
+    )

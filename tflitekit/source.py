@@ -1,0 +1,461 @@
+"""Loads the models that people have and brings each into the one form that the schemes convert from:
+a SavedModel with a single signature, fixed batch, and inputs and outputs by name.
+
+TensorFlow is imported inside the functions that run in a worker; `identify` does without.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from tflitekit.contract import TensorSpec
+from tflitekit.errors import ModelError, UsageError
+from tflitekit.files import content_hash
+
+__all__ = ["PreparedSource", "SourceFile", "export_model", "identify", "prepare"]
+
+Kind = Literal["keras", "hdf5", "saved_model"]
+SIGNATURE = "serving_default"
+
+_LAMBDA_MEANING = (
+    "A Lambda layer carries Python code inside the file; loading it runs that code with your rights "
+    "(see CVE-2025-1550 and CVE-2025-9905)."
+)
+_UNBUILT_FIX = (
+    "Wrap it before saving: inputs = keras.Input(shape); keras.Model(inputs, model(inputs)); or export it as a "
+    "SavedModel with model.export(folder); or give its input shape with --input-shape 224,224,3."
+)
+
+
+class PreparedSource(BaseModel):
+    """What the loader found; written beside the exported SavedModel.
+
+    Attributes:
+        loader: What loaded it: 'keras 3.x', 'tf_keras 2.x' or 'tensorflow SavedModel'.
+        outputs: In the model's own order; the first one is scored unless another is named.
+        notes: What users should know, such as a fall-back to tf_keras.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    loader: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    parameters: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A model on disk, recognised by its content."""
+
+    path: Path
+    kind: Kind
+    sha256: str
+
+
+def identify(path: str | Path) -> SourceFile:
+    """Recognises a model without loading it.
+
+    Raises:
+        ModelError: It is missing, or of a kind that the kit does not convert.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ModelError(f"There is no model at {path}.")
+    if path.is_dir():
+        if (path / "saved_model.pb").is_file() or (path / "saved_model.pbtxt").is_file():
+            return SourceFile(path, "saved_model", content_hash(path))
+        raise ModelError(
+            f"The folder {path} is not a SavedModel.", why="It has no saved_model.pb.", fix=f"Give {_KINDS}."
+        )
+    with path.open("rb") as stream:
+        head = stream.read(8)
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+        return SourceFile(path, "hdf5", content_hash(path))
+    if head.startswith(b"PK"):
+        _keras_archive_config(path)
+        return SourceFile(path, "keras", content_hash(path))
+    if head[4:8] == b"TFL3":
+        raise ModelError(
+            f"{path} is a TensorFlow Lite model already.",
+            fix="Measure it with 'tflitekit evaluate', 'benchmark' or 'inspect'; converting needs the Keras model.",
+        )
+    if path.suffix.lower() in (".keras", ".h5", ".hdf5"):
+        raise ModelError(
+            f"The model {path} is damaged or cut short.",
+            why=f"Its {path.stat().st_size:,} bytes do not begin as a {path.suffix} file does.",
+            fix="Copy it again or save it again with model.save().",
+        )
+    raise ModelError(f"{path} is not a model of a kind that the kit converts.", fix=f"Give {_KINDS}.")
+
+
+_KINDS = "a Keras model (.keras or .h5, whole, not weights only) or a SavedModel folder"
+
+
+def _keras_archive_config(path: Path) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return dict(json.loads(archive.read("config.json")))
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
+        raise ModelError(
+            f"The model {path} is damaged or not a .keras file.",
+            why=f"{type(error).__name__}: {error}.",
+            fix="Save it again with model.save('name.keras').",
+        ) from error
+
+
+def prepare(
+    path: str,
+    *,
+    kind: Kind,
+    folder: str,
+    batch: int,
+    unsafe_load: bool,
+    signature: str | None,
+    input_shapes: Mapping[str, Sequence[int]],
+    custom_objects: str | None,
+) -> dict[str, Any]:
+    """Loads a model and exports it for the schemes (runs in a worker).
+
+    Returns:
+        A `PreparedSource` as JSON.
+    """
+    if kind == "saved_model":
+        prepared = _prepare_saved_model(Path(path), Path(folder), batch, signature, input_shapes)
+    else:
+        objects = _custom_objects(custom_objects)
+        if not unsafe_load:
+            _refuse_lambda(Path(path), kind)
+        model, notes = _load_keras(Path(path), objects, unsafe_load)
+        prepared = export_model(
+            model, Path(folder), batch=batch, input_shapes=input_shapes, kind=kind, notes=notes, origin=path
+        )
+    return prepared.model_dump(mode="json")
+
+
+def export_model(
+    model: Any,
+    folder: Path,
+    *,
+    batch: int,
+    input_shapes: Mapping[str, Sequence[int]],
+    kind: str = "model object",
+    notes: Sequence[str] = (),
+    origin: str = "the model",
+) -> PreparedSource:
+    """Exports a Keras 3 or tf_keras model object as a SavedModel with a fixed batch and named tensors.
+
+    Raises:
+        ModelError: It has no input shapes, or weights that are not finite.
+    """
+    import tensorflow as tf
+
+    is_keras3 = type(model).__module__.startswith("keras.") or _inherits(model, "keras.src")
+    if not is_keras3 and not _inherits(model, "tf_keras"):
+        if isinstance(model, tf.Module | tf.keras.layers.Layer):
+            fix = "Save it with tf.saved_model.save and give the folder."
+        else:
+            fix = f"Give {_KINDS}, or a Keras model object."
+        raise ModelError(f"{origin} is a {type(model).__name__}, not a Keras model.", fix=fix)
+    notes = list(notes)
+    specs, pack, output_names = _keras_interface(model, is_keras3, batch, input_shapes, origin)
+    _check_finite(((getattr(w, "path", w.name), w) for w in model.weights), origin)
+    flatten = _tree(is_keras3).flatten
+
+    def serve(*flat: Any) -> dict[str, Any]:
+        outputs = flatten(model(pack(flat), training=False))
+        names = output_names or _default_names(len(outputs))
+        return dict(zip(names, outputs, strict=True))
+
+    if is_keras3:
+        import keras
+
+        archive = keras.export.ExportArchive()
+        archive.track(model)
+        archive.add_endpoint(SIGNATURE, serve, input_signature=specs)
+        archive.write_out(str(folder), verbose=False)
+        loader = f"keras {keras.__version__}"
+    else:
+        import tf_keras
+
+        function = tf.function(serve, input_signature=specs)
+        tf.saved_model.save(model, str(folder), signatures={SIGNATURE: function})
+        loader = f"tf_keras {tf_keras.__version__}"
+    inputs, outputs = _exported_specs(folder, specs, output_names)
+    notes += _dynamic_notes(inputs)
+    return PreparedSource(
+        kind=kind, loader=loader, inputs=inputs, outputs=outputs, parameters=int(model.count_params()), notes=tuple(notes)
+    )
+
+
+def _inherits(model: Any, package: str) -> bool:
+    return any(base.__module__.split(".")[0] == package or base.__module__.startswith(package) for base in type(model).__mro__)
+
+
+def _tree(is_keras3: bool) -> Any:
+    if is_keras3:
+        import keras
+
+        return keras.tree
+    import tensorflow as tf
+
+    return tf.nest
+
+
+def _default_names(count: int) -> list[str]:
+    return ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
+
+
+def _keras_interface(
+    model: Any, is_keras3: bool, batch: int, input_shapes: Mapping[str, Sequence[int]], origin: str
+) -> tuple[list[Any], Callable[[Sequence[Any]], Any], list[str] | None]:
+    """Returns the input specs, a function that packs flat inputs into the model's structure, and output names."""
+    import tensorflow as tf
+
+    try:
+        tensors, structure = list(model.inputs or ()), model.input
+    except (AttributeError, ValueError):
+        tensors, structure = [], None
+    if not tensors:
+        if len(input_shapes) != 1 or "" not in input_shapes:
+            raise ModelError(
+                f"{origin} has no input shapes: it is a subclassed or unbuilt model.",
+                why="The converter must know the shape of every input.",
+                fix=_UNBUILT_FIX,
+            )
+        return [tf.TensorSpec([batch, *input_shapes[""]], tf.float32, name="input")], lambda flat: flat[0], None
+    names = [t.name for t in tensors] if is_keras3 else list(model.input_names)
+    given = dict(input_shapes)
+    if "" in given:
+        if len(names) != 1:
+            raise UsageError(f"{origin} has several inputs.", fix=f"Write --input-shape NAME=1,2,3 ({', '.join(names)}).")
+        given[names[0]] = given.pop("")
+    unknown = set(given) - set(names)
+    if unknown:
+        raise UsageError(f"{origin} has no input '{unknown.pop()}'.", fix=f"Its inputs are {', '.join(names)}.")
+    specs = []
+    for name, tensor in zip(names, tensors, strict=True):
+        shape = [batch, *given.get(name, tuple(tensor.shape)[1:])]
+        specs.append(tf.TensorSpec(shape, tensor.dtype, name=name))
+    if isinstance(model.output, dict):
+        output_names = sorted(model.output)
+    else:
+        output_names = _unique(list(model.output_names))
+    tree = _tree(is_keras3)
+    return specs, lambda flat: tree.pack_sequence_as(structure, list(flat)), output_names
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Appends a number to repeated names (a shared layer that gives two outputs, say)."""
+    return [name if names.index(name) == i else f"{name}_{i}" for i, name in enumerate(names)]
+
+
+def _exported_specs(
+    folder: Path, specs: Sequence[Any], output_names: Sequence[str] | None
+) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    import tensorflow as tf
+
+    signature = tf.saved_model.load(str(folder)).signatures[SIGNATURE]
+    outputs = signature.structured_outputs
+    names = [name for name in (output_names or sorted(outputs)) if name in outputs]
+    return (
+        tuple(_spec(spec.name, spec) for spec in specs),
+        tuple(_spec(name, outputs[name]) for name in names),
+    )
+
+
+def _spec(name: str, tensor: Any) -> TensorSpec:
+    rank = tensor.shape.rank
+    shape = () if rank is None else tuple(-1 if d is None else int(d) for d in tensor.shape.as_list())
+    return TensorSpec(name=name, shape=shape, dtype=tensor.dtype.name)
+
+
+def _dynamic_notes(inputs: Sequence[TensorSpec]) -> list[str]:
+    return [
+        f"The input '{spec.name}' has the dynamic shape {list(spec.shape)}; delegates want fixed shapes "
+        "(fix it with --input-shape)."
+        for spec in inputs
+        if -1 in spec.shape
+    ]
+
+
+def _check_finite(weights: Iterator[tuple[str, Any]], origin: str) -> None:
+    import numpy as np
+
+    bad = []
+    for name, variable in weights:
+        values = variable.numpy()
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            bad.append(f"{name} ({int(np.count_nonzero(~np.isfinite(values)))} of {values.size})")
+    if bad:
+        raise ModelError(
+            f"{origin} has weights that are NaN or infinite: {', '.join(bad[:5])}" + (", ..." if len(bad) > 5 else "."),
+            why="Training diverged before it was saved, or the file is damaged.",
+            fix="Save an earlier checkpoint.",
+        )
+
+
+def _custom_objects(module: str | None) -> dict[str, Any]:
+    """Imports the user's module, which registers its layers with Keras or lists them in ``custom_objects``."""
+    if module is None:
+        return {}
+    try:
+        if module.endswith(".py"):
+            sys.path.insert(0, str(Path(module).resolve().parent))
+            imported = importlib.import_module(Path(module).stem)
+        else:
+            sys.path.insert(0, str(Path.cwd()))
+            imported = importlib.import_module(module)
+    except ImportError as error:
+        raise UsageError(f"The module of custom objects '{module}' cannot be imported: {error}.") from error
+    return dict(getattr(imported, "custom_objects", {}))
+
+
+def _refuse_lambda(path: Path, kind: Kind) -> None:
+    if kind == "keras":
+        config: Any = _keras_archive_config(path)
+    else:
+        config = _hdf5_config(path)
+    found = sorted({name for name in _lambda_layers(config)})
+    if found:
+        raise ModelError(
+            f"The model {path} has Lambda layers ({', '.join(found)}), and the kit does not load those by itself.",
+            why=_LAMBDA_MEANING,
+            fix="If you trust where the file comes from, load it with --unsafe-load; better, replace the Lambda by a layer.",
+        )
+
+
+def _hdf5_config(path: Path) -> Any:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            config = file.attrs.get("model_config")
+    except OSError as error:
+        raise ModelError(
+            f"The model {path} is damaged or cut short.", why=f"HDF5: {error}.", fix="Copy or save it again."
+        ) from error
+    if config is None:
+        raise ModelError(
+            f"{path} holds weights only, not a model.",
+            why="It has no 'model_config': it was written by save_weights().",
+            fix="Build the model in Python, load these weights into it, and save it whole with model.save('name.keras').",
+        )
+    return json.loads(config)
+
+
+def _lambda_layers(config: Any) -> Iterator[str]:
+    """Finds Lambda layers, and marshalled Python functions anywhere else, in a model's configuration."""
+    if isinstance(config, dict):
+        name = config.get("class_name")
+        if name in ("Lambda", "__lambda__"):
+            inner = config.get("config")
+            yield str(inner.get("name", name)) if isinstance(inner, dict) else str(name)
+            return
+        for value in config.values():
+            yield from _lambda_layers(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _lambda_layers(value)
+
+
+def _load_keras(path: Path, custom_objects: dict[str, Any], unsafe_load: bool) -> tuple[Any, list[str]]:
+    """Loads with Keras 3, then with tf_keras (Keras 2)."""
+    import keras
+
+    if path.suffix.lower() not in (".keras", ".h5", ".hdf5"):
+        raise ModelError(f"Keras loads models by their suffix, and {path.name} has none of its own.",
+                         fix="Rename it to end in .keras (zip) or .h5 (HDF5).")  # fmt: skip
+    try:
+        model = keras.saving.load_model(
+            path, custom_objects=custom_objects, compile=False, safe_mode=not unsafe_load
+        )
+        return model, []
+    except Exception as error:
+        keras3_reason = _reason(error)
+    try:
+        import tf_keras
+
+        model = tf_keras.models.load_model(
+            str(path), custom_objects=custom_objects, compile=False, safe_mode=not unsafe_load
+        )
+    except Exception as error:
+        raise ModelError(
+            f"Neither Keras 3 nor Keras 2 (tf_keras) can load {path}.",
+            why=f"Keras {keras.__version__}: {keras3_reason}\ntf_keras: {_reason(error)}",
+            fix="Layers of your own: give the module that defines them with --custom-objects MODULE. "
+            "Otherwise load it where it was made and export it with model.export(folder).",
+        ) from error
+    return model, [f"Keras {keras.__version__} could not load it ({keras3_reason[:160]}); loaded with tf_keras (Keras 2)."]
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:400]}" if text else type(error).__name__
+
+
+def _prepare_saved_model(
+    path: Path, folder: Path, batch: int, signature: str | None, input_shapes: Mapping[str, Sequence[int]]
+) -> PreparedSource:
+    import tensorflow as tf
+
+    try:
+        loaded = tf.saved_model.load(str(path))
+    except Exception as error:
+        raise ModelError(f"The SavedModel {path} cannot be loaded.", why=_reason(error), fix="Export it again.") from error
+    choices = list(loaded.signatures)
+    key = signature or (SIGNATURE if SIGNATURE in choices else choices[0] if len(choices) == 1 else None)
+    if key is None or key not in choices:
+        raise ModelError(
+            f"The SavedModel {path} has no signature '{key or SIGNATURE}'.",
+            why=f"Its signatures: {', '.join(choices) or 'none'}.",
+            fix="Choose one with --signature NAME." if choices else "Export the model with model.export(folder).",
+        )
+    function = loaded.signatures[key]
+    variables = getattr(loaded, "variables", None) or function.variables
+    _check_finite(((v.name, v) for v in variables), str(path))
+    arguments = {name: spec for name, spec in function.structured_input_signature[1].items()}
+    given = dict(input_shapes)
+    if "" in given and len(arguments) == 1:
+        given[next(iter(arguments))] = given.pop("")
+    unknown = set(given) - set(arguments)
+    if unknown:
+        raise UsageError(f"{path} has no input '{unknown.pop()}'.", fix=f"Its inputs are {', '.join(arguments)}.")
+    specs = []
+    for name, spec in arguments.items():
+        if spec.shape.rank is None and name not in given:
+            raise ModelError(f"The input '{name}' of {path} has no shape.", fix=f"Give it: --input-shape {name}=224,224,3")
+        shape = [batch, *given[name]] if name in given else spec.shape.as_list()
+        if name not in given and shape and shape[0] is None:
+            shape[0] = batch
+        specs.append(tf.TensorSpec(shape, spec.dtype, name=name))
+
+    def serve(*flat: Any) -> dict[str, Any]:
+        return dict(function(**{spec.name: value for spec, value in zip(specs, flat, strict=True)}))
+
+    module = tf.Module()
+    module.source = loaded
+    exported = tf.function(serve, input_signature=specs)
+    tf.saved_model.save(module, str(folder), signatures={SIGNATURE: exported})
+    inputs, outputs = _exported_specs(folder, specs, None)
+    import numpy as np
+
+    return PreparedSource(
+        kind="saved_model",
+        loader=f"tensorflow {tf.__version__} SavedModel",
+        inputs=inputs,
+        outputs=outputs,
+        parameters=sum(int(np.prod(v.shape.as_list())) for v in variables),
+        notes=tuple(_dynamic_notes(inputs)),
+    )
