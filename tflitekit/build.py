@@ -203,7 +203,9 @@ def _invoke_once(name: str, path: Path, graph: Graph, calibration: CalibrationSe
         sample = next(calibration.batches(model.batch)) if calibration else {}
         outputs = model.run([sample.get(spec.name, _zeros(spec)) for spec in graph.inputs])
     except ModelError as error:
-        raise ConversionError(f"{name}: converted, but does not run.", why=f"{error.what} {error.why}", fix=error.fix) from error
+        raise ConversionError(
+            f"{name}: converted, but does not run.", why=f"{error.what} {error.why}", fix=error.fix
+        ) from error
     if calibration and not all(np.isfinite(o).all() for o in outputs if o.dtype.kind == "f"):
         return ["NaN or infinite values in the output on a calibration sample."]
     return []

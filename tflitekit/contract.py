@@ -77,9 +77,7 @@ def load_labels(path: str | Path) -> tuple[str, ...]:
     else:
         labels = tuple(line.strip() for line in text.rstrip().splitlines())
     if not labels or not any(labels):
-        raise ContractError(
-            f"The labels file {path} is empty.", fix="Write one class name a line, in output order."
-        )
+        raise ContractError(f"The labels file {path} is empty.", fix="Write one class name a line, in output order.")
     return labels
 
 

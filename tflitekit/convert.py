@@ -228,7 +228,9 @@ class _Conversion:
             source = export_model(
                 self.model, self.saved_model, batch=self.options.batch, input_shapes=self.options.input_shapes
             )
-            self.sha256 = content_hash(self.saved_model / "variables") if source.parameters else content_hash(self.saved_model)
+            self.sha256 = (
+                content_hash(self.saved_model / "variables") if source.parameters else content_hash(self.saved_model)
+            )
             return source
         record = self.work / f"source-{self._source_key()[:16]}.json"
         if record.is_file() and (self._all_finished_without(record) or self.saved_model.is_dir()):
@@ -369,7 +371,11 @@ class _Conversion:
             if error.exit_code == 2 and not isinstance(error, ModelError):
                 raise  # wrong use, missing TensorFlow, a full disk: not one scheme's failure
             return Variant(
-                name=request.name, scheme=request.scheme.name, options=request.options, status="failed", error=str(error)
+                name=request.name,
+                scheme=request.scheme.name,
+                options=request.options,
+                status="failed",
+                error=str(error),
             )
 
     def _clean(self) -> None:

@@ -6,9 +6,11 @@ A `Sample` is cheap to make; reading and decoding happen in `Sample.read`, so th
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import importlib.util
+import os
 import random
 import sys
 import zipfile
@@ -129,6 +131,10 @@ class Dataset:
         """Returns a hash of the samples' content and labels; None where it cannot be had without a full pass."""
         raise NotImplementedError
 
+    def largest_label(self) -> int | None:
+        """Returns the largest class index; None without classes, or where only a full pass would tell."""
+        return None
+
 
 class ImageFolder(Dataset):
     """A folder with one sub-folder per class."""
@@ -138,31 +144,30 @@ class ImageFolder(Dataset):
     def __init__(
         self, root: Path, *, labels: tuple[str, ...] | None, limit: int | None, seed: int, need_labels: bool
     ) -> None:
-        folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "__")))
+        folders = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "__")))
+        self._root = str(root)
+        self._files: list[tuple[str, int | None]] = []  # names below the root: 50,000 of them stay small
         if not folders:
             self._files = self._flat(root, need_labels)
-            super().__init__(str(root))
+            super().__init__(self._root)
         else:
-            indices = _match_labels(root, [p.name for p in folders], labels)
-            self._files = []
-            for folder, index in zip(folders, indices, strict=True):
-                images = _images(folder)
+            for folder, index in zip(folders, _match_labels(root, folders, labels), strict=True):
+                images = _images(root, folder)
                 if not images:
                     raise DataError(
-                        f"The class folder {folder} has no images.",
+                        f"The class folder {root / folder} has no images.",
                         why=f"Looked for {', '.join(sorted(IMAGE_SUFFIXES))}.",
                         fix="Put images into it or remove the folder.",
                     )
-                self._files += [(path, index) for path in images]
-            super().__init__(str(root), classes=labels or tuple(p.name for p in folders))
-        self._root = root
+                self._files += [(name, index) for name in images]
+            super().__init__(self._root, classes=labels or tuple(folders))
         if limit is not None:
             chosen = _balanced([label for _, label in self._files], limit, seed)
             self._files = [self._files[i] for i in chosen]
 
     @staticmethod
-    def _flat(root: Path, need_labels: bool) -> list[tuple[Path, int | None]]:
-        images = _images(root)
+    def _flat(root: Path, need_labels: bool) -> list[tuple[str, int | None]]:
+        images = _images(root, "")
         if not images:
             raise DataError(
                 f"The data folder {root} is empty: it has no class folders and no images.",
@@ -180,36 +185,43 @@ class ImageFolder(Dataset):
         return len(self._files)
 
     def __iter__(self) -> Iterator[Sample]:
-        for path, label in self._files:
-            yield Sample(str(path.relative_to(self._root)), label, lambda path=path: _decode(path))  # type: ignore[misc]
+        for name, label in self._files:
+            yield Sample(name, label, functools.partial(_decode, os.path.join(self._root, name)))  # noqa: PTH118
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
-        for path, label in self._files:
+        for name, label in self._files:
             try:
-                content = hashlib.sha256(path.read_bytes()).digest()
+                content = hashlib.sha256((Path(self._root) / name).read_bytes()).digest()
             except OSError as error:
                 content = str(error).encode()
-            digest.update(f"{path.relative_to(self._root)}\0{label}\0".encode() + content)
+            digest.update(f"{name}\0{label}\0".encode() + content)
         return digest.hexdigest()
 
-
-def _images(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+    def largest_label(self) -> int | None:
+        return max((label for _, label in self._files if label is not None), default=None)
 
 
-def _decode(path: Path) -> Image.Image:
+def _images(root: Path, folder: str) -> list[str]:
+    """Returns the images at any depth below ``root / folder``, as sorted names relative to ``root``."""
+    found = []
+    for parent, folders, names in os.walk(root / folder):
+        folders[:] = [name for name in folders if not name.startswith((".", "__"))]
+        prefix = os.path.relpath(parent, root)
+        for name in names:
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
+                found.append(os.path.normpath(os.path.join(prefix, name)))  # noqa: PTH118
+    return sorted(found)
+
+
+def _decode(path: str) -> Image.Image:
     try:
         with Image.open(path) as image:
             image.load()
             return image
     except Image.DecompressionBombError as error:
         raise UnreadableSampleError(f"too large: {error}") from error
-    except Exception as error:  # noqa: BLE001 - Pillow's decoders raise almost anything on a broken file
+    except Exception as error:
         raise UnreadableSampleError(f"{type(error).__name__}: {error}") from error
 
 
@@ -224,9 +236,7 @@ def _match_labels(root: Path, names: Sequence[str], labels: tuple[str, ...] | No
         exact = [index for index, label in enumerate(labels) if label == name]
         found = exact or folded[_fold(name)]
         if len(found) != 1:
-            problem = (
-                "is not in the labels file" if not found else f"stands {len(found)} times in the labels file"
-            )
+            problem = "is not in the labels file" if not found else f"stands {len(found)} times in the labels file"
             raise DataError(
                 f"The class folder {root / name} {problem}.",
                 why=f"The labels are {_some(labels)}.",
@@ -281,9 +291,7 @@ class _Rows(Dataset):
         need_labels: bool,
     ) -> None:
         if not lengths:
-            raise DataError(
-                f"{location} has no inputs.", fix="Store the inputs as 'x', or one array per input name."
-            )
+            raise DataError(f"{location} has no inputs.", fix="Store the inputs as 'x', or one array per input name.")
         if targets is None and need_labels:
             raise DataError(
                 f"{location} has no labels.",
@@ -303,6 +311,9 @@ class _Rows(Dataset):
 
     def __len__(self) -> int:
         return len(self._chosen)
+
+    def largest_label(self) -> int | None:
+        return max((label for label in self._labels if isinstance(label, int)), default=None)
 
     def _rows(self, name: str, chosen: Sequence[int]) -> Iterator[Array]:
         raise NotImplementedError
@@ -327,9 +338,7 @@ class _Rows(Dataset):
 def _row_labels(location: str, targets: Array, labels: tuple[str, ...] | None) -> list[Any]:
     if targets.dtype.kind in "US":
         if labels is None:
-            raise DataError(
-                f"The labels in {location} are names.", fix="Give their order with --labels FILE."
-            )
+            raise DataError(f"The labels in {location} are names.", fix="Give their order with --labels FILE.")
         names = [str(name) for name in targets.reshape(len(targets), -1)[:, 0]]
         unknown = sorted(set(names) - set(labels))
         if unknown:
@@ -338,9 +347,7 @@ def _row_labels(location: str, targets: Array, labels: tuple[str, ...] | None) -
     if targets.dtype.kind == "b":
         targets = targets.astype(np.int64)
     if targets.dtype.kind not in "iuf":
-        raise DataError(
-            f"The labels 'y' in {location} are of the type {targets.dtype}; use integers or floats."
-        )
+        raise DataError(f"The labels 'y' in {location} are of the type {targets.dtype}; use integers or floats.")
     if targets.dtype.kind == "f" and not np.isfinite(targets).all():
         raise DataError(f"The labels 'y' in {location} contain NaN or infinite values.")
     if targets.ndim == 2 and targets.shape[1] == 1 and targets.dtype.kind in "iu":
@@ -355,9 +362,7 @@ def _row_labels(location: str, targets: Array, labels: tuple[str, ...] | None) -
         targets = targets.argmax(axis=1)
     if targets.ndim == 1 and targets.dtype.kind in "iu":
         if int(targets.min()) < 0:
-            raise DataError(
-                f"The labels 'y' in {location} contain {int(targets.min())}; classes count from 0."
-            )
+            raise DataError(f"The labels 'y' in {location} contain {int(targets.min())}; classes count from 0.")
         return [int(value) for value in targets]
     return list(targets)
 
@@ -603,8 +608,7 @@ class InputPipeline:
                 )
             return (self.preprocessing.image(raw, self.inputs[0].shape[1:]),)
         return tuple(
-            self._array(spec, values, key)
-            for spec, values in zip(self.inputs, self._by_name(raw), strict=True)
+            self._array(spec, values, key) for spec, values in zip(self.inputs, self._by_name(raw), strict=True)
         )
 
     def _by_name(self, raw: Mapping[str, Array]) -> list[Array]:
@@ -623,22 +627,14 @@ class InputPipeline:
         wanted = spec.shape[1:]
         if values.ndim == len(wanted) - 1 and wanted[-1] == 1:
             values = values[..., None]
-        if values.ndim != len(wanted) or any(
-            w not in (-1, have) for w, have in zip(wanted, values.shape, strict=True)
-        ):
+        if values.ndim != len(wanted) or any(w not in (-1, have) for w, have in zip(wanted, values.shape, strict=True)):
             raise DataError(
                 f"The data's shape {list(values.shape)} does not fit the model's input '{spec.name}', "
-                f"which takes {['?' if d < 0 else d for d in wanted]} (both without batch; {key}).".replace(
-                    "'?'", "?"
-                )
+                f"which takes {['?' if d < 0 else d for d in wanted]} (both without batch; {key}).".replace("'?'", "?")
             )
         if values.dtype.kind not in "iufb":
-            raise DataError(
-                f"The data for input '{spec.name}' are of the type {values.dtype}, not numbers ({key})."
-            )
-        if spec.dtype in ("int32", "int64", "bool") or (
-            spec.dtype in ("uint8", "int8") and spec.quantization is None
-        ):
+            raise DataError(f"The data for input '{spec.name}' are of the type {values.dtype}, not numbers ({key}).")
+        if spec.dtype in ("int32", "int64", "bool") or (spec.dtype in ("uint8", "int8") and spec.quantization is None):
             return np.ascontiguousarray(values.astype(spec.dtype))
         result = values.astype(np.float32)
         if self.preprocessing.changes_values:

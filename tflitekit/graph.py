@@ -261,9 +261,7 @@ class _Reader:
         census = [OpCount(*key, count=count, weight_bytes=size) for key, (count, size) in counts.items()]
         return sorted(census, key=lambda op: (-op.weight_bytes, -op.count, op.name)), roles
 
-    def _sizes(
-        self, roles: dict[int, str], metadata: dict[str, int]
-    ) -> tuple[dict[str, int], dict[str, int], int]:
+    def _sizes(self, roles: dict[int, str], metadata: dict[str, int]) -> tuple[dict[str, int], dict[str, int], int]:
         by_kind: dict[str, int] = dict.fromkeys(("weights", "biases", "other constants", "metadata"), 0)
         by_dtype: dict[str, int] = defaultdict(int)
         parameters, seen = 0, set()
@@ -304,9 +302,7 @@ class _Reader:
                     found[(tensor.Name() or b"").decode(errors="replace")] = None
         return tuple(found)
 
-    def _output_meaning(
-        self, main: Any, codes: list[tuple[str, int, bool]]
-    ) -> Literal["probabilities", "values"]:
+    def _output_meaning(self, main: Any, codes: list[tuple[str, int, bool]]) -> Literal["probabilities", "values"]:
         if not main.OutputsLength():
             return "values"
         wanted = main.Outputs(0)

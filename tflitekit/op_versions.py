@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """The lowest TensorFlow Lite runtime version that has each version of each builtin operator.
 
 A model file lists its operators as (builtin operator, operator version) pairs, and a runtime refuses the

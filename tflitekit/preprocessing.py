@@ -120,7 +120,7 @@ class Preprocessing(BaseModel):
                     fix="Give one value, or one a channel, in a JSON file with --preprocess FILE.json.",
                 )
         if self.divisor != 1:
-            pixels = pixels / np.float32(self.divisor)
+            pixels = np.divide(pixels, np.float32(self.divisor), dtype=np.float32)
         if any(self.mean):
             pixels = pixels - np.asarray(self.mean, np.float32)
         if any(s != 1 for s in self.std):
@@ -184,9 +184,7 @@ PRESETS: dict[str, Preprocessing] = {
         Preprocessing(name="0-1", divisor=255),
         Preprocessing(name="-1-1", divisor=127.5, mean=(1.0,)),
         # keras.applications.imagenet_utils.preprocess_input, modes 'torch' and 'caffe'.
-        Preprocessing(
-            name="imagenet-torch", divisor=255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
-        ),
+        Preprocessing(name="imagenet-torch", divisor=255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
         Preprocessing(name="imagenet-caffe", color="bgr", mean=(103.939, 116.779, 123.68)),
         # TensorFlow Lite's ImageNet evaluation: square centre crop 0.875, bilinear, (p - 127.5) / 127.5.
         Preprocessing(name="imagenet-tf", fit="center_crop", crop_fraction=0.875, divisor=127.5, mean=(1.0,)),
@@ -207,9 +205,7 @@ def load_preprocessing(value: str | Path | Preprocessing | None) -> Preprocessin
     if str(value) in PRESETS:
         return PRESETS[str(value)]
     path = Path(value)
-    choice = (
-        f"Presets: {', '.join(PRESETS)}; or give a JSON file (see 'tflitekit presets --json' for the fields)."
-    )
+    choice = f"Presets: {', '.join(PRESETS)}; or give a JSON file (see 'tflitekit presets --json' for the fields)."
     if not path.is_file():
         raise ContractError(f"There is no preprocessing preset or file '{value}'.", fix=choice)
     try:
@@ -221,7 +217,5 @@ def load_preprocessing(value: str | Path | Preprocessing | None) -> Preprocessin
         detail = error
         if isinstance(error, ValidationError):
             problems = (f"{'.'.join(map(str, p['loc'])) or 'value'}: {p['msg']}" for p in error.errors())
-            raise ContractError(
-                f"The preprocessing file {path} is wrong: {'; '.join(problems)}.", fix=choice
-            ) from None
+            raise ContractError(f"The preprocessing file {path} is wrong: {'; '.join(problems)}.", fix=choice) from None
         raise ContractError(f"The preprocessing file {path} cannot be read: {detail}.", fix=choice) from error

@@ -32,7 +32,8 @@ def quantize(values: Array, spec: TensorSpec) -> Array:
         return values if values.dtype == dtype else values.astype(dtype)
     limits = np.iinfo(dtype)
     stored = np.rint(values / np.float32(spec.quantization.scale[0])) + spec.quantization.zero_point[0]
-    return np.clip(stored, limits.min, limits.max).astype(dtype)
+    result: Array = np.clip(stored, limits.min, limits.max).astype(dtype)
+    return result
 
 
 def dequantize(stored: Array, spec: TensorSpec) -> Array:

@@ -195,12 +195,19 @@ def export_model(
     inputs, outputs = _exported_specs(folder, specs, output_names)
     notes += _dynamic_notes(inputs)
     return PreparedSource(
-        kind=kind, loader=loader, inputs=inputs, outputs=outputs, parameters=int(model.count_params()), notes=tuple(notes)
+        kind=kind,
+        loader=loader,
+        inputs=inputs,
+        outputs=outputs,
+        parameters=int(model.count_params()),
+        notes=tuple(notes),
     )
 
 
 def _inherits(model: Any, package: str) -> bool:
-    return any(base.__module__.split(".")[0] == package or base.__module__.startswith(package) for base in type(model).__mro__)
+    return any(
+        base.__module__.split(".")[0] == package or base.__module__.startswith(package) for base in type(model).__mro__
+    )
 
 
 def _tree(is_keras3: bool) -> Any:
@@ -239,7 +246,9 @@ def _keras_interface(
     given = dict(input_shapes)
     if "" in given:
         if len(names) != 1:
-            raise UsageError(f"{origin} has several inputs.", fix=f"Write --input-shape NAME=1,2,3 ({', '.join(names)}).")
+            raise UsageError(
+                f"{origin} has several inputs.", fix=f"Write --input-shape NAME=1,2,3 ({', '.join(names)})."
+            )
         given[names[0]] = given.pop("")
     unknown = set(given) - set(names)
     if unknown:
@@ -248,10 +257,7 @@ def _keras_interface(
     for name, tensor in zip(names, tensors, strict=True):
         shape = [batch, *given.get(name, tuple(tensor.shape)[1:])]
         specs.append(tf.TensorSpec(shape, tensor.dtype, name=name))
-    if isinstance(model.output, dict):
-        output_names = sorted(model.output)
-    else:
-        output_names = _unique(list(model.output_names))
+    output_names = sorted(model.output) if isinstance(model.output, dict) else _unique(list(model.output_names))
     tree = _tree(is_keras3)
     return specs, lambda flat: tree.pack_sequence_as(structure, list(flat)), output_names
 
@@ -378,11 +384,9 @@ def _load_keras(path: Path, custom_objects: dict[str, Any], unsafe_load: bool) -
         raise ModelError(f"Keras loads models by their suffix, and {path.name} has none of its own.",
                          fix="Rename it to end in .keras (zip) or .h5 (HDF5).")  # fmt: skip
     try:
-        model = keras.saving.load_model(
-            path, custom_objects=custom_objects, compile=False, safe_mode=not unsafe_load
-        )
+        model = keras.saving.load_model(path, custom_objects=custom_objects, compile=False, safe_mode=not unsafe_load)
         return model, []
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - any reason is shown if tf_keras fails too
         keras3_reason = _reason(error)
     try:
         import tf_keras
@@ -397,7 +401,9 @@ def _load_keras(path: Path, custom_objects: dict[str, Any], unsafe_load: bool) -
             fix="Layers of your own: give the module that defines them with --custom-objects MODULE. "
             "Otherwise load it where it was made and export it with model.export(folder).",
         ) from error
-    return model, [f"Keras {keras.__version__} could not load it ({keras3_reason[:160]}); loaded with tf_keras (Keras 2)."]
+    return model, [
+        f"Keras {keras.__version__} could not load it ({keras3_reason[:160]}); loaded with tf_keras (Keras 2)."
+    ]
 
 
 def _reason(error: Exception) -> str:
@@ -413,7 +419,9 @@ def _prepare_saved_model(
     try:
         loaded = tf.saved_model.load(str(path))
     except Exception as error:
-        raise ModelError(f"The SavedModel {path} cannot be loaded.", why=_reason(error), fix="Export it again.") from error
+        raise ModelError(
+            f"The SavedModel {path} cannot be loaded.", why=_reason(error), fix="Export it again."
+        ) from error
     choices = list(loaded.signatures)
     key = signature or (SIGNATURE if SIGNATURE in choices else choices[0] if len(choices) == 1 else None)
     if key is None or key not in choices:
@@ -435,7 +443,9 @@ def _prepare_saved_model(
     specs = []
     for name, spec in arguments.items():
         if spec.shape.rank is None and name not in given:
-            raise ModelError(f"The input '{name}' of {path} has no shape.", fix=f"Give it: --input-shape {name}=224,224,3")
+            raise ModelError(
+                f"The input '{name}' of {path} has no shape.", fix=f"Give it: --input-shape {name}=224,224,3"
+            )
         shape = [batch, *given[name]] if name in given else spec.shape.as_list()
         if name not in given and shape and shape[0] is None:
             shape[0] = batch

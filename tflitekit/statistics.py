@@ -177,9 +177,7 @@ def _verdict(
         return f"{word} {abs(value):.{decimals}f} ± {half:.{decimals}f} {unit}".rstrip()
     if max(abs(low), abs(high)) <= resolution or half <= resolution:
         return flat
-    return (
-        f"too few samples to tell (n = {n}: {value:+.{decimals}f} ± {half:.{decimals}f} {unit}".rstrip() + ")"
-    )
+    return f"too few samples to tell (n = {n}: {value:+.{decimals}f} ± {half:.{decimals}f} {unit}".rstrip() + ")"
 
 
 def percentile(samples: ArrayLike, q: float) -> float:

@@ -108,7 +108,9 @@ def load_variant(
     """
     path = Path(path)
     if not path.is_file():
-        raise ModelError(f"There is no file {path}." if not path.is_dir() else f"{path} is a folder, not a .tflite file.")
+        raise ModelError(
+            f"There is no file {path}." if not path.is_dir() else f"{path} is a folder, not a .tflite file."
+        )
     graph = read_graph(path)
     sha256 = content_hash(path)
     sidecar = read_sidecar(path)

@@ -45,7 +45,7 @@ def execute(request: dict[str, Any]) -> int:
         details = {"type": type(error).__name__, "what": error.what, "why": error.why, "fix": error.fix}
         write_json(result, {"error": details})
         return 1
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - reported to the parent, whatever it is
         traceback.print_exc()
         sys.stderr.flush()
         write_json(result, {"exception": f"{type(error).__name__}: {error}"})

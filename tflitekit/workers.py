@@ -45,7 +45,9 @@ class WorkerPool:
         timeout_s: A task that takes longer is ended and recorded as a failure.
     """
 
-    def __init__(self, *, jobs: int, logs: Path, timeout_s: float, preload: tuple[str, ...] = _TENSORFLOW_MODULES) -> None:
+    def __init__(
+        self, *, jobs: int, logs: Path, timeout_s: float, preload: tuple[str, ...] = _TENSORFLOW_MODULES
+    ) -> None:
         self._logs, self._timeout_s, self._jobs = logs, timeout_s, jobs
         self._tasks: dict[int, _Task] = {}
         self._count = 0
@@ -77,7 +79,7 @@ class WorkerPool:
         with self._lock:
             self._count += 1
             number = self._count
-            request = {
+            request: dict[str, Any] = {
                 "id": number,
                 "call": call,
                 "arguments": arguments,
@@ -123,7 +125,9 @@ class WorkerPool:
         with self._slots:
             path = Path(task.request["result"]).with_suffix(".request.json")
             path.write_text(json.dumps(task.request))
-            with subprocess.Popen([sys.executable, "-m", "tflitekit.worker", "run", str(path)], env=_environment()) as child:
+            with subprocess.Popen(
+                [sys.executable, "-m", "tflitekit.worker", "run", str(path)], env=_environment()
+            ) as child:
                 self._single.add(child)
                 timed_out = False
                 try:

@@ -138,7 +138,9 @@ def find(name: str) -> Scheme:
     """
     schemes = available()
     if name not in schemes:
-        raise UsageError(f"There is no scheme '{name}'.", fix=f"Schemes: {', '.join(schemes)} (see 'tflitekit schemes').")
+        raise UsageError(
+            f"There is no scheme '{name}'.", fix=f"Schemes: {', '.join(schemes)} (see 'tflitekit schemes')."
+        )
     return schemes[name]
 
 
@@ -158,7 +160,8 @@ def parse_request(text: str | Request) -> Request:
         if key not in options or not equals:
             known = ", ".join(f"{k}={'|'.join(map(str, _listed(v)))}" for k, v in found.options.items())
             raise UsageError(
-                f"The scheme '{name}' has no option '{key}'.", fix=f"Its options: {known or 'none'}, as in {name}:option=value."
+                f"The scheme '{name}' has no option '{key}'.",
+                fix=f"Its options: {known or 'none'}, as in {name}:option=value.",
             )
         options[key] = _parse_value(name, key, value, found.options[key])
     return Request(found, options)
@@ -179,5 +182,6 @@ def _parse_value(name: str, key: str, value: str, choice: tuple[Any, ...] | type
         except ValueError:
             pass
     raise UsageError(
-        f"The option {key} of the scheme '{name}' cannot be '{value}'.", fix=f"It takes {' or '.join(map(str, _listed(choice)))}."
+        f"The option {key} of the scheme '{name}' cannot be '{value}'.",
+        fix=f"It takes {' or '.join(map(str, _listed(choice)))}.",
     )

@@ -1,0 +1,233 @@
+"""The verb *optimize*: convert, evaluate, benchmark, recommend, and write the report."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tflitekit.benchmark import measure_variants, to_latency
+from tflitekit.convert import WORK_FOLDER, ConvertOptions, ConvertResult, convert_unlocked, resolve_labels
+from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
+from tflitekit.errors import CheckFailedError, TflitekitError, UsageError
+from tflitekit.evaluate import Evaluation, evaluate_variants
+from tflitekit.files import locked, write_json, write_whole
+from tflitekit.preprocessing import Preprocessing, load_preprocessing
+from tflitekit.progress import Progress
+from tflitekit.recommend import DEFAULT_MAX_DROP_POINTS, recommend
+from tflitekit.report import markdown
+from tflitekit.results import Constraints, DatasetRecord, Report, SourceRecord, VariantReport
+from tflitekit.schemes import Request, available, parse_request
+from tflitekit.source import identify
+from tflitekit.targets import QUICK, Target, open_target
+from tflitekit.targets.host import cpu_model, kernel_features
+from tflitekit.variant import tool_versions
+
+__all__ = ["machine_description", "optimize"]
+
+BASELINE = "float32"
+
+
+def optimize(
+    model: Any,
+    *,
+    data: Any,
+    out: str | Path,
+    calibration: Any = None,
+    schemes: Iterable[str | Request] | None = None,
+    preprocess: str | Path | Preprocessing | None = None,
+    labels: str | Path | Sequence[str] | None = None,
+    limit: int | None = None,
+    metric: str | None = None,
+    output: str | None = None,
+    constraints: Constraints | None = None,
+    threads: int = 1,
+    options: ConvertOptions | None = None,
+    seed: int = DEFAULT_SEED,
+    progress: Progress | None = None,
+) -> Report:
+    """Takes a trained model through every scheme and recommends one variant.
+
+    Writes ``NAME.tflite`` with sidecars, ``report.json`` and ``report.md`` into ``out``. What an earlier run with the same
+    model, data and options finished is reused.
+
+    Args:
+        model: A ``.keras`` or ``.h5`` file, a SavedModel folder, or a Keras model object.
+        data: Labelled data to evaluate on (see `open_dataset`).
+        out: Folder for the results.
+        calibration: Samples for the schemes that calibrate; without, those are skipped and the report says so.
+        schemes: All that need no training when not given. float32 is always among them: it is the baseline.
+        preprocess: Preset or JSON file; 'raw' when not given, and the report says so.
+        labels: Names or labels file, in output order.
+        limit: Seeded, class-balanced sample of the evaluation data.
+        metric: ``module:function`` per sample.
+        output: The output to score; the first when not given.
+        constraints: What the team can accept; a drop of at most 1 point when not given.
+        threads: Of the interpreter while measuring latency.
+        options: How to load and convert.
+        progress: Receives progress.
+
+    Returns:
+        The report; ``recommendation.constraints_met`` says whether a variant meets all constraints.
+
+    Raises:
+        TflitekitError: Wrong input, or not even the float32 baseline could be converted.
+    """
+    progress = progress or Progress()
+    constraints = constraints or Constraints()
+    options = options or ConvertOptions(seed=seed)
+    if threads < 1:
+        raise UsageError(f"The number of threads must be at least 1, not {threads}.")
+    if isinstance(model, str | Path):
+        identify(model)
+    preprocessing, names = load_preprocessing(preprocess), resolve_labels(labels)
+    requests = _requests(schemes, calibration is not None)
+    dataset = open_dataset(data, labels=names, limit=limit, seed=seed)
+    out = Path(out)
+    with locked(out):
+        converted = convert_unlocked(
+            model,
+            requests=requests,
+            out=out,
+            calibration=calibration,
+            preprocessing=preprocessing,
+            labels=names,
+            options=options,
+            progress=progress,
+            skip_uncalibrated=schemes is None,
+        )
+        baseline = converted.variants[0]
+        if baseline.status != "ok":
+            raise CheckFailedError(f"The float32 baseline could not be converted.\n{baseline.error}")
+        evaluation = evaluate_variants(
+            converted.variants,
+            dataset,
+            metric=metric,
+            output=output,
+            baseline=BASELINE,
+            jobs=options.jobs,
+            progress=progress,
+            cache=out / WORK_FOLDER,
+            resolution=_resolution(constraints, metric, dataset),
+        )
+        target = open_target("host")
+        rows = _with_latency(converted, evaluation, target, threads, progress, out)
+        report = _report(converted, evaluation, rows, preprocess, constraints, target)
+        write_json(out / "report.json", report.to_json())
+        write_whole(out / "report.md", markdown.render(report))
+    return report
+
+
+def _requests(schemes: Iterable[str | Request] | None, calibrated: bool) -> list[Request]:
+    """Returns what to build, the baseline first."""
+    if schemes is None:
+        wanted = [parse_request(name) for name, scheme in available().items() if scheme.needs != "training"]
+    else:
+        wanted = [parse_request(scheme) for scheme in schemes]
+    del calibrated
+    unique = {request.name: request for request in [parse_request(BASELINE), *wanted]}
+    return list(unique.values())
+
+
+def _resolution(constraints: Constraints, metric: str | None, dataset: Dataset) -> float | None:
+    if metric is not None or dataset.largest_label() is None:
+        return constraints.max_accuracy_drop
+    points = constraints.max_accuracy_drop
+    return (DEFAULT_MAX_DROP_POINTS if not points else points) / 100
+
+
+def _with_latency(
+    converted: ConvertResult, evaluation: Evaluation, target: Target, threads: int, progress: Progress, out: Path
+) -> tuple[VariantReport, ...]:
+    runs = measure_variants(
+        converted.variants, target, threads=threads, protocol=QUICK, progress=progress, cache=out / WORK_FOLDER
+    )
+    rows = []
+    for row in evaluation.variants:
+        run = runs.get(row.name)
+        if isinstance(run, TflitekitError):
+            note = f"Latency was not measured: {run.what}"
+            rows.append(row.model_copy(update={"warnings": (*row.warnings, note)}))
+        elif run is not None:
+            rows.append(
+                row.model_copy(
+                    update={
+                        "latency": to_latency(run),
+                        "peak_memory_bytes": run.peak_memory_bytes,
+                        "warnings": (*row.warnings, *run.warnings),
+                    }
+                )
+            )
+        else:
+            rows.append(row)
+    return tuple(rows)
+
+
+def _report(
+    converted: ConvertResult,
+    evaluation: Evaluation,
+    rows: tuple[VariantReport, ...],
+    preprocess: Any,
+    constraints: Constraints,
+    target: Target,
+) -> Report:
+    source = converted.source
+    warnings = [*source.notes, *evaluation.warnings]
+    if preprocess is None:
+        warnings.append(
+            "No preprocessing was named: 'raw' was taken, which gives the model pixels from 0 to 255 as they are. "
+            "Name the one that the model was trained with by --preprocess."
+        )
+    calibration = converted.calibration
+    if calibration is not None and calibration.skipped:
+        warnings.append(f"{len(calibration.skipped)} unreadable calibration samples were skipped.")
+    return Report(
+        tool=tool_versions() | {"python": platform.python_version()},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=machine_description(),
+        source=SourceRecord(
+            location=converted.source_location,
+            sha256=converted.source_sha256,
+            kind=source.kind,
+            loader=source.loader,
+            parameters=source.parameters,
+            notes=source.notes,
+        ),
+        dataset=_dataset_record(evaluation.dataset, converted),
+        contract=converted.variants[0].contract,
+        baseline=evaluation.baseline,
+        constraints=constraints,
+        variants=rows,
+        recommendation=recommend(rows, constraints, latency_is_of_target=target.is_deployment),
+        warnings=tuple(warnings),
+    )
+
+
+def _dataset_record(record: DatasetRecord, converted: ConvertResult) -> DatasetRecord:
+    calibration = converted.calibration
+    if calibration is None:
+        return record
+    return record.model_copy(
+        update={
+            "calibration_location": converted.calibration_location,
+            "calibration_samples": calibration.samples,
+            "calibration_sha256": calibration.sha256,
+        }
+    )
+
+
+def machine_description() -> dict[str, Any]:
+    """Returns what matters about this machine for reading its latencies."""
+    return {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "cpu": cpu_model(),
+        "cores": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "kernel_features": kernel_features(),
+    }

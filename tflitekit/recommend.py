@@ -1,0 +1,195 @@
+"""The verb *recommend*: a pure function of measurements and constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tflitekit.results import Constraints, Recommendation, Rejection, VariantReport
+
+__all__ = ["DEFAULT_MAX_DROP_POINTS", "recommend"]
+
+DEFAULT_MAX_DROP_POINTS = 1.0
+SAME_SIZE = 0.02
+"""Files within this share of the smallest count as equally small: what runs on more hardware then decides."""
+
+_RELATIVE_ERROR_LIMIT = 0.05
+
+
+def recommend(
+    variants: Sequence[VariantReport], constraints: Constraints, *, latency_is_of_target: bool = False
+) -> Recommendation:
+    """Chooses the smallest variant that meets all constraints.
+
+    Among files of practically the same size it prefers integer-only ones, then the more accurate. Latency of a host never
+    decides for a phone: there it only shows that a limit is out of reach.
+
+    Args:
+        variants: Rows of the report, the baseline among them.
+        constraints: What the team can accept.
+        latency_is_of_target: Whether latency was measured where the model will run.
+    """
+    counts_latency = latency_is_of_target or constraints.deploy_on == "host"
+    problems = {v.name: _problems(v, constraints, counts_latency) for v in variants}
+    able = [v for v in variants if v.status == "ok"]
+    good = [v for v in able if not problems[v.name]]
+    caveats = _latency_caveats(able, constraints, counts_latency)
+    out_of_reach = _beyond_reach(able, constraints, counts_latency)
+    if not good or out_of_reach:
+        return _nothing_meets(able, variants, problems, out_of_reach, caveats)
+    chosen = min(good, key=lambda v: _preference(v, good))
+    rejected = tuple(
+        Rejection(name=v.name, reasons=tuple(problems[v.name]) or (_why_not(v, chosen),))
+        for v in variants
+        if v.name != chosen.name
+    )
+    return Recommendation(
+        chosen=chosen.name,
+        reasons=(*_reasons(chosen, variants, constraints), *caveats),
+        rejected=rejected,
+        constraints_met=True,
+    )
+
+
+def _limit(variant: VariantReport, constraints: Constraints) -> float | None:
+    """Returns the largest drop that is accepted, in the unit of `Drop.value`."""
+    if variant.accuracy is not None and variant.accuracy.metric == "top1":
+        points = constraints.max_accuracy_drop
+        return (DEFAULT_MAX_DROP_POINTS if points is None else points) / 100
+    return constraints.max_accuracy_drop
+
+
+def _problems(variant: VariantReport, constraints: Constraints, counts_latency: bool) -> list[str]:
+    if variant.status != "ok":
+        return [f"{variant.status}: {(variant.error or 'no reason recorded').splitlines()[0]}"]
+    found = []
+    if variant.drop is None or variant.accuracy is None:
+        found.append("its accuracy was not measured")
+    else:
+        limit = _limit(variant, constraints)
+        if limit is None:
+            baseline = variant.accuracy.value - variant.drop.value
+            limit = _RELATIVE_ERROR_LIMIT * abs(baseline)
+        if variant.drop.value > limit:
+            found.append(f"{_drop_text(variant)}, more than the limit of {_amount(variant, limit)}")
+    size = variant.size_bytes or 0
+    if constraints.max_size_bytes is not None and size > constraints.max_size_bytes:
+        found.append(f"{size:,} bytes, more than the limit of {constraints.max_size_bytes:,}")
+    if counts_latency and constraints.max_latency_ms is not None:
+        if variant.latency is None:
+            found.append("its latency was not measured")
+        elif variant.latency.median_ms > constraints.max_latency_ms:
+            found.append(
+                f"{variant.latency.median_ms:.3g} ms on {variant.latency.target}, "
+                f"more than the limit of {constraints.max_latency_ms:g} ms"
+            )
+    return found
+
+
+def _amount(variant: VariantReport, value: float) -> str:
+    if variant.accuracy is not None and variant.accuracy.metric == "top1":
+        return f"{value * 100:.3g} points"
+    return f"{value:.4g}"
+
+
+def _drop_text(variant: VariantReport) -> str:
+    assert variant.drop is not None
+    if variant.accuracy is not None and variant.accuracy.metric == "top1":
+        return f"accuracy {variant.accuracy.value:.1%}, {variant.drop.verdict}"
+    assert variant.accuracy is not None
+    return f"{variant.accuracy.metric} {variant.accuracy.value:.4g}, {variant.drop.verdict}"
+
+
+def _preference(variant: VariantReport, among: Sequence[VariantReport]) -> tuple[bool, float, float, int, str]:
+    smallest = min(v.size_bytes or 0 for v in among)
+    size = variant.size_bytes or 0
+    if size > smallest * (1 + SAME_SIZE):
+        return True, float(size), 0.0, 0, variant.name
+    drop = variant.drop.value if variant.drop else 0.0
+    return False, -(variant.integer_op_fraction or 0.0), drop, size, variant.name
+
+
+def _reasons(chosen: VariantReport, variants: Sequence[VariantReport], constraints: Constraints) -> list[str]:
+    assert chosen.accuracy is not None
+    size = chosen.size_bytes or 0
+    largest = max((v.size_bytes or 0 for v in variants if v.status == "ok"), default=size)
+    times = f", {largest / size:.1f} times smaller than the largest" if size and largest > size * 1.05 else ""
+    reasons = [f"{size:,} bytes{times}: the smallest that meets every limit (within {SAME_SIZE:.0%})"]
+    given = "" if constraints.max_accuracy_drop is not None else ", the default"
+    limit = _limit(chosen, constraints)
+    shown = _amount(chosen, limit) if limit is not None else f"{_RELATIVE_ERROR_LIMIT:.0%} of the baseline"
+    reasons.append(f"{_drop_text(chosen)} (n = {chosen.accuracy.n:,}; limit {shown}{given})")
+    if chosen.integer_op_fraction == 1:
+        reasons.append("integers only: it can run on accelerators and microcontrollers without float units")
+    if chosen.min_runtime_version:
+        reasons.append(f"needs TensorFlow Lite {chosen.min_runtime_version} or newer in the app")
+    return reasons
+
+
+def _why_not(variant: VariantReport, chosen: VariantReport) -> str:
+    size, best = variant.size_bytes or 0, chosen.size_bytes or 1
+    if size > best * (1 + SAME_SIZE):
+        return f"meets the limits, but is {size / best:.2g} times as large as {chosen.name}"
+    if variant.sha256 == chosen.sha256:
+        return f"the same file as {chosen.name}, byte by byte"
+    if (variant.integer_op_fraction or 0) < (chosen.integer_op_fraction or 0):
+        return (
+            f"as small as {chosen.name}, but only {variant.integer_op_fraction or 0:.0%} of its operators are integer"
+        )
+    return f"meets the limits and is as small as {chosen.name}, but not more accurate"
+
+
+def _beyond_reach(able: Sequence[VariantReport], constraints: Constraints, counts_latency: bool) -> str | None:
+    """A latency limit for a phone that even this host misses with every variant."""
+    limit = constraints.max_latency_ms
+    measured = [v.latency.median_ms for v in able if v.latency is not None]
+    if counts_latency or limit is None or not measured or min(measured) <= limit:
+        return None
+    return f"no variant reaches {limit:g} ms even on this host (the fastest takes {min(measured):.3g} ms)"
+
+
+def _latency_caveats(able: Sequence[VariantReport], constraints: Constraints, counts_latency: bool) -> list[str]:
+    if counts_latency:
+        return []
+    text = "latency was not measured on the target: this host's figures say little about a phone and decided nothing"
+    if constraints.max_latency_ms is not None:
+        text += f"; the limit of {constraints.max_latency_ms:g} ms is therefore not verified"
+    over = [
+        v.name
+        for v in able
+        if v.latency and constraints.max_latency_ms and v.latency.median_ms > constraints.max_latency_ms
+    ]
+    return [text + (f" (over it on this host: {', '.join(over)})" if over else "")]
+
+
+def _nothing_meets(
+    able: Sequence[VariantReport],
+    variants: Sequence[VariantReport],
+    problems: dict[str, list[str]],
+    out_of_reach: str | None,
+    caveats: list[str],
+) -> Recommendation:
+    measured = [v for v in able if v.drop is not None]
+    nearest = min(
+        measured,
+        key=lambda v: (len(problems[v.name]), v.drop.value if v.drop else 0.0, v.size_bytes or 0),
+        default=None,
+    )
+    if out_of_reach:
+        first = f"nothing meets all limits: {out_of_reach}"
+    elif not measured:
+        first = "nothing can be recommended: no variant was converted and measured"
+    else:
+        first = "nothing meets all limits"
+    reasons = [first]
+    if nearest is not None:
+        why = "; ".join(problems[nearest.name]) or "it meets the others"
+        reasons.append(f"{nearest.name} comes nearest: {why}")
+    return Recommendation(
+        chosen=None,
+        reasons=(*reasons, *caveats),
+        rejected=tuple(
+            Rejection(name=v.name, reasons=tuple(problems[v.name]) or (out_of_reach or "",)) for v in variants
+        ),
+        constraints_met=False,
+        nearest=nearest.name if nearest else None,
+    )

@@ -1,0 +1,34 @@
+"""``report.md``: for a pull request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from tflitekit.report import text
+from tflitekit.results import Report
+
+__all__ = ["render"]
+
+_SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
+
+
+def _escape(value: Any) -> str:
+    """Makes text from files harmless inside Markdown: no markup, no line breaks."""
+    return " ".join(str(value).split()).translate(_SPECIAL)
+
+
+def render(report: Report) -> str:
+    """Returns the report as Markdown; everything that comes from files is escaped."""
+    environment = Environment(
+        loader=PackageLoader("tflitekit.report"),
+        autoescape=False,
+        finalize=_escape,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    rows = [text.row(variant, report) for variant in report.variants]
+    template = environment.get_template("report.md.jinja")
+    return template.render(report=report, columns=text.COLUMNS, rows=rows, text=text) + "\n"

@@ -1,0 +1,77 @@
+"""Numbers as people read them; shared by all renderers."""
+
+from __future__ import annotations
+
+from tflitekit.results import Report, VariantReport
+
+__all__ = ["accuracy", "drop", "integer_ops", "latency", "milliseconds", "row", "size"]
+
+COLUMNS = (
+    "Variant",
+    "Size",
+    "Deflated",
+    "Accuracy",
+    "Change from baseline",
+    "Latency p50 / p90",
+    "Memory",
+    "Integer ops",
+)
+
+
+def size(value: int | None) -> str:
+    """Returns bytes in kB or MB (powers of ten, as stores show them)."""
+    if value is None:
+        return "–"
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if value >= factor:
+            return f"{value / factor:.1f} {unit}"
+    return f"{value} B"
+
+
+def milliseconds(value: float) -> str:
+    """Returns a time with three significant digits."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def accuracy(variant: VariantReport) -> str:
+    """Returns the first metric with its interval."""
+    found = variant.accuracy
+    if found is None:
+        return "–"
+    if found.metric in ("top1", "top5"):
+        return f"{found.value:.2%} ({found.low * 100:.1f}–{found.high * 100:.1f})"
+    return f"{found.metric} {found.value:.4g} ({found.low:.4g}–{found.high:.4g})"
+
+
+def drop(variant: VariantReport, baseline: str | None) -> str:
+    """Returns the verdict on the difference to the baseline."""
+    if variant.name == baseline:
+        return "baseline"
+    return variant.drop.verdict if variant.drop else "–"
+
+
+def latency(variant: VariantReport) -> str:
+    """Returns median and 90th percentile in milliseconds."""
+    found = variant.latency
+    return f"{milliseconds(found.median_ms)} / {milliseconds(found.p90_ms)} ms" if found else "–"
+
+
+def integer_ops(variant: VariantReport) -> str:
+    """Returns the share of integer operators."""
+    return "–" if variant.integer_op_fraction is None else f"{variant.integer_op_fraction:.0%}"
+
+
+def row(variant: VariantReport, report: Report) -> tuple[str, ...]:
+    """Returns one row of the table, in the order of `COLUMNS`."""
+    if variant.status != "ok":
+        return (variant.name, variant.status, *["–"] * (len(COLUMNS) - 2))
+    return (
+        variant.name,
+        size(variant.size_bytes),
+        size(variant.deflated_bytes),
+        accuracy(variant),
+        drop(variant, report.baseline),
+        latency(variant),
+        size(variant.peak_memory_bytes),
+        integer_ops(variant),
+    )

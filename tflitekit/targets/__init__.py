@@ -1,0 +1,102 @@
+"""Places where a variant can run. A target is one file in this folder with a class that follows `Target`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from tflitekit.errors import UsageError
+
+__all__ = ["QUICK", "BenchmarkProtocol", "Run", "Target", "open_target", "register_target"]
+
+
+class BenchmarkProtocol(BaseModel):
+    """How long to warm up and how many runs to take: at least so many **and** so long, and never longer than the most.
+
+    Attributes:
+        name: Part of every result; results of different protocols are not compared.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    warmup_runs: int
+    warmup_s: float
+    runs: int
+    run_s: float
+    most_s: float
+
+
+QUICK = BenchmarkProtocol(name="quick", warmup_runs=5, warmup_s=0.1, runs=100, run_s=0.3, most_s=60.0)
+
+
+class Run(BaseModel):
+    """The raw result of one benchmark; statistics are derived from the samples, never stored instead of them.
+
+    Attributes:
+        samples_us: Time of each `invoke()` in microseconds, in order, without pre- and postprocessing.
+        peak_memory_bytes: Highest resident set of the process above what it had before it loaded the model;
+            includes the interpreter's arena, packed weights, and the mapped file.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    target: str
+    threads: int
+    protocol: str
+    runtime: str
+    init_us: float
+    first_us: float
+    warmup_runs: int
+    samples_us: tuple[float, ...]
+    peak_memory_bytes: int
+    baseline_memory_bytes: int
+    machine: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+
+class Target(Protocol):
+    """A place where a variant can run."""
+
+    name: str
+    is_deployment: bool
+    """Whether latency measured here says something about phones: false for this host."""
+
+    def identity(self) -> dict[str, Any]:
+        """Returns what must agree for two results to be comparable."""
+
+    def measure(self, path: Path, *, threads: int, protocol: BenchmarkProtocol) -> Run:
+        """Runs one file in a fresh process on the target.
+
+        Raises:
+            ModelError: The runtime there refuses it.
+        """
+
+
+_targets: dict[str, Callable[[], Target]] = {}
+
+
+def register_target(name: str) -> Callable[[Callable[[], Target]], Callable[[], Target]]:
+    """Registers a target's class under a name."""
+
+    def register(factory: Callable[[], Target]) -> Callable[[], Target]:
+        _targets[name] = factory
+        return factory
+
+    return register
+
+
+def open_target(name: str = "host") -> Target:
+    """Returns a target by name.
+
+    Raises:
+        UsageError: There is none of that name.
+    """
+    import tflitekit.targets.host  # noqa: F401 - registers itself
+
+    if name not in _targets:
+        raise UsageError(f"There is no target '{name}'.", fix=f"Targets: {', '.join(_targets)}.")
+    return _targets[name]()
