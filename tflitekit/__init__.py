@@ -1,0 +1,82 @@
+"""tflitekit: from a Keras model to the TensorFlow Lite file that ships, with the evidence.
+
+The verbs are functions with keyword-only options; importing this package loads neither TensorFlow nor NumPy::
+
+    import tflitekit as tk
+
+    report = tk.optimize("model.keras", data="photos/test", calibration="photos/train", out="build")
+    print(report.recommendation.chosen)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tflitekit._version import __version__
+
+if TYPE_CHECKING:
+    from tflitekit.benchmark import benchmark
+    from tflitekit.contract import Contract
+    from tflitekit.convert import ConvertOptions, ConvertResult, convert
+    from tflitekit.dataset import Dataset, open_dataset
+    from tflitekit.errors import TflitekitError
+    from tflitekit.evaluate import Evaluation, evaluate
+    from tflitekit.graph import Graph, read_graph
+    from tflitekit.optimize import optimize
+    from tflitekit.preprocessing import Preprocessing
+    from tflitekit.recommend import recommend
+    from tflitekit.results import Constraints, Recommendation, Report, read_report
+    from tflitekit.tensor import TensorSpec
+    from tflitekit.variant import Variant, load_variant
+
+__all__ = [
+    "Constraints",
+    "Contract",
+    "ConvertOptions",
+    "ConvertResult",
+    "Dataset",
+    "Evaluation",
+    "Graph",
+    "Preprocessing",
+    "Recommendation",
+    "Report",
+    "TensorSpec",
+    "TflitekitError",
+    "Variant",
+    "__version__",
+    "benchmark",
+    "convert",
+    "evaluate",
+    "inspect",
+    "load_variant",
+    "open_dataset",
+    "optimize",
+    "read_graph",
+    "read_report",
+    "recommend",
+]
+
+_HOMES = {
+    "benchmark": "benchmark", "Contract": "contract", "TensorSpec": "tensor", "ConvertOptions": "convert",
+    "ConvertResult": "convert", "convert": "convert", "Dataset": "dataset", "open_dataset": "dataset",
+    "TflitekitError": "errors", "Evaluation": "evaluate", "evaluate": "evaluate", "Graph": "graph",
+    "read_graph": "graph", "optimize": "optimize", "Preprocessing": "preprocessing", "recommend": "recommend",
+    "Constraints": "results", "Recommendation": "results", "Report": "results", "read_report": "results",
+    "Variant": "variant", "load_variant": "variant",
+}  # fmt: skip
+
+
+def inspect(path: Any) -> Graph:
+    """Reads what stands in a ``.tflite`` file: see `tflitekit.graph.read_graph`."""
+    from tflitekit.graph import read_graph
+
+    return read_graph(path)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tflitekit' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"tflitekit.{_HOMES[name]}"), name)
+    globals()[name] = value  # the verbs share their modules' names; the function wins
+    return value

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from tflitekit.calibration import CalibrationSet
-from tflitekit.contract import Contract, TensorSpec
+from tflitekit.contract import Contract
 from tflitekit.errors import ConversionError, ModelError
 from tflitekit.files import content_hash, deflated_size, write_whole
 from tflitekit.graph import Graph, read_graph
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.schemes import Promise, Request, find
 from tflitekit.source import PreparedSource
+from tflitekit.tensor import TensorSpec
 from tflitekit.variant import Variant, ordered_outputs, tool_versions
 
 __all__ = ["build"]

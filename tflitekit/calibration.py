@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from tflitekit.contract import TensorSpec
 from tflitekit.dataset import Dataset, InputPipeline, SkippedSamples, UnreadableSampleError
 from tflitekit.errors import DataError, disk_errors
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.progress import Progress
+from tflitekit.tensor import TensorSpec
 
 __all__ = ["CalibrationSet", "store_calibration"]
 

@@ -10,36 +10,9 @@ from pydantic import BaseModel, ConfigDict
 
 from tflitekit.errors import ContractError
 from tflitekit.preprocessing import Preprocessing
+from tflitekit.tensor import TensorSpec
 
-__all__ = ["Contract", "Quantization", "TensorSpec", "load_labels"]
-
-
-class Quantization(BaseModel):
-    """Affine quantization, ``real = scale * (stored - zero_point)``; several scales are per channel on ``axis``."""
-
-    model_config = ConfigDict(frozen=True)
-
-    scale: tuple[float, ...]
-    zero_point: tuple[int, ...]
-    axis: int | None = None
-
-
-class TensorSpec(BaseModel):
-    """One tensor: the name that users address it by, its shape (-1 is dynamic) and its stored type."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    quantization: Quantization | None = None
-
-    def describe(self) -> str:
-        """Returns 'name dtype[shape] (scale, zero point)'."""
-        text = f"{self.name} {self.dtype}[{', '.join('?' if d < 0 else str(d) for d in self.shape)}]"
-        if self.quantization and len(self.quantization.scale) == 1:
-            text += f" scale {self.quantization.scale[0]:.6g}, zero point {self.quantization.zero_point[0]}"
-        return text
+__all__ = ["Contract", "load_labels"]
 
 
 class Contract(BaseModel):

@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tflitekit.contract import TensorSpec
 from tflitekit.errors import ContractError, DataError, UsageError
 from tflitekit.preprocessing import Preprocessing
+from tflitekit.tensor import TensorSpec
 
 __all__ = [
     "Dataset",

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.contract import TensorSpec
 from tflitekit.convert import labels_mismatch, resolve_labels
 from tflitekit.dataset import (
     DEFAULT_SEED,
@@ -43,6 +42,7 @@ from tflitekit.preprocessing import PRESETS, Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
 from tflitekit.results import DatasetRecord, VariantReport
 from tflitekit.runtime import Model, runtime_name
+from tflitekit.tensor import TensorSpec
 from tflitekit.variant import Variant, load_variant
 from tflitekit.workers import run_alone
 

@@ -12,8 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from tflitekit.errors import BusyError, disk_errors
 
 __all__ = ["content_hash", "deflated_size", "hash_json", "locked", "write_json", "write_whole"]
@@ -83,6 +81,8 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         BusyError: Another process holds it.
     """
+    from filelock import FileLock, Timeout
+
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     name = folder / ".lock"

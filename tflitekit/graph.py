@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from tflitekit.contract import Quantization, TensorSpec
 from tflitekit.errors import ModelError
 from tflitekit.op_versions import minimum_runtime_version, version_key
+from tflitekit.tensor import Quantization, TensorSpec
 
 __all__ = ["Graph", "OpCount", "Signature", "read_graph"]
 

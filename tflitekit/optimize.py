@@ -138,7 +138,7 @@ def _resolution(constraints: Constraints, metric: str | None, dataset: Dataset) 
     if metric is not None or dataset.largest_label() is None:
         return constraints.max_accuracy_drop
     points = constraints.max_accuracy_drop
-    return (DEFAULT_MAX_DROP_POINTS if not points else points) / 100
+    return (points or DEFAULT_MAX_DROP_POINTS) / 100
 
 
 def _with_latency(

@@ -120,11 +120,11 @@ class Preprocessing(BaseModel):
                     fix="Give one value, or one a channel, in a JSON file with --preprocess FILE.json.",
                 )
         if self.divisor != 1:
-            pixels = np.divide(pixels, np.float32(self.divisor), dtype=np.float32)
+            pixels = np.asarray(pixels / np.float32(self.divisor), np.float32)
         if any(self.mean):
-            pixels = pixels - np.asarray(self.mean, np.float32)
+            pixels = np.asarray(pixels - np.asarray(self.mean, np.float32), np.float32)
         if any(s != 1 for s in self.std):
-            pixels = pixels / np.asarray(self.std, np.float32)
+            pixels = np.asarray(pixels / np.asarray(self.std, np.float32), np.float32)
         return np.asarray(pixels, dtype=np.float32)
 
     def _box(self, size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -128,7 +128,8 @@ def _reasons(chosen: VariantReport, variants: Sequence[VariantReport], constrain
 def _why_not(variant: VariantReport, chosen: VariantReport) -> str:
     size, best = variant.size_bytes or 0, chosen.size_bytes or 1
     if size > best * (1 + SAME_SIZE):
-        return f"meets the limits, but is {size / best:.2g} times as large as {chosen.name}"
+        larger = f"{size / best:.1f} times as large as" if size > best * 1.5 else f"{size / best - 1:.0%} larger than"
+        return f"meets the limits, but is {larger} {chosen.name}"
     if variant.sha256 == chosen.sha256:
         return f"the same file as {chosen.name}, byte by byte"
     if (variant.integer_op_fraction or 0) < (chosen.integer_op_fraction or 0):

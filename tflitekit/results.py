@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tflitekit.contract import Contract, TensorSpec
+from tflitekit.contract import Contract
 from tflitekit.errors import ModelError
+from tflitekit.tensor import TensorSpec
 from tflitekit.variant import Variant
 
 __all__ = [

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,13 +15,16 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from tflitekit.contract import TensorSpec
 from tflitekit.errors import DataError, ModelError
 from tflitekit.graph import Graph, read_graph
+from tflitekit.tensor import TensorSpec
 
 __all__ = ["Model", "dequantize", "quantize", "runtime_name"]
 
 Array = NDArray[Any]
+
+_greeting = threading.Lock()
+_greeted = False
 
 
 def runtime_name() -> str:
@@ -44,6 +51,26 @@ def dequantize(stored: Array, spec: TensorSpec) -> Array:
     return real * np.float32(spec.quantization.scale[0])
 
 
+@contextmanager
+def _quiet_first_time() -> Iterator[None]:
+    """Keeps the runtime's 'Created XNNPACK delegate' line, printed once a process from C++, off standard error."""
+    global _greeted  # noqa: PLW0603
+    with _greeting:
+        if _greeted:
+            yield
+            return
+        _greeted = True
+        sys.stderr.flush()
+        kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(null)
+
+
 class Model:
     """A loaded ``.tflite`` file. Not thread-safe: one per thread.
 
@@ -61,8 +88,9 @@ class Model:
         self.graph = graph or read_graph(path)
         self.inputs, self.outputs = self.graph.inputs, self.graph.outputs
         try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
-            self._interpreter.allocate_tensors()
+            with _quiet_first_time():
+                self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise self._refused(error) from error
         self._bind()

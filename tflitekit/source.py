@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tflitekit.contract import TensorSpec
 from tflitekit.errors import ModelError, UsageError
 from tflitekit.files import content_hash
+from tflitekit.tensor import TensorSpec
 
 __all__ = ["PreparedSource", "SourceFile", "export_model", "identify", "prepare"]
 

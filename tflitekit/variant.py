@@ -10,11 +10,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tflitekit._version import __version__
-from tflitekit.contract import Contract, TensorSpec
+from tflitekit.contract import Contract
 from tflitekit.errors import ModelError
 from tflitekit.files import content_hash, deflated_size, write_json
 from tflitekit.graph import Graph, read_graph
 from tflitekit.preprocessing import Preprocessing
+from tflitekit.tensor import TensorSpec
 
 __all__ = ["Variant", "load_variant", "read_sidecar", "sidecar_path", "tool_versions"]
 

@@ -31,4 +31,5 @@ def render(report: Report) -> str:
     )
     rows = [text.row(variant, report) for variant in report.variants]
     template = environment.get_template("report.md.jinja")
-    return template.render(report=report, columns=text.COLUMNS, rows=rows, text=text) + "\n"
+    tools = ", ".join(f"{name} {version}" for name, version in report.tool.items())
+    return template.render(report=report, columns=text.COLUMNS, rows=rows, tools=tools) + "\n"

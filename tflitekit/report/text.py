@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tflitekit.results import Report, VariantReport
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tflitekit.results import Report, VariantReport
 
 __all__ = ["accuracy", "drop", "integer_ops", "latency", "milliseconds", "row", "size"]
 

@@ -1,0 +1,5 @@
+"""``python -m tflitekit`` is the command line."""
+
+from tflitekit.cli import main
+
+main()

@@ -1,0 +1,171 @@
+"""The terminal: tables on standard output, progress bars and messages on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console, Group
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from tflitekit.errors import TflitekitError
+from tflitekit.progress import Progress
+from tflitekit.report import text
+
+if TYPE_CHECKING:
+    from tflitekit.graph import Graph
+    from tflitekit.results import Report, VariantReport
+
+__all__ = ["Bars", "show_error", "show_graph", "show_report", "show_table", "stderr", "stdout"]
+
+stdout = Console(highlight=False)
+stderr = Console(stderr=True, highlight=False)
+
+
+class Bars(Progress):
+    """Progress bars on standard error; nothing where that is not a terminal."""
+
+    @contextmanager
+    def task(self, description: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        if not stderr.is_terminal:
+            yield lambda steps: None
+            return
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+        from rich.progress import Progress as RichProgress
+
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn() if total is not None else TextColumn(""),
+            TimeElapsedColumn(),
+            TimeRemainingColumn() if total is not None else TextColumn(""),
+        )
+        with RichProgress(*columns, console=stderr, transient=True) as bars:
+            task = bars.add_task(description, total=total)
+            yield lambda steps: bars.advance(task, steps)
+
+    def note(self, message: str) -> None:
+        stderr.print(message, style="dim", markup=False)
+
+
+def show_error(error: TflitekitError) -> None:
+    """Prints what happened, why, and what to do."""
+    stderr.print(Text.assemble(("Error: ", "bold red"), error.what))
+    if error.why:
+        stderr.print(Padding(Text(error.why, style="dim"), (0, 0, 0, 2)))
+    if error.fix:
+        stderr.print(Text.assemble(("Try: ", "bold"), error.fix))
+
+
+def show_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, title: str | None = None) -> None:
+    """Prints a table; numbers are right-aligned, cells are never taken for markup."""
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", header_style="bold", pad_edge=False)
+    for index, column in enumerate(columns):
+        numeric = index > 0 and all(not row[index] or row[index][0].isdigit() or row[index][0] in "–-" for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    stdout.print(table)
+
+
+def show_report(report: Report) -> None:
+    """Prints the decision first, then the table, then warnings."""
+    chosen = report.recommendation.chosen if report.recommendation else None
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for index, column in enumerate(text.COLUMNS):
+        table.add_column(column, justify="left" if index in (0, 4) else "right", no_wrap=index in (0, 1, 2))
+    for variant in report.variants:
+        style = "bold green" if variant.name == chosen else "dim" if variant.status != "ok" else ""
+        table.add_row(*(escape(cell) for cell in text.row(variant, report)), style=style)
+    stdout.print(table)
+    _show_failures(report.variants)
+    recommendation = report.recommendation
+    if recommendation is not None:
+        if chosen:
+            stdout.print(Text.assemble(("Recommended: ", "bold"), (chosen, "bold green")))
+        else:
+            stdout.print(Text("Nothing meets all limits", style="bold red"))
+        for reason in recommendation.reasons:
+            stdout.print(Padding(Text(f"• {reason}"), (0, 0, 0, 2)))
+        if recommendation.rejected:
+            stdout.print(Text("\nWhy not the others", style="bold"))
+            for other in recommendation.rejected:
+                line = Text.assemble((other.name, "bold"), ": " + "; ".join(other.reasons))
+                stdout.print(Padding(line, (0, 0, 0, 2)))
+    show_warnings([*report.warnings, *(f"{v.name}: {w}" for v in report.variants for w in v.warnings)])
+
+
+def _show_failures(variants: tuple[VariantReport, ...]) -> None:
+    for variant in variants:
+        if variant.status != "ok":
+            color = "red" if variant.status == "failed" else "yellow"
+            stdout.print(Text.assemble((f"{variant.name} {variant.status}: ", color), variant.error or ""))
+
+
+def show_warnings(warnings: list[str]) -> None:
+    """Prints warnings, each once."""
+    if warnings:
+        lines = [Padding(Text(f"• {warning}"), (0, 0, 0, 2)) for warning in dict.fromkeys(warnings)]
+        stdout.print(Group(Text("\nWarnings", style="bold yellow"), *lines))
+
+
+def show_graph(name: str, graph: Graph) -> None:
+    """Prints what `tflitekit inspect` found."""
+    facts: list[tuple[str, Any]] = [
+        ("Size", f"{text.size(graph.size_bytes)} ({graph.size_bytes:,} bytes), {graph.parameters:,} parameters"),
+        *(("Input", spec.describe()) for spec in graph.inputs),
+        *(("Output", spec.describe()) for spec in graph.outputs),
+        ("Integer ops", "–" if graph.integer_op_fraction is None else f"{graph.integer_op_fraction:.0%}"),
+        (
+            "Minimum runtime",
+            (f"TensorFlow Lite {graph.min_runtime_version}" if graph.min_runtime_version else "unknown")
+            + (f" (at least; unknown: {', '.join(graph.unknown_op_versions)})" if graph.unknown_op_versions else ""),
+        ),
+        ("TensorFlow (Flex) ops", ", ".join(graph.select_tf_ops) or "none"),
+        ("Custom ops", ", ".join(graph.custom_ops) or "none"),
+        ("Dynamic tensors", f"{len(graph.dynamic_tensors)}" if graph.dynamic_tensors else "none"),
+        (
+            "Signatures",
+            "; ".join(f"{s.key}({', '.join(s.inputs)}) -> {', '.join(s.outputs)}" for s in graph.signatures) or "none",
+        ),
+        ("Metadata", ", ".join(graph.metadata) or "none"),
+    ]
+    if graph.description:
+        facts.append(("Description", graph.description))
+    stdout.print(Text(name, style="bold"))
+    grid = Table.grid(padding=(0, 2))
+    for key, value in facts:
+        grid.add_row(Text(key, style="dim"), Text(str(value)))
+    stdout.print(Padding(grid, (0, 0, 0, 2)))
+    total = sum(op.weight_bytes for op in graph.ops) or 1
+    show_table(
+        ("Operator", "Version", "Computes in", "Count", "Weights", "Share"),
+        [
+            (
+                op.name,
+                str(op.version),
+                op.compute,
+                str(op.count),
+                text.size(op.weight_bytes),
+                f"{op.weight_bytes / total:.1%}",
+            )
+            for op in graph.ops
+        ],
+    )
+    show_table(
+        ("Bytes by kind", "Bytes", "Share"),
+        [(kind, f"{count:,}", f"{count / graph.size_bytes:.1%}") for kind, count in graph.bytes_by_kind.items()],
+    )

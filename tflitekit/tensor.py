@@ -1,0 +1,35 @@
+"""Descriptions of input and output tensors."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Quantization", "TensorSpec"]
+
+
+class Quantization(BaseModel):
+    """Affine quantization, ``real = scale * (stored - zero_point)``; several scales are per channel on ``axis``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
+    axis: int | None = None
+
+
+class TensorSpec(BaseModel):
+    """One tensor: the name that users address it by, its shape (-1 is dynamic) and its stored type."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    quantization: Quantization | None = None
+
+    def describe(self) -> str:
+        """Returns 'name dtype[shape] (scale, zero point)'."""
+        text = f"{self.name} {self.dtype}[{', '.join('?' if d < 0 else str(d) for d in self.shape)}]"
+        if self.quantization and len(self.quantization.scale) == 1:
+            text += f" scale {self.quantization.scale[0]:.6g}, zero point {self.quantization.zero_point[0]}"
+        return text
