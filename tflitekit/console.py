@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Bars", "show_error", "show_graph", "show_report", "show_table", "stderr", "stdout"]
 
+_WIDE = 108
+
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
 
@@ -85,11 +87,13 @@ def show_report(report: Report) -> None:
     """Prints the decision first, then the table, then warnings."""
     chosen = report.recommendation.chosen if report.recommendation else None
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for index, column in enumerate(text.COLUMNS):
-        table.add_column(column, justify="left" if index in (0, 4) else "right", no_wrap=index in (0, 1, 2))
+    shown = text.COLUMNS if stdout.width >= _WIDE else text.NARROW
+    for column in shown:
+        table.add_column(column, justify="left" if column in ("Variant", "Change") else "right")
     for variant in report.variants:
         style = "bold green" if variant.name == chosen else "dim" if variant.status != "ok" else ""
-        table.add_row(*(escape(cell) for cell in text.row(variant, report)), style=style)
+        cells = dict(zip(text.COLUMNS, text.row(variant, report), strict=True))
+        table.add_row(*(escape(cells[column]) for column in shown), style=style)
     stdout.print(table)
     _show_failures(report.variants)
     recommendation = report.recommendation

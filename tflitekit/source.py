@@ -230,10 +230,7 @@ def _keras_interface(
     """Returns the input specs, a function that packs flat inputs into the model's structure, and output names."""
     import tensorflow as tf
 
-    try:
-        tensors, structure = list(model.inputs or ()), model.input
-    except (AttributeError, ValueError):
-        tensors, structure = [], None
+    tensors = list(_attribute(model, "inputs") or ())
     if not tensors:
         if len(input_shapes) != 1 or "" not in input_shapes:
             raise ModelError(
@@ -257,9 +254,22 @@ def _keras_interface(
     for name, tensor in zip(names, tensors, strict=True):
         shape = [batch, *given.get(name, tuple(tensor.shape)[1:])]
         specs.append(tf.TensorSpec(shape, tensor.dtype, name=name))
-    output_names = sorted(model.output) if isinstance(model.output, dict) else _unique(list(model.output_names))
+    structure = _attribute(model, "input")
+    if structure is None:  # a Keras 3 Sequential model has .inputs and no .input
+        structure = tensors[0] if len(tensors) == 1 else tensors
+    output = _attribute(model, "output")
+    names = _attribute(model, "output_names") or [model.layers[-1].name]
+    output_names = sorted(output) if isinstance(output, dict) else _unique(list(names))
     tree = _tree(is_keras3)
     return specs, lambda flat: tree.pack_sequence_as(structure, list(flat)), output_names
+
+
+def _attribute(model: Any, name: str) -> Any:
+    """Returns an attribute that Keras defines only for models that are built, or None."""
+    try:
+        return getattr(model, name)
+    except (AttributeError, ValueError):
+        return None
 
 
 def _unique(names: list[str]) -> list[str]:

@@ -94,11 +94,11 @@ def train(*, out: str) -> dict[str, float]:
         [
             keras.Input((_SIDE, _SIDE, 1), name="image"),
             layers.Conv2D(16, 3, padding="same", use_bias=False, name="conv1"),
-            layers.BatchNormalization(name="norm1"),
+            layers.BatchNormalization(momentum=0.9, name="norm1"),
             layers.ReLU(name="relu1"),
             layers.MaxPooling2D(name="pool1"),
             layers.Conv2D(32, 3, padding="same", use_bias=False, name="conv2"),
-            layers.BatchNormalization(name="norm2"),
+            layers.BatchNormalization(momentum=0.9, name="norm2"),
             layers.ReLU(name="relu2"),
             layers.MaxPooling2D(name="pool2"),
             layers.Conv2D(64, 3, padding="same", activation="relu", name="conv3"),
@@ -107,9 +107,7 @@ def train(*, out: str) -> dict[str, float]:
         ],
         name="digits",
     )
-    model.compile(
-        optimizer=keras.optimizers.Adam(3e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
-    )
+    model.compile(optimizer=keras.optimizers.Adam(3e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     history = model.fit(x, y, batch_size=32, epochs=12, verbose=0)
     temporary = Path(out).with_suffix(".partial.keras")
     model.save(temporary)

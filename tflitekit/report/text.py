@@ -7,18 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tflitekit.results import Report, VariantReport
 
-__all__ = ["accuracy", "drop", "integer_ops", "latency", "milliseconds", "row", "size"]
+__all__ = ["accuracy", "drop", "integer_ops", "milliseconds", "row", "size"]
 
-COLUMNS = (
-    "Variant",
-    "Size",
-    "Deflated",
-    "Accuracy",
-    "Change from baseline",
-    "Latency p50 / p90",
-    "Memory",
-    "Integer ops",
-)
+COLUMNS = ("Variant", "Size", "Deflated", "Accuracy", "Change", "p50 ms", "p90 ms", "Memory", "Integer ops")
+NARROW = ("Variant", "Size", "Accuracy", "Change", "p50 ms", "Memory")
+"""The columns that fit a terminal of 80 characters."""
 
 
 def size(value: int | None) -> str:
@@ -37,13 +30,14 @@ def milliseconds(value: float) -> str:
 
 
 def accuracy(variant: VariantReport) -> str:
-    """Returns the first metric with its interval."""
+    """Returns the first metric with half the width of its interval."""
     found = variant.accuracy
     if found is None:
         return "–"
+    half = (found.high - found.low) / 2
     if found.metric in ("top1", "top5"):
-        return f"{found.value:.2%} ({found.low * 100:.1f}–{found.high * 100:.1f})"
-    return f"{found.metric} {found.value:.4g} ({found.low:.4g}–{found.high:.4g})"
+        return f"{found.value:.2%} ±{half * 100:.1f}"
+    return f"{found.metric} {found.value:.4g} ±{half:.2g}"
 
 
 def drop(variant: VariantReport, baseline: str | None) -> str:
@@ -51,12 +45,6 @@ def drop(variant: VariantReport, baseline: str | None) -> str:
     if variant.name == baseline:
         return "baseline"
     return variant.drop.verdict if variant.drop else "–"
-
-
-def latency(variant: VariantReport) -> str:
-    """Returns median and 90th percentile in milliseconds."""
-    found = variant.latency
-    return f"{milliseconds(found.median_ms)} / {milliseconds(found.p90_ms)} ms" if found else "–"
 
 
 def integer_ops(variant: VariantReport) -> str:
@@ -74,7 +62,8 @@ def row(variant: VariantReport, report: Report) -> tuple[str, ...]:
         size(variant.deflated_bytes),
         accuracy(variant),
         drop(variant, report.baseline),
-        latency(variant),
+        milliseconds(variant.latency.median_ms) if variant.latency else "–",
+        milliseconds(variant.latency.p90_ms) if variant.latency else "–",
         size(variant.peak_memory_bytes),
         integer_ops(variant),
     )
