@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tflitekit.errors import TflitekitError, UsageError
@@ -77,32 +77,36 @@ def measure_variants(
     usable = [v for v in variants if v.status == "ok" and v.runnable]
     with progress.task(f"Measuring latency on {target.name}", len(usable)) as advance:
         for variant in usable:
-            path = None
-            if cache is not None:
-                key = hash_json(
-                    {
-                        "file": variant.sha256,
-                        "target": target.identity(),
-                        "protocol": protocol.model_dump(),
-                        "threads": threads,
-                    }
-                )
-                path = cache / f"latency-{key[:32]}.json"
-            run = _load(path)
-            if run is None:
-                try:
-                    run = target.measure(variant.path, threads=threads, protocol=protocol)
-                except TflitekitError as error:
-                    results[variant.name] = error
-                    continue
-                finally:
-                    advance(1)
-                if path is not None:
-                    write_json(path, run.model_dump(mode="json"))
-            else:
-                advance(1)
-            results[variant.name] = run
+            results[variant.name] = _measure_one(variant, usable, results, target, threads, protocol, cache)
+            advance(1)
     return results
+
+
+def _measure_one(
+    variant: Variant,
+    all_variants: Sequence[Variant],
+    done: Mapping[str, Run | TflitekitError],
+    target: Target,
+    threads: int,
+    protocol: BenchmarkProtocol,
+    cache: Path | None,
+) -> Run | TflitekitError:
+    for other in all_variants:  # the same bytes need no second measurement
+        if other.name in done and other.sha256 == variant.sha256:
+            return done[other.name]
+    path = None
+    if cache is not None:
+        parts = {"target": target.identity(), "protocol": protocol.model_dump(), "threads": threads}
+        path = cache / f"latency-{hash_json(parts | {'file': variant.sha256})[:32]}.json"
+    run = _load(path)
+    if run is None:
+        try:
+            run = target.measure(variant.path, threads=threads, protocol=protocol)
+        except TflitekitError as error:
+            return error
+        if path is not None:
+            write_json(path, run.model_dump(mode="json"))
+    return run
 
 
 def _load(path: Path | None) -> Run | None:

@@ -19,7 +19,7 @@ from tflitekit.files import content_hash, hash_json, locked, write_json
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
 from tflitekit.schemes import Request, available, parse_request
-from tflitekit.source import PreparedSource, SourceFile, export_model, identify
+from tflitekit.source import PreparedSource, SourceFile, export_model, hash_model, identify
 from tflitekit.variant import Variant, load_variant, read_sidecar, tool_versions
 from tflitekit.workers import WorkerPool
 
@@ -228,9 +228,7 @@ class _Conversion:
             source = export_model(
                 self.model, self.saved_model, batch=self.options.batch, input_shapes=self.options.input_shapes
             )
-            self.sha256 = (
-                content_hash(self.saved_model / "variables") if source.parameters else content_hash(self.saved_model)
-            )
+            self.sha256 = hash_model(self.model)
             return source
         record = self.work / f"source-{self._source_key()[:16]}.json"
         if record.is_file() and (self._all_finished_without(record) or self.saved_model.is_dir()):
@@ -301,7 +299,8 @@ class _Conversion:
         done: dict[str, Variant] = {}
         pending: dict[Future[Any], Request] = {}
         with self.progress.task("Converting", len(self.requests)) as advance:
-            for request in self.requests:
+            # Calibrating schemes take longest; they go first, so that no core is left waiting for the last one.
+            for request in sorted(self.requests, key=lambda r: (r.scheme.needs != "calibration", -len(r.name))):
                 key = self._key(request, calibration)
                 finished = self._finished_file(request)
                 if request.scheme.needs == "calibration" and calibration is None:

@@ -180,6 +180,7 @@ def evaluate_variants(
     progress: Progress,
     cache: Path | None = None,
     resolution: float | None = None,
+    fingerprint: str | None = None,
     advise: bool = True,
 ) -> Evaluation:
     """Scores variants that are finished and can run here; the others keep their status.
@@ -187,6 +188,7 @@ def evaluate_variants(
     Args:
         cache: Folder where scores are kept, so that a later run takes them from there.
         resolution: The drop that matters, as a fraction; makes the verdicts' 'too few samples'.
+        fingerprint: The data's, where the caller has it already.
         advise: Whether to look for a better preprocessing where the baseline is at chance.
     """
     usable = [v for v in variants if v.status == "ok" and v.runnable]
@@ -197,7 +199,7 @@ def evaluate_variants(
     scorer = _make_metric(metric, dataset, next(iter(runs.values())))
     for run in runs.values():
         scorer.check(run.output_spec.shape)
-    fingerprint = dataset.fingerprint()
+    fingerprint = fingerprint or dataset.fingerprint()
     store = _ScoreStore(cache, fingerprint, scorer.name, metric, output)
     scores: dict[str, Scores] = {}
     skipped: list[str] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ def optimize(
     requests = _requests(schemes, calibration is not None)
     dataset = open_dataset(data, labels=names, limit=limit, seed=seed)
     out = Path(out)
-    with locked(out):
+    with locked(out), ThreadPoolExecutor(1) as background:
+        fingerprint = background.submit(_prepare_evaluation, dataset)  # while the worker imports TensorFlow
         converted = convert_unlocked(
             model,
             requests=requests,
@@ -114,6 +116,7 @@ def optimize(
             progress=progress,
             cache=out / WORK_FOLDER,
             resolution=_resolution(constraints, metric, dataset),
+            fingerprint=fingerprint.result(),
         )
         target = open_target("host")
         rows = _with_latency(converted, evaluation, target, threads, progress, out)
@@ -121,6 +124,13 @@ def optimize(
         write_json(out / "report.json", report.to_json())
         write_whole(out / "report.md", markdown.render(report))
     return report
+
+
+def _prepare_evaluation(dataset: Dataset) -> str | None:
+    """Does what the evaluation will need and a core is idle for: hashes the data, imports SciPy."""
+    import scipy.stats  # noqa: F401
+
+    return dataset.fingerprint()
 
 
 def _requests(schemes: Iterable[str | Request] | None, calibrated: bool) -> list[Request]:

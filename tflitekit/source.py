@@ -6,6 +6,7 @@ TensorFlow is imported inside the functions that run in a worker; `identify` doe
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import sys
@@ -21,10 +22,11 @@ from tflitekit.errors import ModelError, UsageError
 from tflitekit.files import content_hash
 from tflitekit.tensor import TensorSpec
 
-__all__ = ["PreparedSource", "SourceFile", "export_model", "identify", "prepare"]
+__all__ = ["PreparedSource", "SourceFile", "export_model", "hash_model", "identify", "prepare"]
 
 Kind = Literal["keras", "hdf5", "saved_model"]
 SIGNATURE = "serving_default"
+_MOST_FROZEN_BYTES = 1 << 30
 
 _LAMBDA_MEANING = (
     "A Lambda layer carries Python code inside the file; loading it runs that code with your rights "
@@ -178,20 +180,27 @@ def export_model(
         names = output_names or _default_names(len(outputs))
         return dict(zip(names, outputs, strict=True))
 
+    function = tf.function(serve, input_signature=specs)
+    frozen = _freeze(function.get_concrete_function(), model)
     if is_keras3:
         import keras
 
-        archive = keras.export.ExportArchive()
-        archive.track(model)
-        archive.add_endpoint(SIGNATURE, serve, input_signature=specs)
-        archive.write_out(str(folder), verbose=False)
         loader = f"keras {keras.__version__}"
     else:
         import tf_keras
 
-        function = tf.function(serve, input_signature=specs)
-        tf.saved_model.save(model, str(folder), signatures={SIGNATURE: function})
         loader = f"tf_keras {tf_keras.__version__}"
+    if frozen is not None:
+        tf.saved_model.save(
+            tf.Module(), str(folder), signatures={SIGNATURE: tf.function(frozen, input_signature=specs)}
+        )
+    elif is_keras3:
+        archive = keras.export.ExportArchive()
+        archive.track(model)
+        archive.add_endpoint(SIGNATURE, serve, input_signature=specs)
+        archive.write_out(str(folder), verbose=False)
+    else:
+        tf.saved_model.save(model, str(folder), signatures={SIGNATURE: function})
     inputs, outputs = _exported_specs(folder, specs, output_names)
     notes += _dynamic_notes(inputs)
     return PreparedSource(
@@ -202,6 +211,40 @@ def export_model(
         parameters=int(model.count_params()),
         notes=tuple(notes),
     )
+
+
+def hash_model(model: Any) -> str:
+    """Returns the SHA-256 of a model object's architecture and weights."""
+    digest = hashlib.sha256()
+    try:
+        digest.update(model.to_json().encode())
+    except (NotImplementedError, TypeError, ValueError):  # subclassed models have no configuration
+        digest.update(type(model).__qualname__.encode())
+    for weight in model.weights:
+        values = weight.numpy()
+        digest.update(f"{values.dtype}{values.shape}".encode() + values.tobytes())
+    return digest.hexdigest()
+
+
+def _freeze(concrete: Any, model: Any) -> Callable[..., dict[str, Any]] | None:
+    """Turns variables into constants once, instead of once per scheme; None where that could change the graph.
+
+    A graph with control flow or inner functions is left as it is: tf_keras marks its LSTM and GRU functions for the
+    converter, which fuses them into one operator, and freezing would inline them. Protobuf ends at 2 GiB.
+    """
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    size = sum(int(weight.numpy().nbytes) for weight in model.weights)
+    if size > _MOST_FROZEN_BYTES or len(concrete.graph.as_graph_def().library.function):
+        return None
+    constant = convert_variables_to_constants_v2(concrete)
+    names = sorted(concrete.structured_outputs)
+
+    def serve(*flat: Any) -> dict[str, Any]:
+        outputs = constant(*flat)
+        return dict(outputs) if isinstance(outputs, dict) else dict(zip(names, outputs, strict=True))
+
+    return serve
 
 
 def _inherits(model: Any, package: str) -> bool:

@@ -85,6 +85,7 @@ def train(*, out: str) -> dict[str, float]:
     from tflitekit.preprocessing import PRESETS
 
     keras.utils.set_random_seed(_SEED)
+    epochs = 15
     images, labels = load_digits()
     held_out = np.arange(len(labels)) % _TEST_EVERY == 0
     x = np.stack([PRESETS["0-1"].image(Image.fromarray(i), (_SIDE, _SIDE, 1)) for i in images[~held_out]])
@@ -107,8 +108,12 @@ def train(*, out: str) -> dict[str, float]:
         ],
         name="digits",
     )
-    model.compile(optimizer=keras.optimizers.Adam(3e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    history = model.fit(x, y, batch_size=32, epochs=12, verbose=0)
+    model.compile(
+        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, epochs * -(-len(y) // 32))),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    history = model.fit(x, y, batch_size=32, epochs=epochs, verbose=0)
     temporary = Path(out).with_suffix(".partial.keras")
     model.save(temporary)
     temporary.replace(out)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 __all__ = ["accuracy", "drop", "integer_ops", "milliseconds", "row", "size"]
 
 COLUMNS = ("Variant", "Size", "Deflated", "Accuracy", "Change", "p50 ms", "p90 ms", "Memory", "Integer ops")
-NARROW = ("Variant", "Size", "Accuracy", "Change", "p50 ms", "Memory")
+NARROW = ("Variant", "Size", "Accuracy", "Change", "p50 ms")
 """The columns that fit a terminal of 80 characters."""
 
 

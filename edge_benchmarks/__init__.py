@@ -1,0 +1,1 @@
+"""What is benchmarked where. Not part of the installed package."""
