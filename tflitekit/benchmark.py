@@ -43,9 +43,8 @@ def benchmark(
         raise UsageError(f"The number of runs must be at least 1, not {runs}.")
     protocol = QUICK if runs is None else QUICK.model_copy(update={"runs": runs, "name": f"quick, {runs} runs"})
     variants = named_variants(files)
-    found = measure_variants(
-        variants, open_target(target), threads=threads, protocol=protocol, progress=progress or Progress()
-    )
+    with open_target(target) as place:
+        found = measure_variants(variants, place, threads=threads, protocol=protocol, progress=progress or Progress())
     rows = []
     for variant in variants:
         run = found[variant.name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,8 +19,8 @@ from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
 from tflitekit.schemes import Request, available, parse_request
 from tflitekit.source import PreparedSource, SourceFile, export_model, hash_model, identify
-from tflitekit.variant import Variant, load_variant, read_sidecar, tool_versions
-from tflitekit.workers import WorkerPool
+from tflitekit.variant import Variant, read_sidecar, tool_versions
+from tflitekit.workers import WorkerPool, wait_for
 
 __all__ = ["ConvertOptions", "ConvertResult", "convert", "convert_unlocked"]
 
@@ -257,7 +256,7 @@ class _Conversion:
                 },
                 label="load",
             )
-            source = PreparedSource.model_validate(_result(future))
+            source = PreparedSource.model_validate(wait_for(future))
         partial.replace(self.saved_model)
         write_json(record, source.model_dump(mode="json"))
         return source
@@ -402,23 +401,3 @@ def _missing_calibration(request: Request) -> Variant:
         status="skipped",
         error="Needs calibration data: give a few hundred representative samples with --calibration DATA.",
     )
-
-
-def _result(future: Future[Any]) -> Any:
-    """Waits for a future in short steps, so that Ctrl-C arrives."""
-    while True:
-        done, _ = wait([future], timeout=0.2)
-        if done:
-            return future.result()
-
-
-def load_finished(out: Path) -> list[Variant]:
-    """Returns the variants that lie finished in a folder."""
-    return [load_variant(path)[0] for path in sorted(out.glob("*.tflite"))]
-
-
-def read_source_record(out: Path) -> dict[str, Any] | None:
-    """Returns what the loader found in an earlier run into this folder."""
-    for path in (out / WORK_FOLDER).glob("source-*.json"):
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    return None

@@ -72,13 +72,13 @@ class SkippedSamples:
     total: int | None
     names: list[str] = field(default_factory=list)
 
-    def add(self, key: str, error: Exception) -> None:
+    def add(self, key: str, reason: object) -> None:
         """Records one sample.
 
         Raises:
             DataError: More than 1 % of the data cannot be read.
         """
-        self.names.append(f"{key} ({error})")
+        self.names.append(f"{key} ({reason})")
         if self.total is not None:
             self.check(self.total)
 

@@ -1,7 +1,7 @@
 """The verb *evaluate*: accuracy of variants on the same samples, streamed, on all cores.
 
-Each worker thread has an interpreter per variant; it takes a few samples, decodes them once, and runs every variant on
-them. Memory holds a few samples and a few bytes of scores per sample. The runtime releases Python's lock while it computes.
+Each worker has an interpreter per variant; it takes a few samples, decodes them once, and runs every variant on them.
+Memory holds a few samples and a few bytes of scores per sample.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import io
 import itertools
 import os
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,6 @@ from tflitekit.dataset import (
     DEFAULT_SEED,
     Dataset,
     InputPipeline,
-    Raw,
     Sample,
     SkippedSamples,
     UnreadableSampleError,
@@ -38,6 +35,7 @@ from tflitekit.metrics import Metric, Scores
 from tflitekit.metrics.classification import Classification
 from tflitekit.metrics.custom import CustomMetric
 from tflitekit.metrics.regression import Regression
+from tflitekit.parallel import process_chunks
 from tflitekit.preprocessing import PRESETS, Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
 from tflitekit.results import DatasetRecord, VariantReport
@@ -92,7 +90,7 @@ def evaluate(
         metric: ``module:function`` with ``function(output, label) -> float`` per sample.
         output: The output to score; the first when not given.
         baseline: The file to compare with; the float32 variant, else the first, when not given.
-        jobs: Threads; one per core when not given.
+        jobs: Processes; one per core when not given.
 
     Raises:
         ModelError: A file is damaged or the runtime cannot run it.
@@ -292,65 +290,23 @@ def _check_classes(dataset: Dataset, variant: Variant, outputs: int, dynamic: bo
     )
 
 
-class _Feed:
-    """Hands out chunks of numbered samples to several threads."""
-
-    def __init__(self, samples: Iterable[Sample], size: int) -> None:
-        self._samples: Iterator[Sample] = iter(samples)
-        self._size = size
-        self._lock = threading.Lock()
-        self._next = 0
-
-    def take(self) -> tuple[int, list[Sample]]:
-        with self._lock:
-            chunk = list(itertools.islice(self._samples, self._size))
-            start = self._next
-            self._next += len(chunk)
-            return start, chunk
-
-
 def _score(
     runs: Sequence[_Scored], dataset: Dataset, metric: Metric, jobs: int | None, progress: Progress
 ) -> tuple[dict[str, Scores], list[str]]:
     """Runs every variant on every sample; returns scores in the data's order."""
-    jobs = jobs or os.cpu_count() or 1
     batch = int(np.lcm.reduce([max(1, run.graph.inputs[0].shape[0]) for run in runs]))
-    feed = _Feed(dataset, max(_CHUNK, batch))
     skipped = SkippedSamples(dataset.size)
-    stop = threading.Event()
     parts: list[tuple[int, dict[str, Scores]]] = []
-    lock = threading.Lock()
     with progress.task(f"Evaluating {len(runs)} variants", dataset.size) as advance:
-
-        def work() -> None:
-            evaluator = _ThreadEvaluator(runs, metric)
-            while not stop.is_set():
-                start, chunk = feed.take()
-                if not chunk:
-                    return
-                decoded = []
-                for sample in chunk:
-                    try:
-                        decoded.append((sample, sample.read()))
-                    except UnreadableSampleError as error:
-                        with lock:
-                            skipped.add(sample.key, error)
-                found = evaluator.score(decoded) if decoded else None
-                with lock:
-                    if found is not None:
-                        parts.append((start, found))
-                    advance(len(chunk))
-
-        with ThreadPoolExecutor(jobs) as executor:
-            futures = [executor.submit(work) for _ in range(jobs)]
-            try:
-                remaining: set[Any] = set(futures)
-                while remaining:
-                    done, remaining = wait(remaining, timeout=0.2, return_when="FIRST_EXCEPTION")
-                    for future in done:
-                        future.result()
-            finally:
-                stop.set()
+        for done in process_chunks(
+            dataset, max(_CHUNK, batch), jobs or os.cpu_count() or 1, lambda: _ChunkEvaluator(runs, metric)
+        ):
+            scores, unreadable = done.value
+            for key, reason in unreadable:
+                skipped.add(key, reason)
+            if scores is not None:
+                parts.append((done.start, scores))
+            advance(done.length)
     total = sum(len(next(iter(part[runs[0].variant.name].values()))) for _, part in parts)
     skipped.check(total + len(skipped.names))
     if total == 0:
@@ -366,8 +322,8 @@ def _score(
     return merged, sorted(skipped.names)
 
 
-class _ThreadEvaluator:
-    """One thread's interpreters."""
+class _ChunkEvaluator:
+    """One worker's interpreters: decodes a chunk once and runs every variant on it."""
 
     def __init__(self, runs: Sequence[_Scored], metric: Metric) -> None:
         self._metric = metric
@@ -383,16 +339,26 @@ class _ThreadEvaluator:
             self._keys[run.variant.name] = key
             self._pipelines.setdefault(key, run.pipeline())
 
-    def score(self, samples: Sequence[tuple[Sample, Raw]]) -> dict[str, Scores]:
+    def __call__(self, chunk: Sequence[Sample]) -> tuple[dict[str, Scores] | None, list[tuple[str, str]]]:
+        """Returns scores by variant (None without a readable sample), and what could not be read."""
+        samples, unreadable = [], []
+        for sample in chunk:
+            try:
+                samples.append((sample, sample.read()))
+            except UnreadableSampleError as error:
+                unreadable.append((sample.key, str(error)))
+        if not samples:
+            return None, unreadable
         prepared = {
             key: [pipeline.prepare(raw, sample.key) for sample, raw in samples]
             for key, pipeline in self._pipelines.items()
         }
         labels = [sample.label for sample, _ in samples]
-        return {
+        scores = {
             run.variant.name: self._metric.score(_outputs(model, run, prepared[self._keys[run.variant.name]]), labels)
             for run, model in self._models
         }
+        return scores, unreadable
 
 
 def _outputs(model: Model, run: _Scored, rows: Sequence[tuple[NDArray[Any], ...]]) -> NDArray[np.float32]:

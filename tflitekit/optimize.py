@@ -90,7 +90,7 @@ def optimize(
     requests = _requests(schemes, calibration is not None)
     dataset = open_dataset(data, labels=names, limit=limit, seed=seed)
     out = Path(out)
-    with locked(out), ThreadPoolExecutor(1) as background:
+    with locked(out), open_target("host") as target, ThreadPoolExecutor(1) as background:
         fingerprint = background.submit(_prepare_evaluation, dataset)  # while the worker imports TensorFlow
         converted = convert_unlocked(
             model,
@@ -118,7 +118,6 @@ def optimize(
             resolution=_resolution(constraints, metric, dataset),
             fingerprint=fingerprint.result(),
         )
-        target = open_target("host")
         rows = _with_latency(converted, evaluation, target, threads, progress, out)
         report = _report(converted, evaluation, rows, preprocess, constraints, target)
         write_json(out / "report.json", report.to_json())

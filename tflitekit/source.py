@@ -181,7 +181,8 @@ def export_model(
         return dict(zip(names, outputs, strict=True))
 
     function = tf.function(serve, input_signature=specs)
-    frozen = _freeze(function.get_concrete_function(), model)
+    concrete = function.get_concrete_function()
+    frozen = _freeze(concrete, model)
     if is_keras3:
         import keras
 
@@ -201,7 +202,9 @@ def export_model(
         archive.write_out(str(folder), verbose=False)
     else:
         tf.saved_model.save(model, str(folder), signatures={SIGNATURE: function})
-    inputs, outputs = _exported_specs(folder, specs, output_names)
+    found = concrete.structured_outputs
+    inputs = tuple(_spec(spec.name, spec) for spec in specs)
+    outputs = tuple(_spec(name, found[name]) for name in (output_names or sorted(found)))
     notes += _dynamic_notes(inputs)
     return PreparedSource(
         kind=kind,
@@ -318,20 +321,6 @@ def _attribute(model: Any, name: str) -> Any:
 def _unique(names: list[str]) -> list[str]:
     """Appends a number to repeated names (a shared layer that gives two outputs, say)."""
     return [name if names.index(name) == i else f"{name}_{i}" for i, name in enumerate(names)]
-
-
-def _exported_specs(
-    folder: Path, specs: Sequence[Any], output_names: Sequence[str] | None
-) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    import tensorflow as tf
-
-    signature = tf.saved_model.load(str(folder)).signatures[SIGNATURE]
-    outputs = signature.structured_outputs
-    names = [name for name in (output_names or sorted(outputs)) if name in outputs]
-    return (
-        tuple(_spec(spec.name, spec) for spec in specs),
-        tuple(_spec(name, outputs[name]) for name in names),
-    )
 
 
 def _spec(name: str, tensor: Any) -> TensorSpec:
@@ -510,8 +499,10 @@ def _prepare_saved_model(
     module = tf.Module()
     module.source = loaded
     exported = tf.function(serve, input_signature=specs)
+    found = exported.get_concrete_function().structured_outputs
     tf.saved_model.save(module, str(folder), signatures={SIGNATURE: exported})
-    inputs, outputs = _exported_specs(folder, specs, None)
+    inputs = tuple(_spec(spec.name, spec) for spec in specs)
+    outputs = tuple(_spec(name, found[name]) for name in sorted(found))
     import numpy as np
 
     return PreparedSource(

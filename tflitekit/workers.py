@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ from typing import Any, Self
 from tflitekit import errors
 from tflitekit.errors import ConversionError, TflitekitError
 
-__all__ = ["WorkerPool", "run_alone"]
+__all__ = ["WorkerPool", "run_alone", "wait_for"]
 
 _CAN_FORK = sys.platform == "linux"
 _LAST_WORDS_CHARS = 2000
@@ -156,6 +156,13 @@ class WorkerPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def wait_for(future: Future[Any]) -> Any:
+    """Waits for a future in short steps, so that Ctrl-C arrives; returns its value or raises its exception."""
+    while not wait([future], timeout=0.2).done:
+        pass
+    return future.result()
 
 
 def run_alone(call: str, arguments: dict[str, Any], *, label: str, timeout_s: float = 600.0) -> Any:

@@ -13,7 +13,7 @@ from tflitekit.files import locked, write_whole
 from tflitekit.optimize import optimize
 from tflitekit.progress import Progress
 from tflitekit.results import Report
-from tflitekit.workers import WorkerPool
+from tflitekit.workers import WorkerPool, wait_for
 
 __all__ = ["LABELS", "quickstart", "write_digits"]
 
@@ -58,7 +58,7 @@ def _train(model: Path, progress: Progress) -> None:
         WorkerPool(jobs=1, logs=Path(logs), timeout_s=600) as pool,
         progress.task("Training a small model on them", None),
     ):
-        pool.submit("tflitekit.quickstart:train", {"out": str(model)}, label="train").result()
+        wait_for(pool.submit("tflitekit.quickstart:train", {"out": str(model)}, label="train"))
 
 
 def load_digits() -> tuple[np.ndarray[Any, np.dtype[np.uint8]], np.ndarray[Any, np.dtype[np.uint8]]]:

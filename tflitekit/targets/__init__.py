@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -68,6 +69,9 @@ class Target(Protocol):
     def identity(self) -> dict[str, Any]:
         """Returns what must agree for two results to be comparable."""
 
+    def close(self) -> None:
+        """Ends what the target holds open."""
+
     def measure(self, path: Path, *, threads: int, protocol: BenchmarkProtocol) -> Run:
         """Runs one file in a fresh process on the target.
 
@@ -89,8 +93,9 @@ def register_target(name: str) -> Callable[[Callable[[], Target]], Callable[[], 
     return register
 
 
-def open_target(name: str = "host") -> Target:
-    """Returns a target by name.
+@contextmanager
+def open_target(name: str = "host") -> Iterator[Target]:
+    """Opens a target by name and closes it afterwards.
 
     Raises:
         UsageError: There is none of that name.
@@ -99,4 +104,8 @@ def open_target(name: str = "host") -> Target:
 
     if name not in _targets:
         raise UsageError(f"There is no target '{name}'.", fix=f"Targets: {', '.join(_targets)}.")
-    return _targets[name]()
+    target = _targets[name]()
+    try:
+        yield target
+    finally:
+        target.close()

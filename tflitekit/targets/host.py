@@ -6,6 +6,7 @@ import gc
 import os
 import platform
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ import psutil
 
 from tflitekit.runtime import Model, runtime_name
 from tflitekit.targets import BenchmarkProtocol, Run, register_target
-from tflitekit.workers import run_alone
+from tflitekit.workers import WorkerPool, wait_for
 
 __all__ = ["HostTarget", "cpu_model", "kernel_features"]
 
 _SEED = 7
+_TIMEOUT_S = 900.0
 
 
 @register_target("host")
@@ -27,6 +29,14 @@ class HostTarget:
 
     name = "host"
     is_deployment = False
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="tflitekit-")
+        self._pool = WorkerPool(jobs=1, logs=Path(self._folder.name), timeout_s=_TIMEOUT_S, preload=(__name__,))
+
+    def close(self) -> None:
+        self._pool.close()
+        self._folder.cleanup()
 
     def identity(self) -> dict[str, Any]:
         return {
@@ -39,9 +49,7 @@ class HostTarget:
 
     def measure(self, path: Path, *, threads: int, protocol: BenchmarkProtocol) -> Run:
         arguments = {"path": str(path.resolve()), "threads": threads, "protocol": protocol.model_dump(mode="json")}
-        value = run_alone(
-            "tflitekit.targets.host:measure", arguments, label=path.name, timeout_s=protocol.most_s * 4 + 120
-        )
+        value = wait_for(self._pool.submit("tflitekit.targets.host:measure", arguments, label=path.name))
         return Run.model_validate({**value, "target": self.name, "machine": self.identity()})
 
 

@@ -1,0 +1,113 @@
+"""Fixtures: small real models and data, made once per session; the shared real data where they are there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+CLASSES = ("circle", "square", "stripe")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The real CIFAR-10 images and MLPerf Tiny models."""
+    if not (SHARED / "models" / "resnet8_cifar10.h5").is_file():
+        pytest.skip("the shared real data (../shared/data) are not here")
+    return SHARED
+
+
+def shape_image(kind: str, generator: np.random.Generator, side: int = 12) -> np.ndarray:
+    """Draws one noisy grey picture of a class, so that a tiny model can really learn the data."""
+    canvas = generator.integers(0, 60, (side, side)).astype(np.int32)
+    y, x = np.mgrid[:side, :side]
+    center = generator.uniform(side * 0.4, side * 0.6, 2)
+    distance = np.hypot(y - center[0], x - center[1])
+    if kind == "circle":
+        canvas[np.abs(distance - side * 0.3) < 1.1] += 170
+    elif kind == "square":
+        canvas[(np.abs(y - center[0]) < side * 0.25) & (np.abs(x - center[1]) < side * 0.25)] += 150
+    else:
+        canvas[(y + generator.integers(0, 3)) % 3 == 0] += 160
+    return canvas.clip(0, 255).astype(np.uint8)
+
+
+def shape_arrays(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns images ``(n, 12, 12, 1)`` from 0 to 255 as float32, and labels."""
+    generator = np.random.default_rng(seed)
+    labels = np.arange(count) % len(CLASSES)
+    images = np.stack([shape_image(CLASSES[label], generator) for label in labels])
+    return images[..., None].astype(np.float32), labels
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``train`` and ``test``, each with one folder of PNG images per class."""
+    root = tmp_path_factory.mktemp("shapes")
+    for part, count, seed in (("train", 90, 1), ("test", 120, 2)):
+        images, labels = shape_arrays(count, seed)
+        for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+            folder = root / part / CLASSES[label]
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image[..., 0].astype(np.uint8)).save(folder / f"{index:03d}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models of every kind, made in one child process so that the tests import TensorFlow once."""
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install '.[convert]'")
+    folder = tmp_path_factory.mktemp("models")
+    script = Path(__file__).parent / "make_models.py"
+    done = subprocess.run([sys.executable, str(script), str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return folder
+
+
+@pytest.fixture(scope="session")
+def variants(models: Path, shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All schemes of the small trained classifier, in one folder."""
+    from tflitekit import convert
+    from tflitekit.schemes import available
+
+    out = tmp_path_factory.mktemp("variants")
+    result = convert(
+        models / "shapes.keras", schemes=[*available(), "int8:io=uint8"], calibration=shapes / "train", out=out
+    )
+    assert [v.name for v in result.variants if v.status != "ok"] == []
+    return out
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """Runs the real command line in this process; returns exit code, standard output and standard error."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: Any) -> tuple[int, str, str]:
+        from tflitekit.cli import app
+
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            app([str(a) for a in arguments])
+        out, err = capfd.readouterr()
+        code = stopped.value.code
+        return (0 if code is None else int(code)), out, err
+
+    return run
+
+
+def run_json(result: tuple[int, str, str]) -> Any:
+    """Parses what a command printed with --json."""
+    return json.loads(result[1])

@@ -1,0 +1,127 @@
+"""Makes the models that the tests convert: run as a script, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+sys.path.insert(0, str(Path(__file__).parent))
+from conftest import shape_arrays
+
+
+def classifier(package, *, channels: int = 1, outputs: int = 3):
+    """A small convolutional network that takes raw pixels, for Keras 3 or tf_keras."""
+    layers = package.layers
+    inputs = package.Input((12, 12, channels), name="image")
+    x = layers.Rescaling(1 / 255)(inputs)
+    x = layers.Conv2D(16, 3, padding="same", name="conv1")(x)
+    x = layers.ReLU()(x)
+    x = layers.MaxPooling2D()(x)
+    x = layers.Conv2D(24, 3, padding="same", activation="relu", name="conv2")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dense(outputs, activation="softmax", name="shape")(x)
+    return package.Model(inputs, x, name="shapes")
+
+
+@keras.saving.register_keras_serializable("tests")
+class Scale(keras.layers.Layer):
+    """A layer of the user's own."""
+
+    def call(self, inputs):
+        return inputs * 2.0
+
+
+class Subclassed(keras.Model):
+    """A model without input shapes."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.dense = keras.layers.Dense(2)
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+
+def main(folder: Path) -> None:
+    keras.utils.set_random_seed(3)
+    x, y = shape_arrays(300, 5)
+    model = classifier(keras)
+    model.compile(optimizer=keras.optimizers.Adam(0.01), loss="sparse_categorical_crossentropy")
+    model.fit(x, y, epochs=12, batch_size=30, verbose=0)
+    model.save(folder / "shapes.keras")
+    model.save(folder / "shapes.h5")
+    model.export(folder / "shapes_saved_model", verbose=False)
+    weights = model.get_weights()
+
+    old = classifier(tf_keras)
+    old.set_weights(weights)
+    old.save(folder / "shapes_keras2.h5")
+
+    old = tf_keras.Sequential(
+        [tf_keras.Input((6, 6, 2)), tf_keras.layers.DepthwiseConv2D(3), tf_keras.layers.Flatten()]
+    )
+    old.save(folder / "depthwise_keras2.h5")  # its config has 'groups', which Keras 3 does not know
+
+    first, second = keras.Input((4,), name="left"), keras.Input((3,), name="a-right")
+    x = keras.layers.Concatenate()([first, second])
+    two = keras.Model([first, second], [keras.layers.Dense(2, name="zeta")(x), keras.layers.Dense(5, name="alpha")(x)])
+    two.save(folder / "two_inputs.keras")
+
+    inputs = keras.Input((8,), name="features")
+    regression = keras.Model(inputs, keras.layers.Dense(1, name="value")(keras.layers.Dense(64, "relu")(inputs)))
+    regression.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=(400, 8)).astype(np.float32)
+    target = features @ np.arange(8, dtype=np.float32)
+    regression.fit(features, target, epochs=20, verbose=0)
+    regression.save(folder / "regression.keras")
+    np.savez(folder / "regression.npz", x=features[:200], y=target[:200])
+
+    inputs = keras.Input((20,), dtype="int32", name="tokens")
+    x = keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(50, 8)(inputs))
+    keras.Model(inputs, keras.layers.Dense(1, "sigmoid")(x)).save(folder / "tokens.keras")
+
+    keras.Sequential([keras.Input((10, 4)), keras.layers.LSTM(8), keras.layers.Dense(2)]).save(folder / "lstm.keras")
+
+    inputs = keras.Input((6,))
+    keras.Model(inputs, keras.layers.Lambda(lambda t: t + 1.0)(inputs)).save(folder / "lambda.keras")
+    keras.Model(inputs, keras.layers.Lambda(lambda t: t + 1.0)(inputs)).save(folder / "lambda.h5")
+    keras.Model(inputs, Scale()(inputs)).save(folder / "custom.keras")
+
+    broken = classifier(keras)
+    values = [w.copy() for w in weights]
+    values[0][0, 0, 0, 0] = np.nan
+    broken.set_weights(values)
+    broken.save(folder / "nan.keras")
+
+    inputs = keras.Input((6,))
+    keras.Model(inputs, keras.layers.Dense(3)(1.0 / (inputs * 0.0))).save(folder / "nan_output.keras")
+
+    model.save_weights(folder / "only.weights.h5")
+
+    subclassed = Subclassed()
+    keras.saving.register_keras_serializable("tests")(Subclassed)
+    subclassed(np.zeros((1, 4), np.float32))
+    subclassed.save(folder / "subclassed.keras")
+    keras.Sequential([keras.layers.Dense(3)]).save(folder / "unbuilt.keras")
+
+    class Erf(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name="x")])
+        def serve(self, x):
+            return {"y": tf.math.betainc(x, x, x)}
+
+    module = Erf()
+    tf.saved_model.save(module, str(folder / "flex_saved_model"), signatures={"serving_default": module.serve})
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
