@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tflitekit.dataset import open_dataset
-from tflitekit.evaluate import evaluate_variants
+from tflitekit.evaluation import evaluate_variants
 from tflitekit.progress import Progress
 from tflitekit.runtime import Model
 from tflitekit.variant import load_variant

@@ -114,12 +114,12 @@ def main(folder: Path) -> None:
     subclassed.save(folder / "subclassed.keras")
     keras.Sequential([keras.layers.Dense(3)]).save(folder / "unbuilt.keras")
 
-    class Erf(tf.Module):
+    class Gamma(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name="x")])
         def serve(self, x):
-            return {"y": tf.math.betainc(x, x, x)}
+            return {"y": tf.math.digamma(x)}
 
-    module = Erf()
+    module = Gamma()
     tf.saved_model.save(module, str(folder / "flex_saved_model"), signatures={"serving_default": module.serve})
 
 

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 from tflitekit._version import __version__
 
 if TYPE_CHECKING:
-    from tflitekit.benchmark import benchmark
+    from tflitekit.benchmarking import benchmark
     from tflitekit.contract import Contract
-    from tflitekit.convert import ConvertOptions, ConvertResult, convert
+    from tflitekit.conversion import ConvertOptions, ConvertResult, convert
     from tflitekit.dataset import Dataset, open_dataset
     from tflitekit.errors import TflitekitError
-    from tflitekit.evaluate import Evaluation, evaluate
+    from tflitekit.evaluation import Evaluation, evaluate
     from tflitekit.graph import Graph, read_graph
-    from tflitekit.optimize import optimize
+    from tflitekit.optimization import optimize
     from tflitekit.preprocessing import Preprocessing
-    from tflitekit.recommend import recommend
+    from tflitekit.recommendation import recommend
     from tflitekit.results import Constraints, Recommendation, Report, read_report
     from tflitekit.tensor import TensorSpec
     from tflitekit.variant import Variant, load_variant
@@ -58,10 +58,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "benchmark": "benchmark", "Contract": "contract", "TensorSpec": "tensor", "ConvertOptions": "convert",
-    "ConvertResult": "convert", "convert": "convert", "Dataset": "dataset", "open_dataset": "dataset",
-    "TflitekitError": "errors", "Evaluation": "evaluate", "evaluate": "evaluate", "Graph": "graph",
-    "read_graph": "graph", "optimize": "optimize", "Preprocessing": "preprocessing", "recommend": "recommend",
+    "benchmark": "benchmarking", "Contract": "contract", "TensorSpec": "tensor", "ConvertOptions": "conversion",
+    "ConvertResult": "conversion", "convert": "conversion", "Dataset": "dataset", "open_dataset": "dataset",
+    "TflitekitError": "errors", "Evaluation": "evaluation", "evaluate": "evaluation", "Graph": "graph",
+    "read_graph": "graph", "optimize": "optimization", "Preprocessing": "preprocessing", "recommend": "recommendation",
     "Constraints": "results", "Recommendation": "results", "Report": "results", "read_report": "results",
     "Variant": "variant", "load_variant": "variant",
 }  # fmt: skip
@@ -78,5 +78,5 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'tflitekit' has no attribute '{name}'")
     value = getattr(importlib.import_module(f"tflitekit.{_HOMES[name]}"), name)
-    globals()[name] = value  # the verbs share their modules' names; the function wins
+    globals()[name] = value
     return value

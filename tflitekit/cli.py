@@ -16,7 +16,7 @@ from tflitekit._version import __version__
 from tflitekit.errors import TflitekitError, UsageError
 
 if TYPE_CHECKING:
-    from tflitekit.convert import ConvertOptions
+    from tflitekit.conversion import ConvertOptions
     from tflitekit.results import Report, VariantReport
 
 __all__ = ["app", "main"]
@@ -141,7 +141,7 @@ def _parse_shapes(texts: list[str] | None) -> dict[str, tuple[int, ...]]:
 
 
 def _convert_options(**options: Any) -> ConvertOptions:
-    from tflitekit.convert import ConvertOptions
+    from tflitekit.conversion import ConvertOptions
 
     return ConvertOptions(**options)
 
@@ -204,7 +204,7 @@ def optimize(
     as_json: Json = False,
 ) -> int:
     """Converts with every scheme, measures each variant, and recommends one."""
-    from tflitekit.optimize import optimize as run
+    from tflitekit.optimization import optimize as run
     from tflitekit.results import Constraints
 
     if deploy_on not in ("phone", "host"):
@@ -288,7 +288,7 @@ def convert(
     as_json: Json = False,
 ) -> int:
     """Converts a model with the schemes that you name."""
-    from tflitekit.convert import convert as run
+    from tflitekit.conversion import convert as run
     from tflitekit.schemes import available
 
     if not scheme:
@@ -369,7 +369,7 @@ def evaluate(
     as_json: Json = False,
 ) -> int:
     """Measures the accuracy of .tflite files on the same samples."""
-    from tflitekit.evaluate import evaluate as run
+    from tflitekit.evaluation import evaluate as run
 
     found = run(
         files,
@@ -424,7 +424,7 @@ def benchmark(
     as_json: Json = False,
 ) -> int:
     """Measures initialization, latency and peak memory of .tflite files, each in a fresh process."""
-    from tflitekit.benchmark import benchmark as run
+    from tflitekit.benchmarking import benchmark as run
 
     rows = run(files, threads=threads, target=target, runs=runs, progress=_progress())
     if as_json:

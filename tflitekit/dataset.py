@@ -624,12 +624,12 @@ class InputPipeline:
         return [raw[name] for name in names]
 
     def _array(self, spec: TensorSpec, values: Array, key: str) -> Array:
-        wanted = spec.shape[1:]
+        wanted, given = spec.shape[1:], list(values.shape)
         if values.ndim == len(wanted) - 1 and wanted[-1] == 1:
             values = values[..., None]
         if values.ndim != len(wanted) or any(w not in (-1, have) for w, have in zip(wanted, values.shape, strict=True)):
             raise DataError(
-                f"The data's shape {list(values.shape)} does not fit the model's input '{spec.name}', "
+                f"The data's shape {given} does not fit the model's input '{spec.name}', "
                 f"which takes {['?' if d < 0 else d for d in wanted]} (both without batch; {key}).".replace("'?'", "?")
             )
         if values.dtype.kind not in "iufb":

@@ -9,7 +9,7 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from tflitekit._version import __version__
-from tflitekit.optimize import machine_description
+from tflitekit.optimization import machine_description
 
 __all__ = ["diagnose"]
 

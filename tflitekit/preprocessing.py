@@ -100,7 +100,7 @@ class Preprocessing(BaseModel):
         if self.fit == "pad":
             image = self._padded(image.crop(box), (width, height))
         elif image.size != (width, height) or box != (0, 0, *image.size):
-            image = image.resize((width, height), _RESAMPLING[self.resize], box=box)
+            image = image.crop(box).resize((width, height), _RESAMPLING[self.resize])
         pixels = np.asarray(image, dtype=np.float32).reshape(height, width, channels)
         values = self.values(pixels)
         if channels_first:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import re
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ __all__ = ["PreparedSource", "SourceFile", "export_model", "hash_model", "identi
 
 Kind = Literal["keras", "hdf5", "saved_model"]
 SIGNATURE = "serving_default"
+_UNKNOWN_CLASS = re.compile(r"(?:Could not locate class|Unknown layer:?) '?(\w+)")
 _MOST_FROZEN_BYTES = 1 << 30
 
 _LAMBDA_MEANING = (
@@ -437,8 +439,11 @@ def _load_keras(path: Path, custom_objects: dict[str, Any], unsafe_load: bool) -
             str(path), custom_objects=custom_objects, compile=False, safe_mode=not unsafe_load
         )
     except Exception as error:
+        unknown = _UNKNOWN_CLASS.search(keras3_reason)
         raise ModelError(
-            f"Neither Keras 3 nor Keras 2 (tf_keras) can load {path}.",
+            f"The model {path} uses '{unknown.group(1)}', which Keras does not know."
+            if unknown
+            else f"Neither Keras 3 nor Keras 2 (tf_keras) can load {path}.",
             why=f"Keras {keras.__version__}: {keras3_reason}\ntf_keras: {_reason(error)}",
             fix="Layers of your own: give the module that defines them with --custom-objects MODULE. "
             "Otherwise load it where it was made and export it with model.export(folder).",
@@ -450,6 +455,7 @@ def _load_keras(path: Path, custom_objects: dict[str, Any], unsafe_load: bool) -
 
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
+    text = text.rpartition("Exception encountered: ")[2] or text  # Keras puts the cause last, behind pages of config
     return f"{type(error).__name__}: {text[:400]}" if text else type(error).__name__
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from tflitekit.files import locked, write_whole
-from tflitekit.optimize import optimize
+from tflitekit.optimization import optimize
 from tflitekit.progress import Progress
 from tflitekit.results import Report
 from tflitekit.workers import WorkerPool, wait_for

@@ -12,15 +12,15 @@ from typing import Any
 
 import psutil
 
-from tflitekit.benchmark import measure_variants, to_latency
-from tflitekit.convert import WORK_FOLDER, ConvertOptions, ConvertResult, convert_unlocked, resolve_labels
+from tflitekit.benchmarking import measure_variants, to_latency
+from tflitekit.conversion import WORK_FOLDER, ConvertOptions, ConvertResult, convert_unlocked, resolve_labels
 from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
 from tflitekit.errors import CheckFailedError, TflitekitError, UsageError
-from tflitekit.evaluate import Evaluation, evaluate_variants
+from tflitekit.evaluation import Evaluation, evaluate_variants
 from tflitekit.files import locked, write_json, write_whole
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
-from tflitekit.recommend import DEFAULT_MAX_DROP_POINTS, recommend
+from tflitekit.recommendation import DEFAULT_MAX_DROP_POINTS, recommend
 from tflitekit.report import markdown
 from tflitekit.results import Constraints, DatasetRecord, Report, SourceRecord, VariantReport
 from tflitekit.schemes import Request, available, parse_request

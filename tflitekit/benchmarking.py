@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tflitekit.errors import TflitekitError, UsageError
-from tflitekit.evaluate import named_variants
+from tflitekit.evaluation import named_variants
 from tflitekit.files import hash_json, write_json
 from tflitekit.progress import Progress
 from tflitekit.results import Latency, VariantReport

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.convert import labels_mismatch, resolve_labels
+from tflitekit.conversion import labels_mismatch, resolve_labels
 from tflitekit.dataset import (
     DEFAULT_SEED,
     Dataset,
@@ -28,7 +28,7 @@ from tflitekit.dataset import (
     load_function,
     open_dataset,
 )
-from tflitekit.errors import DataError, ModelError, UsageError
+from tflitekit.errors import DataError, ModelError, TflitekitError, UsageError
 from tflitekit.files import hash_json, write_whole
 from tflitekit.graph import Graph, read_graph
 from tflitekit.metrics import Metric, Scores
@@ -149,7 +149,7 @@ def probe(variant: Variant) -> None:
         ModelError: It crashes or the runtime refuses it.
     """
     try:
-        run_alone("tflitekit.evaluate:run_once", {"path": str(variant.path)}, label=variant.name, timeout_s=300)
+        run_alone("tflitekit.evaluation:run_once", {"path": str(variant.path)}, label=variant.name, timeout_s=300)
     except ModelError:
         raise
     except Exception as error:
@@ -475,7 +475,7 @@ def _chance_warning(run: _Scored, scores: Scores, dataset: Dataset, metric: Metr
             trial = _Scored(run.variant.model_copy(update={"contract": contract}), run.graph, run.output)
             try:
                 found, _ = _score([trial], few, metric, jobs, Progress())
-            except (DataError, ModelError):
+            except TflitekitError:  # a preset that does not fit this input
                 continue
             value = float(found[run.variant.name]["correct"].mean())
             if best is None or value > best[0]:

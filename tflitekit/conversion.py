@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
@@ -180,7 +182,6 @@ class _Conversion:
         self.model, self.requests, self.out, self.data = model, requests, out, data
         self.preprocessing, self.labels, self.options, self.progress = preprocessing, labels, options, progress
         self.work = out / WORK_FOLDER
-        self.saved_model = self.work / "saved_model"
         self.source_file: SourceFile | None = None
         if isinstance(model, str | Path):
             self.source_file = identify(model)
@@ -188,6 +189,11 @@ class _Conversion:
         else:
             self.location, self.sha256 = f"{type(model).__name__} object", ""
         self._pool: WorkerPool | None = None
+
+    @property
+    def saved_model(self) -> Path:
+        """The exported model, under a name that no other source or option can share."""
+        return self.work / f"saved_model-{self._source_key()[:16]}"
 
     @property
     def pool(self) -> WorkerPool:
@@ -223,14 +229,13 @@ class _Conversion:
     def _source(self) -> PreparedSource:
         """Loads and exports the model, or reads what an earlier run found when every variant is finished."""
         if self.source_file is None:
+            self.sha256 = hash_model(self.model)
             shutil.rmtree(self.saved_model, ignore_errors=True)
-            source = export_model(
+            return export_model(
                 self.model, self.saved_model, batch=self.options.batch, input_shapes=self.options.input_shapes
             )
-            self.sha256 = hash_model(self.model)
-            return source
         record = self.work / f"source-{self._source_key()[:16]}.json"
-        if record.is_file() and (self._all_finished_without(record) or self.saved_model.is_dir()):
+        if record.is_file() and (self._all_finished() or self.saved_model.is_dir()):
             return PreparedSource.model_validate_json(record.read_text(encoding="utf-8"))
         for stale in self.work.glob("source-*.json"):
             stale.unlink()
@@ -268,16 +273,16 @@ class _Conversion:
                 "batch": self.options.batch,
                 "signature": self.options.signature,
                 "input_shapes": {k: list(v) for k, v in self.options.input_shapes.items()},
+                "custom_objects": _module_hash(self.options.custom_objects),
                 "versions": {k: v for k, v in tool_versions().items() if k not in ("numpy", "ai-edge-litert")},
             }
         )
 
-    def _all_finished_without(self, record: Path) -> bool:
-        """Whether every requested variant exists for this source, so that the exported model is not needed.
+    def _all_finished(self) -> bool:
+        """Whether every requested variant exists for this model, so that its export is probably not needed.
 
-        Keys that depend on the calibration data can be known only with the model's inputs, which the record holds.
+        Whether it is, their keys tell, which depend on the calibration data, which depend on the inputs in the record.
         """
-        del record
         return all(self._finished_file(request) is not None for request in self.requests)
 
     def _finished_file(self, request: Request) -> Variant | None:
@@ -377,9 +382,26 @@ class _Conversion:
             )
 
     def _clean(self) -> None:
-        for folder in (self.saved_model, self.work / "calibration", self.work / "logs"):
+        for folder in (*self.work.glob("saved_model*"), self.work / "calibration", self.work / "logs"):
             if not (folder.name == "logs" and os.environ.get("TFLITEKIT_KEEP_LOGS")):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _module_hash(module: str | None) -> str | None:
+    """Returns the hash of the source of the user's module, which shapes what the model computes."""
+    if module is None:
+        return None
+    path = module
+    if not module.endswith(".py"):
+        sys.path.insert(0, str(Path.cwd()))
+        try:
+            spec = importlib.util.find_spec(module)
+        except ImportError:
+            spec = None
+        finally:
+            sys.path.pop(0)
+        path = (spec.origin if spec else None) or module
+    return content_hash(Path(path)) if Path(path).is_file() else path
 
 
 def labels_mismatch(labels: int, outputs: int) -> ContractError:

@@ -1,0 +1,50 @@
+"""Dynamic range: weights as int8, about a quarter of the size, without calibration data.
+
+Use it on the CPU when the download counts and no representative data are at hand. Inputs, outputs and most operators
+stay float, so accelerators that take integers only cannot run it; weights with fewer than 1,024 elements stay float.
+
+    python converters/dynamic_range.py model.keras --out build
+"""
+
+import argparse
+import sys
+
+import tflitekit as tk
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="Keras model (.keras, .h5) or SavedModel folder")
+    parser.add_argument("--out", default="build", metavar="FOLDER", help="for the file and its sidecar [%(default)s]")
+    parser.add_argument("--preprocess", metavar="NAME", help="preset or JSON file [raw]; -1 to 1 is --preprocess=-1-1")
+    parser.add_argument("--labels", metavar="FILE", help="file with one class name a line, in output order")
+    arguments = parser.parse_args()
+
+    try:
+        result = tk.convert(
+            arguments.model,
+            schemes=["dynamic_range"],
+            out=arguments.out,
+            preprocess=arguments.preprocess,
+            labels=arguments.labels,
+        )
+    except tk.TflitekitError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    (variant,) = result.variants
+    if variant.status != "ok":
+        print(variant.error, file=sys.stderr)
+        return 1
+
+    print(f"{variant.path}  {variant.size_bytes:,} bytes  sha256 {variant.sha256}")
+    for tensor in variant.contract.inputs:
+        print("input  ", tensor.describe())
+    for tensor in variant.contract.outputs:
+        print("output ", tensor.describe())
+    for warning in (*result.source.notes, *variant.warnings):
+        print("warning", warning)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,204 @@
+"""Data sets of each kind: order, labels, samples drawn, streaming, and errors in the user's words."""
+
+import tracemalloc
+from collections import Counter
+
+import numpy as np
+import pytest
+from conftest import CLASSES
+from PIL import Image
+
+from tflitekit.dataset import InputPipeline, UnreadableSampleError, open_dataset
+from tflitekit.errors import ContractError, DataError, UsageError
+from tflitekit.preprocessing import PRESETS
+from tflitekit.tensor import TensorSpec
+
+IMAGE = TensorSpec(name="image", shape=(1, 12, 12, 1), dtype="float32")
+
+
+def test_folder_classes_in_sorted_order(shapes):
+    data = open_dataset(shapes / "test")
+    assert data.classes == tuple(sorted(CLASSES))
+    assert len(data) == 120
+    samples = list(data)
+    assert samples == sorted(samples, key=lambda s: s.key)
+    assert {s.key.split("/")[0]: s.label for s in samples} == {name: i for i, name in enumerate(sorted(CLASSES))}
+    assert samples[0].read().size == (12, 12)
+
+
+def test_labels_match_folders_by_name(shapes):
+    labels = ("background", "Stripe", "square", "circle", "other")
+    data = open_dataset(shapes / "test", labels=labels)
+    assert data.classes == labels
+    assert {s.key.split("/")[0]: s.label for s in data} == {"circle": 3, "square": 2, "stripe": 1}
+
+
+def test_unknown_folder_is_named(shapes):
+    with pytest.raises(DataError, match=r"square is not in the labels file"):
+        open_dataset(shapes / "test", labels=("circle", "stripe"))
+
+
+def test_limit_is_seeded_and_balanced(shapes):
+    one, two = (open_dataset(shapes / "test", limit=31, seed=4) for _ in range(2))
+    assert [s.key for s in one] == [s.key for s in two]
+    assert sorted(Counter(s.label for s in one).values()) == [10, 10, 11]
+    assert [s.key for s in open_dataset(shapes / "test", limit=31, seed=5)] != [s.key for s in one]
+    assert len(open_dataset(shapes / "test", limit=10_000)) == 120
+
+
+def test_fingerprint_follows_content_not_time(shapes, tmp_path):
+    for name in ("a", "b"):
+        for label in ("x", "y"):
+            (tmp_path / name / label).mkdir(parents=True)
+            Image.new("L", (3, 3), 9).save(tmp_path / name / label / "1.png")
+    first, second = open_dataset(tmp_path / "a"), open_dataset(tmp_path / "b")
+    assert first.fingerprint() == second.fingerprint()
+    Image.new("L", (3, 3), 10).save(tmp_path / "b" / "y" / "1.png")
+    assert first.fingerprint() != second.fingerprint()
+
+
+def test_empty_and_missing_folders(tmp_path):
+    with pytest.raises(DataError, match="is empty"):
+        open_dataset(tmp_path)
+    (tmp_path / "cat").mkdir()
+    (tmp_path / ".hidden").mkdir()
+    with pytest.raises(DataError, match=r"class folder .*cat has no images"):
+        open_dataset(tmp_path)
+    with pytest.raises(DataError, match="no data at"):
+        open_dataset(tmp_path / "nowhere")
+    (tmp_path / "x.csv").write_text("1")
+    with pytest.raises(DataError, match=r"\.csv"):
+        open_dataset(tmp_path / "x.csv")
+
+
+def test_flat_folder_serves_calibration_only(tmp_path):
+    Image.new("L", (3, 3)).save(tmp_path / "1.png")
+    assert [s.label for s in open_dataset(tmp_path, need_labels=False)] == [None]
+    with pytest.raises(DataError, match="no class folders"):
+        open_dataset(tmp_path)
+
+
+def test_broken_image_is_an_unreadable_sample(tmp_path):
+    (tmp_path / "a").mkdir()
+    good = tmp_path / "a" / "1.jpg"
+    Image.new("RGB", (64, 64)).save(good)
+    (tmp_path / "a" / "2.jpg").write_bytes(good.read_bytes()[:300])
+    (tmp_path / "a" / "3.jpg").write_bytes(b"not an image")
+    _, second, third = open_dataset(tmp_path)
+    for sample in (second, third):
+        with pytest.raises(UnreadableSampleError):
+            sample.read()
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_npz_rows(tmp_path, save, order):
+    x = np.asarray(np.arange(60, dtype=np.float32).reshape(10, 3, 2), order=order)
+    save(tmp_path / "d.npz", x=x, y=np.arange(10) % 2)
+    data = open_dataset(tmp_path / "d.npz", limit=4, seed=1)
+    rows = list(data)
+    assert len(rows) == 4
+    for sample in rows:
+        index = int(sample.key.split()[1])
+        assert sample.label == index % 2
+        assert np.array_equal(sample.read()["x"], x[index])
+    assert data.fingerprint() == open_dataset(tmp_path / "d.npz", limit=4, seed=1).fingerprint()
+
+
+def test_npz_is_streamed(tmp_path):
+    np.savez(tmp_path / "d.npz", x=np.zeros((4000, 64, 64), np.float32), y=np.zeros(4000, np.int64))  # 65 MB
+    data = open_dataset(tmp_path / "d.npz")
+    tracemalloc.start()
+    count = sum(1 for sample in data if sample.read()["x"].shape == (64, 64))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 4000
+    assert peak < 4_000_000
+
+
+def test_npz_labels(tmp_path):
+    path = tmp_path / "d.npz"
+    x = np.zeros((3, 2), np.float32)
+    for y, expected in (
+        (np.array([[2], [0], [1]]), [2, 0, 1]),
+        (np.eye(3)[[2, 0, 1]], [2, 0, 1]),
+        (np.array([True, False, True]), [1, 0, 1]),
+    ):
+        np.savez(path, x=x, y=y)
+        assert [s.label for s in open_dataset(path)] == expected
+    np.savez(path, x=x, y=np.array(["b", "a", "b"]))
+    assert [s.label for s in open_dataset(path, labels=("a", "b"))] == [1, 0, 1]
+    np.savez(path, x=x, y=np.array([0.5, 1.5, 2.5]))
+    assert [float(s.label) for s in open_dataset(path)] == [0.5, 1.5, 2.5]
+
+
+def test_npz_errors(tmp_path):
+    path = tmp_path / "d.npz"
+    for columns, word in (
+        ({"x": np.zeros((3, 2))}, "no labels"),
+        ({"y": np.zeros(3)}, "no inputs"),
+        ({"x": np.zeros((3, 2)), "y": np.zeros(2, int)}, "x: 3, y: 2"),
+        ({"x": np.zeros((0, 2)), "y": np.zeros(0, int)}, "is empty"),
+        ({"x": np.zeros((2, 2)), "y": np.array([-1, 0])}, "count from 0"),
+        ({"x": np.zeros((2, 2)), "y": np.array([np.nan, 0])}, "NaN"),
+        ({"x": np.array([{"code": 1}, 2], dtype=object), "y": np.zeros(2, int)}, "pickled"),
+    ):
+        np.savez(path, **columns)
+        with pytest.raises(DataError, match=word):
+            open_dataset(path)
+    path.write_bytes(b"PK garbage")
+    with pytest.raises(DataError, match=r"cannot be read as \.npz"):
+        open_dataset(path)
+
+
+def test_factory_and_python_objects(tmp_path):
+    (tmp_path / "feed.py").write_text(
+        "import numpy as np\n"
+        "def data():\n"
+        "    for i in range(12):\n"
+        "        yield {'left': np.full(4, i), 'right': np.zeros(3)}, i % 3\n"
+        "def unlabelled():\n"
+        "    yield np.zeros(4)\n"
+        "def broken():\n"
+        "    raise RuntimeError('no disk')\n"
+    )
+    data = open_dataset(f"{tmp_path}/feed.py:data", limit=6)
+    assert len(data) == 6
+    assert sorted(Counter(s.label for s in data).values()) == [2, 2, 2]
+    assert [s.read()["left"][0] for s in data] == [s.read()["left"][0] for s in data]
+    for name, word in (("unlabelled", "no label"), ("broken", "no disk")):
+        with pytest.raises(DataError, match=word):
+            list(open_dataset(f"{tmp_path}/feed.py:{name}"))
+    with pytest.raises(UsageError, match="cannot be loaded"):
+        open_dataset("no_such_module:data")
+    assert [s.label for s in open_dataset((np.zeros((2, 3)), np.array([1, 0])))] == [1, 0]
+    with pytest.raises(UsageError, match="not a data set"):
+        open_dataset(3)
+
+
+def test_wrong_shape_names_both():
+    pipeline = InputPipeline([IMAGE], PRESETS["raw"])
+    with pytest.raises(DataError, match=r"\[28, 28\].*'image'.*\[12, 12, 1\]"):
+        pipeline.prepare({"x": np.zeros((28, 28))}, "row 0")
+
+
+def test_inputs_are_found_by_name_not_order():
+    left, right = (TensorSpec(name=n, shape=(1, 2), dtype="float32") for n in ("left", "right"))
+    pipeline = InputPipeline([left, right], PRESETS["raw"])
+    first, second = pipeline.prepare({"right": np.array([3, 4]), "left": np.array([1, 2])}, "row 0")
+    assert first.tolist() == [1, 2]
+    assert second.tolist() == [3, 4]
+    with pytest.raises(DataError, match=r"the data have up, down.*model takes left, right"):
+        pipeline.prepare({"up": np.zeros(2), "down": np.zeros(2)}, "row 0")
+    with pytest.raises(DataError, match="2 inputs"):
+        pipeline.prepare(Image.new("L", (2, 2)), "a.png")
+
+
+def test_normalization_reaches_arrays_that_are_images():
+    pipeline = InputPipeline([IMAGE], PRESETS["0-1"])
+    (values,) = pipeline.prepare({"x": np.full((12, 12), 255, np.uint8)}, "row 0")
+    assert values.shape == (12, 12, 1)
+    assert np.all(values == 1)
+    flat = InputPipeline([TensorSpec(name="f", shape=(1, 8), dtype="float32")], PRESETS["0-1"])
+    with pytest.raises(ContractError, match="for pixels"):
+        flat.prepare({"x": np.zeros(8)}, "row 0")

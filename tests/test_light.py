@@ -1,0 +1,52 @@
+"""The rule that keeps the kit installable on a board: measuring and inspecting never load TensorFlow."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import sys
+from tflitekit.cli import app
+try:
+    app(sys.argv[1:])
+except SystemExit as stopped:
+    assert not stopped.code, stopped.code
+heavy = [m for m in ('tensorflow', 'keras', 'tf_keras', 'tensorflow_model_optimization') if m in sys.modules]
+assert not heavy, heavy
+"""
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["schemes"], ["presets"], ["doctor", "--json"], ["--version"]])
+def test_commands_without_a_model(arguments):
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.convert
+def test_commands_on_a_tflite_file(variants, shapes):
+    for arguments in (
+        ["inspect", variants / "int8.tflite"],
+        ["benchmark", variants / "int8.tflite", "--runs", 5],
+        ["evaluate", variants / "float32.tflite", variants / "int8.tflite", "--data", shapes / "test", "--limit", 30],
+    ):
+        done = run(*arguments)
+        assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_package_is_light():
+    program = "import sys, tflitekit; assert not {'numpy', 'tensorflow', 'scipy', 'pydantic'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_every_public_name_resolves():
+    import tflitekit
+
+    for name in tflitekit.__all__:
+        assert getattr(tflitekit, name) is not None

@@ -1,0 +1,274 @@
+"""The whole job through the real command line: results, resume, isolation, and every way to be interrupted."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import run_json
+
+from tflitekit.files import content_hash, locked
+from tflitekit.results import Report, read_report
+
+pytestmark = pytest.mark.convert
+
+REPORT = {"schema_version", "source", "dataset", "baseline", "variants", "recommendation"}
+VARIANT = {
+    "name", "scheme", "status", "file", "sha256", "size_bytes", "deflated_bytes", "inputs", "outputs",
+    "integer_op_fraction", "min_runtime_version", "accuracy", "drop", "latency", "peak_memory_bytes", "warnings",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(models, shapes, tmp_path_factory):
+    """One finished run: its folder and what it printed as JSON."""
+    out = tmp_path_factory.mktemp("optimize")
+    done = run(*arguments(models, shapes, out), "--json")
+    assert done.returncode == 0, done.stderr
+    return out, json.loads(done.stdout)
+
+
+def arguments(models, shapes, out):
+    return [
+        "optimize",
+        models / "shapes.keras",
+        "--data",
+        shapes / "test",
+        "--calibration",
+        shapes / "train",
+        "--out",
+        out,
+    ]
+
+
+def environment(**changes):
+    tests = str(Path(__file__).parent)
+    return os.environ | {"PYTHONPATH": tests, "TFLITEKIT_SCHEMES": "crashing_schemes", "COLUMNS": "160"} | changes
+
+
+def run(*args, **options):
+    command = [sys.executable, "-m", "tflitekit", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def test_report_has_what_is_promised(finished):
+    out, printed = finished
+    written = json.loads((out / "report.json").read_text())
+    assert written == printed
+    assert set(written) >= REPORT
+    assert written["schema_version"] == 1
+    assert [v["name"] for v in written["variants"]] == [
+        "float32", "float16", "dynamic_range", "int8", "int8_float_fallback", "int16x8",
+    ]  # fmt: skip
+    for variant in written["variants"]:
+        assert set(variant) >= VARIANT
+        assert variant["status"] == "ok"
+        path = out / variant["file"]
+        assert (content_hash(path), path.stat().st_size) == (variant["sha256"], variant["size_bytes"])
+        assert variant["deflated_bytes"] < variant["size_bytes"]
+        assert set(variant["accuracy"]) == {"metric", "value", "low", "high", "n"}
+        assert set(variant["drop"]) >= {"value", "low", "high", "p_value", "verdict"}
+        assert set(variant["latency"]) >= {"target", "median_ms", "p90_ms", "p99_ms", "runs"}
+        assert variant["accuracy"]["value"] > 0.9
+    assert written["dataset"]["samples"] == 120
+    assert written["dataset"]["calibration_samples"] == 90
+    assert set(written["recommendation"]) >= {"chosen", "reasons", "rejected"}
+    assert written["recommendation"]["chosen"] in ("int8", "dynamic_range", "int8_float_fallback")
+    assert any("'raw' was taken" in warning for warning in written["warnings"])
+    assert read_report(out) == Report.model_validate(written)
+    assert not list(out.glob(".*.tflite*"))
+
+
+def test_markdown_says_the_same(finished):
+    out, printed = finished
+    text = (out / "report.md").read_text()
+    assert f"Recommended: {printed['recommendation']['chosen']}".replace("_", "\\_") in text
+    for variant in printed["variants"]:
+        assert variant["name"].replace("_", "\\_") in text
+    assert "None" not in text
+
+
+def test_second_run_reuses_everything_and_says_so(finished, models, shapes):
+    out, first = finished
+    stamps = {path: path.stat().st_mtime_ns for path in out.glob("*.tflite")}
+    done = run(*arguments(models, shapes, out))
+    assert done.returncode == 0, done.stderr
+    assert "Reused from an earlier run: float32, float16, dynamic_range, int8," in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in out.glob("*.tflite")} == stamps
+    again = json.loads((out / "report.json").read_text())
+    assert [v["latency"] for v in again["variants"]] == [v["latency"] for v in first["variants"]]
+    assert [v["accuracy"] for v in again["variants"]] == [v["accuracy"] for v in first["variants"]]
+
+
+def test_a_changed_file_or_option_is_not_reused(finished, models, shapes, tmp_path):
+    out = tmp_path / "copy"
+    shutil.copytree(finished[0], out)
+    (out / "float16.tflite").write_bytes(b"changed")
+    found = json.loads(run(*arguments(models, shapes, out), "--calibration-limit", 30, "--json").stdout)
+    reused = {v["name"]: v["reused"] for v in found["variants"]}
+    assert reused == {
+        "float32": True, "dynamic_range": True, "float16": False,
+        "int8": False, "int8_float_fallback": False, "int16x8": False,
+    }  # fmt: skip
+    assert {v["status"] for v in found["variants"]} == {"ok"}
+
+
+def test_constraints_decide_the_exit_code(finished, models, shapes, cli):
+    base = arguments(models, shapes, finished[0])
+    assert cli(*base, "--max-size", "1MB", "--max-accuracy-drop", 5, "--max-latency", 1000)[0] == 0
+    code, out, _ = cli(*base, "--max-size", "100B")
+    assert code == 1
+    assert "Nothing meets all limits" in out
+    assert "comes nearest" in out
+    assert cli(*base, "--max-latency", "0.0000001")[0] == 1
+    assert cli(*base, "--max-size", "small")[0] == 2
+    assert cli(*base, "--deploy-on", "moon")[0] == 2
+    assert cli(*base, "--scheme", "int9")[0] == 2
+
+
+def test_report_command(finished, cli, tmp_path):
+    out, printed = finished
+    assert run_json(cli("report", out, "--json")) == printed
+    (tmp_path / "report.json").write_text(json.dumps(printed | {"schema_version": 99}))
+    code, _, err = cli("report", tmp_path)
+    assert code == 2
+    assert "schema version 99" in err
+    assert cli("report", tmp_path / "none")[0] == 2
+
+
+def test_without_calibration_the_rest_is_measured_and_the_gap_is_shown(models, shapes, tmp_path):
+    done = run(
+        "optimize", models / "shapes.keras", "--data", shapes / "test", "--out", tmp_path, "--limit", 30, "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    variants = {v["name"]: v for v in json.loads(done.stdout)["variants"]}
+    assert {n for n, v in variants.items() if v["status"] == "skipped"} == {"int8", "int8_float_fallback", "int16x8"}
+    assert "--calibration" in variants["int8"]["error"]
+    assert variants["dynamic_range"]["accuracy"]["n"] == 30
+
+
+def test_one_crash_is_one_failure_with_its_last_words(models, tmp_path):
+    schemes = [part for name in ("aborts", "float32", "raises", "float16") for part in ("--scheme", name)]
+    done = run("convert", models / "shapes.keras", *schemes, "--out", tmp_path, "--json", env=environment())
+    assert done.returncode == 1
+    found = {v["name"]: v for v in json.loads(done.stdout)["variants"]}
+    assert {name: v["status"] for name, v in found.items()} == {
+        "aborts": "failed", "float32": "ok", "raises": "failed", "float16": "ok",
+    }  # fmt: skip
+    assert "killed by SIGABRT" in found["aborts"]["error"]
+    assert "Check failed: last words" in found["aborts"]["error"]
+    assert "out of luck" in found["raises"]["error"]
+
+
+def test_a_hanging_scheme_is_ended(models, tmp_path):
+    done = run(
+        "convert", models / "shapes.keras", "--scheme", "hangs", "--scheme", "float32", "--timeout", 12,
+        "--out", tmp_path, "--json", env=environment(),
+    )  # fmt: skip
+    found = {v["name"]: v for v in json.loads(done.stdout)["variants"]}
+    assert "ended after 12 s" in found["hangs"]["error"]
+    assert found["float32"]["status"] == "ok"
+
+
+def start_and_interrupt(models, out, how):
+    """Starts a conversion whose last scheme is slow, interrupts it when the first is finished."""
+    command = [
+        sys.executable, "-m", "tflitekit", "convert", models / "shapes.keras",
+        "--scheme", "float32", "--scheme", "slow", "--out", out,
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        [str(c) for c in command], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    for _ in range(600):
+        if (out / "float32.json").exists():
+            break
+        time.sleep(0.1)
+    process.send_signal(how)
+    _, err = process.communicate(timeout=30)
+    return process.returncode, err
+
+
+def children_of_workers():
+    return subprocess.run(["pgrep", "-f", "tflitekit.worker serve"], capture_output=True, text=True, check=False).stdout
+
+
+def test_ctrl_c_keeps_what_is_finished_and_a_new_run_continues(models, tmp_path):
+    code, err = start_and_interrupt(models, tmp_path, signal.SIGINT)
+    assert code == 130
+    assert "same command continues" in err
+    assert "Traceback" not in err
+    done = run("convert", models / "shapes.keras", "--scheme", "float32", "--out", tmp_path, "--json")
+    assert json.loads(done.stdout)["variants"][0]["reused"] is True
+
+
+def test_a_killed_run_continues_where_it_was(models, tmp_path):
+    code, _ = start_and_interrupt(models, tmp_path, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    stamp = (tmp_path / "float32.tflite").stat().st_mtime_ns
+    done = run(
+        "convert", models / "shapes.keras", "--scheme", "float32", "--scheme", "float16", "--out", tmp_path, "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    assert [v["reused"] for v in json.loads(done.stdout)["variants"]] == [True, False]
+    assert (tmp_path / "float32.tflite").stat().st_mtime_ns == stamp
+    assert not [p for p in (tmp_path / ".tflitekit").iterdir() if p.is_dir()]
+
+
+def test_two_runs_into_one_folder(models, shapes, tmp_path, cli):
+    with locked(tmp_path):
+        code, _, err = cli("convert", models / "shapes.keras", "--scheme", "float32", "--out", tmp_path)
+    assert code == 2
+    assert "Another tflitekit run is writing" in err
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_a_full_disk_is_said_and_nothing_half_written_stays(models, tmp_path):
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=140k", "tmpfs", tmp_path], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small file system is not allowed here")
+    try:
+        done = run("convert", models / "shapes.keras", "--scheme", "float32", "--scheme", "float16", "--out", tmp_path)
+        assert done.returncode == 2
+        assert "The disk is full" in done.stderr
+        assert "Traceback" not in done.stderr
+        for path in tmp_path.glob("*.tflite"):  # what is there is whole
+            assert content_hash(path) == json.loads(path.with_suffix(".json").read_text())["sha256"]
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_hostile_names_stay_text(models, shapes, tmp_path):
+    labels = ["<script>alert(1)</script>", "[bold]b|c", "`x`"]
+    data = tmp_path / "d"
+    for index, name in enumerate(sorted(p.name for p in (shapes / "test").iterdir())):
+        shutil.copytree(shapes / "test" / name, data / f"c{index}")
+    (tmp_path / "labels.json").write_text(json.dumps({str(i): f"c{i}" for i in range(3)}))
+    from tflitekit.report import markdown
+    from tflitekit.results import ClassRecall
+
+    done = run("optimize", models / "shapes.keras", "--data", data, "--labels", tmp_path / "labels.json",
+               "--scheme", "float32", "--out", tmp_path / "o", "--json")  # fmt: skip
+    report = Report.model_validate(json.loads(done.stdout))
+    hostile = tuple(ClassRecall(label=label, value=1, low=1, high=1, n=1) for label in labels)
+    row = report.variants[0].model_copy(update={"per_class": hostile})
+    text = markdown.render(report.model_copy(update={"variants": (row,)}))
+    assert "<script>" not in text
+    assert "\\[bold\\]b\\|c" in text
+
+
+def test_quickstart(tmp_path, cli):
+    code, out, _ = cli("quickstart", "--out", tmp_path / "q")
+    assert code == 0
+    assert "Recommended: " in out
+    report = read_report(tmp_path / "q")
+    assert report.variant("float32").accuracy.value > 0.95
+    assert report.dataset.classes[0] == "zero"
+    assert all(v.status == "ok" for v in report.variants)
+    assert cli("quickstart", "--out", tmp_path / "q")[0] == 0

@@ -1,0 +1,42 @@
+"""The shared CIFAR-10 images and MLPerf Tiny models: figures in line with what plain tools give."""
+
+import pytest
+from conftest import run_json
+
+from tflitekit import convert, evaluate, read_graph
+
+pytestmark = [pytest.mark.convert, pytest.mark.real_data, pytest.mark.slow]
+
+
+def test_resnet8_accuracies(shared, tmp_path):
+    result = convert(
+        shared / "models" / "resnet8_cifar10.h5",
+        schemes=["float32", "int8"],
+        calibration=shared / "cifar10" / "train",
+        out=tmp_path,
+    )
+    assert [v.status for v in result.variants] == ["ok", "ok"]
+    files = [
+        tmp_path / "float32.tflite",
+        tmp_path / "int8.tflite",
+        shared / "models" / "resnet8_cifar10_reference_int8.tflite",
+    ]
+    float32, int8, published = evaluate(files, data=shared / "cifar10" / "test").variants
+    assert float32.accuracy.value == pytest.approx(0.7644, abs=0.001)
+    assert int8.accuracy.value == pytest.approx(float32.accuracy.value, abs=0.006)
+    assert published.accuracy.value == pytest.approx(0.7588, abs=0.001)
+    assert 90_000 < int8.size_bytes < 100_000
+    assert int8.drop.verdict == "no measurable drop"
+
+
+def test_visual_wake_words_model_converts_and_inspects(shared, tmp_path, cli):
+    model = shared / "models" / "mobilenet_v1_025_96_vww.h5"
+    found = run_json(
+        cli("convert", model, "--scheme", "float32", "--scheme", "dynamic_range", "--out", tmp_path, "--json")
+    )
+    assert found["source"]["loader"].startswith("tf_keras")
+    assert [v["status"] for v in found["variants"]] == ["ok", "ok"]
+    assert cli("inspect", tmp_path / "dynamic_range.tflite")[0] == 0
+    graph = read_graph(tmp_path / "float32.tflite")
+    assert graph.inputs[0].shape == (1, 96, 96, 3)
+    assert any(op.name == "DEPTHWISE_CONV_2D" for op in graph.ops)

@@ -1,0 +1,89 @@
+"""The recommendation as a pure function of measurements and constraints."""
+
+from tflitekit.recommendation import recommend
+from tflitekit.results import Constraints, Drop, Latency, Measured, VariantReport
+
+
+def row(name, size, *, top1=0.8, drop=0.0, ms=1.0, integer=0.0, status="ok", metric="top1"):
+    if status != "ok":
+        return VariantReport(name=name, scheme=name, status=status, error="the converter refused\nlong text")
+    return VariantReport(
+        name=name,
+        scheme=name,
+        status="ok",
+        sha256=name,
+        size_bytes=size,
+        integer_op_fraction=integer,
+        accuracy=Measured(metric=metric, value=top1 - drop, low=0, high=1, n=1000),
+        drop=Drop(value=drop, low=drop - 0.01, high=drop + 0.01, p_value=0.5, n=1000, verdict="as measured"),
+        latency=Latency(
+            target="host", threads=1, median_ms=ms, p90_ms=ms, p99_ms=ms, mean_ms=ms, min_ms=ms, init_ms=1,
+            first_ms=1, runs=9, warmup_runs=1, protocol="quick", runtime="test",
+        ),
+    )  # fmt: skip
+
+
+FLOAT, HALF = row("float32", 400), row("float16", 200)
+
+
+def test_smallest_within_the_drop_limit_wins():
+    found = recommend([FLOAT, HALF, row("int8", 100, drop=0.009), row("tiny", 50, drop=0.02)], Constraints())
+    assert found.chosen == "int8"
+    assert found.constraints_met
+    reasons = {r.name: r.reasons[0] for r in found.rejected}
+    assert "limit of 1 points" in reasons["tiny"]
+    assert "4.0 times as large" in reasons["float32"]
+
+
+def test_a_stricter_limit_changes_the_answer():
+    variants = [FLOAT, HALF, row("int8", 100, drop=0.009)]
+    assert recommend(variants, Constraints(max_accuracy_drop=0.5)).chosen == "float16"
+    assert recommend(variants, Constraints(max_accuracy_drop=0)).chosen == "float16"
+
+
+def test_equally_small_prefers_integers_then_accuracy():
+    variants = [
+        FLOAT,
+        row("dynamic_range", 100),
+        row("int8", 101, integer=1.0),
+        row("worse", 100, integer=1.0, drop=0.005),
+    ]
+    assert recommend(variants, Constraints()).chosen == "int8"
+
+
+def test_host_latency_never_decides_for_a_phone():
+    variants = [FLOAT, row("int8", 100, ms=50.0)]
+    found = recommend(variants, Constraints(max_latency_ms=2))
+    assert found.chosen == "int8"
+    assert any("not measured on the target" in reason and "not verified" in reason for reason in found.reasons)
+    assert recommend(variants, Constraints(max_latency_ms=2, deploy_on="host")).chosen == "float32"
+    assert recommend(variants, Constraints(max_latency_ms=2), latency_is_of_target=True).chosen == "float32"
+
+
+def test_latency_out_of_reach_even_on_the_host():
+    found = recommend([FLOAT, HALF], Constraints(max_latency_ms=0.01))
+    assert found.chosen is None
+    assert not found.constraints_met
+    assert "no variant reaches 0.01 ms even on this host" in found.reasons[0]
+
+
+def test_nothing_meets_says_what_comes_nearest():
+    found = recommend([FLOAT, row("int8", 100, drop=0.03)], Constraints(max_size_bytes=90, max_accuracy_drop=1))
+    assert (found.chosen, found.nearest, found.constraints_met) == (None, "float32", False)
+    assert "float32 comes nearest: 400 bytes, more than the limit of 90" in found.reasons[1]
+    assert {r.name for r in found.rejected} == {"float32", "int8"}
+
+
+def test_failed_and_skipped_variants_are_explained():
+    found = recommend([FLOAT, row("int8", 0, status="failed"), row("int16x8", 0, status="skipped")], Constraints())
+    assert found.chosen == "float32"
+    assert {r.name: r.reasons[0] for r in found.rejected} == {
+        "int8": "failed: the converter refused",
+        "int16x8": "skipped: the converter refused",
+    }
+
+
+def test_errors_are_judged_in_their_own_unit():
+    variants = [row("float32", 400, metric="mae", top1=2.0), row("int8", 100, metric="mae", top1=2.0, drop=0.3)]
+    assert recommend(variants, Constraints()).chosen == "float32"  # 5 % of the baseline is accepted by default
+    assert recommend(variants, Constraints(max_accuracy_drop=0.5)).chosen == "int8"

@@ -1,0 +1,198 @@
+"""Models of every kind that people have, and those that cannot be converted: each with its own clear error."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from tflitekit.conversion import ConvertOptions, convert
+from tflitekit.errors import ModelError, UsageError
+from tflitekit.graph import read_graph
+from tflitekit.runtime import Model
+from tflitekit.source import identify, prepare
+
+pytestmark = pytest.mark.convert
+
+
+def load(models, tmp_path, name, **changes):
+    """Prepares a model in this process, as the worker does."""
+    found = identify(models / name)
+    options = {"batch": 1, "unsafe_load": False, "signature": None, "input_shapes": {}, "custom_objects": None}
+    return prepare(str(found.path), kind=found.kind, folder=str(tmp_path / "saved"), **(options | changes))
+
+
+@pytest.mark.parametrize(
+    ("name", "loader"),
+    [
+        ("shapes.keras", "keras 3"),
+        ("shapes.h5", "keras 3"),
+        ("shapes_keras2.h5", "keras 3"),
+        ("shapes_saved_model", "SavedModel"),
+    ],
+)
+def test_every_kind_converts_and_computes_the_same(models, shapes, variants, tmp_path, name, loader):
+    result = convert(models / name, schemes=["float32"], out=tmp_path)
+    assert loader in result.source.loader
+    (variant,) = result.variants
+    assert variant.status == "ok", variant.error
+    assert variant.contract.inputs[0].name == "image"
+    assert variant.contract.inputs[0].shape == (1, 12, 12, 1)
+    x = np.random.default_rng(0).uniform(0, 255, (1, 12, 12, 1)).astype(np.float32)
+    expected = Model(variants / "float32.tflite").run([x])[0]
+    assert Model(variant.path).run([x])[0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_keras2_file_that_keras3_refuses_falls_back_and_says_so(models, tmp_path):
+    found = load(models, tmp_path, "depthwise_keras2.h5")
+    assert found["loader"].startswith("tf_keras 2")
+    assert "loaded with tf_keras" in found["notes"][0]
+
+
+def test_model_object(tmp_path):
+    keras = pytest.importorskip("keras")
+    model = keras.Sequential([keras.Input((4,), name="x"), keras.layers.Dense(3, name="y")])
+    result = convert(model, schemes=["float32", "dynamic_range"], out=tmp_path)
+    assert [v.status for v in result.variants] == ["ok", "ok"]
+    x = np.ones((1, 4), np.float32)
+    assert Model(tmp_path / "float32.tflite").run([x])[0] == pytest.approx(model(x).numpy(), abs=1e-5)
+    assert [v.reused for v in convert(model, schemes=["float32"], out=tmp_path).variants] == [True]
+    model.set_weights([w + 1 for w in model.get_weights()])
+    assert [v.reused for v in convert(model, schemes=["float32"], out=tmp_path).variants] == [False]
+
+
+def test_several_inputs_and_outputs_keep_their_names(models, tmp_path):
+    generator = np.random.default_rng(1)
+    data = {"left": generator.normal(size=(40, 4)), "a-right": generator.normal(size=(40, 3))}
+    result = convert(models / "two_inputs.keras", schemes=["float32", "int8"], calibration=data, out=tmp_path)
+    assert [v.status for v in result.variants] == ["ok", "ok"], [v.error for v in result.variants]
+    assert [spec.name for spec in result.source.outputs] == ["zeta", "alpha"]
+    for variant in result.variants:
+        assert {spec.name: spec.shape for spec in variant.contract.inputs} == {"left": (1, 4), "a-right": (1, 3)}
+        assert [spec.name for spec in variant.contract.outputs] == ["zeta", "alpha"]  # the model's order
+    keras = pytest.importorskip("keras")
+    model = keras.saving.load_model(models / "two_inputs.keras")
+    left, right = (data[n][:1].astype(np.float32) for n in ("left", "a-right"))
+    zeta, alpha = (output.numpy() for output in model([left, right]))
+    for name, tolerance in (("float32", 1e-5), ("int8", 0.15)):  # int8: three rounding steps of a few percent each
+        tflite = Model(tmp_path / f"{name}.tflite")
+        by_name = {"left": left, "a-right": right}
+        found = dict(
+            zip([s.name for s in tflite.outputs], tflite.run([by_name[s.name] for s in tflite.inputs]), strict=True)
+        )
+        assert found["zeta"] == pytest.approx(zeta, abs=tolerance)
+        assert found["alpha"] == pytest.approx(alpha, abs=tolerance)
+
+
+def test_integer_inputs_and_batch(models, tmp_path):
+    result = convert(
+        models / "tokens.keras",
+        schemes=["float32", "dynamic_range", "int8"],
+        calibration={"tokens": np.random.default_rng(0).integers(0, 50, (30, 20))},
+        out=tmp_path,
+        options=ConvertOptions(batch=4),
+    )
+    assert [v.status for v in result.variants] == ["ok"] * 3, [v.error for v in result.variants]
+    for variant in result.variants:
+        assert variant.contract.inputs[0].shape == (4, 20)
+        assert variant.contract.inputs[0].dtype == "int32"
+
+
+def test_missing_and_unknown_models(tmp_path):
+    with pytest.raises(ModelError, match="There is no model"):
+        identify(tmp_path / "none.keras")
+    with pytest.raises(ModelError, match="not a SavedModel"):
+        identify(tmp_path)
+    for name, content, word in (
+        ("a.pt", b"torch", "not a model of a kind"),
+        ("a.h5", b"\0" * 50, "damaged or cut short"),
+        ("a.keras", b"PK\3\4 nothing", "damaged"),
+        ("a.tflite", b"\0\0\0\0TFL3", "already"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ModelError, match=word):
+            identify(tmp_path / name)
+
+
+def test_corrupt_models_of_known_kinds(models, tmp_path):
+    for name in ("shapes.keras", "shapes.h5"):
+        content = (models / name).read_bytes()
+        (tmp_path / name).write_bytes(content[: len(content) // 2])
+        with pytest.raises(ModelError, match=r"damaged|cannot load|can load"):
+            load(tmp_path, tmp_path, name)
+    shutil.copytree(models / "shapes_saved_model", tmp_path / "sm")
+    (tmp_path / "sm" / "saved_model.pb").write_bytes(b"garbage")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load(tmp_path, tmp_path, "sm")
+
+
+@pytest.mark.parametrize("name", ["lambda.keras", "lambda.h5"])
+def test_lambda_needs_an_explicit_flag(models, tmp_path, name):
+    with pytest.raises(ModelError, match=r"(?s)Lambda layers \(lambda.*runs that code.*--unsafe-load") as refused:
+        load(models, tmp_path, name)
+    assert refused.value.exit_code == 2
+    assert load(models, tmp_path, name, unsafe_load=True)["outputs"][0]["shape"] == [1, 6]
+
+
+def test_custom_layers_come_from_the_users_module(models, tmp_path):
+    with pytest.raises(ModelError, match=r"(?s)uses 'Scale', which Keras does not know.*--custom-objects"):
+        load(models, tmp_path, "custom.keras")
+    (tmp_path / "my_layers.py").write_text(
+        "import keras\n"
+        "@keras.saving.register_keras_serializable('tests')\n"
+        "class Scale(keras.layers.Layer):\n"
+        "    def call(self, inputs):\n"
+        "        return inputs * 2.0\n"
+    )
+    assert load(models, tmp_path, "custom.keras", custom_objects=str(tmp_path / "my_layers.py"))["loader"]
+    with pytest.raises(UsageError, match="cannot be imported"):
+        load(models, tmp_path, "custom.keras", custom_objects="no_such_module")
+
+
+@pytest.mark.parametrize("name", ["unbuilt.keras"])
+def test_models_without_input_shapes(models, tmp_path, name):
+    with pytest.raises(ModelError, match=r"(?s)no input shapes.*--input-shape"):
+        load(models, tmp_path, name)
+    assert load(models, tmp_path, name, input_shapes={"": (7,)})["inputs"][0]["shape"] == [1, 7]
+
+
+def test_subclassed_model_object_without_shapes(tmp_path):
+    keras = pytest.importorskip("keras")
+
+    class Own(keras.Model):
+        def call(self, inputs):
+            return inputs * 2
+
+    with pytest.raises(ModelError, match="subclassed or unbuilt"):
+        convert(Own(), schemes=["float32"], out=tmp_path)
+
+
+def test_weights_that_are_not_finite_name_the_layer(models, tmp_path):
+    with pytest.raises(ModelError, match=r"NaN or infinite: .*conv1.* \(1 of 144\)"):
+        load(models, tmp_path, "nan.keras")
+
+
+def test_weights_without_a_model(models, tmp_path):
+    with pytest.raises(ModelError, match="weights only"):
+        load(models, tmp_path, "only.weights.h5")
+
+
+def test_input_shape_and_signature_must_exist(models, tmp_path):
+    with pytest.raises(UsageError, match=r"(?s)no input 'picture'.*image"):
+        load(models, tmp_path, "shapes.keras", input_shapes={"picture": (12, 12, 1)})
+    with pytest.raises(ModelError, match=r"(?s)no signature 'train'.*serving_default"):
+        load(models, tmp_path, "shapes_saved_model", signature="train")
+
+
+def test_select_tf_ops_are_refused_by_name_and_allowed_on_request(models, tmp_path):
+    (refused,) = convert(models / "flex_saved_model", schemes=["float32"], out=tmp_path).variants
+    assert refused.status == "failed"
+    assert "Digamma" in refused.error
+    assert "--allow-select-tf-ops" in refused.error
+    assert not (tmp_path / "float32.tflite").exists()
+    (allowed,) = convert(
+        models / "flex_saved_model", schemes=["float32"], out=tmp_path, options=ConvertOptions(allow_select_tf_ops=True)
+    ).variants
+    assert allowed.status == "ok", allowed.error
+    assert not allowed.runnable
+    assert read_graph(allowed.path).select_tf_ops == ("FlexDigamma",)
+    assert any("FlexDigamma" in warning for warning in allowed.warnings)

@@ -1,0 +1,81 @@
+"""Intervals and paired tests against values worked out elsewhere, and properties that must always hold."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tflitekit.statistics import (
+    mean_interval,
+    paired_accuracy_drop,
+    paired_mean_increase,
+    percentile,
+    wilson_interval,
+)
+
+
+def test_wilson_matches_published_values():
+    # Newcombe (1998), 'Two-sided confidence intervals for the single proportion', table I, method 3.
+    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+    assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+@given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_contains_the_proportion(pair):
+    hits, n = pair
+    low, high = wilson_interval(hits, n)
+    assert 0 <= low <= hits / n + 1e-12
+    assert hits / n - 1e-12 <= high <= 1
+
+
+def answers(both, lost, won, neither):
+    baseline = np.array([True] * both + [True] * lost + [False] * won + [False] * neither)
+    variant = np.array([True] * both + [False] * lost + [True] * won + [False] * neither)
+    return baseline, variant
+
+
+def test_mcnemar_is_the_exact_binomial_test():
+    found = paired_accuracy_drop(*answers(80, 9, 1, 10))
+    assert found.p_value == pytest.approx(2 * (1 + 10) / 2**10)  # two-sided, 10 discordant pairs
+    assert found.value == pytest.approx(0.08)
+    assert found.verdict.startswith("drops 8.0 ± ")
+
+
+def test_identical_answers_are_no_measurable_drop_but_keep_a_width():
+    found = paired_accuracy_drop(*answers(700, 0, 0, 300))
+    assert found.value == 0
+    assert found.low < 0 < found.high
+    assert found.verdict == "no measurable drop"
+
+
+def test_few_samples_are_said_to_be_few():
+    assert paired_accuracy_drop(*answers(8, 1, 0, 1)).verdict.startswith("too few samples to tell (n = 10")
+
+
+def test_gain_is_called_a_gain():
+    assert paired_accuracy_drop(*answers(500, 2, 40, 458)).verdict.startswith("gains 3.8")
+
+
+@given(*[st.integers(0, 60)] * 4)
+def test_swapping_sides_mirrors_the_difference(both, lost, won, neither):
+    one = paired_accuracy_drop(*answers(both, lost, won, neither))
+    two = paired_accuracy_drop(*answers(both, won, lost, neither))
+    assert one.value == pytest.approx(-two.value)
+    assert (one.low, one.high) == pytest.approx((-two.high, -two.low))
+    assert one.p_value == pytest.approx(two.p_value)
+    assert one.low <= one.value <= one.high
+
+
+def test_paired_mean_sees_a_small_constant_loss_under_large_spread():
+    generator = np.random.default_rng(0)
+    baseline = generator.exponential(10, 400)
+    found = paired_mean_increase(baseline, baseline + generator.normal(0.5, 0.2, 400))
+    assert found.low < 0.5 < found.high
+    assert found.verdict.startswith("worse by 0.4961 ± 0.0195")
+    assert paired_mean_increase(baseline, baseline).verdict == "no measurable difference"
+
+
+def test_mean_interval_and_percentile():
+    assert mean_interval([1.0, 2.0, 3.0, 4.0]) == pytest.approx((0.4457, 4.5543), abs=1e-4)
+    assert percentile([1, 2, 3, 4], 50) == 2.5
