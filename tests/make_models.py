@@ -114,12 +114,12 @@ def main(folder: Path) -> None:
     subclassed.save(folder / "subclassed.keras")
     keras.Sequential([keras.layers.Dense(3)]).save(folder / "unbuilt.keras")
 
-    class Gamma(tf.Module):
+    class Inverse(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name="x")])
         def serve(self, x):
-            return {"y": tf.math.digamma(x)}
+            return {"y": tf.linalg.inv(tf.reshape(x, [-1, 2, 2]))}
 
-    module = Gamma()
+    module = Inverse()
     tf.saved_model.save(module, str(folder / "flex_saved_model"), signatures={"serving_default": module.serve})
 
 

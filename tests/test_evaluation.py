@@ -129,7 +129,7 @@ def test_regression_and_custom_metric(models, tmp_path):
     (row,) = evaluate([files[0]], data=models / "regression.npz", metric=f"{tmp_path}/mine.py:within_one").variants
     assert row.accuracy.value == pytest.approx((np.abs(predicted - data["y"]) < 1).mean())
     (tmp_path / "bad.py").write_text("def metric(output, label):\n    raise KeyError('x')\n")
-    with pytest.raises(DataError, match="The metric .* failed: KeyError"):
+    with pytest.raises(DataError, match=r"The metric .* failed: KeyError"):
         evaluate([files[0]], data=models / "regression.npz", metric=f"{tmp_path}/bad.py:metric")
     with pytest.raises(DataError, match="1 values per sample"):
         evaluate([files[0]], data=(data["x"], np.zeros((200, 3))))

@@ -89,8 +89,8 @@ def build(
         conversion_s=round(time.perf_counter() - started, 3),
         runnable=runnable,
     )
+    variant.save()  # first, because it can fail for want of space; the rename cannot
     candidate.replace(target)
-    variant.save()
     return variant.model_dump(mode="json")
 
 
@@ -115,10 +115,10 @@ def _convert(
     try:
         return bytes(converter.convert())
     except Exception as error:
-        raise _explain(request, error) from error
+        raise _explain(request, error, allow_select_tf_ops) from error
 
 
-def _explain(request: Request, error: Exception) -> ConversionError:
+def _explain(request: Request, error: Exception, allow_select_tf_ops: bool) -> ConversionError:
     """Says in the user's words why the converter refused."""
     text = str(error)
     flex = sorted(set(re.findall(r"'(tf\.[A-Za-z0-9_]+)' op is neither a custom op nor a flex op", text)))
@@ -130,7 +130,9 @@ def _explain(request: Request, error: Exception) -> ConversionError:
         return ConversionError(
             f"{request.name}: the model uses operators that TensorFlow Lite does not have: {', '.join(dict.fromkeys(flex))}.",
             why=first[:500],
-            fix="Replace them by supported layers, or allow TensorFlow's own kernels with --allow-select-tf-ops "
+            fix="The Flex delegate does not have them either: replace them by supported layers."
+            if allow_select_tf_ops
+            else "Replace them by supported layers, or allow TensorFlow's own kernels with --allow-select-tf-ops "
             "(the app must then ship the Flex delegate, which adds megabytes).",
         )
     operators = f" ({', '.join(unquantized)})" if unquantized else ""

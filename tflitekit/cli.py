@@ -90,8 +90,7 @@ def _guarded(command: Callable[..., int | None]) -> Callable[..., None]:
             from tflitekit.console import show_error
 
             if options.get("as_json"):
-                details = {"type": type(error).__name__, "what": error.what, "why": error.why, "fix": error.fix}
-                _print_json({"error": details})
+                _print_json({"error": error.to_json()})
             show_error(error)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:

@@ -200,7 +200,7 @@ class _Conversion:
         """The workers, started when first needed: a run that finds everything finished starts none."""
         if self._pool is None:
             jobs = self.options.jobs or os.cpu_count() or 1
-            self._pool = WorkerPool(jobs=jobs, logs=self.work / "logs", timeout_s=self.options.timeout_s)
+            self._pool = WorkerPool(jobs=jobs, timeout_s=self.options.timeout_s)
         return self._pool
 
     def run(self) -> ConvertResult:
@@ -382,9 +382,8 @@ class _Conversion:
             )
 
     def _clean(self) -> None:
-        for folder in (*self.work.glob("saved_model*"), self.work / "calibration", self.work / "logs"):
-            if not (folder.name == "logs" and os.environ.get("TFLITEKIT_KEEP_LOGS")):
-                shutil.rmtree(folder, ignore_errors=True)
+        for folder in (*self.work.glob("saved_model*"), self.work / "calibration"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _module_hash(module: str | None) -> str | None:

@@ -22,6 +22,7 @@ __all__ = [
     "TflitekitError",
     "UsageError",
     "disk_errors",
+    "disk_full",
 ]
 
 
@@ -39,6 +40,10 @@ class TflitekitError(Exception):
     def __init__(self, what: str, *, why: str | None = None, fix: str | None = None) -> None:
         self.what, self.why, self.fix = what, why, fix
         super().__init__("\n".join(part for part in (what, why, fix) if part))
+
+    def to_json(self) -> dict[str, str | None]:
+        """Returns the error for ``--json`` and for crossing from a worker to its parent."""
+        return {"type": type(self).__name__, "what": self.what, "why": self.why, "fix": self.fix}
 
 
 class UsageError(TflitekitError):
@@ -81,18 +86,23 @@ class CheckFailedError(TflitekitError):
     exit_code = 1
 
 
+def disk_full(what: str) -> StorageError:
+    """Returns the error for a full disk."""
+    return StorageError(
+        what,
+        why="Files that were already finished are kept.",
+        fix="Free some space and run the same command again: it continues where it stopped.",
+    )
+
+
 @contextmanager
-def disk_errors(path: Path, *, kept: str = "Files that were already finished are kept.") -> Iterator[None]:
+def disk_errors(path: Path) -> Iterator[None]:
     """Turns the operating system's write errors below into a `StorageError` that names ``path``."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise StorageError(
-                f"The disk is full: could not write {path}.",
-                why=kept,
-                fix="Free some space and run the same command again: it continues where it stopped.",
-            ) from error
+            raise disk_full(f"The disk is full: could not write {path}.") from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EISDIR):
             raise StorageError(
                 f"Cannot write {path}: {error.strerror}.",

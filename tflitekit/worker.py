@@ -24,7 +24,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from tflitekit.errors import TflitekitError
+from tflitekit.errors import TflitekitError, disk_full
 from tflitekit.files import write_json
 
 __all__ = ["main"]
@@ -42,10 +42,12 @@ def execute(request: dict[str, Any]) -> int:
         function = getattr(importlib.import_module(module_name), function_name)
         write_json(result, {"value": function(**request["arguments"])})
     except TflitekitError as error:
-        details = {"type": type(error).__name__, "what": error.what, "why": error.why, "fix": error.fix}
-        write_json(result, {"error": details})
+        write_json(result, {"error": error.to_json()})
         return 1
     except Exception as error:  # noqa: BLE001 - reported to the parent, whatever it is
+        if "No space left on device" in str(error):  # TensorFlow's own writers do not raise OSError
+            write_json(result, {"error": disk_full("The disk is full.").to_json()})
+            return 1
         traceback.print_exc()
         sys.stderr.flush()
         write_json(result, {"exception": f"{type(error).__name__}: {error}"})

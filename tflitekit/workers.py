@@ -41,14 +41,14 @@ class WorkerPool:
 
     Args:
         jobs: How many run at a time.
-        logs: Folder for what the tasks print; their last lines go into the error of a crash.
         timeout_s: A task that takes longer is ended and recorded as a failure.
     """
 
-    def __init__(
-        self, *, jobs: int, logs: Path, timeout_s: float, preload: tuple[str, ...] = _TENSORFLOW_MODULES
-    ) -> None:
-        self._logs, self._timeout_s, self._jobs = logs, timeout_s, jobs
+    def __init__(self, *, jobs: int, timeout_s: float, preload: tuple[str, ...] = _TENSORFLOW_MODULES) -> None:
+        self._timeout_s = timeout_s
+        # What tasks print and return; apart from the results, so that a full disk there can still be reported.
+        self._folder = tempfile.TemporaryDirectory(prefix="tflitekit-")
+        self._logs = Path(self._folder.name)
         self._tasks: dict[int, _Task] = {}
         self._count = 0
         self._lock = threading.Lock()
@@ -56,10 +56,8 @@ class WorkerPool:
         self._single: set[subprocess.Popen[bytes]] = set()
         self._server: subprocess.Popen[bytes] | None = None
         self._closed = False
-        with errors.disk_errors(logs):
-            logs.mkdir(parents=True, exist_ok=True)
         if _CAN_FORK:
-            with (logs / "server.log").open("ab") as log:
+            with (self._logs / "server.log").open("ab") as log:
                 self._server = subprocess.Popen(
                     [sys.executable, "-m", "tflitekit.worker", "serve"],
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
@@ -148,6 +146,7 @@ class WorkerPool:
             self._server.wait()
         for child in list(self._single):
             child.kill()
+        self._folder.cleanup()
 
     def __enter__(self) -> Self:
         return self

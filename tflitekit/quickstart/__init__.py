@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +53,7 @@ def quickstart(out: Path, *, progress: Progress | None = None) -> Report:
 
 def _train(model: Path, progress: Progress) -> None:
     with (
-        tempfile.TemporaryDirectory(prefix="tflitekit-") as logs,
-        WorkerPool(jobs=1, logs=Path(logs), timeout_s=600) as pool,
+        WorkerPool(jobs=1, timeout_s=600) as pool,
         progress.task("Training a small model on them", None),
     ):
         wait_for(pool.submit("tflitekit.quickstart:train", {"out": str(model)}, label="train"))

@@ -6,7 +6,6 @@ import gc
 import os
 import platform
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -31,12 +30,10 @@ class HostTarget:
     is_deployment = False
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="tflitekit-")
-        self._pool = WorkerPool(jobs=1, logs=Path(self._folder.name), timeout_s=_TIMEOUT_S, preload=(__name__,))
+        self._pool = WorkerPool(jobs=1, timeout_s=_TIMEOUT_S, preload=(__name__,))
 
     def close(self) -> None:
         self._pool.close()
-        self._folder.cleanup()
 
     def identity(self) -> dict[str, Any]:
         return {
