@@ -9,7 +9,6 @@ children, read every 20 ms (shared pages count in each process, alike in both ru
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -28,7 +27,7 @@ def link_images(source: Path, target: Path, count: int) -> None:
         (target / folder.name).mkdir(parents=True)
         for index in range(each):
             original = images[index % len(images)]
-            os.symlink(original.resolve(), target / folder.name / f"{index:06d}{original.suffix}")
+            (target / folder.name / f"{index:06d}{original.suffix}").symlink_to(original.resolve())
 
 
 def peak_bytes(command: list[str]) -> int:

@@ -1,6 +1,6 @@
 """Start-up of the command line: `--help` and `inspect`, median of several fresh processes.
 
-    python -m edge_benchmarks.startup FILE.tflite [--runs 15]
+python -m edge_benchmarks.startup FILE.tflite [--runs 15]
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def test_census(variants):
     convolutions = next(op for op in graph.ops if op.name == "CONV_2D")
     assert (convolutions.count, convolutions.compute) == (2, "int8")
     assert graph.integer_op_fraction == 1.0
-    assert graph.output_meaning == "probabilities"
+    assert graph.output_meanings == ("probabilities",)
     assert read_graph(variants / "float32.tflite").integer_op_fraction == 0.0
     assert any(op.compute == "hybrid" for op in read_graph(variants / "dynamic_range.tflite").ops)
     weights = read_graph(variants / "float16.tflite").weight_bytes_by_dtype

@@ -46,6 +46,11 @@ def test_channels_follow_the_model():
     assert np.array_equal(first, np.moveaxis(np.asarray(picture(8, 8), np.float32), -1, 0))
 
 
+def test_sixteen_bit_grey_is_scaled_not_clipped():
+    image = Image.fromarray(np.array([[0, 257 * 100, 65535]], np.uint16))
+    assert PRESETS["raw"].image(image, (1, 3, 1)).ravel().tolist() == [0, 100, 255]
+
+
 def test_center_crop_cuts_the_middle():
     canvas = Image.new("L", (30, 10), 0)
     canvas.paste(255, (10, 0, 20, 10))

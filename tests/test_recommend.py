@@ -31,7 +31,7 @@ def test_smallest_within_the_drop_limit_wins():
     assert found.chosen == "int8"
     assert found.constraints_met
     reasons = {r.name: r.reasons[0] for r in found.rejected}
-    assert "limit of 1 points" in reasons["tiny"]
+    assert "limit of 1 point" in reasons["tiny"]
     assert "4.0 times as large" in reasons["float32"]
 
 

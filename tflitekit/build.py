@@ -19,7 +19,7 @@ from tflitekit.preprocessing import Preprocessing
 from tflitekit.schemes import Promise, Request, find
 from tflitekit.source import PreparedSource
 from tflitekit.tensor import TensorSpec
-from tflitekit.variant import Variant, ordered_outputs, tool_versions
+from tflitekit.variant import Variant, ordered_outputs, primary_meaning, tool_versions
 
 __all__ = ["build"]
 
@@ -63,6 +63,7 @@ def build(
     runnable = not graph.select_tf_ops
     if runnable:
         warnings += _invoke_once(request.name, candidate, graph, calibrated)
+    outputs = ordered_outputs(graph, prepared.outputs)
     variant = Variant(
         name=request.name,
         scheme=scheme,
@@ -77,10 +78,10 @@ def build(
         min_runtime_version=graph.min_runtime_version,
         contract=Contract(
             inputs=graph.inputs,
-            outputs=ordered_outputs(graph, prepared.outputs),
+            outputs=outputs,
             preprocessing=Preprocessing.model_validate(preprocessing),
             labels=tuple(labels) if labels else None,
-            output_meaning=graph.output_meaning,
+            output_meaning=primary_meaning(graph, outputs),
         ),
         warnings=tuple(warnings),
         source_sha256=source_sha256,

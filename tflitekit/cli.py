@@ -485,7 +485,14 @@ def report(
     found = read_report(folder)
     home = folder if folder.is_dir() else folder.parent
     write_whole(home / "report.md", markdown.render(found))
-    return _show_report(found, home, as_json) and 0
+    if as_json:
+        _print_json(found.to_json())
+        return 0
+    from tflitekit.console import show_report, stdout
+
+    show_report(found)
+    stdout.print(f"\nWritten: {home / 'report.md'}", style="dim", markup=False)
+    return 0
 
 
 @app.command()

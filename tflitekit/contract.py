@@ -21,7 +21,7 @@ class Contract(BaseModel):
     Attributes:
         output_meaning: 'probabilities' where the model ends in softmax or sigmoid, 'values' otherwise
             (logits or regression values: the ranking of classes is the same).
-        labels: Class names in the order of the model's output, or None for data without classes.
+        labels: Class names in the order of the model's output, where the user gave them.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import os
 import shutil
 import sys
@@ -135,10 +136,12 @@ def convert_unlocked(
     options: ConvertOptions,
     progress: Progress,
     skip_uncalibrated: bool = False,
+    output: str | None = None,
 ) -> ConvertResult:
     """`convert` for a caller that holds the folder's lock.
 
     Args:
+        output: The output that the labels belong to; the first when not given.
         skip_uncalibrated: Record schemes without their calibration data as skipped instead of refusing.
     """
     requests = _checked_requests(requests)
@@ -156,7 +159,7 @@ def convert_unlocked(
         data = open_dataset(
             calibration, labels=labels, limit=options.calibration_limit, seed=options.seed, need_labels=False
         )
-    return _Conversion(model, requests, out, data, preprocessing, labels, options, progress).run()
+    return _Conversion(model, requests, out, data, preprocessing, labels, options, progress).run(output)
 
 
 def _checked_requests(requests: Sequence[Request]) -> list[Request]:
@@ -203,10 +206,10 @@ class _Conversion:
             self._pool = WorkerPool(jobs=jobs, timeout_s=self.options.timeout_s)
         return self._pool
 
-    def run(self) -> ConvertResult:
+    def run(self, output: str | None) -> ConvertResult:
         try:
             source = self._source()
-            self._check_labels(source)
+            self._check_labels(source, output)
             calibration = None
             if self.data is not None:
                 folder = self.work / "calibration"
@@ -292,12 +295,10 @@ class _Conversion:
             return None
         return sidecar if sidecar.sha256 == content_hash(path) else None
 
-    def _check_labels(self, source: PreparedSource) -> None:
-        if self.labels is None or not source.outputs[0].shape:
-            return
-        outputs = source.outputs[0].shape[-1]
-        if outputs > 1 and len(self.labels) != outputs:
-            raise labels_mismatch(len(self.labels), outputs)
+    def _check_labels(self, source: PreparedSource, output: str | None) -> None:
+        spec = next((spec for spec in source.outputs if spec.name == output), source.outputs[0])
+        if self.labels is not None and spec.shape and spec.shape[-1] > 1 and len(self.labels) != spec.shape[-1]:
+            raise labels_mismatch(len(self.labels), spec.shape[-1])
 
     def _variants(self, source: PreparedSource, calibration: CalibrationSet | None) -> list[Variant]:
         done: dict[str, Variant] = {}
@@ -332,6 +333,7 @@ class _Conversion:
                 "source": self._source_key(),
                 "scheme": request.scheme.name,
                 "options": request.options,
+                "code": content_hash(Path(inspect.getfile(request.scheme.configure))),
                 "select": self.options.allow_select_tf_ops,
                 "calibration": calibration.sha256 if calibrated and calibration else None,
             }
@@ -384,6 +386,8 @@ class _Conversion:
     def _clean(self) -> None:
         for folder in (*self.work.glob("saved_model*"), self.work / "calibration"):
             shutil.rmtree(folder, ignore_errors=True)
+        for leftover in self.work.glob("*.candidate.tflite"):
+            leftover.unlink()
 
 
 def _module_hash(module: str | None) -> str | None:

@@ -14,6 +14,7 @@ import os
 import random
 import sys
 import zipfile
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ __all__ = [
     "InputPipeline",
     "Sample",
     "SkippedSamples",
+    "Subset",
     "UnreadableSampleError",
     "load_function",
     "open_dataset",
@@ -136,6 +138,39 @@ class Dataset:
         return None
 
 
+class _FileTable:
+    """File names with labels in a few bytes each: workers fork, and every Python object that they touch is copied."""
+
+    def __init__(self) -> None:
+        self._names = bytearray()
+        self._ends = array("q")
+        self._labels = array("q")
+
+    def extend(self, names: Iterable[str], label: int | None) -> None:
+        for name in names:
+            self._names += os.fsencode(name)
+            self._ends.append(len(self._names))
+            self._labels.append(-1 if label is None else label)
+
+    def select(self, chosen: Sequence[int]) -> _FileTable:
+        table = _FileTable()
+        for index in chosen:
+            name, label = self[index]
+            table.extend([name], label)
+        return table
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, index: int) -> tuple[str, int | None]:
+        start = self._ends[index - 1] if index else 0
+        label = self._labels[index]
+        return os.fsdecode(bytes(self._names[start : self._ends[index]])), None if label < 0 else label
+
+    def __iter__(self) -> Iterator[tuple[str, int | None]]:
+        return (self[index] for index in range(len(self)))
+
+
 class ImageFolder(Dataset):
     """A folder with one sub-folder per class."""
 
@@ -146,9 +181,9 @@ class ImageFolder(Dataset):
     ) -> None:
         folders = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "__")))
         self._root = str(root)
-        self._files: list[tuple[str, int | None]] = []  # names below the root: 50,000 of them stay small
+        self._files = _FileTable()
         if not folders:
-            self._files = self._flat(root, need_labels)
+            self._files.extend(self._flat(root, need_labels), None)
             super().__init__(self._root)
         else:
             for folder, index in zip(folders, _match_labels(root, folders, labels), strict=True):
@@ -159,14 +194,13 @@ class ImageFolder(Dataset):
                         why=f"Looked for {', '.join(sorted(IMAGE_SUFFIXES))}.",
                         fix="Put images into it or remove the folder.",
                     )
-                self._files += [(name, index) for name in images]
+                self._files.extend(images, index)
             super().__init__(self._root, classes=labels or tuple(folders))
         if limit is not None:
-            chosen = _balanced([label for _, label in self._files], limit, seed)
-            self._files = [self._files[i] for i in chosen]
+            self._files = self._files.select(_balanced([label for _, label in self._files], limit, seed))
 
     @staticmethod
-    def _flat(root: Path, need_labels: bool) -> list[tuple[str, int | None]]:
+    def _flat(root: Path, need_labels: bool) -> list[str]:
         images = _images(root, "")
         if not images:
             raise DataError(
@@ -179,7 +213,7 @@ class ImageFolder(Dataset):
                 why="Accuracy needs to know each image's class.",
                 fix="Put the images into one sub-folder per class. (Calibration does without.)",
             )
-        return [(path, None) for path in images]
+        return images
 
     def __len__(self) -> int:
         return len(self._files)
@@ -376,7 +410,7 @@ class NpzFile(_Rows):
         self._path = path
         try:
             with zipfile.ZipFile(path) as archive:
-                members = {Path(name).stem: name for name in archive.namelist() if name.endswith(".npy")}
+                members = {name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")}
                 self._members = members
                 shapes = {name: self._header(archive, name)[0] for name in members}
                 targets = None
@@ -492,8 +526,33 @@ class Factory(Dataset):
         arrays = dict(inputs) if isinstance(inputs, Mapping) else {"x": inputs}
         row = {name: np.asarray(value) for name, value in arrays.items()}
         if label is not None:
-            label = _row_labels(self.location, np.asarray(label)[None], self.classes)[0]
+            target = np.asarray(label)
+            # A vector may be one-hot or one of several targets, which a single item cannot tell: it stays as it is.
+            label = target if target.size > 1 else _row_labels(self.location, target.reshape(1), self.classes)[0]
         return Sample(f"item {index}", label, lambda: row)
+
+
+class Subset(Dataset):
+    """A seeded, class-balanced sample of another data set."""
+
+    def __init__(self, dataset: Dataset, *, limit: int, seed: int = DEFAULT_SEED) -> None:
+        super().__init__(dataset.location, classes=dataset.classes)
+        self.kind = dataset.kind
+        self._dataset = dataset
+        self._chosen = set(_balanced([sample.label for sample in dataset], limit, seed))
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (sample for index, sample in enumerate(self._dataset) if index in self._chosen)
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def fingerprint(self) -> str | None:
+        whole = self._dataset.fingerprint()
+        return whole and hashlib.sha256(f"{whole}{sorted(self._chosen)}".encode()).hexdigest()
+
+    def largest_label(self) -> int | None:
+        return self._dataset.largest_label()
 
 
 def load_function(name: str, purpose: str) -> Callable[..., Any]:
@@ -550,7 +609,7 @@ def open_dataset(
     """
     options: dict[str, Any] = {"labels": labels, "limit": limit, "seed": seed, "need_labels": need_labels}
     if isinstance(source, Dataset):
-        return source
+        return source if limit is None else Subset(source, limit=limit, seed=seed)
     if isinstance(source, tuple) and len(source) == 2:
         return Arrays({"x": source[0], "y": source[1]}, **options)
     if isinstance(source, np.ndarray):

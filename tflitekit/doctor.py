@@ -9,10 +9,11 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from tflitekit._version import __version__
-from tflitekit.optimization import machine_description
+from tflitekit.machine import describe_machine
 
 __all__ = ["diagnose"]
 
+_BASE = ("ai-edge-litert", "numpy", "pillow")
 _PURPOSES = {
     "ai-edge-litert": "running and reading .tflite files",
     "numpy": "arrays",
@@ -48,12 +49,16 @@ def diagnose() -> dict[str, Any]:
             problems.append(
                 f"{name} {found} is outside the tested range {requirement.specifier}: pip install '{requirement}'"
             )
-    if missing:
-        problems.append(f"Not installed: {', '.join(missing)}. Converting needs them: pip install 'tflitekit[convert]'")
+    for names, remedy in (
+        ([name for name in missing if name in _BASE], "The kit itself needs them: pip install tflitekit"),
+        ([name for name in missing if name not in _BASE], "Converting needs them: pip install 'tflitekit[convert]'"),
+    ):
+        if names:
+            problems.append(f"Not installed: {', '.join(names)}. {remedy}")
     return {
         "tflitekit": __version__,
         "python": platform.python_version(),
         "packages": packages,
-        "machine": machine_description(),
+        "machine": describe_machine(),
         "problems": problems,
     }

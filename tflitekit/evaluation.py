@@ -7,9 +7,9 @@ Memory holds a few samples and a few bytes of scores per sample.
 from __future__ import annotations
 
 import io
-import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from tflitekit.dataset import (
     InputPipeline,
     Sample,
     SkippedSamples,
+    Subset,
     UnreadableSampleError,
     load_function,
     open_dataset,
@@ -177,7 +178,7 @@ def evaluate_variants(
     jobs: int | None,
     progress: Progress,
     cache: Path | None = None,
-    resolution: float | None = None,
+    max_drop: float | None = None,
     fingerprint: str | None = None,
     advise: bool = True,
 ) -> Evaluation:
@@ -185,7 +186,8 @@ def evaluate_variants(
 
     Args:
         cache: Folder where scores are kept, so that a later run takes them from there.
-        resolution: The drop that matters, as a fraction; makes the verdicts' 'too few samples'.
+        max_drop: The drop that matters, in points for classes, else in the metric's unit; makes the verdicts'
+            'too few samples'.
         fingerprint: The data's, where the caller has it already.
         advise: Whether to look for a better preprocessing where the baseline is at chance.
     """
@@ -209,14 +211,13 @@ def evaluate_variants(
         else:
             scores[run.variant.name], skipped = found
     if pending:
-        distinct = list({run.variant.sha256: run for run in pending}.values())  # the same bytes are scored once
-        fresh, skipped = _score(distinct, dataset, scorer, jobs, progress)
+        distinct = {run.identity: run for run in pending}  # the same bytes are scored once
+        fresh, skipped = _score(list(distinct.values()), dataset, scorer, jobs, progress)
         for run in pending:
-            twin = next(other for other in distinct if other.variant.sha256 == run.variant.sha256)
-            scores[run.variant.name] = fresh[twin.variant.name]
+            scores[run.variant.name] = fresh[distinct[run.identity].variant.name]
             store.save(run.variant, scores[run.variant.name], skipped)
     baseline = baseline if baseline in scores else None
-    rows = tuple(_report(v, scores, scorer, baseline, resolution) for v in variants)
+    rows = tuple(_report(v, scores, scorer, baseline, max_drop) for v in variants)
     samples = len(next(iter(next(iter(scores.values())).values())))
     record = DatasetRecord(
         location=dataset.location,
@@ -250,6 +251,12 @@ class _Scored:
         self.output_index = names.index(wanted)
 
     @property
+    def identity(self) -> tuple[str | None, Preprocessing, int]:
+        """What decides the scores: the same for two names of one file with one contract."""
+        assert self.variant.contract is not None
+        return self.variant.sha256, self.variant.contract.preprocessing, self.output_index
+
+    @property
     def output_spec(self) -> TensorSpec:
         return self.graph.outputs[self.output_index]
 
@@ -268,10 +275,10 @@ def _make_metric(metric: str | None, dataset: Dataset, run: _Scored) -> Metric:
     if not isinstance(first.label, int):
         return Regression(int(np.size(first.label)))
     largest = dataset.largest_label()
-    if size == 1 and largest is not None and largest > 1:
+    if size == 1 and dataset.classes is None and largest is not None and largest > 1:
         return Regression(1)
     _check_classes(dataset, run.variant, max(2, size), -1 in run.output_spec.shape[1:])
-    return Classification(dataset.classes, size, run.graph.output_meaning)
+    return Classification(dataset.classes, size, run.graph.output_meanings[run.output_index])
 
 
 def _check_classes(dataset: Dataset, variant: Variant, outputs: int, dynamic: bool) -> None:
@@ -402,7 +409,7 @@ class _ScoreStore:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 columns = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
         return columns, [str(name) for name in columns.pop("skipped_names")]
 
@@ -417,7 +424,7 @@ class _ScoreStore:
 
 
 def _report(
-    variant: Variant, scores: Mapping[str, Scores], metric: Metric, baseline: str | None, resolution: float | None
+    variant: Variant, scores: Mapping[str, Scores], metric: Metric, baseline: str | None, max_drop: float | None
 ) -> VariantReport:
     own = scores.get(variant.name)
     if own is None:
@@ -439,7 +446,7 @@ def _report(
     }
     if baseline is not None:
         measured["agreement"] = metric.agreement(scores[baseline], own)
-        measured["drop"] = metric.drop(scores[baseline], own, resolution)
+        measured["drop"] = metric.drop(scores[baseline], own, max_drop)
     return VariantReport.of(variant, **measured)
 
 
@@ -459,7 +466,7 @@ def _chance_warning(run: _Scored, scores: Scores, dataset: Dataset, metric: Metr
         return []
     classes = len(np.unique(scores["label"]))
     figure = metric.summarize(scores)[0]
-    if classes < 2 or figure.low > 1 / classes:
+    if classes < 2 or (figure.low or 0.0) > 1 / classes:
         return []
     assert run.variant.contract is not None
     current = run.variant.contract.preprocessing
@@ -468,7 +475,7 @@ def _chance_warning(run: _Scored, scores: Scores, dataset: Dataset, metric: Metr
         f"the preprocessing '{current.name}' is probably not the one that the model was trained with."
     )
     best: tuple[float, str] | None = None
-    few = _Few(dataset, _PROBE_SAMPLES)
+    few = Subset(dataset, limit=_PROBE_SAMPLES)
     for preset in PRESETS.values():
         if dataset.kind == "images" and preset != current:
             contract = run.variant.contract.model_copy(update={"preprocessing": preset})
@@ -485,22 +492,3 @@ def _chance_warning(run: _Scored, scores: Scores, dataset: Dataset, metric: Metr
     else:
         text += " Or the labels are in another order than the model's outputs (give them with --labels)."
     return [text]
-
-
-class _Few(Dataset):
-    """A class-balanced handful of another data set."""
-
-    def __init__(self, dataset: Dataset, limit: int) -> None:
-        super().__init__(dataset.location, classes=dataset.classes)
-        self.kind = dataset.kind
-        total = dataset.size or limit
-        self._samples = list(itertools.islice(dataset, 0, None, max(1, total // limit)))
-
-    def __iter__(self) -> Iterator[Sample]:
-        return iter(self._samples)
-
-    def __len__(self) -> int:
-        return len(self._samples)
-
-    def fingerprint(self) -> None:
-        return None

@@ -72,6 +72,7 @@ class Graph:
         min_runtime_version: The first TensorFlow Lite runtime that has every operator version; a lower
             bound where ``unknown_op_versions`` is not empty; None without a known operator.
         select_tf_ops: Operators that need the TensorFlow (Flex) delegate in the app.
+        output_meanings: For each output, 'probabilities' behind softmax or sigmoid, else 'values'.
         dynamic_tensors: Names of tensors with a dimension that is not fixed.
     """
 
@@ -92,7 +93,7 @@ class Graph:
     signatures: tuple[Signature, ...]
     metadata: tuple[str, ...]
     description: str
-    output_meaning: Literal["probabilities", "values"]
+    output_meanings: tuple[Literal["probabilities", "values"], ...]
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON types."""
@@ -187,7 +188,9 @@ class _Reader:
             signatures=tuple(signature for signature, _ in signatures),
             metadata=tuple(metadata),
             description=(self.model.Description() or b"").decode(errors="replace"),
-            output_meaning=self._output_meaning(main, codes),
+            output_meanings=tuple(
+                self._output_meaning(main, main.Outputs(i), codes) for i in range(main.OutputsLength())
+            ),
         )
 
     def _code(self, index: int) -> tuple[str, int, bool]:
@@ -302,10 +305,9 @@ class _Reader:
                     found[(tensor.Name() or b"").decode(errors="replace")] = None
         return tuple(found)
 
-    def _output_meaning(self, main: Any, codes: list[tuple[str, int, bool]]) -> Literal["probabilities", "values"]:
-        if not main.OutputsLength():
-            return "values"
-        wanted = main.Outputs(0)
+    def _output_meaning(
+        self, main: Any, wanted: int, codes: list[tuple[str, int, bool]]
+    ) -> Literal["probabilities", "values"]:
         for i in reversed(range(main.OperatorsLength())):
             operator = main.Operators(i)
             if wanted not in [operator.Outputs(j) for j in range(operator.OutputsLength())]:

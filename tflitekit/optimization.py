@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,26 +9,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from tflitekit.benchmarking import measure_variants, to_latency
 from tflitekit.conversion import WORK_FOLDER, ConvertOptions, ConvertResult, convert_unlocked, resolve_labels
 from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
 from tflitekit.errors import CheckFailedError, TflitekitError, UsageError
 from tflitekit.evaluation import Evaluation, evaluate_variants
 from tflitekit.files import locked, write_json, write_whole
+from tflitekit.machine import describe_machine
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
-from tflitekit.recommendation import DEFAULT_MAX_DROP_POINTS, recommend
+from tflitekit.recommendation import recommend
 from tflitekit.report import markdown
 from tflitekit.results import Constraints, DatasetRecord, Report, SourceRecord, VariantReport
 from tflitekit.schemes import Request, available, parse_request
 from tflitekit.source import identify
 from tflitekit.targets import QUICK, Target, open_target
-from tflitekit.targets.host import cpu_model, kernel_features
 from tflitekit.variant import tool_versions
 
-__all__ = ["machine_description", "optimize"]
+__all__ = ["optimize"]
 
 BASELINE = "float32"
 
@@ -68,7 +65,7 @@ def optimize(
         limit: Seeded, class-balanced sample of the evaluation data.
         metric: ``module:function`` per sample.
         output: The output to score; the first when not given.
-        constraints: What the team can accept; a drop of at most 1 point when not given.
+        constraints: What the team can accept; see `Constraints` for what holds when nothing is given.
         threads: Of the interpreter while measuring latency.
         options: How to load and convert.
         progress: Receives progress.
@@ -87,7 +84,7 @@ def optimize(
     if isinstance(model, str | Path):
         identify(model)
     preprocessing, names = load_preprocessing(preprocess), resolve_labels(labels)
-    requests = _requests(schemes, calibration is not None)
+    requests = _requests(schemes)
     dataset = open_dataset(data, labels=names, limit=limit, seed=seed)
     out = Path(out)
     with locked(out), open_target("host") as target, ThreadPoolExecutor(1) as background:
@@ -102,6 +99,7 @@ def optimize(
             options=options,
             progress=progress,
             skip_uncalibrated=schemes is None,
+            output=output,
         )
         baseline = converted.variants[0]
         if baseline.status != "ok":
@@ -115,7 +113,7 @@ def optimize(
             jobs=options.jobs,
             progress=progress,
             cache=out / WORK_FOLDER,
-            resolution=_resolution(constraints, metric, dataset),
+            max_drop=constraints.max_accuracy_drop,
             fingerprint=fingerprint.result(),
         )
         rows = _with_latency(converted, evaluation, target, threads, progress, out)
@@ -132,22 +130,14 @@ def _prepare_evaluation(dataset: Dataset) -> str | None:
     return dataset.fingerprint()
 
 
-def _requests(schemes: Iterable[str | Request] | None, calibrated: bool) -> list[Request]:
+def _requests(schemes: Iterable[str | Request] | None) -> list[Request]:
     """Returns what to build, the baseline first."""
     if schemes is None:
         wanted = [parse_request(name) for name, scheme in available().items() if scheme.needs != "training"]
     else:
         wanted = [parse_request(scheme) for scheme in schemes]
-    del calibrated
     unique = {request.name: request for request in [parse_request(BASELINE), *wanted]}
     return list(unique.values())
-
-
-def _resolution(constraints: Constraints, metric: str | None, dataset: Dataset) -> float | None:
-    if metric is not None or dataset.largest_label() is None:
-        return constraints.max_accuracy_drop
-    points = constraints.max_accuracy_drop
-    return (points or DEFAULT_MAX_DROP_POINTS) / 100
 
 
 def _with_latency(
@@ -198,7 +188,7 @@ def _report(
     return Report(
         tool=tool_versions() | {"python": platform.python_version()},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        machine=machine_description(),
+        machine=describe_machine(),
         source=SourceRecord(
             location=converted.source_location,
             sha256=converted.source_sha256,
@@ -212,7 +202,9 @@ def _report(
         baseline=evaluation.baseline,
         constraints=constraints,
         variants=rows,
-        recommendation=recommend(rows, constraints, latency_is_of_target=target.is_deployment),
+        recommendation=recommend(
+            rows, constraints, baseline=evaluation.baseline, latency_is_of_target=target.is_deployment
+        ),
         warnings=tuple(warnings),
     )
 
@@ -228,15 +220,3 @@ def _dataset_record(record: DatasetRecord, converted: ConvertResult) -> DatasetR
             "calibration_sha256": calibration.sha256,
         }
     )
-
-
-def machine_description() -> dict[str, Any]:
-    """Returns what matters about this machine for reading its latencies."""
-    return {
-        "system": platform.system(),
-        "architecture": platform.machine(),
-        "cpu": cpu_model(),
-        "cores": os.cpu_count(),
-        "memory_bytes": psutil.virtual_memory().total,
-        "kernel_features": kernel_features(),
-    }

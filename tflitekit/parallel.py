@@ -2,7 +2,8 @@
 
 Forked processes where they are to be had: threads would share Python's lock, and handing it over after every `invoke()`
 of a small model costs a fifth of the throughput. A process that crashes is an error, not the end of the run. Threads
-where processes do not fit: on systems that cannot fork safely, and for factories, whose samples exist only once.
+where processes do not fit: with one job, on systems that cannot fork safely, in a program that has loaded TensorFlow
+(its threads would not survive the fork), and for factories, whose samples exist only once.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def process_chunks(dataset: Dataset, size: int, jobs: int, make_processor: Calla
         ModelError: A process crashed.
         Exception: What a processor raised.
     """
-    if jobs > 1 and sys.platform == "linux" and dataset.kind != "factory":
+    if jobs > 1 and sys.platform == "linux" and dataset.kind != "factory" and "tensorflow" not in sys.modules:
         yield from _forked(dataset, size, jobs, make_processor)
     else:
         yield from _threaded(dataset, size, jobs, make_processor)

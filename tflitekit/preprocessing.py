@@ -95,6 +95,8 @@ class Preprocessing(BaseModel):
             float32 array of that shape.
         """
         height, width, channels, channels_first = image_layout(shape)
+        if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips everything above 255 to white
+            image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
         image = image.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels])
         box = self._box(image.size, (width, height))
         if self.fit == "pad":

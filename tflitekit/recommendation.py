@@ -16,7 +16,11 @@ _RELATIVE_ERROR_LIMIT = 0.05
 
 
 def recommend(
-    variants: Sequence[VariantReport], constraints: Constraints, *, latency_is_of_target: bool = False
+    variants: Sequence[VariantReport],
+    constraints: Constraints,
+    *,
+    baseline: str | None = None,
+    latency_is_of_target: bool = False,
 ) -> Recommendation:
     """Chooses the smallest variant that meets all constraints.
 
@@ -26,11 +30,14 @@ def recommend(
     Args:
         variants: Rows of the report, the baseline among them.
         constraints: What the team can accept.
+        baseline: The variant that drops were measured against; the first that is not failed when not given.
         latency_is_of_target: Whether latency was measured where the model will run.
     """
     counts_latency = latency_is_of_target or constraints.deploy_on == "host"
-    problems = {v.name: _problems(v, constraints, counts_latency) for v in variants}
     able = [v for v in variants if v.status == "ok"]
+    reference = next((v for v in able if v.name == baseline), able[0] if able else None)
+    limit = _limit(reference, constraints)
+    problems = {v.name: _problems(v, constraints, limit, counts_latency) for v in variants}
     good = [v for v in able if not problems[v.name]]
     caveats = _latency_caveats(able, constraints, counts_latency)
     out_of_reach = _beyond_reach(able, constraints, counts_latency)
@@ -44,33 +51,30 @@ def recommend(
     )
     return Recommendation(
         chosen=chosen.name,
-        reasons=(*_reasons(chosen, variants, constraints), *caveats),
+        reasons=(*_reasons(chosen, variants, constraints, limit), *caveats),
         rejected=rejected,
         constraints_met=True,
     )
 
 
-def _limit(variant: VariantReport, constraints: Constraints) -> float | None:
+def _limit(baseline: VariantReport | None, constraints: Constraints) -> float:
     """Returns the largest drop that is accepted, in the unit of `Drop.value`."""
-    if variant.accuracy is not None and variant.accuracy.metric == "top1":
-        points = constraints.max_accuracy_drop
-        return (DEFAULT_MAX_DROP_POINTS if points is None else points) / 100
-    return constraints.max_accuracy_drop
+    given = constraints.max_accuracy_drop
+    if baseline is None or baseline.accuracy is None:
+        return 0.0
+    if baseline.accuracy.metric == "top1":
+        return (DEFAULT_MAX_DROP_POINTS if given is None else given) / 100
+    return _RELATIVE_ERROR_LIMIT * abs(baseline.accuracy.value) if given is None else given
 
 
-def _problems(variant: VariantReport, constraints: Constraints, counts_latency: bool) -> list[str]:
+def _problems(variant: VariantReport, constraints: Constraints, limit: float, counts_latency: bool) -> list[str]:
     if variant.status != "ok":
         return [f"{variant.status}: {(variant.error or 'no reason recorded').splitlines()[0]}"]
     found = []
     if variant.drop is None or variant.accuracy is None:
         found.append("its accuracy was not measured")
-    else:
-        limit = _limit(variant, constraints)
-        if limit is None:
-            baseline = variant.accuracy.value - variant.drop.value
-            limit = _RELATIVE_ERROR_LIMIT * abs(baseline)
-        if variant.drop.value > limit:
-            found.append(f"{_drop_text(variant)}, more than the limit of {_amount(variant, limit)}")
+    elif not variant.drop.value <= limit:  # also where it is not a number
+        found.append(f"{_drop_text(variant)}, more than the limit of {_amount(variant, limit)}")
     size = variant.size_bytes or 0
     if constraints.max_size_bytes is not None and size > constraints.max_size_bytes:
         found.append(f"{size:,} bytes, more than the limit of {constraints.max_size_bytes:,}")
@@ -87,7 +91,7 @@ def _problems(variant: VariantReport, constraints: Constraints, counts_latency: 
 
 def _amount(variant: VariantReport, value: float) -> str:
     if variant.accuracy is not None and variant.accuracy.metric == "top1":
-        return f"{value * 100:.3g} points"
+        return f"{value * 100:.3g} point{'' if value == 0.01 else 's'}"
     return f"{value:.4g}"
 
 
@@ -108,16 +112,16 @@ def _preference(variant: VariantReport, among: Sequence[VariantReport]) -> tuple
     return False, -(variant.integer_op_fraction or 0.0), drop, size, variant.name
 
 
-def _reasons(chosen: VariantReport, variants: Sequence[VariantReport], constraints: Constraints) -> list[str]:
+def _reasons(
+    chosen: VariantReport, variants: Sequence[VariantReport], constraints: Constraints, limit: float
+) -> list[str]:
     assert chosen.accuracy is not None
     size = chosen.size_bytes or 0
     largest = max((v.size_bytes or 0 for v in variants if v.status == "ok"), default=size)
     times = f", {largest / size:.1f} times smaller than the largest" if size and largest > size * 1.05 else ""
     reasons = [f"{size:,} bytes{times}: the smallest that meets every limit (within {SAME_SIZE:.0%})"]
     given = "" if constraints.max_accuracy_drop is not None else ", the default"
-    limit = _limit(chosen, constraints)
-    shown = _amount(chosen, limit) if limit is not None else f"{_RELATIVE_ERROR_LIMIT:.0%} of the baseline"
-    reasons.append(f"{_drop_text(chosen)} (n = {chosen.accuracy.n:,}; limit {shown}{given})")
+    reasons.append(f"{_drop_text(chosen)} (n = {chosen.accuracy.n:,}; limit {_amount(chosen, limit)}{given})")
     if chosen.integer_op_fraction == 1:
         reasons.append("integers only: it can run on accelerators and microcontrollers without float units")
     if chosen.min_runtime_version:

@@ -7,6 +7,7 @@ Fractions are fractions (an accuracy of 0.764, a drop of 0.008); units stand in 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tflitekit.contract import Contract
 from tflitekit.errors import ModelError
+from tflitekit.statistics import PairedDifference
 from tflitekit.tensor import TensorSpec
 from tflitekit.variant import Variant
 
@@ -38,17 +40,25 @@ __all__ = [
 SCHEMA_VERSION = 1
 
 
+def finite(value: float) -> float | None:
+    """Returns the value, or None where JSON has no number for it."""
+    return value if math.isfinite(value) else None
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
 class Measured(_Part):
-    """A metric on ``n`` samples with its 95 % interval (Wilson for proportions, Student for means)."""
+    """A metric on ``n`` samples with its 95 % interval (Wilson for proportions, Student for means).
+
+    ``low`` and ``high`` are null where one sample gives no interval.
+    """
 
     metric: str
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     n: int
 
 
@@ -64,15 +74,21 @@ class Agreement(_Part):
 class Drop(_Part):
     """Paired difference to the baseline on the same samples; positive is worse.
 
-    ``p_value`` is McNemar's exact test for classes and the paired t-test for errors.
+    ``p_value`` is McNemar's exact test for classes and the paired t-test for errors; ``low`` and ``high`` are null where
+    one sample gives no interval.
     """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     p_value: float
     n: int
     verdict: str
+
+    @classmethod
+    def of(cls, found: PairedDifference) -> Drop:
+        """Takes over a paired difference."""
+        return cls(**(found._asdict() | {"low": finite(found.low), "high": finite(found.high)}))
 
 
 class ClassRecall(_Part):
@@ -178,7 +194,8 @@ class Constraints(_Part):
     """What the team can accept.
 
     Attributes:
-        max_accuracy_drop: In percentage points (or the metric's unit for errors); 1 when not given.
+        max_accuracy_drop: In percentage points for classes, else in the metric's unit. When not given: 1 point, or 5 % of
+            the baseline's value.
         max_size_bytes: Of the file, not deflated.
         max_latency_ms: Median on the target.
         deploy_on: 'phone' (host latency decides nothing) or 'host' (the model is meant for this machine).

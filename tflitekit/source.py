@@ -45,7 +45,8 @@ class PreparedSource(BaseModel):
 
     Attributes:
         loader: What loaded it: 'keras 3.x', 'tf_keras 2.x' or 'tensorflow SavedModel'.
-        outputs: In the model's own order; the first one is scored unless another is named.
+        outputs: In the model's own order (by name for SavedModels and dicts, which have none); the first one is scored
+            unless another is named.
         notes: What users should know, such as a fall-back to tf_keras.
     """
 

@@ -25,10 +25,10 @@ _PACKAGES = ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization",
 class Variant(BaseModel):
     """One compressed form of a model, or the record of why there is none.
 
-    The sidecar ``name.json`` beside ``name.tflite`` holds it.
+    The sidecar ``name.json`` beside ``name.tflite`` holds a finished one.
 
     Attributes:
-        file: Name of the ``.tflite`` file beside the sidecar (an absolute path for a foreign file).
+        file: Name of the ``.tflite`` file; it lies in ``folder``.
         key: Hash of everything that the file depends on; a run with the same key reuses the file.
         reused: Whether this run found it finished.
     """
@@ -120,12 +120,13 @@ def load_variant(
     if sidecar is not None and not known:
         warnings = (f"{sidecar_path(path).name} describes another file (its sha256 differs) and was ignored.",)
     contract = sidecar.contract if known and sidecar is not None else None
+    outputs = contract.outputs if contract else graph.outputs
     merged = Contract(
         inputs=contract.inputs if contract else graph.inputs,
-        outputs=contract.outputs if contract else graph.outputs,
+        outputs=outputs,
         preprocessing=preprocessing or (contract.preprocessing if contract else Preprocessing(name="raw")),
         labels=labels or (contract.labels if contract else None),
-        output_meaning=graph.output_meaning,
+        output_meaning=primary_meaning(graph, outputs),
     )
     if known and sidecar is not None:
         return sidecar.model_copy(update={"contract": merged}), graph
@@ -152,3 +153,9 @@ def ordered_outputs(graph: Graph, wanted: tuple[TensorSpec, ...]) -> tuple[Tenso
     """Returns the file's outputs in the source model's order (converters sort them by name)."""
     position = {spec.name: index for index, spec in enumerate(wanted)}
     return tuple(sorted(graph.outputs, key=lambda spec: position.get(spec.name, len(position))))
+
+
+def primary_meaning(graph: Graph, outputs: tuple[TensorSpec, ...]) -> Literal["probabilities", "values"]:
+    """Returns what the first of ``outputs`` holds, which need not be the file's first."""
+    names = [spec.name for spec in graph.outputs]
+    return graph.output_meanings[names.index(outputs[0].name)] if outputs and outputs[0].name in names else "values"

@@ -55,7 +55,7 @@ class WorkerPool:
         self._slots = threading.Semaphore(jobs)
         self._single: set[subprocess.Popen[bytes]] = set()
         self._server: subprocess.Popen[bytes] | None = None
-        self._closed = False
+        self._ended: TflitekitError | None = None
         if _CAN_FORK:
             with (self._logs / "server.log").open("ab") as log:
                 self._server = subprocess.Popen(
@@ -87,7 +87,11 @@ class WorkerPool:
             }
             for name in ("result", "log"):
                 Path(request[name]).unlink(missing_ok=True)
-            task = self._tasks[number] = _Task(label, request, future)
+            task = _Task(label, request, future)
+            if self._ended is not None:
+                future.set_exception(self._ended)
+                return future
+            self._tasks[number] = task
             if self._server is not None:
                 self._send(request)
         if self._server is None:
@@ -109,14 +113,15 @@ class WorkerPool:
             with self._lock:
                 task = self._tasks.pop(answer["id"])
             _finish(task, answer["exit"], timed_out=answer["timed_out"], timeout_s=self._timeout_s)
-        with self._lock:
-            orphans, self._tasks = list(self._tasks.values()), {}
         words = _last_words(self._logs / "server.log")
+        with self._lock:
+            missing = "No module named" in words
+            self._ended = (
+                missing_tensorflow(words) if missing else ConversionError("The worker process ended.", why=words)
+            )
+            orphans, self._tasks = list(self._tasks.values()), {}
         for task in orphans:
-            if "No module named" in words and not self._closed:
-                task.future.set_exception(missing_tensorflow(words))
-            else:
-                task.future.set_exception(ConversionError("The conversion server ended.", why=words))
+            task.future.set_exception(self._ended)
 
     def _run_single(self, task: _Task) -> None:
         """Without fork: a fresh interpreter for each task."""
@@ -139,7 +144,6 @@ class WorkerPool:
 
     def close(self) -> None:
         """Ends the server and every child that still runs."""
-        self._closed = True
         if self._server is not None:
             if self._server.poll() is None:
                 os.killpg(self._server.pid, signal.SIGKILL)

@@ -1,7 +1,8 @@
 """Metrics: how an output and a label become numbers per sample, and those one figure with an interval.
 
 Scores are kept per sample (a few bytes each), because comparisons with the baseline are paired.
-A metric is one file in this folder with a class that has the methods of `Metric`.
+A metric is one file in this folder with a class that has the methods of `Metric`; which one data and model call for,
+`tflitekit.evaluation` decides.
 """
 
 from __future__ import annotations
@@ -39,5 +40,8 @@ class Metric(Protocol):
     def agreement(self, baseline: Scores, variant: Scores) -> Agreement | None:
         """Returns how often both give the same answer, where answers are discrete."""
 
-    def drop(self, baseline: Scores, variant: Scores, resolution: float | None) -> Drop:
-        """Compares with the baseline on the same samples; positive is worse."""
+    def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
+        """Compares with the baseline on the same samples; positive is worse.
+
+        ``max_drop`` is what the user accepts, in points for classes, else in the metric's unit; None for the default.
+        """

@@ -87,9 +87,9 @@ class Classification:
         found = _share("agreement", baseline["predicted"] == variant["predicted"])
         return Agreement(**found.model_dump(exclude={"metric"}))
 
-    def drop(self, baseline: Scores, variant: Scores, resolution: float | None) -> Drop:
-        options = {} if resolution is None else {"resolution": resolution}
-        return Drop(**paired_accuracy_drop(baseline["correct"], variant["correct"], **options)._asdict())
+    def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
+        options = {"resolution": max_drop / 100} if max_drop else {}
+        return Drop.of(paired_accuracy_drop(baseline["correct"], variant["correct"], **options))
 
 
 def _share(metric: str, hits: NDArray[np.bool_]) -> Measured:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tflitekit.errors import DataError
 from tflitekit.metrics import Scores
-from tflitekit.results import ClassRecall, Drop, Measured
+from tflitekit.results import ClassRecall, Drop, Measured, finite
 from tflitekit.statistics import mean_interval, paired_mean_increase
 
 __all__ = ["CustomMetric"]
@@ -46,7 +46,9 @@ class CustomMetric:
     def summarize(self, scores: Scores) -> tuple[Measured, ...]:
         low, high = mean_interval(scores["value"])
         value = float(scores["value"].mean())
-        return (Measured(metric=self.name, value=value, low=low, high=high, n=int(scores["value"].size)),)
+        return (
+            Measured(metric=self.name, value=value, low=finite(low), high=finite(high), n=int(scores["value"].size)),
+        )
 
     def per_class(self, scores: Scores) -> tuple[ClassRecall, ...]:
         del scores
@@ -55,8 +57,8 @@ class CustomMetric:
     def agreement(self, baseline: Scores, variant: Scores) -> None:
         del baseline, variant
 
-    def drop(self, baseline: Scores, variant: Scores, resolution: float | None) -> Drop:
+    def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         found = paired_mean_increase(
-            self._sign * baseline["value"], self._sign * variant["value"], resolution=resolution
+            self._sign * baseline["value"], self._sign * variant["value"], resolution=max_drop or None
         )
-        return Drop(**found._asdict())
+        return Drop.of(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from tflitekit.errors import DataError
 from tflitekit.metrics import Scores
-from tflitekit.results import ClassRecall, Drop, Measured
+from tflitekit.results import ClassRecall, Drop, Measured, finite
 from tflitekit.statistics import mean_interval, paired_mean_increase
 
 __all__ = ["Regression"]
@@ -48,12 +49,18 @@ class Regression:
         low, high = mean_interval(absolute)
         squared_low, squared_high = (float(np.sqrt(max(0.0, v))) for v in mean_interval(squared))
         return (
-            Measured(metric="mae", value=float(absolute.mean()), low=max(0.0, low), high=high, n=int(absolute.size)),
+            Measured(
+                metric="mae",
+                value=float(absolute.mean()),
+                low=None if low == -math.inf else max(0.0, low),
+                high=finite(high),
+                n=int(absolute.size),
+            ),
             Measured(
                 metric="rmse",
                 value=float(np.sqrt(squared.mean())),
-                low=squared_low,
-                high=squared_high,
+                low=finite(squared_low),
+                high=finite(squared_high),
                 n=int(squared.size),
             ),
         )
@@ -65,6 +72,6 @@ class Regression:
     def agreement(self, baseline: Scores, variant: Scores) -> None:
         del baseline, variant
 
-    def drop(self, baseline: Scores, variant: Scores, resolution: float | None) -> Drop:
-        found = paired_mean_increase(baseline["absolute"], variant["absolute"], resolution=resolution)
-        return Drop(**found._asdict())
+    def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
+        found = paired_mean_increase(baseline["absolute"], variant["absolute"], resolution=max_drop or None)
+        return Drop.of(found)

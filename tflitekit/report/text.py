@@ -34,6 +34,8 @@ def accuracy(variant: VariantReport) -> str:
     found = variant.accuracy
     if found is None:
         return "–"
+    if found.low is None or found.high is None:
+        return f"{found.metric} {found.value:.4g}"
     half = (found.high - found.low) / 2
     if found.metric in ("top1", "top5"):
         return f"{found.value:.2%} ±{half * 100:.1f}"

@@ -176,6 +176,9 @@ def _parse_value(name: str, key: str, value: str, choice: tuple[Any, ...] | type
         for allowed in choice:
             if str(allowed) == value:
                 return allowed
+    elif choice is bool:
+        if value in ("true", "false"):
+            return value == "true"
     else:
         try:
             return choice(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,7 +102,8 @@ def open_target(name: str = "host") -> Iterator[Target]:
     Raises:
         UsageError: There is none of that name.
     """
-    import tflitekit.targets.host  # noqa: F401 - registers itself
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
 
     if name not in _targets:
         raise UsageError(f"There is no target '{name}'.", fix=f"Targets: {', '.join(_targets)}.")

@@ -12,11 +12,12 @@ from typing import Any
 
 import psutil
 
+from tflitekit.machine import cpu_model
 from tflitekit.runtime import Model, runtime_name
 from tflitekit.targets import BenchmarkProtocol, Run, register_target
 from tflitekit.workers import WorkerPool, wait_for
 
-__all__ = ["HostTarget", "cpu_model", "kernel_features"]
+__all__ = ["HostTarget"]
 
 _SEED = 7
 _TIMEOUT_S = 900.0
@@ -124,31 +125,3 @@ def _peak(process: psutil.Process) -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak) if sys.platform == "darwin" else int(peak) * 1024
-
-
-def cpu_model() -> str:
-    """Returns the processor's name."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(errors="replace").splitlines():
-            if line.lower().startswith(("model name", "hardware")):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def kernel_features() -> dict[str, bool]:
-    """Returns the CPU features that float and int8 kernels want, and whether this CPU has them."""
-    info = Path("/proc/cpuinfo")
-    flags: set[str] = set()
-    if info.exists():
-        for line in info.read_text(errors="replace").splitlines():
-            if line.lower().startswith(("flags", "features")):
-                flags = set(line.partition(":")[2].split())
-                break
-    if platform.machine() in ("aarch64", "arm64"):
-        wanted = {"NEON": "asimd", "dot product (int8)": "asimddp", "i8mm (int8)": "i8mm", "fp16": "fphp"}
-    else:
-        wanted = {"AVX2": "avx2", "FMA": "fma", "AVX-512": "avx512f", "VNNI (int8)": "avx512_vnni", "F16C": "f16c"}
-        if "avx_vnni" in flags:
-            wanted["VNNI (int8)"] = "avx_vnni"
-    return {name: flag in flags for name, flag in wanted.items()}
