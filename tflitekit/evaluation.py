@@ -303,30 +303,61 @@ def _score(
     """Runs every variant on every sample; returns scores in the data's order."""
     batch = int(np.lcm.reduce([max(1, run.graph.inputs[0].shape[0]) for run in runs]))
     skipped = SkippedSamples(dataset.size)
-    parts: list[tuple[int, dict[str, Scores]]] = []
+    collected = _Collector(dataset.size or 1024)
     with progress.task(f"Evaluating {len(runs)} variants", dataset.size) as advance:
         for done in process_chunks(
             dataset, max(_CHUNK, batch), jobs or os.cpu_count() or 1, lambda: _ChunkEvaluator(runs, metric)
         ):
-            scores, unreadable = done.value
+            positions, scores, unreadable = done.value
             for key, reason in unreadable:
                 skipped.add(key, reason)
-            if scores is not None:
-                parts.append((done.start, scores))
+            collected.add(done.start + positions, scores)
             advance(done.length)
-    total = sum(len(next(iter(part[runs[0].variant.name].values()))) for _, part in parts)
-    skipped.check(total + len(skipped.names))
-    if total == 0:
+    if not len(collected):
+        skipped.check(len(skipped.names))
         raise DataError(f"The data at {dataset.location} are empty.")
-    parts.sort(key=lambda part: part[0])
-    merged = {
-        run.variant.name: {
-            column: np.concatenate([part[run.variant.name][column] for _, part in parts])
-            for column in parts[0][1][run.variant.name]
+    skipped.check(len(collected) + len(skipped.names))
+    return collected.finish(), sorted(skipped.names)
+
+
+class _Collector:
+    """Scores of all variants in one array a column, in the data's order, whatever order they arrive in."""
+
+    def __init__(self, capacity: int) -> None:
+        self._there = np.zeros(capacity, np.bool_)
+        self._columns: dict[str, Scores] = {}
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self._there))
+
+    def add(self, positions: NDArray[np.int64], scores: Mapping[str, Scores]) -> None:
+        if not positions.size:
+            return
+        last = int(positions.max())
+        if last >= len(self._there):
+            self._there = _grown(self._there, last)
+            self._columns = {
+                n: {c: _grown(v, last) for c, v in columns.items()} for n, columns in self._columns.items()
+            }
+        self._there[positions] = True
+        for name, columns in scores.items():
+            own = self._columns.setdefault(name, {})
+            for column, values in columns.items():
+                if column not in own:
+                    own[column] = np.zeros(len(self._there), values.dtype)
+                own[column][positions] = values
+
+    def finish(self) -> dict[str, Scores]:
+        return {
+            name: {column: values[self._there] for column, values in columns.items()}
+            for name, columns in self._columns.items()
         }
-        for run in runs
-    }
-    return merged, sorted(skipped.names)
+
+
+def _grown(values: NDArray[Any], last: int) -> NDArray[Any]:
+    bigger = np.zeros(2 * (last + 1), values.dtype)
+    bigger[: len(values)] = values
+    return bigger
 
 
 class _ChunkEvaluator:
@@ -346,16 +377,17 @@ class _ChunkEvaluator:
             self._keys[run.variant.name] = key
             self._pipelines.setdefault(key, run.pipeline())
 
-    def __call__(self, chunk: Sequence[Sample]) -> tuple[dict[str, Scores] | None, list[tuple[str, str]]]:
-        """Returns scores by variant (None without a readable sample), and what could not be read."""
-        samples, unreadable = [], []
-        for sample in chunk:
+    def __call__(self, chunk: Sequence[Sample]) -> tuple[NDArray[np.int64], dict[str, Scores], list[tuple[str, str]]]:
+        """Returns the positions in the chunk that could be read, scores by variant, and what could not be read."""
+        samples, positions, unreadable = [], [], []
+        for position, sample in enumerate(chunk):
             try:
                 samples.append((sample, sample.read()))
+                positions.append(position)
             except UnreadableSampleError as error:
                 unreadable.append((sample.key, str(error)))
         if not samples:
-            return None, unreadable
+            return np.zeros(0, np.int64), {}, unreadable
         prepared = {
             key: [pipeline.prepare(raw, sample.key) for sample, raw in samples]
             for key, pipeline in self._pipelines.items()
@@ -365,7 +397,7 @@ class _ChunkEvaluator:
             run.variant.name: self._metric.score(_outputs(model, run, prepared[self._keys[run.variant.name]]), labels)
             for run, model in self._models
         }
-        return scores, unreadable
+        return np.asarray(positions, np.int64), scores, unreadable
 
 
 def _outputs(model: Model, run: _Scored, rows: Sequence[tuple[NDArray[Any], ...]]) -> NDArray[np.float32]:

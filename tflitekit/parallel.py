@@ -8,6 +8,7 @@ where processes do not fit: with one job, on systems that cannot fork safely, in
 
 from __future__ import annotations
 
+import gc
 import itertools
 import multiprocessing
 import os
@@ -68,6 +69,7 @@ def _forked(dataset: Dataset, size: int, jobs: int, make_processor: Callable[[],
 
     def work(pipe: Connection) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+        gc.freeze()  # the collector would touch, and so copy, every object that the parent made
         try:
             process = make_processor()
             mine = _take(ticket)
