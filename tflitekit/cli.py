@@ -43,7 +43,8 @@ Calibration = Annotated[
     typer.Option("--calibration", help="Representative samples for full integer schemes; labels not needed."),
 ]
 Schemes = Annotated[
-    list[str] | None, typer.Option("--scheme", "-s", help="Scheme, with options as in int8:io=uint8; repeatable.")
+    list[str] | None,
+    typer.Option("--scheme", "-s", help="Scheme, with options as in int8:io=uint8; repeatable, or a,b."),
 ]
 Preprocess = Annotated[str | None, typer.Option("--preprocess", help="Preset (see 'tflitekit presets') or JSON file.")]
 Labels = Annotated[Path | None, typer.Option("--labels", help="Class names in output order: one a line, or JSON.")]
@@ -139,6 +140,13 @@ def _parse_shapes(texts: list[str] | None) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def _split(schemes: list[str] | None) -> list[str] | None:
+    """Takes ``a,b`` for two schemes; a comma behind a colon separates options."""
+    if schemes is None:
+        return None
+    return [name for text in schemes for name in ([text] if ":" in text else text.split(",")) if name]
+
+
 def _convert_options(**options: Any) -> ConvertOptions:
     from tflitekit.conversion import ConvertOptions
 
@@ -216,7 +224,7 @@ def optimize(
         data=data,
         out=out,
         calibration=calibration,
-        schemes=scheme,
+        schemes=_split(scheme),
         preprocess=preprocess,
         labels=labels,
         limit=limit,
@@ -294,7 +302,7 @@ def convert(
         raise UsageError("No scheme was named.", fix=f"Give one or more of --scheme {'|'.join(available())}.")
     result = run(
         model,
-        schemes=scheme,
+        schemes=_split(scheme) or (),
         out=out,
         calibration=calibration,
         preprocess=preprocess,
