@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bars", "show_error", "show_graph", "show_report", "show_table", "stderr", "stdout"]
 
-_WIDE = 108
+_WIDE = 118
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
@@ -89,7 +89,8 @@ def show_report(report: Report) -> None:
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     shown = text.COLUMNS if stdout.width >= _WIDE else text.NARROW
     for column in shown:
-        table.add_column(column, justify="left" if column in ("Variant", "Change") else "right")
+        words = column in ("Variant", "Change")
+        table.add_column(column, justify="left" if words else "right", no_wrap=column != "Change")
     for variant in report.variants:
         style = "bold green" if variant.name == chosen else "dim" if variant.status != "ok" else ""
         cells = dict(zip(text.COLUMNS, text.row(variant, report), strict=True))

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from tflitekit import console, read_report
 
-console.stdout = Console(record=True, width=116, file=io.StringIO(), highlight=False, force_terminal=True)
+console.stdout = Console(record=True, width=124, file=io.StringIO(), highlight=False, force_terminal=True)
 console.show_report(read_report(sys.argv[1]))
 target = Path(__file__).parent / "report.svg"
 console.stdout.save_svg(str(target), title="tflitekit optimize resnet8_cifar10.h5 --data test --calibration train")
