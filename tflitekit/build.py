@@ -122,14 +122,15 @@ def _convert(
 def _explain(request: Request, error: Exception, allow_select_tf_ops: bool) -> ConversionError:
     """Says in the user's words why the converter refused."""
     text = str(error)
-    flex = sorted(set(re.findall(r"'(tf\.[A-Za-z0-9_]+)' op is neither a custom op nor a flex op", text)))
-    flex += sorted(set(re.findall(r"^\s*TF Select ops: (.+)$", text, re.MULTILINE)))
+    flex = set(re.findall(r"'tf\.([A-Za-z0-9_]+)' op is neither a custom op nor a flex op", text))
+    for line in re.findall(r"^\s*(?:TF Select|Custom) ops: (.+)$", text, re.MULTILINE):
+        flex.update(name.strip() for name in line.split(","))
     unquantized = sorted(set(re.findall(r"'(tfl\.[a-z0-9_]+)' op quantized", text)))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     first = next((line for line in lines if "error:" in line), lines[0] if lines else type(error).__name__)
     if flex:
         return ConversionError(
-            f"{request.name}: the model uses operators that TensorFlow Lite does not have: {', '.join(dict.fromkeys(flex))}.",
+            f"{request.name}: the model uses operators that TensorFlow Lite does not have: {', '.join(sorted(flex))}.",
             why=first[:500],
             fix="The Flex delegate does not have them either: replace them by supported layers."
             if allow_select_tf_ops
