@@ -82,7 +82,7 @@ def test_unreadable_images_are_counted_and_named(variants, shapes, tmp_path):
     found = evaluate([variants / "float32.tflite"], data=data)  # 1 of 121 is below 1 %
     assert found.dataset.samples == 120
     assert "circle/broken.png" in found.dataset.skipped[0]
-    assert "1 unreadable" in found.warnings[0]
+    assert "skipped: 1 (circle/broken.png" in found.warnings[0]
     (data / "circle" / "broken2.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"2 of 122 samples cannot be read.*broken"):
         evaluate([variants / "float32.tflite"], data=data)
@@ -93,7 +93,7 @@ def test_wrong_preprocessing_is_noticed_and_the_right_one_found(variants, shapes
     assert found.variants[0].accuracy.value < 0.5
     (warning,) = found.warnings
     assert "no better than chance" in warning
-    assert "With --preprocess raw it reaches" in warning
+    assert "with --preprocess raw it reaches" in warning
 
 
 def test_npz_factory_and_several_outputs(models, variants, tmp_path):

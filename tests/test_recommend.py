@@ -51,6 +51,16 @@ def test_equally_small_prefers_integers_then_accuracy():
     assert recommend(variants, Constraints()).chosen == "int8"
 
 
+def test_no_gain_no_change():
+    assert recommend([FLOAT, row("dynamic_range", 400)], Constraints()).chosen == "float32"
+
+
+def test_an_interval_beyond_the_limit_is_a_caution():
+    found = recommend([FLOAT, row("int8", 100, drop=0.009)], Constraints(), cautions=["caution: chance"])
+    assert found.reasons[0] == "caution: chance"
+    assert any("interval of its drop reaches 1.9 points" in reason for reason in found.reasons)
+
+
 def test_host_latency_never_decides_for_a_phone():
     variants = [FLOAT, row("int8", 100, ms=50.0)]
     found = recommend(variants, Constraints(max_latency_ms=2))

@@ -103,6 +103,13 @@ def test_requests():
             parse_request(text)
 
 
+def test_lists_of_schemes_on_the_command_line():
+    from tflitekit.cli import _split
+
+    assert _split(["float32,int8:io=uint8,x=y", "float16"]) == ["float32", "int8:io=uint8,x=y", "float16"]
+    assert _split(["int8:io=uint8,float16"]) == ["int8:io=uint8", "float16"]
+
+
 def test_schemes_document_themselves(cli):
     for scheme in available().values():
         assert scheme.summary.endswith(".")

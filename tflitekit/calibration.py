@@ -76,7 +76,7 @@ def store_calibration(
                     continue
                 finally:
                     advance(1)
-                _check(arrays, pipeline.inputs, shapes, sample.key)
+                _check_shapes(arrays, shapes, sample.key)
                 if not shapes:
                     shapes, dtypes = [a.shape for a in arrays], [a.dtype.str for a in arrays]
                 for stream, array in zip(streams, arrays, strict=True):
@@ -102,16 +102,7 @@ def store_calibration(
     )
 
 
-def _check(
-    arrays: Sequence[NDArray[Any]], inputs: Sequence[TensorSpec], shapes: Sequence[tuple[int, ...]], key: str
-) -> None:
-    for spec, array in zip(inputs, arrays, strict=True):
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise DataError(
-                f"The calibration sample '{key}' has NaN or infinite values in the input '{spec.name}'.",
-                why="One such value makes every scale that depends on it meaningless.",
-                fix="Remove the sample or repair the data.",
-            )
+def _check_shapes(arrays: Sequence[NDArray[Any]], shapes: Sequence[tuple[int, ...]], key: str) -> None:
     if shapes and [a.shape for a in arrays] != list(shapes):
         raise DataError(
             f"The calibration sample '{key}' has the shape {[list(a.shape) for a in arrays]}, "

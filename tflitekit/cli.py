@@ -141,10 +141,17 @@ def _parse_shapes(texts: list[str] | None) -> dict[str, tuple[int, ...]]:
 
 
 def _split(schemes: list[str] | None) -> list[str] | None:
-    """Takes ``a,b`` for two schemes; a comma behind a colon separates options."""
+    """Takes ``a,b:option=value,c`` for three schemes: a part with '=' and no ':' is a further option of the one before."""
     if schemes is None:
         return None
-    return [name for text in schemes for name in ([text] if ":" in text else text.split(",")) if name]
+    found: list[str] = []
+    for text in schemes:
+        for index, part in enumerate(text.split(",")):
+            if index and "=" in part and ":" not in part:
+                found[-1] += f",{part}"
+            elif part.strip():
+                found.append(part.strip())
+    return found
 
 
 def _convert_options(**options: Any) -> ConvertOptions:
@@ -264,7 +271,11 @@ def _show_report(report: Report, out: Path, as_json: bool) -> int:
         from tflitekit.console import show_report, stdout
 
         show_report(report)
-        reused = [v.name for v in report.variants if v.reused]
+        names = {v.name for v in report.variants}
+        older = sorted(path.name for path in out.glob("*.tflite") if path.stem not in names)
+        if older:
+            stdout.print(f"\nAlso in {out}, from earlier runs: {', '.join(older)}.", style="dim", markup=False)
+        reused = [v.name for v in report.variants if v.reused and v.status == "ok"]
         if reused:
             stdout.print(f"\nReused from an earlier run: {', '.join(reused)}.", style="dim", markup=False)
         stdout.print(
@@ -415,8 +426,9 @@ def _show_evaluation(variants: tuple[VariantReport, ...], baseline: str | None, 
         others = ", ".join(f"{m.metric} {m.value:.4g}" for m in v.other_metrics) or "–"
         n = f"{v.accuracy.n:,}" if v.accuracy else v.status
         rows.append((v.name, text.size(v.size_bytes), n, text.accuracy(v), others, agreement, text.drop(v, baseline)))
-    columns = ("File", "Size", "n", "Accuracy (95 %)", "Other metrics", "Agreement", "Change from baseline")
-    show_table(columns, rows)
+    columns = ("File", "Size", "n", "Accuracy", "Other metrics", "Agreement", "Change")
+    kept = [i for i in range(len(columns)) if i == 0 or any(row[i] != "–" for row in rows)]
+    show_table(tuple(columns[i] for i in kept), [tuple(row[i] for i in kept) for row in rows])
     warnings += [f"{v.name}: {w}" for v in variants for w in (*v.warnings, *([v.error] if v.error else []))]
     show_warnings(warnings)
 

@@ -102,7 +102,7 @@ def show_report(report: Report) -> None:
         if chosen:
             stdout.print(Text.assemble(("Recommended: ", "bold"), (chosen, "bold green")))
         else:
-            stdout.print(Text("Nothing meets all limits", style="bold red"))
+            stdout.print(Text("No recommendation", style="bold red"))
         for reason in recommendation.reasons:
             stdout.print(Padding(Text(f"• {reason}"), (0, 0, 0, 2)))
         if recommendation.rejected:
@@ -117,7 +117,9 @@ def _show_failures(variants: tuple[VariantReport, ...]) -> None:
     for variant in variants:
         if variant.status != "ok":
             color = "red" if variant.status == "failed" else "yellow"
-            stdout.print(Text.assemble((f"{variant.name} {variant.status}: ", color), variant.error or ""))
+            error = variant.error or ""
+            name = "" if error.startswith(f"{variant.name}:") else f"{variant.name}: "
+            stdout.print(Text.assemble((f"{variant.status.capitalize()}: ", color), name, error))
 
 
 def show_warnings(warnings: list[str]) -> None:

@@ -696,6 +696,11 @@ class InputPipeline:
         if spec.dtype in ("int32", "int64", "bool") or (spec.dtype in ("uint8", "int8") and spec.quantization is None):
             return np.ascontiguousarray(values.astype(spec.dtype))
         result = values.astype(np.float32)
+        if not np.isfinite(result).all():
+            raise DataError(
+                f"The sample '{key}' has NaN or infinite values in the input '{spec.name}'.",
+                fix="Remove the sample or repair the data.",
+            )
         if self.preprocessing.changes_values:
             if result.ndim != 3 or result.shape[-1] not in (1, 3, 4):
                 raise ContractError(

@@ -6,10 +6,12 @@ Memory holds a few samples and a few bytes of scores per sample.
 
 from __future__ import annotations
 
+import contextlib
 import io
+import itertools
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,12 +60,14 @@ class Evaluation:
     Attributes:
         variants: Reports without latency, in the order given.
         baseline: The variant that drops are measured against.
+        cautions: What casts doubt on the figures as a whole.
     """
 
     dataset: DatasetRecord
     baseline: str | None
     variants: tuple[VariantReport, ...]
     warnings: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -196,6 +200,7 @@ def evaluate_variants(
         record = DatasetRecord(location=dataset.location, kind=dataset.kind, samples=0, classes=dataset.classes)
         return Evaluation(record, None, tuple(VariantReport.of(v) for v in variants))
     runs = {v.name: _Scored(v, read_graph(v.path), output) for v in usable}
+    _check_inputs(runs.values(), dataset)
     scorer = _make_metric(metric, dataset, next(iter(runs.values())))
     for run in runs.values():
         scorer.check(run.output_spec.shape)
@@ -227,10 +232,10 @@ def evaluate_variants(
         sha256=fingerprint,
         skipped=tuple(skipped),
     )
-    warnings = [f"{len(skipped)} unreadable samples were skipped: {', '.join(skipped[:5])}."] if skipped else []
-    if advise and baseline is not None:
-        warnings += _chance_warning(runs[baseline], scores[baseline], dataset, scorer, jobs)
-    return Evaluation(record, baseline, rows, tuple(warnings))
+    warnings = [f"Unreadable samples that were skipped: {len(skipped)} ({', '.join(skipped[:5])})."] if skipped else []
+    doubts = _chance_warning(runs[baseline], scores[baseline], dataset, scorer, jobs) if advise and baseline else []
+    cautions = ["caution: the baseline is no better than chance on these data (see the warnings)"] if doubts else []
+    return Evaluation(record, baseline, rows, tuple(warnings + doubts), tuple(cautions))
 
 
 @dataclass
@@ -263,6 +268,15 @@ class _Scored:
     def pipeline(self, preprocessing: Preprocessing | None = None) -> InputPipeline:
         assert self.variant.contract is not None
         return InputPipeline(self.graph.inputs, preprocessing or self.variant.contract.preprocessing)
+
+
+def _check_inputs(runs: Iterable[_Scored], dataset: Dataset) -> None:
+    """Refuses data that do not fit the models' inputs at the first sample, before anything else is said of them."""
+    for sample in itertools.islice(dataset, 1):
+        with contextlib.suppress(UnreadableSampleError):
+            raw = sample.read()
+            for run in runs:
+                run.pipeline().prepare(raw, sample.key)
 
 
 def _make_metric(metric: str | None, dataset: Dataset, run: _Scored) -> Metric:
@@ -494,7 +508,7 @@ def _constant_warning(scores: Scores) -> list[str]:
 
 def _chance_warning(run: _Scored, scores: Scores, dataset: Dataset, metric: Metric, jobs: int | None) -> list[str]:
     """Where the baseline is no better than chance, says so, and tries which preset would fit the model."""
-    if not isinstance(metric, Classification):
+    if not isinstance(metric, Classification) or not scores["finite"].all():
         return []
     classes = len(np.unique(scores["label"]))
     figure = metric.summarize(scores)[0]
@@ -502,14 +516,15 @@ def _chance_warning(run: _Scored, scores: Scores, dataset: Dataset, metric: Metr
         return []
     assert run.variant.contract is not None
     current = run.variant.contract.preprocessing
-    text = (
-        f"The baseline's accuracy, {figure.value:.1%}, is no better than chance ({1 / classes:.1%}): "
-        f"the preprocessing '{current.name}' is probably not the one that the model was trained with."
-    )
+    text = f"The baseline's accuracy, {figure.value:.1%}, is no better than chance ({1 / classes:.1%})."
+    if dataset.kind != "images":
+        return [
+            f"{text} Check that the data are scaled as in training, and that labels and outputs are in the same order."
+        ]
     best: tuple[float, str] | None = None
     few = Subset(dataset, limit=_PROBE_SAMPLES)
     for preset in PRESETS.values():
-        if dataset.kind == "images" and preset != current:
+        if preset != current:
             contract = run.variant.contract.model_copy(update={"preprocessing": preset})
             trial = _Scored(run.variant.model_copy(update={"contract": contract}), run.graph, run.output)
             try:
@@ -520,7 +535,13 @@ def _chance_warning(run: _Scored, scores: Scores, dataset: Dataset, metric: Metr
             if best is None or value > best[0]:
                 best = (value, preset.name)
     if best is not None and best[0] > 2 / classes and best[0] > figure.value + 0.1:
-        text += f" With --preprocess {best[1]} it reaches {best[0]:.0%} on {few.size} samples."
+        text += (
+            f" The preprocessing '{current.name}' is probably not the one that the model was trained with: "
+            f"with --preprocess {best[1]} it reaches {best[0]:.0%} on {few.size} samples."
+        )
     else:
-        text += " Or the labels are in another order than the model's outputs (give them with --labels)."
+        text += (
+            f" Either the preprocessing '{current.name}' is not the one that it was trained with, or the labels are in "
+            "another order than its outputs (give them with --labels)."
+        )
     return [text]

@@ -177,10 +177,16 @@ def _report(
 ) -> Report:
     source = converted.source
     warnings = [*source.notes, *evaluation.warnings]
-    if preprocess is None:
+    pixels = evaluation.dataset.kind == "images" or any(len(spec.shape) == 4 for spec in source.inputs)
+    if preprocess is None and pixels:
         warnings.append(
             "No preprocessing was named: 'raw' was taken, which gives the model pixels from 0 to 255 as they are. "
             "Name the one that the model was trained with by --preprocess."
+        )
+    if converted.calibration_location == evaluation.dataset.location:
+        warnings.append(
+            f"Calibration and evaluation use the same data ({evaluation.dataset.location}): the accuracy of calibrated "
+            "variants may look better than it is. Calibrate on other samples."
         )
     calibration = converted.calibration
     if calibration is not None and calibration.skipped:
@@ -203,7 +209,11 @@ def _report(
         constraints=constraints,
         variants=rows,
         recommendation=recommend(
-            rows, constraints, baseline=evaluation.baseline, latency_is_of_target=target.is_deployment
+            rows,
+            constraints,
+            baseline=evaluation.baseline,
+            latency_is_of_target=target.is_deployment,
+            cautions=evaluation.cautions,
         ),
         warnings=tuple(warnings),
     )

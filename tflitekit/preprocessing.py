@@ -161,7 +161,7 @@ def image_layout(shape: tuple[int, ...]) -> tuple[int, int, int, bool]:
     Raises:
         ContractError: The shape is not that of an image.
     """
-    if len(shape) == 2 and min(shape) > 1:
+    if len(shape) == 2 and shape[0] == shape[1] > 1:  # grey without a channel; others are sequences of features
         return shape[0], shape[1], 1, False
     if len(shape) == 3 and min(shape) >= 1:
         if shape[2] in (1, 3, 4):

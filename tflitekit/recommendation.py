@@ -21,6 +21,7 @@ def recommend(
     *,
     baseline: str | None = None,
     latency_is_of_target: bool = False,
+    cautions: Sequence[str] = (),
 ) -> Recommendation:
     """Chooses the smallest variant that meets all constraints.
 
@@ -32,6 +33,7 @@ def recommend(
         constraints: What the team can accept.
         baseline: The variant that drops were measured against; the first that is not failed when not given.
         latency_is_of_target: Whether latency was measured where the model will run.
+        cautions: What casts doubt on the measurements themselves; stands first among the reasons.
     """
     counts_latency = latency_is_of_target or constraints.deploy_on == "host"
     able = [v for v in variants if v.status == "ok"]
@@ -43,7 +45,7 @@ def recommend(
     out_of_reach = _beyond_reach(able, constraints, counts_latency)
     if not good or out_of_reach:
         return _nothing_meets(able, variants, problems, out_of_reach, caveats)
-    chosen = min(good, key=lambda v: _preference(v, good))
+    chosen = min(good, key=lambda v: _preference(v, good, reference))
     rejected = tuple(
         Rejection(name=v.name, reasons=tuple(problems[v.name]) or (_why_not(v, chosen),))
         for v in variants
@@ -51,7 +53,7 @@ def recommend(
     )
     return Recommendation(
         chosen=chosen.name,
-        reasons=(*_reasons(chosen, variants, constraints, limit), *caveats),
+        reasons=(*cautions, *_reasons(chosen, reference, constraints, limit), *caveats),
         rejected=rejected,
         constraints_met=True,
     )
@@ -103,27 +105,36 @@ def _drop_text(variant: VariantReport) -> str:
     return f"{variant.accuracy.metric} {variant.accuracy.value:.4g}, {variant.drop.verdict}"
 
 
-def _preference(variant: VariantReport, among: Sequence[VariantReport]) -> tuple[bool, float, float, int, str]:
+def _preference(
+    variant: VariantReport, among: Sequence[VariantReport], baseline: VariantReport | None
+) -> tuple[bool, float, bool, float, int, str]:
     smallest = min(v.size_bytes or 0 for v in among)
     size = variant.size_bytes or 0
     if size > smallest * (1 + SAME_SIZE):
-        return True, float(size), 0.0, 0, variant.name
+        return True, float(size), True, 0.0, 0, variant.name
     drop = variant.drop.value if variant.drop else 0.0
-    return False, -(variant.integer_op_fraction or 0.0), drop, size, variant.name
+    changed = baseline is None or variant.name != baseline.name  # no gain, no change
+    return False, -(variant.integer_op_fraction or 0.0), changed, drop, size, variant.name
 
 
 def _reasons(
-    chosen: VariantReport, variants: Sequence[VariantReport], constraints: Constraints, limit: float
+    chosen: VariantReport, baseline: VariantReport | None, constraints: Constraints, limit: float
 ) -> list[str]:
     assert chosen.accuracy is not None
     size = chosen.size_bytes or 0
-    largest = max((v.size_bytes or 0 for v in variants if v.status == "ok"), default=size)
-    times = f", {largest / size:.1f} times smaller than the largest" if size and largest > size * 1.05 else ""
+    whole = baseline.size_bytes or size if baseline else size
+    times = f", {whole / size:.1f} times smaller than {baseline.name}" if baseline and whole > size * 1.05 else ""
     reasons = [f"{size:,} bytes{times}: the smallest that meets every limit (within {SAME_SIZE:.0%})"]
     given = "" if constraints.max_accuracy_drop is not None else ", the default"
-    reasons.append(f"{_drop_text(chosen)} (n = {chosen.accuracy.n:,}; limit {_amount(chosen, limit)}{given})")
+    reasons.append(f"{_drop_text(chosen)}; n = {chosen.accuracy.n:,}, limit {_amount(chosen, limit)}{given}")
+    if chosen.drop is not None and chosen.drop.high is not None and chosen.drop.high > limit:
+        reasons.append(
+            f"caution: the interval of its drop reaches {_amount(chosen, chosen.drop.high)}; more data would tell"
+        )
     if chosen.integer_op_fraction == 1:
-        reasons.append("integers only: it can run on accelerators and microcontrollers without float units")
+        real = any(spec.dtype.startswith("float") for spec in (*chosen.inputs, *chosen.outputs))
+        note = " (inputs and outputs stay float: int8:io=int8 makes them integers too)" if real else ""
+        reasons.append(f"every operator computes in integers, as accelerators and microcontrollers want{note}")
     if chosen.min_runtime_version:
         reasons.append(f"needs TensorFlow Lite {chosen.min_runtime_version} or newer in the app")
     return reasons

@@ -89,7 +89,7 @@ def paired_accuracy_drop(
     """
     n = int(baseline.size)
     if n == 0:
-        return PairedDifference(0.0, -1.0, 1.0, 1.0, 0, "too few samples to tell (0)")
+        return PairedDifference(0.0, -1.0, 1.0, 1.0, 0, "too few samples to tell")
     from scipy.stats import binomtest
 
     lost = int(np.count_nonzero(baseline & ~variant))
@@ -104,7 +104,6 @@ def paired_accuracy_drop(
         low * 100,
         high * 100,
         p_value,
-        n,
         resolution=resolution * 100,
         unit="points",
         worse="drops",
@@ -131,7 +130,7 @@ def paired_mean_increase(
     n = int(difference.size)
     if n < 2:
         value = float(difference.mean()) if n else 0.0
-        return PairedDifference(value, -math.inf, math.inf, 1.0, n, f"too few samples to tell ({n})")
+        return PairedDifference(value, -math.inf, math.inf, 1.0, n, "too few samples to tell")
     interval, mean = mean_interval(difference), float(difference.mean())
     if float(difference.std()) == 0.0:
         p_value = 1.0 if mean == 0.0 else 0.0
@@ -146,7 +145,6 @@ def paired_mean_increase(
         interval.low,
         interval.high,
         p_value,
-        n,
         resolution=resolution,
         unit="",
         worse="worse by",
@@ -162,7 +160,6 @@ def _verdict(
     low: float,
     high: float,
     p_value: float,
-    n: int,
     *,
     resolution: float,
     unit: str,
@@ -177,7 +174,7 @@ def _verdict(
         return f"{word} {abs(value):.{decimals}f} ± {half:.{decimals}f} {unit}".rstrip()
     if max(abs(low), abs(high)) <= resolution or half <= resolution:
         return flat
-    return f"too few samples to tell (n = {n}: {value:+.{decimals}f} ± {half:.{decimals}f} {unit}".rstrip() + ")"
+    return f"too few samples to tell ({value:+.{decimals}f} ± {half:.{decimals}f} {unit}".rstrip() + ")"
 
 
 def percentile(samples: ArrayLike, q: float) -> float:

@@ -20,6 +20,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ _PACKAGE = "tflitekit."
 
 def execute(request: dict[str, Any]) -> int:
     """Runs one request and writes its result file; returns the exit code of the process."""
+    warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow")  # would drown the last words
     module_name, _, function_name = request["call"].partition(":")
     if not module_name.startswith(_PACKAGE):
         raise ValueError(f"{module_name} is not part of the kit")

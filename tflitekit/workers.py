@@ -22,6 +22,10 @@ __all__ = ["WorkerPool", "run_alone", "wait_for"]
 
 _CAN_FORK = sys.platform == "linux"
 _LAST_WORDS_CHARS = 2000
+_CRASH_ADVICE = (
+    "A crash inside TensorFlow or the runtime, which the kit cannot repair. Full integer schemes often crash on the loop of "
+    "an LSTM or GRU that was not fused; float16 and dynamic_range need no calibration and may work."
+)
 _TENSORFLOW_MODULES = ("tensorflow", "tensorflow.lite.python.lite", "ai_edge_litert.interpreter")
 
 
@@ -234,6 +238,7 @@ def _finish(task: _Task, exit_code: int, *, timed_out: bool, timeout_s: float) -
             ConversionError(
                 f"{task.label}: {content['exception'] if content else _cause(exit_code)}",
                 why="Its last words: " + (_last_words(Path(task.request["log"])) or "(none)"),
+                fix=None if content else _CRASH_ADVICE,
             )
         )
 
