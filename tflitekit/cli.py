@@ -347,20 +347,20 @@ def convert(
         from tflitekit.report import text
 
         show_table(
-            ("Variant", "Status", "Size", "Deflated", "Integer ops", "Minimum runtime", "File"),
+            ("File", "Status", "Size", "Deflated", "Integer", "Runtime"),
             [
                 (
-                    v.name,
+                    v.file or v.name,
                     "reused" if v.reused else v.status,
                     text.size(v.size_bytes),
                     text.size(v.deflated_bytes),
                     "–" if v.integer_op_fraction is None else f"{v.integer_op_fraction:.0%}",
-                    v.min_runtime_version or "–",
-                    str(out / v.file) if v.file else "–",
+                    f">= {v.min_runtime_version}" if v.min_runtime_version else "–",
                 )
                 for v in result.variants
             ],
         )
+        stdout.print(f"In {out}, each with its sidecar.", style="dim", markup=False)
         for variant in result.variants:
             if variant.error:
                 stdout.print(Text.assemble((f"{variant.name} {variant.status}: ", "red"), variant.error))

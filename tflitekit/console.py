@@ -77,7 +77,7 @@ def show_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, tit
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", header_style="bold", pad_edge=False)
     for index, column in enumerate(columns):
         numeric = index > 0 and all(not row[index] or row[index][0].isdigit() or row[index][0] in "–-" for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     stdout.print(table)

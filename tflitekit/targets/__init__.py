@@ -42,7 +42,7 @@ class Run(BaseModel):
     Attributes:
         samples_us: Time of each `invoke()` in microseconds, in order, without pre- and postprocessing.
         peak_memory_bytes: Highest resident set of the process above what it had before it loaded the model;
-            includes the interpreter's arena, packed weights, and the mapped file.
+            includes the interpreter's arena, packed weights, the mapped file, and the runtime's code that it is first to touch.
     """
 
     model_config = ConfigDict(frozen=True)
