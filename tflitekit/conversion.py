@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import inspect
 import os
@@ -190,13 +191,18 @@ class _Conversion:
             self.source_file = identify(model)
             self.location, self.sha256 = str(model), self.source_file.sha256
         else:
-            self.location, self.sha256 = f"{type(model).__name__} object", ""
+            self.location, self.sha256 = f"{type(model).__name__} object", hash_model(model)
         self._pool: WorkerPool | None = None
 
     @property
     def saved_model(self) -> Path:
         """The exported model, under a name that no other source or option can share."""
-        return self.work / f"saved_model-{self._source_key()[:16]}"
+        return self.work / f"saved_model-{self._source_key[:16]}"
+
+    @property
+    def record(self) -> Path:
+        """What the loader found, kept for later runs."""
+        return self.work / f"source-{self._source_key[:16]}.json"
 
     @property
     def pool(self) -> WorkerPool:
@@ -232,19 +238,17 @@ class _Conversion:
     def _source(self) -> PreparedSource:
         """Loads and exports the model, or reads what an earlier run found when every variant is finished."""
         if self.source_file is None:
-            self.sha256 = hash_model(self.model)
             shutil.rmtree(self.saved_model, ignore_errors=True)
             return export_model(
                 self.model, self.saved_model, batch=self.options.batch, input_shapes=self.options.input_shapes
             )
-        record = self.work / f"source-{self._source_key()[:16]}.json"
-        if record.is_file() and (self._all_finished() or self.saved_model.is_dir()):
-            return PreparedSource.model_validate_json(record.read_text(encoding="utf-8"))
+        if self.record.is_file() and (self._all_finished() or self.saved_model.is_dir()):
+            return PreparedSource.model_validate_json(self.record.read_text(encoding="utf-8"))
         for stale in self.work.glob("source-*.json"):
             stale.unlink()
-        return self._prepare(record)
+        return self._prepare()
 
-    def _prepare(self, record: Path) -> PreparedSource:
+    def _prepare(self) -> PreparedSource:
         assert self.source_file is not None
         shutil.rmtree(self.saved_model, ignore_errors=True)
         partial = self.work / "saved_model.partial"
@@ -266,9 +270,10 @@ class _Conversion:
             )
             source = PreparedSource.model_validate(wait_for(future))
         partial.replace(self.saved_model)
-        write_json(record, source.model_dump(mode="json"))
+        write_json(self.record, source.model_dump(mode="json"))
         return source
 
+    @functools.cached_property
     def _source_key(self) -> str:
         return hash_json(
             {
@@ -314,7 +319,7 @@ class _Conversion:
                     done[request.name] = self._reuse(finished)
                 else:
                     if not self.saved_model.is_dir():
-                        self._prepare(self.work / f"source-{self._source_key()[:16]}.json")
+                        self._prepare()
                     pending[self._submit(request, source, calibration, key)] = request
                     continue
                 advance(1)
@@ -330,7 +335,7 @@ class _Conversion:
         calibrated = request.scheme.needs == "calibration" and calibration is not None
         return hash_json(
             {
-                "source": self._source_key(),
+                "source": self._source_key,
                 "scheme": request.scheme.name,
                 "options": request.options,
                 "code": content_hash(Path(inspect.getfile(request.scheme.configure))),
