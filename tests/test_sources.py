@@ -166,6 +166,11 @@ def test_subclassed_model_object_without_shapes(tmp_path):
         convert(Own(), schemes=["float32"], out=tmp_path)
 
 
+def test_something_that_is_no_model(tmp_path):
+    with pytest.raises(ModelError, match="A list is not a model"):
+        convert([1, 2], schemes=["float32"], out=tmp_path)
+
+
 def test_weights_that_are_not_finite_name_the_layer(models, tmp_path):
     with pytest.raises(ModelError, match=r"NaN or infinite: .*conv1.* \(1 of 144\)"):
         load(models, tmp_path, "nan.keras")

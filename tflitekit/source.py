@@ -220,7 +220,13 @@ def export_model(
 
 
 def hash_model(model: Any) -> str:
-    """Returns the SHA-256 of a model object's architecture and weights."""
+    """Returns the SHA-256 of a model object's architecture and weights.
+
+    Raises:
+        ModelError: It is no Keras model.
+    """
+    if not hasattr(model, "weights"):
+        raise ModelError(f"A {type(model).__name__} is not a model.", fix=f"Give {_KINDS}, or a Keras model object.")
     digest = hashlib.sha256()
     try:
         digest.update(model.to_json().encode())
