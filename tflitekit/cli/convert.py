@@ -1,0 +1,121 @@
+"""`tflitekit convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tflitekit.cli.shared import (
+    CALIBRATION_LIMIT,
+    SEED,
+    TIMEOUT_S,
+    Batch,
+    Calibration,
+    CalibrationLimit,
+    CustomObjects,
+    InputShape,
+    Jobs,
+    Json,
+    Labels,
+    Model,
+    Out,
+    Preprocess,
+    Schemes,
+    Seed,
+    SelectTfOps,
+    Signature,
+    Timeout,
+    UnsafeLoad,
+    app,
+    convert_options,
+    guarded,
+    parse_shapes,
+    print_json,
+    progress,
+    split_schemes,
+)
+from tflitekit.errors import UsageError
+
+
+@app.command()
+@guarded
+def convert(
+    model: Model,
+    scheme: Schemes = None,
+    calibration: Calibration = None,
+    preprocess: Preprocess = None,
+    labels: Labels = None,
+    out: Out = Path("build"),
+    calibration_limit: CalibrationLimit = CALIBRATION_LIMIT,
+    batch: Batch = 1,
+    unsafe_load: UnsafeLoad = False,
+    allow_select_tf_ops: SelectTfOps = False,
+    signature: Signature = None,
+    input_shape: InputShape = None,
+    custom_objects: CustomObjects = None,
+    jobs: Jobs = None,
+    timeout: Timeout = TIMEOUT_S,
+    seed: Seed = SEED,
+    as_json: Json = False,
+) -> int:
+    """Converts a model with the schemes that you name."""
+    from tflitekit.conversion import convert as run
+    from tflitekit.schemes import available
+
+    if not scheme:
+        raise UsageError("No scheme was named.", fix=f"Give one or more of --scheme {'|'.join(available())}.")
+    result = run(
+        model,
+        schemes=split_schemes(scheme) or (),
+        out=out,
+        calibration=calibration,
+        preprocess=preprocess,
+        labels=labels,
+        options=convert_options(
+            calibration_limit=calibration_limit,
+            batch=batch,
+            unsafe_load=unsafe_load,
+            allow_select_tf_ops=allow_select_tf_ops,
+            signature=signature,
+            input_shapes=parse_shapes(input_shape),
+            custom_objects=custom_objects,
+            jobs=jobs,
+            timeout_s=timeout,
+            seed=seed,
+        ),
+        progress=progress(),
+    )
+    if as_json:
+        source = result.source.model_dump(mode="json") | {
+            "location": result.source_location,
+            "sha256": result.source_sha256,
+        }
+        print_json(
+            {"source": source, "variants": [v.model_dump(mode="json") | {"reused": v.reused} for v in result.variants]}
+        )
+    else:
+        from rich.text import Text
+
+        from tflitekit.console import show_table, show_warnings, stdout
+        from tflitekit.report import text
+
+        show_table(
+            ("File", "Status", "Size", "Deflated", "Integer", "Runtime"),
+            [
+                (
+                    v.file or v.name,
+                    "reused" if v.reused else v.status,
+                    text.size(v.size_bytes),
+                    text.size(v.deflated_bytes),
+                    "–" if v.integer_op_fraction is None else f"{v.integer_op_fraction:.0%}",
+                    f">= {v.min_runtime_version}" if v.min_runtime_version else "–",
+                )
+                for v in result.variants
+            ],
+        )
+        stdout.print(f"In {out}, each with its sidecar.", style="dim", markup=False)
+        for variant in result.variants:
+            if variant.error:
+                stdout.print(Text.assemble((f"{variant.name} {variant.status}: ", "red"), variant.error))
+        notes = [*result.source.notes, *(f"{v.name}: {w}" for v in result.variants for w in v.warnings)]
+        show_warnings(notes)
+    return 1 if any(v.status == "failed" for v in result.variants) else 0

@@ -1,0 +1,172 @@
+"""`tflitekit quickstart` and `tflitekit optimize`: the whole street."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tflitekit.cli.shared import (
+    CALIBRATION_LIMIT,
+    SEED,
+    TIMEOUT_S,
+    Batch,
+    Calibration,
+    CalibrationLimit,
+    CustomObjects,
+    Data,
+    InputShape,
+    Jobs,
+    Json,
+    Labels,
+    Limit,
+    Metric,
+    Model,
+    Out,
+    Output,
+    Preprocess,
+    Schemes,
+    Seed,
+    SelectTfOps,
+    Signature,
+    Threads,
+    Timeout,
+    UnsafeLoad,
+    app,
+    convert_options,
+    guarded,
+    parse_shapes,
+    parse_size,
+    print_json,
+    progress,
+    split_schemes,
+)
+from tflitekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from tflitekit.results import Report
+
+
+@app.command()
+@guarded
+def quickstart(out: Out = Path("quickstart"), as_json: Json = False) -> int:
+    """The whole job offline: trains a small model on embedded digits and optimizes it."""
+    from tflitekit.quickstart import quickstart as run
+
+    report = run(out, progress=progress())
+    code = show_result(report, out, as_json)
+    if not as_json:
+        from tflitekit.console import stdout
+
+        stdout.print(
+            f"\nThe same on the command line:\n  tflitekit optimize {out}/digits.keras --data {out}/digits/test "
+            f"--calibration {out}/digits/train --labels {out}/labels.txt --preprocess 0-1 --out {out}",
+            markup=False,
+            soft_wrap=True,
+        )
+    return code
+
+
+@app.command()
+@guarded
+def optimize(
+    model: Model,
+    data: Data,
+    calibration: Calibration = None,
+    scheme: Schemes = None,
+    preprocess: Preprocess = None,
+    labels: Labels = None,
+    max_accuracy_drop: Annotated[
+        float | None,
+        typer.Option(help="Largest accepted drop in percentage points (errors: in the metric's unit). [1.0]"),
+    ] = None,
+    max_size: Annotated[str | None, typer.Option(help="Largest accepted file, as in 200kB.")] = None,
+    max_latency: Annotated[
+        float | None, typer.Option(help="Largest accepted median latency in ms, on the target.")
+    ] = None,
+    deploy_on: Annotated[
+        str, typer.Option(help="'phone': this host's latency decides nothing. 'host': the model runs on this machine.")
+    ] = "phone",
+    out: Out = Path("build"),
+    limit: Limit = None,
+    metric: Metric = None,
+    output: Output = None,
+    threads: Threads = 1,
+    calibration_limit: CalibrationLimit = CALIBRATION_LIMIT,
+    batch: Batch = 1,
+    unsafe_load: UnsafeLoad = False,
+    allow_select_tf_ops: SelectTfOps = False,
+    signature: Signature = None,
+    input_shape: InputShape = None,
+    custom_objects: CustomObjects = None,
+    jobs: Jobs = None,
+    timeout: Timeout = TIMEOUT_S,
+    seed: Seed = SEED,
+    as_json: Json = False,
+) -> int:
+    """Converts with every scheme, measures each variant, and recommends one."""
+    from tflitekit.optimization import optimize as run
+    from tflitekit.results import Constraints
+
+    if deploy_on not in ("phone", "host"):
+        raise UsageError(f"--deploy-on cannot be '{deploy_on}'.", fix="It takes phone or host.")
+    for name, value in (("--max-accuracy-drop", max_accuracy_drop), ("--max-latency", max_latency)):
+        if value is not None and value < 0:
+            raise UsageError(f"{name} cannot be negative.")
+    report = run(
+        model,
+        data=data,
+        out=out,
+        calibration=calibration,
+        schemes=split_schemes(scheme),
+        preprocess=preprocess,
+        labels=labels,
+        limit=limit,
+        metric=metric,
+        output=output,
+        constraints=Constraints(
+            max_accuracy_drop=max_accuracy_drop,
+            max_size_bytes=parse_size(max_size),
+            max_latency_ms=max_latency,
+            deploy_on=deploy_on,
+        ),
+        threads=threads,
+        seed=seed,
+        options=convert_options(
+            calibration_limit=calibration_limit,
+            batch=batch,
+            unsafe_load=unsafe_load,
+            allow_select_tf_ops=allow_select_tf_ops,
+            signature=signature,
+            input_shapes=parse_shapes(input_shape),
+            custom_objects=custom_objects,
+            jobs=jobs,
+            timeout_s=timeout,
+            seed=seed,
+        ),
+        progress=progress(),
+    )
+    code = show_result(report, out, as_json)
+    asked_and_failed = scheme is not None and any(v.status == "failed" for v in report.variants)
+    return 1 if asked_and_failed else code
+
+
+def show_result(report: Report, out: Path, as_json: bool) -> int:
+    if as_json:
+        print_json(report.to_json())
+    else:
+        from tflitekit.console import show_report, stdout
+
+        show_report(report)
+        names = {v.name for v in report.variants}
+        older = sorted(path.name for path in out.glob("*.tflite") if path.stem not in names)
+        if older:
+            stdout.print(f"\nAlso in {out}, from earlier runs: {', '.join(older)}.", style="dim", markup=False)
+        reused = [v.name for v in report.variants if v.reused and v.status == "ok"]
+        if reused:
+            stdout.print(f"\nReused from an earlier run: {', '.join(reused)}.", style="dim", markup=False)
+        stdout.print(
+            f"\nWritten to {out}: the .tflite files with sidecars, report.json and report.md", style="dim", markup=False
+        )
+    return 0 if report.recommendation is not None and report.recommendation.constraints_met else 1

@@ -1,0 +1,194 @@
+"""What the commands share: the application, their options, and how errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tflitekit.errors import TflitekitError, UsageError
+
+if TYPE_CHECKING:
+    from tflitekit.conversion import ConvertOptions
+
+__all__ = [
+    "CALIBRATION_LIMIT",
+    "INTERRUPTED",
+    "SEED",
+    "TIMEOUT_S",
+    "Batch",
+    "Calibration",
+    "CalibrationLimit",
+    "CustomObjects",
+    "Data",
+    "Files",
+    "InputShape",
+    "Jobs",
+    "Json",
+    "Labels",
+    "Limit",
+    "Metric",
+    "Model",
+    "Out",
+    "Output",
+    "Preprocess",
+    "Schemes",
+    "Seed",
+    "SelectTfOps",
+    "Signature",
+    "Threads",
+    "Timeout",
+    "UnsafeLoad",
+    "app",
+    "convert_options",
+    "guarded",
+    "parse_shapes",
+    "parse_size",
+    "print_json",
+    "progress",
+    "split_schemes",
+]
+
+app = typer.Typer(
+    name="tflitekit",
+    help="Convert a Keras model into every sensible TensorFlow Lite variant, measure each honestly, and choose one.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done; 1 a constraint or check is not met; 2 wrong use or input; 130 stopped by Ctrl-C.",
+)
+
+INTERRUPTED = 130
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON on standard output, and nothing else there.")
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")]
+Data = Annotated[str, typer.Option("--data", help="Labelled data: folder of class folders, .npz, or module:function.")]
+Calibration = Annotated[
+    str | None,
+    typer.Option("--calibration", help="Representative samples for full integer schemes; labels not needed."),
+]
+Schemes = Annotated[
+    list[str] | None,
+    typer.Option("--scheme", "-s", help="Scheme, with options as in int8:io=uint8; repeatable, or a,b."),
+]
+Preprocess = Annotated[str | None, typer.Option("--preprocess", help="Preset (see 'tflitekit presets') or JSON file.")]
+Labels = Annotated[Path | None, typer.Option("--labels", help="Class names in output order: one a line, or JSON.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Evaluate on a seeded, class-balanced sample.")]
+Metric = Annotated[str | None, typer.Option("--metric", help="Metric of your own: module:function(output, label).")]
+Output = Annotated[str | None, typer.Option("--output", help="Name of the output to score; the first if not given.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of the interpreter while measuring latency.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of every sample that is drawn.")]
+CalibrationLimit = Annotated[int, typer.Option("--calibration-limit", min=1, help="Calibration samples to use.")]
+Batch = Annotated[int, typer.Option("--batch", min=1, help="Batch size fixed in the converted model.")]
+UnsafeLoad = Annotated[bool, typer.Option("--unsafe-load", help="Load Lambda layers: runs code from the file.")]
+SelectTfOps = Annotated[
+    bool,
+    typer.Option("--allow-select-tf-ops", help="Allow TensorFlow's own kernels; the app must ship the Flex delegate."),
+]
+Signature = Annotated[str | None, typer.Option("--signature", help="SavedModel signature to convert.")]
+InputShape = Annotated[
+    list[str] | None,
+    typer.Option("--input-shape", help="Shape without batch, 224,224,3 or NAME=224,224,3; repeatable."),
+]
+CustomObjects = Annotated[
+    str | None, typer.Option("--custom-objects", help="Module or .py file with the model's own layers.")
+]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, help="Processes and threads; one per core if not given.")
+]
+Timeout = Annotated[float, typer.Option("--timeout", min=1, help="Seconds after which a conversion is given up.")]
+Files = Annotated[list[Path], typer.Argument(help=".tflite files, made by the kit or not.", show_default=False)]
+Model = Annotated[str, typer.Argument(help="Keras model (.keras, .h5) or SavedModel folder.", show_default=False)]
+
+SEED = 20210
+CALIBRATION_LIMIT = 500
+TIMEOUT_S = 1800.0
+
+
+def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
+    """Turns the kit's errors and Ctrl-C into messages and exit codes."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **options: Any) -> None:
+        try:
+            code = command(*args, **options)
+        except TflitekitError as error:
+            from tflitekit.console import show_error
+
+            if options.get("as_json"):
+                print_json({"error": error.to_json()})
+            show_error(error)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            typer.echo(
+                "Stopped. Finished variants and measurements are kept; the same command continues where it was.",
+                err=True,
+            )
+            raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(code or 0)
+
+    return run
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def progress() -> Any:
+    from tflitekit.console import Bars
+
+    return Bars()
+
+
+def parse_size(text: str | None) -> int | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([kKmMgG]?)(i?)[bB]?\s*", text)
+    if not found:
+        raise UsageError(f"'{text}' is not a size.", fix="Write 200kB, 1.5MB or 98304 (kB is 1000 bytes, KiB 1024).")
+    number, prefix, binary = found.groups()
+    base = 1024 if binary else 1000
+    return int(float(number) * base ** " kmg".index(prefix.lower() or " "))
+
+
+def parse_shapes(texts: list[str] | None) -> dict[str, tuple[int, ...]]:
+    shapes = {}
+    for text in texts or ():
+        name, _, dimensions = text.rpartition("=")
+        try:
+            shape = tuple(int(part) for part in dimensions.split(","))
+        except ValueError:
+            shape = ()
+        if not shape or min(shape) < 1:
+            raise UsageError(f"'{text}' is not a shape.", fix="Write 224,224,3 or NAME=224,224,3, without the batch.")
+        shapes[name] = shape
+    return shapes
+
+
+def split_schemes(schemes: list[str] | None) -> list[str] | None:
+    """Takes ``a,b:option=value,c`` for three schemes: a part with '=' and no ':' is a further option of the one before."""
+    if schemes is None:
+        return None
+    found: list[str] = []
+    for text in schemes:
+        for index, part in enumerate(text.split(",")):
+            if index and "=" in part and ":" not in part:
+                found[-1] += f",{part}"
+            elif part.strip():
+                found.append(part.strip())
+    return found
+
+
+def convert_options(**options: Any) -> ConvertOptions:
+    from tflitekit.conversion import ConvertOptions
+
+    return ConvertOptions(**options)
