@@ -82,7 +82,7 @@ def test_unreadable_images_are_counted_and_named(variants, shapes, tmp_path):
     found = evaluate([variants / "float32.tflite"], data=data)  # 1 of 121 is below 1 %
     assert found.dataset.samples == 120
     assert "circle/broken.png" in found.dataset.skipped[0]
-    assert "skipped: 1 (circle/broken.png" in found.warnings[0]
+    assert "skipped: 1 (circle/broken.png" in found.warnings[0].message
     (data / "circle" / "broken2.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"2 of 122 samples cannot be read.*broken"):
         evaluate([variants / "float32.tflite"], data=data)
@@ -92,8 +92,8 @@ def test_wrong_preprocessing_is_noticed_and_the_right_one_found(variants, shapes
     found = evaluate([variants / "float32.tflite"], data=shapes / "test", preprocess="0-1")
     assert found.variants[0].accuracy.value < 0.5
     (warning,) = found.warnings
-    assert "no better than chance" in warning
-    assert "with --preprocess raw it reaches" in warning
+    assert "no better than chance" in str(warning)
+    assert "with --preprocess raw it reaches" in str(warning)
 
 
 def test_npz_factory_and_several_outputs(models, variants, tmp_path):
@@ -176,4 +176,4 @@ def test_a_sidecar_of_another_file_is_ignored_aloud(variants, shapes, tmp_path):
     shutil.copy(variants / "int8.tflite", tmp_path / "x.tflite")
     shutil.copy(variants / "float32.json", tmp_path / "x.json")
     (row,) = evaluate([tmp_path / "x.tflite"], data=shapes / "test", limit=9).variants
-    assert "describes another file" in row.warnings[0]
+    assert "describes another file" in row.warnings[0].message

@@ -10,7 +10,7 @@ from tflitekit.errors import TflitekitError, UsageError
 from tflitekit.evaluation import named_variants
 from tflitekit.files import hash_json, write_json
 from tflitekit.progress import Progress
-from tflitekit.results import Latency, VariantReport
+from tflitekit.results import Latency, Samples, VariantReport
 from tflitekit.statistics import percentile
 from tflitekit.targets import QUICK, BenchmarkProtocol, Run, Target, open_target
 from tflitekit.variant import Variant
@@ -135,5 +135,5 @@ def to_latency(run: Run) -> Latency:
         protocol=run.protocol,
         runtime=run.runtime,
         machine=run.machine,
-        samples_us=samples,
+        samples=Samples.of([samples]),
     )

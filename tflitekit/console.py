@@ -110,7 +110,7 @@ def show_report(report: Report) -> None:
             for other in recommendation.rejected:
                 line = Text.assemble((other.name, "bold"), ": " + "; ".join(other.reasons))
                 stdout.print(Padding(line, (0, 0, 0, 2)))
-    show_warnings([*report.warnings, *(f"{v.name}: {w}" for v in report.variants for w in v.warnings)])
+    show_warnings([*map(str, report.warnings), *(f"{v.name}: {w}" for v in report.variants for w in v.warnings)])
 
 
 def _show_failures(variants: tuple[VariantReport, ...]) -> None:

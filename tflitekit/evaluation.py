@@ -41,7 +41,7 @@ from tflitekit.metrics.regression import Regression
 from tflitekit.parallel import process_chunks
 from tflitekit.preprocessing import PRESETS, Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
-from tflitekit.results import DatasetRecord, VariantReport
+from tflitekit.results import DatasetRecord, Finding, VariantReport
 from tflitekit.runtime import Model, runtime_name
 from tflitekit.tensor import TensorSpec
 from tflitekit.variant import Variant, load_variant
@@ -66,7 +66,7 @@ class Evaluation:
     dataset: DatasetRecord
     baseline: str | None
     variants: tuple[VariantReport, ...]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Finding, ...] = ()
     cautions: tuple[str, ...] = ()
 
 
@@ -232,7 +232,10 @@ def evaluate_variants(
         sha256=fingerprint,
         skipped=tuple(skipped),
     )
-    warnings = [f"Unreadable samples that were skipped: {len(skipped)} ({', '.join(skipped[:5])})."] if skipped else []
+    warnings = []
+    if skipped:
+        text = f"Unreadable samples that were skipped: {len(skipped)} ({', '.join(skipped[:5])})."
+        warnings.append(Finding(kind="unreadable-samples", message=text, advice="Repair or remove these files."))
     doubts = _chance_warning(runs[baseline], scores[baseline], dataset, scorer, jobs) if advise and baseline else []
     cautions = ["caution: the baseline is no better than chance on these data (see the warnings)"] if doubts else []
     return Evaluation(record, baseline, rows, tuple(warnings + doubts), tuple(cautions))
@@ -488,25 +491,31 @@ def _report(
         "accuracy": figures[0],
         "other_metrics": figures[1:],
         "per_class": metric.per_class(own),
-        "warnings": (*variant.warnings, *_constant_warning(own)),
     }
     if baseline is not None:
         measured["agreement"] = metric.agreement(scores[baseline], own)
         measured["drop"] = metric.drop(scores[baseline], own, max_drop)
-    return VariantReport.of(variant, **measured)
+    row = VariantReport.of(variant, **measured)
+    return row.model_copy(update={"warnings": (*row.warnings, *_constant_warning(own))})
 
 
-def _constant_warning(scores: Scores) -> list[str]:
+def _constant_warning(scores: Scores) -> list[Finding]:
     """An output that never changes is the loudest sign of a broken conversion."""
     predicted = scores.get("predicted")
     if predicted is None or len(np.unique(scores["label"])) < 2 or len(predicted) < 20:
         return []
     if len(np.unique(predicted)) > 1:
         return []
-    return [f"The output is the class {int(predicted[0])} for every sample: the variant is broken."]
+    return [
+        Finding(
+            kind="constant-output",
+            message=f"The output is the class {int(predicted[0])} for every sample: the variant is broken.",
+            advice="Calibrate on samples with the preprocessing that the model was trained with, or try int16x8.",
+        )
+    ]
 
 
-def _chance_warning(run: _Scored, scores: Scores, dataset: Dataset, metric: Metric, jobs: int | None) -> list[str]:
+def _chance_warning(run: _Scored, scores: Scores, dataset: Dataset, metric: Metric, jobs: int | None) -> list[Finding]:
     """Where the baseline is no better than chance, says so, and tries which preset would fit the model."""
     if not isinstance(metric, Classification) or not scores["finite"].all():
         return []
@@ -518,9 +527,8 @@ def _chance_warning(run: _Scored, scores: Scores, dataset: Dataset, metric: Metr
     current = run.variant.contract.preprocessing
     text = f"The baseline's accuracy, {figure.value:.1%}, is no better than chance ({1 / classes:.1%})."
     if dataset.kind != "images":
-        return [
-            f"{text} Check that the data are scaled as in training, and that labels and outputs are in the same order."
-        ]
+        advice = "Check that the data are scaled as in training, and that labels and outputs are in the same order."
+        return [Finding(kind="chance", message=text, advice=advice)]
     best: tuple[float, str] | None = None
     few = Subset(dataset, limit=_PROBE_SAMPLES)
     for preset in PRESETS.values():
@@ -535,13 +543,13 @@ def _chance_warning(run: _Scored, scores: Scores, dataset: Dataset, metric: Metr
             if best is None or value > best[0]:
                 best = (value, preset.name)
     if best is not None and best[0] > 2 / classes and best[0] > figure.value + 0.1:
-        text += (
-            f" The preprocessing '{current.name}' is probably not the one that the model was trained with: "
+        advice = (
+            f"The preprocessing '{current.name}' is probably not the one that the model was trained with: "
             f"with --preprocess {best[1]} it reaches {best[0]:.0%} on {few.size} samples."
         )
     else:
-        text += (
-            f" Either the preprocessing '{current.name}' is not the one that it was trained with, or the labels are in "
+        advice = (
+            f"Either the preprocessing '{current.name}' is not the one that it was trained with, or the labels are in "
             "another order than its outputs (give them with --labels)."
         )
-    return [text]
+    return [Finding(kind="chance", message=text, advice=advice)]

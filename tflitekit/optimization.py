@@ -20,7 +20,7 @@ from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
 from tflitekit.recommendation import recommend
 from tflitekit.report import markdown
-from tflitekit.results import Constraints, DatasetRecord, Report, SourceRecord, VariantReport
+from tflitekit.results import Constraints, DatasetRecord, Finding, Report, SourceRecord, VariantReport
 from tflitekit.schemes import Request, available, parse_request
 from tflitekit.source import identify
 from tflitekit.targets import QUICK, Target, open_target
@@ -150,7 +150,7 @@ def _with_latency(
     for row in evaluation.variants:
         run = runs.get(row.name)
         if isinstance(run, TflitekitError):
-            note = f"Latency was not measured: {run.what}"
+            note = Finding(kind="latency-not-measured", message=f"Latency was not measured: {run.what}", advice=run.fix)
             rows.append(row.model_copy(update={"warnings": (*row.warnings, note)}))
         elif run is not None:
             rows.append(
@@ -176,21 +176,29 @@ def _report(
     target: Target,
 ) -> Report:
     source = converted.source
-    warnings = [*source.notes, *evaluation.warnings]
+    warnings = [*(Finding(kind="source", message=note) for note in source.notes), *evaluation.warnings]
     pixels = evaluation.dataset.kind == "images" or any(len(spec.shape) == 4 for spec in source.inputs)
     if preprocess is None and pixels:
         warnings.append(
-            "No preprocessing was named: 'raw' was taken, which gives the model pixels from 0 to 255 as they are. "
-            "Name the one that the model was trained with by --preprocess."
+            Finding(
+                kind="preprocessing-not-named",
+                message="No preprocessing was named: 'raw' was taken, which gives the model pixels from 0 to 255 as they are.",
+                advice="Name the one that the model was trained with by --preprocess.",
+            )
         )
     if converted.calibration_location == evaluation.dataset.location:
         warnings.append(
-            f"Calibration and evaluation use the same data ({evaluation.dataset.location}): the accuracy of calibrated "
-            "variants may look better than it is. Calibrate on other samples."
+            Finding(
+                kind="calibration-leak",
+                message=f"Calibration and evaluation use the same data ({evaluation.dataset.location}): the accuracy of "
+                "calibrated variants may look better than it is.",
+                advice="Calibrate on other samples.",
+            )
         )
     calibration = converted.calibration
     if calibration is not None and calibration.skipped:
-        warnings.append(f"{len(calibration.skipped)} unreadable calibration samples were skipped.")
+        text = f"{len(calibration.skipped)} unreadable calibration samples were skipped."
+        warnings.append(Finding(kind="unreadable-samples", message=text, advice="Repair or remove these files."))
     return Report(
         tool=tool_versions() | {"python": platform.python_version()},
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -68,11 +68,11 @@ def evaluate(
                 "dataset": found.dataset.model_dump(mode="json"),
                 "baseline": found.baseline,
                 "variants": [v.model_dump(mode="json") for v in found.variants],
-                "warnings": list(found.warnings),
+                "warnings": [w.model_dump(mode="json") for w in found.warnings],
             }
         )
     else:
-        _show_evaluation(found.variants, found.baseline, list(found.warnings))
+        _show_evaluation(found.variants, found.baseline, list(map(str, found.warnings)))
     return 1 if any(v.status == "failed" for v in found.variants) else 0
 
 

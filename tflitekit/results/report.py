@@ -1,33 +1,26 @@
-"""The report and its parts: everything that is shown anywhere is rendered from these types.
-
-Fractions are fractions (an accuracy of 0.764, a drop of 0.008); units stand in the names of all other fields.
-``docs/report-schema.md`` describes them for people.
-"""
+"""The report: everything that is shown anywhere is rendered from it. ``docs/report-schema.md`` describes it for people."""
 
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from tflitekit.contract import Contract
 from tflitekit.errors import ModelError
-from tflitekit.statistics import PairedDifference
+from tflitekit.results.accuracy import Agreement, ClassRecall, Confidence, Drop, Flips, Measured, Sequential
+from tflitekit.results.base import Finding, Part
+from tflitekit.results.latency import Latency, Profile, Sustained
+from tflitekit.results.migration import SCHEMA_VERSION, migrate
 from tflitekit.tensor import TensorSpec
 from tflitekit.variant import Variant
 
 __all__ = [
-    "SCHEMA_VERSION",
-    "Agreement",
-    "ClassRecall",
     "Constraints",
     "DatasetRecord",
-    "Drop",
-    "Latency",
-    "Measured",
+    "OpRow",
     "Recommendation",
     "Rejection",
     "Report",
@@ -36,93 +29,29 @@ __all__ = [
     "read_report",
 ]
 
-# History: 1 - first version.
-SCHEMA_VERSION = 1
+
+class OpRow(Part):
+    """Operators of one kind that compute in one type (see `tflitekit.graph.OpCount`)."""
+
+    name: str
+    version: int
+    compute: str
+    count: int
+    weight_bytes: int
 
 
-def finite(value: float) -> float | None:
-    """Returns the value, or None where JSON has no number for it."""
-    return value if math.isfinite(value) else None
+class VariantReport(Part):
+    """One row of the report; fields that could not be measured are null, and ``warnings`` or ``error`` say why.
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Measured(_Part):
-    """A metric on ``n`` samples with its 95 % interval (Wilson for proportions, Student for means).
-
-    ``low`` and ``high`` are null where one sample gives no interval.
+    Attributes:
+        hits: For classes, whether each sample was right, in the data's order: base64 of bits, eight a byte, the first
+            sample the highest bit (`numpy.unpackbits`). So two reports on the same data compare in pairs.
+        confusion: Samples by true class (rows) and answer (columns), in the order of the model's outputs; null with
+            more than 100 classes.
+        latency: The measurement that decides; further numbers of threads are in ``other_latencies``.
+        peak_memory_bytes: Highest resident set of the process above its own after a rehearsal with the same file.
+        arena_bytes: Tensor memory that the interpreter itself plans; what delegates allocate is not in it.
     """
-
-    metric: str
-    value: float
-    low: float | None
-    high: float | None
-    n: int
-
-
-class Agreement(_Part):
-    """Share of samples on which variant and baseline give the same class."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-
-class Drop(_Part):
-    """Paired difference to the baseline on the same samples; positive is worse.
-
-    ``p_value`` is McNemar's exact test for classes and the paired t-test for errors; ``low`` and ``high`` are null where
-    one sample gives no interval.
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-    p_value: float
-    n: int
-    verdict: str
-
-    @classmethod
-    def of(cls, found: PairedDifference) -> Drop:
-        """Takes over a paired difference."""
-        return cls(**(found._asdict() | {"low": finite(found.low), "high": finite(found.high)}))
-
-
-class ClassRecall(_Part):
-    """Recall of one class with its 95 % Wilson interval."""
-
-    label: str
-    value: float
-    low: float
-    high: float
-    n: int
-
-
-class Latency(_Part):
-    """One benchmark. Percentiles are derived from ``samples_us``, which are kept."""
-
-    target: str
-    threads: int
-    median_ms: float
-    p90_ms: float
-    p99_ms: float
-    mean_ms: float
-    min_ms: float
-    init_ms: float
-    first_ms: float
-    runs: int
-    warmup_runs: int
-    protocol: str
-    runtime: str
-    machine: dict[str, Any] = Field(default_factory=dict)
-    samples_us: tuple[float, ...] = ()
-
-
-class VariantReport(_Part):
-    """One row of the report; fields that could not be measured are null, and ``warnings`` or ``error`` say why."""
 
     name: str
     scheme: str | None
@@ -142,27 +71,38 @@ class VariantReport(_Part):
     per_class: tuple[ClassRecall, ...] = ()
     agreement: Agreement | None = None
     drop: Drop | None = None
+    hits: str | None = None
+    confusion: tuple[tuple[int, ...], ...] | None = None
+    confidence: Confidence | None = None
+    flips: Flips | None = None
+    sequential: Sequential | None = None
     latency: Latency | None = None
+    other_latencies: tuple[Latency, ...] = ()
+    sustained: Sustained | None = None
+    profile: Profile | None = None
     peak_memory_bytes: int | None = None
+    arena_bytes: int | None = None
+    ops: tuple[OpRow, ...] = ()
     conversion_s: float | None = None
     reused: bool = False
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
     @classmethod
     def of(cls, variant: Variant, **measured: Any) -> VariantReport:
         """Returns the row of a variant with what was measured of it."""
         contract = variant.contract
         same = ("name", "scheme", "options", "status", "error", "sha256", "size_bytes", "deflated_bytes",
-                "integer_op_fraction", "min_runtime_version", "conversion_s", "reused", "warnings")  # fmt: skip
+                "integer_op_fraction", "min_runtime_version", "conversion_s", "reused")  # fmt: skip
         fields = {name: getattr(variant, name) for name in same} | {
             "file": variant.file if variant.status == "ok" else None,
+            "warnings": tuple(Finding(kind="conversion", message=text) for text in variant.warnings),
             "inputs": contract.inputs if contract else (),
             "outputs": contract.outputs if contract else (),
         }
         return cls(**(fields | measured))
 
 
-class SourceRecord(_Part):
+class SourceRecord(Part):
     """The model that was converted, or null fields where only ``.tflite`` files were given."""
 
     location: str
@@ -173,10 +113,11 @@ class SourceRecord(_Part):
     notes: tuple[str, ...] = ()
 
 
-class DatasetRecord(_Part):
+class DatasetRecord(Part):
     """The data that accuracy was measured on, and the calibration sample.
 
-    ``sha256`` covers the samples' content and labels; it is null for factories, which cannot be recognised.
+    ``sha256`` covers the samples' content and labels; it is null for factories, which cannot be recognised. ``available`` is the
+    number of samples before ``--limit`` or an early stop, ``seed`` that of the draw.
     """
 
     location: str
@@ -185,36 +126,40 @@ class DatasetRecord(_Part):
     classes: tuple[str, ...] | None = None
     sha256: str | None = None
     skipped: tuple[str, ...] = ()
+    available: int | None = None
+    seed: int | None = None
     calibration_location: str | None = None
     calibration_samples: int | None = None
     calibration_sha256: str | None = None
 
 
-class Constraints(_Part):
+class Constraints(Part):
     """What the team can accept.
 
     Attributes:
         max_accuracy_drop: In percentage points for classes, else in the metric's unit. When not given: 1 point, or 5 % of
             the baseline's value.
+        max_class_drop: In percentage points, for the recall of each single class.
         max_size_bytes: Of the file, not deflated.
         max_latency_ms: Median on the target.
         deploy_on: 'phone' (host latency decides nothing) or 'host' (the model is meant for this machine).
     """
 
     max_accuracy_drop: float | None = None
+    max_class_drop: float | None = None
     max_size_bytes: int | None = None
     max_latency_ms: float | None = None
     deploy_on: Literal["phone", "host"] = "phone"
 
 
-class Rejection(_Part):
+class Rejection(Part):
     """Why a variant was not chosen."""
 
     name: str
     reasons: tuple[str, ...]
 
 
-class Recommendation(_Part):
+class Recommendation(Part):
     """The answer. ``chosen`` is null where nothing meets the constraints; ``nearest`` is then the least bad."""
 
     chosen: str | None
@@ -224,10 +169,10 @@ class Recommendation(_Part):
     nearest: str | None = None
 
 
-class Report(_Part):
+class Report(Part):
     """Everything that one run found."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     tool: dict[str, str]
     created: str
     machine: dict[str, Any]
@@ -238,7 +183,7 @@ class Report(_Part):
     constraints: Constraints
     variants: tuple[VariantReport, ...]
     recommendation: Recommendation | None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
     def variant(self, name: str) -> VariantReport:
         """Returns a variant by name."""
@@ -264,15 +209,20 @@ def read_report(path: str | Path) -> Report:
         raise ModelError(f"There is no report at {path}.", fix="Make one with 'tflitekit optimize'.") from error
     except ValueError as error:
         raise ModelError(f"The report {path} is not JSON: {error}.") from error
-    found = content.get("schema_version") if isinstance(content, dict) else None
-    if found != SCHEMA_VERSION:
+    if not isinstance(content, dict):
+        raise ModelError(f"The report {path} is not a JSON object.")
+    found = content.get("schema_version")
+    if found not in range(1, SCHEMA_VERSION + 1):
         raise ModelError(
-            f"The report {path} has the schema version {found}; this kit reads version {SCHEMA_VERSION}.",
+            f"The report {path} has the schema version {found}; this kit reads versions 1 to {SCHEMA_VERSION}.",
             fix="Use the version of tflitekit that wrote it, or run the job again.",
         )
     try:
-        return Report.model_validate(content)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise ModelError(f"The report {path} is malformed at {where}: {problem['msg']}.") from None
+        return Report.model_validate(migrate(content))
+    except (ValidationError, LookupError, TypeError, AttributeError) as error:
+        if isinstance(error, ValidationError):
+            problem = error.errors()[0]
+            detail = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+        else:
+            detail = f"{type(error).__name__}: {error}"
+        raise ModelError(f"The report {path} is malformed at {detail}.") from None

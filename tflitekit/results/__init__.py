@@ -1,0 +1,63 @@
+"""The report and its parts: everything that is shown anywhere is rendered from these types.
+
+Fractions are fractions (an accuracy of 0.764, a drop of 0.008); units stand in the names of all other fields.
+``docs/report-schema.md`` describes them for people.
+"""
+
+from tflitekit.results.accuracy import (
+    Agreement,
+    ClassRecall,
+    Confidence,
+    ConfidenceBin,
+    Drop,
+    Flip,
+    Flips,
+    Measured,
+    Sequential,
+)
+from tflitekit.results.base import Finding, Part, finite
+from tflitekit.results.latency import Accelerator, Latency, LatencyRatio, OpTime, Profile, Samples, Sustained
+from tflitekit.results.migration import SCHEMA_VERSION
+from tflitekit.results.report import (
+    Constraints,
+    DatasetRecord,
+    OpRow,
+    Recommendation,
+    Rejection,
+    Report,
+    SourceRecord,
+    VariantReport,
+    read_report,
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Accelerator",
+    "Agreement",
+    "ClassRecall",
+    "Confidence",
+    "ConfidenceBin",
+    "Constraints",
+    "DatasetRecord",
+    "Drop",
+    "Finding",
+    "Flip",
+    "Flips",
+    "Latency",
+    "LatencyRatio",
+    "Measured",
+    "OpRow",
+    "OpTime",
+    "Part",
+    "Profile",
+    "Recommendation",
+    "Rejection",
+    "Report",
+    "Samples",
+    "Sequential",
+    "SourceRecord",
+    "Sustained",
+    "VariantReport",
+    "finite",
+    "read_report",
+]

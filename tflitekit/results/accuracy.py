@@ -1,0 +1,143 @@
+"""What was found out about a variant's answers. Fractions are fractions: an accuracy of 0.764, a drop of 0.008."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tflitekit.results.base import Part, finite
+from tflitekit.statistics import PairedDifference
+
+__all__ = [
+    "Agreement",
+    "ClassRecall",
+    "Confidence",
+    "ConfidenceBin",
+    "Drop",
+    "Flip",
+    "Flips",
+    "Measured",
+    "Sequential",
+]
+
+
+class Measured(Part):
+    """A metric on ``n`` samples with its 95 % interval (Wilson for proportions, Student for means).
+
+    ``low`` and ``high`` are null where one sample gives no interval.
+    """
+
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+class Agreement(Part):
+    """Share of samples on which variant and baseline give the same class."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class Drop(Part):
+    """Paired difference to the baseline on the same samples; positive is worse.
+
+    ``p_value`` is McNemar's exact test for classes and the paired t-test for errors; ``low`` and ``high`` are null where
+    one sample gives no interval.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    p_value: float
+    n: int
+    verdict: str
+
+    @classmethod
+    def of(cls, found: PairedDifference) -> Drop:
+        """Takes over a paired difference."""
+        return cls(**(found._asdict() | {"low": finite(found.low), "high": finite(found.high)}))
+
+
+class ClassRecall(Part):
+    """Recall of one class with its 95 % Wilson interval, and its paired drop from the baseline's recall."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+    n: int
+    drop: Drop | None = None
+
+
+class Flip(Part):
+    """One sample that the baseline had right and the variant has wrong.
+
+    Attributes:
+        sample: Its name in the data: the file below the data folder, or the row.
+        label: The true class.
+        answer: The variant's class.
+        confidence: The variant's score for its answer, 0 to 1.
+        image: A small JPEG as base64, for data that are images; else null.
+    """
+
+    sample: str
+    label: str
+    answer: str
+    confidence: float | None = None
+    image: str | None = None
+
+
+class Flips(Part):
+    """Samples on which right and wrong changed against the baseline, with the variant's most confident losses."""
+
+    lost: int
+    won: int
+    examples: tuple[Flip, ...] = ()
+
+
+class ConfidenceBin(Part):
+    """Samples whose highest score lies in one range: their mean score, the share that is right, and how many."""
+
+    low: float
+    high: float
+    confidence: float
+    accuracy: float
+    n: int
+
+
+class Confidence(Part):
+    """How far scores can be trusted as probabilities: apps set thresholds on them.
+
+    Attributes:
+        ece: Expected calibration error, the mean of |accuracy - confidence| over bins, weighted by samples
+            (M. P. Naeini et al., 'Obtaining well calibrated probabilities using Bayesian binning', AAAI 2015).
+        low: 95 % bootstrap interval of ``ece`` over samples.
+    """
+
+    ece: float
+    low: float
+    high: float
+    mean_confidence: float
+    bins: tuple[ConfidenceBin, ...] = ()
+
+
+class Sequential(Part):
+    """The decision of an evaluation that looked repeatedly and stopped when it was certain.
+
+    Attributes:
+        decision: Whether the drop on all data lies below the limit ('meets'), above ('breaks'), or was not decided
+            before the data ended ('undecided').
+        low: Interval of the drop on all data that holds at all looks together, with ``1 - alpha``.
+        decided_at: Samples after which it was decided; null if undecided.
+    """
+
+    decision: Literal["meets", "breaks", "undecided"]
+    limit: float
+    low: float
+    high: float
+    alpha: float
+    decided_at: int | None

@@ -1,0 +1,178 @@
+"""What was found out about a variant's speed. Units stand in the names."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from tflitekit.results.base import Finding, Part
+
+__all__ = [
+    "Accelerator",
+    "Latency",
+    "LatencyRatio",
+    "OpTime",
+    "Profile",
+    "Samples",
+    "Sustained",
+]
+
+MOST_KEPT = 20_000
+
+
+class Samples(Part):
+    """Raw samples of one benchmark, in the order in which they were taken.
+
+    Attributes:
+        data: Base64 of little-endian float32 microseconds.
+        round_sizes: How many of them belong to each round.
+        kept_every: 1 where all are kept; k where a long benchmark kept each k-th.
+    """
+
+    data: str
+    round_sizes: tuple[int, ...]
+    kept_every: int = 1
+
+    @classmethod
+    def of(cls, rounds: Sequence[Sequence[float]]) -> Samples:
+        """Packs microseconds by round; keeps about 20,000 of more."""
+        stride = -(-sum(map(len, rounds)) // MOST_KEPT) or 1
+        kept = [np.asarray(part, "<f4")[::stride] for part in rounds]
+        data = np.concatenate(kept) if kept else np.zeros(0, "<f4")
+        return cls(
+            data=base64.b64encode(data.tobytes()).decode(),
+            round_sizes=tuple(len(part) for part in kept),
+            kept_every=stride,
+        )
+
+    def rounds(self) -> list[NDArray[np.float64]]:
+        """Returns the microseconds of each round."""
+        flat = np.frombuffer(base64.b64decode(self.data), "<f4").astype(np.float64)
+        return np.split(flat, np.cumsum(self.round_sizes)[:-1]) if self.round_sizes else []
+
+
+class Accelerator(Part):
+    """What was asked to run the model, and what did.
+
+    Attributes:
+        delegated_nodes: Operators that the delegate took, of ``nodes``, in ``partitions`` pieces; null where the
+            runtime does not tell.
+    """
+
+    requested: str
+    actual: str
+    nodes: int | None = None
+    delegated_nodes: int | None = None
+    partitions: int | None = None
+
+
+class LatencyRatio(Part):
+    """Time relative to the baseline's, paired by round: below 1 is faster.
+
+    ``low`` and ``high`` are the 95 % bootstrap interval over rounds.
+    """
+
+    baseline: str
+    value: float
+    low: float
+    high: float
+    verdict: Literal["faster", "slower", "tie"]
+
+
+class Latency(Part):
+    """One benchmark on one target. All figures but ``init_ms`` and ``first_ms`` are of the steady state.
+
+    Attributes:
+        statistic: The figure that decides under this protocol: 'median', 'p90' or 'throughput'.
+        median_low_ms: 95 % bootstrap interval of the median over rounds; null with fewer than two rounds.
+        throughput_per_s: Inferences a second of each window, where the protocol counts windows.
+        stopped_by: Why measuring ended: 'precision' (every interval narrow enough), 'budget' (time is up),
+            'protocol' (what it prescribes was taken).
+        first_ms: First `invoke()` after loading.
+        input_us: Median time to store and quantize the inputs; null where not measured. Not part of the others.
+        output_us: Median time to fetch and dequantize the outputs.
+        harness_us: What the kit's own loop adds to each measured `invoke()`.
+        ratio: Against the baseline's, in the same rounds.
+    """
+
+    target: str
+    threads: int
+    protocol: str
+    statistic: Literal["median", "p90", "throughput"] = "median"
+    median_ms: float
+    median_low_ms: float | None = None
+    median_high_ms: float | None = None
+    p90_ms: float
+    p99_ms: float
+    mean_ms: float
+    min_ms: float
+    throughput_per_s: tuple[float, ...] = ()
+    init_ms: float
+    first_ms: float
+    input_us: float | None = None
+    output_us: float | None = None
+    harness_us: float | None = None
+    runs: int
+    rounds: int = 1
+    warmup_runs: int
+    stopped_by: Literal["precision", "budget", "protocol"] = "protocol"
+    runtime: str
+    machine: dict[str, Any] = Field(default_factory=dict)
+    accelerator: Accelerator | None = None
+    samples: Samples | None = None
+    ratio: LatencyRatio | None = None
+    warnings: tuple[Finding, ...] = ()
+
+
+class OpTime(Part):
+    """Time of one operator in one inference.
+
+    Attributes:
+        index: Position in the file's graph.
+        layer: The user's layer, as far as the converter kept its name.
+        share: Of the sum over all operators.
+    """
+
+    index: int
+    op: str
+    layer: str
+    time_us: float
+    share: float
+
+
+class Profile(Part):
+    """Where the time goes.
+
+    Attributes:
+        method: How the times were taken, in a sentence.
+        whole_us: Median of a whole inference in the same session, without profiling.
+        sum_us: Sum of ``ops``.
+    """
+
+    method: str
+    whole_us: float
+    sum_us: float
+    ops: tuple[OpTime, ...]
+
+
+class Sustained(Part):
+    """Latency over minutes of uninterrupted load.
+
+    Attributes:
+        times_s: Middle of each window since the start.
+        median_ms: Median of each window.
+        start_ms: Median of the first tenth; ``end_ms`` of the last.
+        change: ``end_ms / start_ms``; above 1 the target slowed down.
+    """
+
+    minutes: float
+    times_s: tuple[float, ...]
+    median_ms: tuple[float, ...]
+    start_ms: float
+    end_ms: float
+    change: float
