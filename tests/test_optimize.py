@@ -61,7 +61,7 @@ def test_report_has_what_is_promised(finished):
     written = json.loads((out / "report.json").read_text())
     assert written == printed
     assert set(written) >= REPORT
-    assert written["schema_version"] == 1
+    assert written["schema_version"] == 2
     assert [v["name"] for v in written["variants"]] == [
         "float32", "float16", "dynamic_range", "int8", "int8_float_fallback", "int16x8",
     ]  # fmt: skip
