@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tflitekit.results import Report, VariantReport
+    from tflitekit.results import Agreement, Confidence, Drop, Latency, LatencyRatio, Measured, Report, VariantReport
 
-__all__ = ["accuracy", "drop", "integer_ops", "milliseconds", "row", "size"]
+__all__ = [
+    "COLUMNS",
+    "MEDIUM",
+    "NARROW",
+    "accuracy",
+    "between",
+    "change",
+    "drop",
+    "integer_ops",
+    "interval",
+    "is_share",
+    "latency",
+    "latency_interval",
+    "listed",
+    "measured",
+    "metric_name",
+    "milliseconds",
+    "per_second",
+    "ratio",
+    "ratio_interval",
+    "row",
+    "shape",
+    "share",
+    "signed",
+    "size",
+]
 
-COLUMNS = ("Variant", "Size", "Deflated", "Accuracy", "Change", "p50 ms", "p90 ms", "Memory", "Integer ops")
-NARROW = ("Variant", "Size", "Accuracy", "Change", "p50 ms")
+COLUMNS = (
+    "Variant", "Size", "Deflated", "Accuracy", "Change", "Median ms", "95 % interval", "Speed", "p90 ms", "Memory",
+    "Integer ops",
+)  # fmt: skip
+MEDIUM = ("Variant", "Size", "Accuracy", "Change", "Median ms", "Speed", "p90 ms", "Memory", "Integer ops")
+"""The columns that fit a terminal of 120 characters."""
+NARROW = ("Variant", "Size", "Accuracy", "Change", "Median ms")
 """The columns that fit a terminal of 80 characters."""
 
 
@@ -26,7 +58,55 @@ def size(value: int | None) -> str:
 
 def milliseconds(value: float) -> str:
     """Returns a time with three significant digits."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:.0f}" if value >= 99.95 else f"{value:#.3g}"
+
+
+def signed(value: float, digits: int) -> str:
+    """Returns a difference with its sign (a true minus); what rounds to zero has none."""
+    rounded = round(value, digits)
+    return f"{rounded:+.{digits}f}".replace("-", "−") if rounded else f"{0:.{digits}f}"
+
+
+def metric_name(metric: str) -> str:
+    """Returns a metric's name for people."""
+    return {"top1": "Top-1 accuracy", "top5": "Top-5 accuracy", "mae": "MAE", "rmse": "RMSE"}.get(metric, metric)
+
+
+def per_second(values: Sequence[float]) -> str:
+    """Returns the median of throughputs."""
+    return f"{median(values):,.4g}/s" if values else "–"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Returns 'a, b and c'."""
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])
+
+
+def shape(values: Sequence[int]) -> str:
+    """Returns a tensor's shape; ? is a dimension that is not fixed."""
+    return " × ".join("?" if value < 0 else str(value) for value in values) or "scalar"
+
+
+def between(low: Any, high: Any, show: Any = str) -> str:
+    """Returns 'low to high', or nothing where there is no interval."""
+    return "" if low is None or high is None else f"{show(low)} to {show(high)}"
+
+
+def is_share(metric: str) -> bool:
+    """Tells whether a metric is a share of samples, shown in percent."""
+    return metric in ("top1", "top5")
+
+
+def share(value: float, digits: int = 1) -> str:
+    """Returns a share in percent."""
+    return f"{value * 100:.{digits}f}%"
+
+
+def measured(found: Measured | None) -> str:
+    """Returns a metric's value, without its name."""
+    if found is None:
+        return "–"
+    return share(found.value, 2) if is_share(found.metric) else f"{found.value:.4g}"
 
 
 def accuracy(variant: VariantReport) -> str:
@@ -37,9 +117,14 @@ def accuracy(variant: VariantReport) -> str:
     if found.low is None or found.high is None:
         return f"{found.metric} {found.value:.4g}"
     half = (found.high - found.low) / 2
-    if found.metric in ("top1", "top5"):
+    if is_share(found.metric):
         return f"{found.value:.2%} ±{half * 100:.1f}"
     return f"{found.metric} {found.value:.4g} ±{half:.2g}"
+
+
+def change(found: Drop, metric: str) -> str:
+    """Returns the difference to the baseline as it is added to its value: for shares, negative is worse."""
+    return f"{signed(-found.value * 100, 2)} points" if is_share(metric) else f"{found.value:+.3g}"
 
 
 def drop(variant: VariantReport, baseline: str | None) -> str:
@@ -47,6 +132,39 @@ def drop(variant: VariantReport, baseline: str | None) -> str:
     if variant.name == baseline:
         return "baseline"
     return variant.drop.verdict if variant.drop else "–"
+
+
+def interval(found: Measured | Drop | Agreement | Confidence, *, percent: bool) -> str:
+    """Returns the bounds of an interval."""
+    return between(found.low, found.high, lambda value: f"{value * 100:.1f}" if percent else f"{value:.3g}")
+
+
+def latency(found: Latency | None) -> str:
+    """Returns the figure that decides under the protocol, with its unit."""
+    if found is None:
+        return "–"
+    if found.statistic == "throughput" and found.throughput_per_s:
+        return per_second(found.throughput_per_s)
+    return f"{milliseconds(found.p90_ms if found.statistic == 'p90' else found.median_ms)} ms"
+
+
+def latency_interval(found: Latency | None) -> str:
+    """Returns the 95 % interval of the median."""
+    return between(found.median_low_ms, found.median_high_ms, milliseconds) if found else ""
+
+
+def ratio(found: LatencyRatio | None) -> str:
+    """Returns the verdict on the speed with its factor: '3.1× faster'."""
+    if found is None:
+        return "–"
+    factor = found.value if found.verdict == "slower" else 1 / found.value
+    return "tie" if found.verdict == "tie" else f"{factor:.3g}× {found.verdict}"
+
+
+def ratio_interval(found: LatencyRatio) -> str:
+    """Returns the interval of the factor that `ratio` shows."""
+    bounds = (1 / found.high, 1 / found.low) if found.verdict == "faster" else (found.low, found.high)
+    return between(*bounds, lambda value: f"{value:.3g}")
 
 
 def integer_ops(variant: VariantReport) -> str:
@@ -58,14 +176,18 @@ def row(variant: VariantReport, report: Report) -> tuple[str, ...]:
     """Returns one row of the table, in the order of `COLUMNS`."""
     if variant.status != "ok":
         return (variant.name, variant.status, *["–"] * (len(COLUMNS) - 2))
+    found = variant.latency
+    is_baseline = variant.name == report.baseline and found is not None
     return (
         variant.name,
         size(variant.size_bytes),
         size(variant.deflated_bytes),
         accuracy(variant),
         drop(variant, report.baseline),
-        milliseconds(variant.latency.median_ms) if variant.latency else "–",
-        milliseconds(variant.latency.p90_ms) if variant.latency else "–",
+        milliseconds(found.median_ms) if found else "–",
+        latency_interval(found) or "–",
+        "baseline" if is_baseline else ratio(found.ratio if found else None),
+        milliseconds(found.p90_ms) if found else "–",
         size(variant.peak_memory_bytes),
         integer_ops(variant),
     )
