@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tflitekit.errors import UsageError
+from tflitekit.errors import UsageError, disk_errors
 from tflitekit.files import write_whole
 from tflitekit.results import Report
 
@@ -15,21 +15,27 @@ FORMATS = ("html", "md", "csv")
 
 
 def write_all(report: Report, out: Path, formats: Iterable[str] = FORMATS) -> list[Path]:
-    """Writes ``report.html``, ``report.md`` and ``report.csv``, or those of them that are asked for.
+    """Writes ``report.html``, ``report.md`` and ``report.csv`` into a folder, or those of them that are asked for.
 
     Returns:
         The files, in the order of ``formats``.
+
+    Raises:
+        UsageError: A format that does not exist.
     """
+    renderers = {name: _renderer(name) for name in formats}
+    with disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
     written = []
-    for name in formats:
+    for name, render in renderers.items():
         path = out / f"report.{name}"
         # Names of files that are not UTF-8 hold lone surrogates, which no encoding can write.
-        write_whole(path, _render(report, name).encode("utf-8", "replace").decode("utf-8"))
+        write_whole(path, render(report).encode("utf-8", "replace").decode("utf-8"))
         written.append(path)
     return written
 
 
-def _render(report: Report, name: str) -> str:
+def _renderer(name: str) -> Callable[[Report], str]:
     if name == "html":
         from tflitekit.report.html import render
     elif name == "md":
@@ -38,4 +44,4 @@ def _render(report: Report, name: str) -> str:
         from tflitekit.report.spreadsheet import render
     else:
         raise UsageError(f"There is no report format '{name}'.", fix=f"Choose of: {', '.join(FORMATS)}, all.")
-    return render(report)
+    return render

@@ -6,18 +6,19 @@ import csv
 import io
 from typing import Any
 
-from tflitekit.results import Latency, Report, VariantReport
+from tflitekit.results import ClassRecall, Part, Report, VariantReport
 
 __all__ = ["render"]
 
 
 def render(report: Report) -> str:
-    """Returns comma-separated values (RFC 4180) with a header; fractions are fractions, units stand in the names.
+    """Returns comma-separated values (RFC 4180): always the same columns, then one for each further metric.
 
-    Text that a spreadsheet would take for a formula gets an apostrophe before it, as OWASP advises ('CSV Injection').
+    Fractions are fractions, units stand in the names. Text that a spreadsheet would take for a formula gets an apostrophe
+    before it, as OWASP advises ('CSV Injection').
     """
     rows = [_row(variant, report) for variant in report.variants]
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = dict.fromkeys(name for row in rows for name in row)
     file = io.StringIO()
     writer = csv.DictWriter(file, names, lineterminator="\r\n")
     writer.writeheader()
@@ -27,8 +28,11 @@ def render(report: Report) -> str:
 
 
 def _row(variant: VariantReport, report: Report) -> dict[str, Any]:
-    answer = report.recommendation
-    row: dict[str, Any] = {
+    answer, found = report.recommendation, variant.accuracy
+    drop, latency = variant.drop, variant.latency
+    ratio = latency.ratio if latency else None
+    worst = max((entry for entry in variant.per_class if entry.drop), key=_class_drop, default=None)
+    return {
         "variant": variant.name,
         "scheme": variant.scheme,
         "status": variant.status,
@@ -36,46 +40,31 @@ def _row(variant: VariantReport, report: Report) -> dict[str, Any]:
         "baseline": "yes" if report.baseline == variant.name else "no",
         "file": variant.file,
         "sha256": variant.sha256,
-        "size_bytes": variant.size_bytes,
-        "deflated_bytes": variant.deflated_bytes,
-        "integer_op_fraction": variant.integer_op_fraction,
-        "min_runtime_version": variant.min_runtime_version,
+        **_fields(variant, "", "size_bytes", "deflated_bytes", "integer_op_fraction", "min_runtime_version"),
+        **_fields(found, "", "metric"),
+        **_fields(found, "accuracy_", "value", "low", "high", "n"),
+        **_fields(drop, "drop_", "value", "low", "high", "p_value", "verdict"),
+        **_fields(variant.agreement, "agreement_", "value"),
+        **_fields(variant.flips, "flips_", "lost", "won"),
+        **_fields(variant.confidence, "calibration_error_", "ece", "low", "high"),
+        "worst_class": worst.label if worst else None,
+        "worst_class_drop": _class_drop(worst) if worst else None,
+        **_fields(latency, "", "target", "threads", "protocol", "statistic", "runs", "init_ms", "first_ms"),
+        **_fields(latency, "", "median_ms", "median_low_ms", "median_high_ms", "p90_ms", "p99_ms", "mean_ms", "min_ms"),
+        **_fields(ratio, "latency_ratio_", "value", "low", "high", "verdict"),
+        **_fields(variant, "", "peak_memory_bytes", "arena_bytes"),
+        "warnings": len(variant.warnings) + (len(latency.warnings) if latency else 0),
+        "error": variant.error,
+        **{other.metric: other.value for other in variant.other_metrics},
     }
-    found = variant.accuracy
-    if found is not None:
-        row |= {"metric": found.metric, "value": found.value, "value_low": found.low, "value_high": found.high}
-        row |= {"samples": found.n}
-    for other in variant.other_metrics:
-        row[other.metric] = other.value
-    if variant.drop is not None:
-        row |= {"drop": variant.drop.value, "drop_low": variant.drop.low, "drop_high": variant.drop.high}
-        row |= {"drop_p_value": variant.drop.p_value, "drop_verdict": variant.drop.verdict}
-    if variant.agreement is not None:
-        row["agreement"] = variant.agreement.value
-    if variant.flips is not None:
-        row |= {"lost": variant.flips.lost, "won": variant.flips.won}
-    if variant.confidence is not None:
-        row["expected_calibration_error"] = variant.confidence.ece
-    losses = [entry for entry in variant.per_class if entry.drop is not None]
-    if losses:
-        worst = max(losses, key=lambda entry: entry.drop.value if entry.drop else 0.0)
-        row |= {"worst_class": worst.label, "worst_class_drop": worst.drop.value if worst.drop else None}
-    if variant.latency is not None:
-        row |= _latency(variant.latency)
-    row |= {"peak_memory_bytes": variant.peak_memory_bytes, "arena_bytes": variant.arena_bytes}
-    row |= {"warnings": len(variant.warnings), "error": variant.error}
-    return row
 
 
-def _latency(found: Latency) -> dict[str, Any]:
-    row: dict[str, Any] = {"target": found.target, "threads": found.threads, "protocol": found.protocol}
-    row |= {f"latency_{name}": getattr(found, name) for name in ("median_ms", "median_low_ms", "median_high_ms")}
-    row |= {f"latency_{name}": getattr(found, name) for name in ("p90_ms", "p99_ms", "mean_ms", "min_ms")}
-    row |= {"init_ms": found.init_ms, "first_ms": found.first_ms, "runs": found.runs}
-    if found.ratio is not None:
-        row |= {"latency_ratio": found.ratio.value, "latency_ratio_low": found.ratio.low}
-        row |= {"latency_ratio_high": found.ratio.high, "latency_verdict": found.ratio.verdict}
-    return row
+def _fields(part: Part | None, prefix: str, *names: str) -> dict[str, Any]:
+    return {prefix + name: getattr(part, name, None) for name in names}
+
+
+def _class_drop(entry: ClassRecall) -> float:
+    return entry.drop.value if entry.drop else 0.0
 
 
 def _plain(value: Any) -> Any:

@@ -16,6 +16,7 @@ __all__ = [
     "higher_is_better",
     "latency_is_of_host",
     "model_name",
+    "ordered_classes",
     "pareto_front",
     "reference",
     "subject",
@@ -125,3 +126,15 @@ def class_losses(row: VariantReport, base: VariantReport) -> list[ClassLoss]:
         if entry.label in before
     ]
     return sorted(found, key=lambda item: -item.loss)
+
+
+def ordered_classes(report: Report) -> list[str]:
+    """Returns the classes, the `subject`'s largest loss first, or the lowest recall where there is no loss to speak of."""
+    row, base = subject(report), reference(report)
+    if row is None or not row.per_class:
+        row = next((other for other in report.variants if other.per_class), None)
+    if row is None:
+        return []
+    if base is not None and base.per_class and base.name != row.name:
+        return [loss.entry.label for loss in class_losses(row, base)]
+    return [entry.label for entry in sorted(row.per_class, key=lambda entry: entry.value)]

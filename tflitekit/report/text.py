@@ -34,6 +34,7 @@ __all__ = [
     "share",
     "signed",
     "size",
+    "table",
 ]
 
 COLUMNS = (
@@ -191,3 +192,10 @@ def row(variant: VariantReport, report: Report) -> tuple[str, ...]:
         size(variant.peak_memory_bytes),
         integer_ops(variant),
     )
+
+
+def table(report: Report, columns: Sequence[str] = COLUMNS) -> tuple[list[str], list[list[str]]]:
+    """Returns those of the columns that have something to show, and the rows of all variants."""
+    rows = [dict(zip(COLUMNS, row(variant, report), strict=True)) for variant in report.variants]
+    used = [name for name in columns if any(cells[name] not in ("–", "baseline") for cells in rows)]
+    return used, [[cells[name] for name in used] for cells in rows]

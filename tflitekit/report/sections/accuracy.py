@@ -11,7 +11,7 @@ from tflitekit.report.blocks import NOTHING, Cell, Choice, Column, Figure, Galle
 from tflitekit.report.plots import Spec, class_recall, confusion, confusion_change, reliability
 from tflitekit.report.sections import View, named
 from tflitekit.report.sections.overview import accuracy_cell, change_cell
-from tflitekit.report.summary import class_losses
+from tflitekit.report.summary import class_losses, ordered_classes
 from tflitekit.results import Flip, Measured, VariantReport
 
 __all__ = ["accuracy", "classes"]
@@ -199,11 +199,7 @@ def _recalls(view: View) -> Table | None:
     shown = [row for row in view.able if row.per_class]
     if not shown:
         return None
-    main = view.subject if view.subject and view.subject.per_class else shown[-1]
-    if view.base and view.base.per_class and not view.is_base(main):
-        labels = [loss.entry.label for loss in class_losses(main, view.base)]
-    else:
-        labels = [entry.label for entry in sorted(main.per_class, key=lambda entry: entry.value)]
+    labels = ordered_classes(view.report)
     recalls = {row.name: {entry.label: entry for entry in row.per_class} for row in shown}
     rows = []
     for label in labels[:_MOST_LISTED_CLASSES]:
@@ -216,7 +212,7 @@ def _recalls(view: View) -> Table | None:
             certain = entry.drop is not None and entry.drop.low is not None and entry.drop.low > 0
             note = f"{text.signed(-entry.drop.value * 100, 1)} points" if entry.drop else text.interval(entry, percent=True)
             cells.append(Cell(text.share(entry.value), entry.value, note, "bad" if certain else ""))
-        n = recalls[main.name][label].n
+        n = next(found[label].n for found in recalls.values() if label in found)
         rows.append((Cell(label), Cell(f"{n:,}", n), *cells))
     rest = len(labels) - len(rows)
     columns = (Column("Class", numeric=False), Column("Samples"), *(Column(row.name) for row in shown))
