@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tflitekit.results import Report, VariantReport
+    from tflitekit.results import Latency, Report, VariantReport
 
-__all__ = ["accuracy", "drop", "integer_ops", "milliseconds", "row", "size"]
+__all__ = ["accuracy", "against", "drop", "integer_ops", "milliseconds", "precision", "row", "size"]
 
 COLUMNS = ("Variant", "Size", "Deflated", "Accuracy", "Change", "p50 ms", "p90 ms", "Memory", "Integer ops")
 NARROW = ("Variant", "Size", "Accuracy", "Change", "p50 ms")
@@ -27,6 +27,20 @@ def size(value: int | None) -> str:
 def milliseconds(value: float) -> str:
     """Returns a time with three significant digits."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def precision(latency: Latency) -> str:
+    """Returns half the width of the median's 95 % interval, in per cent."""
+    if latency.median_low_ms is None or latency.median_high_ms is None or not latency.median_ms:
+        return "–"
+    return f"±{(latency.median_high_ms - latency.median_low_ms) / 2 / latency.median_ms:.1%}"
+
+
+def against(latency: Latency) -> str:
+    """Returns the time as a multiple of the baseline's, or 'tie' where they cannot be told apart."""
+    if latency.ratio is None:
+        return "baseline"
+    return "tie" if latency.ratio.verdict == "tie" else f"{latency.ratio.value:.3g}x"
 
 
 def accuracy(variant: VariantReport) -> str:
