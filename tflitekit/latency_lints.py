@@ -37,7 +37,7 @@ def lint_session(
     """
     if not latencies:
         return []
-    found = [*_noise(latencies, load), *_few_samples(latencies), *_disagreement(latencies)]
+    found = [*_noise(latencies, load), *_budget(latencies), *_few_samples(latencies), *_disagreement(latencies)]
     features = machine.get("kernel_features", {})
     lacking = [name for name, has in features.items() if "int8" in name and not has]
     integer = [row.name for row in rows if row.name in latencies and row.integer_op_fraction]
@@ -79,6 +79,20 @@ def _noise(latencies: Mapping[str, Latency], load: Load) -> list[Finding]:
         return found
     found.append(Finding(kind=kind, message=_sentence("While measuring, " + "; ".join(facts)), advice=advice))
     return found
+
+
+def _budget(latencies: Mapping[str, Latency]) -> list[Finding]:
+    latency = next(iter(latencies.values()))
+    if latency.stopped_by != "budget":
+        return []
+    rounds = f"{latency.rounds} round{'s' if latency.rounds > 1 else ''}"
+    return [
+        Finding(
+            kind="budget-spent",
+            message=f"The protocol {latency.protocol} ran out of time after {rounds}: the figures are less certain than it asks for.",
+            advice="Measure fewer files at once, on a quieter machine, or with --protocol mlperf-mobile.",
+        )
+    ]
 
 
 def _width(latency: Latency) -> float:

@@ -84,7 +84,7 @@ def _show(report: Report) -> None:
         "Init ms",
         "First ms",
         "p50 ms",
-        "95 % interval",
+        "± 95 %",
         "p90 ms",
         "p99 ms",
         "Against",
