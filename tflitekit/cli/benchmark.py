@@ -90,8 +90,9 @@ def _show(report: Report) -> None:
         "Against",
         "Runs",
         "Memory",
+        "Arena",
     ]
-    dropped = set() if wide else {"Init ms", "p99 ms", "Runs"} | ({"First ms"} if several else set())
+    dropped = set() if wide else {"Init ms", "p99 ms", "Runs", "Arena"} | ({"First ms"} if several else set())
     if several:
         columns.insert(1, "Threads")
     cells = []
@@ -132,7 +133,7 @@ def _cells(row: VariantReport, found: Latency, several: bool) -> tuple[str, ...]
     ms = text.milliseconds
     times = (found.init_ms, found.first_ms, found.median_ms)
     cells = [row.name, *map(ms, times), text.precision(found), ms(found.p90_ms), ms(found.p99_ms)]
-    cells += [text.against(found), f"{found.runs:,}", text.size(row.peak_memory_bytes)]
+    cells += [text.against(found), f"{found.runs:,}", text.size(row.peak_memory_bytes), text.size(row.arena_bytes)]
     if several:
         cells.insert(1, str(found.threads))
     return tuple(cells)
