@@ -1,9 +1,14 @@
 """The shared CIFAR-10 images and MLPerf Tiny models: figures in line with what plain tools give."""
 
+import json
+import statistics
+import subprocess
+import sys
+
 import pytest
 from conftest import run_json
 
-from tflitekit import convert, evaluate, read_graph
+from tflitekit import ConvertOptions, benchmark, convert, evaluate, read_graph
 
 pytestmark = [pytest.mark.convert, pytest.mark.real_data, pytest.mark.slow]
 
@@ -40,3 +45,18 @@ def test_visual_wake_words_model_converts_and_inspects(shared, tmp_path, cli):
     graph = read_graph(tmp_path / "float32.tflite")
     assert graph.inputs[0].shape == (1, 96, 96, 3)
     assert any(op.name == "DEPTHWISE_CONV_2D" for op in graph.ops)
+
+
+def test_latency_agrees_with_the_vendors_own_benchmark(shared, tmp_path):
+    # Sixteen images at once: a median of some 2 ms, because the vendor's tool prints it in steps of 10 us.
+    model = shared / "models" / "resnet8_cifar10.h5"
+    convert(model, schemes=["float32", "dynamic_range"], out=tmp_path, options=ConvertOptions(batch=16))
+    for name in ("float32", "dynamic_range"):
+        file, result, ratios = tmp_path / f"{name}.tflite", tmp_path / "vendor.json", []
+        for _ in range(3):  # alternating, so that a drift of the machine hits both
+            ours = benchmark([file]).variants[0].latency
+            command = [sys.executable, "-m", "ai_edge_litert.tools.benchmark_litert_model", f"--model={file}",
+                       "--num_runs=300", "--warmup_runs=20", f"--result_json={result}"]  # fmt: skip
+            subprocess.run(command, check=True, capture_output=True)
+            ratios.append(ours.median_ms / json.loads(result.read_text())["latency"]["median_ms"])
+        assert statistics.median(ratios) == pytest.approx(1, abs=0.05), ratios

@@ -47,7 +47,7 @@ from tflitekit.tensor import TensorSpec
 from tflitekit.variant import Variant, load_variant
 from tflitekit.workers import run_alone
 
-__all__ = ["Evaluation", "evaluate", "evaluate_variants", "named_variants", "probe"]
+__all__ = ["Evaluation", "choose_baseline", "evaluate", "evaluate_variants", "named_variants", "probe"]
 
 _CHUNK = 16
 _PROBE_SAMPLES = 200
@@ -109,7 +109,7 @@ def evaluate(
     first = variants[0].contract
     assert first is not None
     dataset = open_dataset(data, labels=names or first.labels, limit=limit, seed=seed)
-    chosen = _choose_baseline(variants, files, baseline)
+    chosen = choose_baseline(variants, files, baseline)
     return evaluate_variants(
         variants, dataset, metric=metric, output=output, baseline=chosen, jobs=jobs, progress=progress or Progress()
     )
@@ -137,7 +137,12 @@ def named_variants(
     return named
 
 
-def _choose_baseline(variants: Sequence[Variant], files: Sequence[str | Path], wanted: str | Path | None) -> str:
+def choose_baseline(variants: Sequence[Variant], files: Sequence[str | Path], wanted: str | Path | None) -> str:
+    """Returns the variant that others are compared with: the one wanted, else float32, else the first.
+
+    Raises:
+        UsageError: The one wanted is not among the files.
+    """
     if wanted is not None:
         for variant, path in zip(variants, files, strict=True):
             if Path(path) == Path(wanted) or variant.name == str(wanted):

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tflitekit.benchmarking import measure_variants, to_latency
+from tflitekit.benchmarking import Benchmark, measure_variants, parse_threads
 from tflitekit.conversion import WORK_FOLDER, ConvertOptions, ConvertResult, convert_unlocked, resolve_labels
 from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
-from tflitekit.errors import CheckFailedError, TflitekitError, UsageError
+from tflitekit.errors import CheckFailedError
 from tflitekit.evaluation import Evaluation, evaluate_variants
-from tflitekit.files import locked, write_json
+from tflitekit.files import locked
 from tflitekit.machine import describe_machine
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
@@ -23,7 +23,7 @@ from tflitekit.report import write_all
 from tflitekit.results import Constraints, DatasetRecord, Finding, Report, SourceRecord, VariantReport
 from tflitekit.schemes import Request, available, parse_request
 from tflitekit.source import identify
-from tflitekit.targets import QUICK, Target, open_target
+from tflitekit.targets import Target, open_target
 from tflitekit.variant import tool_versions
 
 __all__ = ["optimize"]
@@ -44,7 +44,9 @@ def optimize(
     metric: str | None = None,
     output: str | None = None,
     constraints: Constraints | None = None,
-    threads: int = 1,
+    threads: int | str | Sequence[int] = 1,
+    protocol: str = "quick",
+    profile: bool = False,
     options: ConvertOptions | None = None,
     seed: int = DEFAULT_SEED,
     progress: Progress | None = None,
@@ -66,7 +68,9 @@ def optimize(
         metric: ``module:function`` per sample.
         output: The output to score; the first when not given.
         constraints: What the team can accept; see `Constraints` for what holds when nothing is given.
-        threads: Of the interpreter while measuring latency.
+        threads: Of the interpreter while measuring latency; several are measured, the first decides.
+        protocol: Of the latency benchmark (see `tflitekit.targets.protocols`).
+        profile: Also find out where the time goes, by operator.
         options: How to load and convert.
         progress: Receives progress.
 
@@ -79,8 +83,7 @@ def optimize(
     progress = progress or Progress()
     constraints = constraints or Constraints()
     options = options or ConvertOptions(seed=seed)
-    if threads < 1:
-        raise UsageError(f"The number of threads must be at least 1, not {threads}.")
+    how = Benchmark(protocol=protocol, threads=parse_threads(threads), profile=profile, seed=seed)
     if isinstance(model, str | Path):
         identify(model)
     preprocessing, names = load_preprocessing(preprocess), resolve_labels(labels)
@@ -116,9 +119,10 @@ def optimize(
             max_drop=constraints.max_accuracy_drop,
             fingerprint=fingerprint.result(),
         )
-        rows = _with_latency(converted, evaluation, target, threads, progress, out)
-        report = _report(converted, evaluation, rows, preprocess, constraints, target)
-        write_json(out / "report.json", report.to_json())
+        rows, doubts = measure_variants(
+            evaluation.variants, converted.variants, target, how, BASELINE, progress, cache=out / WORK_FOLDER
+        )
+        report = _report(converted, evaluation, rows, preprocess, constraints, target, doubts)
         write_all(report, out)
     return report
 
@@ -140,33 +144,6 @@ def _requests(schemes: Iterable[str | Request] | None) -> list[Request]:
     return list(unique.values())
 
 
-def _with_latency(
-    converted: ConvertResult, evaluation: Evaluation, target: Target, threads: int, progress: Progress, out: Path
-) -> tuple[VariantReport, ...]:
-    runs = measure_variants(
-        converted.variants, target, threads=threads, protocol=QUICK, progress=progress, cache=out / WORK_FOLDER
-    )
-    rows = []
-    for row in evaluation.variants:
-        run = runs.get(row.name)
-        if isinstance(run, TflitekitError):
-            note = Finding(kind="latency-not-measured", message=f"Latency was not measured: {run.what}", advice=run.fix)
-            rows.append(row.model_copy(update={"warnings": (*row.warnings, note)}))
-        elif run is not None:
-            rows.append(
-                row.model_copy(
-                    update={
-                        "latency": to_latency(run),
-                        "peak_memory_bytes": run.peak_memory_bytes,
-                        "warnings": (*row.warnings, *run.warnings),
-                    }
-                )
-            )
-        else:
-            rows.append(row)
-    return tuple(rows)
-
-
 def _report(
     converted: ConvertResult,
     evaluation: Evaluation,
@@ -174,9 +151,10 @@ def _report(
     preprocess: Any,
     constraints: Constraints,
     target: Target,
+    doubts: Sequence[Finding],
 ) -> Report:
     source = converted.source
-    warnings = [*(Finding(kind="source", message=note) for note in source.notes), *evaluation.warnings]
+    warnings = [*(Finding(kind="source", message=note) for note in source.notes), *evaluation.warnings, *doubts]
     pixels = evaluation.dataset.kind == "images" or any(len(spec.shape) == 4 for spec in source.inputs)
     if preprocess is None and pixels:
         warnings.append(

@@ -6,7 +6,8 @@ SciPy is imported where it is used, because it takes most of a second.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "Interval",
     "PairedDifference",
+    "bootstrap_quantiles",
+    "bootstrap_weights",
+    "latency_verdict",
     "mean_interval",
     "paired_accuracy_drop",
     "paired_mean_increase",
@@ -180,3 +184,58 @@ def _verdict(
 def percentile(samples: ArrayLike, q: float) -> float:
     """Returns the q-th percentile (0 to 100) with linear interpolation."""
     return float(np.percentile(np.asarray(samples, dtype=np.float64), q))
+
+
+def bootstrap_weights(processes: Sequence[int], *, count: int = 1000, seed: int = 0) -> NDArray[np.int64]:
+    """Draws how often each round counts in each of ``count`` bootstrap samples.
+
+    Two levels, as the data have them: processes are drawn with replacement, then rounds within each drawn process
+    (A. C. Davison and D. V. Hinkley, 'Bootstrap Methods and their Application', 1997, section 3.8).
+
+    Args:
+        processes: For each round, the process that measured it.
+
+    Returns:
+        Shape ``(count, rounds)``. The same weights on two files that ran in the same rounds pair them.
+    """
+    generator = np.random.default_rng(seed)
+    members = [np.flatnonzero(np.asarray(processes) == process) for process in dict.fromkeys(processes)]
+    weights = np.zeros((count, len(processes)), np.int64)
+    for row, drawn in zip(weights, generator.integers(0, len(members), (count, len(members))), strict=True):
+        for process in drawn:
+            rounds = members[process]
+            np.add.at(row, rounds[generator.integers(0, len(rounds), len(rounds))], 1)
+    return weights
+
+
+def bootstrap_quantiles(
+    rounds: Sequence[NDArray[np.float64]], weights: NDArray[np.int64], q: float = 50
+) -> NDArray[np.float64]:
+    """Returns the q-th percentile (0 to 100) of all samples in each bootstrap sample.
+
+    Args:
+        rounds: Samples of each round; long rounds are thinned evenly, to about 4,000 samples in all.
+        weights: Of `bootstrap_weights`.
+
+    Returns:
+        Shape ``(count,)``.
+    """
+    stride = max(1, sum(len(part) for part in rounds) // 4000)
+    thinned = [part[::stride] for part in rounds]
+    values = np.concatenate(thinned)
+    owner = np.repeat(np.arange(len(rounds)), [len(part) for part in thinned])
+    order = np.argsort(values, kind="stable")
+    reached = weights[:, owner[order]].cumsum(axis=1)
+    first = (reached >= np.maximum(1, np.ceil(reached[:, -1:] * q / 100))).argmax(axis=1)
+    return np.asarray(values[order][first], np.float64)
+
+
+SAME_TIME = 0.01
+"""Ratios within this share of 1 are ties: the luck of memory layout alone moves a process's times by as much."""
+
+
+def latency_verdict(low: float, high: float) -> Literal["faster", "slower", "tie"]:
+    """Says whether a ratio of times with this 95 % interval lies beyond `SAME_TIME` of 1."""
+    if high < 1 - SAME_TIME:
+        return "faster"
+    return "slower" if low > 1 + SAME_TIME else "tie"

@@ -23,13 +23,13 @@ def report(
     as_json: Json = False,
 ) -> int:
     """Shows a finished report again, and writes report.html, report.md and report.csv anew from its JSON."""
-    from tflitekit.report import FORMATS, write_all
+    from tflitekit.report import FORMATS, write_views
     from tflitekit.results import read_report
 
     found = read_report(folder)
     home = out or (folder if folder.is_dir() else folder.parent)
     wanted = FORMATS if not formats or "all" in formats else tuple(dict.fromkeys(formats))
-    written = write_all(found, home, wanted)
+    written = write_views(found, home, wanted)
     if as_json:
         print_json(found.to_json())
         return 0

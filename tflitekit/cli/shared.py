@@ -38,6 +38,8 @@ __all__ = [
     "Out",
     "Output",
     "Preprocess",
+    "Profile",
+    "Protocol",
     "Schemes",
     "Seed",
     "SelectTfOps",
@@ -85,7 +87,14 @@ Labels = Annotated[Path | None, typer.Option("--labels", help="Class names in ou
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Evaluate on a seeded, class-balanced sample.")]
 Metric = Annotated[str | None, typer.Option("--metric", help="Metric of your own: module:function(output, label).")]
 Output = Annotated[str | None, typer.Option("--output", help="Name of the output to score; the first if not given.")]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of the interpreter while measuring latency.")]
+Threads = Annotated[
+    str, typer.Option("--threads", help="Threads of the interpreter while measuring latency; several as 1,2,4.")
+]
+Protocol = Annotated[
+    str,
+    typer.Option("--protocol", help="Latency benchmark: quick, benchmark-model, mlperf-mobile or mlperf-tiny."),
+]
+Profile = Annotated[bool, typer.Option("--profile", help="Also find out where the time goes, by operator.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every sample that is drawn.")]
 CalibrationLimit = Annotated[int, typer.Option("--calibration-limit", min=1, help="Calibration samples to use.")]
 Batch = Annotated[int, typer.Option("--batch", min=1, help="Batch size fixed in the converted model.")]

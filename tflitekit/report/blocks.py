@@ -84,7 +84,9 @@ class Table:
     kind: ClassVar[str] = "table"
 
     @classmethod
-    def of(cls, caption: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], **options: Any) -> Table | None:
+    def of(
+        cls, caption: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], **options: Any
+    ) -> Table | None:
         """Returns a table of the columns that have something to show, or None where nothing has."""
         used = [i for i in range(len(columns)) if i == 0 or any(row[i] != NOTHING for row in rows)]
         if not rows or len(used) < min(2, len(columns)):

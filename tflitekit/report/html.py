@@ -16,10 +16,12 @@ from markupsafe import Markup
 from tflitekit._version import __version__
 from tflitekit.report.plots import CONFIG
 from tflitekit.report.sections import View
-from tflitekit.report.sections.accuracy import accuracy, classes
+from tflitekit.report.sections.accuracy import accuracy
+from tflitekit.report.sections.classes import classes
 from tflitekit.report.sections.contents import contents
 from tflitekit.report.sections.decision import decide
-from tflitekit.report.sections.latency import latency, operators
+from tflitekit.report.sections.latency import latency
+from tflitekit.report.sections.operators import operators
 from tflitekit.report.sections.overview import tradeoffs, variants
 from tflitekit.report.sections.provenance import provenance
 from tflitekit.report.summary import grouped_warnings, model_name

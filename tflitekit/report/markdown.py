@@ -10,13 +10,13 @@ from tflitekit.report import text
 from tflitekit.report.summary import caution, grouped_warnings, model_name, ordered_classes, subject
 from tflitekit.results import Report
 
-__all__ = ["render"]
+__all__ = ["escape", "render"]
 
 _MOST_CLASSES = 10
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
 
 
-def _escape(value: Any) -> str:
+def escape(value: Any) -> str:
     """Makes text from files harmless inside Markdown: no markup, no line breaks."""
     return " ".join(str(value).split()).translate(_SPECIAL)
 
@@ -26,7 +26,7 @@ def render(report: Report) -> str:
     environment = Environment(
         loader=PackageLoader("tflitekit.report"),
         autoescape=False,
-        finalize=_escape,
+        finalize=escape,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,

@@ -53,7 +53,7 @@ def _row(variant: VariantReport, report: Report) -> dict[str, Any]:
         **_fields(latency, "", "median_ms", "median_low_ms", "median_high_ms", "p90_ms", "p99_ms", "mean_ms", "min_ms"),
         **_fields(ratio, "latency_ratio_", "value", "low", "high", "verdict"),
         **_fields(variant, "", "peak_memory_bytes", "arena_bytes"),
-        "warnings": len(variant.warnings) + (len(latency.warnings) if latency else 0),
+        "warnings": len(variant.warnings),
         "error": variant.error,
         **{other.metric: other.value for other in variant.other_metrics},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tflitekit.report import text
 from tflitekit.results import ClassRecall, Finding, Report, VariantReport
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "class_losses",
     "grouped_warnings",
     "higher_is_better",
+    "latency_conditions",
     "latency_is_of_host",
     "model_name",
     "ordered_classes",
@@ -32,11 +34,10 @@ class Warned(NamedTuple):
 
 
 def grouped_warnings(report: Report) -> list[Warned]:
-    """Returns each warning once, those about the run first; a variant's latency adds its own."""
+    """Returns each warning once, those about the run first."""
     found: dict[Finding, list[str]] = {finding: [] for finding in report.warnings}
     for row in report.variants:
-        latencies = [row.latency, *row.other_latencies]
-        for finding in [*row.warnings, *(f for latency in latencies if latency for f in latency.warnings)]:
+        for finding in row.warnings:
             names = found.setdefault(finding, [])
             if row.name not in names and finding not in report.warnings:
                 names.append(row.name)
@@ -89,13 +90,26 @@ def higher_is_better(report: Report) -> bool:
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
     """Tells of each (cost, gain) whether no other has at most its cost and at least its gain, and one of them better."""
-    return [
-        not any(c <= cost and g >= gain and (c, g) != (cost, gain) for c, g in points) for cost, gain in points
-    ]
+    return [not any(c <= cost and g >= gain and (c, g) != (cost, gain) for c, g in points) for cost, gain in points]
 
 
-def winners_disagree(rows: Sequence[VariantReport]) -> tuple[str, str] | None:
-    """Returns the fastest by median and by mean where these are two, and the intervals of their medians do not meet."""
+def latency_conditions(report: Report) -> str:
+    """Returns in a sentence where, how and with what latency was measured; nothing if it was not."""
+    found = next((row.latency for row in report.variants if row.latency), None)
+    if found is None:
+        return ""
+    statistic = {"median": "the median", "p90": "the 90th percentile", "throughput": "the throughput"}[found.statistic]
+    return (
+        f"Latency of {found.target} ({found.machine.get('cpu', 'unknown processor')}), {text.counted(found.threads, 'thread')}, "
+        f"{found.runtime}; protocol {found.protocol}, in which {statistic} decides."
+    )
+
+
+def winners_disagree(rows: Sequence[VariantReport]) -> str | None:
+    """Returns a hint where median and mean name different variants as the fastest.
+
+    No hint if the intervals of their medians meet: then nothing says that one is faster.
+    """
     timed = {row.name: row.latency for row in rows if row.latency}
     if not timed:
         return None
@@ -104,9 +118,13 @@ def winners_disagree(rows: Sequence[VariantReport]) -> tuple[str, str] | None:
     first, second = timed[by_median], timed[by_mean]
     if first.mean_ms == second.mean_ms or first.median_ms == second.median_ms:
         return None
-    if first.median_high_ms is not None and second.median_low_ms is not None:
-        return (by_median, by_mean) if first.median_high_ms < second.median_low_ms else None
-    return by_median, by_mean
+    high, low = first.median_high_ms or first.median_ms, second.median_low_ms or second.median_ms
+    if high >= low:
+        return None
+    return (
+        f"Median and mean disagree: {by_median} has the lowest median, {by_mean} the lowest mean. A few slow runs pull a mean; "
+        "look at the distributions."
+    )
 
 
 class ClassLoss(NamedTuple):
@@ -121,7 +139,9 @@ def class_losses(row: VariantReport, base: VariantReport) -> list[ClassLoss]:
     """Returns the classes that both know, the largest loss first."""
     before = {entry.label: entry for entry in base.per_class}
     found = [
-        ClassLoss(entry, before[entry.label], entry.drop.value if entry.drop else before[entry.label].value - entry.value)
+        ClassLoss(
+            entry, before[entry.label], entry.drop.value if entry.drop else before[entry.label].value - entry.value
+        )
         for entry in row.per_class
         if entry.label in before
     ]

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tflitekit.results import Agreement, Confidence, Drop, Latency, LatencyRatio, Measured, Report, VariantReport
+    from tflitekit.results import (
+        Agreement,
+        ClassRecall,
+        Confidence,
+        Drop,
+        Latency,
+        LatencyRatio,
+        Measured,
+        Report,
+        VariantReport,
+    )
 
 __all__ = [
     "COLUMNS",
     "MEDIUM",
     "NARROW",
     "accuracy",
+    "against",
     "between",
     "change",
+    "counted",
     "drop",
     "integer_ops",
     "interval",
@@ -27,10 +39,10 @@ __all__ = [
     "metric_name",
     "milliseconds",
     "per_second",
+    "precision",
     "ratio",
     "ratio_interval",
     "row",
-    "shape",
     "share",
     "signed",
     "size",
@@ -38,11 +50,11 @@ __all__ = [
 ]
 
 COLUMNS = (
-    "Variant", "Size", "Deflated", "Accuracy", "Change", "Median ms", "95 % interval", "Speed", "p90 ms", "Memory",
+    "Variant", "Size", "Deflated", "Accuracy", "Change", "Median ms", "Speed", "Throughput", "p90 ms", "Memory",
     "Integer ops",
 )  # fmt: skip
 MEDIUM = ("Variant", "Size", "Accuracy", "Change", "Median ms", "Speed", "p90 ms", "Memory", "Integer ops")
-"""The columns that fit a terminal of 120 characters."""
+"""The columns that fit a terminal of 118 characters."""
 NARROW = ("Variant", "Size", "Accuracy", "Change", "Median ms")
 """The columns that fit a terminal of 80 characters."""
 
@@ -57,9 +69,19 @@ def size(value: int | None) -> str:
     return f"{value} B"
 
 
-def milliseconds(value: float) -> str:
-    """Returns a time with three significant digits."""
-    return f"{value:.0f}" if value >= 99.95 else f"{value:#.3g}"
+def counted(number: int, noun: str) -> str:
+    """Returns '1 thread' or '2 threads'."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Returns 'a, b and c'."""
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])
+
+
+def between(low: float | None, high: float | None, show: Callable[[float], str]) -> str:
+    """Returns 'low to high', or nothing where there is no interval."""
+    return "" if low is None or high is None else f"{show(low)} to {show(high)}"
 
 
 def signed(value: float, digits: int) -> str:
@@ -68,46 +90,29 @@ def signed(value: float, digits: int) -> str:
     return f"{rounded:+.{digits}f}".replace("-", "−") if rounded else f"{0:.{digits}f}"
 
 
+def share(value: float, digits: int = 1) -> str:
+    """Returns a share in per cent."""
+    return f"{value * 100:.{digits}f}%"
+
+
+def is_share(metric: str) -> bool:
+    """Tells whether a metric is a share of samples, shown in per cent."""
+    return metric in ("top1", "top5")
+
+
 def metric_name(metric: str) -> str:
     """Returns a metric's name for people."""
     return {"top1": "Top-1 accuracy", "top5": "Top-5 accuracy", "mae": "MAE", "rmse": "RMSE"}.get(metric, metric)
 
 
-def per_second(values: Sequence[float]) -> str:
-    """Returns the median of throughputs."""
-    return f"{median(values):,.4g}/s" if values else "–"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Returns 'a, b and c'."""
-    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])
-
-
-def shape(values: Sequence[int]) -> str:
-    """Returns a tensor's shape; ? is a dimension that is not fixed."""
-    return " × ".join("?" if value < 0 else str(value) for value in values) or "scalar"
-
-
-def between(low: Any, high: Any, show: Any = str) -> str:
-    """Returns 'low to high', or nothing where there is no interval."""
-    return "" if low is None or high is None else f"{show(low)} to {show(high)}"
-
-
-def is_share(metric: str) -> bool:
-    """Tells whether a metric is a share of samples, shown in percent."""
-    return metric in ("top1", "top5")
-
-
-def share(value: float, digits: int = 1) -> str:
-    """Returns a share in percent."""
-    return f"{value * 100:.{digits}f}%"
-
-
-def measured(found: Measured | None) -> str:
+def measured(found: Measured) -> str:
     """Returns a metric's value, without its name."""
-    if found is None:
-        return "–"
     return share(found.value, 2) if is_share(found.metric) else f"{found.value:.4g}"
+
+
+def interval(found: Measured | Agreement | Confidence | ClassRecall, *, percent: bool) -> str:
+    """Returns the bounds of an interval."""
+    return between(found.low, found.high, lambda value: f"{value * 100:.1f}" if percent else f"{value:.3g}")
 
 
 def accuracy(variant: VariantReport) -> str:
@@ -135,29 +140,43 @@ def drop(variant: VariantReport, baseline: str | None) -> str:
     return variant.drop.verdict if variant.drop else "–"
 
 
-def interval(found: Measured | Drop | Agreement | Confidence, *, percent: bool) -> str:
-    """Returns the bounds of an interval."""
-    return between(found.low, found.high, lambda value: f"{value * 100:.1f}" if percent else f"{value:.3g}")
+def milliseconds(value: float) -> str:
+    """Returns a time with three significant digits."""
+    return f"{value:.0f}" if value >= 99.95 else f"{value:#.3g}"
 
 
-def latency(found: Latency | None) -> str:
-    """Returns the figure that decides under the protocol, with its unit."""
-    if found is None:
+def per_second(values: Sequence[float]) -> str:
+    """Returns the median of throughputs."""
+    return f"{median(values):,.4g}/s" if values else "–"
+
+
+def precision(latency: Latency) -> str:
+    """Returns half the width of the median's 95 % interval, in per cent."""
+    if latency.median_low_ms is None or latency.median_high_ms is None or not latency.median_ms:
         return "–"
+    return f"±{(latency.median_high_ms - latency.median_low_ms) / 2 / latency.median_ms:.1%}"
+
+
+def latency(found: Latency) -> str:
+    """Returns the figure that decides under the protocol, with its unit."""
     if found.statistic == "throughput" and found.throughput_per_s:
         return per_second(found.throughput_per_s)
-    return f"{milliseconds(found.p90_ms if found.statistic == 'p90' else found.median_ms)} ms"
+    decides = found.p90_ms if found.statistic == "p90" else found.median_ms
+    return f"{milliseconds(decides)} ms"
 
 
-def latency_interval(found: Latency | None) -> str:
+def latency_interval(found: Latency) -> str:
     """Returns the 95 % interval of the median."""
-    return between(found.median_low_ms, found.median_high_ms, milliseconds) if found else ""
+    return between(found.median_low_ms, found.median_high_ms, milliseconds)
 
 
-def ratio(found: LatencyRatio | None) -> str:
+def against(latency: Latency) -> str:
+    """Returns how much faster or slower than the baseline, or 'tie' where they cannot be told apart."""
+    return "baseline" if latency.ratio is None else ratio(latency.ratio)
+
+
+def ratio(found: LatencyRatio) -> str:
     """Returns the verdict on the speed with its factor: '3.1× faster'."""
-    if found is None:
-        return "–"
     factor = found.value if found.verdict == "slower" else 1 / found.value
     return "tie" if found.verdict == "tie" else f"{factor:.3g}× {found.verdict}"
 
@@ -177,18 +196,19 @@ def row(variant: VariantReport, report: Report) -> tuple[str, ...]:
     """Returns one row of the table, in the order of `COLUMNS`."""
     if variant.status != "ok":
         return (variant.name, variant.status, *["–"] * (len(COLUMNS) - 2))
-    found = variant.latency
-    is_baseline = variant.name == report.baseline and found is not None
+    times = ["–"] * 4
+    if found := variant.latency:
+        half = precision(found)
+        against_base = against(found) if found.ratio or variant.name == report.baseline else "–"
+        times = [milliseconds(found.median_ms) + (f" {half}" if half != "–" else ""), against_base]
+        times += [per_second(found.throughput_per_s), milliseconds(found.p90_ms)]
     return (
         variant.name,
         size(variant.size_bytes),
         size(variant.deflated_bytes),
         accuracy(variant),
         drop(variant, report.baseline),
-        milliseconds(found.median_ms) if found else "–",
-        latency_interval(found) or "–",
-        "baseline" if is_baseline else ratio(found.ratio if found else None),
-        milliseconds(found.p90_ms) if found else "–",
+        *times,
         size(variant.peak_memory_bytes),
         integer_ops(variant),
     )

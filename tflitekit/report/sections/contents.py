@@ -28,7 +28,9 @@ def _operators(view: View) -> Table | None:
             found = [op for op in row.ops if op.name == name]
             total = sum(op.weight_bytes for op in found)
             kinds = " + ".join(f"{op.count} {op.compute}" for op in found)
-            cells.append(Cell(kinds, sum(op.count for op in found), text.size(total) if total else "") if found else NOTHING)
+            cells.append(
+                Cell(kinds, sum(op.count for op in found), text.size(total) if total else "") if found else NOTHING
+            )
         rows.append((Cell(name), *cells))
     columns = (Column("Operator", numeric=False), *(Column(row.name) for row in counted))
     more = "How many, and the type that they compute in; below it the bytes of their weights."

@@ -77,13 +77,19 @@ def _tiles(view: View, row: VariantReport) -> tuple[Tile, ...]:
     if row.accuracy:
         change = change_cell(view, row)
         note = f"{change.text} ({change.note})" if change.note else change.text
-        found.append(Tile(text.metric_name(row.accuracy.metric), text.measured(row.accuracy), note if base else "", change.tone))
+        found.append(
+            Tile(text.metric_name(row.accuracy.metric), text.measured(row.accuracy), note if base else "", change.tone)
+        )
     if row.latency:
-        where = f"on {row.latency.target}, {row.latency.threads} thread{'s' if row.latency.threads > 1 else ''}"
+        where = f"on {row.latency.target}, {text.counted(row.latency.threads, 'thread')}"
         ratio = row.latency.ratio
         note = ""
         if ratio is not None:
-            note = f"a tie with {ratio.baseline}" if ratio.verdict == "tie" else f"{text.ratio(ratio)} than {ratio.baseline}"
+            note = (
+                f"a tie with {ratio.baseline}"
+                if ratio.verdict == "tie"
+                else f"{text.ratio(ratio)} than {ratio.baseline}"
+            )
         found.append(Tile(f"Latency {where}", text.latency(row.latency), note))
     if row.peak_memory_bytes is not None:
         found.append(Tile("Peak memory", text.size(row.peak_memory_bytes), "above the process's own"))

@@ -1,4 +1,4 @@
-"""Speed: distributions, ratios, threads, sustained load, and where the time goes."""
+"""Speed: distributions, ratios, threads, sustained load."""
 
 from __future__ import annotations
 
@@ -8,54 +8,41 @@ import numpy as np
 
 from tflitekit.report import text
 from tflitekit.report.blocks import NOTHING, Cell, Choice, Column, Figure, Note, Section, Table, side_by_side
-from tflitekit.report.plots import latency_distribution, latency_ratio, operator_times, sustained_load, thread_scaling
+from tflitekit.report.plots.speed import (
+    latency_distribution,
+    latency_ratio,
+    sustained_load,
+    thread_scaling,
+)
 from tflitekit.report.sections import View, named
-from tflitekit.report.summary import latency_is_of_host, winners_disagree
-from tflitekit.results import Latency, OpTime, VariantReport
+from tflitekit.report.summary import latency_conditions, latency_is_of_host, winners_disagree
+from tflitekit.results import Latency, VariantReport
 
-__all__ = ["latency", "operators"]
+__all__ = ["latency"]
 
-_MOST_OPERATORS = 15
-_MOST_OPERATOR_ROWS = 60
 _MOST_WINDOWS = 200
 
 
 def latency(view: View) -> Section:
     """Returns everything about speed but the profile."""
     timed = [row for row in view.able if row.latency]
-    title, intro = "Latency", ""
-    first = timed[0].latency if timed else None
-    if first is not None:
-        threads = f"{first.threads} thread{'s' if first.threads > 1 else ''}"
-        intro = f"Measured on {first.target} ({first.machine.get('cpu', 'unknown processor')}), {threads}, {first.runtime}, "
-        decides = {"median": "the median", "p90": "the 90th percentile", "throughput": "the throughput"}[first.statistic]
-        intro += f"protocol {first.protocol}, in which {decides} decides."
+    disagreement = winners_disagree(timed)
     blocks = (
         _host_note(view, timed),
-        _disagreement(timed),
+        None if disagreement is None else Note(disagreement, "warn"),
         *side_by_side(_distribution(view, timed), _ratios(view, timed)),
         _figures(view, timed),
         _surroundings(view, timed),
         *side_by_side(_threads(view), _sustained(view)),
     )
-    return Section("latency", title, intro, blocks if timed else ())
+    return Section("latency", "Latency", latency_conditions(view.report), blocks if timed else ())
 
 
 def _host_note(view: View, timed: list[VariantReport]) -> Note | None:
     if not timed or not latency_is_of_host(view.report):
         return None
-    return Note("Not measured on the target: figures of this host say little about a phone and decided nothing.", "warn")
-
-
-def _disagreement(timed: list[VariantReport]) -> Note | None:
-    found = winners_disagree(timed)
-    if found is None:
-        return None
-    by_median, by_mean = found
     return Note(
-        f"Median and mean disagree: {by_median} has the lowest median, {by_mean} the lowest mean. A few slow runs pull a "
-        "mean; look at the distributions below.",
-        "warn",
+        "Not measured on the target: figures of this host say little about a phone and decided nothing.", "warn"
     )
 
 
@@ -76,13 +63,16 @@ def _distribution(view: View, timed: list[VariantReport]) -> Figure | None:
             by = found.median_ms if relative else 1.0
             scaled[row.name] = samples[row.name] / by
             tip = {"title": row.name, "Median": f"{text.milliseconds(found.median_ms)} ms"}
-            tip |= {"95 % interval": text.latency_interval(found) or "none", "p99": f"{text.milliseconds(found.p99_ms)} ms"}
+            tip |= {
+                "95 % interval": text.latency_interval(found) or "none",
+                "p99": f"{text.milliseconds(found.p99_ms)} ms",
+            }
             medians.append(
                 {"variant": row.name, "median": found.median_ms / by, "label": tip["Median"], "tooltip": tip}
                 | {"low": found.median_low_ms and found.median_low_ms / by}
                 | {"high": found.median_high_ms and found.median_high_ms / by}
             )
-        told = "; ".join(f"{row.name}: median {text.latency(row.latency)}" for row in shown[:12])
+        told = "; ".join(f"{row.name}: median {text.latency(row.latency)}" for row in shown[:12] if row.latency)
         specs[str(key)] = latency_distribution(
             scaled,
             medians,
@@ -117,9 +107,7 @@ def _ratios(view: View, timed: list[VariantReport]) -> Figure | None:
     if base is None:
         return None
     told = "; ".join(f"{entry['variant']}: {entry['label']}" for entry in values[:12])
-    spec = latency_ratio(
-        values, title=f"Time relative to {base}", about=f"Time relative to {base}. {told}."
-    )
+    spec = latency_ratio(values, title=f"Time relative to {base}", about=f"Time relative to {base}. {told}.")
     caption = f"Paired by round, so a drift of the machine hits both alike. Below 1 is faster than {base}; lines are 95 % intervals."
     return Figure("latency-ratio", f"Against {base}", caption, {"": spec})
 
@@ -144,7 +132,7 @@ def _figures(view: View, timed: list[VariantReport]) -> Table | None:
         cells = [Cell(text.milliseconds(value), value) for value in times]
         cells[2] = Cell(cells[2].text, found.median_ms, text.latency_interval(found))
         throughput = found.throughput_per_s
-        rounds = f"{found.rounds} round{'s' if found.rounds > 1 else ''}, {found.stopped_by}"
+        rounds = f"{text.counted(found.rounds, 'round')}, {found.stopped_by}"
         rows.append(
             (
                 named(view, row),
@@ -182,15 +170,18 @@ def _accelerator(found: Latency) -> Cell:
         return NOTHING
     note = "" if used.delegated_nodes is None else f"{used.delegated_nodes} of {used.nodes} operators"
     if note and used.partitions is not None:
-        note += f" in {used.partitions} part{'s' if used.partitions != 1 else ''}"
+        note += f" in {text.counted(used.partitions, 'part')}"
     if used.requested != used.actual:
         return Cell(f"{used.actual}, not {used.requested}", note=note, tone="bad")
     return Cell(used.actual, note=note)
 
 
 def _threads(view: View) -> Figure | None:
-    values, rows = [], []
-    counts = sorted({f.threads for row in view.able for f in (row.latency, *row.other_latencies) if f and row.other_latencies})
+    values: list[dict[str, Any]] = []
+    rows = []
+    counts = sorted(
+        {f.threads for row in view.able for f in (row.latency, *row.other_latencies) if f and row.other_latencies}
+    )
     for row in view.able:
         by_threads = {found.threads: found for found in (row.latency, *row.other_latencies) if found}
         if len(by_threads) < 2:
@@ -204,7 +195,11 @@ def _threads(view: View) -> Figure | None:
                 | {"tooltip": tip | {"Times as fast": f"{speedup:.3g}"}}
             )
         cells = [
-            Cell(text.milliseconds(by_threads[count].median_ms), by_threads[count].median_ms, text.latency_interval(by_threads[count]))
+            Cell(
+                text.milliseconds(by_threads[count].median_ms),
+                by_threads[count].median_ms,
+                text.latency_interval(by_threads[count]),
+            )
             if count in by_threads
             else NOTHING
             for count in counts
@@ -212,7 +207,7 @@ def _threads(view: View) -> Figure | None:
         rows.append((named(view, row), *cells))
     if not values:
         return None
-    columns = (Column("Variant", numeric=False), *(Column(f"{count} thread{'s' if count > 1 else ''}, ms") for count in counts))
+    columns = (Column("Variant", numeric=False), *(Column(f"{text.counted(count, 'thread')}, ms") for count in counts))
     about = "Speed-up with more threads, by variant; the table below has the medians."
     return Figure(
         "threads",
@@ -264,60 +259,3 @@ def _sustained(view: View) -> Figure | None:
             folded="Start and end, with ranks",
         ),
     )
-
-
-def operators(view: View) -> Section:
-    """Returns where the time goes, by operator."""
-    profiled = [(row, row.profile) for row in view.able if row.profile and row.profile.ops]
-    if not profiled:
-        return Section("operators", "Where the time goes")
-    main = view.subject.name if view.subject else ""
-    selected = next((i for i, (row, _) in enumerate(profiled) if row.name == main), 0)
-    specs, tables = {}, []
-    for index, (row, profile) in enumerate(profiled):
-        slowest = sorted(profile.ops, key=lambda op: -op.time_us)
-        values = [
-            {"operator": f"{op.index}  {op.op}  {op.layer}".strip(), "time_us": op.time_us, "share": text.share(op.share)}
-            | {"tooltip": {"title": f"{op.index} {op.op}", "Layer": op.layer or "not known", "Time": f"{op.time_us:.3g} us"}}
-            for op in slowest[:_MOST_OPERATORS]
-        ]
-        told = "; ".join(f"{entry['operator']}: {entry['share']}" for entry in values[:5])
-        specs[str(index)] = operator_times(values, about=f"Slowest operators of {row.name}. {told}.")
-        tables.append(_operator_table(row, slowest))
-    sums = [
-        (
-            named(view, row),
-            Cell(f"{profile.sum_us:,.4g}", profile.sum_us),
-            Cell(f"{profile.whole_us:,.4g}", profile.whole_us),
-            Cell(text.share(profile.sum_us / profile.whole_us), profile.sum_us / profile.whole_us)
-            if profile.whole_us > 0
-            else NOTHING,
-        )
-        for row, profile in profiled
-    ]
-    heads = (Column("Variant", numeric=False), *map(Column, ("Sum of operators us", "Whole inference us", "Sum over whole")))
-    figure = Figure(
-        "profile",
-        f"The {_MOST_OPERATORS} slowest operators",
-        profiled[selected][1].method,
-        specs,
-        choices=(Choice("Variant", tuple(row.name for row, _ in profiled), selected),),
-        table=Table.of("Sum of the operators over the whole inference", heads, sums),
-    )
-    return Section("operators", "Where the time goes", blocks=(figure, *tables))
-
-
-def _operator_table(row: VariantReport, slowest: list[OpTime]) -> Table | None:
-    columns = (Column("Operator", numeric=False), Column("Layer", numeric=False), Column("Time us"), Column("Share"))
-    rows = [
-        (
-            Cell(f"{op.index} {op.op}", op.index),
-            Cell(op.layer) if op.layer else NOTHING,
-            Cell(f"{op.time_us:.3g}", op.time_us),
-            Cell(text.share(op.share), op.share),
-        )
-        for op in slowest[:_MOST_OPERATOR_ROWS]
-    ]
-    rest = slowest[_MOST_OPERATOR_ROWS:]
-    more = f"{len(rest)} more operators take {text.share(sum(op.share for op in rest))} together." if rest else ""
-    return Table.of(f"Operators of {row.name}", columns, rows, folded=f"All operators of {row.name}", more=more)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from tflitekit.report import text
 from tflitekit.report.blocks import NOTHING, Cell, Choice, Column, Figure, Section, Table
-from tflitekit.report.plots import Point, Spec, tradeoff
+from tflitekit.report.plots import Spec
+from tflitekit.report.plots.quality import Point, tradeoff
 from tflitekit.report.sections import View, named
 from tflitekit.report.summary import higher_is_better, pareto_front
 from tflitekit.results import VariantReport
@@ -189,7 +190,9 @@ def _scaled(factor: float, low: float | None, high: float | None) -> tuple[float
 
 def _points(view: View, cost: _Axis, gain: _Axis) -> list[Point]:
     found = [
-        (row, x, y) for row in view.able if (x := cost.measure(row)) is not None and (y := gain.measure(row)) is not None
+        (row, x, y)
+        for row in view.able
+        if (x := cost.measure(row)) is not None and (y := gain.measure(row)) is not None
     ]
     up = 1 if higher_is_better(view.report) else -1
     front = pareto_front([(x[0], up * y[0]) for _, x, y in found])

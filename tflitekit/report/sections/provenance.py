@@ -90,6 +90,6 @@ def _run(report: Report) -> Iterator[tuple[str, str]]:
     yield "Schema version", str(report.schema_version)
     found = next((row.latency for row in report.variants if row.latency), None)
     if found is not None:
-        yield "Latency protocol", f"{found.protocol}, {found.threads} thread{'s' if found.threads > 1 else ''}"
+        yield "Latency protocol", f"{found.protocol}, {text.counted(found.threads, 'thread')}"
         yield "Runtime", found.runtime
     yield "Deploy on", report.constraints.deploy_on
