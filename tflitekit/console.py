@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
@@ -85,7 +85,7 @@ def show_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, tit
 
 
 def show_report(report: Report) -> None:
-    """Prints the decision first, then the table, then warnings."""
+    """Prints the table, the decision with its reasons, and the warnings with what to do."""
     chosen = report.recommendation.chosen if report.recommendation else None
     shown = text.COLUMNS if stdout.width >= _WIDE else text.MEDIUM if stdout.width >= _MEDIUM else text.NARROW
     columns, rows = text.table(report, shown)
@@ -108,8 +108,7 @@ def show_report(report: Report) -> None:
             stdout.print(Text.assemble(("\nRecommended: ", "bold"), (chosen, "bold green")))
         else:
             stdout.print(Text("\nNo recommendation", style="bold red"))
-        for reason in recommendation.reasons:
-            stdout.print(Padding(Text(f"• {reason}"), (0, 0, 0, 2)))
+        _print_points([Text(reason) for reason in recommendation.reasons])
         if recommendation.rejected:
             stdout.print(Text("\nWhy not the others", style="bold"))
             for other in recommendation.rejected:
@@ -123,11 +122,20 @@ def _show_findings(found: list[Warned]) -> None:
     if not found:
         return
     stdout.print(Text("\nWarnings", style="bold yellow"))
+    points = []
     for finding, names in found:
-        about = (", ".join(names) + ": ", "bold") if names else ""
-        stdout.print(Padding(Text.assemble("• ", about, finding.message), (0, 0, 0, 2)))
-        if finding.advice:
-            stdout.print(Padding(Text(finding.advice, style="dim"), (0, 0, 0, 4)))
+        about = (f"{', '.join(names)}: ", "bold") if names else ""
+        advice = (f"\n{finding.advice}", "dim") if finding.advice else ""
+        points.append(Text.assemble(about, finding.message, advice))
+    _print_points(points)
+
+
+def _print_points(points: list[Text]) -> None:
+    """Prints a list with bullets, continued lines below the text."""
+    grid = Table.grid(padding=(0, 1))
+    for point in points:
+        grid.add_row("•", point)
+    stdout.print(Padding(grid, (0, 0, 0, 2)))
 
 
 def _show_failures(variants: tuple[VariantReport, ...]) -> None:
@@ -142,8 +150,8 @@ def _show_failures(variants: tuple[VariantReport, ...]) -> None:
 def show_warnings(warnings: list[str]) -> None:
     """Prints warnings, each once."""
     if warnings:
-        lines = [Padding(Text(f"• {warning}"), (0, 0, 0, 2)) for warning in dict.fromkeys(warnings)]
-        stdout.print(Group(Text("\nWarnings", style="bold yellow"), *lines))
+        stdout.print(Text("\nWarnings", style="bold yellow"))
+        _print_points([Text(warning) for warning in dict.fromkeys(warnings)])
 
 
 def show_graph(name: str, graph: Graph) -> None:
