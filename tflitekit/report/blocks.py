@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -125,10 +125,22 @@ class Figure:
     half: bool = False
     kind: ClassVar[str] = "figure"
 
-    @property
-    def initial(self) -> str:
-        """Key of the specification that is drawn first."""
-        return " ".join(str(choice.selected) for choice in self.choices)
+    @classmethod
+    def of_variants(
+        cls, id: str, title: str, caption: str, specs: Mapping[str, Spec], *, selected: str | None, **options: Any
+    ) -> Figure:
+        """Returns a figure with a switch between variants, if there are several.
+
+        Args:
+            specs: Specifications by the variant's name.
+            selected: The variant that is shown first; the first where it has no specification.
+        """
+        names = tuple(specs)
+        if len(names) == 1:
+            return cls(id, title, caption, {"": specs[names[0]]}, **options)
+        first = names.index(selected) if selected in names else 0
+        numbered = {str(number): spec for number, spec in enumerate(specs.values())}
+        return cls(id, title, caption, numbered, choices=(Choice("Variant", names, first),), **options)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tflitekit.report import text
-from tflitekit.report.blocks import NOTHING, Cell, Choice, Column, Figure, Section, Table
+from tflitekit.report.blocks import NOTHING, Cell, Column, Figure, Section, Table
 from tflitekit.report.plots.quality import reliability
 from tflitekit.report.sections import View, named
 from tflitekit.report.sections.overview import accuracy_cell, change_cell
@@ -105,9 +105,8 @@ def _reliability(view: View) -> Figure | None:
     if not trusted:
         return None
     others = [row for row, _ in trusted if not view.is_base(row)] or [row for row, _ in trusted]
-    selected = next((i for i, row in enumerate(others) if view.subject and row.name == view.subject.name), 0)
     specs = {}
-    for index, row in enumerate(others):
+    for row in others:
         pair = [r for r, _ in trusted if view.is_base(r) or r.name == row.name]
         values = [
             {"variant": r.name, "confidence": entry.confidence * 100, "accuracy": entry.accuracy * 100, "n": entry.n}
@@ -122,7 +121,7 @@ def _reliability(view: View) -> Figure | None:
         told = "; ".join(
             f"{r.name}: expected calibration error {c.ece * 100:.1f} points" for r, c in trusted if r in pair
         )
-        specs[str(index)] = reliability(values, view.looks, about=f"Share that is right against the score. {told}.")
+        specs[row.name] = reliability(values, view.looks, about=f"Share that is right against the score. {told}.")
     head = (Column("Scores %", numeric=False), *(Column(row.name) for row, _ in trusted))
     edges = sorted({(entry.low, entry.high) for _, found in trusted for entry in found.bins})
     rows = []
@@ -132,13 +131,13 @@ def _reliability(view: View) -> Figure | None:
             entry = next((e for e in found.bins if (e.low, e.high) == (low, high) and e.n), None)
             cells.append(Cell(text.share(entry.accuracy), entry.accuracy, f"n = {entry.n:,}") if entry else NOTHING)
         rows.append((Cell(f"{low * 100:.0f} to {high * 100:.0f}", low), *cells))
-    return Figure(
+    return Figure.of_variants(
         "reliability",
         "Can its scores be trusted?",
         "Apps set thresholds on scores. On the dashed line, answers with a score of 80 % are right in 80 % of the cases; below "
         "it the model is too sure of itself. Larger symbols stand for more samples.",
         specs,
-        choices=(Choice("Variant", tuple(row.name for row in others), selected),) if len(others) > 1 else (),
+        selected=view.subject.name if view.subject else None,
         legend=view.legend([row.name for row, _ in trusted]),
         table=Table.of("Share that is right by score", head, rows, folded="Share that is right, by score"),
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tflitekit.report import text
-from tflitekit.report.blocks import NOTHING, Cell, Choice, Column, Figure, Gallery, Section, Shot, Table, side_by_side
+from tflitekit.report.blocks import NOTHING, Cell, Column, Figure, Gallery, Section, Shot, Table, side_by_side
 from tflitekit.report.plots import Spec
 from tflitekit.report.plots.quality import class_recall, confusion, confusion_change
 from tflitekit.report.sections import View
@@ -37,9 +37,8 @@ def _worst(view: View) -> Figure | None:
     others = [row for row in view.others if row.per_class]
     if base is None or not base.per_class or not others:
         return None
-    selected = next((i for i, row in enumerate(others) if view.subject and row.name == view.subject.name), 0)
     specs = {}
-    for index, row in enumerate(others):
+    for row in others:
         losses = class_losses(row, base)[:_MOST_PLOTTED_CLASSES]
         values = []
         for loss in losses:
@@ -58,16 +57,16 @@ def _worst(view: View) -> Figure | None:
                 )
         told = "; ".join(f"{loss.entry.label}: {text.signed(-loss.loss * 100, 1)} points" for loss in losses[:5])
         about = f"Recall by class of {base.name} and {row.name}, the largest losses first. {told}."
-        specs[str(index)] = class_recall(values, [loss.entry.label for loss in losses], view.looks, about=about)
+        specs[row.name] = class_recall(values, [loss.entry.label for loss in losses], view.looks, about=about)
     total = len(base.per_class)
     shown = min(total, _MOST_PLOTTED_CLASSES)
     which = "All classes" if shown == total else f"The {shown} of {total:,} classes that lost most"
-    return Figure(
+    return Figure.of_variants(
         "classes-lost",
         "Recall by class",
         f"{which}, the largest loss first; lines are 95 % intervals.",
         specs,
-        choices=(Choice("Variant", tuple(row.name for row in others), selected),) if len(others) > 1 else (),
+        selected=view.subject.name if view.subject else None,
         legend=view.legend([base.name, *(row.name for row in others)]),
     )
 
@@ -112,31 +111,27 @@ def _matrices(view: View) -> tuple[Figure | None, Figure | None]:
     others = [row for row in view.others if row.confusion and len(row.confusion) == len(labels)]
     if not others or len(set(labels)) != len(labels):
         return None, None
-    selected = next((i for i, row in enumerate(others) if view.subject and row.name == view.subject.name), 0)
-    choice = (Choice("Variant", tuple(row.name for row in others), selected),) if len(others) > 1 else ()
-    paired = base is not None and base.confusion is not None and len(base.confusion) == len(labels)
+    selected = view.subject.name if view.subject else None
     change = None
+    paired = base is not None and base.confusion is not None and len(base.confusion) == len(labels)
     if paired and base is not None and base.confusion is not None:
-        specs, kept = {}, _most_changed(base.confusion, [row.confusion for row in others if row.confusion])
-        for index, row in enumerate(others):
-            specs[str(index)] = _change(row, base, labels, kept)
-        change = Figure(
+        kept = _most_changed(base.confusion, [row.confusion for row in others if row.confusion])
+        change = Figure.of_variants(
             "confusion-change",
             f"Change from {base.name}",
             "Samples by true class and answer. Red: more wrong answers, or fewer right ones. Green: the opposite."
             + _left_out(kept, labels),
-            specs,
-            choices=choice,
+            {row.name: _change(row, base, labels, kept) for row in others},
+            selected=selected,
         )
-    every = [*([base] if paired and base is not None else []), *others]
-    first = next(i for i, row in enumerate(every) if row is others[selected])
-    kept = _most_changed(None, [row.confusion for row in every if row.confusion])
-    return change, Figure(
+        others = [base, *others]
+    kept = _most_changed(None, [row.confusion for row in others if row.confusion])
+    return change, Figure.of_variants(
         "confusion",
         "Confusion",
-        "Share of each true class (rows) by answer (columns)." + _left_out(kept, labels),
-        {str(index): _shares(row, labels, kept) for index, row in enumerate(every)},
-        choices=(Choice("Variant", tuple(row.name for row in every), first),) if len(every) > 1 else (),
+        "Share of each true class (rows) by answer (columns), in per cent." + _left_out(kept, labels),
+        {row.name: _shares(row, labels, kept) for row in others},
+        selected=selected,
     )
 
 

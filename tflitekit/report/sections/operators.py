@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tflitekit.report import text
-from tflitekit.report.blocks import NOTHING, Cell, Choice, Column, Figure, Section, Table
+from tflitekit.report.blocks import NOTHING, Cell, Column, Figure, Section, Table
 from tflitekit.report.plots.speed import operator_times
 from tflitekit.report.sections import View, named
 from tflitekit.results import OpTime, VariantReport
@@ -19,10 +19,9 @@ def operators(view: View) -> Section:
     profiled = [(row, row.profile) for row in view.able if row.profile and row.profile.ops]
     if not profiled:
         return Section("operators", "Where the time goes")
-    main = view.subject.name if view.subject else ""
-    selected = next((i for i, (row, _) in enumerate(profiled) if row.name == main), 0)
+    selected = view.subject.name if view.subject else None
     specs, tables = {}, []
-    for index, (row, profile) in enumerate(profiled):
+    for row, profile in profiled:
         slowest = sorted(profile.ops, key=lambda op: -op.time_us)
         values = [
             {
@@ -40,7 +39,7 @@ def operators(view: View) -> Section:
             for op in slowest[:_MOST_OPERATORS]
         ]
         told = "; ".join(f"{entry['operator']}: {entry['share']}" for entry in values[:5])
-        specs[str(index)] = operator_times(values, about=f"Slowest operators of {row.name}. {told}.")
+        specs[row.name] = operator_times(values, about=f"Slowest operators of {row.name}. {told}.")
         tables.append(_operator_table(row, slowest))
     sums = [
         (
@@ -57,12 +56,12 @@ def operators(view: View) -> Section:
         Column("Variant", numeric=False),
         *map(Column, ("Sum of operators us", "Whole inference us", "Sum over whole")),
     )
-    figure = Figure(
+    figure = Figure.of_variants(
         "profile",
         f"The {_MOST_OPERATORS} slowest operators",
-        profiled[selected][1].method,
+        profiled[0][1].method,
         specs,
-        choices=(Choice("Variant", tuple(row.name for row, _ in profiled), selected),),
+        selected=selected,
         table=Table.of("Sum of the operators over the whole inference", heads, sums),
     )
     return Section("operators", "Where the time goes", blocks=(figure, *tables))

@@ -223,5 +223,5 @@ def _known(measured: _Triple) -> tuple[float, float] | None:
 
 def _spec(view: View, points: list[Point], cost: _Axis, gain: _Axis) -> Spec:
     told = "; ".join(f"{p.name}: {cost.show(p.x)}, {gain.show(p.y)}" for p in points[:12])
-    about = f"{gain.title} against {cost.title.lower()}. {told}."
+    about = f"{gain.title}, against {cost.title[0].lower()}{cost.title[1:]}. {told}."
     return tradeoff(points, view.looks, x_title=cost.title, y_title=gain.title, about=about)

@@ -26,7 +26,7 @@
   async function drawAll() {
     for (const figure of document.querySelectorAll("figure.plot")) {
       figure.querySelector(".choices")?.addEventListener("change", () => draw(figure));
-      await draw(figure);
+      await draw(figure).catch((error) => console.error(figure.id, error)); // the others are drawn all the same
     }
     document.documentElement.dataset.plots = "drawn";
   }
