@@ -100,7 +100,7 @@ def latency_conditions(report: Report) -> str:
         return ""
     statistic = {"median": "the median", "p90": "the 90th percentile", "throughput": "the throughput"}[found.statistic]
     return (
-        f"Latency of {found.target} ({found.machine.get('cpu', 'unknown processor')}), {text.counted(found.threads, 'thread')}, "
+        f"Latency on {found.target} ({found.machine.get('cpu', 'unknown processor')}), {text.counted(found.threads, 'thread')}, "
         f"{found.runtime}; protocol {found.protocol}, in which {statistic} decides."
     )
 
