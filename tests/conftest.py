@@ -90,6 +90,24 @@ def variants(models: Path, shapes: Path, tmp_path_factory: pytest.TempPathFactor
     return out
 
 
+@pytest.fixture(scope="session")
+def optimized(models: Path, shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run of `optimize` on the small trained classifier: three schemes."""
+    from tflitekit import optimize
+
+    out = tmp_path_factory.mktemp("optimized")
+    schemes = ["float32", "dynamic_range", "int8"]
+    optimize(
+        models / "shapes.keras",
+        data=shapes / "test",
+        calibration=shapes / "train",
+        preprocess="raw",
+        schemes=schemes,
+        out=out,
+    )
+    return out
+
+
 @pytest.fixture
 def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
     """Runs the real command line in this process; returns exit code, standard output and standard error."""

@@ -212,7 +212,7 @@ def read_report(path: str | Path) -> Report:
     if not isinstance(content, dict):
         raise ModelError(f"The report {path} is not a JSON object.")
     found = content.get("schema_version")
-    if found not in range(1, SCHEMA_VERSION + 1):
+    if type(found) is not int or not 1 <= found <= SCHEMA_VERSION:  # true is no version
         raise ModelError(
             f"The report {path} has the schema version {found}; this kit reads versions 1 to {SCHEMA_VERSION}.",
             fix="Use the version of tflitekit that wrote it, or run the job again.",
