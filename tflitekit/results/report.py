@@ -117,7 +117,8 @@ class DatasetRecord(Part):
     """The data that accuracy was measured on, and the calibration sample.
 
     ``sha256`` covers the samples' content and labels; it is null for factories, which cannot be recognised. ``available`` is the
-    number of samples before ``--limit`` or an early stop, ``seed`` that of the draw.
+    number of samples before ``--limit`` or an early stop, ``seed`` that of the draw. ``labels`` are, for classes, the true
+    class of each sample that was scored, in the data's order (see `tflitekit.results.packing`).
     """
 
     location: str
@@ -128,6 +129,7 @@ class DatasetRecord(Part):
     skipped: tuple[str, ...] = ()
     available: int | None = None
     seed: int | None = None
+    labels: str | None = None
     calibration_location: str | None = None
     calibration_samples: int | None = None
     calibration_sha256: str | None = None
