@@ -3,9 +3,12 @@
 import contextlib
 import json
 import math
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from conftest import run_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -579,3 +582,18 @@ def test_markdown_escapes_what_comes_from_files(tmp_path, cli):
     assert "- **broken**: " in out
     assert "drops 50.00 points (" in out
     assert cli("compare", old, new)[0] == 0
+
+
+@pytest.mark.convert
+def test_the_documented_workflow_holds(optimized, runs, cli):
+    text = (Path(__file__).resolve().parents[1] / "docs" / "continuous-integration.md").read_text()
+    workflow = yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0])
+    (script,) = [
+        step["run"] for step in workflow["jobs"]["gates"]["steps"] if "compare" in step.get("name", "").lower()
+    ]
+    command = next(line for line in script.splitlines() if line.startswith("tflitekit compare "))
+    options = shlex.split(command.partition(">>")[0])[4:]
+    assert cli("compare", optimized, runs / "again", *options)[0] == 0
+    code, out, _ = cli("compare", optimized, runs / "worse", *options)
+    assert code == 1
+    assert out.startswith("## A gate is broken")

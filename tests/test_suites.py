@@ -41,6 +41,14 @@ def test_the_suites_here_are_well_formed(path):
     assert suite.description.endswith(".")
 
 
+def test_the_documented_suite_is_well_formed(tmp_path):
+    text = (ROOT / "edge_benchmarks" / "README.md").read_text()
+    example = text.partition("```toml\n")[2].partition("```")[0]
+    suite = read_suite(written(tmp_path, example))
+    assert suite.model_fields_set == set(type(suite).model_fields)  # it shows every key
+    assert suite.data["cifar10"].model_fields_set == set(type(suite.data["cifar10"]).model_fields)
+
+
 def test_entries_are_models_times_data_times_protocols(tmp_path):
     text = """
     protocols = ["quick", "mlperf-mobile"]
