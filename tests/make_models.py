@@ -88,8 +88,6 @@ def main(folder: Path) -> None:
     model.save(folder / "shapes.h5")
     model.export(folder / "shapes_saved_model", verbose=False)
     weights = model.get_weights()
-    worse(model).save(folder / "shapes_worse.keras")
-    slower(model).save(folder / "shapes_slower.keras")
 
     old = classifier(tf_keras)
     old.set_weights(weights)
@@ -150,6 +148,10 @@ def main(folder: Path) -> None:
 
     module = Inverse()
     tf.saved_model.save(module, str(folder / "flex_saved_model"), signatures={"serving_default": module.serve})
+
+    # last, because they draw from the same random numbers as the models above
+    worse(model).save(folder / "shapes_worse.keras")
+    slower(model).save(folder / "shapes_slower.keras")
 
 
 if __name__ == "__main__":

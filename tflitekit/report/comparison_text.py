@@ -56,7 +56,7 @@ def _worst_class(variant: VariantChange) -> list[Change]:
 def _row(change: Change) -> tuple[str, ...]:
     figure = {"accuracy": change.metric, "recall": f"recall of {change.label}"}.get(change.figure, change.figure)
     if change.figure == "latency":
-        figure = change.metric.replace("_ms", " latency").replace("throughput", "mean")
+        figure = {"median_ms": "latency", "p90_ms": "p90 latency"}.get(change.metric, "mean latency")
     text_of = "not comparable, see below" if change.unlike else describe_change(change)
     return figure, _value(change, change.old), _value(change, change.new), text_of
 
