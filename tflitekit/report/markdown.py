@@ -9,12 +9,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tflitekit.report import text
 from tflitekit.results import Report
 
-__all__ = ["render"]
+__all__ = ["escape", "render"]
 
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
 
 
-def _escape(value: Any) -> str:
+def escape(value: Any) -> str:
     """Makes text from files harmless inside Markdown: no markup, no line breaks."""
     return " ".join(str(value).split()).translate(_SPECIAL)
 
@@ -24,7 +24,7 @@ def render(report: Report) -> str:
     environment = Environment(
         loader=PackageLoader("tflitekit.report"),
         autoescape=False,
-        finalize=_escape,
+        finalize=escape,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
