@@ -16,6 +16,7 @@ from PIL import Image
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 CLASSES = ("circle", "square", "stripe")

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,12 @@ def test_commands_on_a_tflite_file(variants, shapes):
     ):
         done = run(*arguments)
         assert done.returncode == 0, done.stderr
+
+
+def test_comparing_reports():
+    old = Path(__file__).parent / "data" / "report-version-1.json"
+    done = run("compare", old, old, "--max-accuracy-drop", 1)
+    assert done.returncode == 0, done.stderr
 
 
 def test_importing_the_package_is_light():

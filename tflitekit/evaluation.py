@@ -42,6 +42,7 @@ from tflitekit.parallel import process_chunks
 from tflitekit.preprocessing import PRESETS, Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
 from tflitekit.results import DatasetRecord, Finding, VariantReport
+from tflitekit.results.packing import pack_hits, pack_labels
 from tflitekit.runtime import Model, runtime_name
 from tflitekit.tensor import TensorSpec
 from tflitekit.variant import Variant, load_variant
@@ -236,6 +237,7 @@ def evaluate_variants(
         classes=dataset.classes,
         sha256=fingerprint,
         skipped=tuple(skipped),
+        labels=_packed_labels(scores),
     )
     warnings = []
     if skipped:
@@ -477,6 +479,12 @@ class _ScoreStore:
         write_whole(path, buffer.getvalue())
 
 
+def _packed_labels(scores: Mapping[str, Scores]) -> str | None:
+    """Returns the true classes; they are the same for all variants."""
+    own = next(iter(scores.values()))
+    return pack_labels(own["label"]) if "label" in own else None
+
+
 def _report(
     variant: Variant, scores: Mapping[str, Scores], metric: Metric, baseline: str | None, max_drop: float | None
 ) -> VariantReport:
@@ -497,6 +505,8 @@ def _report(
         "other_metrics": figures[1:],
         "per_class": metric.per_class(own),
     }
+    if "correct" in own:
+        measured["hits"] = pack_hits(own["correct"])
     if baseline is not None:
         measured["agreement"] = metric.agreement(scores[baseline], own)
         measured["drop"] = metric.drop(scores[baseline], own, max_drop)

@@ -22,6 +22,7 @@ __all__ = [
     "paired_accuracy_drop",
     "paired_mean_increase",
     "percentile",
+    "proportion_difference",
     "wilson_interval",
 ]
 
@@ -59,6 +60,19 @@ def wilson_interval(successes: int, n: int) -> Interval:
 
     found = binomtest(successes, n).proportion_ci(0.95, method="wilson")
     return Interval(float(found.low), float(found.high))
+
+
+def proportion_difference(first: tuple[int, int], second: tuple[int, int]) -> Interval:
+    """Returns the 95 % interval of the difference of two independent proportions, each (successes, n).
+
+    Source: Newcombe's hybrid score interval, method 10 in R. G. Newcombe, 'Interval estimation for the difference
+    between independent proportions: comparison of eleven methods', Stat. Med. 17 (1998), made of two Wilson
+    intervals. Without samples on a side, that side can be anything from 0 to 1.
+    """
+    (low_1, high_1), (low_2, high_2) = wilson_interval(*first), wilson_interval(*second)
+    p_1, p_2 = (hits / n if n else 0.5 for hits, n in (first, second))
+    below, above = math.hypot(p_1 - low_1, high_2 - p_2), math.hypot(high_1 - p_1, p_2 - low_2)
+    return Interval(max(-1.0, p_1 - p_2 - below), min(1.0, p_1 - p_2 + above))
 
 
 def mean_interval(values: ArrayLike) -> Interval:

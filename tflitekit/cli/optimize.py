@@ -107,9 +107,17 @@ def optimize(
     jobs: Jobs = None,
     timeout: Timeout = TIMEOUT_S,
     seed: Seed = SEED,
+    mlflow: Annotated[
+        str | None,
+        typer.Option(help="Log the report to MLflow: a tracking URI, as in https://... or sqlite:///runs.db."),
+    ] = None,
+    mlflow_experiment: Annotated[
+        str, typer.Option(help="Experiment of MLflow; made where there is none.")
+    ] = "tflitekit",
     as_json: Json = False,
 ) -> int:
     """Converts with every scheme, measures each variant, and recommends one."""
+    from tflitekit import tracking
     from tflitekit.optimization import optimize as run
     from tflitekit.results import Constraints
 
@@ -118,6 +126,8 @@ def optimize(
     for name, value in (("--max-accuracy-drop", max_accuracy_drop), ("--max-latency", max_latency)):
         if value is not None and value < 0:
             raise UsageError(f"{name} cannot be negative.")
+    if mlflow is not None:
+        tracking.require_mlflow()  # before the long work
     report = run(
         model,
         data=data,
@@ -153,7 +163,12 @@ def optimize(
         ),
         progress=progress(),
     )
-    code = show_result(report, out, as_json)
+    code = 0 if as_json else show_result(report, out, as_json)
+    if mlflow is not None:
+        found = tracking.log_report(report, out, uri=mlflow, experiment=mlflow_experiment)
+        typer.echo(f"Logged to MLflow: experiment '{mlflow_experiment}', run {found}.", err=True)
+    if as_json:
+        code = show_result(report, out, as_json)
     asked_and_failed = scheme is not None and any(v.status == "failed" for v in report.variants)
     return 1 if asked_and_failed else code
 

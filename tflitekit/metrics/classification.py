@@ -95,4 +95,4 @@ class Classification:
 def _share(metric: str, hits: NDArray[np.bool_]) -> Measured:
     n, count = int(hits.size), int(np.count_nonzero(hits))
     low, high = wilson_interval(count, n)
-    return Measured(metric=metric, value=count / n if n else 0.0, low=low, high=high, n=n)
+    return Measured(metric=metric, value=count / n if n else 0.0, low=low, high=high, n=n, higher_is_better=True)
