@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ from tflitekit.results import (
     read_report,
 )
 
-__all__ = ["HOSTILE", "extended", "hostile", "many_classes", "regression", "undecided"]
+__all__ = ["HOSTILE", "SAMPLES", "bare", "extended", "hostile", "many_classes", "regression", "undecided"]
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -403,22 +403,33 @@ def undecided(report: Report) -> Report:
     )
 
 
+def bare(report: Report) -> Report:
+    """Returns the report as of `benchmark`: files and latencies only."""
+    nothing = dict.fromkeys(("accuracy", "agreement", "drop", "hits", "confusion", "confidence", "flips", "sequential"))
+    rows = [row.model_copy(update={**nothing, "other_metrics": (), "per_class": ()}) for row in report.variants]
+    left_out = dict.fromkeys(("source", "dataset", "contract", "recommendation"))
+    return report.model_copy(update={**left_out, "variants": tuple(rows)})
+
+
+SAMPLES: dict[str, Callable[[Report], Report]] = {
+    "real": lambda report: report,
+    "extended": extended,
+    "hostile": lambda report: hostile(extended(report)),
+    "classes": many_classes,
+    "regression": lambda report: regression(extended(report)),
+    "undecided": undecided,
+    "bare": bare,
+}
+"""What makes each sample of a finished report on images."""
+
+
 def main(folder: Path, out: Path) -> None:
     """Writes all views of all samples."""
     from tflitekit.report import write_views
 
     report = read_report(folder)
-    samples = {
-        "real": report,
-        "extended": extended(report),
-        "hostile": hostile(extended(report)),
-        "classes": many_classes(report),
-        "regression": regression(extended(report)),
-        "undecided": undecided(report),
-    }
-    for name, sample in samples.items():
-        (out / name).mkdir(parents=True, exist_ok=True)
-        write_views(sample, out / name)
+    for name, make in SAMPLES.items():
+        write_views(make(report), out / name)
 
 
 if __name__ == "__main__":

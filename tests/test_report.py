@@ -11,22 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_reports import HOSTILE, extended, hostile, many_classes, regression, undecided
+from sample_reports import HOSTILE, SAMPLES, extended, hostile, many_classes, regression
 
 from tflitekit import console
 from tflitekit.report import FORMATS, html, markdown, spreadsheet, summary, text, write_views
 from tflitekit.results import Finding, Report, read_report
 
 pytestmark = pytest.mark.convert
-
-KINDS = {
-    "real": lambda report: report,
-    "extended": extended,
-    "hostile": lambda report: hostile(extended(report)),
-    "classes": many_classes,
-    "regression": lambda report: regression(extended(report)),
-    "undecided": undecided,
-}
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +47,9 @@ class Page(HTMLParser):
             self.text += data
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SAMPLES)
 def test_page_is_small_and_refers_to_nothing_outside(report, kind):
-    source = html.render(KINDS[kind](report))
+    source = html.render(SAMPLES[kind](report))
     assert len(source.encode()) < 2_000_000
     page = Page(source)
     for _, attributes in page.tags:
@@ -100,7 +91,7 @@ def test_no_formula_reaches_a_spreadsheet(report, start):
 def test_csv_has_the_same_columns_for_every_report(report):
     heads = {
         tuple(name for name in spreadsheet.render(make(report)).splitlines()[0].split(",") if name != "rmse")
-        for make in KINDS.values()
+        for make in SAMPLES.values()
     }
     assert len(heads) == 1
     row = next(csv.DictReader(io.StringIO(spreadsheet.render(extended(report)))))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sample_reports import HOSTILE, extended, hostile, many_classes, regression, undecided
+from sample_reports import HOSTILE, SAMPLES
 
 from tflitekit.report import html
 from tflitekit.results import Report, read_report
@@ -21,15 +21,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.convert]
 
 DESKTOP, PHONE, PAPER = 1280, 390, 690
 """Widths in CSS pixels; the last is an A4 page without the style sheet's margins of 14 mm."""
-
-KINDS = {
-    "real": lambda report: report,
-    "extended": extended,
-    "hostile": lambda report: hostile(extended(report)),
-    "classes": many_classes,
-    "regression": lambda report: regression(extended(report)),
-    "undecided": undecided,
-}
 
 
 def find_browser() -> tuple[str, str]:
@@ -117,9 +108,9 @@ def report(optimized: Path) -> Report:
 @pytest.fixture(scope="module")
 def pages(report: Report, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
-    found = {kind: folder / f"{kind}.html" for kind in KINDS}
+    found = {kind: folder / f"{kind}.html" for kind in SAMPLES}
     for kind, path in found.items():
-        path.write_text(html.render(KINDS[kind](report)), encoding="utf-8")
+        path.write_text(html.render(SAMPLES[kind](report)), encoding="utf-8")
     return found
 
 
@@ -143,7 +134,7 @@ def check_sound(browser: Browser, page: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SAMPLES)
 def test_page_is_sound(browser, pages, kind, width):
     check_sound(browser.open(pages[kind], width), pages[kind])
 

@@ -50,9 +50,10 @@ def caution(reason: str) -> bool:
 
 
 def model_name(report: Report) -> str:
-    """Returns the last part of the model's location."""
+    """Returns the last part of the model's location, or the files that were measured."""
     if report.source is None:
-        return "model"
+        names = [row.name for row in report.variants]
+        return text.listed(names) if len(names) <= 3 else f"{len(names)} files"
     return report.source.location.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or report.source.location
 
 
@@ -77,9 +78,11 @@ def latency_is_of_host(report: Report) -> bool:
 
 def higher_is_better(report: Report) -> bool:
     """Tells which way the metric goes: a drop is positive where a variant is worse."""
-    base = reference(report)
+    base = reference(report) or subject(report)
     if base is None or base.accuracy is None:
         return True
+    if base.accuracy.higher_is_better is not None:
+        return base.accuracy.higher_is_better
     if base.accuracy.metric in ("mae", "rmse"):
         return False
     for row in report.variants:

@@ -26,7 +26,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Decision:
-    """The head of the page."""
+    """The head of the page; ``name`` is the variant that the tiles are about, if that is not the chosen one."""
 
     title: str
     badges: tuple[Badge, ...]
@@ -43,22 +43,21 @@ def decide(view: View) -> Decision:
     main = view.subject
     badges = []
     if answer is None:
-        title = "Measured variants"
+        title = f"{text.counted(len(view.report.variants), 'variant')} measured"
+        main = None
     elif answer.chosen:
         title = f"Ship {answer.chosen}"
         badges.append(Badge("All limits met", "good") if answer.constraints_met else Badge("Limits not met", "bad"))
     else:
         title = "No variant meets the limits"
         badges.append(Badge("Limits not met", "bad"))
-        if answer.nearest:
-            badges.append(Badge(f"Nearest: {answer.nearest}"))
     if latency_is_of_host(view.report):
         badges.append(Badge("Not measured on the target", "warn"))
     reasons = answer.reasons if answer else ()
     return Decision(
         title,
         tuple(badges),
-        main.name if main else None,
+        main.name if main and main.name != view.chosen else None,
         _tiles(view, main) if main else (),
         tuple(reason for reason in reasons if not caution(reason)),
         tuple(reason.removeprefix("caution: ") for reason in reasons if caution(reason)),

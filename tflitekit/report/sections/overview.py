@@ -76,7 +76,7 @@ def accuracy_cell(row: VariantReport) -> Cell:
 def change_cell(view: View, row: VariantReport) -> Cell:
     """Returns the paired difference to the baseline with its interval."""
     found = row.drop
-    if view.is_base(row):
+    if view.is_base(row) and any(other.drop for other in view.others):
         return Cell("baseline", 0)
     if found is None or row.accuracy is None:
         return NOTHING
