@@ -64,6 +64,27 @@ def test_page_is_small_and_refers_to_nothing_outside(report, kind):
     assert "nan" not in page.text.split()
 
 
+def test_page_of_many_variants_and_classes_stays_small(report):
+    first, *others = extended(many_classes(report, 24)).variants
+    rows = [others[-1].model_copy(update={"name": f"variant-{i}-of-many"}) for i in range(39)]
+    source = html.render(report.model_copy(update={"variants": (first, *rows)}))
+    assert len(source.encode()) < 2_000_000
+
+
+def test_figures_that_are_no_numbers_do_not_break_a_view(report, tmp_path):
+    def spoiled(row):
+        nan = row.accuracy.model_copy(
+            update={"metric": "mine.py:loss", "value": float("nan"), "low": None, "high": None}
+        )
+        return row.model_copy(update={"accuracy": nan, "drop": row.drop.model_copy(update={"value": float("nan")})})
+
+    first, *others = report.variants
+    bad = report.model_copy(update={"variants": (first, *map(spoiled, others))})
+    assert len(write_views(bad, tmp_path)) == len(FORMATS)
+    plots = next(data for attributes, data in Page(html.render(bad)).scripts if attributes.get("id") == "plots")
+    assert "latency-samples" in json.loads(plots, parse_constant=pytest.fail)["specs"]
+
+
 def test_hostile_names_are_text_in_every_view(report):
     bad = hostile(extended(report))
     source = html.render(bad)

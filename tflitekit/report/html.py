@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -70,7 +71,7 @@ def render(report: Report) -> str:
         policy=_policy(scripts),
         style=Markup(_part("report.css")),
         scripts=[Markup(script) for script in scripts],
-        plots=_json({"config": CONFIG, "specs": specs}),
+        plots=_json(_finite({"config": CONFIG, "specs": specs})),
         licences=_asset("LICENSES.txt"),
         version=__version__,
     )
@@ -93,6 +94,15 @@ def _json(value: Any) -> Markup:
     for character in "<>&":
         found = found.replace(character, f"\\u{ord(character):04x}")
     return Markup(found)
+
+
+def _finite(value: Any) -> Any:
+    """Returns the value with null for what JSON has no number for, as a metric of one's own may give."""
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _one_line(value: str) -> str:

@@ -177,13 +177,17 @@ def against(latency: Latency) -> str:
 
 def ratio(found: LatencyRatio) -> str:
     """Returns the verdict on the speed with its factor: '3.1× faster'."""
-    factor = found.value if found.verdict == "slower" else 1 / found.value
-    return "tie" if found.verdict == "tie" else f"{factor:.3g}× {found.verdict}"
+    if found.verdict == "tie":
+        return "tie"
+    factor = found.value if found.verdict == "slower" else 1 / max(found.value, 1e-9)
+    return f"{factor:.3g}× {found.verdict}"
 
 
 def ratio_interval(found: LatencyRatio) -> str:
     """Returns the interval of the factor that `ratio` shows."""
-    bounds = (1 / found.high, 1 / found.low) if found.verdict == "faster" else (found.low, found.high)
+    bounds = (found.low, found.high)
+    if found.verdict == "faster":
+        bounds = (1 / max(found.high, 1e-9), 1 / max(found.low, 1e-9))
     return between(*bounds, lambda value: f"{value:.3g}")
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "labels",
     "middle",
     "quantity",
+    "tips",
 ]
 
 Spec = dict[str, Any]
@@ -78,6 +79,15 @@ REFERENCE = {"type": "rule", "stroke": "var(--edge)", "strokeDash": [5, 4], "ari
 
 def base(about: str, values: Values, *, height: int) -> Spec:
     return {"description": about, "width": "container", "height": height, "data": {"values": values}}
+
+
+def tips(fields: Mapping[str, str]) -> list[Spec]:
+    """Returns a tooltip of fields with their titles; a title that ends in '%' marks a share."""
+    return [
+        {"field": field, "title": title.removesuffix(" %"), "type": "nominal"}
+        | ({"type": "quantitative", "format": ".1%"} if title.endswith(" %") else {})
+        for field, title in fields.items()
+    ]
 
 
 def by_variant(channel: str, looks: Mapping[str, Look], names: Sequence[str]) -> Spec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tflitekit.report.plots import Look, Spec, Values, base, by_variant, middle, quantity
+from tflitekit.report.plots import Look, Spec, Values, base, by_variant, middle, quantity, tips
 
 __all__ = ["Point", "class_recall", "confusion", "confusion_change", "reliability", "tradeoff"]
 
@@ -94,10 +94,11 @@ def tradeoff(points: Sequence[Point], looks: Mapping[str, Look], *, x_title: str
 
 
 def class_recall(values: Values, classes: Sequence[str], looks: Mapping[str, Look], *, about: str) -> Spec:
-    """Recall by class of two variants, one below the other (``label``, ``variant``, ``value``, ``low``, ``high``)."""
+    """Recall by class of two variants, one below the other (``label``, ``variant``, ``value``, ``low``, ``high``, ``n``...)."""
     names = list(dict.fromkeys(entry["variant"] for entry in values))
     axis = {"title": "Recall, %", "tickCount": 6}
     x = {"type": "quantitative", "scale": {"zero": False, "nice": True}, "axis": axis}
+    shown = {"label": "Class", "variant": "Variant", "interval": "95 % interval", "n": "Samples", "change": "Change"}
     return {
         **base(about, values, height=34 * len(classes)),
         "usermeta": {"variants": names},
@@ -118,7 +119,7 @@ def class_recall(values: Values, classes: Sequence[str], looks: Mapping[str, Loo
             },
             {
                 "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
-                "encoding": {"x": x | {"field": "value"}, "tooltip": {"field": "tooltip"}}
+                "encoding": {"x": x | {"field": "value"}, "tooltip": tips(shown)}
                 | by_variant("fill", looks, names)
                 | by_variant("shape", looks, names),
             },
@@ -127,24 +128,41 @@ def class_recall(values: Values, classes: Sequence[str], looks: Mapping[str, Loo
 
 
 def confusion(cells: Values, classes: Sequence[str], *, about: str) -> Spec:
-    """Share of each true class (``label``) by answer (``answer``, ``share``, ``count``, ``tooltip``)."""
-    fill = {"value": "var(--accent)"}
+    """Share of each true class (``label``) by answer (``answer``, ``count``, ``share``)."""
     dark = {"condition": {"test": "datum.share > 0.6", "value": "var(--on-accent)"}, "value": "var(--ink)"}
-    return _matrix(cells, classes, fill=fill, strength="share", most=1.0, text=dark, about=about)
+    return _matrix(
+        cells,
+        classes,
+        derived={"percent": "datum.share * 100"},
+        fill={"value": "var(--accent)"},
+        strength=("share", 1.0),
+        text={"text": {"field": "percent", "type": "quantitative", "format": ".0f"}, "fill": dark},
+        tooltip={"count": "Samples", "share": "Share of the class %"},
+        about=about,
+    )
 
 
 def confusion_change(cells: Values, classes: Sequence[str], *, about: str) -> Spec:
-    """Change of the counts (``change``); red is worse: fewer right answers, or more wrong ones (``worse``)."""
-    fill = {"condition": {"test": "datum.worse", "value": "var(--bad)"}, "value": "var(--good)"}
-    most = max((abs(cell["change"]) for cell in cells), default=1) or 1
-    text = {"value": "var(--ink)"}
-    return _matrix(cells, classes, fill=fill, strength="size", most=most * 1.6, text=text, about=about)
+    """Change of the counts (``before``, ``after``); red is worse: fewer right answers, or more wrong ones."""
+    most = max((abs(cell["after"] - cell["before"]) for cell in cells), default=1)
+    worse = "(datum.after > datum.before) == (datum.label != datum.answer)"
+    return _matrix(
+        cells,
+        classes,
+        derived={"change": "datum.after - datum.before", "size": "abs(datum.after - datum.before)"},
+        fill={"condition": {"test": worse, "value": "var(--bad)"}, "value": "var(--good)"},
+        strength=("size", most * 1.6),
+        text={"text": {"field": "change", "type": "quantitative", "format": "+d"}, "fill": {"value": "var(--ink)"}},
+        tooltip={"before": "Before", "after": "After"},
+        about=about,
+    )
 
 
 def reliability(values: Values, looks: Mapping[str, Look], *, about: str) -> Spec:
-    """Share that is right against the score, by variant (``variant``, ``confidence``, ``accuracy``, ``n``)."""
+    """Share that is right against the score, by variant (``variant``, ``confidence``, ``accuracy``, ``scores``, ``right``, ``n``)."""
     names = list(dict.fromkeys(entry["variant"] for entry in values))
     percent = {"type": "quantitative", "scale": {"domain": [0, 100]}}
+    shown = {"variant": "Variant", "scores": "Scores", "right": "Right %", "n": "Samples"}
     ideal = [{"confidence": 0, "accuracy": 0}, {"confidence": 100, "accuracy": 100}]
     return {
         **base(about, values, height=320),
@@ -169,7 +187,7 @@ def reliability(values: Values, looks: Mapping[str, Look], *, about: str) -> Spe
                 "mark": {"type": "point", "filled": True, "opacity": 1},
                 "encoding": {
                     "size": {"field": "n", "type": "quantitative", "scale": {"range": [20, 260]}, "legend": None},
-                    "tooltip": {"field": "tooltip"},
+                    "tooltip": tips(shown),
                 }
                 | by_variant("fill", looks, names)
                 | by_variant("shape", looks, names),
@@ -179,35 +197,38 @@ def reliability(values: Values, looks: Mapping[str, Look], *, about: str) -> Spe
 
 
 def _matrix(
-    cells: Values, classes: Sequence[str], *, fill: Spec, strength: str, most: float, text: Spec, about: str
+    cells: Values,
+    classes: Sequence[str],
+    *,
+    derived: Mapping[str, str],
+    fill: Spec,
+    strength: tuple[str, float],
+    text: Spec,
+    tooltip: Mapping[str, str],
+    about: str,
 ) -> Spec:
     names = {"type": "nominal", "sort": None, "scale": {"domain": list(classes), "paddingInner": 0.06}}
     few = len(classes) <= 12
     axis = {"grid": False, "domain": False, "ticks": False, "labelLimit": 90, "labelFontSize": 11}
+    field, most = strength
+    opacity = {
+        "field": field,
+        "type": "quantitative",
+        "scale": {"domain": [0, most], "range": [0.05, 1]},
+        "legend": None,
+    }
+    shown = tips({"label": "True class", "answer": "Answer"} | dict(tooltip))
     layers: list[Spec] = [
         {
             "mark": {"type": "rect", "cornerRadius": 3},
-            "encoding": {
-                "fill": fill,
-                "fillOpacity": {
-                    "field": strength,
-                    "type": "quantitative",
-                    "scale": {"domain": [0, most], "range": [0.05, 1]},
-                    "legend": None,
-                },
-                "tooltip": {"field": "tooltip"},
-            },
+            "encoding": {"fill": fill, "fillOpacity": opacity, "tooltip": shown},
         }
     ]
     if few:
-        layers.append(
-            {
-                "mark": {"type": "text", "fontSize": 11, "aria": False},
-                "encoding": {"text": {"field": "text"}, "fill": text},
-            }
-        )
+        layers.append({"mark": {"type": "text", "fontSize": 11, "aria": False}, "encoding": text})
     return {
         **base(about, cells, height=(30 if few else 18) * len(classes)),
+        "transform": [{"calculate": expression, "as": name} for name, expression in derived.items()],
         "encoding": {
             "x": names | {"field": "answer", "axis": axis | {"title": "Answer", "labelAngle": -45}},
             "y": names | {"field": "label", "axis": axis | {"title": "True class"}},

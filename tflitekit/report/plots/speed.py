@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.report.plots import REFERENCE, ROW, Look, Spec, Values, base, by_variant, labels, quantity
+from tflitekit.report.plots import REFERENCE, ROW, Look, Spec, Values, base, by_variant, labels, quantity, tips
 
 __all__ = ["latency_distribution", "latency_ratio", "operator_times", "sustained_load", "thread_scaling"]
+
+_GOLDEN = 0.618034
+"""Its multiples modulo 1 are a low-discrepancy sequence: heights that are even, and the same each time."""
 
 
 def latency_distribution(
@@ -21,6 +24,7 @@ def latency_distribution(
     title: str,
     about: str,
     relative: bool,
+    most: int,
 ) -> Spec:
     """Samples as a cloud per variant, with the median and its interval above them.
 
@@ -28,14 +32,12 @@ def latency_distribution(
         samples_ms: By variant; the slowest hundredth is not drawn.
         medians: ``variant``, ``median``, ``low`` and ``high`` (or None), in the unit of the samples.
         relative: Whether samples and medians are shares of each variant's own median.
+        most: Samples of each variant that are drawn.
     """
     cloud: Values = []
     for name, samples in samples_ms.items():
-        kept = _thinned(np.sort(samples)[: max(1, int(np.ceil(samples.size * 0.99)))], 160)
-        heights = (np.arange(kept.size) * 0.618034) % 1  # a low-discrepancy sequence: even, and the same each time
-        cloud += [
-            {"variant": name, "x": _short(x), "height": round(float(y), 3)} for x, y in zip(kept, heights, strict=True)
-        ]
+        kept = _thinned(np.sort(samples)[: max(1, int(np.ceil(samples.size * 0.99)))], most)
+        cloud += [{"variant": name, "x": _short(x)} for x in kept]
     names = list(samples_ms)
     every = [entry["x"] for entry in cloud] + [entry["median"] for entry in medians]
     y = {"field": "variant", "type": "nominal", "sort": None, "axis": {"title": None}, "scale": {"domain": names}}
@@ -55,6 +57,10 @@ def latency_distribution(
         "layer": [
             {
                 "data": {"values": cloud},
+                "transform": [
+                    {"window": [{"op": "row_number", "as": "number"}], "groupby": ["variant"]},
+                    {"calculate": f"(datum.number * {_GOLDEN}) % 1", "as": "height"},
+                ],
                 "mark": {"type": "circle", "size": 14, "opacity": 0.4, "aria": False},
                 "encoding": {
                     "x": x("x"),
@@ -145,7 +151,7 @@ def sustained_load(values: Values, looks: Mapping[str, Look], *, about: str) -> 
 
 
 def operator_times(values: Values, *, about: str) -> Spec:
-    """Time by operator (``operator``, ``time_us``, ``share``, ``tooltip``), in the order given; names stand above bars."""
+    """Time by operator (``operator``, ``time_us``, ``time``, ``share``), in the order given; names stand above bars."""
     y: Spec = {"field": "operator", "type": "nominal", "sort": None, "axis": None}
     y["scale"] = {"domain": [entry["operator"] for entry in values], "paddingInner": 0, "paddingOuter": 0}
     longest = max(entry["time_us"] for entry in values)
@@ -157,7 +163,7 @@ def operator_times(values: Values, *, about: str) -> Spec:
         "layer": [
             {
                 "mark": {"type": "bar", "fill": "var(--accent)", "cornerRadiusEnd": 3, "height": 10, "yOffset": 9},
-                "encoding": {"tooltip": {"field": "tooltip"}},
+                "encoding": {"tooltip": tips({"operator": "Operator", "time": "Time", "share": "Share"})},
             },
             {
                 "mark": {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tflitekit.report import text
 from tflitekit.report.blocks import Badge, Cell
 from tflitekit.report.plots import SHAPES, Look
 from tflitekit.report.summary import reference, subject
@@ -12,6 +14,8 @@ from tflitekit.results import Report, VariantReport
 __all__ = ["View", "named"]
 
 _COLORS = 8
+_MANY = 6
+"""With more variants than this, each gets less room, and switches offer only so many."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,18 @@ class View:
     def others(self) -> list[VariantReport]:
         """Rows that work, without the baseline."""
         return [row for row in self.able if self.base is None or row.name != self.base.name]
+
+    def room(self, most: int) -> int:
+        """Returns how much of something each variant may take: less where there are many, so that the page stays small."""
+        return max(most // 8, most * _MANY // max(_MANY, len(self.able)))
+
+    def few(self, rows: Sequence[VariantReport]) -> tuple[list[VariantReport], str]:
+        """Returns at most `_MANY` of the rows, the subject among them, and what is to be said about the others."""
+        first = sorted(rows, key=lambda row: self.subject is None or row.name != self.subject.name)[:_MANY]
+        names = {row.name for row in first}
+        rest = len(rows) - len(first)
+        kept = [row for row in rows if row.name in names]
+        return kept, f" {text.counted(rest, 'more variant')} can be found in report.json." if rest else ""
 
     def legend(self, names: list[str]) -> tuple[tuple[str, Look], ...]:
         """Returns names with how they are drawn."""

@@ -104,16 +104,13 @@ def _reliability(view: View) -> Figure | None:
     trusted = [(row, row.confidence) for row in view.able if row.confidence and row.confidence.bins]
     if not trusted:
         return None
-    others = [row for row, _ in trusted if not view.is_base(row)] or [row for row, _ in trusted]
+    others, rest = view.few([row for row, _ in trusted if not view.is_base(row)] or [row for row, _ in trusted])
     specs = {}
     for row in others:
         pair = [r for r, _ in trusted if view.is_base(r) or r.name == row.name]
         values = [
             {"variant": r.name, "confidence": entry.confidence * 100, "accuracy": entry.accuracy * 100, "n": entry.n}
-            | {
-                "tooltip": {"title": r.name, "Scores": f"{entry.low * 100:.0f} to {entry.high * 100:.0f}%"}
-                | {"Right": text.share(entry.accuracy), "Samples": f"{entry.n:,}"}
-            }
+            | {"scores": f"{entry.low * 100:.0f} to {entry.high * 100:.0f}%", "right": entry.accuracy}
             for r in pair
             for entry in (r.confidence.bins if r.confidence else ())
             if entry.n
@@ -135,7 +132,7 @@ def _reliability(view: View) -> Figure | None:
         "reliability",
         "Can its scores be trusted?",
         "Apps set thresholds on scores. On the dashed line, answers with a score of 80 % are right in 80 % of the cases; below "
-        "it the model is too sure of itself. Larger symbols stand for more samples.",
+        "it the model is too sure of itself. Larger symbols stand for more samples." + rest,
         specs,
         selected=view.subject.name if view.subject else None,
         legend=view.legend([row.name for row, _ in trusted]),

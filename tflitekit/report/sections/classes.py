@@ -19,8 +19,8 @@ __all__ = ["classes"]
 
 _MOST_PLOTTED_CLASSES = 16
 _MOST_LISTED_CLASSES = 60
-_MOST_MATRIX_CLASSES = 24
-_MOST_IMAGE_BYTES = 400_000
+_MOST_MATRIX_CLASSES = 20
+_MOST_IMAGE_BYTES = 300_000
 """Of all example images together, so that the page stays below 2 MB."""
 
 
@@ -34,27 +34,19 @@ def classes(view: View) -> Section:
 
 def _worst(view: View) -> Figure | None:
     base = view.base
-    others = [row for row in view.others if row.per_class]
+    others, rest = view.few([row for row in view.others if row.per_class])
     if base is None or not base.per_class or not others:
         return None
     specs = {}
     for row in others:
         losses = class_losses(row, base)[:_MOST_PLOTTED_CLASSES]
-        values = []
-        for loss in losses:
-            for owner, entry in ((base, loss.base), (row, loss.entry)):
-                tip = {
-                    "title": f"{entry.label}, {owner.name}",
-                    "Recall": text.share(entry.value),
-                    "Samples": f"{entry.n:,}",
-                }
-                tip["95 % interval"] = text.interval(entry, percent=True)
-                if owner is row:
-                    tip["Change"] = entry.drop.verdict if entry.drop else f"{text.signed(-loss.loss * 100, 1)} points"
-                values.append(
-                    {"label": entry.label, "variant": owner.name, "value": entry.value * 100, "tooltip": tip}
-                    | {"low": entry.low * 100, "high": entry.high * 100}
-                )
+        values = [
+            {"label": entry.label, "variant": owner.name, "value": entry.value * 100, "n": entry.n}
+            | {"low": entry.low * 100, "high": entry.high * 100, "interval": text.interval(entry, percent=True)}
+            | {"change": "baseline" if owner is base else f"{text.signed(-loss.loss * 100, 1)} points"}
+            for loss in losses
+            for owner, entry in ((base, loss.base), (row, loss.entry))
+        ]
         told = "; ".join(f"{loss.entry.label}: {text.signed(-loss.loss * 100, 1)} points" for loss in losses[:5])
         about = f"Recall by class of {base.name} and {row.name}, the largest losses first. {told}."
         specs[row.name] = class_recall(values, [loss.entry.label for loss in losses], view.looks, about=about)
@@ -64,7 +56,7 @@ def _worst(view: View) -> Figure | None:
     return Figure.of_variants(
         "classes-lost",
         "Recall by class",
-        f"{which}, the largest loss first; lines are 95 % intervals.",
+        f"{which}, the largest loss first; lines are 95 % intervals.{rest}",
         specs,
         selected=view.subject.name if view.subject else None,
         legend=view.legend([base.name, *(row.name for row in others)]),
@@ -78,7 +70,7 @@ def _recalls(view: View) -> Table | None:
     labels = ordered_classes(view.report)
     recalls = {row.name: {entry.label: entry for entry in row.per_class} for row in shown}
     rows = []
-    for label in labels[:_MOST_LISTED_CLASSES]:
+    for label in labels[: view.room(_MOST_LISTED_CLASSES)]:
         cells = []
         for row in shown:
             entry = recalls[row.name].get(label)
@@ -108,7 +100,7 @@ def _recalls(view: View) -> Table | None:
 def _matrices(view: View) -> tuple[Figure | None, Figure | None]:
     labels = _matrix_labels(view)
     base = view.base
-    others = [row for row in view.others if row.confusion and len(row.confusion) == len(labels)]
+    others, rest = view.few([row for row in view.others if row.confusion and len(row.confusion) == len(labels)])
     if not others or len(set(labels)) != len(labels):
         return None, None
     selected = view.subject.name if view.subject else None
@@ -120,7 +112,8 @@ def _matrices(view: View) -> tuple[Figure | None, Figure | None]:
             "confusion-change",
             f"Change from {base.name}",
             "Samples by true class and answer. Red: more wrong answers, or fewer right ones. Green: the opposite."
-            + _left_out(kept, labels),
+            + _left_out(kept, labels)
+            + rest,
             {row.name: _change(row, base, labels, kept) for row in others},
             selected=selected,
         )
@@ -129,7 +122,7 @@ def _matrices(view: View) -> tuple[Figure | None, Figure | None]:
     return change, Figure.of_variants(
         "confusion",
         "Confusion",
-        "Share of each true class (rows) by answer (columns), in per cent." + _left_out(kept, labels),
+        "Share of each true class (rows) by answer (columns), in per cent." + _left_out(kept, labels) + rest,
         {row.name: _shares(row, labels, kept) for row in others},
         selected=selected,
     )
@@ -175,15 +168,11 @@ def _shares(row: VariantReport, labels: Sequence[str], kept: Sequence[int]) -> S
         total = sum(row.confusion[i]) or 1
         for j in kept:
             count = row.confusion[i][j]
-            if not count:
-                continue
-            tip = {"title": f"{labels[i]} taken for {labels[j]}" if i != j else labels[i]}
-            tip |= {"Samples": f"{count:,} of {total:,}", "Share": text.share(count / total)}
-            cells.append(
-                {"label": labels[i], "answer": labels[j], "share": count / total, "text": f"{count / total * 100:.0f}"}
-                | {"tooltip": tip}
-            )
-            if i != j:
+            if count:
+                cells.append(
+                    {"label": labels[i], "answer": labels[j], "count": count, "share": round(count / total, 4)}
+                )
+            if count and i != j:
                 wrong.append((count, f"{labels[i]} taken for {labels[j]} {count} times"))
     told = "; ".join(phrase for _, phrase in sorted(wrong, key=lambda item: -item[0])[:5])
     return confusion(cells, [labels[i] for i in kept], about=f"Confusion matrix of {row.name}. {told or 'No errors'}.")
@@ -196,24 +185,19 @@ def _change(row: VariantReport, base: VariantReport, labels: Sequence[str], kept
     for i in kept:
         for j in kept:
             before, after = base.confusion[i][j], row.confusion[i][j]
-            if before == after:
-                continue
-            tip = {"title": f"{labels[i]} taken for {labels[j]}" if i != j else f"{labels[i]}, right"}
-            tip |= {"Before": f"{before:,} in {base.name}", "After": f"{after:,} in {row.name}"}
-            cells.append(
-                {"label": labels[i], "answer": labels[j], "change": after - before, "size": abs(after - before)}
-                | {"worse": (after > before) == (i != j), "text": text.signed(after - before, 0), "tooltip": tip}
-            )
-    largest = sorted(cells, key=lambda cell: -cell["size"])[:5]
-    told = "; ".join(f"{cell['label']} as {cell['answer']}: {cell['text']}" for cell in largest)
+            if before != after:
+                cells.append({"label": labels[i], "answer": labels[j], "before": before, "after": after})
+    largest = sorted(cells, key=lambda cell: -abs(cell["after"] - cell["before"]))[:5]
+    told = "; ".join(f"{c['label']} as {c['answer']}: {text.signed(c['after'] - c['before'], 0)}" for c in largest)
     about = f"Changes of the confusion matrix from {base.name} to {row.name}. {told or 'None'}."
     return confusion_change(cells, [labels[i] for i in kept], about=about)
 
 
 def _flips(view: View) -> Iterator[Gallery]:
     room = _MOST_IMAGE_BYTES
+    kept, _ = view.few([row for row in view.able if row.flips and row.flips.examples])
     rows = sorted(
-        (row for row in view.able if row.flips and row.flips.examples),
+        kept,
         key=lambda row: view.subject is None or row.name != view.subject.name,
     )
     for position, row in enumerate(rows):

@@ -20,6 +20,7 @@ from tflitekit.results import Latency, VariantReport
 
 __all__ = ["latency"]
 
+_MOST_SAMPLES = 160
 _MOST_WINDOWS = 200
 
 
@@ -80,9 +81,10 @@ def _distribution(view: View, timed: list[VariantReport]) -> Figure | None:
             title="Relative to the variant's own median" if relative else "Time of one inference, ms",
             about=f"Distribution of latency samples by variant. {told}.",
             relative=relative,
+            most=view.room(_MOST_SAMPLES),
         )
     caption = (
-        "Each dot is one inference, up to 160 for a variant; the slowest hundredth is left out. The bar is the median, the "
+        f"Each dot is one inference, up to {view.room(_MOST_SAMPLES)} for a variant; the slowest hundredth is left out. The bar is the median, the "
         "thick line its 95 % interval."
     )
     choice = Choice("Scale", ("ms", "Relative"))
@@ -183,7 +185,9 @@ def _threads(view: View) -> Figure | None:
         {f.threads for row in view.able for f in (row.latency, *row.other_latencies) if f and row.other_latencies}
     )
     for row in view.able:
-        by_threads = {found.threads: found for found in (row.latency, *row.other_latencies) if found}
+        by_threads = {
+            found.threads: found for found in (row.latency, *row.other_latencies) if found and found.median_ms > 0
+        }
         if len(by_threads) < 2:
             continue
         fewest = by_threads[min(by_threads)]
@@ -220,14 +224,14 @@ def _threads(view: View) -> Figure | None:
 
 
 def _sustained(view: View) -> Figure | None:
-    loaded = [(row, row.sustained) for row in view.able if row.sustained]
+    loaded = [(row, row.sustained) for row in view.able if row.sustained and row.sustained.start_ms > 0]
     if not loaded:
         return None
     values, rows = [], []
     starts = {row.name: found.start_ms for row, found in loaded}
     ends = {row.name: found.end_ms for row, found in loaded}
     for row, found in loaded:
-        step = -(-len(found.times_s) // _MOST_WINDOWS) or 1
+        step = -(-len(found.times_s) // view.room(_MOST_WINDOWS)) or 1
         values += [
             {"variant": row.name, "minute": round(time / 60, 3), "change": round(median / found.start_ms, 4)}
             for time, median in list(zip(found.times_s, found.median_ms, strict=True))[::step]

@@ -16,7 +16,8 @@ _MOST_OPERATOR_ROWS = 60
 
 def operators(view: View) -> Section:
     """Returns where the time goes, by operator."""
-    profiled = [(row, row.profile) for row in view.able if row.profile and row.profile.ops]
+    rows, rest = view.few([row for row in view.able if row.profile and row.profile.ops])
+    profiled = [(row, row.profile) for row in rows if row.profile]
     if not profiled:
         return Section("operators", "Where the time goes")
     selected = view.subject.name if view.subject else None
@@ -24,23 +25,13 @@ def operators(view: View) -> Section:
     for row, profile in profiled:
         slowest = sorted(profile.ops, key=lambda op: -op.time_us)
         values = [
-            {
-                "operator": f"{op.index}  {op.op}  {op.layer}".strip(),
-                "time_us": op.time_us,
-                "share": text.share(op.share),
-            }
-            | {
-                "tooltip": {
-                    "title": f"{op.index} {op.op}",
-                    "Layer": op.layer or "not known",
-                    "Time": f"{op.time_us:.3g} us",
-                }
-            }
+            {"operator": f"{op.index}  {op.op}  {op.layer}".strip(), "time_us": op.time_us}
+            | {"time": f"{op.time_us:.3g} us", "share": text.share(op.share)}
             for op in slowest[:_MOST_OPERATORS]
         ]
         told = "; ".join(f"{entry['operator']}: {entry['share']}" for entry in values[:5])
         specs[row.name] = operator_times(values, about=f"Slowest operators of {row.name}. {told}.")
-        tables.append(_operator_table(row, slowest))
+        tables.append(_operator_table(row, slowest, view.room(_MOST_OPERATOR_ROWS)))
     sums = [
         (
             named(view, row),
@@ -58,8 +49,8 @@ def operators(view: View) -> Section:
     )
     figure = Figure.of_variants(
         "profile",
-        f"The {_MOST_OPERATORS} slowest operators",
-        profiled[0][1].method,
+        "Slowest operators",
+        profiled[0][1].method + rest,
         specs,
         selected=selected,
         table=Table.of("Sum of the operators over the whole inference", heads, sums),
@@ -67,7 +58,7 @@ def operators(view: View) -> Section:
     return Section("operators", "Where the time goes", blocks=(figure, *tables))
 
 
-def _operator_table(row: VariantReport, slowest: list[OpTime]) -> Table | None:
+def _operator_table(row: VariantReport, slowest: list[OpTime], most: int) -> Table | None:
     columns = (Column("Operator", numeric=False), Column("Layer", numeric=False), Column("Time us"), Column("Share"))
     rows = [
         (
@@ -76,8 +67,8 @@ def _operator_table(row: VariantReport, slowest: list[OpTime]) -> Table | None:
             Cell(f"{op.time_us:.3g}", op.time_us),
             Cell(text.share(op.share), op.share),
         )
-        for op in slowest[:_MOST_OPERATOR_ROWS]
+        for op in slowest[:most]
     ]
-    rest = slowest[_MOST_OPERATOR_ROWS:]
+    rest = slowest[most:]
     more = f"{len(rest)} more operators take {text.share(sum(op.share for op in rest))} together." if rest else ""
     return Table.of(f"Operators of {row.name}", columns, rows, folded=f"All operators of {row.name}", more=more)
