@@ -96,7 +96,7 @@ def test_hostile_names_are_text_in_every_view(report):
     for name in HOSTILE:
         assert name in page.text
     assert not [a for tag, a in page.tags if tag == "img" and not a["src"].startswith("data:image/jpeg;base64,/9j/")]
-    assert not re.search(r"(?<!\\)<", markdown.render(bad))
+    assert not re.search(r"(?<!\\)<(?!br>)", markdown.render(bad))
     rows = list(csv.DictReader(io.StringIO(spreadsheet.render(bad))))
     assert [row["variant"] for row in rows] == [row.name for row in bad.variants]
 
@@ -138,10 +138,21 @@ def test_markdown_shows_intervals_verdicts_and_worst_classes(report):
 
 def test_identical_warnings_are_said_once(report):
     same = Finding(kind="noisy-machine", message="Noise.", advice="Close programs.")
+    names = tuple(row.name for row in report.variants)
     rows = tuple(row.model_copy(update={"warnings": (same, same)}) for row in report.variants)
-    found = summary.grouped_warnings(report.model_copy(update={"variants": rows, "warnings": ()}))
-    assert found == [(same, tuple(row.name for row in rows))]
-    assert summary.grouped_warnings(report.model_copy(update={"variants": rows, "warnings": (same,)})) == [(same, ())]
+    quiet = report.model_copy(update={"warnings": ()})
+    (found,) = summary.grouped_warnings(quiet.model_copy(update={"variants": rows}))
+    assert (found.advice, found.said) == ("Close programs.", (("Noise.", names),))
+    (found,) = summary.grouped_warnings(report.model_copy(update={"variants": rows, "warnings": (same,)}))
+    assert found.said == (("Noise.", ()),)
+    rows = tuple(
+        row.model_copy(update={"warnings": (same.model_copy(update={"message": f"Noise of {row.name}."}),)})
+        for row in report.variants
+    )
+    bad = quiet.model_copy(update={"variants": rows})
+    (found,) = summary.grouped_warnings(bad)
+    assert found.variants == names
+    assert markdown.render(bad).count("Close programs") == html.render(bad).count("Close programs") == 1
 
 
 def test_median_and_mean_that_disagree_are_pointed_out(report):
@@ -239,3 +250,16 @@ def test_the_package_carries_the_page_with_its_licences():
         source = assets.joinpath(f"{script}.min.js").read_text(encoding="utf-8")
         assert "</script" not in source
         assert "<!--" not in source
+
+
+def test_changes_are_shown_with_the_digits_of_their_metric(report):
+    from tflitekit.results import Drop, Measured
+
+    found = Drop(value=0.000103, low=-3.31e-05, high=0.000239, p_value=0.1, n=9, verdict="")
+    error = Measured(metric="mae", value=0.2645, low=0.23, high=0.3, n=9)
+    assert text.change(found, error) == ("+0.0001", "0.0000 to +0.0002")
+    accuracy = Measured(metric="top1", value=0.76, low=0.7, high=0.8, n=9)
+    assert text.change(found.model_copy(update={"value": 0.008, "low": -0.004, "high": 0.02}), accuracy) == (
+        "−0.80 points",
+        "−2.0 to +0.4",
+    )

@@ -123,10 +123,13 @@ def _show_findings(found: list[Warned]) -> None:
         return
     stdout.print(Text("\nWarnings", style="bold yellow"))
     points = []
-    for finding, names in found:
-        about = (f"{', '.join(names)}: ", "bold") if names else ""
-        advice = (f"\n{finding.advice}", "dim") if finding.advice else ""
-        points.append(Text.assemble(about, finding.message, advice))
+    for warned in found:
+        lines = []
+        for message, names in warned.said:
+            lines.append(Text.assemble((f"{', '.join(names)}: ", "bold") if names else "", message))
+        if warned.advice:
+            lines.append(Text(warned.advice, style="dim"))
+        points.append(Text("\n").join(lines))
     _print_points(points)
 
 

@@ -10,6 +10,7 @@ from tflitekit.results import ClassRecall, Finding, Report, VariantReport
 
 __all__ = [
     "ClassLoss",
+    "Said",
     "Warned",
     "caution",
     "class_losses",
@@ -26,22 +27,41 @@ __all__ = [
 ]
 
 
-class Warned(NamedTuple):
-    """A warning, once, with the names of the variants that it is about; none if it is about the run."""
+class Said(NamedTuple):
+    """A message, once, with the names of the variants that it is about; none if it is about the run."""
 
-    finding: Finding
+    message: str
     variants: tuple[str, ...]
 
 
+class Warned(NamedTuple):
+    """Messages of one kind with the same advice, which is then said once."""
+
+    kind: str
+    advice: str | None
+    said: tuple[Said, ...]
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """All variants that it is about."""
+        return tuple(dict.fromkeys(name for said in self.said for name in said.variants))
+
+
 def grouped_warnings(report: Report) -> list[Warned]:
-    """Returns each warning once, those about the run first."""
+    """Returns each warning once, those about the run first; without advice, each message stands alone."""
     found: dict[Finding, list[str]] = {finding: [] for finding in report.warnings}
     for row in report.variants:
         for finding in row.warnings:
             names = found.setdefault(finding, [])
             if row.name not in names and finding not in report.warnings:
                 names.append(row.name)
-    return [Warned(finding, tuple(names)) for finding, names in found.items()]
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in found:
+        groups.setdefault((finding.kind, finding.advice or finding.message), []).append(finding)
+    return [
+        Warned(group[0].kind, group[0].advice, tuple(Said(finding.message, tuple(found[finding])) for finding in group))
+        for group in groups.values()
+    ]
 
 
 def caution(reason: str) -> bool:

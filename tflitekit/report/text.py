@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
@@ -128,9 +129,17 @@ def accuracy(variant: VariantReport) -> str:
     return f"{found.metric} {found.value:.4g} ±{half:.2g}"
 
 
-def change(found: Drop, metric: str) -> str:
-    """Returns the difference to the baseline as it is added to its value: for shares, negative is worse."""
-    return f"{signed(-found.value * 100, 2)} points" if is_share(metric) else f"{found.value:+.3g}"
+def change(found: Drop, value: Measured) -> tuple[str, str]:
+    """Returns the difference to the baseline and its interval, as they are added to its value.
+
+    For shares in points, negative is worse; else in the metric's unit, with the digits that its value is shown with.
+    """
+    if is_share(value.metric):
+        return f"{signed(-found.value * 100, 2)} points", between(
+            found.high, found.low, lambda bound: signed(-bound * 100, 1)
+        )
+    digits = max(0, 3 - math.floor(math.log10(abs(value.value)))) if value.value and math.isfinite(value.value) else 3
+    return signed(found.value, digits), between(found.low, found.high, lambda bound: signed(bound, digits))
 
 
 def drop(variant: VariantReport, baseline: str | None) -> str:

@@ -80,12 +80,8 @@ def change_cell(view: View, row: VariantReport) -> Cell:
         return Cell("baseline", 0)
     if found is None or row.accuracy is None:
         return NOTHING
-    tone = "bad" if found.low is not None and found.low > 0 else ""
-    if text.is_share(row.accuracy.metric):
-        note = text.between(found.high, found.low, lambda value: text.signed(-value * 100, 1))
-    else:
-        note = text.between(found.low, found.high, lambda value: f"{value:+.3g}")
-    return Cell(text.change(found, row.accuracy.metric), -found.value, note, tone)
+    value, interval = text.change(found, row.accuracy)
+    return Cell(value, -found.value, interval, "bad" if found.low is not None and found.low > 0 else "")
 
 
 def ratio_cell(view: View, row: VariantReport) -> Cell:
