@@ -57,3 +57,10 @@ def test_every_public_name_resolves():
 
     for name in tflitekit.__all__:
         assert getattr(tflitekit, name) is not None
+
+
+@pytest.mark.convert
+def test_rendering_a_report(optimized, tmp_path):
+    done = run("report", optimized, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "report.html").exists()

@@ -14,12 +14,12 @@ from tflitekit.conversion import WORK_FOLDER, ConvertOptions, ConvertResult, con
 from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
 from tflitekit.errors import CheckFailedError
 from tflitekit.evaluation import Evaluation, evaluate_variants
-from tflitekit.files import locked, write_json, write_whole
+from tflitekit.files import locked
 from tflitekit.machine import describe_machine
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
 from tflitekit.recommendation import recommend
-from tflitekit.report import markdown
+from tflitekit.report import write_all
 from tflitekit.results import Constraints, DatasetRecord, Finding, Report, SourceRecord, VariantReport
 from tflitekit.schemes import Request, available, parse_request
 from tflitekit.source import identify
@@ -53,8 +53,8 @@ def optimize(
 ) -> Report:
     """Takes a trained model through every scheme and recommends one variant.
 
-    Writes ``NAME.tflite`` with sidecars, ``report.json`` and ``report.md`` into ``out``. What an earlier run with the same
-    model, data and options finished is reused.
+    Writes ``NAME.tflite`` with sidecars, ``report.json``, ``report.html``, ``report.md`` and ``report.csv`` into ``out``. What
+    an earlier run with the same model, data and options finished is reused.
 
     Args:
         model: A ``.keras`` or ``.h5`` file, a SavedModel folder, or a Keras model object.
@@ -123,8 +123,7 @@ def optimize(
             evaluation.variants, converted.variants, target, how, BASELINE, progress, cache=out / WORK_FOLDER
         )
         report = _report(converted, evaluation, rows, preprocess, constraints, target, doubts)
-        write_json(out / "report.json", report.to_json())
-        write_whole(out / "report.md", markdown.render(report))
+        write_all(report, out)
     return report
 
 

@@ -188,6 +188,10 @@ def show_result(report: Report, out: Path, as_json: bool) -> int:
         if reused:
             stdout.print(f"\nReused from an earlier run: {', '.join(reused)}.", style="dim", markup=False)
         stdout.print(
-            f"\nWritten to {out}: the .tflite files with sidecars, report.json and report.md", style="dim", markup=False
+            f"\nWritten to {out}: the .tflite files with sidecars, report.json, report.html, report.md and report.csv.\n"
+            f"Open {out / 'report.html'} in a browser.",
+            style="dim",
+            markup=False,
+            soft_wrap=True,
         )
     return 0 if report.recommendation is not None and report.recommendation.constraints_met else 1

@@ -2,15 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tflitekit.results import Latency, Report, VariantReport
+    from tflitekit.results import (
+        Agreement,
+        ClassRecall,
+        Confidence,
+        Drop,
+        Latency,
+        LatencyRatio,
+        Measured,
+        Report,
+        VariantReport,
+    )
 
-__all__ = ["accuracy", "against", "drop", "integer_ops", "milliseconds", "precision", "row", "size"]
+__all__ = [
+    "COLUMNS",
+    "MEDIUM",
+    "NARROW",
+    "accuracy",
+    "against",
+    "between",
+    "change",
+    "counted",
+    "drop",
+    "integer_ops",
+    "interval",
+    "is_share",
+    "latency",
+    "latency_interval",
+    "listed",
+    "measured",
+    "metric_name",
+    "milliseconds",
+    "per_second",
+    "precision",
+    "ratio",
+    "ratio_interval",
+    "row",
+    "share",
+    "signed",
+    "size",
+    "table",
+]
 
-COLUMNS = ("Variant", "Size", "Deflated", "Accuracy", "Change", "p50 ms", "p90 ms", "Memory", "Integer ops")
-NARROW = ("Variant", "Size", "Accuracy", "Change", "p50 ms")
+COLUMNS = (
+    "Variant", "Size", "Deflated", "Accuracy", "Change", "Median ms", "Speed", "Throughput", "p90 ms", "Memory",
+    "Integer ops",
+)  # fmt: skip
+MEDIUM = ("Variant", "Size", "Accuracy", "Change", "Median ms", "Speed", "p90 ms", "Memory", "Integer ops")
+"""The columns that fit a terminal of 118 characters."""
+NARROW = ("Variant", "Size", "Accuracy", "Change", "Median ms")
 """The columns that fit a terminal of 80 characters."""
 
 
@@ -24,23 +69,50 @@ def size(value: int | None) -> str:
     return f"{value} B"
 
 
-def milliseconds(value: float) -> str:
-    """Returns a time with three significant digits."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+def counted(number: int, noun: str) -> str:
+    """Returns '1 thread' or '2 threads'."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def precision(latency: Latency) -> str:
-    """Returns half the width of the median's 95 % interval, in per cent."""
-    if latency.median_low_ms is None or latency.median_high_ms is None or not latency.median_ms:
-        return "–"
-    return f"±{(latency.median_high_ms - latency.median_low_ms) / 2 / latency.median_ms:.1%}"
+def listed(names: Sequence[str]) -> str:
+    """Returns 'a, b and c'."""
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])
 
 
-def against(latency: Latency) -> str:
-    """Returns the time as a multiple of the baseline's, or 'tie' where they cannot be told apart."""
-    if latency.ratio is None:
-        return "baseline"
-    return "tie" if latency.ratio.verdict == "tie" else f"{latency.ratio.value:.3g}x"
+def between(low: float | None, high: float | None, show: Callable[[float], str]) -> str:
+    """Returns 'low to high', or nothing where there is no interval."""
+    return "" if low is None or high is None else f"{show(low)} to {show(high)}"
+
+
+def signed(value: float, digits: int) -> str:
+    """Returns a difference with its sign (a true minus); what rounds to zero has none."""
+    rounded = round(value, digits)
+    return f"{rounded:+.{digits}f}".replace("-", "−") if rounded else f"{0:.{digits}f}"
+
+
+def share(value: float, digits: int = 1) -> str:
+    """Returns a share in per cent."""
+    return f"{value * 100:.{digits}f}%"
+
+
+def is_share(metric: str) -> bool:
+    """Tells whether a metric is a share of samples, shown in per cent."""
+    return metric in ("top1", "top5")
+
+
+def metric_name(metric: str) -> str:
+    """Returns a metric's name for people."""
+    return {"top1": "Top-1 accuracy", "top5": "Top-5 accuracy", "mae": "MAE", "rmse": "RMSE"}.get(metric, metric)
+
+
+def measured(found: Measured) -> str:
+    """Returns a metric's value, without its name."""
+    return share(found.value, 2) if is_share(found.metric) else f"{found.value:.4g}"
+
+
+def interval(found: Measured | Agreement | Confidence | ClassRecall, *, percent: bool) -> str:
+    """Returns the bounds of an interval."""
+    return between(found.low, found.high, lambda value: f"{value * 100:.1f}" if percent else f"{value:.3g}")
 
 
 def accuracy(variant: VariantReport) -> str:
@@ -51,9 +123,14 @@ def accuracy(variant: VariantReport) -> str:
     if found.low is None or found.high is None:
         return f"{found.metric} {found.value:.4g}"
     half = (found.high - found.low) / 2
-    if found.metric in ("top1", "top5"):
+    if is_share(found.metric):
         return f"{found.value:.2%} ±{half * 100:.1f}"
     return f"{found.metric} {found.value:.4g} ±{half:.2g}"
+
+
+def change(found: Drop, metric: str) -> str:
+    """Returns the difference to the baseline as it is added to its value: for shares, negative is worse."""
+    return f"{signed(-found.value * 100, 2)} points" if is_share(metric) else f"{found.value:+.3g}"
 
 
 def drop(variant: VariantReport, baseline: str | None) -> str:
@@ -61,6 +138,57 @@ def drop(variant: VariantReport, baseline: str | None) -> str:
     if variant.name == baseline:
         return "baseline"
     return variant.drop.verdict if variant.drop else "–"
+
+
+def milliseconds(value: float) -> str:
+    """Returns a time with three significant digits."""
+    return f"{value:.0f}" if value >= 99.95 else f"{value:#.3g}"
+
+
+def per_second(values: Sequence[float]) -> str:
+    """Returns the median of throughputs."""
+    return f"{median(values):,.4g}/s" if values else "–"
+
+
+def precision(latency: Latency) -> str:
+    """Returns half the width of the median's 95 % interval, in per cent."""
+    if latency.median_low_ms is None or latency.median_high_ms is None or not latency.median_ms:
+        return "–"
+    return f"±{(latency.median_high_ms - latency.median_low_ms) / 2 / latency.median_ms:.1%}"
+
+
+def latency(found: Latency) -> str:
+    """Returns the figure that decides under the protocol, with its unit."""
+    if found.statistic == "throughput" and found.throughput_per_s:
+        return per_second(found.throughput_per_s)
+    decides = found.p90_ms if found.statistic == "p90" else found.median_ms
+    return f"{milliseconds(decides)} ms"
+
+
+def latency_interval(found: Latency) -> str:
+    """Returns the 95 % interval of the median."""
+    return between(found.median_low_ms, found.median_high_ms, milliseconds)
+
+
+def against(latency: Latency) -> str:
+    """Returns how much faster or slower than the baseline, or 'tie' where they cannot be told apart."""
+    return "baseline" if latency.ratio is None else ratio(latency.ratio)
+
+
+def ratio(found: LatencyRatio) -> str:
+    """Returns the verdict on the speed with its factor: '3.1× faster'."""
+    if found.verdict == "tie":
+        return "tie"
+    factor = found.value if found.verdict == "slower" else 1 / max(found.value, 1e-9)
+    return f"{factor:.3g}× {found.verdict}"
+
+
+def ratio_interval(found: LatencyRatio) -> str:
+    """Returns the interval of the factor that `ratio` shows."""
+    bounds = (found.low, found.high)
+    if found.verdict == "faster":
+        bounds = (1 / max(found.high, 1e-9), 1 / max(found.low, 1e-9))
+    return between(*bounds, lambda value: f"{value:.3g}")
 
 
 def integer_ops(variant: VariantReport) -> str:
@@ -72,14 +200,26 @@ def row(variant: VariantReport, report: Report) -> tuple[str, ...]:
     """Returns one row of the table, in the order of `COLUMNS`."""
     if variant.status != "ok":
         return (variant.name, variant.status, *["–"] * (len(COLUMNS) - 2))
+    times = ["–"] * 4
+    if found := variant.latency:
+        half = precision(found)
+        against_base = against(found) if found.ratio or variant.name == report.baseline else "–"
+        times = [milliseconds(found.median_ms) + (f" {half}" if half != "–" else ""), against_base]
+        times += [per_second(found.throughput_per_s), milliseconds(found.p90_ms)]
     return (
         variant.name,
         size(variant.size_bytes),
         size(variant.deflated_bytes),
         accuracy(variant),
         drop(variant, report.baseline),
-        milliseconds(variant.latency.median_ms) if variant.latency else "–",
-        milliseconds(variant.latency.p90_ms) if variant.latency else "–",
+        *times,
         size(variant.peak_memory_bytes),
         integer_ops(variant),
     )
+
+
+def table(report: Report, columns: Sequence[str] = COLUMNS) -> tuple[list[str], list[list[str]]]:
+    """Returns those of the columns that have something to show, and the rows of all variants."""
+    rows = [dict(zip(COLUMNS, row(variant, report), strict=True)) for variant in report.variants]
+    used = [name for name in columns if any(cells[name] not in ("–", "baseline") for cells in rows)]
+    return used, [[cells[name] for name in used] for cells in rows]
