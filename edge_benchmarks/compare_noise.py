@@ -24,7 +24,8 @@ from tflitekit.results import Latency, Samples
 def measured(report: Report, folder: Path, *, threads: int) -> Report:
     """Returns the report with latencies that were measured just now."""
     usable = [v for v in report.variants if v.latency is not None and v.file is not None]
-    rows = {row.name: row for row in benchmark([folder / str(v.file) for v in usable], threads=threads)}
+    found = benchmark([folder / str(v.file) for v in usable], threads=threads)
+    rows = {row.name: row for row in found.variants}
     fresh = {v.name: rows[Path(str(v.file)).stem].latency for v in usable}
     kept = tuple(v.model_copy(update={"latency": fresh[v.name]}) for v in usable)
     return report.model_copy(update={"variants": kept})
@@ -47,7 +48,7 @@ def slowed(report: Report, factor: float) -> Report:
         changed = {name: v * factor for name in times if (v := getattr(latency, name)) is not None}
         assert latency.samples is not None
         rounds = [part * factor for part in latency.samples.rounds()]
-        samples = Samples.of(rounds).model_copy(update={"kept_every": latency.samples.kept_every})
+        samples = Samples.of(rounds, latency.samples.processes)
         throughput = tuple(value / factor for value in latency.throughput_per_s)
         return latency.model_copy(update=changed | {"samples": samples, "throughput_per_s": throughput})
 

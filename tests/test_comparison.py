@@ -13,7 +13,7 @@ from conftest import run_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tflitekit import benchmark, compare, optimize
+from tflitekit import compare, optimize
 from tflitekit.errors import ModelError, UsageError
 from tflitekit.results import (
     ClassRecall,
@@ -498,29 +498,9 @@ def test_a_worse_model_breaks_the_build(optimized, runs, cli):
     assert cli("compare", runs / "worse", optimized, "--max-accuracy-drop", 0, "--max-class-drop", 0)[0] == 0
 
 
-def with_rounds(folder, rounds):
-    """The report of a run with real samples in several rounds."""
-    found = read_report(folder)
-    rows = [
-        v.model_copy(update={"latency": latency(rounds[v.name], runtime=v.latency.runtime, machine=v.latency.machine)})
-        for v in found.variants
-    ]
-    return found.model_copy(update={"variants": tuple(rows)})
-
-
-def measured_rounds(folder, count=4):
-    """Real microseconds of each file, in several rounds."""
-    files = sorted(folder.glob("*.tflite"))
-    rounds = [benchmark(files, runs=30) for _ in range(count)]
-    return {
-        path.stem: [np.concatenate(rows[index].latency.samples.rounds()) for rows in rounds]
-        for index, path in enumerate(files)
-    }
-
-
 @pytest.mark.convert
 def test_many_times_the_work_breaks_latency_and_size(optimized, runs):
-    old, new = (with_rounds(folder, measured_rounds(folder)) for folder in (optimized, runs / "slower"))
+    old, new = read_report(optimized), read_report(runs / "slower")
     found = compare(old, new, max_latency_increase=50, max_size_increase=50, max_accuracy_drop=3)
     # 40 times the arithmetic: on any machine far more than 1.5 times the time, also when it is busy
     assert states(found, "max-latency-increase") == {(n, None): "broken" for n in ("float32", "dynamic_range", "int8")}

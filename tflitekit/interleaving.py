@@ -21,7 +21,7 @@ from tflitekit.errors import TflitekitError
 from tflitekit.files import write_json
 from tflitekit.progress import Progress
 from tflitekit.results import Samples
-from tflitekit.statistics import bootstrap_quantiles, bootstrap_weights
+from tflitekit.statistics import bootstrap_interval, bootstrap_quantiles, bootstrap_weights
 from tflitekit.targets import Facts, Loaded, Run, Session, Target
 from tflitekit.targets.protocols import BenchmarkProtocol
 
@@ -98,8 +98,8 @@ def _reason_to_stop(
 
 def _precise(taken: _Taken, precision: float) -> bool:
     medians = bootstrap_quantiles(taken.rounds, bootstrap_weights(taken.processes, count=_CHECK_DRAWS))
-    low, middle, high = np.percentile(medians, [2.5, 50, 97.5])
-    return bool(high - low < precision * middle)
+    low, high = bootstrap_interval(medians, taken.processes)
+    return high - low < precision * float(np.median(medians))
 
 
 @dataclass
@@ -163,8 +163,7 @@ def _result(one: _Taken, stopped_by: str) -> Run | TflitekitError:
     assert one.facts is not None
     return Run(
         loads=tuple(one.loads),
-        rounds=Samples.of(one.rounds, most=None),
-        processes=tuple(one.processes),
+        rounds=Samples.of(one.rounds, one.processes, most=None),
         windows_s=tuple(one.windows_s),
         warmup_runs=one.warmup_runs,
         facts=one.facts,
@@ -195,6 +194,6 @@ def _restore(taken: Mapping[str, _Taken], partial: Path | None) -> float:
     for name, run in runs.items():
         one = taken[name]
         one.rounds = run.rounds.rounds()
-        one.processes, one.windows_s, one.loads = list(run.processes), list(run.windows_s), list(run.loads)
+        one.processes, one.windows_s, one.loads = list(run.rounds.processes), list(run.windows_s), list(run.loads)
         one.warmup_runs, one.facts = run.warmup_runs, run.facts
     return elapsed_s

@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.results import Latency, LatencyRatio, Samples
-from tflitekit.statistics import bootstrap_quantiles, bootstrap_weights, latency_verdict, percentile
+from tflitekit.statistics import bootstrap_interval, bootstrap_quantiles, bootstrap_weights, latency_verdict, percentile
 from tflitekit.targets import Run, Target
 from tflitekit.targets.protocols import BenchmarkProtocol
 
 __all__ = ["compare_rounds", "to_latencies"]
-
-_LEVEL = (2.5, 97.5)
 
 
 def to_latencies(
@@ -33,10 +31,11 @@ def to_latencies(
 def _latency(run: Run, target: Target, threads: int, protocol: BenchmarkProtocol) -> Latency:
     rounds = run.rounds.rounds()
     pooled = np.concatenate(rounds)
-    weights = bootstrap_weights(run.processes)
-    median_low, median_high = np.percentile(bootstrap_quantiles(rounds, weights), _LEVEL) / 1e3
+    processes = run.rounds.processes
+    weights = bootstrap_weights(processes)
+    median = bootstrap_interval(bootstrap_quantiles(rounds, weights), processes)
     deciding, q = _deciding(run, protocol.statistic)
-    low, high = np.percentile(bootstrap_quantiles(deciding, weights, q), _LEVEL) / 1e3
+    value = bootstrap_interval(bootstrap_quantiles(deciding, weights, q), processes)
     several = len(rounds) > 1
     return Latency(
         target=target.name,
@@ -44,16 +43,16 @@ def _latency(run: Run, target: Target, threads: int, protocol: BenchmarkProtocol
         protocol=protocol.name,
         statistic=protocol.statistic,
         median_ms=percentile(pooled, 50) / 1e3,
-        median_low_ms=float(median_low) if several else None,
-        median_high_ms=float(median_high) if several else None,
+        median_low_ms=median.low / 1e3 if several else None,
+        median_high_ms=median.high / 1e3 if several else None,
         p90_ms=percentile(pooled, 90) / 1e3,
         p99_ms=percentile(pooled, 99) / 1e3,
         mean_ms=float(pooled.mean()) / 1e3,
         min_ms=float(pooled.min()) / 1e3,
         throughput_per_s=_throughputs(run) if protocol.statistic == "throughput" else (),
         value_ms=percentile(np.concatenate(deciding), q) / 1e3,
-        low_ms=float(low) if several else None,
-        high_ms=float(high) if several else None,
+        low_ms=value.low / 1e3 if several else None,
+        high_ms=value.high / 1e3 if several else None,
         init_ms=float(np.median([load.init_us for load in run.loads])) / 1e3,
         first_ms=float(np.median([load.first_us for load in run.loads])) / 1e3,
         input_us=run.facts.input_us,
@@ -66,7 +65,7 @@ def _latency(run: Run, target: Target, threads: int, protocol: BenchmarkProtocol
         runtime=target.identity().get("runtime", "unknown"),
         machine=target.identity(),
         accelerator=run.facts.accelerator,
-        samples=Samples.of(rounds),
+        samples=Samples.of(rounds, processes),
     )
 
 
@@ -88,7 +87,7 @@ def _ratio(runs: Mapping[str, Run], name: str, baseline: str | None, statistic: 
     others, _ = _deciding(runs[baseline], statistic)
     if runs[name] is runs[baseline]:  # the same file under two names was measured once
         return LatencyRatio(baseline=baseline, value=1.0, low=1.0, high=1.0, verdict="tie")
-    return compare_rounds(own, others, runs[name].processes, q=q, baseline=baseline)
+    return compare_rounds(own, others, runs[name].rounds.processes, q=q, baseline=baseline)
 
 
 def compare_rounds(
@@ -103,6 +102,6 @@ def compare_rounds(
     count = min(len(own), len(others))
     own, others, weights = own[:count], others[:count], bootstrap_weights(processes[:count])
     ratios = bootstrap_quantiles(own, weights, q) / bootstrap_quantiles(others, weights, q)
-    low, high = (float(value) for value in np.percentile(ratios, _LEVEL))
+    low, high = bootstrap_interval(ratios, processes[:count])
     value = percentile(np.concatenate(own), q) / percentile(np.concatenate(others), q)
     return LatencyRatio(baseline=baseline, value=value, low=low, high=high, verdict=latency_verdict(low, high))

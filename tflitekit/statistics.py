@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "Interval",
     "PairedDifference",
+    "bootstrap_interval",
     "bootstrap_quantiles",
     "bootstrap_weights",
     "latency_verdict",
@@ -242,6 +243,27 @@ def bootstrap_quantiles(
     reached = weights[:, owner[order]].cumsum(axis=1)
     first = (reached >= np.maximum(1, np.ceil(reached[:, -1:] * q / 100))).argmax(axis=1)
     return np.asarray(values[order][first], np.float64)
+
+
+def bootstrap_interval(values: NDArray[np.float64], processes: Sequence[int]) -> Interval:
+    """Returns the expanded 95 % percentile interval of a figure in all bootstrap samples.
+
+    With few clusters the plain one is too narrow; its percentiles are moved outwards by as much as Student's t is
+    wider than the normal distribution (T. C. Hesterberg, 'What teachers should know about the bootstrap', Am. Stat. 69,
+    2015, section 5.3).
+
+    Args:
+        values: The figure in each bootstrap sample.
+        processes: For each round, the process that measured it. Processes are the clusters, rounds where there is one process.
+    """
+    from scipy.stats import norm, t
+
+    clusters = len(set(processes)) if len(set(processes)) > 1 else len(processes)
+    tail = 0.0
+    if clusters > 1:
+        tail = float(norm.cdf(-math.sqrt(clusters / (clusters - 1)) * t.ppf(1 - _ALPHA / 2, clusters - 1)))
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return Interval(float(low), float(high))
 
 
 SAME_TIME = 0.01

@@ -6,7 +6,6 @@ breaks leaves the others alone.
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import os
 import tomllib
@@ -248,7 +247,8 @@ def _run_entry(
             constraints=suite.constraints,
             out=out,
             progress=progress,
-            **_measuring(protocol, suite.threads),
+            threads=suite.threads,
+            protocol=protocol,
         )
     except _AbsentError as error:
         return EntryResult(name=name, status="skipped", error=str(error))
@@ -257,17 +257,3 @@ def _run_entry(
     except Exception as error:  # noqa: BLE001 - recorded, whatever it is; the rest of the suite goes on
         return EntryResult(name=name, status="failed", error=f"{type(error).__name__}: {error}")
     return EntryResult(name=name, status="ok", report=report, folder=str(out))
-
-
-def _measuring(protocol: str, threads: tuple[int, ...]) -> dict[str, Any]:
-    """Returns how `optimize` is to measure latency, in the options that it has.
-
-    Raises:
-        UsageError: It has only one protocol, and another one was asked for.
-    """
-    options: dict[str, Any] = {"threads": threads[0] if len(threads) == 1 else threads}
-    if "protocol" in inspect.signature(optimize).parameters:
-        return options | {"protocol": protocol}
-    if protocol != "quick":
-        raise UsageError(f"There is no protocol '{protocol}'.", fix="The only one is quick.")
-    return options

@@ -7,7 +7,6 @@ others' change.
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from itertools import chain
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from tflitekit.comparison.results import Change
 from tflitekit.results import Latency, Report, VariantReport
+from tflitekit.statistics import bootstrap_interval, bootstrap_quantiles, bootstrap_weights
 
 __all__ = ["Control", "compare_latency", "find_control", "unlike_latency"]
 
@@ -23,9 +23,8 @@ Control = tuple[Latency, Latency]
 """The baseline's latency in the old and in the new report."""
 
 _DRAWS = 2000
-_GRID = 1024
 _FEWEST_ROUNDS = 4  # simulated coverage of the interval: 0.91 with three rounds, 0.95 to 0.98 from four on
-_QUANTILES = {"median": 0.5, "p90": 0.9, "throughput": 0.5}
+_QUANTILES = {"median": 50, "p90": 90, "throughput": 50}
 
 
 def unlike_latency(old: Latency, new: Latency) -> tuple[str, ...]:
@@ -50,9 +49,8 @@ def find_control(old: Report, new: Report) -> Control | None:
 def compare_latency(old: VariantReport, new: VariantReport, control: Control | None) -> Change | None:
     """Compares the statistic that decides; None where one was not measured.
 
-    The interval is the expanded percentile interval of a bootstrap that draws whole rounds (T. C. Hesterberg, 'What
-    teachers should know about the bootstrap', Am. Stat. 69, 2015): with few rounds the plain one is too narrow. In one report,
-    variant and control are drawn together where they have as many rounds, because these were taken in turns.
+    The interval is that of a bootstrap over processes and rounds (see `tflitekit.statistics`). In one report, variant and
+    control are drawn together, because their rounds were taken in turns.
     """
     before, after = old.latency, new.latency
     if before is None or after is None:
@@ -64,7 +62,7 @@ def compare_latency(old: VariantReport, new: VariantReport, control: Control | N
         value /= _figure_ms(usable[1]) / _figure_ms(usable[0])
         drift = _ratio_draws(*usable)
         draws = draws / drift if draws is not None and drift is not None else None
-    interval = None if draws is None else _interval(draws, _rounds_of(before, after, *(usable or ())))
+    interval = None if draws is None else bootstrap_interval(draws, _fewest(before, after, *(usable or ())))
     return Change(
         figure="latency",
         metric=f"{after.statistic}_ms",
@@ -98,8 +96,16 @@ def _rounds(latency: Latency) -> list[NDArray[np.float64]]:
     return [part / 1000 for part in rounds if part.size]
 
 
-def _rounds_of(*latencies: Latency) -> int:
-    return min(len(_rounds(latency)) for latency in latencies)
+def _processes(latency: Latency) -> tuple[int, ...]:
+    """Returns the process of each round; where that is not known, each round counts as one."""
+    known = latency.samples.processes if latency.samples is not None else ()
+    count = len(_rounds(latency))
+    return known if len(known) == count else tuple(range(count))
+
+
+def _fewest(*latencies: Latency) -> tuple[int, ...]:
+    """Returns the processes of the benchmark that tells least."""
+    return min((_processes(latency) for latency in latencies), key=lambda p: (len(set(p)), len(p)))
 
 
 def _ratio_draws(old: Latency, new: Latency) -> NDArray[np.float64] | None:
@@ -108,32 +114,17 @@ def _ratio_draws(old: Latency, new: Latency) -> NDArray[np.float64] | None:
 
 
 def _draws(latency: Latency, side: int) -> NDArray[np.float64] | None:
-    """Returns the figure in each bootstrap draw of rounds, shape ``(2000,)``; None with too few rounds.
+    """Returns the figure in each bootstrap draw, shape ``(2000,)``; None with too few rounds.
 
-    The quantile is read off a grid of 1,024 values of the pooled samples, so that no draw has to be sorted.
+    The files of one report have the same weights, so that variant and control are drawn together.
     """
     rounds = _rounds(latency)
     if len(rounds) < _FEWEST_ROUNDS:
         return None
-    pooled = np.sort(np.concatenate(rounds))
-    grid = pooled[np.linspace(0, pooled.size - 1, min(pooled.size, _GRID)).round().astype(int)]
-    counts = np.stack([np.searchsorted(np.sort(part), grid, side="right") for part in rounds])
-    weights = _weights(len(rounds), side)
-    wanted = _QUANTILES[latency.statistic] * (weights @ np.asarray([part.size for part in rounds]))
-    found: NDArray[np.float64] = grid[(weights @ counts >= wanted[:, None]).argmax(axis=1)]
-    return found
+    weights = _weights(_processes(latency), side)
+    return bootstrap_quantiles(rounds, weights, _QUANTILES[latency.statistic])
 
 
 @cache
-def _weights(rounds: int, side: int) -> NDArray[np.float64]:
-    """Returns how often each round is in each draw, shape ``(2000, rounds)``: the same for all files of one report."""
-    drawn = np.random.default_rng((rounds, side)).multinomial(rounds, np.full(rounds, 1 / rounds), size=_DRAWS)
-    return drawn.astype(np.float64)  # whole numbers; floats multiply much faster
-
-
-def _interval(draws: NDArray[np.float64], rounds: int) -> tuple[float, float]:
-    from scipy.stats import norm, t
-
-    tail = float(norm.cdf(-math.sqrt(rounds / (rounds - 1)) * t.ppf(0.975, rounds - 1)))
-    low, high = np.quantile(draws, [tail, 1 - tail])
-    return float(low), float(high)
+def _weights(processes: tuple[int, ...], side: int) -> NDArray[np.int64]:
+    return bootstrap_weights(processes, count=_DRAWS, seed=side)

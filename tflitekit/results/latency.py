@@ -31,15 +31,23 @@ class Samples(Part):
     Attributes:
         data: Base64 of little-endian float32 microseconds.
         round_sizes: How many of them belong to each round.
+        processes: For each round, the number of the process that measured it; empty where that is not known.
         kept_every: 1 where all are kept; k where a long benchmark kept each k-th.
     """
 
     data: str
     round_sizes: tuple[int, ...]
+    processes: tuple[int, ...] = ()
     kept_every: int = 1
 
     @classmethod
-    def of(cls, rounds: Sequence[Sequence[float] | NDArray[np.float64]], *, most: int | None = MOST_KEPT) -> Samples:
+    def of(
+        cls,
+        rounds: Sequence[Sequence[float] | NDArray[np.float64]],
+        processes: Sequence[int] = (),
+        *,
+        most: int | None = MOST_KEPT,
+    ) -> Samples:
         """Packs microseconds by round; keeps about 20,000 of more, evenly."""
         stride = max(1, -(-sum(map(len, rounds)) // most)) if most else 1
         kept = [np.asarray(part, "<f4")[::stride] for part in rounds]
@@ -47,6 +55,7 @@ class Samples(Part):
         return cls(
             data=base64.b64encode(data.tobytes()).decode(),
             round_sizes=tuple(len(part) for part in kept),
+            processes=tuple(processes),
             kept_every=stride,
         )
 

@@ -62,7 +62,6 @@ class Run(BaseModel):
 
     Attributes:
         rounds: Samples by round: the time of each `invoke()`, without storing inputs and fetching outputs.
-        processes: For each round, the number of the process that measured it.
         windows_s: Time that each round took from its first to its last measured run, with everything in between.
         stopped_by: 'precision', 'budget' or 'protocol'.
     """
@@ -71,7 +70,6 @@ class Run(BaseModel):
 
     loads: tuple[Loaded, ...]
     rounds: Samples
-    processes: tuple[int, ...]
     windows_s: tuple[float, ...]
     warmup_runs: int
     facts: Facts
