@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bars", "show_error", "show_graph", "show_report", "show_table", "stderr", "stdout"]
 
-_WIDE, _MEDIUM = 132, 110
+_WIDE, _MEDIUM = 148, 118
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)

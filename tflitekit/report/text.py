@@ -54,7 +54,7 @@ COLUMNS = (
     "Variant", "Size", "Deflated", "Accuracy", "Change", "Median ms", "Speed", "Throughput", "p90 ms", "Memory",
     "Integer ops",
 )  # fmt: skip
-MEDIUM = ("Variant", "Size", "Accuracy", "Change", "Median ms", "Speed", "p90 ms", "Memory", "Integer ops")
+MEDIUM = ("Variant", "Size", "Accuracy", "Change", "Median ms", "Speed", "Memory", "Integer ops")
 """The columns that fit a terminal of 118 characters."""
 NARROW = ("Variant", "Size", "Accuracy", "Change", "Median ms")
 """The columns that fit a terminal of 80 characters."""
