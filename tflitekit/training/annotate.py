@@ -23,6 +23,8 @@ __all__ = ["Annotated", "Treatment", "annotate", "annotate_model", "quantize"]
 # Replacing a BatchNormalization by a multiplication rounds each value once more; see rebuild for where 1e-5 comes from.
 _TOLERANCE = 1e-4
 
+_NEGLIGIBLE = 1e-30
+
 _CONVOLUTIONS = {"Conv2D": "kernel", "DepthwiseConv2D": "depthwise_kernel"}
 _KERNELS = _CONVOLUTIONS | {"Dense": "kernel", "Conv2DTranspose": "kernel", "Embedding": "embeddings"}
 _LOWERED = ("Conv1D", "SeparableConv1D", "SeparableConv2D")
@@ -42,7 +44,7 @@ _OBSERVED = {"AveragePooling1D", "AveragePooling2D", "GlobalAveragePooling1D", "
              "Concatenate"}  # fmt: skip
 _MERGES = {"Add": "add", "Subtract": "subtract", "Multiply": "multiply", "Maximum": "maximum", "Minimum": "minimum",
            "Average": "add"}  # fmt: skip
-_ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "Softmax", "ELU")
+_ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "Softmax")
 
 # Operations by their last name in lower case, without '_'.
 _SAME_SCALE_OPERATIONS = {
@@ -50,8 +52,7 @@ _SAME_SCALE_OPERATIONS = {
     "reducemax", "slicewithspec", "broadcastto", "stopgradient",
 }  # fmt: skip
 _OBSERVED_OPERATIONS = {
-    "add", "subtract", "multiply", "maximum", "minimum", "mean", "reducemean", "sum", "reducesum", "leakyrelu", "elu",
-    "gelu", "silu", "swish", "concatenate", "concat", "abs", "absolute",
+    "add", "subtract", "multiply", "maximum", "minimum", "mean", "reducemean", "sum", "reducesum", "leakyrelu", "gelu", "silu", "swish", "concatenate", "concat", "abs", "absolute",
 }  # fmt: skip
 _FIXED_OPERATIONS = {"sigmoid", "tanh", "softmax"}
 _RELUS = {"relu", "relu6"}
@@ -265,7 +266,7 @@ class _Annotator:
 
     def _weighted(self, step: Call, tensor: Any) -> Any:
         layer, kind = step.layer, self._kind
-        per_channel = kind == "Conv2D"
+        per_channel = kind in _CONVOLUTIONS
         if kind == "Embedding":
             how = "int8 table."
         else:
@@ -274,14 +275,22 @@ class _Annotator:
         source = self._need(tensor) if kind != "Embedding" else tensor
         activation = _activation_of(layer)
         fuses = self._fuses(step, activation) and self._uses[id(layer)] == 1
-        output = None if fuses else "observed"
+        folded = self._batch_normalization_behind(step) if kind == "Dense" and fuses else None
+        output = None if fuses and (folded is None or self._fuses(folded, "linear", only_relu=True)) else "observed"
         if id(layer) in self._made:
             result = self._made[id(layer)](source)
         else:
-            config = {"activation": "linear"} if hasattr(layer, "activation") else {}
-            wrapped = self._made[id(layer)] = self._wrap(self._clone(layer, config), output, _KERNELS[kind], per_channel)
+            config: dict[str, Any] = {"activation": "linear"} if hasattr(layer, "activation") else {}
+            if folded is not None:
+                config["use_bias"] = True
+            wrapped = self._made[id(layer)] = self._wrap(self._clone(layer, config), output)
             result = wrapped(source)
-            wrapped.layer.set_weights(layer.get_weights())
+            weights = layer.get_weights()
+            if folded is not None:
+                scale, shift = _factors(folded.layer)
+                bias = weights[1] if layer.use_bias else 0.0
+                weights = [weights[0] * scale, bias * scale + shift]
+            wrapped.layer.set_weights(weights)
         self._keep(result)
         if activation == "linear":
             if fuses:
@@ -307,7 +316,7 @@ class _Annotator:
             dilation_rate=(1, *layer.dilation_rate), groups=layer.groups, use_bias=layer.use_bias, name=self._name(),
             kernel_regularizer=layer.kernel_regularizer, bias_regularizer=layer.bias_regularizer, trainable=layer.trainable,
         )  # fmt: skip
-        result = self._wrap(made, None if fuses else "observed", "kernel", True)(flat)
+        result = self._wrap(made, None if fuses else "observed")(flat)
         kernel, *bias = layer.get_weights()
         made.set_weights([kernel[np.newaxis], *bias])
         return self._lowered(step, self._keep(result), activation, fuses)
@@ -330,14 +339,14 @@ class _Annotator:
             depth_multiplier=layer.depth_multiplier, dilation_rate=(*one, *layer.dilation_rate), use_bias=False,
             depthwise_regularizer=layer.depthwise_regularizer, name=self._name("depthwise"), trainable=layer.trainable,
         )  # fmt: skip
-        middle = self._keep(self._wrap(depthwise, "observed", "depthwise_kernel")(flat))
+        middle = self._keep(self._wrap(depthwise, "observed")(flat))
         pointwise = tf_keras.layers.Conv2D(
             layer.filters, 1, use_bias=layer.use_bias, kernel_regularizer=layer.pointwise_regularizer,
             bias_regularizer=layer.bias_regularizer, name=self._name(), trainable=layer.trainable,
         )  # fmt: skip
         activation = _activation_of(layer)
         fuses = self._fuses(step, activation)
-        result = self._keep(self._wrap(pointwise, None if fuses else "observed", "kernel", True)(middle))
+        result = self._keep(self._wrap(pointwise, None if fuses else "observed")(middle))
         first, second, *bias = layer.get_weights()
         depthwise.set_weights([first[np.newaxis] if one else first])
         pointwise.set_weights([second[np.newaxis] if one else second, *bias])
@@ -355,6 +364,9 @@ class _Annotator:
         layer = step.layer
         flat = self._flat.get(id(tensor), tensor)
         producer = self._fusing.get(id(flat))
+        if producer == "Dense":
+            self._row("quantized", "Folded into the Dense before it, with its statistics of now.")
+            return tensor
         if producer is not None and not shared:
             self._row("quantized", f"Becomes part of the {producer} before it.")
             fuses = self._fuses(step, "linear", only_relu=True)
@@ -368,9 +380,7 @@ class _Annotator:
         if axes not in ([-1], [rank - 1]) or shared:
             why = "It is called several times." if shared else "It works along another axis than the last."
             return self._float(step, (tensor,), {}, why, "Give each place a BatchNormalization of its own, on the last axis.")
-        deviation = np.sqrt(np.asarray(layer.moving_variance, np.float64) + layer.epsilon)
-        scale = (np.asarray(layer.gamma, np.float64) if layer.scale else 1.0) / deviation
-        shift = (np.asarray(layer.beta, np.float64) if layer.center else 0.0) - np.asarray(layer.moving_mean) * scale
+        scale, shift = _factors(layer)
         self._row(
             "quantized",
             "No convolution is directly before it, so it becomes a 1x1 depthwise convolution with its statistics of now.",
@@ -404,7 +414,7 @@ class _Annotator:
         flat = self._lift(self._need(source))
         fuses = self._fuses(step, "linear", only_relu=True)
         layer = tf_keras.layers.DepthwiseConv2D(1, name=self._name())
-        result = self._keep(self._wrap(layer, None if fuses else "observed", "depthwise_kernel")(flat))
+        result = self._keep(self._wrap(layer, None if fuses else "observed")(flat))
         layer.set_weights([scale.reshape(1, 1, channels, 1), shift])
         if len(tensor.shape) != 4:
             result = self._lower(result, len(tensor.shape))
@@ -439,7 +449,7 @@ class _Annotator:
             return self._observed_clone(step, tensor) if layer.max_value is None and not float(layer.threshold or 0) else (
                 self._float(step, args, kwargs, "Only ReLU, ReLU6 and leaky ReLU have integer kernels.", "Use ReLU(max_value=6).")
             )  # fmt: skip
-        if kind in ("LeakyReLU", "ELU"):
+        if kind == "LeakyReLU":
             return self._observed_clone(step, tensor)
         return self._activation(step, tensor, _activation_of(layer) if kind == "Activation" else "softmax")
 
@@ -471,6 +481,8 @@ class _Annotator:
 
     def _activation(self, step: Call, tensor: Any, symbol: str) -> Any:
         """Computes an activation as an operation, with quantizers where the integer kernel has them."""
+        from tflitekit.training.quantize_configs import FIXED_RANGES
+
         name = _canonical(symbol)
         symbol = symbol if ":" in symbol else _activation_symbol(symbol)
         separate = self._kind in ("Activation", "ReLU", "Softmax", "Operation", _short(symbol))
@@ -487,8 +499,6 @@ class _Annotator:
         elif name in _FIXED_OPERATIONS:
             if separate:
                 self._row("quantized", "int8, in the range that the kernel fixes.")
-            from tflitekit.training.quantize_configs import FIXED_RANGES
-
             # The loss wants the exact probabilities; the converter fixes the range of a model's output itself.
             is_output = any(None in self._readers.get(id(t), []) for t in step.outputs)
             result = self._compute(symbol, [source], None if is_output else FIXED_RANGES[name], suffix)
@@ -498,7 +508,12 @@ class _Annotator:
             shifted = self._compute("tf:math.add", [source], None, f"{suffix}_shift", arguments=[{"tensor": 0}, 3.0])
             clipped = self._compute("tf:nn.relu6", [shifted], (0.0, 6.0), f"{suffix}_clip")
             result = self._compute("tf:math.multiply", [clipped], "observed", suffix, arguments=[{"tensor": 0}, 1 / 6])
-        elif name in ("silu", "swish", "gelu", "elu", "leakyrelu") or (name == "hardsilu"):
+        elif name in ("silu", "swish"):  # TensorFlow's own has a custom gradient, which cannot be exported
+            if separate:
+                self._row("quantized", "As x times sigmoid(x), both int8.")
+            gate = self._compute("tf:math.sigmoid", [source], FIXED_RANGES["sigmoid"], f"{suffix}_gate" if suffix else "gate")
+            result = self._compute("tf:math.multiply", [source, gate], "observed", suffix)
+        elif name in ("hardsilu", "gelu", "leakyrelu"):
             if separate:
                 self._row("quantized", "int8 input and output.")
             result = self._compute(symbol, [source], "observed", suffix)
@@ -557,6 +572,11 @@ class _Annotator:
             return _activation_of(layer) in _RELUS
         return kind == "Operation" and _canonical(layer.symbol) in _RELUS and len(flatten_tensors(readers[0].args)) == 1
 
+    def _batch_normalization_behind(self, step: Call) -> Call | None:
+        readers = self._readers.get(id(step.outputs[0]), [])
+        found = readers[0] if len(readers) == 1 else None
+        return found if found is not None and type(found.layer).__name__ == "BatchNormalization" else None
+
     def _compute(
         self, symbol: str, tensors: list[Any], output: Any, suffix: str = "", *, arguments: list[Any] | None = None
     ) -> Any:
@@ -566,23 +586,32 @@ class _Annotator:
         layer = Operation(symbol, None, arguments, name=self._name(suffix))
         return self._keep(self._wrap(layer, output)(tensors if len(tensors) > 1 else tensors[0]))
 
-    def _wrap(self, layer: Any, output: Any, kernel: str | None = None, per_channel: bool = False) -> Any:
+    def _wrap(self, layer: Any, output: Any) -> Any:
         from tflitekit.training.quantize_configs import LayerQuantizeConfig
 
-        config = LayerQuantizeConfig(kernel, per_channel, output)
+        kind = type(layer).__name__
+        config = LayerQuantizeConfig(_KERNELS.get(kind), kind in _CONVOLUTIONS, output)
         return load_tfmot().quantization.keras.quantize_annotate_layer(layer, config)
 
     def _need(self, tensor: Any) -> Any:
         """Returns a tensor as an integer layer can read it: quantized behind a layer that stays float."""
-        if id(tensor) in self._integer:
+        from tflitekit.training.operations import Operation
+
+        original = id(tensor)
+        if original in self._integer:
             return tensor
-        if id(tensor) not in self._quantized:
+        if original not in self._quantized:
             producer = tensor._keras_history.layer.name
             name, kind = self._path, self._kind
             self._path = self.origins.get(producer, producer)
-            self._quantized[id(tensor)] = self._compute("tf:identity", [tensor], "observed", "quantized")
+            if type(tensor._keras_history.layer).__name__ in ("LSTM", "Bidirectional"):
+                # The converter fails on an LSTM between two int8 tensors. A float operation keeps them apart: adding what
+                # is far below float32's rounding, which nothing removes as it would an addition of 0.
+                apart = [{"tensor": 0}, _NEGLIGIBLE]
+                tensor = Operation("tf:math.add", None, apart, name=self._name("apart"))(tensor)
+            self._quantized[original] = self._compute("tf:identity", [tensor], "observed", "quantized")
             self._path, self._kind = name, kind
-        return self._quantized[id(tensor)]
+        return self._quantized[original]
 
     def _keep(self, tensor: Any) -> Any:
         self._integer[id(tensor)] = tensor
@@ -629,6 +658,14 @@ class _Annotator:
         if before is None or (before.treatment == "quantized" and treatment != "quantized"):
             kind = before.kind if before else self._kind
             self._rows[self._path] = Treatment(layer=self._path, kind=kind, treatment=treatment, how=how, fix=fix)
+
+
+def _factors(layer: Any) -> tuple[Any, Any]:
+    """Returns the factor and the offset of each channel that a trained BatchNormalization comes to."""
+    deviation = np.sqrt(np.asarray(layer.moving_variance, np.float64) + layer.epsilon)
+    scale = (np.asarray(layer.gamma, np.float64) if layer.scale else 1.0) / deviation
+    shift = (np.asarray(layer.beta, np.float64) if layer.center else 0.0) - np.asarray(layer.moving_mean) * scale
+    return scale, shift
 
 
 def _activation_of(layer: Any) -> str:

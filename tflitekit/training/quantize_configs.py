@@ -25,16 +25,26 @@ FIXED_RANGES = {"sigmoid": (0.0, 255 / 256), "softmax": (0.0, 255 / 256), "tanh"
 class KernelQuantizer(_quantization.quantizers.LastValueQuantizer):  # type: ignore[misc]
     """Symmetric int8 weights with the range that they have now; with a scale for each index of the last axis, or one."""
 
-    def __init__(self, per_channel: bool) -> None:
+    def __init__(self, per_channel: bool, depthwise: bool = False) -> None:
+        self.depthwise = depthwise
         super().__init__(num_bits=8, per_axis=per_channel, symmetric=True, narrow_range=True)
 
     def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
         shape = (tensor_shape[-1],) if self.per_axis else ()
         constant = tf_keras.initializers.Constant
+        if self.depthwise:
+            shape = (tensor_shape[-2] * tensor_shape[-1],)
         return {
             "min_var": layer.add_weight(f"{name}_min", shape=shape, initializer=constant(-6.0), trainable=False),
             "max_var": layer.add_weight(f"{name}_max", shape=shape, initializer=constant(6.0), trainable=False),
         }
+
+
+    def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
+        if not self.depthwise:
+            return super().__call__(inputs, training, weights, **kwargs)
+        flat = tf.reshape(inputs, (*inputs.shape[:-2], 1, -1))
+        return tf.reshape(super().__call__(flat, training, weights, **kwargs), inputs.shape)
 
 
 class FixedRange(_quantization.quantizers.Quantizer):  # type: ignore[misc]
@@ -73,7 +83,7 @@ class LayerQuantizeConfig(_quantization.QuantizeConfig):  # type: ignore[misc]
         self.kernel, self.per_channel, self.output = kernel, per_channel, output
 
     def get_weights_and_quantizers(self, layer: Any) -> list[Any]:
-        return [(getattr(layer, self.kernel), KernelQuantizer(self.per_channel))] if self.kernel else []
+        return [(getattr(layer, self.kernel), KernelQuantizer(self.per_channel, self.kernel == 'depthwise_kernel'))] if self.kernel else []
 
     def get_activations_and_quantizers(self, layer: Any) -> list[Any]:
         return []
