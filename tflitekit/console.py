@@ -21,8 +21,9 @@ from tflitekit.report.summary import Warned, grouped_warnings, latency_condition
 if TYPE_CHECKING:
     from tflitekit.graph import Graph
     from tflitekit.results import Report, VariantReport
+    from tflitekit.training.preflight import Preflight
 
-__all__ = ["Bars", "show_error", "show_graph", "show_report", "show_table", "stderr", "stdout"]
+__all__ = ["Bars", "show_error", "show_graph", "show_preflight", "show_report", "show_table", "stderr", "stdout"]
 
 _WIDE, _MEDIUM = 148, 118
 
@@ -155,6 +156,35 @@ def show_warnings(warnings: list[str]) -> None:
     if warnings:
         stdout.print(Text("\nWarnings", style="bold yellow"))
         _print_points([Text(warning) for warning in dict.fromkeys(warnings)])
+
+
+def show_preflight(found: Preflight) -> None:
+    """Prints what happens to each layer, how far the rebuilt model differs, and what to do."""
+    show_table(
+        ("Layer", "Kind", "Treatment", "How, or why not"),
+        [(layer.layer, layer.kind, layer.treatment, layer.how) for layer in found.layers],
+    )
+    counts = ", ".join(f"{count} {kind}" for kind, count in found.counts.items() if count)
+    stdout.print(f"{counts}; loaded with {found.loader}.", markup=False)
+    for parity, what in (
+        (found.rebuilt, "Rebuilt for Keras 2 it computes the same"),
+        (found.annotated, "With its layers replaced as above it computes the same"),
+    ):
+        if parity is not None:
+            stdout.print(
+                f"{what}: the largest difference is {parity.max_abs_difference:.2g} on {parity.samples} {parity.origin} "
+                f"samples (limit {parity.tolerance:.2g}).",
+                style="dim",
+                markup=False,
+            )
+    fixes: dict[str, list[str]] = {}
+    for layer in found.layers:
+        if layer.treatment != "quantized" and layer.fix:
+            fixes.setdefault(layer.fix, []).append(layer.layer)
+    if fixes:
+        stdout.print(Text("\nWhat to do", style="bold"))
+        _print_points([Text(f"{', '.join(names)}: {fix}") for fix, names in fixes.items()])
+    show_warnings(list(found.notes))
 
 
 def show_graph(name: str, graph: Graph) -> None:

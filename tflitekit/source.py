@@ -23,7 +23,16 @@ from tflitekit.errors import ModelError, UsageError
 from tflitekit.files import content_hash
 from tflitekit.tensor import TensorSpec
 
-__all__ = ["PreparedSource", "SourceFile", "export_model", "hash_model", "identify", "prepare"]
+__all__ = [
+    "PreparedSource",
+    "SourceFile",
+    "export_model",
+    "hash_model",
+    "identify",
+    "import_custom_objects",
+    "load_model",
+    "prepare",
+]
 
 Kind = Literal["keras", "hdf5", "saved_model"]
 SIGNATURE = "serving_default"
@@ -141,14 +150,49 @@ def prepare(
     if kind == "saved_model":
         prepared = _prepare_saved_model(Path(path), Path(folder), batch, signature, input_shapes)
     else:
-        objects = _custom_objects(custom_objects)
-        if not unsafe_load:
-            _refuse_lambda(Path(path), kind)
-        model, notes = _load_keras(Path(path), objects, unsafe_load)
+        model, notes = load_model(Path(path), kind=kind, unsafe_load=unsafe_load, custom_objects=custom_objects)
         prepared = export_model(
             model, Path(folder), batch=batch, input_shapes=input_shapes, kind=kind, notes=notes, origin=path
         )
     return prepared.model_dump(mode="json")
+
+
+def load_model(
+    path: Path, *, kind: Kind, unsafe_load: bool, custom_objects: str | None, keras2: bool = False
+) -> tuple[Any, list[str]]:
+    """Loads a Keras file in safe mode, with Keras 3 or else with tf_keras (Keras 2).
+
+    Args:
+        custom_objects: Module with the model's own layers.
+        keras2: Load a file that Keras 2 wrote with tf_keras first, for what needs a tf_keras model anyway.
+
+    Returns:
+        The model object, and what users should know.
+
+    Raises:
+        ModelError: It has Lambda layers, which run code (unless ``unsafe_load``), or cannot be loaded.
+    """
+    objects = import_custom_objects(custom_objects)
+    if not unsafe_load:
+        _refuse_lambda(path, kind)
+    if keras2 and kind == "hdf5" and _written_by_keras2(path):
+        import tf_keras
+
+        try:
+            return tf_keras.models.load_model(
+                str(path), custom_objects=objects, compile=False, safe_mode=not unsafe_load
+            ), []
+        except Exception:  # noqa: BLE001 - the usual way gives the reasons of both
+            pass
+    return _load_keras(path, objects, unsafe_load)
+
+
+def _written_by_keras2(path: Path) -> bool:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        version = file.attrs.get("keras_version", "")
+    return (version.decode() if isinstance(version, bytes) else str(version)).startswith("2")
 
 
 def export_model(
@@ -372,8 +416,12 @@ def _check_finite(weights: Iterator[tuple[str, Any]], origin: str) -> None:
         )
 
 
-def _custom_objects(module: str | None) -> dict[str, Any]:
-    """Imports the user's module, which registers its layers with Keras or lists them in ``custom_objects``."""
+def import_custom_objects(module: str | None, *, attribute: str = "custom_objects") -> dict[str, Any]:
+    """Imports the user's module, which registers its layers with Keras or lists them in ``custom_objects``.
+
+    Raises:
+        UsageError: It cannot be imported.
+    """
     if module is None:
         return {}
     try:
@@ -385,7 +433,7 @@ def _custom_objects(module: str | None) -> dict[str, Any]:
             imported = importlib.import_module(module)
     except ImportError as error:
         raise UsageError(f"The module of custom objects '{module}' cannot be imported: {error}.") from error
-    return dict(getattr(imported, "custom_objects", {}))
+    return dict(getattr(imported, attribute, {}))
 
 
 def _refuse_lambda(path: Path, kind: Kind) -> None:

@@ -14,6 +14,7 @@ from tflitekit._version import __version__
 # isort: off
 from tflitekit.cli import optimize as _optimize  # noqa: F401
 from tflitekit.cli import convert as _convert  # noqa: F401
+from tflitekit.cli import preflight as _preflight  # noqa: F401
 from tflitekit.cli import evaluate as _evaluate  # noqa: F401
 from tflitekit.cli import benchmark as _benchmark  # noqa: F401
 from tflitekit.cli import report as _report  # noqa: F401

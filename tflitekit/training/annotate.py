@@ -78,7 +78,9 @@ _FIX_FLOAT = {
     "Bidirectional": "Accept it (int8 and float mix), or use Conv1D layers.",
     "TimeDistributed": "Use the layer itself: Dense works on the last axis, Conv1D and Conv2D with kernel size 1 on every step.",
 }
-_GENERAL_FIX = "Accept it (int8 and float mix), or replace it by layers of which this table says that they are quantized."
+_GENERAL_FIX = (
+    "Accept it (int8 and float mix), or replace it by layers of which this table says that they are quantized."
+)
 
 
 class Treatment(BaseModel):
@@ -126,13 +128,16 @@ def annotate(model: Any) -> Any:
     return annotate_model(model).model
 
 
-def annotate_model(model: Any, *, paths: Mapping[str, str] | None = None, prove: bool = True) -> Annotated:
+def annotate_model(
+    model: Any, *, paths: Mapping[str, str] | None = None, samples: Sequence[Any] | None = None, prove: bool = True
+) -> Annotated:
     """Annotates a rebuilt tf_keras model and says what happens to each layer.
 
     Args:
         model: From `rebuild`: flat, of tf_keras layers. It is not changed.
         paths: The user's names of its layers.
-        prove: Compare both models on random samples.
+        samples: Real inputs on which both are compared; see `rebuild`.
+        prove: Compare them at all.
 
     Raises:
         ModelError: The annotated model does not compute the same.
@@ -147,7 +152,7 @@ def annotate_model(model: Any, *, paths: Mapping[str, str] | None = None, prove:
     outputs = run(model, [annotator.enter(tensor) for tensor in inputs], annotator.call)
     annotated = tf_keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0], name=model.name)
     annotated.output_names = list(model.output_names)
-    parity = check_parity(model, annotated, relative_tolerance=_TOLERANCE) if prove else None
+    parity = check_parity(model, annotated, samples=samples, relative_tolerance=_TOLERANCE) if prove else None
     return Annotated(annotated, annotator.table(), annotator.origins, parity)
 
 
@@ -218,7 +223,9 @@ class _Annotator:
         tensor = tensors[0]
         shared = self._uses[id(layer)] > 1
         if any(not t.dtype.is_floating for t in tensors) and kind != "Embedding":
-            return self._float(step, args, kwargs, "It works on integers or truth values, which stay what they are.", "")
+            return self._float(
+                step, args, kwargs, "It works on integers or truth values, which stay what they are.", ""
+            )
         if kind in _TRAINING_ONLY:
             return self._training_only(step, tensor)
         if kind.startswith(_AUGMENTATION):
@@ -302,7 +309,9 @@ class _Annotator:
         import tf_keras
 
         layer = step.layer
-        self._row("quantized", "As the same Conv2D over a height of 1: int8 weights, one scale per channel, int8 output.")
+        self._row(
+            "quantized", "As the same Conv2D over a height of 1: int8 weights, one scale per channel, int8 output."
+        )
         flat = self._lift(self._need(tensor))
         padding = layer.padding
         if padding == "causal":
@@ -379,7 +388,9 @@ class _Annotator:
         rank = len(tensor.shape)
         if axes not in ([-1], [rank - 1]) or shared:
             why = "It is called several times." if shared else "It works along another axis than the last."
-            return self._float(step, (tensor,), {}, why, "Give each place a BatchNormalization of its own, on the last axis.")
+            return self._float(
+                step, (tensor,), {}, why, "Give each place a BatchNormalization of its own, on the last axis."
+            )
         scale, shift = _factors(layer)
         self._row(
             "quantized",
@@ -397,7 +408,9 @@ class _Annotator:
             deviation = np.maximum(deviation, 1e-7)  # as Keras: backend.epsilon()
             scale, shift = (deviation, mean) if layer.invert else (1 / deviation, -mean / deviation)
         if any(v.size not in (1, channels) or (v.size > 1 and v.shape[-1] != channels) for v in (scale, shift)):
-            return self._float(step, (tensor,), {}, "It works along another axis than the last.", "Scale along the last axis.")
+            return self._float(
+                step, (tensor,), {}, "It works along another axis than the last.", "Scale along the last axis."
+            )
         self._row("quantized", "As a 1x1 depthwise convolution; neighbours of its kind become one.")
         return self._scale(step, tensor, scale.reshape(-1), shift.reshape(-1))
 
@@ -441,7 +454,9 @@ class _Annotator:
         layer, kind = step.layer, self._kind
         tensor = args[0]
         if kind == "Softmax" and (layer.axis not in (-1, len(tensor.shape) - 1) or kwargs):
-            return self._float(step, args, kwargs, "It has a mask, or works along another axis than the last.", _GENERAL_FIX)
+            return self._float(
+                step, args, kwargs, "It has a mask, or works along another axis than the last.", _GENERAL_FIX
+            )
         if kind == "ReLU":
             ordinary = float(layer.negative_slope or 0) == 0 and float(layer.threshold or 0) == 0
             if ordinary and layer.max_value in (None, 6.0):
@@ -464,11 +479,18 @@ class _Annotator:
         config = layer.get_config()
         constants = [value for value in config["args"] if not (isinstance(value, dict) and "tensor" in value)]
         if layer.symbol.startswith("activation") or name in _RELUS | _FIXED_OPERATIONS | {"hardsigmoid", "hardsilu"}:
-            usual_axis = config["options"].get("axis", -1) in (-1, len(args[0].shape) - 1) if name == "softmax" else True
+            usual_axis = (
+                config["options"].get("axis", -1) in (-1, len(args[0].shape) - 1) if name == "softmax" else True
+            )
             if not constants and not config["kwargs"] and usual_axis and len(flatten_tensors(args)) == 1:
                 return self._activation(step, args[0], layer.symbol)
         tensors = [self._need(t) for t in flatten_tensors((args, kwargs))]
-        if name in _DIVISIONS and len(constants) == 1 and isinstance(constants[0], int | float) and config["args"][1] == constants[0]:
+        if (
+            name in _DIVISIONS
+            and len(constants) == 1
+            and isinstance(constants[0], int | float)
+            and config["args"][1] == constants[0]
+        ):
             self._row("quantized", "As a multiplication by the reciprocal; int8 output.")
             return self._compute("tf:math.multiply", tensors, "observed", arguments=[{"tensor": 0}, 1.0 / constants[0]])
         if name in _SAME_SCALE_OPERATIONS | _OBSERVED_OPERATIONS and len(step.outputs) == 1:
@@ -494,7 +516,7 @@ class _Annotator:
         suffix = "" if separate else name
         if name in _RELUS:
             if separate:
-                self._row("quantized", "Becomes part of the layer before it, where that is a convolution, Dense or addition; int8 output.")  # fmt: skip
+                self._row("quantized", "int8 output; part of the operator before it where that can be.")  # fmt: skip
             result = self._compute("tf:nn.relu" if name == "relu" else "tf:nn.relu6", [source], "observed", suffix)
         elif name in _FIXED_OPERATIONS:
             if separate:
@@ -511,7 +533,9 @@ class _Annotator:
         elif name in ("silu", "swish"):  # TensorFlow's own has a custom gradient, which cannot be exported
             if separate:
                 self._row("quantized", "As x times sigmoid(x), both int8.")
-            gate = self._compute("tf:math.sigmoid", [source], FIXED_RANGES["sigmoid"], f"{suffix}_gate" if suffix else "gate")
+            gate = self._compute(
+                "tf:math.sigmoid", [source], FIXED_RANGES["sigmoid"], f"{suffix}_gate" if suffix else "gate"
+            )
             result = self._compute("tf:math.multiply", [source, gate], "observed", suffix)
         elif name in ("hardsilu", "gelu", "leakyrelu"):
             if separate:
@@ -674,7 +698,9 @@ def _activation_of(layer: Any) -> str:
 
 
 def _activation_symbol(name: str) -> str:
-    return {"sigmoid": "tf:math.sigmoid", "tanh": "tf:math.tanh", "softmax": "tf:nn.softmax"}.get(name, f"activation2:{name}")
+    return {"sigmoid": "tf:math.sigmoid", "tanh": "tf:math.tanh", "softmax": "tf:nn.softmax"}.get(
+        name, f"activation2:{name}"
+    )
 
 
 def _short(symbol: str) -> str:

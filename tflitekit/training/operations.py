@@ -61,7 +61,8 @@ class Operation(tf_keras.layers.Layer):  # type: ignore[misc]
         return mask[0] if isinstance(mask, list) else mask
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"symbol": self.symbol} | json.loads(self._settings)
+        config: dict[str, Any] = super().get_config() | {"symbol": self.symbol}
+        return config | json.loads(self._settings)
 
 
 def encode(value: Any, number: Mapping[int, int]) -> Any:

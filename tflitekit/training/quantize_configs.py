@@ -16,13 +16,13 @@ from tflitekit.training.tfmot import load_tfmot
 
 __all__ = ["FixedRange", "KernelQuantizer", "LayerQuantizeConfig", "custom_objects"]
 
-_quantization = load_tfmot().quantization.keras
+_quantization: Any = load_tfmot().quantization.keras
 
 # The converter fixes these ranges: TensorFlow Lite's 8-bit quantization specification, LOGISTIC, SOFTMAX and TANH.
 FIXED_RANGES = {"sigmoid": (0.0, 255 / 256), "softmax": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
 
 
-class KernelQuantizer(_quantization.quantizers.LastValueQuantizer):  # type: ignore[misc]
+class KernelQuantizer(_quantization.quantizers.LastValueQuantizer):  # type: ignore[name-defined,misc]
     """Symmetric int8 weights with the range that they have now; with a scale for each index of the last axis, or one."""
 
     def __init__(self, per_channel: bool, depthwise: bool = False) -> None:
@@ -39,7 +39,6 @@ class KernelQuantizer(_quantization.quantizers.LastValueQuantizer):  # type: ign
             "max_var": layer.add_weight(f"{name}_max", shape=shape, initializer=constant(6.0), trainable=False),
         }
 
-
     def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
         if not self.depthwise:
             return super().__call__(inputs, training, weights, **kwargs)
@@ -47,7 +46,7 @@ class KernelQuantizer(_quantization.quantizers.LastValueQuantizer):  # type: ign
         return tf.reshape(super().__call__(flat, training, weights, **kwargs), inputs.shape)
 
 
-class FixedRange(_quantization.quantizers.Quantizer):  # type: ignore[misc]
+class FixedRange(_quantization.quantizers.Quantizer):  # type: ignore[name-defined,misc]
     """int8 values in a range that is known before anything is measured."""
 
     def __init__(self, low: float, high: float) -> None:
@@ -64,7 +63,7 @@ class FixedRange(_quantization.quantizers.Quantizer):  # type: ignore[misc]
 
 
 @tf_keras.utils.register_keras_serializable("tflitekit")
-class LayerQuantizeConfig(_quantization.QuantizeConfig):  # type: ignore[misc]
+class LayerQuantizeConfig(_quantization.QuantizeConfig):  # type: ignore[name-defined,misc]
     """Quantizes a layer's kernel, its output, both, or neither.
 
     Args:
@@ -83,7 +82,11 @@ class LayerQuantizeConfig(_quantization.QuantizeConfig):  # type: ignore[misc]
         self.kernel, self.per_channel, self.output = kernel, per_channel, output
 
     def get_weights_and_quantizers(self, layer: Any) -> list[Any]:
-        return [(getattr(layer, self.kernel), KernelQuantizer(self.per_channel, self.kernel == 'depthwise_kernel'))] if self.kernel else []
+        return (
+            [(getattr(layer, self.kernel), KernelQuantizer(self.per_channel, self.kernel == "depthwise_kernel"))]
+            if self.kernel
+            else []
+        )
 
     def get_activations_and_quantizers(self, layer: Any) -> list[Any]:
         return []

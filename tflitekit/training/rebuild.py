@@ -29,9 +29,28 @@ _FREE_DIMENSION = 64  # for a dimension that the model leaves open, in random sa
 # Fields that Keras 3 renamed, by class: {Keras 3: Keras 2}.
 _RENAMED = {"LeakyReLU": {"negative_slope": "alpha"}}
 # Fields that say nothing about what a layer computes.
-_IRRELEVANT = {"dtype", "registered_name", "quantization_config", "use_cudnn", "flash_attention", "synchronized", "seed"}
+_IRRELEVANT = {
+    "dtype",
+    "registered_name",
+    "quantization_config",
+    "use_cudnn",
+    "flash_attention",
+    "synchronized",
+    "seed",
+}
 # Activations that mean the same in Keras 2 and can stay in the layer; others become an operation behind it.
-_SAME_ACTIVATIONS = {"linear", "relu", "softmax", "sigmoid", "tanh", "elu", "selu", "softplus", "softsign", "exponential"}
+_SAME_ACTIVATIONS = {
+    "linear",
+    "relu",
+    "softmax",
+    "sigmoid",
+    "tanh",
+    "elu",
+    "selu",
+    "softplus",
+    "softsign",
+    "exponential",
+}
 _RECURRENT = {"LSTM", "GRU", "SimpleRNN", "LSTMCell", "GRUCell", "SimpleRNNCell", "ConvLSTM1D", "ConvLSTM2D"}
 
 
@@ -126,7 +145,11 @@ def rebuild(
 
 
 def check_parity(
-    reference: Any, model: Any, *, samples: Sequence[Any] | None = None, relative_tolerance: float = 1e-5,
+    reference: Any,
+    model: Any,
+    *,
+    samples: Sequence[Any] | None = None,
+    relative_tolerance: float = 1e-5,
     paths: Mapping[str, str] | None = None,
 ) -> Parity:
     """Compares the outputs of two models on the same inputs.
@@ -214,7 +237,9 @@ def random_samples(model: Any, *, count: int = _RANDOM_SAMPLES, seed: int = _SEE
         dtype = np.dtype(_dtype(tensor))
         if dtype.kind in "iu":
             rows = [int(layer.input_dim) for layer in first if type(layer).__name__ == "Embedding"]
-            samples.append(generator.integers(0, min(rows, default=2 if dtype.kind == "i" else 256), shape).astype(dtype))
+            samples.append(
+                generator.integers(0, min(rows, default=2 if dtype.kind == "i" else 256), shape).astype(dtype)
+            )
         elif dtype.kind == "b":
             samples.append(generator.integers(0, 2, shape).astype(bool))
         elif dtype.kind == "f":
@@ -382,7 +407,9 @@ class _Builder:
 
         class_name = type(layer).__name__
         if class_name in self.counterparts:
-            return self.counterparts[class_name].from_config(layer.get_config() | {"name": name, "dtype": "float32"}), None
+            return self.counterparts[class_name].from_config(
+                layer.get_config() | {"name": name, "dtype": "float32"}
+            ), None
         if type(layer).__module__.split(".")[0] != "keras":
             raise ModelError(
                 f"The layer '{path}' ({class_name}) is one of your own, written for Keras 3.",
@@ -490,7 +517,9 @@ def _parameters(kind: type) -> dict[str, Any]:
     for base in kind.__mro__:
         if base.__name__ in ("Layer", "object"):
             break
-        for name, parameter in inspect.signature(base.__init__).parameters.items():
+        if "__init__" not in vars(base):
+            continue
+        for name, parameter in inspect.signature(vars(base)["__init__"]).parameters.items():
             found.setdefault(name, parameter.default)
     return found
 

@@ -1,0 +1,182 @@
+"""The verb *preflight*: what would happen to each layer of a model that is trained for int8, before anything trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from tflitekit.dataset import DEFAULT_SEED, InputPipeline, open_dataset
+from tflitekit.errors import DataError, ModelError
+from tflitekit.preprocessing import load_preprocessing
+from tflitekit.source import identify, import_custom_objects, load_model
+from tflitekit.tensor import TensorSpec
+from tflitekit.training.annotate import Treatment, annotate_model
+from tflitekit.training.rebuild import Parity, Refused, input_names, rebuild
+from tflitekit.training.walk import calls, is_keras3
+from tflitekit.workers import run_alone
+
+__all__ = ["Preflight", "examine", "examine_model", "preflight"]
+
+DEFAULT_SAMPLES = 16
+DEFAULT_TIMEOUT_S = 600.0
+
+
+class Preflight(BaseModel):
+    """What `preflight` found.
+
+    Attributes:
+        loader: What loaded it: 'keras 3.x' or 'tf_keras 2.x'.
+        layers: One `Treatment` for each layer, in the order in which they compute.
+        rebuilt: Proof that the tf_keras model computes what the given one does; None where a layer cannot be rebuilt.
+        annotated: Proof that the model which is quantized computes what the rebuilt one does.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    loader: str
+    layers: tuple[Treatment, ...]
+    rebuilt: Parity | None
+    annotated: Parity | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many layers get each treatment."""
+        kinds = ("quantized", "left float", "not supported")
+        return {kind: sum(layer.treatment == kind for layer in self.layers) for kind in kinds}
+
+    @property
+    def clean(self) -> bool:
+        """Whether every layer is quantized: what ``--strict`` wants."""
+        return self.counts["quantized"] == len(self.layers)
+
+
+def preflight(
+    model: Any,
+    *,
+    data: str | None = None,
+    preprocess: str | None = None,
+    limit: int = DEFAULT_SAMPLES,
+    seed: int = DEFAULT_SEED,
+    unsafe_load: bool = False,
+    custom_objects: str | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+) -> Preflight:
+    """Says for each layer whether it can be trained for int8, why, and what to do.
+
+    Args:
+        model: A ``.keras`` or ``.h5`` file, which is looked at in a process of its own, or a Keras model object.
+        data: Real samples for the proof that the rebuilt model computes the same; seeded random ones when not given.
+        preprocess: Preset or JSON file for ``data``; 'raw' when not given.
+        limit: Samples to take.
+        custom_objects: Module with the model's own layers; ``tf_keras_objects`` in it may name their Keras 2 counterparts.
+
+    Raises:
+        ModelError: The model has no graph of layers, cannot be loaded, or computes something else when rebuilt.
+    """
+    if not isinstance(model, str | Path):
+        return examine_model(model)
+    found = identify(model)
+    if found.kind == "saved_model":
+        raise ModelError(
+            f"{model} is a SavedModel, which has no layers any more.",
+            why="Compression while training needs the layers and their weights.",
+            fix="Give the Keras model: model.save('name.keras').",
+        )
+    arguments = {
+        "path": str(found.path), "kind": found.kind, "unsafe_load": unsafe_load, "custom_objects": custom_objects,
+        "data": data, "preprocess": preprocess, "limit": limit, "seed": seed,
+    }  # fmt: skip
+    value = run_alone("tflitekit.training.preflight:examine", arguments, label="preflight", timeout_s=timeout_s)
+    return Preflight.model_validate(value)
+
+
+def examine(
+    *,
+    path: str,
+    kind: Any,
+    unsafe_load: bool,
+    custom_objects: str | None,
+    data: str | None,
+    preprocess: str | None,
+    limit: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Loads a model and examines it (runs in a worker); returns a `Preflight` as JSON."""
+    model, notes = load_model(
+        Path(path), kind=kind, unsafe_load=unsafe_load, custom_objects=custom_objects, keras2=True
+    )
+    samples = None if data is None else _read_samples(model, data, preprocess, limit, seed)
+    counterparts = import_custom_objects(custom_objects, attribute="tf_keras_objects")
+    found = examine_model(model, samples=samples, counterparts=counterparts, origin=path, notes=notes)
+    return found.model_dump(mode="json")
+
+
+def examine_model(
+    model: Any,
+    *,
+    samples: Sequence[Any] | None = None,
+    counterparts: Mapping[str, Any] | None = None,
+    origin: str | None = None,
+    notes: Sequence[str] = (),
+) -> Preflight:
+    """Examines a model object in this process; see `preflight`.
+
+    Args:
+        samples: Real inputs, one array for each input of the model.
+        counterparts: tf_keras classes for layers of one's own; see `rebuild`.
+    """
+    refused: list[Refused] = []
+    rebuilt = rebuild(model, samples=samples, counterparts=counterparts, refused=refused)
+    annotated = annotate_model(rebuilt.model, paths=rebuilt.paths, samples=samples, prove=rebuilt.parity is not None)
+    treatments = {layer.layer: layer for layer in annotated.layers}
+    treatments |= {
+        item.path: Treatment(
+            layer=item.path,
+            kind=item.kind,
+            treatment="not supported",
+            how=item.error.why or item.error.what,
+            fix=item.error.fix or "",
+        )
+        for item in refused
+    }
+    order = list(dict.fromkeys(call.path for call in calls(model)))
+    if is_keras3(model):
+        import keras
+
+        loader = f"keras {keras.__version__}"
+    else:
+        import tf_keras
+
+        loader = f"tf_keras {tf_keras.__version__}"
+    return Preflight(
+        model=origin or f"{type(model).__name__} object",
+        loader=loader,
+        layers=tuple(treatments[path] for path in order if path in treatments),
+        rebuilt=rebuilt.parity,
+        annotated=annotated.parity,
+        notes=(*notes, *rebuilt.notes),
+    )
+
+
+def _read_samples(model: Any, data: str, preprocess: str | None, limit: int, seed: int) -> list[Any]:
+    import numpy as np
+
+    specs = [
+        TensorSpec(
+            name=name,
+            shape=(1, *(-1 if d is None else int(d) for d in tuple(tensor.shape)[1:])),
+            dtype=str(getattr(tensor.dtype, "name", tensor.dtype)),
+        )
+        for name, tensor in zip(input_names(model, is_keras3(model)), model.inputs, strict=True)
+    ]
+    pipeline = InputPipeline(specs, load_preprocessing(preprocess))
+    dataset = open_dataset(data, limit=limit, seed=seed, need_labels=False)
+    rows = [pipeline.prepare(sample.read(), sample.key) for sample in dataset]
+    if not rows:
+        raise DataError(f"The data at {data} are empty.")
+    return [np.stack(column) for column in zip(*rows, strict=True)]
