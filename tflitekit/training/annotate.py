@@ -374,7 +374,7 @@ class _Annotator:
         flat = self._flat.get(id(tensor), tensor)
         producer = self._fusing.get(id(flat))
         if producer == "Dense":
-            self._row("quantized", "Folded into the Dense before it, with its statistics of now.")
+            self._row("quantized", "Folded into the Dense before it: with its statistics of now.")
             return tensor
         if producer is not None and not shared:
             self._row("quantized", f"Becomes part of the {producer} before it.")
@@ -394,7 +394,7 @@ class _Annotator:
         scale, shift = _factors(layer)
         self._row(
             "quantized",
-            "No convolution is directly before it, so it becomes a 1x1 depthwise convolution with its statistics of now.",
+            "As a 1x1 depthwise convolution with its statistics of now: no convolution is directly before it.",
         )
         return self._scale(step, tensor, scale, shift)
 
@@ -411,7 +411,7 @@ class _Annotator:
             return self._float(
                 step, (tensor,), {}, "It works along another axis than the last.", "Scale along the last axis."
             )
-        self._row("quantized", "As a 1x1 depthwise convolution; neighbours of its kind become one.")
+        self._row("quantized", "As a 1x1 depthwise convolution: neighbours of its kind become one.")
         return self._scale(step, tensor, scale.reshape(-1), shift.reshape(-1))
 
     def _scale(self, step: Call, tensor: Any, scale: Any, shift: Any) -> Any:
@@ -437,7 +437,7 @@ class _Annotator:
 
     def _merge(self, step: Call, tensors: Sequence[Any]) -> Any:
         symbol = _MERGES[self._kind]
-        self._row("quantized", "int8 output." if len(tensors) == 2 else "Two at a time, each with int8 output.")
+        self._row("quantized", "int8 output." if len(tensors) == 2 else "Two at a time: each with int8 output.")
         wanted = [self._need(t) for t in tensors]
         result = wanted[0]
         average = self._kind == "Average"
@@ -491,7 +491,7 @@ class _Annotator:
             and isinstance(constants[0], int | float)
             and config["args"][1] == constants[0]
         ):
-            self._row("quantized", "As a multiplication by the reciprocal; int8 output.")
+            self._row("quantized", "As a multiplication by the reciprocal: int8 output.")
             return self._compute("tf:math.multiply", tensors, "observed", arguments=[{"tensor": 0}, 1.0 / constants[0]])
         if name in _SAME_SCALE_OPERATIONS | _OBSERVED_OPERATIONS and len(step.outputs) == 1:
             same = name in _SAME_SCALE_OPERATIONS
@@ -526,13 +526,13 @@ class _Annotator:
             result = self._compute(symbol, [source], None if is_output else FIXED_RANGES[name], suffix)
         elif name == "hardsigmoid" and symbol.startswith(("activation:", "ops:")):
             if separate:
-                self._row("quantized", "Step by step: ReLU6(x + 3) / 6, int8 outputs.")
+                self._row("quantized", "Step by step as ReLU6(x + 3) / 6: int8 outputs.")
             shifted = self._compute("tf:math.add", [source], None, f"{suffix}_shift", arguments=[{"tensor": 0}, 3.0])
             clipped = self._compute("tf:nn.relu6", [shifted], (0.0, 6.0), f"{suffix}_clip")
             result = self._compute("tf:math.multiply", [clipped], "observed", suffix, arguments=[{"tensor": 0}, 1 / 6])
         elif name in ("silu", "swish"):  # TensorFlow's own has a custom gradient, which cannot be exported
             if separate:
-                self._row("quantized", "As x times sigmoid(x), both int8.")
+                self._row("quantized", "As x times sigmoid(x): both int8.")
             gate = self._compute(
                 "tf:math.sigmoid", [source], FIXED_RANGES["sigmoid"], f"{suffix}_gate" if suffix else "gate"
             )

@@ -62,7 +62,8 @@ class Operation(tf_keras.layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().get_config() | {"symbol": self.symbol}
-        return config | json.loads(self._settings)
+        config.update(json.loads(self._settings))
+        return config
 
 
 def encode(value: Any, number: Mapping[int, int]) -> Any:

@@ -144,7 +144,7 @@ def examine_model(
         )
         for item in refused
     }
-    order = list(dict.fromkeys(call.path for call in calls(model)))
+    kinds = {call.path: _kind(call.layer) for call in calls(model)}
     if is_keras3(model):
         import keras
 
@@ -156,11 +156,19 @@ def examine_model(
     return Preflight(
         model=origin or f"{type(model).__name__} object",
         loader=loader,
-        layers=tuple(treatments[path] for path in order if path in treatments),
+        layers=tuple(
+            treatments[path].model_copy(update={"kind": kind}) for path, kind in kinds.items() if path in treatments
+        ),
         rebuilt=rebuilt.parity,
         annotated=annotated.parity,
         notes=(*notes, *rebuilt.notes),
     )
+
+
+def _kind(layer: Any) -> str:
+    """Returns a layer's class; of an operation that Keras 2 made a layer of, its name."""
+    name = type(layer).__name__
+    return str(layer.get_config().get("function", name)) if name in ("TFOpLambda", "SlicingOpLambda") else name
 
 
 def _read_samples(model: Any, data: str, preprocess: str | None, limit: int, seed: int) -> list[Any]:
