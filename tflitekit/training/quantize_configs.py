@@ -22,7 +22,7 @@ _quantization: Any = load_tfmot().quantization.keras
 FIXED_RANGES = {"sigmoid": (0.0, 255 / 256), "softmax": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
 
 
-class KernelQuantizer(_quantization.quantizers.LastValueQuantizer):
+class KernelQuantizer(_quantization.quantizers.LastValueQuantizer):  # type: ignore[misc]
     """Symmetric int8 weights with the range that they have now; with a scale for each index of the last axis, or one."""
 
     def __init__(self, per_channel: bool, depthwise: bool = False) -> None:
@@ -46,7 +46,7 @@ class KernelQuantizer(_quantization.quantizers.LastValueQuantizer):
         return tf.reshape(super().__call__(flat, training, weights, **kwargs), inputs.shape)
 
 
-class FixedRange(_quantization.quantizers.Quantizer):
+class FixedRange(_quantization.quantizers.Quantizer):  # type: ignore[misc]
     """int8 values in a range that is known before anything is measured."""
 
     def __init__(self, low: float, high: float) -> None:
@@ -63,7 +63,7 @@ class FixedRange(_quantization.quantizers.Quantizer):
 
 
 @tf_keras.utils.register_keras_serializable("tflitekit")
-class LayerQuantizeConfig(_quantization.QuantizeConfig):
+class LayerQuantizeConfig(_quantization.QuantizeConfig):  # type: ignore[misc]
     """Quantizes a layer's kernel, its output, both, or neither.
 
     Args:
