@@ -40,11 +40,15 @@ TITLES = [
 ]
 # Operators that may compute in float, where preflight says that a layer is left float.
 FLOAT_OPERATORS = {
-    "LayerNormalization": {"MEAN", "SQUARED_DIFFERENCE", "SUB", "ADD", "MUL", "RSQRT", "RESHAPE"},
+    "LayerNormalization": {"MEAN", "SQUARED_DIFFERENCE", "SUB", "ADD", "MUL", "RSQRT", "RESHAPE", "TRANSPOSE"},
     "LSTM": {"UNIDIRECTIONAL_SEQUENCE_LSTM", "STRIDED_SLICE", "ADD"},
     "GRU": {"WHILE", "ADD", "MUL", "SUB", "SLICE", "SPLIT", "LOGISTIC", "TANH", "FULLY_CONNECTED", "CONCATENATION",
             "RESHAPE", "GATHER", "STRIDED_SLICE", "TRANSPOSE"},
 }  # fmt: skip
+
+
+# Ranges are moving averages that start at -6 and 6, and two steps hardly move them: this is one int8 step.
+STEP = 12 / 255
 
 
 def package(name):
@@ -63,7 +67,7 @@ def shake(model, seed=0):
 
 
 def through(model, folder, *, samples=None):
-    """Rebuilds, annotates, quantizes, trains two steps and converts; returns preflight, float operators and outputs."""
+    """Rebuilds, annotates, quantizes, trains two steps and converts; returns the annotation, the float operators, the graph, and the gap in int8 steps."""
     import tensorflow as tf
 
     from tflitekit.graph import read_graph
@@ -103,7 +107,7 @@ def through(model, folder, *, samples=None):
         )
         for name, values in trained.items():
             wanted = values.numpy()
-            gaps.append(np.abs(wanted[index] - found[name][0]).mean() / max(np.ptp(wanted), 1e-6))
+            gaps.append(np.abs(wanted[index] - found[name][0]).mean() / STEP)
     return annotated, float_operators, graph, float(np.mean(gaps))
 
 
@@ -117,8 +121,9 @@ def test_difficult_layers_train_and_convert_as_preflight_says(name, title, tmp_p
     assert float_operators <= FLOAT_OPERATORS.get(title, set())
     if not left:
         assert graph.integer_op_fraction == 1.0
-    # What training simulated is what the file computes: on average within two of the 256 steps of the output's range.
-    assert gap < 2 / 256
+    # What training simulated is what the file computes, within one step of the output on average: rounding a value
+    # that lies between two steps may go the other way.
+    assert gap < 1
 
 
 @pytest.mark.slow
@@ -194,7 +199,7 @@ def many_ways(keras):
     pooled = ops.mean(x, axis=(1, 2))
     joined = ops.concatenate([pooled, vector], axis=-1)[:, 1:]
     shared = layers.Dense(6, activation="gelu", name="shared")
-    total = shared(joined) - shared(ops.reshape(ops.transpose(ops.expand_dims(joined, 1), (0, 2, 1)), (-1, 6)))
+    total = shared(joined) - shared(ops.reshape(ops.transpose(ops.expand_dims(joined * 2.0, 1), (0, 2, 1)), (-1, 6)))
     return keras.Model(
         {"vector": vector, "picture": picture},
         {"kind": layers.Dense(3, activation="softmax", name="kind")(total),
@@ -219,7 +224,7 @@ def test_rebuild_of_everything_at_once(tmp_path):
     assert rebuilt.model.losses  # the regularizer
     annotated, float_operators, _, gap = through(model, tmp_path)
     assert float_operators == set(), [layer for layer in annotated.layers if layer.treatment != "quantized"]
-    assert gap < 4 / 256  # two small outputs behind a subtraction of nearly equal numbers
+    assert gap < 2  # one more step for each branch of the subtraction
 
 
 def test_real_samples_are_used_for_parity():

@@ -281,7 +281,7 @@ class _Annotator:
         self._row("quantized", how)
         source = self._need(tensor) if kind != "Embedding" else tensor
         activation = _activation_of(layer)
-        fuses = self._fuses(step, activation) and self._uses[id(layer)] == 1
+        fuses = all(self._fuses(other, activation) for other in self._calls_of(layer))
         folded = self._batch_normalization_behind(step) if kind == "Dense" and fuses else None
         output = None if fuses and (folded is None or self._fuses(folded, "linear", only_relu=True)) else "observed"
         if id(layer) in self._made:
@@ -376,12 +376,16 @@ class _Annotator:
         if producer == "Dense":
             self._row("quantized", "Folded into the Dense before it: with its statistics of now.")
             return tensor
-        if producer is not None and not shared:
+        if producer is not None:
             self._row("quantized", f"Becomes part of the {producer} before it.")
-            fuses = self._fuses(step, "linear", only_relu=True)
-            wrapped = self._wrap(self._clone(layer, {"axis": -1}), None if fuses else "observed")
-            result = wrapped(flat)
-            wrapped.layer.set_weights(layer.get_weights())
+            if id(layer) in self._made:
+                result = self._made[id(layer)](flat)
+            else:
+                fuses = all(self._fuses(other, "linear", only_relu=True) for other in self._calls_of(layer))
+                wrapped = self._wrap(self._clone(layer, {"axis": -1}), None if fuses else "observed")
+                self._made[id(layer)] = wrapped
+                result = wrapped(flat)
+                wrapped.layer.set_weights(layer.get_weights())
             self._keep(result)
             return self._lower(result) if flat is not tensor else result
         axes = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
@@ -585,16 +589,23 @@ class _Annotator:
             return False
         layer = readers[0].layer
         kind = type(layer).__name__
-        if self._uses[id(layer)] > 1:
-            return False
         if kind == "BatchNormalization":
-            return not only_relu and self._kind in (*_CONVOLUTIONS, *_LOWERED, "Dense")
+            # One that is called several times must follow the same convolution each time, and a Dense folds it only once.
+            behind = [tensor for other in self._calls_of(layer) for tensor in flatten_tensors(other.args)]
+            follows = all(
+                tensor._keras_history.layer is step.layer and len(self._readers[id(tensor)]) == 1 for tensor in behind
+            )
+            able = (*_CONVOLUTIONS, *_LOWERED) if len(behind) > 1 else (*_CONVOLUTIONS, *_LOWERED, "Dense")
+            return not only_relu and follows and type(step.layer).__name__ in able
         if kind == "ReLU":
             ordinary = not float(layer.negative_slope or 0) and not float(layer.threshold or 0)
             return ordinary and layer.max_value in (None, 6.0)
         if kind == "Activation":
             return _activation_of(layer) in _RELUS
         return kind == "Operation" and _canonical(layer.symbol) in _RELUS and len(flatten_tensors(readers[0].args)) == 1
+
+    def _calls_of(self, layer: Any) -> list[Call]:
+        return [step for step in self._steps if step.layer is layer]
 
     def _batch_normalization_behind(self, step: Call) -> Call | None:
         readers = self._readers.get(id(step.outputs[0]), [])

@@ -131,8 +131,11 @@ def rebuild(
     builder.names.update(names)
     outputs = run(model, inputs, builder.call)
     inputs += builder.placeholders
+    results = output_names(model, len(outputs))
+    outputs += builder.loose_ends
     rebuilt = tf_keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0], name=model.name)
-    rebuilt.output_names = output_names(model, len(outputs))
+    if not builder.placeholders:
+        rebuilt.output_names = results
     tolerance = max(_TOLERANCES[kind] for kind in builder.compute_types or {"float32"})
     notes = []
     if builder.compute_types - {"float32"}:
@@ -314,6 +317,7 @@ class _Builder:
     def __init__(self, keras3: bool, counterparts: Mapping[str, Any], refused: list[Refused] | None) -> None:
         self.keras3, self.counterparts, self.refused = keras3, counterparts, refused
         self.placeholders: list[Any] = []
+        self.loose_ends: list[Any] = []  # what a refused layer reads
         self.names: set[str] = set()
         self.paths: dict[str, str] = {}
         self.compute_types: set[str] = set()
@@ -329,6 +333,7 @@ class _Builder:
                 self.refused.append(Refused(step.path, type(step.layer).__name__, error))
         import tf_keras
 
+        self.loose_ends += flatten_tensors((args, kwargs))
         replaced = [tf_keras.Input(tuple(t.shape)[1:], dtype=_dtype(t)) for t in step.outputs]
         self.placeholders += replaced
         return replaced
