@@ -74,7 +74,8 @@ def through(model, folder, *, samples=None):
     from tflitekit.runtime import Model
     from tflitekit.source import export_model
     from tflitekit.training.annotate import annotate_model, quantize
-    from tflitekit.training.rebuild import random_samples, rebuild
+    from tflitekit.training.parity import random_samples
+    from tflitekit.training.rebuild import rebuild
 
     rebuilt = rebuild(model)
     annotated = annotate_model(rebuilt.model, paths=rebuilt.paths)
@@ -240,7 +241,8 @@ def test_real_samples_are_used_for_parity():
 
 
 def test_a_difference_is_an_error_that_names_the_layer():
-    from tflitekit.training.rebuild import check_parity, rebuild
+    from tflitekit.training.parity import check_parity
+    from tflitekit.training.rebuild import rebuild
 
     keras = package("keras")
     model = keras.Sequential([keras.Input((4,)), *(keras.layers.Dense(4, name=f"dense{i}") for i in range(3))])
@@ -335,8 +337,9 @@ def test_activations_of_keras3_mean_the_same(activation):
 
 def test_a_quantized_model_survives_saving(tmp_path):
     from tflitekit.training.annotate import annotate, quantize
+    from tflitekit.training.parity import random_samples
     from tflitekit.training.quantize_configs import custom_objects
-    from tflitekit.training.rebuild import random_samples, rebuild
+    from tflitekit.training.rebuild import rebuild
     from tflitekit.training.tfmot import load_tfmot
 
     keras, tf_keras = package("keras"), package("tf_keras")

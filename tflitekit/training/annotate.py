@@ -9,98 +9,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
-from tflitekit.training.rebuild import Parity, check_parity, new_name
+from tflitekit.training.parity import Parity, check_parity
+from tflitekit.training.rebuild import new_name
 from tflitekit.training.tfmot import load_tfmot
+from tflitekit.training.treatments import (
+    ACTIVATION_LAYERS,
+    AUGMENTATION,
+    CONVOLUTIONS,
+    DIVISIONS,
+    FIX_FLOAT,
+    FIXED_OPERATIONS,
+    GENERAL_FIX,
+    KERNELS,
+    LOWERED,
+    MERGES,
+    OBSERVED,
+    OBSERVED_OPERATIONS,
+    RELUS,
+    SAME_SCALE,
+    SAME_SCALE_OPERATIONS,
+    TRAINING_ONLY,
+    WHY_FLOAT,
+    Treatment,
+    activation_of,
+    activation_symbol,
+    canonical_name,
+    short_name,
+)
 from tflitekit.training.walk import Call, calls, flatten_tensors, run
+from tflitekit.training.writer import LayerWriter
 
-__all__ = ["Annotated", "Treatment", "annotate", "annotate_model", "quantize"]
+__all__ = ["Annotated", "annotate", "annotate_model", "quantize"]
 
 # Replacing a BatchNormalization by a multiplication rounds each value once more; see rebuild for where 1e-5 comes from.
 _TOLERANCE = 1e-4
-
-_NEGLIGIBLE = 1e-30
-
-_CONVOLUTIONS = {"Conv2D": "kernel", "DepthwiseConv2D": "depthwise_kernel"}
-_KERNELS = _CONVOLUTIONS | {"Dense": "kernel", "Conv2DTranspose": "kernel", "Embedding": "embeddings"}
-_LOWERED = ("Conv1D", "SeparableConv1D", "SeparableConv2D")
-
-# Layers that move values or choose among them: the output has the scale of the input.
-_SAME_SCALE = {
-    "Flatten", "Reshape", "Permute", "RepeatVector", "ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "Cropping2D",
-    "MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D",
-}  # fmt: skip
-# Layers that do nothing once the model is trained.
-_TRAINING_ONLY = {
-    "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianNoise", "GaussianDropout", "AlphaDropout",
-    "ActivityRegularization", "Identity",
-}  # fmt: skip
-_AUGMENTATION = "Random"
-_OBSERVED = {"AveragePooling1D", "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "UpSampling2D",
-             "Concatenate"}  # fmt: skip
-_MERGES = {"Add": "add", "Subtract": "subtract", "Multiply": "multiply", "Maximum": "maximum", "Minimum": "minimum",
-           "Average": "add"}  # fmt: skip
-_ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "Softmax")
-
-# Operations by their last name in lower case, without '_'.
-_SAME_SCALE_OPERATIONS = {
-    "identity", "reshape", "transpose", "getitem", "stridedslice", "squeeze", "expanddims", "pad", "flatten", "max",
-    "reducemax", "slicewithspec", "broadcastto", "stopgradient",
-}  # fmt: skip
-_OBSERVED_OPERATIONS = {
-    "add", "subtract", "multiply", "maximum", "minimum", "mean", "reducemean", "sum", "reducesum", "leakyrelu", "gelu", "silu", "swish", "concatenate", "concat", "abs", "absolute",
-}  # fmt: skip
-_FIXED_OPERATIONS = {"sigmoid", "tanh", "softmax"}
-_RELUS = {"relu", "relu6"}
-_DIVISIONS = {"divide", "truedivide", "truediv", "realdiv"}
-
-_WHY_FLOAT = {
-    "LayerNormalization": "Its variance and square root have no integer kernels that keep enough precision.",
-    "GroupNormalization": "Its variance and square root have no integer kernels that keep enough precision.",
-    "UnitNormalization": "Its square root has no integer kernel that keeps enough precision.",
-    "LSTM": "The fused LSTM kernel keeps its state in float while training; int8 weights only (hybrid).",
-    "GRU": "TensorFlow Lite has no fused GRU: the converter leaves a loop.",
-    "SimpleRNN": "The converter leaves a loop.",
-    "Bidirectional": "It is a recurrent layer; the converter keeps its state in float.",
-    "TimeDistributed": "It hides the layer inside.",
-    "MultiHeadAttention": "Its softmax and products of activations are one layer, with no place for quantizers.",
-}
-_FIX_FLOAT = {
-    "LayerNormalization": "Use BatchNormalization after a convolution or Dense, which costs nothing at run time.",
-    "GroupNormalization": "Use BatchNormalization after a convolution, which costs nothing at run time.",
-    "LSTM": "Accept it (int8 and float mix), use Conv1D layers, or quantize after training with scheme int8.",
-    "GRU": "Use an LSTM, which is one fused operator, or Conv1D layers.",
-    "SimpleRNN": "Use an LSTM, which is one fused operator, or Conv1D layers.",
-    "Bidirectional": "Accept it (int8 and float mix), or use Conv1D layers.",
-    "TimeDistributed": "Use the layer itself: Dense works on the last axis, Conv1D and Conv2D with kernel size 1 on every step.",
-}
-_GENERAL_FIX = (
-    "Accept it (int8 and float mix), or replace it by layers of which this table says that they are quantized."
-)
-
-
-class Treatment(BaseModel):
-    """What happens to one layer of the user's model when it is trained for int8.
-
-    Attributes:
-        layer: Its name: ``backbone/conv1`` inside another model.
-        kind: Its class.
-        treatment: 'quantized', 'left float' or 'not supported' (the model cannot be trained so).
-        how: How it is quantized, or why it is not.
-        fix: What to do about it; '' where nothing needs to be done.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    layer: str
-    kind: str
-    treatment: Literal["quantized", "left float", "not supported"]
-    how: str
-    fix: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,7 +90,7 @@ def annotate_model(
     """
     import tf_keras
 
-    annotator = _Annotator(model, dict(paths or {}))
+    annotator = _Annotator(model, paths or {})
     inputs = [
         tf_keras.Input(shape=tuple(tensor.shape)[1:], dtype=tensor.dtype.name, name=name)
         for tensor, name in zip(model.inputs, model.input_names, strict=True)
@@ -167,7 +113,7 @@ def quantize(annotated: Any) -> Any:
     return model
 
 
-class _Annotator:
+class _Annotator(LayerWriter):
     """Makes the annotated copy of each layer.
 
     Replaced by layers that compute the same:
@@ -181,10 +127,8 @@ class _Annotator:
     A layer without an integer form is copied as it is, and its output quantized where an integer layer reads it.
     """
 
-    def __init__(self, model: Any, paths: dict[str, str]) -> None:
-        self.paths, self.origins = paths, {}  # type: ignore[var-annotated]
-        self.names: set[str] = set(model.input_names)
-        self._rows: dict[str, Treatment] = {}
+    def __init__(self, model: Any, paths: Mapping[str, str]) -> None:
+        super().__init__(paths, set(model.input_names))
         self._steps = calls(model)
         self._readers: dict[int, list[Call | None]] = {id(tensor): [None] for tensor in model.outputs}
         self._uses: dict[int, int] = {}
@@ -192,43 +136,33 @@ class _Annotator:
             self._uses[id(step.layer)] = self._uses.get(id(step.layer), 0) + 1
             for tensor in flatten_tensors((step.args, step.kwargs)):
                 self._readers.setdefault(id(tensor), []).append(step)
-        self._made: dict[int, Any] = {}
-        self._integer: dict[int, Any] = {}  # tensors that are quantized, or will be further on
-        self._quantized: dict[int, Any] = {}  # float tensor: its quantized copy
-        self._flat: dict[int, Any] = {}  # tensor (batch, steps, channels): the same as (batch, 1, steps, channels)
         self._affine: dict[int, tuple[Any, Any, Any]] = {}  # tensor: (source, scale, shift) that give it
         self._fusing: dict[int, str] = {}  # tensor: the layer that made it and can take a BatchNormalization
-        self._path, self._kind = "", ""
 
     def enter(self, tensor: Any) -> Any:
         """Prepares an input: tensorflow-model-optimization puts a quantizer behind it, which integers do not want."""
         import tf_keras
 
         if tensor.dtype.is_floating:
-            self._integer[id(tensor)] = tensor
+            self.integer[id(tensor)] = tensor
             return tensor
         return tf_keras.layers.Identity(name=new_name(f"{tensor.name}_indices", self.names))(tensor)
 
-    def table(self) -> tuple[Treatment, ...]:
-        return tuple(self._rows.values())
-
-    # What happens to a call ----------------------------------------------------------------------------------------
-
     def call(self, step: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        self._path = self.paths.get(step.path, step.path)
+        self.path = self.paths.get(step.path, step.path)
         layer = step.layer
-        kind = self._kind = type(layer).__name__
+        kind = self.kind = type(layer).__name__
         kwargs = {key: value for key, value in kwargs.items() if value is not None and key != "training"}
         tensors = flatten_tensors((args, kwargs))
         tensor = tensors[0]
         shared = self._uses[id(layer)] > 1
         if any(not t.dtype.is_floating for t in tensors) and kind != "Embedding":
-            return self._float(
-                step, args, kwargs, "It works on integers or truth values, which stay what they are.", ""
-            )
-        if kind in _TRAINING_ONLY:
+            if kind not in ("Rescaling", "Normalization"):
+                return self._integers(step, args, kwargs)
+            tensor = self.cast(tensor)
+        if kind in TRAINING_ONLY:
             return self._training_only(step, tensor)
-        if kind.startswith(_AUGMENTATION):
+        if kind.startswith(AUGMENTATION):
             return self._float(step, args, kwargs, "It changes images while training and does nothing afterwards.", "")
         if kind == "Embedding" and layer.mask_zero:
             return self._float(step, args, kwargs, "Its mask would be lost in a quantized layer.", "Make it with mask_zero=False.")  # fmt: skip
@@ -238,59 +172,64 @@ class _Annotator:
             return self._batch_normalization(step, tensor, shared)
         if kind in ("Rescaling", "Normalization"):
             return self._scaling(step, tensor)
-        if kind in _LOWERED and not shared and layer.data_format == "channels_last":
+        if kind in LOWERED and not shared and layer.data_format == "channels_last":
             return self._separable(step, tensor) if kind.startswith("Separable") else self._conv1d(step, tensor)
-        if kind in _KERNELS:
+        if kind in KERNELS:
             return self._weighted(step, tensor)
-        if kind in _MERGES:
+        if kind in MERGES:
             return self._merge(step, tensors)
-        if kind in _ACTIVATION_LAYERS:
+        if kind in ACTIVATION_LAYERS:
             return self._activation_layer(step, args, kwargs)
         if kind == "Operation":
             return self._operation(step, args, kwargs)
-        if kind in _SAME_SCALE | _OBSERVED and not kwargs:
+        if kind in SAME_SCALE | OBSERVED and not kwargs:
             return self._plain_integer(step, args)
-        why = _WHY_FLOAT.get(kind)
+        why = WHY_FLOAT.get(kind)
         if why is None:
             own = type(layer).__module__.split(".")[0] != "tf_keras"
             why = "It is a layer of your own." if own else "No integer form of this layer is known to work."
-        return self._float(step, args, kwargs, why, _FIX_FLOAT.get(kind, _GENERAL_FIX))
+        return self._float(step, args, kwargs, why, FIX_FLOAT.get(kind, GENERAL_FIX))
+
+    def _integers(self, step: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if any(tensor.dtype.is_floating for tensor in step.outputs):
+            return self._float(step, args, kwargs, "It makes real numbers of integers.", GENERAL_FIX)
+        return self._float(step, args, kwargs, "It works on integers or truth values, which stay what they are.", "")
 
     def _training_only(self, step: Call, tensor: Any) -> Any:
-        self._row("quantized", "Does nothing once the model is trained.")
-        result = self._wrap(self._clone(step.layer), None)(self._need(tensor))
-        self._keep(result)
+        self.row("quantized", "Does nothing once the model is trained.")
+        result = self.wrap(self.clone(step.layer), None)(self.need(tensor))
+        self.keep(result)
         return result
 
     def _plain_integer(self, step: Call, args: tuple[Any, ...]) -> Any:
-        same = self._kind in _SAME_SCALE
-        self._row("quantized", "Keeps the scale of its input." if same else "int8 output.")
-        wanted = [self._need(t) for t in flatten_tensors(args)]
-        result = self._wrap(self._clone(step.layer), None if same else "observed")(
+        same = self.kind in SAME_SCALE
+        self.row("quantized", "Keeps the scale of its input." if same else "int8 output.")
+        wanted = [self.need(t) for t in flatten_tensors(args)]
+        result = self.wrap(self.clone(step.layer), None if same else "observed")(
             wanted if isinstance(args[0], list | tuple) else wanted[0]
         )
-        return self._keep(result)
+        return self.keep(result)
 
     def _weighted(self, step: Call, tensor: Any) -> Any:
-        layer, kind = step.layer, self._kind
-        per_channel = kind in _CONVOLUTIONS
+        layer, kind = step.layer, self.kind
+        per_channel = kind in CONVOLUTIONS
         if kind == "Embedding":
             how = "int8 table."
         else:
             how = f"int8 weights, {'one scale per channel' if per_channel else 'one scale'}, int8 output."
-        self._row("quantized", how)
-        source = self._need(tensor) if kind != "Embedding" else tensor
-        activation = _activation_of(layer)
+        self.row("quantized", how)
+        source = self.need(tensor) if kind != "Embedding" else tensor
+        activation = activation_of(layer)
         fuses = all(self._fuses(other, activation) for other in self._calls_of(layer))
         folded = self._batch_normalization_behind(step) if kind == "Dense" and fuses else None
         output = None if fuses and (folded is None or self._fuses(folded, "linear", only_relu=True)) else "observed"
-        if id(layer) in self._made:
-            result = self._made[id(layer)](source)
+        if id(layer) in self.made:
+            result = self.made[id(layer)](source)
         else:
             config: dict[str, Any] = {"activation": "linear"} if hasattr(layer, "activation") else {}
             if folded is not None:
                 config["use_bias"] = True
-            wrapped = self._made[id(layer)] = self._wrap(self._clone(layer, config), output)
+            wrapped = self.made[id(layer)] = self.wrap(self.clone(layer, config), output)
             result = wrapped(source)
             weights = layer.get_weights()
             if folded is not None:
@@ -298,7 +237,7 @@ class _Annotator:
                 bias = weights[1] if layer.use_bias else 0.0
                 weights = [weights[0] * scale, bias * scale + shift]
             wrapped.layer.set_weights(weights)
-        self._keep(result)
+        self.keep(result)
         if activation == "linear":
             if fuses:
                 self._fusing[id(result)] = kind
@@ -309,53 +248,53 @@ class _Annotator:
         import tf_keras
 
         layer = step.layer
-        self._row(
+        self.row(
             "quantized", "As the same Conv2D over a height of 1: int8 weights, one scale per channel, int8 output."
         )
-        flat = self._lift(self._need(tensor))
+        flat = self.lift(self.need(tensor))
         padding = layer.padding
         if padding == "causal":
             before = int(layer.dilation_rate[0]) * (int(layer.kernel_size[0]) - 1)
-            flat = self._keep(self._wrap(tf_keras.layers.ZeroPadding2D(((0, 0), (before, 0)), name=self._name("pad")), None)(flat))  # fmt: skip
+            flat = self.keep(self.wrap(tf_keras.layers.ZeroPadding2D(((0, 0), (before, 0)), name=self.name("pad")), None)(flat))  # fmt: skip
             padding = "valid"
-        activation = _activation_of(layer)
+        activation = activation_of(layer)
         fuses = self._fuses(step, activation)
         made = tf_keras.layers.Conv2D(
             layer.filters, (1, *layer.kernel_size), strides=(1, *layer.strides), padding=padding,
-            dilation_rate=(1, *layer.dilation_rate), groups=layer.groups, use_bias=layer.use_bias, name=self._name(),
+            dilation_rate=(1, *layer.dilation_rate), groups=layer.groups, use_bias=layer.use_bias, name=self.name(),
             kernel_regularizer=layer.kernel_regularizer, bias_regularizer=layer.bias_regularizer, trainable=layer.trainable,
         )  # fmt: skip
-        result = self._wrap(made, None if fuses else "observed")(flat)
+        result = self.wrap(made, None if fuses else "observed")(flat)
         kernel, *bias = layer.get_weights()
         made.set_weights([kernel[np.newaxis], *bias])
-        return self._lowered(step, self._keep(result), activation, fuses)
+        return self._lowered(step, self.keep(result), activation, fuses)
 
     def _separable(self, step: Call, tensor: Any) -> Any:
         import tf_keras
 
         layer = step.layer
-        flat = self._lift(self._need(tensor)) if self._kind == "SeparableConv1D" else self._need(tensor)
-        one = (1,) if self._kind == "SeparableConv1D" else ()
-        self._row("quantized", "As a depthwise and a 1x1 convolution: int8 weights, int8 outputs.")
+        flat = self.lift(self.need(tensor)) if self.kind == "SeparableConv1D" else self.need(tensor)
+        one = (1,) if self.kind == "SeparableConv1D" else ()
+        self.row("quantized", "As a depthwise and a 1x1 convolution: int8 weights, int8 outputs.")
         padding = layer.padding
         if padding == "causal":
             before = int(layer.dilation_rate[0]) * (int(layer.kernel_size[0]) - 1)
-            flat = self._keep(self._wrap(tf_keras.layers.ZeroPadding2D(((0, 0), (before, 0)), name=self._name("pad")), None)(flat))  # fmt: skip
+            flat = self.keep(self.wrap(tf_keras.layers.ZeroPadding2D(((0, 0), (before, 0)), name=self.name("pad")), None)(flat))  # fmt: skip
             padding = "valid"
         stride = max(layer.strides)  # DepthwiseConv2D wants the same along both axes; along a height of 1 none counts
         depthwise = tf_keras.layers.DepthwiseConv2D(
             (*one, *layer.kernel_size), strides=(stride, stride) if one else layer.strides, padding=padding,
             depth_multiplier=layer.depth_multiplier, dilation_rate=(*one, *layer.dilation_rate), use_bias=False,
-            depthwise_regularizer=layer.depthwise_regularizer, name=self._name("depthwise"), trainable=layer.trainable,
+            depthwise_regularizer=layer.depthwise_regularizer, name=self.name("depthwise"), trainable=layer.trainable,
         )  # fmt: skip
-        middle = self._keep(self._wrap(depthwise, "observed")(flat))
+        middle = self.keep(self.wrap(depthwise, "observed")(flat))
         pointwise = tf_keras.layers.Conv2D(
             layer.filters, 1, use_bias=layer.use_bias, kernel_regularizer=layer.pointwise_regularizer,
-            bias_regularizer=layer.bias_regularizer, name=self._name(), trainable=layer.trainable,
+            bias_regularizer=layer.bias_regularizer, name=self.name(), trainable=layer.trainable,
         )  # fmt: skip
-        activation = _activation_of(layer)
+        activation = activation_of(layer)
         fuses = self._fuses(step, activation)
-        result = self._keep(self._wrap(pointwise, None if fuses else "observed")(middle))
+        result = self.keep(self.wrap(pointwise, None if fuses else "observed")(middle))
         first, second, *bias = layer.get_weights()
         depthwise.set_weights([first[np.newaxis] if one else first])
         pointwise.set_weights([second[np.newaxis] if one else second, *bias])
@@ -367,36 +306,38 @@ class _Annotator:
             result = self._activation(step, result, activation)
         elif fuses:
             self._fusing[id(result)] = "Conv2D"
-        return self._lower(result) if "1D" in self._kind else result
+        return self.lower(result) if "1D" in self.kind else result
 
     def _batch_normalization(self, step: Call, tensor: Any, shared: bool) -> Any:
         layer = step.layer
-        flat = self._flat.get(id(tensor), tensor)
+        flat = self.flat.get(id(tensor), tensor)
         producer = self._fusing.get(id(flat))
         if producer == "Dense":
-            self._row("quantized", "Folded into the Dense before it: with its statistics of now.")
+            self.row("quantized", "Folded into the Dense before it: with its statistics of now.")
             return tensor
         if producer is not None:
-            self._row("quantized", f"Becomes part of the {producer} before it.")
-            if id(layer) in self._made:
-                result = self._made[id(layer)](flat)
+            self.row("quantized", f"Becomes part of the {producer} before it.")
+            if id(layer) in self.made:
+                result = self.made[id(layer)](flat)
             else:
                 fuses = all(self._fuses(other, "linear", only_relu=True) for other in self._calls_of(layer))
-                wrapped = self._wrap(self._clone(layer, {"axis": -1}), None if fuses else "observed")
-                self._made[id(layer)] = wrapped
+                wrapped = self.wrap(self.clone(layer, {"axis": -1}), None if fuses else "observed")
+                self.made[id(layer)] = wrapped
                 result = wrapped(flat)
                 wrapped.layer.set_weights(layer.get_weights())
-            self._keep(result)
-            return self._lower(result) if flat is not tensor else result
+            self.keep(result)
+            return self.lower(result) if flat is not tensor else result
         axes = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
         rank = len(tensor.shape)
-        if axes not in ([-1], [rank - 1]) or shared:
-            why = "It is called several times." if shared else "It works along another axis than the last."
+        if axes not in ([-1], [rank - 1]) or shared or rank > 4:
+            why = (
+                "It is called several times." if shared else "It works along another axis than the last, or on volumes."
+            )
             return self._float(
                 step, (tensor,), {}, why, "Give each place a BatchNormalization of its own, on the last axis."
             )
         scale, shift = _factors(layer)
-        self._row(
+        self.row(
             "quantized",
             "As a 1x1 depthwise convolution with its statistics of now: no convolution is directly before it.",
         )
@@ -405,17 +346,19 @@ class _Annotator:
     def _scaling(self, step: Call, tensor: Any) -> Any:
         layer = step.layer
         channels = tensor.shape[-1]
-        if self._kind == "Rescaling":
+        if self.kind == "Rescaling":
             scale, shift = np.asarray(layer.scale, np.float64), np.asarray(layer.offset, np.float64)
         else:
             mean, deviation = np.asarray(layer.mean, np.float64), np.sqrt(np.asarray(layer.variance, np.float64))
             deviation = np.maximum(deviation, 1e-7)  # as Keras: backend.epsilon()
             scale, shift = (deviation, mean) if layer.invert else (1 / deviation, -mean / deviation)
-        if any(v.size not in (1, channels) or (v.size > 1 and v.shape[-1] != channels) for v in (scale, shift)):
+        if len(tensor.shape) not in (2, 3, 4) or any(
+            v.size not in (1, channels) or (v.size > 1 and v.shape[-1] != channels) for v in (scale, shift)
+        ):
             return self._float(
                 step, (tensor,), {}, "It works along another axis than the last.", "Scale along the last axis."
             )
-        self._row("quantized", "As a 1x1 depthwise convolution: neighbours of its kind become one.")
+        self.row("quantized", "As a 1x1 depthwise convolution: neighbours of its kind become one.")
         return self._scale(step, tensor, scale.reshape(-1), shift.reshape(-1))
 
     def _scale(self, step: Call, tensor: Any, scale: Any, shift: Any) -> Any:
@@ -428,38 +371,38 @@ class _Annotator:
         if id(tensor) in self._affine:
             source, before_scale, before_shift = self._affine[id(tensor)]
             scale, shift = scale * before_scale, shift + scale * before_shift
-        flat = self._lift(self._need(source))
+        flat = self.lift(self.need(source))
         fuses = self._fuses(step, "linear", only_relu=True)
-        layer = tf_keras.layers.DepthwiseConv2D(1, name=self._name())
-        result = self._keep(self._wrap(layer, None if fuses else "observed")(flat))
+        layer = tf_keras.layers.DepthwiseConv2D(1, name=self.name())
+        result = self.keep(self.wrap(layer, None if fuses else "observed")(flat))
         layer.set_weights([scale.reshape(1, 1, channels, 1), shift])
         if len(tensor.shape) != 4:
-            result = self._lower(result, len(tensor.shape))
+            result = self.lower(result, len(tensor.shape))
         if not fuses:
             self._affine[id(result)] = (source, scale, shift)
         return result
 
     def _merge(self, step: Call, tensors: Sequence[Any]) -> Any:
-        symbol = _MERGES[self._kind]
-        self._row("quantized", "int8 output." if len(tensors) == 2 else "Two at a time: each with int8 output.")
-        wanted = [self._need(t) for t in tensors]
+        symbol = MERGES[self.kind]
+        self.row("quantized", "int8 output." if len(tensors) == 2 else "Two at a time: each with int8 output.")
+        wanted = [self.need(t) for t in tensors]
         result = wanted[0]
-        average = self._kind == "Average"
+        average = self.kind == "Average"
         for index, other in enumerate(wanted[1:], 2):
             last = index == len(wanted)
             fuses = last and not average and symbol == "add" and self._fuses(step, "linear", only_relu=True)
-            result = self._compute(f"tf:math.{symbol}", [result, other], None if fuses else "observed",
+            result = self.compute(f"tf:math.{symbol}", [result, other], None if fuses else "observed",
                                    "" if last and not average else f"{index}")  # fmt: skip
         if average:
-            result = self._compute("tf:math.multiply", [result], "observed", arguments=[{"tensor": 0}, 1 / len(wanted)])
+            result = self.compute("tf:math.multiply", [result], "observed", arguments=[{"tensor": 0}, 1 / len(wanted)])
         return result
 
     def _activation_layer(self, step: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        layer, kind = step.layer, self._kind
+        layer, kind = step.layer, self.kind
         tensor = args[0]
         if kind == "Softmax" and (layer.axis not in (-1, len(tensor.shape) - 1) or kwargs):
             return self._float(
-                step, args, kwargs, "It has a mask, or works along another axis than the last.", _GENERAL_FIX
+                step, args, kwargs, "It has a mask, or works along another axis than the last.", GENERAL_FIX
             )
         if kind == "ReLU":
             ordinary = float(layer.negative_slope or 0) == 0 and float(layer.threshold or 0) == 0
@@ -470,105 +413,105 @@ class _Annotator:
             )  # fmt: skip
         if kind == "LeakyReLU":
             return self._observed_clone(step, tensor)
-        return self._activation(step, tensor, _activation_of(layer) if kind == "Activation" else "softmax")
+        return self._activation(step, tensor, activation_of(layer) if kind == "Activation" else "softmax")
 
     def _observed_clone(self, step: Call, tensor: Any) -> Any:
-        self._row("quantized", "int8 input and output.")
-        return self._keep(self._wrap(self._clone(step.layer), "observed")(self._need(tensor)))
+        self.row("quantized", "int8 input and output.")
+        return self.keep(self.wrap(self.clone(step.layer), "observed")(self.need(tensor)))
 
     def _operation(self, step: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         layer = step.layer
-        self._kind = _short(layer.symbol)
-        name = _canonical(layer.symbol)
+        self.kind = short_name(layer.symbol)
+        name = canonical_name(layer.symbol)
         config = layer.get_config()
         constants = [value for value in config["args"] if not (isinstance(value, dict) and "tensor" in value)]
-        if layer.symbol.startswith("activation") or name in _RELUS | _FIXED_OPERATIONS | {"hardsigmoid", "hardsilu"}:
+        if layer.symbol.startswith("activation") or name in RELUS | FIXED_OPERATIONS | {"hardsigmoid", "hardsilu"}:
             usual_axis = (
                 config["options"].get("axis", -1) in (-1, len(args[0].shape) - 1) if name == "softmax" else True
             )
             if not constants and not config["kwargs"] and usual_axis and len(flatten_tensors(args)) == 1:
                 return self._activation(step, args[0], layer.symbol)
-        tensors = [self._need(t) for t in flatten_tensors((args, kwargs))]
+        tensors = [self.need(t) for t in flatten_tensors((args, kwargs))]
         if (
-            name in _DIVISIONS
+            name in DIVISIONS
             and len(constants) == 1
             and isinstance(constants[0], int | float)
             and config["args"][1] == constants[0]
         ):
-            self._row("quantized", "As a multiplication by the reciprocal: int8 output.")
-            return self._compute("tf:math.multiply", tensors, "observed", arguments=[{"tensor": 0}, 1.0 / constants[0]])
-        if name in _SAME_SCALE_OPERATIONS | _OBSERVED_OPERATIONS and len(step.outputs) == 1:
-            same = name in _SAME_SCALE_OPERATIONS
-            self._row("quantized", "Keeps the scale of its input." if same else "int8 output.")
+            self.row("quantized", "As a multiplication by the reciprocal: int8 output.")
+            return self.compute("tf:math.multiply", tensors, "observed", arguments=[{"tensor": 0}, 1.0 / constants[0]])
+        if name in SAME_SCALE_OPERATIONS | OBSERVED_OPERATIONS and len(step.outputs) == 1:
+            same = name in SAME_SCALE_OPERATIONS
+            self.row("quantized", "Keeps the scale of its input." if same else "int8 output.")
             output = None if same or (name == "add" and self._fuses(step, "linear", only_relu=True)) else "observed"
-            made = self._wrap(self._clone(layer), output)
-            return self._keep(made(tensors if len(tensors) > 1 else tensors[0]))
-        return self._float(step, args, kwargs, "No integer kernel for this operation is known to work.", _GENERAL_FIX)
+            made = self.wrap(self.clone(layer), output)
+            return self.keep(made(tensors if len(tensors) > 1 else tensors[0]))
+        return self._float(step, args, kwargs, "No integer kernel for this operation is known to work.", GENERAL_FIX)
 
     def _activation(self, step: Call, tensor: Any, symbol: str) -> Any:
         """Computes an activation as an operation, with quantizers where the integer kernel has them."""
         from tflitekit.training.quantize_configs import FIXED_RANGES
 
-        name = _canonical(symbol)
-        symbol = symbol if ":" in symbol else _activation_symbol(symbol)
-        separate = self._kind in ("Activation", "ReLU", "Softmax", "Operation", _short(symbol))
+        name = canonical_name(symbol)
+        symbol = symbol if ":" in symbol else activation_symbol(symbol)
+        separate = self.kind in ("Activation", "ReLU", "Softmax", "Operation", short_name(symbol))
         if name == "linear":
-            self._row("quantized", "Does nothing.")
+            self.row("quantized", "Does nothing.")
             return tensor
-        flat = self._flat.get(id(tensor)) if name != "softmax" else None
-        source = self._need(tensor) if flat is None else flat
+        flat = self.flat.get(id(tensor)) if name != "softmax" else None
+        source = self.need(tensor) if flat is None else flat
         suffix = "" if separate else name
-        if name in _RELUS:
+        if name in RELUS:
             if separate:
-                self._row("quantized", "int8 output; part of the operator before it where that can be.")  # fmt: skip
-            result = self._compute("tf:nn.relu" if name == "relu" else "tf:nn.relu6", [source], "observed", suffix)
-        elif name in _FIXED_OPERATIONS:
+                self.row("quantized", "int8 output; part of the operator before it where that can be.")  # fmt: skip
+            result = self.compute("tf:nn.relu" if name == "relu" else "tf:nn.relu6", [source], "observed", suffix)
+        elif name in FIXED_OPERATIONS:
             if separate:
-                self._row("quantized", "int8, in the range that the kernel fixes.")
+                self.row("quantized", "int8, in the range that the kernel fixes.")
             # The loss wants the exact probabilities; the converter fixes the range of a model's output itself.
             is_output = any(None in self._readers.get(id(t), []) for t in step.outputs)
-            result = self._compute(symbol, [source], None if is_output else FIXED_RANGES[name], suffix)
+            result = self.compute(symbol, [source], None if is_output else FIXED_RANGES[name], suffix)
         elif name == "hardsigmoid" and symbol.startswith(("activation:", "ops:")):
             if separate:
-                self._row("quantized", "Step by step as ReLU6(x + 3) / 6: int8 outputs.")
-            shifted = self._compute("tf:math.add", [source], None, f"{suffix}_shift", arguments=[{"tensor": 0}, 3.0])
-            clipped = self._compute("tf:nn.relu6", [shifted], (0.0, 6.0), f"{suffix}_clip")
-            result = self._compute("tf:math.multiply", [clipped], "observed", suffix, arguments=[{"tensor": 0}, 1 / 6])
+                self.row("quantized", "Step by step as ReLU6(x + 3) / 6: int8 outputs.")
+            shifted = self.compute("tf:math.add", [source], None, f"{suffix}_shift", arguments=[{"tensor": 0}, 3.0])
+            clipped = self.compute("tf:nn.relu6", [shifted], (0.0, 6.0), f"{suffix}_clip")
+            result = self.compute("tf:math.multiply", [clipped], "observed", suffix, arguments=[{"tensor": 0}, 1 / 6])
         elif name in ("silu", "swish"):  # TensorFlow's own has a custom gradient, which cannot be exported
             if separate:
-                self._row("quantized", "As x times sigmoid(x): both int8.")
-            gate = self._compute(
+                self.row("quantized", "As x times sigmoid(x): both int8.")
+            gate = self.compute(
                 "tf:math.sigmoid", [source], FIXED_RANGES["sigmoid"], f"{suffix}_gate" if suffix else "gate"
             )
-            result = self._compute("tf:math.multiply", [source, gate], "observed", suffix)
+            result = self.compute("tf:math.multiply", [source, gate], "observed", suffix)
         elif name in ("hardsilu", "gelu", "leakyrelu"):
             if separate:
-                self._row("quantized", "int8 input and output.")
-            result = self._compute(symbol, [source], "observed", suffix)
+                self.row("quantized", "int8 input and output.")
+            result = self.compute(symbol, [source], "observed", suffix)
         else:
             return self._float_activation(step, tensor, symbol, separate, suffix)
-        return self._lower(result, len(tensor.shape)) if flat is not None else result
+        return self.lower(result, len(tensor.shape)) if flat is not None else result
 
     def _float_activation(self, step: Call, tensor: Any, symbol: str, separate: bool, suffix: str) -> Any:
         from tflitekit.training.operations import Operation
 
-        self._row(
+        self.row(
             "left float",
-            f"The activation {_short(symbol)} has no integer kernel." if separate
-            else f"The layer itself is quantized; its activation {_short(symbol)} has no integer kernel.",
+            f"The activation {short_name(symbol)} has no integer kernel." if separate
+            else f"The layer itself is quantized; its activation {short_name(symbol)} has no integer kernel.",
             "Use relu, relu6, hard_silu (hard-swish), silu, gelu, sigmoid or tanh.",
         )  # fmt: skip
         config = step.layer.get_config() if type(step.layer).__name__ == "Operation" else {"symbol": symbol}
-        name = self._name(suffix)
+        name = self.name(suffix)
         return Operation.from_config(config | {"name": name})(tensor)
 
     def _float(self, step: Call, args: tuple[Any, ...], kwargs: dict[str, Any], why: str, fix: str) -> Any:
-        """Copies a layer that stays as it is."""
+        """Copies a layer that stays as it is; without a ``fix`` there is nothing to improve, and it counts as quantized."""
         layer = step.layer
-        self._row("left float" if fix else "quantized", why, fix)
-        if id(layer) in self._made:
-            return self._made[id(layer)](*args, **kwargs)
-        made = self._made[id(layer)] = self._clone(layer)
+        self.row("left float" if fix else "quantized", why, fix)
+        if id(layer) in self.made:
+            return self.made[id(layer)](*args, **kwargs)
+        made = self.made[id(layer)] = self.clone(layer)
         if type(layer).__name__ == "Operation":
             tensors = flatten_tensors((args, kwargs))
             return made(tensors if len(tensors) > 1 else tensors[0])
@@ -576,11 +519,9 @@ class _Annotator:
         made.set_weights(layer.get_weights())
         return result
 
-    # Pieces --------------------------------------------------------------------------------------------------------
-
     def _fuses(self, step: Call, activation: str, *, only_relu: bool = False) -> bool:
         """Whether what follows becomes part of this operator, so that there must be no quantizer between."""
-        if activation in _RELUS:
+        if activation in RELUS:
             return True
         if activation != "linear":
             return False
@@ -595,14 +536,16 @@ class _Annotator:
             follows = all(
                 tensor._keras_history.layer is step.layer and len(self._readers[id(tensor)]) == 1 for tensor in behind
             )
-            able = (*_CONVOLUTIONS, *_LOWERED) if len(behind) > 1 else (*_CONVOLUTIONS, *_LOWERED, "Dense")
+            able = (*CONVOLUTIONS, *LOWERED) if len(behind) > 1 else (*CONVOLUTIONS, *LOWERED, "Dense")
             return not only_relu and follows and type(step.layer).__name__ in able
         if kind == "ReLU":
             ordinary = not float(layer.negative_slope or 0) and not float(layer.threshold or 0)
             return ordinary and layer.max_value in (None, 6.0)
         if kind == "Activation":
-            return _activation_of(layer) in _RELUS
-        return kind == "Operation" and _canonical(layer.symbol) in _RELUS and len(flatten_tensors(readers[0].args)) == 1
+            return activation_of(layer) in RELUS
+        return (
+            kind == "Operation" and canonical_name(layer.symbol) in RELUS and len(flatten_tensors(readers[0].args)) == 1
+        )
 
     def _calls_of(self, layer: Any) -> list[Call]:
         return [step for step in self._steps if step.layer is layer]
@@ -612,88 +555,6 @@ class _Annotator:
         found = readers[0] if len(readers) == 1 else None
         return found if found is not None and type(found.layer).__name__ == "BatchNormalization" else None
 
-    def _compute(
-        self, symbol: str, tensors: list[Any], output: Any, suffix: str = "", *, arguments: list[Any] | None = None
-    ) -> Any:
-        from tflitekit.training.operations import Operation
-
-        arguments = arguments or [{"tensor": index} for index in range(len(tensors))]
-        layer = Operation(symbol, None, arguments, name=self._name(suffix))
-        return self._keep(self._wrap(layer, output)(tensors if len(tensors) > 1 else tensors[0]))
-
-    def _wrap(self, layer: Any, output: Any) -> Any:
-        from tflitekit.training.quantize_configs import LayerQuantizeConfig
-
-        kind = type(layer).__name__
-        config = LayerQuantizeConfig(_KERNELS.get(kind), kind in _CONVOLUTIONS, output)
-        return load_tfmot().quantization.keras.quantize_annotate_layer(layer, config)
-
-    def _need(self, tensor: Any) -> Any:
-        """Returns a tensor as an integer layer can read it: quantized behind a layer that stays float."""
-        from tflitekit.training.operations import Operation
-
-        original = id(tensor)
-        if original in self._integer:
-            return tensor
-        if original not in self._quantized:
-            producer = tensor._keras_history.layer.name
-            name, kind = self._path, self._kind
-            self._path = self.origins.get(producer, producer)
-            if type(tensor._keras_history.layer).__name__ in ("LSTM", "Bidirectional"):
-                # The converter fails on an LSTM between two int8 tensors. A float operation keeps them apart: adding what
-                # is far below float32's rounding, which nothing removes as it would an addition of 0.
-                apart = [{"tensor": 0}, _NEGLIGIBLE]
-                tensor = Operation("tf:math.add", None, apart, name=self._name("apart"))(tensor)
-            self._quantized[original] = self._compute("tf:identity", [tensor], "observed", "quantized")
-            self._path, self._kind = name, kind
-        return self._quantized[original]
-
-    def _keep(self, tensor: Any) -> Any:
-        self._integer[id(tensor)] = tensor
-        return tensor
-
-    def _lift(self, tensor: Any) -> Any:
-        """Gives a tensor the rank 4, as (batch, 1, steps, channels)."""
-        import tf_keras
-
-        if len(tensor.shape) == 4:
-            return tensor
-        if id(tensor) not in self._flat:
-            steps = [1, 1] if len(tensor.shape) == 2 else [1, *tensor.shape[1:-1]]
-            if len(tensor.shape) > 4:
-                steps = [int(np.prod(tensor.shape[1:-2])), tensor.shape[-2]]
-            shape = [-1 if d is None else int(d) for d in (*steps, tensor.shape[-1])]
-            layer = tf_keras.layers.Reshape(shape, name=self._name("lift"))
-            self._flat[id(tensor)] = self._keep(self._wrap(layer, None)(tensor))
-        return self._flat[id(tensor)]
-
-    def _lower(self, flat: Any, rank: int = 3) -> Any:
-        """Takes the height of 1 away again, and remembers both forms: what follows may want rank 4 too."""
-        import tf_keras
-
-        if rank == 4:
-            return flat
-        steps = [] if rank == 2 else [flat.shape[2]]
-        shape = [-1 if d is None else int(d) for d in (*steps, flat.shape[-1])]
-        tensor = self._keep(self._wrap(tf_keras.layers.Reshape(shape, name=self._name("lower")), None)(flat))
-        self._flat[id(tensor)] = flat
-        return tensor
-
-    def _clone(self, layer: Any, changes: Mapping[str, Any] | None = None) -> Any:
-        config = layer.get_config()
-        return type(layer).from_config(config | dict(changes or {}) | {"name": self._name()})
-
-    def _name(self, suffix: str = "") -> str:
-        name = new_name(f"{self._path}_{suffix}" if suffix else self._path, self.names)
-        self.origins[name] = self._path
-        return name
-
-    def _row(self, treatment: Literal["quantized", "left float"], how: str, fix: str = "") -> None:
-        before = self._rows.get(self._path)
-        if before is None or (before.treatment == "quantized" and treatment != "quantized"):
-            kind = before.kind if before else self._kind
-            self._rows[self._path] = Treatment(layer=self._path, kind=kind, treatment=treatment, how=how, fix=fix)
-
 
 def _factors(layer: Any) -> tuple[Any, Any]:
     """Returns the factor and the offset of each channel that a trained BatchNormalization comes to."""
@@ -701,23 +562,3 @@ def _factors(layer: Any) -> tuple[Any, Any]:
     scale = (np.asarray(layer.gamma, np.float64) if layer.scale else 1.0) / deviation
     shift = (np.asarray(layer.beta, np.float64) if layer.center else 0.0) - np.asarray(layer.moving_mean) * scale
     return scale, shift
-
-
-def _activation_of(layer: Any) -> str:
-    function = getattr(layer, "activation", None)
-    return "linear" if function is None else str(getattr(function, "__name__", type(function).__name__))
-
-
-def _activation_symbol(name: str) -> str:
-    return {"sigmoid": "tf:math.sigmoid", "tanh": "tf:math.tanh", "softmax": "tf:nn.softmax"}.get(
-        name, f"activation2:{name}"
-    )
-
-
-def _short(symbol: str) -> str:
-    return symbol.rpartition(":")[2].rpartition(".")[2]
-
-
-def _canonical(symbol: str) -> str:
-    name = _short(symbol).replace("_", "").lower()
-    return {"hardswish": "hardsilu"}.get(name, name)

@@ -13,8 +13,10 @@ from tflitekit.errors import DataError, ModelError
 from tflitekit.preprocessing import load_preprocessing
 from tflitekit.source import identify, import_custom_objects, load_model
 from tflitekit.tensor import TensorSpec
-from tflitekit.training.annotate import Treatment, annotate_model
-from tflitekit.training.rebuild import Parity, Refused, input_names, rebuild
+from tflitekit.training.annotate import annotate_model
+from tflitekit.training.parity import Parity, input_names
+from tflitekit.training.rebuild import Refused, rebuild
+from tflitekit.training.treatments import Treatment
 from tflitekit.training.walk import calls, is_keras3
 from tflitekit.workers import run_alone
 

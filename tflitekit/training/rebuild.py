@@ -9,22 +9,19 @@ import inspect
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from tflitekit.errors import ModelError
-from tflitekit.training.walk import Call, calls, flatten_tensors, is_keras3, run
+from tflitekit.training.parity import Parity, check_parity, dtype_of, input_names, inputs_of, output_names
+from tflitekit.training.walk import Call, flatten_tensors, is_keras3, run
 
-__all__ = ["Parity", "Rebuilt", "Refused", "check_parity", "new_name", "random_samples", "rebuild"]
+__all__ = ["Rebuilt", "Refused", "new_name", "rebuild"]
 
-_SEED = 20210
-_RANDOM_SAMPLES = 4
 # Sums in another order: float32 rounds by 6e-8 of the value, and a path through a deep network sums some ten thousand
 # products; the square root of that times the rounding is 6e-6. Half precision rounds by 1e-3 (float16) or 8e-3 (bfloat16).
 _TOLERANCES = {"float32": 1e-5, "float64": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
-_FREE_DIMENSION = 64  # for a dimension that the model leaves open, in random samples
 
 # Fields that Keras 3 renamed, by class: {Keras 3: Keras 2}.
 _RENAMED = {"LeakyReLU": {"negative_slope": "alpha"}}
@@ -52,24 +49,6 @@ _SAME_ACTIVATIONS = {
     "exponential",
 }
 _RECURRENT = {"LSTM", "GRU", "SimpleRNN", "LSTMCell", "GRUCell", "SimpleRNNCell", "ConvLSTM1D", "ConvLSTM2D"}
-
-
-class Parity(BaseModel):
-    """How far two models differ on the same inputs.
-
-    Attributes:
-        max_abs_difference: The largest difference of any output value.
-        tolerance: What is allowed: a rounding error, relative to the largest output value.
-        samples: How many inputs were compared.
-        origin: 'given' for real samples; 'random' for seeded ones.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    max_abs_difference: float
-    tolerance: float
-    samples: int
-    origin: Literal["given", "random"]
 
 
 @dataclass(frozen=True)
@@ -122,10 +101,10 @@ def rebuild(
 
     keras3 = is_keras3(model)
     builder = _Builder(keras3, dict(counterparts or {}), refused)
-    originals = list(_inputs(model))
+    originals = list(inputs_of(model))
     names = input_names(model, keras3)
     inputs = [
-        tf_keras.Input(shape=tuple(tensor.shape)[1:], dtype=_dtype(tensor), name=name)
+        tf_keras.Input(shape=tuple(tensor.shape)[1:], dtype=dtype_of(tensor), name=name)
         for tensor, name in zip(originals, names, strict=True)
     ]
     builder.names.update(names)
@@ -147,168 +126,12 @@ def rebuild(
     return Rebuilt(rebuilt, builder.paths, parity, tuple(notes))
 
 
-def check_parity(
-    reference: Any,
-    model: Any,
-    *,
-    samples: Sequence[Any] | None = None,
-    relative_tolerance: float = 1e-5,
-    paths: Mapping[str, str] | None = None,
-) -> Parity:
-    """Compares the outputs of two models on the same inputs.
-
-    Args:
-        samples: As for `rebuild`.
-        relative_tolerance: Largest difference allowed, relative to the largest absolute output value.
-        paths: The user's name of each layer of ``model``, to say where a difference starts.
-
-    Raises:
-        ModelError: They differ by more, or give values that are not finite.
-    """
-    given = samples is not None
-    arrays = [np.asarray(array) for array in samples] if samples is not None else random_samples(reference)
-    wanted, found = _predict(reference, arrays), _predict(model, arrays)
-    difference, largest = 0.0, 0.0
-    for one, other in zip(wanted, found, strict=True):
-        if not np.isfinite(one).all():
-            raise ModelError(
-                f"The model '{reference.name}' gives values that are not finite, on "
-                + ("the samples." if given else "random samples."),
-                fix="Check its weights, and give real samples with --data." if not given else "Check its weights.",
-            )
-        difference = max(difference, float(np.abs(one - other).max(initial=0.0)))
-        largest = max(largest, float(np.abs(one).max(initial=0.0)))
-    tolerance = relative_tolerance * largest
-    if not difference <= tolerance:
-        raise ModelError(
-            f"The model '{reference.name}' does not compute the same after it was rebuilt: "
-            f"an output differs by {difference:.3g}, and {tolerance:.3g} is the limit.",
-            why=_first_difference(reference, model, arrays, relative_tolerance, paths or {}),
-            fix="Replace that layer, or quantize the model after training (scheme int8).",
-        )
-    return Parity(
-        max_abs_difference=difference,
-        tolerance=tolerance,
-        samples=len(arrays[0]),
-        origin="given" if given else "random",
-    )
-
-
-def _first_difference(
-    reference: Any, model: Any, arrays: Sequence[Any], relative_tolerance: float, paths: Mapping[str, str]
-) -> str:
-    """Runs both models layer by layer and names the first layer that gives other values."""
-    values: dict[str, list[Any]] = {}
-
-    def remember(step: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        result = step.layer(*args, **kwargs)
-        values[paths.get(step.path, step.path)] = [np.asarray(v, np.float64) for v in _flat(result)]  # the last piece
-        return result
-
-    tensors = [_tensor(array) for array in arrays]
-    run(model, tensors, remember)
-    found, values = values, {}
-    run(reference, tensors, remember)
-    for path, wanted in values.items():
-        for one, other in zip(wanted, found.get(path, ()), strict=False):
-            if one.shape != other.shape:
-                return f"It starts at the layer '{path}', whose output has another shape."
-            difference = float(np.abs(one - other).max(initial=0.0))
-            if not difference <= relative_tolerance * float(np.abs(one).max(initial=0.0)):
-                return f"It starts at the layer '{path}', whose output differs by {difference:.3g}."
-    return "No single layer differs by more than rounding; the differences add up."
-
-
-def _tensor(array: Any) -> Any:
-    import tensorflow as tf
-
-    return tf.convert_to_tensor(array)
-
-
-def random_samples(model: Any, *, count: int = _RANDOM_SAMPLES, seed: int = _SEED) -> list[Any]:
-    """Returns seeded uniform inputs of a model, in the range that the layers behind each input suggest.
-
-    0 to 255 before a scaling that shrinks (Rescaling, Normalization), else -1 to 1; indices of the table before an
-    Embedding, 0 to 255 or 0 and 1 for other integers.
-    """
-    generator = np.random.default_rng(seed)
-    steps = calls(model)
-    samples = []
-    for tensor in _inputs(model):
-        first = [step.layer for step in steps if any(t is tensor for t in flatten_tensors((step.args, step.kwargs)))]
-        shape = (count, *(_FREE_DIMENSION if d is None else int(d) for d in tuple(tensor.shape)[1:]))
-        dtype = np.dtype(_dtype(tensor))
-        if dtype.kind in "iu":
-            rows = [int(layer.input_dim) for layer in first if type(layer).__name__ == "Embedding"]
-            samples.append(
-                generator.integers(0, min(rows, default=2 if dtype.kind == "i" else 256), shape).astype(dtype)
-            )
-        elif dtype.kind == "b":
-            samples.append(generator.integers(0, 2, shape).astype(bool))
-        elif dtype.kind == "f":
-            embeddings = [int(layer.input_dim) for layer in first if type(layer).__name__ == "Embedding"]
-            pixels = any(type(layer).__name__ in ("Rescaling", "Normalization") for layer in first)
-            low, high = (0.0, 255.0) if pixels else (0.0, float(min(embeddings))) if embeddings else (-1.0, 1.0)
-            values = generator.uniform(low, high, shape)
-            samples.append((np.floor(values) if embeddings else values).astype(dtype))
-        else:
-            raise ModelError(
-                f"The model '{model.name}' has an input of type {dtype}, for which there are no random samples.",
-                fix="Move what turns text into numbers out of the model.",
-            )
-    return samples
-
-
 def new_name(wanted: str, taken: set[str]) -> str:
     """Returns a layer name that is free and valid in Keras 2, and takes it."""
     wanted = wanted.replace("/", "_")
     name = next(n for n in itertools.chain([wanted], (f"{wanted}_{i}" for i in itertools.count(1))) if n not in taken)
     taken.add(name)
     return name
-
-
-def input_names(model: Any, keras3: bool) -> list[str]:
-    """Returns the names of a model's inputs, in its own order."""
-    return [str(t.name) for t in _inputs(model)] if keras3 else [str(name) for name in model.input_names]
-
-
-def output_names(model: Any, count: int) -> list[str]:
-    """Returns the names of a model's outputs, in the order in which it returns them flat."""
-    try:
-        output = model.output
-    except (AttributeError, ValueError):  # a Keras 3 Sequential model
-        output = None
-    names = list(getattr(model, "output_names", None) or [])
-    if isinstance(output, dict):
-        names = sorted(output)
-    if len(names) != count:
-        names = [str(model.layers[-1].name)] if count == 1 else [f"output_{i}" for i in range(count)]
-    return [name if names.index(name) == i else f"{name}_{i}" for i, name in enumerate(map(str, names))]
-
-
-def _inputs(model: Any) -> Sequence[Any]:
-    return list(getattr(model, "inputs", None) or ())
-
-
-def _dtype(tensor: Any) -> str:
-    return str(getattr(tensor.dtype, "name", tensor.dtype))
-
-
-def _predict(model: Any, arrays: Sequence[Any]) -> list[Any]:
-    inputs: Any = list(arrays)
-    if len(arrays) == 1:
-        inputs = arrays[0]
-    if isinstance(getattr(model, "_inputs_struct", None), dict):
-        inputs = dict(zip(sorted(model._inputs_struct), arrays, strict=True))
-    return [np.asarray(value, np.float64) for value in _flat(model(inputs, training=False))]
-
-
-def _flat(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [leaf for key in sorted(value) for leaf in _flat(value[key])]
-    if isinstance(value, list | tuple):
-        return [leaf for inner in value for leaf in _flat(inner)]
-    return [value]
 
 
 class _Builder:
@@ -334,7 +157,7 @@ class _Builder:
         import tf_keras
 
         self.loose_ends += flatten_tensors((args, kwargs))
-        replaced = [tf_keras.Input(tuple(t.shape)[1:], dtype=_dtype(t)) for t in step.outputs]
+        replaced = [tf_keras.Input(tuple(t.shape)[1:], dtype=dtype_of(t)) for t in step.outputs]
         self.placeholders += replaced
         return replaced
 
