@@ -41,6 +41,12 @@ def test_commands_on_a_tflite_file(variants, shapes):
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.convert
+def test_preflight_loads_the_model_in_a_process_of_its_own(models):
+    done = run("preflight", models / "shapes.keras")
+    assert done.returncode == 0, done.stderr
+
+
 def test_comparing_reports():
     old = Path(__file__).parent / "data" / "report-version-1.json"
     done = run("compare", old, old, "--max-accuracy-drop", 1)

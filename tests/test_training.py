@@ -185,6 +185,49 @@ def test_depthwise_kernels_have_a_scale_for_each_channel(tmp_path):
     assert kernel * 127 == pytest.approx(scales, rel=0.2)
 
 
+@pytest.mark.parametrize("name", PACKAGES)
+def test_integer_pixels_are_scaled_in_integers(name, tmp_path):
+    keras = package(name)
+    layers = keras.layers
+    model = keras.Sequential([
+        keras.Input((8, 8, 3), dtype="uint8"), layers.Rescaling(1 / 255, name="scale"), layers.Conv2D(4, 3, name="conv"),
+    ])  # fmt: skip
+    annotated, float_operators, _, _ = through(model, tmp_path)
+    assert {layer.treatment for layer in annotated.layers} == {"quantized"}
+    assert float_operators <= {"CAST"}
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_augmentation_and_dropout_vanish(name, tmp_path):
+    keras = package(name)
+    layers = keras.layers
+    model = keras.Sequential([
+        keras.Input((8, 8, 3)), layers.RandomFlip(name="flip"), layers.GaussianNoise(0.1), layers.Conv2D(4, 3),
+        layers.SpatialDropout2D(0.5), layers.GlobalAveragePooling2D(), layers.Dropout(0.5), layers.Dense(2),
+    ])  # fmt: skip
+    annotated, _, graph, _ = through(model, tmp_path)
+    assert {layer.treatment for layer in annotated.layers} == {"quantized"}
+    assert graph.integer_op_fraction == 1.0
+
+
+def test_masks_are_not_lost(tmp_path):
+    keras = package("keras")
+    layers = keras.layers
+    model = keras.Sequential([
+        keras.Input((6,), dtype="int32"), layers.Embedding(9, 4, mask_zero=True, name="words"), layers.LSTM(4, name="lstm"),
+        layers.Dense(2, name="last"),
+    ])  # fmt: skip
+    from tflitekit.training.annotate import annotate_model
+    from tflitekit.training.rebuild import rebuild
+
+    words = np.array([[3, 4, 0, 0, 0, 0], [1, 2, 3, 4, 5, 6]], np.int32)
+    rebuilt = rebuild(model, samples=[words])
+    annotated = annotate_model(rebuilt.model, samples=[words])
+    rows = {layer.layer: layer for layer in annotated.layers}  # Keras 3 has an operation for the mask, too
+    assert [rows[name].treatment for name in ("words", "lstm", "last")] == ["left float", "left float", "quantized"]
+    assert "mask" in rows["words"].how
+
+
 # Rebuilding ------------------------------------------------------------------------------------------------------------
 
 
