@@ -210,6 +210,20 @@ def test_augmentation_and_dropout_vanish(name, tmp_path):
     assert graph.integer_op_fraction == 1.0
 
 
+def test_a_transformer_block_is_quantized_around_its_attention(tmp_path):
+    keras = package("keras")
+    layers = keras.layers
+    inputs = keras.Input((8, 8), name="tokens")
+    x = layers.Add(name="first")([inputs, layers.MultiHeadAttention(2, 4, name="attention")(inputs, inputs)])
+    x = layers.LayerNormalization(name="norm")(x)
+    y = layers.Dense(8, name="narrow")(layers.Dense(16, activation="gelu", name="wide")(x))
+    model = keras.Model(inputs, layers.GlobalAveragePooling1D(name="mean")(layers.Add(name="second")([x, y])))
+    annotated, _, graph, _ = through(model, tmp_path)
+    assert [row.layer for row in annotated.layers if row.treatment == "left float"] == ["attention", "norm"]
+    integers = {op.name: op.count for op in graph.ops if op.compute == "int8"}
+    assert (integers["FULLY_CONNECTED"], integers["GELU"], integers["ADD"]) == (2, 1, 2)
+
+
 def test_masks_are_not_lost(tmp_path):
     keras = package("keras")
     layers = keras.layers

@@ -156,7 +156,7 @@ class _Annotator(LayerWriter):
         tensors = flatten_tensors((args, kwargs))
         tensor = tensors[0]
         shared = self._uses[id(layer)] > 1
-        if any(not t.dtype.is_floating for t in tensors) and kind != "Embedding":
+        if not any(t.dtype.is_floating for t in tensors) and kind != "Embedding":
             if kind not in ("Rescaling", "Normalization"):
                 return self._integers(step, args, kwargs)
             tensor = self.cast(tensor)
@@ -166,8 +166,15 @@ class _Annotator(LayerWriter):
             return self._float(step, args, kwargs, "It changes images while training and does nothing afterwards.", "")
         if kind == "Embedding" and layer.mask_zero:
             return self._float(step, args, kwargs, "Its mask would be lost in a quantized layer.", "Make it with mask_zero=False.")  # fmt: skip
-        if getattr(tensor, "_keras_mask", None) is not None:
-            return self._float(step, args, kwargs, "It reads a mask, which a quantized layer would lose.", "Use mask_zero=False and no Masking layer.")  # fmt: skip
+        masked = "mask" in kwargs or getattr(tensor, "_keras_mask", None) is not None
+        if masked and kind not in WHY_FLOAT:
+            return self._float(
+                step,
+                args,
+                kwargs,
+                "It reads a mask, which a quantized layer would lose.",
+                "Use no mask_zero and no Masking layer.",
+            )
         if kind == "BatchNormalization":
             return self._batch_normalization(step, tensor, shared)
         if kind in ("Rescaling", "Normalization"):
@@ -330,9 +337,9 @@ class _Annotator(LayerWriter):
         axes = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
         rank = len(tensor.shape)
         if axes not in ([-1], [rank - 1]) or shared or rank > 4:
-            why = (
-                "It is called several times." if shared else "It works along another axis than the last, or on volumes."
-            )
+            if rank > 4:
+                return self._float(step, (tensor,), {}, "It works on volumes.", GENERAL_FIX)
+            why = "It is called several times." if shared else "It works along another axis than the last."
             return self._float(
                 step, (tensor,), {}, why, "Give each place a BatchNormalization of its own, on the last axis."
             )

@@ -48,6 +48,8 @@ _SAME_ACTIVATIONS = {
     "softsign",
     "exponential",
 }
+# What recurrent layers of Keras 2 take although their signatures do not say so.
+_TAKEN_UNSAID = {"zero_output_for_mask"}
 _RECURRENT = {"LSTM", "GRU", "SimpleRNN", "LSTMCell", "GRUCell", "SimpleRNNCell", "ConvLSTM1D", "ConvLSTM2D"}
 
 
@@ -273,7 +275,9 @@ class _Builder:
                 config["activation"] = "linear"
                 activation = self._activation(layer.activation, new_name(f"{name}_{found}", self.names))[0]
                 self.paths[activation.name] = path
-        return kind.from_config(config), activation
+        # MultiHeadAttention.from_config wants the shapes of an earlier build
+        made = kind(**config) if class_name == "MultiHeadAttention" else kind.from_config(config)
+        return made, activation
 
     def _activation(self, function: Any, name: str) -> tuple[Any, Any]:
         import tf_keras
@@ -307,7 +311,7 @@ class _Builder:
             elif field.endswith(("_regularizer", "_constraint")) and value is not None:
                 module = tf_keras.regularizers if field.endswith("_regularizer") else tf_keras.constraints
                 value = module.deserialize({"class_name": value["class_name"], "config": value["config"]})  # noqa: PLW2901
-            if renamed in known:
+            if renamed in known or (renamed in _TAKEN_UNSAID and "return_sequences" in known):
                 config[renamed] = value
             elif not _is_neutral(value, defaults.get(field)):
                 raise _cannot(path, layer, f"It is made with {field}={value!r}, which Keras 2 does not have.")

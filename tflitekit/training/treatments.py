@@ -68,7 +68,7 @@ WHY_FLOAT = {
     "LayerNormalization": "Its variance and square root have no integer kernels that keep enough precision.",
     "GroupNormalization": "Its variance and square root have no integer kernels that keep enough precision.",
     "UnitNormalization": "Its square root has no integer kernel that keeps enough precision.",
-    "LSTM": "The fused LSTM kernel keeps its state in float while training; int8 weights only (hybrid).",
+    "LSTM": "The converter keeps a fused LSTM in float in a model that was trained for int8.",
     "GRU": "TensorFlow Lite has no fused GRU: the converter leaves a loop.",
     "SimpleRNN": "The converter leaves a loop.",
     "Bidirectional": "It is a recurrent layer; the converter keeps its state in float.",
