@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tflitekit.dataset import Dataset, InputPipeline, Sample, SkippedSamples, UnreadableSampleError
 from tflitekit.errors import DataError, UsageError
+from tflitekit.facts import input_facts, output_facts
 from tflitekit.graph import Graph
 from tflitekit.metrics import Metric, Scores
 from tflitekit.parallel import process_chunks
@@ -63,11 +64,24 @@ class Scored:
 
 
 def score(
-    runs: Sequence[Scored], dataset: Dataset, metric: Metric, jobs: int | None, progress: Progress
-) -> tuple[dict[str, Scores], list[str]]:
-    """Runs every variant on every sample; returns scores in the data's order."""
+    runs: Sequence[Scored],
+    dataset: Dataset,
+    metric: Metric,
+    *,
+    jobs: int | None,
+    progress: Progress,
+    skipped: SkippedSamples,
+) -> dict[str, Scores]:
+    """Runs every variant on every sample.
+
+    Args:
+        skipped: Takes the samples that cannot be read.
+
+    Returns:
+        By variant, in the data's order: the metric's columns, 'position' in the data, and what `tflitekit.facts` says of
+        inputs and output.
+    """
     batch = int(np.lcm.reduce([max(1, run.graph.inputs[0].shape[0]) for run in runs]))
-    skipped = SkippedSamples(dataset.size)
     collected = _Collector(dataset.size or 1024)
     with progress.task(f"Evaluating {len(runs)} variants", dataset.size) as advance:
         for done in process_chunks(
@@ -81,8 +95,9 @@ def score(
     if not len(collected):
         skipped.check(len(skipped.names))
         raise DataError(f"The data at {dataset.location} are empty.")
-    skipped.check(len(collected) + len(skipped.names))
-    return collected.finish(), sorted(skipped.names)
+    if skipped.total is None:
+        skipped.check(len(collected) + len(skipped.names))
+    return collected.finish()
 
 
 class _Collector:
@@ -109,18 +124,19 @@ class _Collector:
             own = self._columns.setdefault(name, {})
             for column, values in columns.items():
                 if column not in own:
-                    own[column] = np.zeros(len(self._there), values.dtype)
+                    own[column] = np.zeros((len(self._there), *values.shape[1:]), values.dtype)
                 own[column][positions] = values
 
     def finish(self) -> dict[str, Scores]:
+        positions = np.flatnonzero(self._there).astype(np.int32)
         return {
-            name: {column: values[self._there] for column, values in columns.items()}
+            name: {column: values[positions] for column, values in columns.items()} | {"position": positions}
             for name, columns in self._columns.items()
         }
 
 
 def _grown(values: NDArray[Any], last: int) -> NDArray[Any]:
-    bigger = np.zeros(2 * (last + 1), values.dtype)
+    bigger = np.zeros((2 * (last + 1), *values.shape[1:]), values.dtype)
     bigger[: len(values)] = values
     return bigger
 
@@ -157,11 +173,13 @@ class _ChunkEvaluator:
             key: [pipeline.prepare(raw, sample.key) for sample, raw in samples]
             for key, pipeline in self._pipelines.items()
         }
+        facts = {key: input_facts(rows) for key, rows in prepared.items()}
         labels = [sample.label for sample, _ in samples]
-        scores = {
-            run.variant.name: self._metric.score(_outputs(model, run, prepared[self._keys[run.variant.name]]), labels)
-            for run, model in self._models
-        }
+        scores = {}
+        for run, model in self._models:
+            key = self._keys[run.variant.name]
+            outputs = _outputs(model, run, prepared[key])
+            scores[run.variant.name] = self._metric.score(outputs, labels) | facts[key] | output_facts(outputs)
         return np.asarray(positions, np.int64), scores, unreadable
 
 

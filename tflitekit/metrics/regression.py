@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tflitekit.errors import DataError
 from tflitekit.metrics import Scores
-from tflitekit.results import ClassRecall, Drop, Measured, finite
+from tflitekit.results import Drop, Measured, finite
 from tflitekit.statistics import mean_interval, paired_mean_increase
 
 __all__ = ["Regression"]
@@ -65,12 +65,9 @@ class Regression:
             ),
         )
 
-    def per_class(self, scores: Scores) -> tuple[ClassRecall, ...]:
-        del scores
-        return ()
-
-    def agreement(self, baseline: Scores, variant: Scores) -> None:
-        del baseline, variant
+    def details(self, scores: Scores, baseline: Scores | None, *, max_class_drop: float | None) -> dict[str, Any]:
+        del scores, baseline, max_class_drop
+        return {}
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         found = paired_mean_increase(baseline["absolute"], variant["absolute"], resolution=max_drop or None)

@@ -10,7 +10,17 @@ from pydantic import Field, ValidationError
 
 from tflitekit.contract import Contract
 from tflitekit.errors import ModelError
-from tflitekit.results.accuracy import Agreement, ClassRecall, Confidence, Drop, Flips, Measured, Sequential
+from tflitekit.results.accuracy import (
+    Adaptive,
+    Agreement,
+    CalibrationPoint,
+    ClassRecall,
+    Confidence,
+    Drop,
+    Flips,
+    Measured,
+    Sequential,
+)
 from tflitekit.results.base import Finding, Part
 from tflitekit.results.latency import Latency, Profile, Sustained
 from tflitekit.results.migration import SCHEMA_VERSION, migrate
@@ -117,7 +127,8 @@ class DatasetRecord(Part):
     """The data that accuracy was measured on, and the calibration sample.
 
     ``sha256`` covers the samples' content and labels; it is null for factories, which cannot be recognised. ``available`` is the
-    number of samples before ``--limit`` or an early stop, ``seed`` that of the draw.
+    number of samples before ``--limit`` or an early stop, ``seed`` that of the draw. ``adaptive`` is there where
+    ``--until-certain`` looked repeatedly.
     """
 
     location: str
@@ -128,6 +139,7 @@ class DatasetRecord(Part):
     skipped: tuple[str, ...] = ()
     available: int | None = None
     seed: int | None = None
+    adaptive: Adaptive | None = None
     calibration_location: str | None = None
     calibration_samples: int | None = None
     calibration_sha256: str | None = None
@@ -170,7 +182,7 @@ class Recommendation(Part):
 
 
 class Report(Part):
-    """Everything that one run found."""
+    """Everything that one run found. ``calibration_curve`` is filled by ``--calibration-curve``."""
 
     schema_version: Literal[2] = 2
     tool: dict[str, str]
@@ -183,6 +195,7 @@ class Report(Part):
     constraints: Constraints
     variants: tuple[VariantReport, ...]
     recommendation: Recommendation | None
+    calibration_curve: tuple[CalibrationPoint, ...] = ()
     warnings: tuple[Finding, ...] = ()
 
     def variant(self, name: str) -> VariantReport:
