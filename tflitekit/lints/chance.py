@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflitekit.dataset import Dataset, Subset
+from tflitekit.dataset import Dataset, SkippedSamples, Subset
 from tflitekit.errors import TflitekitError
 from tflitekit.metrics import Metric, Scores
 from tflitekit.metrics.classification import Classification
@@ -39,7 +39,7 @@ def chance(run: Scored, scores: Scores, dataset: Dataset, metric: Metric, jobs: 
             contract = run.variant.contract.model_copy(update={"preprocessing": preset})
             trial = Scored(run.variant.model_copy(update={"contract": contract}), run.graph, run.output)
             try:
-                found, _ = score([trial], few, metric, jobs, Progress())
+                found = score([trial], few, metric, jobs=jobs, progress=Progress(), skipped=SkippedSamples(few.size))
             except TflitekitError:  # a preset that does not fit this input
                 continue
             value = float(found[run.variant.name]["correct"].mean())
