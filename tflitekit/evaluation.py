@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tflitekit.conversion import labels_mismatch, resolve_labels
-from tflitekit.dataset import DEFAULT_SEED, Dataset, UnreadableSampleError, load_function, open_dataset
-from tflitekit.errors import DataError, ModelError, UsageError
+from tflitekit.adaptive import DEFAULT_ERROR_RATE, Certainty, UntilCertain, score_until_certain
+from tflitekit.conversion import resolve_labels
+from tflitekit.dataset import DEFAULT_SEED, Dataset, UnreadableSampleError, open_dataset
+from tflitekit.errors import ModelError, UsageError
+from tflitekit.facts import Inputs
+from tflitekit.files import hash_json
 from tflitekit.graph import read_graph
 from tflitekit.lints.chance import chance
-from tflitekit.metrics import Metric, Scores
+from tflitekit.lints.float16 import lint_float16
+from tflitekit.lints.inputs import lint_inputs
+from tflitekit.metric_choice import choose_metric
+from tflitekit.metrics import Metric
 from tflitekit.metrics.classification import Classification
-from tflitekit.metrics.custom import CustomMetric
-from tflitekit.metrics.regression import Regression
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
-from tflitekit.results import DatasetRecord, Finding, VariantReport
+from tflitekit.recommendation import broken_gates, top1_limit
+from tflitekit.results import Constraints, DatasetRecord, Finding, Rejection, VariantReport
 from tflitekit.runtime import Model, runtime_name
-from tflitekit.score_store import ScoreStore
-from tflitekit.scoring import Scored, score
+from tflitekit.score_store import ScoreStore, score_all
+from tflitekit.scoring import Scored
 from tflitekit.variant import Variant, load_variant
+from tflitekit.variant_rows import inputs_of, linted, row_of, with_examples
 from tflitekit.workers import run_alone
 
 __all__ = ["Evaluation", "evaluate", "evaluate_variants", "named_variants", "probe"]
@@ -40,6 +46,8 @@ class Evaluation:
         variants: Reports without latency, in the order given.
         baseline: The variant that drops are measured against.
         cautions: What casts doubt on the figures as a whole.
+        broken: Variants that break a limit that was given, with the reasons.
+        inputs: What the baseline was fed; not part of the report.
     """
 
     dataset: DatasetRecord
@@ -47,6 +55,8 @@ class Evaluation:
     variants: tuple[VariantReport, ...]
     warnings: tuple[Finding, ...] = ()
     cautions: tuple[str, ...] = ()
+    broken: tuple[Rejection, ...] = ()
+    inputs: Inputs | None = field(default=None, compare=False, repr=False)
 
 
 def evaluate(
@@ -59,6 +69,9 @@ def evaluate(
     metric: str | None = None,
     output: str | None = None,
     baseline: str | Path | None = None,
+    constraints: Constraints | None = None,
+    until_certain: bool = False,
+    error_rate: float = DEFAULT_ERROR_RATE,
     jobs: int | None = None,
     seed: int = DEFAULT_SEED,
     progress: Progress | None = None,
@@ -74,12 +87,17 @@ def evaluate(
         metric: ``module:function`` with ``function(output, label) -> float`` per sample.
         output: The output to score; the first when not given.
         baseline: The file to compare with; the float32 variant, else the first, when not given.
+        constraints: Limits on the drop of accuracy and of each class's recall; what breaks them is in `Evaluation.broken`.
+        until_certain: Stop as soon as every variant's drop is known to lie below or above the limit.
+        error_rate: Largest probability of a wrong decision then, for each variant.
         jobs: Processes; one per core when not given.
+        seed: Of every sample that is drawn.
 
     Raises:
         ModelError: A file is damaged or the runtime cannot run it.
         DataError: The data do not fit.
     """
+    certainty = Certainty(error_rate, seed) if until_certain else None
     preprocessing = load_preprocessing(preprocess) if preprocess is not None else None
     names = resolve_labels(labels)
     variants = named_variants(files, preprocessing=preprocessing, labels=names)
@@ -90,7 +108,15 @@ def evaluate(
     dataset = open_dataset(data, labels=names or first.labels, limit=limit, seed=seed)
     chosen = _choose_baseline(variants, files, baseline)
     return evaluate_variants(
-        variants, dataset, metric=metric, output=output, baseline=chosen, jobs=jobs, progress=progress or Progress()
+        variants,
+        dataset,
+        metric=metric,
+        output=output,
+        baseline=chosen,
+        constraints=constraints,
+        certainty=certainty,
+        jobs=jobs,
+        progress=progress or Progress(),
     )
 
 
@@ -161,7 +187,8 @@ def evaluate_variants(
     jobs: int | None,
     progress: Progress,
     cache: Path | None = None,
-    max_drop: float | None = None,
+    constraints: Constraints | None = None,
+    certainty: Certainty | None = None,
     fingerprint: str | None = None,
     advise: bool = True,
 ) -> Evaluation:
@@ -169,55 +196,99 @@ def evaluate_variants(
 
     Args:
         cache: Folder where scores are kept, so that a later run takes them from there.
-        max_drop: The drop that matters, in points for classes, else in the metric's unit; makes the verdicts'
-            'too few samples'.
+        constraints: The drops that matter; they make the verdicts' 'too few samples'.
+        certainty: Stop when the drop of every variant is decided; None for all samples.
         fingerprint: The data's, where the caller has it already.
-        advise: Whether to look for a better preprocessing where the baseline is at chance.
+        advise: Whether to lint: to look for a better preprocessing where the baseline is at chance, and so on.
     """
+    constraints = constraints or Constraints()
     usable = [v for v in variants if v.status == "ok" and v.runnable]
     if not usable:
         record = DatasetRecord(location=dataset.location, kind=dataset.kind, samples=0, classes=dataset.classes)
         return Evaluation(record, None, tuple(VariantReport.of(v) for v in variants))
     runs = {v.name: Scored(v, read_graph(v.path), output) for v in usable}
     _check_inputs(runs.values(), dataset)
-    scorer = _make_metric(metric, dataset, next(iter(runs.values())))
+    scorer = choose_metric(metric, dataset, next(iter(runs.values())))
     for run in runs.values():
         scorer.check(run.output_spec.shape)
+    if constraints.max_class_drop is not None:
+        _check_class_gate(scorer, certainty)
     fingerprint = fingerprint or dataset.fingerprint()
     store = ScoreStore(cache, fingerprint, scorer.name, metric, output)
-    scores: dict[str, Scores] = {}
-    skipped: list[str] = []
-    pending: list[Scored] = []
-    for run in runs.values():
-        found = store.load(run.variant)
-        if found is None:
-            pending.append(run)
-        else:
-            scores[run.variant.name], skipped = found
-    if pending:
-        distinct = {run.identity: run for run in pending}  # the same bytes are scored once
-        fresh, skipped = score(list(distinct.values()), dataset, scorer, jobs, progress)
-        for run in pending:
-            scores[run.variant.name] = fresh[distinct[run.identity].variant.name]
-            store.save(run.variant, scores[run.variant.name], skipped)
-    baseline = baseline if baseline in scores else None
-    rows = tuple(_report(v, scores, scorer, baseline, max_drop) for v in variants)
-    samples = len(next(iter(next(iter(scores.values())).values())))
-    record = DatasetRecord(
+    baseline = baseline if baseline in runs else None
+    stopped: UntilCertain | None = None
+    if certainty is None:
+        scores, skipped = score_all(list(runs.values()), dataset, scorer, store, jobs=jobs, progress=progress)
+    elif baseline is None:
+        raise UsageError("--until-certain needs a baseline, and that one cannot run here.")
+    else:
+        stopped = score_until_certain(
+            list(runs.values()),
+            dataset,
+            scorer,
+            baseline=baseline,
+            limit=top1_limit(constraints),
+            certainty=certainty,
+            store=store,
+            jobs=jobs,
+            progress=progress,
+        )
+        scores, skipped = stopped.scores, stopped.skipped
+    rows = tuple(row_of(v, scores, scorer, baseline, constraints, stopped) for v in variants)
+    rows = with_examples(rows, scores, scorer, baseline, dataset)
+    doubts, warnings = [], _skip_warning(skipped) + _stop_note(stopped)
+    inputs = None
+    if baseline is not None:
+        inputs = inputs_of(runs[baseline], scores[baseline])
+        if advise:
+            doubts = chance(runs[baseline], scores[baseline], dataset, scorer, jobs)
+            warnings += doubts + _lint_data(runs[baseline], inputs, dataset)
+            rows = tuple(linted(row, runs, scores, scorer, baseline) for row in rows)
+    cautions = ["caution: the baseline is no better than chance on these data (see the warnings)"] if doubts else []
+    record = _record(dataset, len(next(iter(scores.values()))["finite"]), fingerprint, skipped, stopped)
+    return Evaluation(
+        dataset=record,
+        baseline=baseline,
+        variants=rows,
+        warnings=tuple(warnings),
+        cautions=tuple(cautions),
+        broken=broken_gates(rows, constraints, baseline=baseline),
+        inputs=inputs,
+    )
+
+
+def _check_class_gate(metric: Metric, certainty: Certainty | None) -> None:
+    if not isinstance(metric, Classification):
+        raise UsageError(
+            "A limit on the drop of each class is for classification, and these labels or this metric are not.",
+            fix="Leave out --max-class-drop.",
+        )
+    if certainty is not None:
+        raise UsageError(
+            "--until-certain decides about the average and may stop before a class has enough samples.",
+            fix="Leave out --max-class-drop, or --until-certain.",
+        )
+
+
+def _record(
+    dataset: Dataset, samples: int, fingerprint: str | None, skipped: Sequence[str], stopped: UntilCertain | None
+) -> DatasetRecord:
+    available, seed = dataset.available, dataset.seed
+    if stopped is not None:
+        available, seed = available or stopped.record.available, stopped.record.seed
+        if fingerprint is not None and stopped.record.samples < stopped.record.available:
+            fingerprint = hash_json([fingerprint, stopped.positions.tolist()])
+    return DatasetRecord(
         location=dataset.location,
         kind=dataset.kind,
         samples=samples,
         classes=dataset.classes,
         sha256=fingerprint,
         skipped=tuple(skipped),
+        available=available or dataset.size,
+        seed=seed,
+        adaptive=stopped.record if stopped is not None else None,
     )
-    warnings = []
-    if skipped:
-        text = f"Unreadable samples that were skipped: {len(skipped)} ({', '.join(skipped[:5])})."
-        warnings.append(Finding(kind="unreadable-samples", message=text, advice="Repair or remove these files."))
-    doubts = chance(runs[baseline], scores[baseline], dataset, scorer, jobs) if advise and baseline else []
-    cautions = ["caution: the baseline is no better than chance on these data (see the warnings)"] if doubts else []
-    return Evaluation(record, baseline, rows, tuple(warnings + doubts), tuple(cautions))
 
 
 def _check_inputs(runs: Iterable[Scored], dataset: Dataset) -> None:
@@ -229,76 +300,30 @@ def _check_inputs(runs: Iterable[Scored], dataset: Dataset) -> None:
                 run.pipeline().prepare(raw, sample.key)
 
 
-def _make_metric(metric: str | None, dataset: Dataset, run: Scored) -> Metric:
-    if metric is not None:
-        return CustomMetric(metric, load_function(metric, "metric"))
-    first = next(iter(dataset), None)
-    if first is None:
-        raise DataError(f"The data at {dataset.location} are empty.")
-    size = int(np.prod([d for d in run.output_spec.shape[1:] if d > 0]))
-    if not isinstance(first.label, int):
-        return Regression(int(np.size(first.label)))
-    largest = dataset.largest_label()
-    if size == 1 and dataset.classes is None and largest is not None and largest > 1:
-        return Regression(1)
-    _check_classes(dataset, run.variant, max(2, size), -1 in run.output_spec.shape[1:])
-    return Classification(dataset.classes, size, run.graph.output_meanings[run.output_index])
-
-
-def _check_classes(dataset: Dataset, variant: Variant, outputs: int, dynamic: bool) -> None:
-    if dataset.classes is None or dynamic or len(dataset.classes) == outputs:
-        return
-    assert variant.contract is not None
-    if variant.contract.labels is not None or dataset.kind != "images":
-        raise labels_mismatch(len(dataset.classes), outputs)
-    more = "more" if len(dataset.classes) > outputs else "fewer"
-    raise DataError(
-        f"The data at {dataset.location} have {len(dataset.classes)} class folders, {more} than the model's {outputs} outputs.",
-        why="Without a labels file, the folders in sorted order are the model's classes, so the counts must agree.",
-        fix="Give the model's labels, one a line in output order, with --labels FILE; folders are then matched by name."
-        if more == "fewer"
-        else "Remove the folders that the model does not know, or check that this is the right model.",
-    )
-
-
-def _report(
-    variant: Variant, scores: Mapping[str, Scores], metric: Metric, baseline: str | None, max_drop: float | None
-) -> VariantReport:
-    own = scores.get(variant.name)
-    if own is None:
-        return VariantReport.of(variant)
-    broken = int(np.count_nonzero(~own["finite"]))
-    if broken:
-        return VariantReport.of(
-            variant,
-            status="failed",
-            error=f"NaN or infinite values in the output for {broken} of {own['finite'].size} samples. "
-            "Look for overflow in float16, or for data that the model was not made for.",
-        )
-    figures = metric.summarize(own)
-    measured: dict[str, Any] = {
-        "accuracy": figures[0],
-        "other_metrics": figures[1:],
-        "per_class": metric.per_class(own),
-    }
-    if baseline is not None:
-        measured["agreement"] = metric.agreement(scores[baseline], own)
-        measured["drop"] = metric.drop(scores[baseline], own, max_drop)
-    row = VariantReport.of(variant, **measured)
-    return row.model_copy(update={"warnings": (*row.warnings, *_constant_warning(own))})
-
-
-def _constant_warning(scores: Scores) -> list[Finding]:
-    """An output that never changes is the loudest sign of a broken conversion."""
-    predicted = scores.get("predicted")
-    if predicted is None or len(np.unique(scores["label"])) < 2 or len(predicted) < 20:
+def _skip_warning(skipped: Sequence[str]) -> list[Finding]:
+    if not skipped:
         return []
-    if len(np.unique(predicted)) > 1:
+    text = f"Unreadable samples that were skipped: {len(skipped)} ({', '.join(skipped[:5])})."
+    return [Finding(kind="unreadable-samples", message=text, advice="Repair or remove these files.")]
+
+
+def _stop_note(stopped: UntilCertain | None) -> list[Finding]:
+    if stopped is None or stopped.record.samples == stopped.record.available:
         return []
+    record = stopped.record
     return [
         Finding(
-            kind="constant-output",
-            message=f"The output is the class {int(predicted[0])} for every sample: the variant is broken.",
-            advice="Calibrate on samples with the preprocessing that the model was trained with, or try int16x8.",
+            kind="stopped-early",
+            message=f"Evaluation stopped after {record.samples:,} of {record.available:,} samples, when the drop of every "
+            f"variant was decided against the limit of {record.limit * 100:.3g} points (each wrongly with a "
+            f"probability of at most {record.alpha:g}). Other intervals and tests take n as fixed beforehand.",
+            advice="Leave out --until-certain for figures on all samples.",
         )
     ]
+
+
+def _lint_data(run: Scored, inputs: Inputs, dataset: Dataset) -> list[Finding]:
+    assert run.variant.contract is not None
+    preprocessing, pictures = run.variant.contract.preprocessing, dataset.kind == "images"
+    found = lint_inputs(inputs, what="evaluation", preprocessing=preprocessing, pictures=pictures)
+    return found + lint_float16(run, dataset)

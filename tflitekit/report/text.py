@@ -5,9 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tflitekit.results import Report, VariantReport
+    from tflitekit.results import Confidence, Measured, Report, VariantReport
 
-__all__ = ["accuracy", "drop", "integer_ops", "milliseconds", "row", "size"]
+__all__ = [
+    "accuracy",
+    "calibration_error",
+    "drop",
+    "flips",
+    "integer_ops",
+    "measured",
+    "milliseconds",
+    "row",
+    "size",
+    "worst_class",
+]
 
 COLUMNS = ("Variant", "Size", "Deflated", "Accuracy", "Change", "p50 ms", "p90 ms", "Memory", "Integer ops")
 NARROW = ("Variant", "Size", "Accuracy", "Change", "p50 ms")
@@ -31,7 +42,11 @@ def milliseconds(value: float) -> str:
 
 def accuracy(variant: VariantReport) -> str:
     """Returns the first metric with half the width of its interval."""
-    found = variant.accuracy
+    return measured(variant.accuracy)
+
+
+def measured(found: Measured | None) -> str:
+    """Returns a figure with half the width of its interval."""
     if found is None:
         return "–"
     if found.low is None or found.high is None:
@@ -47,6 +62,29 @@ def drop(variant: VariantReport, baseline: str | None) -> str:
     if variant.name == baseline:
         return "baseline"
     return variant.drop.verdict if variant.drop else "–"
+
+
+def worst_class(variant: VariantReport) -> str:
+    """Returns the class that lost most recall against the baseline, in points."""
+    losses = [(entry.drop.value, entry.label) for entry in variant.per_class if entry.drop is not None]
+    value, label = max(losses, default=(0.0, ""))
+    return f"{label} {-value * 100:+.1f}" if value > 0 else "–"
+
+
+def flips(variant: VariantReport) -> str:
+    """Returns how many samples turned wrong and how many turned right."""
+    return f"{variant.flips.lost:,} / {variant.flips.won:,}" if variant.flips else "–"
+
+
+def calibration_error(variant: VariantReport, baseline: Confidence | None) -> str:
+    """Returns the expected calibration error in percent, and its change from the baseline's in points."""
+    found = variant.confidence
+    if found is None:
+        return "–"
+    if baseline is None or baseline is found:
+        return f"{found.ece:.1%}"
+    change = round((found.ece - baseline.ece) * 100, 1) + 0.0  # no minus zero
+    return f"{found.ece:.1%} ({change:+.1f} points)"
 
 
 def integer_ops(variant: VariantReport) -> str:
