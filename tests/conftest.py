@@ -16,6 +16,7 @@ from PIL import Image
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 CLASSES = ("circle", "square", "stripe")
@@ -94,6 +95,24 @@ def variants(models: Path, shapes: Path, tmp_path_factory: pytest.TempPathFactor
         models / "shapes.keras", schemes=[*available(), "int8:io=uint8"], calibration=shapes / "train", out=out
     )
     assert [v.name for v in result.variants if v.status != "ok"] == []
+    return out
+
+
+@pytest.fixture(scope="session")
+def optimized(models: Path, shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run of `optimize` on the small trained classifier: three schemes."""
+    from tflitekit import optimize
+
+    out = tmp_path_factory.mktemp("optimized")
+    schemes = ["float32", "dynamic_range", "int8"]
+    optimize(
+        models / "shapes.keras",
+        data=shapes / "test",
+        calibration=shapes / "train",
+        preprocess="raw",
+        schemes=schemes,
+        out=out,
+    )
     return out
 
 

@@ -32,6 +32,33 @@ def classifier(package, *, channels: int = 1, outputs: int = 3):
     return package.Model(inputs, x, name="shapes")
 
 
+def worse(model):
+    """The same classifier with two thirds of a layer's filters cut out: as fast and as large, but often wrong."""
+    changed = keras.models.clone_model(model)
+    changed.set_weights(model.get_weights())
+    kernel, bias = changed.get_layer("conv2").get_weights()
+    kernel[..., ::3], kernel[..., 1::3] = 0, 0
+    changed.get_layer("conv2").set_weights([kernel, bias])
+    return changed
+
+
+def slower(model):
+    """The same classifier with two large convolutions that change nothing: as right, but many times the work."""
+    layers = keras.layers
+    x = inputs = keras.Input((12, 12, 1), name="image")
+    for layer in model.layers[1:]:
+        x = layer(x)
+        if layer.name == "conv1":
+            for name, filters in (("wide", 192), ("narrow", 16)):
+                x = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=name)(x)
+    changed = keras.Model(inputs, x, name="shapes")
+    for name in ("wide", "narrow"):
+        kernel = np.zeros(changed.get_layer(name).kernel.shape, np.float32)
+        kernel[1, 1, range(16), range(16)] = 1
+        changed.get_layer(name).set_weights([kernel])
+    return changed
+
+
 @keras.saving.register_keras_serializable("tests")
 class Scale(keras.layers.Layer):
     """A layer of the user's own."""
@@ -121,6 +148,10 @@ def main(folder: Path) -> None:
 
     module = Inverse()
     tf.saved_model.save(module, str(folder / "flex_saved_model"), signatures={"serving_default": module.serve})
+
+    # last, because they draw from the same random numbers as the models above
+    worse(model).save(folder / "shapes_worse.keras")
+    slower(model).save(folder / "shapes_slower.keras")
 
 
 if __name__ == "__main__":

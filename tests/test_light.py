@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,12 @@ def test_commands_on_a_tflite_file(variants, shapes):
         assert done.returncode == 0, done.stderr
 
 
+def test_comparing_reports():
+    old = Path(__file__).parent / "data" / "report-version-1.json"
+    done = run("compare", old, old, "--max-accuracy-drop", 1)
+    assert done.returncode == 0, done.stderr
+
+
 def test_importing_the_package_is_light():
     program = "import sys, tflitekit; assert not {'numpy', 'tensorflow', 'scipy', 'pydantic'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
@@ -50,3 +57,10 @@ def test_every_public_name_resolves():
 
     for name in tflitekit.__all__:
         assert getattr(tflitekit, name) is not None
+
+
+@pytest.mark.convert
+def test_rendering_a_report(optimized, tmp_path):
+    done = run("report", optimized, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "report.html").exists()

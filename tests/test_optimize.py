@@ -71,7 +71,7 @@ def test_report_has_what_is_promised(finished):
         path = out / variant["file"]
         assert (content_hash(path), path.stat().st_size) == (variant["sha256"], variant["size_bytes"])
         assert variant["deflated_bytes"] < variant["size_bytes"]
-        assert set(variant["accuracy"]) == {"metric", "value", "low", "high", "n"}
+        assert set(variant["accuracy"]) >= {"metric", "value", "low", "high", "n"}
         assert set(variant["drop"]) >= {"value", "low", "high", "p_value", "verdict"}
         assert set(variant["latency"]) >= {"target", "median_ms", "p90_ms", "p99_ms", "runs"}
         assert variant["accuracy"]["value"] > 0.9
@@ -140,9 +140,19 @@ def test_constraints_decide_the_exit_code(finished, models, shapes, cli):
 
 def test_report_command(finished, cli, tmp_path):
     out, printed = finished
-    (out / "report.md").unlink()
+    views = {name: out / f"report.{name}" for name in ("html", "md", "csv")}
+    written = {name: path.read_text(encoding="utf-8") for name, path in views.items()}
+    views["md"].unlink()
     assert run_json(cli("report", out, "--json")) == json.loads((out / "report.json").read_text())
-    assert (out / "report.md").exists()
+    assert {name: path.read_text(encoding="utf-8") for name, path in views.items()} == written
+    elsewhere = tmp_path / "elsewhere"
+    code, shown, _ = cli("report", out, "--format", "csv", "--format", "md", "--out", elsewhere)
+    assert code == 0
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["report.csv", "report.md"]
+    assert "report.csv" in shown
+    code, _, err = cli("report", out, "--format", "pdf")
+    assert code == 2
+    assert "html, md, csv, all" in err
     (tmp_path / "report.json").write_text(json.dumps(printed | {"schema_version": 99}))
     code, _, err = cli("report", tmp_path)
     assert code == 2

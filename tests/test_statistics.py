@@ -10,6 +10,7 @@ from tflitekit.statistics import (
     paired_accuracy_drop,
     paired_mean_increase,
     percentile,
+    proportion_difference,
     wilson_interval,
 )
 
@@ -27,6 +28,29 @@ def test_wilson_contains_the_proportion(pair):
     low, high = wilson_interval(hits, n)
     assert 0 <= low <= hits / n + 1e-12
     assert hits / n - 1e-12 <= high <= 1
+
+
+def test_difference_of_independent_proportions_matches_published_values():
+    # Newcombe (1998), 'Interval estimation for the difference between independent proportions', table II, method 10.
+    for first, second, interval in (
+        ((56, 70), (48, 80), (0.0524, 0.3339)),
+        ((9, 10), (3, 10), (0.1705, 0.8090)),
+        ((5, 56), (0, 29), (-0.0381, 0.1926)),
+        ((0, 10), (0, 20), (-0.1611, 0.2775)),
+    ):
+        assert proportion_difference(first, second) == pytest.approx(interval, abs=5e-5)
+
+
+PROPORTION = st.integers(0, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+
+
+@given(PROPORTION, PROPORTION)
+def test_difference_of_proportions_is_antisymmetric_and_contains_its_estimate(first, second):
+    low, high = proportion_difference(first, second)
+    assert (low, high) == pytest.approx(tuple(-v for v in reversed(proportion_difference(second, first))))
+    if first[1] and second[1]:
+        # the root of a sum of squares may be off in the last digits
+        assert low - 1e-12 <= first[0] / first[1] - second[0] / second[1] <= high + 1e-12
 
 
 def answers(both, lost, won, neither):

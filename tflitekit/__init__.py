@@ -17,6 +17,7 @@ from tflitekit._version import __version__
 
 if TYPE_CHECKING:
     from tflitekit.benchmarking import benchmark
+    from tflitekit.comparison import Comparison, compare
     from tflitekit.contract import Contract
     from tflitekit.conversion import ConvertOptions, ConvertResult, convert
     from tflitekit.dataset import Dataset, open_dataset
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tflitekit.variant import Variant, load_variant
 
 __all__ = [
+    "Comparison",
     "Constraints",
     "Contract",
     "ConvertOptions",
@@ -46,6 +48,7 @@ __all__ = [
     "Variant",
     "__version__",
     "benchmark",
+    "compare",
     "convert",
     "evaluate",
     "inspect",
@@ -58,8 +61,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "benchmark": "benchmarking", "Contract": "contract", "TensorSpec": "tensor", "ConvertOptions": "conversion",
-    "ConvertResult": "conversion", "convert": "conversion", "Dataset": "dataset", "open_dataset": "dataset",
+    "benchmark": "benchmarking", "Comparison": "comparison", "compare": "comparison", "Contract": "contract",
+    "TensorSpec": "tensor", "ConvertOptions": "conversion", "ConvertResult": "conversion", "convert": "conversion", "Dataset": "dataset", "open_dataset": "dataset",
     "TflitekitError": "errors", "Evaluation": "evaluation", "evaluate": "evaluation", "Graph": "graph",
     "read_graph": "graph", "optimize": "optimization", "Preprocessing": "preprocessing", "recommend": "recommendation",
     "Constraints": "results", "Recommendation": "results", "Report": "results", "read_report": "results",

@@ -1,139 +1,297 @@
-"""The verb *benchmark*: latency and memory of variants on a target, one at a time."""
+"""The verb *benchmark*: latency and memory of files on a target, measured in interleaved rounds."""
 
 from __future__ import annotations
 
 import json
+import platform
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from tflitekit.errors import TflitekitError, UsageError
-from tflitekit.evaluation import named_variants
-from tflitekit.files import hash_json, write_json
-from tflitekit.progress import Progress
-from tflitekit.results import Latency, Samples, VariantReport
-from tflitekit.statistics import percentile
-from tflitekit.targets import QUICK, BenchmarkProtocol, Run, Target, open_target
-from tflitekit.variant import Variant
+import numpy as np
 
-__all__ = ["benchmark", "measure_variants", "to_latency"]
+from tflitekit.dataset import DEFAULT_SEED
+from tflitekit.errors import TflitekitError, UsageError
+from tflitekit.evaluation import choose_baseline, named_variants
+from tflitekit.files import hash_json, write_json
+from tflitekit.graph import read_graph
+from tflitekit.interleaving import measure_interleaved
+from tflitekit.latency_figures import to_latencies
+from tflitekit.latency_lints import lint_session, lint_sustained, lint_variant
+from tflitekit.machine import Load, LoadWatch, describe_machine
+from tflitekit.progress import Progress
+from tflitekit.results import Constraints, Finding, OpRow, Report, Sustained, VariantReport
+from tflitekit.targets import Run, Target, open_target
+from tflitekit.targets.protocols import BenchmarkProtocol, find_protocol
+from tflitekit.variant import Variant, tool_versions
+
+__all__ = ["Benchmark", "benchmark", "measure_variants", "parse_threads"]
+
+_WINDOWS = 120
+_SHORTEST_WINDOW_S = 1.0
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """How to measure.
+
+    Attributes:
+        protocol: Name of a protocol (see `tflitekit.targets.protocols`).
+        threads: Numbers of the interpreter's threads; the first one's figures decide.
+        runs: At least this many measured runs a file instead of the protocol's.
+        profile: Whether to find out where the time goes, by operator.
+        sustained_minutes: Minutes of load for each file, or None.
+        seed: Of the order in each round.
+    """
+
+    protocol: str = "quick"
+    threads: tuple[int, ...] = (1,)
+    runs: int | None = None
+    profile: bool = False
+    sustained_minutes: float | None = None
+    seed: int = DEFAULT_SEED
+
+    def __post_init__(self) -> None:
+        find_protocol(self.protocol)
+        if not self.threads or min(self.threads) < 1:
+            raise UsageError(f"The number of threads must be at least 1, not {min(self.threads, default=0)}.")
+        if self.runs is not None and self.runs < 1:
+            raise UsageError(f"The number of runs must be at least 1, not {self.runs}.")
+        if self.sustained_minutes is not None and not self.sustained_minutes > 0:
+            raise UsageError(f"The minutes of sustained load must be more than 0, not {self.sustained_minutes:g}.")
+
+    @property
+    def rules(self) -> BenchmarkProtocol:
+        """The protocol with what was asked for."""
+        rules = find_protocol(self.protocol)
+        if self.runs is None:
+            return rules
+        each = -(-self.runs // rules.rounds)
+        return rules.model_copy(update={"round_runs": each, "name": f"{rules.name}, {self.runs} runs"})
+
+
+def parse_threads(text: str | int | Sequence[int]) -> tuple[int, ...]:
+    """Reads ``1`` or ``1,2,4``.
+
+    Raises:
+        UsageError: It is no list of whole numbers.
+    """
+    if isinstance(text, int):
+        return (text,)
+    try:
+        parts = text.split(",") if isinstance(text, str) else text
+        return tuple(dict.fromkeys(int(part) for part in parts))
+    except ValueError as error:
+        raise UsageError(f"'{text}' is not a number of threads.", fix="Write 2, or 1,2,4.") from error
 
 
 def benchmark(
     files: Sequence[str | Path],
     *,
-    threads: int = 1,
+    threads: int | str | Sequence[int] = 1,
     target: str = "host",
+    protocol: str = "quick",
     runs: int | None = None,
+    profile: bool = False,
+    sustained_minutes: float | None = None,
+    baseline: str | Path | None = None,
+    seed: int = DEFAULT_SEED,
     progress: Progress | None = None,
-) -> tuple[VariantReport, ...]:
+) -> Report:
     """Measures any ``.tflite`` files: initialization, first inference, steady state, peak memory.
 
     Args:
         files: Made by the kit or not.
-        threads: Of the interpreter.
+        threads: Of the interpreter; several are measured one after the other.
         target: Where to run.
+        protocol: 'quick', 'benchmark-model', 'mlperf-mobile' or 'mlperf-tiny'.
         runs: At least this many measured runs; the protocol's when not given.
+        profile: Also find out where the time goes, by operator.
+        sustained_minutes: Also keep each file running for so long, and show its latency over time.
+        baseline: The file that times are compared with; the float32 variant, else the first, when not given.
+        seed: Of the order in each round.
+
+    Returns:
+        A report without accuracy and recommendation.
 
     Raises:
         ModelError: A file is damaged or the runtime refuses it.
     """
-    if threads < 1:
-        raise UsageError(f"The number of threads must be at least 1, not {threads}.")
-    if runs is not None and runs < 1:
-        raise UsageError(f"The number of runs must be at least 1, not {runs}.")
-    protocol = QUICK if runs is None else QUICK.model_copy(update={"runs": runs, "name": f"quick, {runs} runs"})
+    how = Benchmark(protocol, parse_threads(threads), runs, profile, sustained_minutes, seed)
     variants = named_variants(files)
+    chosen = choose_baseline(variants, files, baseline)
+    rows = [VariantReport.of(variant) for variant in variants]
     with open_target(target) as place:
-        found = measure_variants(variants, place, threads=threads, protocol=protocol, progress=progress or Progress())
-    rows = []
-    for variant in variants:
-        run = found[variant.name]
-        if isinstance(run, TflitekitError):
-            raise run
-        rows.append(
-            VariantReport.of(variant).model_copy(
-                update={"latency": to_latency(run), "peak_memory_bytes": run.peak_memory_bytes}
-            )
-        )
-    return tuple(rows)
+        measured, findings = measure_variants(rows, variants, place, how, chosen, progress or Progress(), strict=True)
+    return Report(
+        tool=tool_versions() | {"python": platform.python_version()},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=describe_machine(),
+        source=None,
+        dataset=None,
+        contract=None,
+        baseline=chosen,
+        constraints=Constraints(),
+        variants=measured,
+        recommendation=None,
+        warnings=tuple(findings),
+    )
+
+
+def _with_ops(row: VariantReport, variant: Variant) -> VariantReport:
+    if variant.status != "ok":
+        return row
+    ops = tuple(OpRow(**asdict(op)) for op in read_graph(variant.path).ops)
+    return row.model_copy(update={"ops": ops})
 
 
 def measure_variants(
+    rows: Sequence[VariantReport],
     variants: Sequence[Variant],
     target: Target,
-    *,
-    threads: int,
-    protocol: BenchmarkProtocol,
+    how: Benchmark,
+    baseline: str | None,
     progress: Progress,
+    *,
     cache: Path | None = None,
-) -> dict[str, Run | TflitekitError]:
-    """Benchmarks every variant that can run, one after the other on a quiet machine; each result is kept at once.
+    strict: bool = False,
+) -> tuple[tuple[VariantReport, ...], list[Finding]]:
+    """Adds latency and memory to the rows of the variants that can run.
 
     Args:
-        cache: Folder for finished results; a run with the same file, target, protocol and threads takes them from there.
+        rows: In the order of ``variants``.
+        cache: Folder for finished measurements; a run with the same files, target and protocol takes them from there.
+        strict: Raise where a file cannot be measured, instead of noting it in its row.
+
+    Returns:
+        The rows, and what is doubtful about the measurement as a whole.
     """
-    results: dict[str, Run | TflitekitError] = {}
     usable = [v for v in variants if v.status == "ok" and v.runnable]
-    with progress.task(f"Measuring latency on {target.name}", len(usable)) as advance:
-        for variant in usable:
-            results[variant.name] = _measure_one(variant, usable, results, target, threads, protocol, cache)
-            advance(1)
-    return results
+    rows = [_with_ops(row, variant) for row, variant in zip(rows, variants, strict=True)]
+    by_name = {row.name: row for row in rows}
+    findings: list[Finding] = []
+    for position, threads in enumerate(how.threads):
+        runs, load = _measure(usable, target, threads, how, progress, cache)
+        failed = {name: run for name, run in runs.items() if isinstance(run, TflitekitError)}
+        if failed and strict:
+            raise next(iter(failed.values()))
+        good = {name: run for name, run in runs.items() if isinstance(run, Run)}
+        latencies = to_latencies(good, baseline, target, threads, how.rules)
+        findings += lint_session(rows, latencies, load, describe_machine())
+        for name, run in runs.items():
+            row = by_name[name]
+            if isinstance(run, TflitekitError):
+                text = f"Latency was not measured: {run.what}"
+                note = Finding(kind="latency-not-measured", message=text, advice=run.fix)
+                by_name[name] = row.model_copy(update={"warnings": (*row.warnings, note)})
+            elif position == 0:
+                lints = lint_variant(row, latencies[name], min(load.timer_us for load in run.loads))
+                by_name[name] = row.model_copy(
+                    update={
+                        "latency": latencies[name],
+                        "peak_memory_bytes": run.facts.peak_memory_bytes,
+                        "arena_bytes": run.facts.arena_bytes,
+                        "warnings": (*row.warnings, *lints),
+                    }
+                )
+            else:
+                by_name[name] = row.model_copy(update={"other_latencies": (*row.other_latencies, latencies[name])})
+    _profile(by_name, usable, target, how, progress)
+    findings += _sustain(by_name, usable, target, how, progress)
+    return tuple(by_name[row.name] for row in rows), list(dict.fromkeys(findings))
 
 
-def _measure_one(
-    variant: Variant,
-    all_variants: Sequence[Variant],
-    done: Mapping[str, Run | TflitekitError],
+def _measure(
+    usable: Sequence[Variant],
     target: Target,
     threads: int,
-    protocol: BenchmarkProtocol,
+    how: Benchmark,
+    progress: Progress,
     cache: Path | None,
-) -> Run | TflitekitError:
-    for other in all_variants:  # the same bytes need no second measurement
-        if other.name in done and other.sha256 == variant.sha256:
-            return done[other.name]
-    path = None
-    if cache is not None:
-        parts = {"target": target.identity(), "protocol": protocol.model_dump(), "threads": threads}
-        path = cache / f"latency-{hash_json(parts | {'file': variant.sha256})[:32]}.json"
-    run = _load(path)
-    if run is None:
-        try:
-            run = target.measure(variant.path, threads=threads, protocol=protocol)
-        except TflitekitError as error:
-            return error
-        if path is not None:
-            write_json(path, run.model_dump(mode="json"))
-    return run
+) -> tuple[dict[str, Run | TflitekitError], Load]:
+    distinct = {str(v.sha256): v for v in reversed(usable)}  # the same bytes are measured once
+    parts = {"target": target.identity(), "protocol": how.rules.model_dump(), "threads": threads, "seed": how.seed}
+    path = cache / f"latency-{hash_json(parts | {'files': sorted(distinct)})[:32]}.json" if cache else None
+    found = _load(path)
+    if found is None:
+        watch = LoadWatch()
+        taken = measure_interleaved(
+            {sha256: variant.path for sha256, variant in distinct.items()},
+            target,
+            threads=threads,
+            protocol=how.rules,
+            seed=how.seed,
+            progress=progress,
+            partial=path.with_suffix(".partial.json") if path else None,
+        )
+        found = taken, watch.finish()
+        _save(path, *found)
+    runs, load = found
+    return {v.name: runs[str(v.sha256)] for v in usable}, load
 
 
-def _load(path: Path | None) -> Run | None:
+def _load(path: Path | None) -> tuple[dict[str, Run | TflitekitError], Load] | None:
     if path is None or not path.is_file():
         return None
     try:
-        return Run.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {name: Run.model_validate(run) for name, run in content["runs"].items()}, Load(**content["load"])
+    except (ValueError, LookupError, TypeError):
         return None
 
 
-def to_latency(run: Run) -> Latency:
-    """Derives the figures of a report from raw samples."""
-    samples = run.samples_us
-    return Latency(
-        target=run.target,
-        threads=run.threads,
-        median_ms=percentile(samples, 50) / 1000,
-        p90_ms=percentile(samples, 90) / 1000,
-        p99_ms=percentile(samples, 99) / 1000,
-        mean_ms=sum(samples) / len(samples) / 1000,
-        min_ms=min(samples) / 1000,
-        init_ms=run.init_us / 1000,
-        first_ms=run.first_us / 1000,
-        runs=len(samples),
-        warmup_runs=run.warmup_runs,
-        protocol=run.protocol,
-        runtime=run.runtime,
-        machine=run.machine,
-        samples=Samples.of([samples]),
+def _save(path: Path | None, runs: Mapping[str, Run | TflitekitError], load: Load) -> None:
+    complete = {name: run.model_dump(mode="json") for name, run in runs.items() if isinstance(run, Run)}
+    if path is not None and len(complete) == len(runs):
+        write_json(path, {"runs": complete, "load": load._asdict()})
+
+
+def _profile(
+    rows: dict[str, VariantReport], usable: Sequence[Variant], target: Target, how: Benchmark, progress: Progress
+) -> None:
+    if not how.profile:
+        return
+    with progress.task("Profiling operators", len(usable)) as advance:
+        for variant in usable:
+            found = target.profile(variant.path, threads=how.threads[0])
+            rows[variant.name] = rows[variant.name].model_copy(update={"profile": found})
+            advance(1)
+
+
+def _sustain(
+    rows: dict[str, VariantReport], usable: Sequence[Variant], target: Target, how: Benchmark, progress: Progress
+) -> list[Finding]:
+    if how.sustained_minutes is None:
+        return []
+    seconds = how.sustained_minutes * 60
+    with progress.task("Sustained load", len(usable) * _WINDOWS) as advance:
+        for variant in usable:
+            session = target.open(variant.path, threads=how.threads[0])
+            try:
+                session.warm_up(how.rules.warmup_runs, how.rules.warmup_s)
+                begin = time.monotonic()
+                times, medians = [], []
+                while (now := time.monotonic() - begin) < seconds:
+                    samples, window_s = session.run(1, min(_SHORTEST_WINDOW_S, seconds / _WINDOWS))
+                    times.append(round(now + window_s / 2, 3))
+                    medians.append(round(float(np.median(samples)) / 1e3, 6))
+                    advance(1)
+            finally:
+                session.close()
+            rows[variant.name] = rows[variant.name].model_copy(update={"sustained": _curve(how, times, medians)})
+    return lint_sustained(list(rows.values()))
+
+
+def _curve(how: Benchmark, times: Sequence[float], medians: Sequence[float]) -> Sustained:
+    tenth = max(1, len(medians) // 10)
+    start, end = float(np.median(medians[:tenth])), float(np.median(medians[-tenth:]))
+    return Sustained(
+        minutes=how.sustained_minutes or 0,
+        times_s=tuple(times),
+        median_ms=tuple(medians),
+        start_ms=start,
+        end_ms=end,
+        change=end / start,
     )

@@ -87,6 +87,7 @@ def build(
         source_sha256=source_sha256,
         key=key,
         versions=tool_versions(),
+        layers=prepared.layers,
         conversion_s=round(time.perf_counter() - started, 3),
         runnable=runnable,
     )

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
@@ -16,6 +16,7 @@ from rich.text import Text
 from tflitekit.errors import TflitekitError
 from tflitekit.progress import Progress
 from tflitekit.report import text
+from tflitekit.report.summary import Warned, grouped_warnings, latency_conditions, winners_disagree
 
 if TYPE_CHECKING:
     from tflitekit.graph import Graph
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bars", "show_error", "show_graph", "show_report", "show_table", "stderr", "stdout"]
 
-_WIDE = 118
+_WIDE, _MEDIUM = 148, 118
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
@@ -84,33 +85,60 @@ def show_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, tit
 
 
 def show_report(report: Report) -> None:
-    """Prints the decision first, then the table, then warnings."""
+    """Prints the table, the decision with its reasons, and the warnings with what to do."""
     chosen = report.recommendation.chosen if report.recommendation else None
+    shown = text.COLUMNS if stdout.width >= _WIDE else text.MEDIUM if stdout.width >= _MEDIUM else text.NARROW
+    columns, rows = text.table(report, shown)
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    shown = text.COLUMNS if stdout.width >= _WIDE else text.NARROW
-    for column in shown:
+    for column in columns:
         words = column in ("Variant", "Change")
         table.add_column(column, justify="left" if words else "right", no_wrap=column != "Change")
-    for variant in report.variants:
+    for variant, cells in zip(report.variants, rows, strict=True):
         style = "bold green" if variant.name == chosen else "dim" if variant.status != "ok" else ""
-        cells = dict(zip(text.COLUMNS, text.row(variant, report), strict=True))
-        table.add_row(*(escape(cells[column]) for column in shown), style=style)
+        table.add_row(*map(escape, cells), style=style)
     stdout.print(table)
+    if conditions := latency_conditions(report):
+        stdout.print(Text(conditions, style="dim"))
+    if doubt := winners_disagree(report.variants):
+        stdout.print(Text(doubt, style="yellow"))
     _show_failures(report.variants)
     recommendation = report.recommendation
     if recommendation is not None:
         if chosen:
-            stdout.print(Text.assemble(("Recommended: ", "bold"), (chosen, "bold green")))
+            stdout.print(Text.assemble(("\nRecommended: ", "bold"), (chosen, "bold green")))
         else:
-            stdout.print(Text("No recommendation", style="bold red"))
-        for reason in recommendation.reasons:
-            stdout.print(Padding(Text(f"• {reason}"), (0, 0, 0, 2)))
+            stdout.print(Text("\nNo recommendation", style="bold red"))
+        _print_points([Text(reason) for reason in recommendation.reasons])
         if recommendation.rejected:
             stdout.print(Text("\nWhy not the others", style="bold"))
             for other in recommendation.rejected:
                 line = Text.assemble((other.name, "bold"), ": " + "; ".join(other.reasons))
                 stdout.print(Padding(line, (0, 0, 0, 2)))
-    show_warnings([*map(str, report.warnings), *(f"{v.name}: {w}" for v in report.variants for w in v.warnings)])
+    _show_findings(grouped_warnings(report))
+
+
+def _show_findings(found: list[Warned]) -> None:
+    """Prints each warning with the variants that it is about, and below it what to do."""
+    if not found:
+        return
+    stdout.print(Text("\nWarnings", style="bold yellow"))
+    points = []
+    for warned in found:
+        lines = []
+        for message, names in warned.said:
+            lines.append(Text.assemble((f"{', '.join(names)}: ", "bold") if names else "", message))
+        if warned.advice:
+            lines.append(Text(warned.advice, style="dim"))
+        points.append(Text("\n").join(lines))
+    _print_points(points)
+
+
+def _print_points(points: list[Text]) -> None:
+    """Prints a list with bullets, continued lines below the text."""
+    grid = Table.grid(padding=(0, 1))
+    for point in points:
+        grid.add_row("•", point)
+    stdout.print(Padding(grid, (0, 0, 0, 2)))
 
 
 def _show_failures(variants: tuple[VariantReport, ...]) -> None:
@@ -125,8 +153,8 @@ def _show_failures(variants: tuple[VariantReport, ...]) -> None:
 def show_warnings(warnings: list[str]) -> None:
     """Prints warnings, each once."""
     if warnings:
-        lines = [Padding(Text(f"• {warning}"), (0, 0, 0, 2)) for warning in dict.fromkeys(warnings)]
-        stdout.print(Group(Text("\nWarnings", style="bold yellow"), *lines))
+        stdout.print(Text("\nWarnings", style="bold yellow"))
+        _print_points([Text(warning) for warning in dict.fromkeys(warnings)])
 
 
 def show_graph(name: str, graph: Graph) -> None:

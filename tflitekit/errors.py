@@ -20,6 +20,7 @@ __all__ = [
     "ModelError",
     "StorageError",
     "TflitekitError",
+    "TrackingError",
     "UsageError",
     "disk_errors",
     "disk_full",
@@ -72,6 +73,10 @@ class BusyError(TflitekitError):
 
 class StorageError(TflitekitError):
     """The disk is full or a file cannot be written."""
+
+
+class TrackingError(TflitekitError):
+    """The tracker cannot be reached, or refuses what is logged."""
 
 
 class ConversionError(TflitekitError):

@@ -22,12 +22,13 @@ from tflitekit.lints.chance import chance
 from tflitekit.lints.float16 import lint_float16
 from tflitekit.lints.inputs import lint_inputs
 from tflitekit.metric_choice import choose_metric
-from tflitekit.metrics import Metric
+from tflitekit.metrics import Metric, Scores
 from tflitekit.metrics.classification import Classification
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
 from tflitekit.recommendation import broken_gates, top1_limit
 from tflitekit.results import Constraints, DatasetRecord, Finding, Rejection, VariantReport
+from tflitekit.results.packing import pack_labels
 from tflitekit.runtime import Model, runtime_name
 from tflitekit.score_store import ScoreStore, score_all
 from tflitekit.scoring import Scored
@@ -35,7 +36,7 @@ from tflitekit.variant import Variant, load_variant
 from tflitekit.variant_rows import inputs_of, linted, row_of, with_examples
 from tflitekit.workers import run_alone
 
-__all__ = ["Evaluation", "evaluate", "evaluate_variants", "named_variants", "probe"]
+__all__ = ["Evaluation", "choose_baseline", "evaluate", "evaluate_variants", "named_variants", "probe"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def evaluate(
     first = variants[0].contract
     assert first is not None
     dataset = open_dataset(data, labels=names or first.labels, limit=limit, seed=seed)
-    chosen = _choose_baseline(variants, files, baseline)
+    chosen = choose_baseline(variants, files, baseline)
     return evaluate_variants(
         variants,
         dataset,
@@ -142,7 +143,12 @@ def named_variants(
     return named
 
 
-def _choose_baseline(variants: Sequence[Variant], files: Sequence[str | Path], wanted: str | Path | None) -> str:
+def choose_baseline(variants: Sequence[Variant], files: Sequence[str | Path], wanted: str | Path | None) -> str:
+    """Returns the variant that others are compared with: the one wanted, else float32, else the first.
+
+    Raises:
+        UsageError: The one wanted is not among the files.
+    """
     if wanted is not None:
         for variant, path in zip(variants, files, strict=True):
             if Path(path) == Path(wanted) or variant.name == str(wanted):
@@ -245,7 +251,7 @@ def evaluate_variants(
             warnings += doubts + _lint_data(runs[baseline], inputs, dataset)
             rows = tuple(linted(row, runs, scores, scorer, baseline) for row in rows)
     cautions = ["caution: the baseline is no better than chance on these data (see the warnings)"] if doubts else []
-    record = _record(dataset, len(next(iter(scores.values()))["finite"]), fingerprint, skipped, stopped)
+    record = _record(dataset, next(iter(scores.values())), fingerprint, skipped, stopped)
     return Evaluation(
         dataset=record,
         baseline=baseline,
@@ -271,8 +277,9 @@ def _check_class_gate(metric: Metric, certainty: Certainty | None) -> None:
 
 
 def _record(
-    dataset: Dataset, samples: int, fingerprint: str | None, skipped: Sequence[str], stopped: UntilCertain | None
+    dataset: Dataset, own: Scores, fingerprint: str | None, skipped: Sequence[str], stopped: UntilCertain | None
 ) -> DatasetRecord:
+    """Describes the data; ``own`` are any variant's scores, of which the labels are the same for all."""
     available, seed = dataset.available, dataset.seed
     if stopped is not None:
         available, seed = available or stopped.record.available, stopped.record.seed
@@ -281,10 +288,11 @@ def _record(
     return DatasetRecord(
         location=dataset.location,
         kind=dataset.kind,
-        samples=samples,
+        samples=len(own["finite"]),
         classes=dataset.classes,
         sha256=fingerprint,
         skipped=tuple(skipped),
+        labels=pack_labels(own["label"]) if "label" in own else None,
         available=available or dataset.size,
         seed=seed,
         adaptive=stopped.record if stopped is not None else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -16,7 +16,7 @@ from tflitekit.errors import ModelError
 from tflitekit.op_versions import minimum_runtime_version, version_key
 from tflitekit.tensor import Quantization, TensorSpec
 
-__all__ = ["Graph", "OpCount", "Signature", "float_constants", "read_graph"]
+__all__ = ["Graph", "OpCount", "Operator", "Signature", "float_constants", "read_graph"]
 
 _FLOATS = {"float16", "float32", "float64", "bfloat16"}
 _QUANTIZED = {"int2", "int4", "uint4", "int8", "uint8", "int16"}
@@ -52,6 +52,15 @@ class OpCount:
 
 
 @dataclass(frozen=True)
+class Operator:
+    """One operator of the main graph: its name, and the names of the constants it reads and the tensors it writes."""
+
+    name: str
+    constants: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Signature:
     """A named entry point with the names of its inputs and outputs."""
 
@@ -66,6 +75,7 @@ class Graph:
 
     Attributes:
         inputs: In the file's order; named by the signature where there is one.
+        operators: Those of the main graph, in order.
         integer_op_fraction: Operators whose activations are all integers, of those that compute on float or
             quantized activations (conversions at the edges and index arithmetic do not count); None when
             there are none.
@@ -83,6 +93,7 @@ class Graph:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     ops: tuple[OpCount, ...]
+    operators: tuple[Operator, ...]
     integer_op_fraction: float | None
     bytes_by_kind: dict[str, int]
     weight_bytes_by_dtype: dict[str, int]
@@ -195,6 +206,7 @@ class _Reader:
             inputs=inputs,
             outputs=outputs,
             ops=tuple(census),
+            operators=tuple(self._operators(main, codes)),
             integer_op_fraction=integer / counted if counted else None,
             bytes_by_kind=by_kind,
             weight_bytes_by_dtype=by_dtype,
@@ -319,6 +331,19 @@ class _Reader:
                         entry[1] += self.buffer_bytes[tensor.Buffer()]
         census = [OpCount(*key, count=count, weight_bytes=size) for key, (count, size) in counts.items()]
         return sorted(census, key=lambda op: (-op.weight_bytes, -op.count, op.name)), roles
+
+    def _operators(self, main: Any, codes: list[tuple[str, int, bool]]) -> Iterator[Operator]:
+        def name(index: int) -> str:
+            return (main.Tensors(index).Name() or b"").decode(errors="replace")
+
+        for i in range(main.OperatorsLength()):
+            operator = main.Operators(i)
+            inputs = [operator.Inputs(j) for j in range(operator.InputsLength()) if operator.Inputs(j) >= 0]
+            yield Operator(
+                name=codes[operator.OpcodeIndex()][0],
+                constants=tuple(name(index) for index in inputs if self.buffer_bytes[main.Tensors(index).Buffer()]),
+                outputs=tuple(name(operator.Outputs(j)) for j in range(operator.OutputsLength())),
+            )
 
     def _sizes(self, roles: dict[int, str], metadata: dict[str, int]) -> tuple[dict[str, int], dict[str, int], int]:
         by_kind: dict[str, int] = dict.fromkeys(("weights", "biases", "other constants", "metadata"), 0)

@@ -4,10 +4,70 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["cpu_model", "describe_machine", "kernel_features"]
+__all__ = ["Load", "LoadWatch", "cpu_model", "describe_machine", "kernel_features"]
+
+
+class Load(NamedTuple):
+    """What else happened while something was measured; None where the system does not tell.
+
+    Attributes:
+        steal: Share of the processor time that other virtual machines took.
+        others_cores: Cores that other processes kept busy on average.
+        frequency_change: Highest over lowest frequency seen, less 1.
+    """
+
+    steal: float | None = None
+    others_cores: float | None = None
+    frequency_change: float | None = None
+
+
+class LoadWatch:
+    """Watches this machine from its creation to `finish`; call `sample` now and then."""
+
+    def __init__(self) -> None:
+        self._frequencies: list[float] = []
+        self._start = self._times()
+        self._begin = time.monotonic()
+        self.sample()
+
+    def sample(self) -> None:
+        """Reads the processor's frequencies."""
+        for path in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq"):
+            try:
+                self._frequencies.append(float(path.read_text()))
+            except (OSError, ValueError):
+                continue
+
+    def finish(self) -> Load:
+        """Returns what was seen since the beginning."""
+        elapsed = max(1e-6, time.monotonic() - self._begin)
+        self.sample()
+        busy, stolen, own = (end - start for end, start in zip(self._times(), self._start, strict=True))
+        change = max(self._frequencies) / min(self._frequencies) - 1 if self._frequencies else None
+        return Load(
+            steal=stolen / (elapsed * (os.cpu_count() or 1)),
+            others_cores=max(0.0, busy - own) / elapsed,
+            frequency_change=change,
+        )
+
+    def _times(self) -> tuple[float, float, float]:
+        """Returns seconds of processor time: of all processes, stolen, and of this program with its children."""
+        import psutil
+
+        times = psutil.cpu_times()
+        names = ("user", "nice", "system", "irq", "softirq")
+        own = 0.0
+        me = psutil.Process()
+        for process in (me, *me.children(recursive=True)):
+            try:
+                own += sum(process.cpu_times()[:4])
+            except psutil.Error:  # it has just ended
+                continue
+        return sum(getattr(times, name, 0.0) for name in names), getattr(times, "steal", 0.0), own
 
 
 def describe_machine() -> dict[str, Any]:

@@ -10,23 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from tflitekit.adaptive import DEFAULT_ERROR_RATE, Certainty
-from tflitekit.benchmarking import measure_variants, to_latency
+from tflitekit.benchmarking import Benchmark, measure_variants, parse_threads
 from tflitekit.calibration_curve import measure_curve
 from tflitekit.conversion import WORK_FOLDER, ConvertOptions, ConvertResult, convert_unlocked, resolve_labels
 from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
-from tflitekit.errors import CheckFailedError, TflitekitError, UsageError
+from tflitekit.errors import CheckFailedError
 from tflitekit.evaluation import Evaluation, evaluate_variants
-from tflitekit.files import locked, write_json, write_whole
+from tflitekit.files import locked
 from tflitekit.lints.calibration import lint_calibration
 from tflitekit.machine import describe_machine
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
 from tflitekit.recommendation import recommend
-from tflitekit.report import markdown
+from tflitekit.report import write_all
 from tflitekit.results import Constraints, DatasetRecord, Finding, Report, SourceRecord, VariantReport
 from tflitekit.schemes import Request, available, parse_request
 from tflitekit.source import identify
-from tflitekit.targets import QUICK, Target, open_target
+from tflitekit.targets import Target, open_target
 from tflitekit.variant import tool_versions
 
 __all__ = ["optimize"]
@@ -50,15 +50,17 @@ def optimize(
     until_certain: bool = False,
     error_rate: float = DEFAULT_ERROR_RATE,
     calibration_curve: Sequence[int] = (),
-    threads: int = 1,
+    threads: int | str | Sequence[int] = 1,
+    protocol: str = "quick",
+    profile: bool = False,
     options: ConvertOptions | None = None,
     seed: int = DEFAULT_SEED,
     progress: Progress | None = None,
 ) -> Report:
     """Takes a trained model through every scheme and recommends one variant.
 
-    Writes ``NAME.tflite`` with sidecars, ``report.json`` and ``report.md`` into ``out``. What an earlier run with the same
-    model, data and options finished is reused.
+    Writes ``NAME.tflite`` with sidecars, ``report.json``, ``report.html``, ``report.md`` and ``report.csv`` into ``out``. What
+    an earlier run with the same model, data and options finished is reused.
 
     Args:
         model: A ``.keras`` or ``.h5`` file, a SavedModel folder, or a Keras model object.
@@ -75,7 +77,9 @@ def optimize(
         until_certain: Stop evaluating when for every variant it is decided whether its drop exceeds the limit.
         error_rate: Largest probability of a wrong decision then, for each variant.
         calibration_curve: Numbers of calibration samples to measure int8's accuracy for.
-        threads: Of the interpreter while measuring latency.
+        threads: Of the interpreter while measuring latency; several are measured, the first decides.
+        protocol: Of the latency benchmark (see `tflitekit.targets.protocols`).
+        profile: Also find out where the time goes, by operator.
         options: How to load and convert.
         progress: Receives progress.
 
@@ -88,8 +92,7 @@ def optimize(
     progress = progress or Progress()
     constraints = constraints or Constraints()
     options = options or ConvertOptions(seed=seed)
-    if threads < 1:
-        raise UsageError(f"The number of threads must be at least 1, not {threads}.")
+    how = Benchmark(protocol=protocol, threads=parse_threads(threads), profile=profile, seed=seed)
     if isinstance(model, str | Path):
         identify(model)
     preprocessing, names = load_preprocessing(preprocess), resolve_labels(labels)
@@ -128,12 +131,13 @@ def optimize(
         }
         evaluation = evaluate_variants(converted.variants, dataset, **scoring)
         curve = measure_curve(converted, dataset, **scoring)
-        rows = _with_latency(converted, evaluation, target, threads, progress, out)
-        doubts = _calibration_warnings(converted, evaluation, dataset)
+        rows, doubts = measure_variants(
+            evaluation.variants, converted.variants, target, how, BASELINE, progress, cache=out / WORK_FOLDER
+        )
+        doubts = _calibration_warnings(converted, evaluation, dataset) + list(doubts)
         report = _report(converted, evaluation, rows, preprocess, constraints, target, doubts)
         report = report.model_copy(update={"calibration_curve": curve})
-        write_json(out / "report.json", report.to_json())
-        write_whole(out / "report.md", markdown.render(report))
+        write_all(report, out)
     return report
 
 
@@ -152,33 +156,6 @@ def _requests(schemes: Iterable[str | Request] | None) -> list[Request]:
         wanted = [parse_request(scheme) for scheme in schemes]
     unique = {request.name: request for request in [parse_request(BASELINE), *wanted]}
     return list(unique.values())
-
-
-def _with_latency(
-    converted: ConvertResult, evaluation: Evaluation, target: Target, threads: int, progress: Progress, out: Path
-) -> tuple[VariantReport, ...]:
-    runs = measure_variants(
-        converted.variants, target, threads=threads, protocol=QUICK, progress=progress, cache=out / WORK_FOLDER
-    )
-    rows = []
-    for row in evaluation.variants:
-        run = runs.get(row.name)
-        if isinstance(run, TflitekitError):
-            note = Finding(kind="latency-not-measured", message=f"Latency was not measured: {run.what}", advice=run.fix)
-            rows.append(row.model_copy(update={"warnings": (*row.warnings, note)}))
-        elif run is not None:
-            rows.append(
-                row.model_copy(
-                    update={
-                        "latency": to_latency(run),
-                        "peak_memory_bytes": run.peak_memory_bytes,
-                        "warnings": (*row.warnings, *run.warnings),
-                    }
-                )
-            )
-        else:
-            rows.append(row)
-    return tuple(rows)
 
 
 def _calibration_warnings(converted: ConvertResult, evaluation: Evaluation, dataset: Dataset) -> list[Finding]:
@@ -209,7 +186,7 @@ def _report(
     doubts: Sequence[Finding],
 ) -> Report:
     source = converted.source
-    warnings = [*(Finding(kind="source", message=note) for note in source.notes), *evaluation.warnings]
+    warnings = [*(Finding(kind="source", message=note) for note in source.notes), *evaluation.warnings, *doubts]
     pixels = evaluation.dataset.kind == "images" or any(len(spec.shape) == 4 for spec in source.inputs)
     if preprocess is None and pixels:
         warnings.append(
@@ -219,7 +196,6 @@ def _report(
                 advice="Name the one that the model was trained with by --preprocess.",
             )
         )
-    warnings += doubts
     return Report(
         tool=tool_versions() | {"python": platform.python_version()},
         created=datetime.now(UTC).isoformat(timespec="seconds"),

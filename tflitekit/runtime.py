@@ -157,6 +157,42 @@ class Model:
         """Returns the real values of one output, with the batch dimension."""
         return dequantize(self._interpreter.get_tensor(self._output_indices[index]), self.outputs[index])
 
+    def delegation(self) -> tuple[int, int, int]:
+        """Returns the number of operators, how many of them delegates took, and in how many pieces."""
+        ops = self._interpreter._get_ops_details()
+        own = [op for op in ops if op["op_name"] != "DELEGATE"]
+        pieces = [op for op in ops if op["op_name"] == "DELEGATE"]
+        taken = {int(index) for op in pieces for index in op["outputs"]}
+        # What a delegate computes inside of itself has no memory of the interpreter's.
+        delegated = [
+            op for op in own if all(int(i) in taken or self._address(int(i)) is None for i in op["outputs"] if i >= 0)
+        ]
+        return len(own), len(delegated) if pieces else 0, len(pieces)
+
+    def arena_bytes(self) -> int:
+        """Returns the bytes that the interpreter's own tensors cover, constants and the delegates' memory aside."""
+        ops = self._interpreter._get_ops_details()
+        written = {int(i) for op in ops for i in op["outputs"] if i >= 0}
+        written |= {int(detail["index"]) for detail in self._input_details}
+        spans = sorted(span for index in written if (span := self._address(index)) is not None)
+        total, reached = 0, 0
+        for begin, end in spans:  # tensors that are not alive at the same time share memory
+            total += max(0, end - max(begin, reached))
+            reached = max(reached, end)
+        return total
+
+    def _address(self, index: int) -> tuple[int, int] | None:
+        try:
+            view = self._interpreter.tensor(index)()
+        except (ValueError, RuntimeError):  # not allocated by the interpreter
+            return None
+        begin = int(view.__array_interface__["data"][0])
+        return begin, begin + int(view.nbytes)
+
+    def release(self) -> None:
+        """Frees the interpreter; the object is of no use afterwards."""
+        del self._interpreter
+
     def run(self, arrays: Sequence[Array]) -> list[Array]:
         """Sets inputs, invokes, and returns all outputs as real values, with the batch dimension."""
         self.set_inputs(arrays)

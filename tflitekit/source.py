@@ -47,6 +47,7 @@ class PreparedSource(BaseModel):
         loader: What loaded it: 'keras 3.x', 'tf_keras 2.x' or 'tensorflow SavedModel'.
         outputs: In the model's own order (by name for SavedModels and dicts, which have none); the first one is scored
             unless another is named.
+        layers: The names of all layers, those of nested models too.
         notes: What users should know, such as a fall-back to tf_keras.
     """
 
@@ -57,6 +58,7 @@ class PreparedSource(BaseModel):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     parameters: int
+    layers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -215,8 +217,15 @@ def export_model(
         inputs=inputs,
         outputs=outputs,
         parameters=int(model.count_params()),
+        layers=tuple(_layer_names(model)),
         notes=tuple(notes),
     )
+
+
+def _layer_names(model: Any) -> Iterator[str]:
+    for layer in getattr(model, "layers", ()):
+        yield str(layer.name)
+        yield from _layer_names(layer)
 
 
 def hash_model(model: Any) -> str:

@@ -29,6 +29,7 @@ class Variant(BaseModel):
 
     Attributes:
         file: Name of the ``.tflite`` file; it lies in ``folder``.
+        layers: The source model's layer names, so that a profile speaks of them.
         key: Hash of everything that the file depends on; a run with the same key reuses the file.
         reused: Whether this run found it finished.
     """
@@ -52,6 +53,7 @@ class Variant(BaseModel):
     source_sha256: str | None = None
     key: str | None = None
     versions: dict[str, str] = Field(default_factory=dict)
+    layers: tuple[str, ...] = ()
     conversion_s: float | None = None
     runnable: bool = True
     reused: bool = Field(False, exclude=True)

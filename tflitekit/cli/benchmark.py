@@ -2,48 +2,157 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tflitekit.cli.shared import Files, Json, Threads, app, guarded, print_json, progress
+from tflitekit.cli.shared import (
+    SEED,
+    Files,
+    Json,
+    Profile,
+    Protocol,
+    Seed,
+    Threads,
+    app,
+    guarded,
+    print_json,
+    progress,
+)
+
+if TYPE_CHECKING:
+    from tflitekit.results import Latency, Report, VariantReport
+
+_WIDE = 110
+_SHOWN_OPS = 12
 
 
 @app.command()
 @guarded
 def benchmark(
     files: Files,
-    threads: Threads = 1,
-    runs: Annotated[int | None, typer.Option(min=1, help="At least this many measured runs.")] = None,
+    threads: Threads = "1",
+    protocol: Protocol = "quick",
+    runs: Annotated[int | None, typer.Option(min=1, help="At least this many measured runs a file.")] = None,
+    profile: Profile = False,
+    sustained: Annotated[
+        float | None, typer.Option(help="Minutes to keep each file running; shows its latency over time.")
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="File to compare with; float32 or the first if not given.")
+    ] = None,
     target: Annotated[str, typer.Option(help="Where to run.")] = "host",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for a report, if wanted.")] = None,
+    seed: Seed = SEED,
     as_json: Json = False,
 ) -> int:
-    """Measures initialization, latency and peak memory of .tflite files, each in a fresh process."""
+    """Measures initialization, latency and peak memory of .tflite files, in interleaved rounds."""
     from tflitekit.benchmarking import benchmark as run
 
-    rows = run(files, threads=threads, target=target, runs=runs, progress=progress())
+    report = run(
+        files,
+        threads=threads,
+        target=target,
+        protocol=protocol,
+        runs=runs,
+        profile=profile,
+        sustained_minutes=sustained,
+        baseline=baseline,
+        seed=seed,
+        progress=progress(),
+    )
+    if out is not None:
+        from tflitekit.report import write_all
+
+        write_all(report, out)
     if as_json:
-        print_json({"variants": [row.model_dump(mode="json") for row in rows]})
-        return 0
-    from tflitekit.console import show_table, stdout
+        print_json(report.to_json())
+    else:
+        _show(report)
+    return 0
+
+
+def _show(report: Report) -> None:
+    from tflitekit.console import show_table, show_warnings, stdout
     from tflitekit.report import text
 
+    wide = stdout.width >= _WIDE
+    several = any(row.other_latencies for row in report.variants)
+    columns = [
+        "File",
+        "Init ms",
+        "First ms",
+        "p50 ms",
+        "± 95 %",
+        "p90 ms",
+        "p99 ms",
+        "Against",
+        "Runs",
+        "Memory",
+        "Arena",
+    ]
+    dropped = set() if wide else {"Init ms", "p99 ms", "Runs", "Arena"} | ({"First ms"} if several else set())
+    if several:
+        columns.insert(1, "Threads")
     cells = []
-    for row in rows:
-        found = row.latency
-        assert found is not None
-        times = (found.init_ms, found.first_ms, found.median_ms, found.p90_ms, found.p99_ms)
-        cells.append(
-            (row.name, *(text.milliseconds(t) for t in times), f"{found.runs:,}", text.size(row.peak_memory_bytes))
-        )
-    columns = ("File", "Init ms", "First ms", "p50 ms", "p90 ms", "p99 ms", "Runs", "Peak memory")
-    show_table(columns, cells)
-    latency = rows[0].latency
-    assert latency is not None
+    for row in report.variants:
+        for found in (row.latency, *row.other_latencies):
+            if found is not None:
+                cells.append(_cells(row, found, several))
+    kept = [index for index, column in enumerate(columns) if column not in dropped]
+    show_table(tuple(columns[i] for i in kept), [tuple(cell[i] for i in kept) for cell in cells])
+    for row in report.variants:
+        _show_profile(row)
+    methods = dict.fromkeys(row.profile.method for row in report.variants if row.profile)
+    for method in methods:
+        stdout.print(method, style="dim", markup=False)
+    for row in report.variants:
+        if row.sustained is not None:
+            curve = row.sustained
+            stdout.print(
+                f"{row.name}: {text.milliseconds(curve.start_ms)} ms at the start, {text.milliseconds(curve.end_ms)} ms after "
+                f"{curve.minutes:g} minutes of load ({curve.change - 1:+.1%})",
+                markup=False,
+            )
+    found = report.variants[0].latency
+    assert found is not None
     stdout.print(
-        f"{latency.target}, {latency.machine.get('cpu', '?')}, {threads} thread{'s' if threads > 1 else ''}, "
-        f"{latency.runtime}. Figures of this host say little about a phone.",
+        f"{found.target}, {found.machine.get('cpu', '?')}, {found.runtime}; protocol {found.protocol}, {found.rounds} rounds, "
+        f"ended by {found.stopped_by}; the {found.statistic} decides. Against {report.baseline}: times its time, paired by "
+        "round. Storing inputs and fetching outputs are not in the times. Figures of this host say little about a phone.",
         style="dim",
         markup=False,
     )
-    return 0
+    show_warnings([*map(str, report.warnings), *(f"{v.name}: {w}" for v in report.variants for w in v.warnings)])
+
+
+def _cells(row: VariantReport, found: Latency, several: bool) -> tuple[str, ...]:
+    from tflitekit.report import text
+
+    ms = text.milliseconds
+    times = (found.init_ms, found.first_ms, found.median_ms)
+    cells = [row.name, *map(ms, times), text.precision(found), ms(found.p90_ms), ms(found.p99_ms)]
+    cells += [text.against(found), f"{found.runs:,}", text.size(row.peak_memory_bytes), text.size(row.arena_bytes)]
+    if several:
+        cells.insert(1, str(found.threads))
+    return tuple(cells)
+
+
+def _show_profile(row: VariantReport) -> None:
+    from tflitekit.console import show_table, stdout
+
+    if row.profile is None:
+        return
+    ops = sorted(row.profile.ops, key=lambda op: -op.time_us)
+    shown = ops[:_SHOWN_OPS]
+    rows = [(f"{op.index}", op.op, op.layer or "–", f"{op.time_us:,.1f}", f"{op.share:.1%}") for op in shown]
+    if rest := ops[_SHOWN_OPS:]:
+        time_us, share = sum(op.time_us for op in rest), sum(op.share for op in rest)
+        rows.append(("", f"{len(rest)} others", "", f"{time_us:,.1f}", f"{share:.1%}"))
+    show_table(("#", "Operator", "Layer", "us", "Share"), rows, title=f"{row.name}: where the time goes")
+    stdout.print(
+        f"Sum {row.profile.sum_us:,.1f} us of {row.profile.whole_us:,.1f} us. {row.profile.method}",
+        style="dim",
+        markup=False,
+    )

@@ -29,6 +29,8 @@ from tflitekit.cli.shared import (
     Out,
     Output,
     Preprocess,
+    Profile,
+    Protocol,
     Schemes,
     Seed,
     SelectTfOps,
@@ -102,7 +104,9 @@ def optimize(
     calibration_curve: Annotated[
         str | None, typer.Option(help="Measure int8 also on so few calibration samples, as in 10,50,100,500.")
     ] = None,
-    threads: Threads = 1,
+    threads: Threads = "1",
+    protocol: Protocol = "quick",
+    profile: Profile = False,
     calibration_limit: CalibrationLimit = CALIBRATION_LIMIT,
     batch: Batch = 1,
     unsafe_load: UnsafeLoad = False,
@@ -113,15 +117,25 @@ def optimize(
     jobs: Jobs = None,
     timeout: Timeout = TIMEOUT_S,
     seed: Seed = SEED,
+    mlflow: Annotated[
+        str | None,
+        typer.Option(help="Log the report to MLflow: a tracking URI, as in https://... or sqlite:///runs.db."),
+    ] = None,
+    mlflow_experiment: Annotated[
+        str, typer.Option(help="Experiment of MLflow; made where there is none.")
+    ] = "tflitekit",
     as_json: Json = False,
 ) -> int:
     """Converts with every scheme, measures each variant, and recommends one."""
+    from tflitekit import tracking
     from tflitekit.optimization import optimize as run
     from tflitekit.results import Constraints
 
     if deploy_on not in ("phone", "host"):
         raise UsageError(f"--deploy-on cannot be '{deploy_on}'.", fix="It takes phone or host.")
     check_limits(max_accuracy_drop=max_accuracy_drop, max_class_drop=max_class_drop, max_latency=max_latency)
+    if mlflow is not None:
+        tracking.require_mlflow()  # before the long work
     report = run(
         model,
         data=data,
@@ -143,6 +157,8 @@ def optimize(
         **certainty(until_certain, error_rate),
         calibration_curve=parse_counts(calibration_curve, "--calibration-curve"),
         threads=threads,
+        protocol=protocol,
+        profile=profile,
         seed=seed,
         options=convert_options(
             calibration_limit=calibration_limit,
@@ -158,7 +174,12 @@ def optimize(
         ),
         progress=progress(),
     )
-    code = show_result(report, out, as_json)
+    code = 0 if as_json else show_result(report, out, as_json)
+    if mlflow is not None:
+        found = tracking.log_report(report, out, uri=mlflow, experiment=mlflow_experiment)
+        typer.echo(f"Logged to MLflow: experiment '{mlflow_experiment}', run {found}.", err=True)
+    if as_json:
+        code = show_result(report, out, as_json)
     asked_and_failed = scheme is not None and any(v.status == "failed" for v in report.variants)
     return 1 if asked_and_failed else code
 
@@ -175,7 +196,12 @@ def show_result(report: Report, out: Path, as_json: bool) -> int:
             from tflitekit.report import text
 
             cells = [
-                (p.scheme, f"{p.samples:,}", text.measured(p.accuracy), p.drop.verdict if p.drop else p.error or "–")
+                (
+                    p.scheme,
+                    f"{p.samples:,}",
+                    text.with_half_width(p.accuracy),
+                    p.drop.verdict if p.drop else p.error or "–",
+                )
                 for p in report.calibration_curve
             ]
             show_table(("Calibrated", "Samples", "Accuracy", "Change"), cells)
@@ -187,6 +213,10 @@ def show_result(report: Report, out: Path, as_json: bool) -> int:
         if reused:
             stdout.print(f"\nReused from an earlier run: {', '.join(reused)}.", style="dim", markup=False)
         stdout.print(
-            f"\nWritten to {out}: the .tflite files with sidecars, report.json and report.md", style="dim", markup=False
+            f"\nWritten to {out}: the .tflite files with sidecars, report.json, report.html, report.md and report.csv.\n"
+            f"Open {out / 'report.html'} in a browser.",
+            style="dim",
+            markup=False,
+            soft_wrap=True,
         )
     return 0 if report.recommendation is not None and report.recommendation.constraints_met else 1

@@ -41,6 +41,8 @@ __all__ = [
     "Out",
     "Output",
     "Preprocess",
+    "Profile",
+    "Protocol",
     "Schemes",
     "Seed",
     "SelectTfOps",
@@ -109,7 +111,14 @@ ErrorRate = Annotated[
     float | None,
     typer.Option(help="With --until-certain: largest probability of a wrong decision, for each variant. [0.05]"),
 ]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of the interpreter while measuring latency.")]
+Threads = Annotated[
+    str, typer.Option("--threads", help="Threads of the interpreter while measuring latency; several as 1,2,4.")
+]
+Protocol = Annotated[
+    str,
+    typer.Option("--protocol", help="Latency benchmark: quick, benchmark-model, mlperf-mobile or mlperf-tiny."),
+]
+Profile = Annotated[bool, typer.Option("--profile", help="Also find out where the time goes, by operator.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every sample that is drawn.")]
 CalibrationLimit = Annotated[int, typer.Option("--calibration-limit", min=1, help="Calibration samples to use.")]
 Batch = Annotated[int, typer.Option("--batch", min=1, help="Batch size fixed in the converted model.")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ from tflitekit.errors import DataError
 from tflitekit.metrics import Scores
 from tflitekit.metrics.confidence import calibration
 from tflitekit.results import Agreement, ClassRecall, Drop, Flips, Measured
+from tflitekit.results.packing import pack_hits
 from tflitekit.statistics import paired_accuracy_drop, wilson_interval
 
 __all__ = ["Classification"]
@@ -91,7 +91,7 @@ class Classification:
         other = baseline if baseline is not scores else None
         found: dict[str, Any] = {
             "per_class": self._per_class(scores, other, max_class_drop),
-            "hits": base64.b64encode(np.packbits(scores["correct"]).tobytes()).decode(),
+            "hits": pack_hits(scores["correct"]),
             "confusion": self._confusion(scores),
             "confidence": calibration(scores["confidence"], scores["correct"]),
         }
@@ -141,4 +141,4 @@ def _drop(baseline: NDArray[np.bool_], variant: NDArray[np.bool_], points: float
 def _share(metric: str, hits: NDArray[np.bool_]) -> Measured:
     n, count = int(hits.size), int(np.count_nonzero(hits))
     low, high = wilson_interval(count, n)
-    return Measured(metric=metric, value=count / n if n else 0.0, low=low, high=high, n=n)
+    return Measured(metric=metric, value=count / n if n else 0.0, low=low, high=high, n=n, higher_is_better=True)

@@ -47,7 +47,14 @@ class CustomMetric:
         low, high = mean_interval(scores["value"])
         value = float(scores["value"].mean())
         return (
-            Measured(metric=self.name, value=value, low=finite(low), high=finite(high), n=int(scores["value"].size)),
+            Measured(
+                metric=self.name,
+                value=value,
+                low=finite(low),
+                high=finite(high),
+                n=int(scores["value"].size),
+                higher_is_better=self._sign < 0,
+            ),
         )
 
     def details(self, scores: Scores, baseline: Scores | None, *, max_class_drop: float | None) -> dict[str, Any]:

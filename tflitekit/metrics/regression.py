@@ -55,6 +55,7 @@ class Regression:
                 low=None if low == -math.inf else max(0.0, low),
                 high=finite(high),
                 n=int(absolute.size),
+                higher_is_better=False,
             ),
             Measured(
                 metric="rmse",
@@ -62,6 +63,7 @@ class Regression:
                 low=finite(squared_low),
                 high=finite(squared_high),
                 n=int(squared.size),
+                higher_is_better=False,
             ),
         )
 

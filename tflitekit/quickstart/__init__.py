@@ -14,7 +14,7 @@ from tflitekit.progress import Progress
 from tflitekit.results import Report
 from tflitekit.workers import WorkerPool, wait_for
 
-__all__ = ["LABELS", "quickstart", "write_digits"]
+__all__ = ["LABELS", "prepare", "quickstart", "write_digits"]
 
 LABELS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _TEST_EVERY = 3  # every third digit is held out
@@ -32,6 +32,24 @@ def quickstart(out: Path, *, progress: Progress | None = None) -> Report:
         MissingDependencyError: TensorFlow is not installed.
     """
     progress = progress or Progress()
+    prepare(out, progress=progress)
+    return optimize(
+        out / "digits.keras",
+        data=out / "digits" / "test",
+        calibration=out / "digits" / "train",
+        labels=out / "labels.txt",
+        preprocess="0-1",
+        out=out,
+        progress=progress,
+    )
+
+
+def prepare(out: Path, *, progress: Progress) -> None:
+    """Writes the digits, their labels and a model that is trained on them, as far as they are not there.
+
+    Raises:
+        MissingDependencyError: TensorFlow is not installed.
+    """
     model, data = out / "digits.keras", out / "digits"
     with locked(out):
         if not (data / "done").exists():
@@ -40,15 +58,6 @@ def quickstart(out: Path, *, progress: Progress | None = None) -> Report:
         write_whole(out / "labels.txt", "\n".join(LABELS) + "\n")
         if not model.exists():
             _train(model, progress)
-    return optimize(
-        model,
-        data=data / "test",
-        calibration=data / "train",
-        labels=out / "labels.txt",
-        preprocess="0-1",
-        out=out,
-        progress=progress,
-    )
 
 
 def _train(model: Path, progress: Progress) -> None:

@@ -1,1 +1,54 @@
 """Renderers: a `Report` in, something to look at out. They measure nothing and decide nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tflitekit.results import Report
+
+__all__ = ["FORMATS", "write_all", "write_views"]
+
+FORMATS = ("html", "md", "csv")
+
+
+def write_all(report: Report, out: Path) -> None:
+    """Writes ``report.json`` and what is rendered from it."""
+    from tflitekit.files import write_json
+
+    write_json(out / "report.json", report.to_json())
+    write_views(report, out)
+
+
+def write_views(report: Report, out: Path, formats: Iterable[str] = FORMATS) -> list[Path]:
+    """Writes ``report.html``, ``report.md`` and ``report.csv`` into a folder, or those of them that are asked for.
+
+    Returns:
+        The files, in the order of ``formats``.
+
+    Raises:
+        UsageError: A format that does not exist.
+    """
+    from tflitekit.files import write_whole
+
+    renderers = {out / f"report.{name}": _renderer(name) for name in formats}
+    for path, render in renderers.items():
+        # Names of files that are not UTF-8 hold lone surrogates, which no encoding can write.
+        write_whole(path, render(report).encode("utf-8", "replace"))
+    return list(renderers)
+
+
+def _renderer(name: str) -> Callable[[Report], str]:
+    if name == "html":
+        from tflitekit.report.html import render
+    elif name == "md":
+        from tflitekit.report.markdown import render
+    elif name == "csv":
+        from tflitekit.report.spreadsheet import render
+    else:
+        from tflitekit.errors import UsageError
+
+        raise UsageError(f"There is no report format '{name}'.", fix=f"Choose of: {', '.join(FORMATS)}, all.")
+    return render

@@ -1,4 +1,4 @@
-"""``report.md``: for a pull request."""
+"""``report.md``: for a pull request, so it is short; the page has the rest."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tflitekit.report import text
+from tflitekit.report.summary import caution, grouped_warnings, model_name, ordered_classes, subject
 from tflitekit.results import Report
 
-__all__ = ["render"]
+__all__ = ["escape", "render"]
 
+_MOST_CLASSES = 10
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
 
 
-def _escape(value: Any) -> str:
+def escape(value: Any) -> str:
     """Makes text from files harmless inside Markdown: no markup, no line breaks."""
     return " ".join(str(value).split()).translate(_SPECIAL)
 
@@ -24,12 +26,47 @@ def render(report: Report) -> str:
     environment = Environment(
         loader=PackageLoader("tflitekit.report"),
         autoescape=False,
-        finalize=_escape,
+        finalize=escape,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    rows = [text.row(variant, report) for variant in report.variants]
-    template = environment.get_template("report.md.jinja")
-    tools = ", ".join(f"{name} {version}" for name, version in report.tool.items())
-    return template.render(report=report, columns=text.COLUMNS, rows=rows, tools=tools) + "\n"
+    columns, rows = text.table(report)
+    reasons = report.recommendation.reasons if report.recommendation else ()
+    classes = ordered_classes(report)
+    return (
+        environment.get_template("report.md.jinja").render(
+            report=report,
+            model=model_name(report),
+            reasons=[reason for reason in reasons if not caution(reason)],
+            cautions=[reason.removeprefix("caution: ") for reason in reasons if caution(reason)],
+            columns=columns,
+            rows=rows,
+            warnings=grouped_warnings(report),
+            subject=subject(report),
+            classes=classes[:_MOST_CLASSES],
+            more_classes=len(classes) - _MOST_CLASSES,
+            changes=any(entry.drop for row in report.variants for entry in row.per_class),
+            recalls=_recalls(report, classes[:_MOST_CLASSES]),
+            tools=", ".join(f"{name} {version}" for name, version in report.tool.items()),
+        )
+        + "\n"
+    )
+
+
+def _recalls(report: Report, labels: list[str]) -> list[tuple[str, list[str]]]:
+    """Returns each variant that has recalls by class, with those of the labels and the change from the baseline."""
+    found = []
+    for row in report.variants:
+        known = {entry.label: entry for entry in row.per_class}
+        if known:
+            cells = []
+            for label in labels:
+                entry = known.get(label)
+                if entry is None:
+                    cells.append("–")
+                    continue
+                change = f" ({text.signed(-entry.drop.value * 100, 1)})" if entry.drop else ""
+                cells.append(text.share(entry.value) + change)
+            found.append((row.name, cells))
+    return found

@@ -25,7 +25,8 @@ __all__ = [
 class Measured(Part):
     """A metric on ``n`` samples with its 95 % interval (Wilson for proportions, Student for means).
 
-    ``low`` and ``high`` are null where one sample gives no interval.
+    ``low`` and ``high`` are null where one sample gives no interval; ``higher_is_better`` is null where it is not known,
+    as for a metric of one's own in a report of schema version 1.
     """
 
     metric: str
@@ -33,6 +34,7 @@ class Measured(Part):
     low: float | None
     high: float | None
     n: int
+    higher_is_better: bool | None = None
 
 
 class Agreement(Part):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tflitekit.results.base import Finding, Part
+from tflitekit.results.base import Part
 
 __all__ = [
     "Accelerator",
@@ -31,22 +31,31 @@ class Samples(Part):
     Attributes:
         data: Base64 of little-endian float32 microseconds.
         round_sizes: How many of them belong to each round.
+        processes: For each round, the number of the process that measured it; empty where that is not known.
         kept_every: 1 where all are kept; k where a long benchmark kept each k-th.
     """
 
     data: str
     round_sizes: tuple[int, ...]
+    processes: tuple[int, ...] = ()
     kept_every: int = 1
 
     @classmethod
-    def of(cls, rounds: Sequence[Sequence[float]]) -> Samples:
-        """Packs microseconds by round; keeps about 20,000 of more."""
-        stride = -(-sum(map(len, rounds)) // MOST_KEPT) or 1
+    def of(
+        cls,
+        rounds: Sequence[Sequence[float] | NDArray[np.float64]],
+        processes: Sequence[int] = (),
+        *,
+        most: int | None = MOST_KEPT,
+    ) -> Samples:
+        """Packs microseconds by round; keeps about 20,000 of more, evenly."""
+        stride = max(1, -(-sum(map(len, rounds)) // most)) if most else 1
         kept = [np.asarray(part, "<f4")[::stride] for part in rounds]
         data = np.concatenate(kept) if kept else np.zeros(0, "<f4")
         return cls(
             data=base64.b64encode(data.tobytes()).decode(),
             round_sizes=tuple(len(part) for part in kept),
+            processes=tuple(processes),
             kept_every=stride,
         )
 
@@ -89,6 +98,8 @@ class Latency(Part):
 
     Attributes:
         statistic: The figure that decides under this protocol: 'median', 'p90' or 'throughput'.
+        value_ms: The figure that decides; for a throughput, the time that one inference takes of the window.
+        low_ms: Its 95 % bootstrap interval over rounds; ``high_ms`` likewise.
         median_low_ms: 95 % bootstrap interval of the median over rounds; null with fewer than two rounds.
         throughput_per_s: Inferences a second of each window, where the protocol counts windows.
         stopped_by: Why measuring ended: 'precision' (every interval narrow enough), 'budget' (time is up),
@@ -97,7 +108,7 @@ class Latency(Part):
         input_us: Median time to store and quantize the inputs; null where not measured. Not part of the others.
         output_us: Median time to fetch and dequantize the outputs.
         harness_us: What the kit's own loop adds to each measured `invoke()`.
-        ratio: Against the baseline's, in the same rounds.
+        ratio: Of the deciding figure to the baseline's, in the same rounds.
     """
 
     target: str
@@ -112,6 +123,9 @@ class Latency(Part):
     mean_ms: float
     min_ms: float
     throughput_per_s: tuple[float, ...] = ()
+    value_ms: float | None = None
+    low_ms: float | None = None
+    high_ms: float | None = None
     init_ms: float
     first_ms: float
     input_us: float | None = None
@@ -126,7 +140,6 @@ class Latency(Part):
     accelerator: Accelerator | None = None
     samples: Samples | None = None
     ratio: LatencyRatio | None = None
-    warnings: tuple[Finding, ...] = ()
 
 
 class OpTime(Part):
@@ -152,9 +165,12 @@ class Profile(Part):
         method: How the times were taken, in a sentence.
         whole_us: Median of a whole inference in the same session, without profiling.
         sum_us: Sum of ``ops``.
+        rounding_us: How much of it was shared out because the runtime rounds down.
     """
 
     method: str
+    runs: int
+    rounding_us: float
     whole_us: float
     sum_us: float
     ops: tuple[OpTime, ...]

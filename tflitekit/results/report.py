@@ -128,7 +128,8 @@ class DatasetRecord(Part):
 
     ``sha256`` covers the samples' content and labels; it is null for factories, which cannot be recognised. ``available`` is the
     number of samples before ``--limit`` or an early stop, ``seed`` that of the draw. ``adaptive`` is there where
-    ``--until-certain`` looked repeatedly.
+    ``--until-certain`` looked repeatedly. ``labels`` are, for classes, the true class of each sample that was scored, in the
+    data's order (see `tflitekit.results.packing`).
     """
 
     location: str
@@ -140,6 +141,7 @@ class DatasetRecord(Part):
     available: int | None = None
     seed: int | None = None
     adaptive: Adaptive | None = None
+    labels: str | None = None
     calibration_location: str | None = None
     calibration_samples: int | None = None
     calibration_sha256: str | None = None
@@ -225,7 +227,7 @@ def read_report(path: str | Path) -> Report:
     if not isinstance(content, dict):
         raise ModelError(f"The report {path} is not a JSON object.")
     found = content.get("schema_version")
-    if found not in range(1, SCHEMA_VERSION + 1):
+    if type(found) is not int or not 1 <= found <= SCHEMA_VERSION:  # true is no version
         raise ModelError(
             f"The report {path} has the schema version {found}; this kit reads versions 1 to {SCHEMA_VERSION}.",
             fix="Use the version of tflitekit that wrote it, or run the job again.",

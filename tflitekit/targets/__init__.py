@@ -9,56 +9,93 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from tflitekit.errors import UsageError
+from tflitekit.results import Accelerator, Profile, Samples
 
-__all__ = ["QUICK", "BenchmarkProtocol", "Run", "Target", "open_target", "register_target"]
+__all__ = ["Facts", "Loaded", "Run", "Session", "Target", "open_target", "register_target"]
 
 
-class BenchmarkProtocol(BaseModel):
-    """How long to warm up and how many runs to take: at least so many **and** so long, and never longer than the most.
+class Loaded(BaseModel):
+    """What loading a file took.
 
     Attributes:
-        name: Part of every result; results of different protocols are not compared.
+        init_us: Reading the file, building the interpreter, allocating tensors.
+        first_us: The first `invoke()`.
+        harness_us: What the loop that measures adds to each `invoke()`: its time around a call that does nothing.
+        timer_us: The smallest step of the clock.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    name: str
-    warmup_runs: int
-    warmup_s: float
-    runs: int
-    run_s: float
-    most_s: float
+    init_us: float
+    first_us: float
+    harness_us: float
+    timer_us: float
 
 
-QUICK = BenchmarkProtocol(name="quick", warmup_runs=5, warmup_s=0.1, runs=100, run_s=0.3, most_s=60.0)
+class Facts(BaseModel):
+    """What a session can tell of itself when its rounds are done.
+
+    Attributes:
+        input_us: Median time to store real values into the inputs, quantized where the tensors are.
+        output_us: Median time to fetch all outputs as real values.
+        peak_memory_bytes: Highest resident set above what stays resident when the model is released: arena, packed
+            weights, workspaces, mapped pages of the file; not the runtime's own code. None where not measurable.
+        arena_bytes: Bytes covered by the tensors that the interpreter itself plans; delegates allocate their own.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    input_us: float
+    output_us: float
+    peak_memory_bytes: int | None = None
+    arena_bytes: int | None = None
+    accelerator: Accelerator | None = None
 
 
 class Run(BaseModel):
-    """The raw result of one benchmark; statistics are derived from the samples, never stored instead of them.
+    """The raw result of one file in one benchmark; statistics are derived from the samples, never stored instead.
 
     Attributes:
-        samples_us: Time of each `invoke()` in microseconds, in order, without pre- and postprocessing.
-        peak_memory_bytes: Highest resident set of the process above what it had before it loaded the model;
-            includes the interpreter's arena, packed weights, the mapped file, and the runtime's code that it is first to touch.
+        rounds: Samples by round: the time of each `invoke()`, without storing inputs and fetching outputs.
+        windows_s: Time that each round took from its first to its last measured run, with everything in between.
+        stopped_by: 'precision', 'budget' or 'protocol'.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    target: str
-    threads: int
-    protocol: str
-    runtime: str
-    init_us: float
-    first_us: float
+    loads: tuple[Loaded, ...]
+    rounds: Samples
+    windows_s: tuple[float, ...]
     warmup_runs: int
-    samples_us: tuple[float, ...]
-    peak_memory_bytes: int
-    baseline_memory_bytes: int
-    machine: dict[str, Any]
-    warnings: tuple[str, ...] = ()
+    facts: Facts
+    stopped_by: str = "protocol"
+
+
+class Session(Protocol):
+    """One file, loaded in a process of its own on the target."""
+
+    loaded: Loaded
+
+    def warm_up(self, runs: int, seconds: float) -> int:
+        """Runs at least so often **and** so long without measuring; returns how often."""
+
+    def run(self, runs: int, seconds: float) -> tuple[NDArray[np.float64], float]:
+        """Measures at least so many runs **and** so long.
+
+        Returns:
+            The time of each `invoke()` in microseconds, and of all together in seconds.
+        """
+
+    def facts(self) -> Facts:
+        """Releases the model and returns what is known of it; no further runs are possible."""
+
+    def close(self) -> None:
+        """Ends the process."""
 
 
 class Target(Protocol):
@@ -71,15 +108,22 @@ class Target(Protocol):
     def identity(self) -> dict[str, Any]:
         """Returns what must agree for two results to be comparable."""
 
-    def close(self) -> None:
-        """Ends what the target holds open."""
-
-    def measure(self, path: Path, *, threads: int, protocol: BenchmarkProtocol) -> Run:
-        """Runs one file in a fresh process on the target.
+    def open(self, path: Path, *, threads: int) -> Session:
+        """Loads one file in a fresh process on the target.
 
         Raises:
             ModelError: The runtime there refuses it.
         """
+
+    def profile(self, path: Path, *, threads: int) -> Profile:
+        """Measures where the time goes, by operator.
+
+        Raises:
+            ModelError: The runtime there has no profiler, or refuses the file.
+        """
+
+    def close(self) -> None:
+        """Ends what the target holds open."""
 
 
 _targets: dict[str, Callable[[], Target]] = {}

@@ -1,40 +1,57 @@
-"""This machine, through ai-edge-litert, in a fresh process per variant."""
+"""This machine, through ai-edge-litert, in a fresh process per file."""
 
 from __future__ import annotations
 
-import gc
+import json
 import os
 import platform
-import sys
-import time
+import tempfile
+import threading
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
 
-import psutil
+import numpy as np
+from numpy.typing import NDArray
 
+from tflitekit.errors import ConversionError, ModelError, TflitekitError
 from tflitekit.machine import cpu_model
-from tflitekit.runtime import Model, runtime_name
-from tflitekit.targets import BenchmarkProtocol, Run, register_target
+from tflitekit.results import Profile
+from tflitekit.runtime import runtime_name
+from tflitekit.targets import Facts, Loaded, register_target
 from tflitekit.workers import WorkerPool, wait_for
 
 __all__ = ["HostTarget"]
 
-_SEED = 7
-_TIMEOUT_S = 900.0
+_MOST_SESSIONS = 1024
+_TIMEOUT_S = 30 * 86_400.0
+_POLL_S = 0.2
 
 
 @register_target("host")
 class HostTarget:
-    """This machine."""
+    """This machine.
+
+    Processes are forked from a small server that has imported the runtime and nothing else of weight, so that a fresh one
+    costs milliseconds.
+    """
 
     name = "host"
     is_deployment = False
 
     def __init__(self) -> None:
-        self._pool = WorkerPool(jobs=1, timeout_s=_TIMEOUT_S, preload=(__name__,))
+        self._pool = WorkerPool(
+            jobs=_MOST_SESSIONS,
+            timeout_s=_TIMEOUT_S,
+            preload=("tflitekit.targets.session", "tflitekit.targets.profiling"),
+        )
+        self._folder = tempfile.TemporaryDirectory(prefix="tflitekit-")
+        self._opened = 0
 
     def close(self) -> None:
         self._pool.close()
+        self._folder.cleanup()
 
     def identity(self) -> dict[str, Any]:
         return {
@@ -45,83 +62,91 @@ class HostTarget:
             "runtime": runtime_name(),
         }
 
-    def measure(self, path: Path, *, threads: int, protocol: BenchmarkProtocol) -> Run:
-        arguments = {"path": str(path.resolve()), "threads": threads, "protocol": protocol.model_dump(mode="json")}
-        value = wait_for(self._pool.submit("tflitekit.targets.host:measure", arguments, label=path.name))
-        return Run.model_validate({**value, "target": self.name, "machine": self.identity()})
+    def open(self, path: Path, *, threads: int) -> HostSession:
+        self._opened += 1
+        unix = os.name == "posix"
+        with Listener(str(Path(self._folder.name) / f"{self._opened}.socket") if unix else None) as listener:
+            arguments = {"address": listener.address, "path": str(path.resolve()), "threads": threads}
+            future = self._pool.submit("tflitekit.targets.session:serve", arguments, label=path.name)
+            connection = _accept(listener, future, path)
+        return HostSession(connection, future, path)
+
+    def profile(self, path: Path, *, threads: int) -> Profile:
+        arguments = {"path": str(path.resolve()), "threads": threads}
+        future = self._pool.submit("tflitekit.targets.profiling:profile", arguments, label=path.name)
+        try:
+            return Profile.model_validate(wait_for(future))
+        except ConversionError as error:
+            raise _crashed(path, error) from error
 
 
-def measure(*, path: str, threads: int, protocol: dict[str, Any]) -> dict[str, Any]:
-    """Benchmarks one file in this process (runs in a worker)."""
-    import numpy as np
+class HostSession:
+    """A file in a process of its own."""
 
-    rules = BenchmarkProtocol.model_validate(protocol)
-    process = psutil.Process()
-    gc.collect()
-    _reset_peak()
-    before = process.memory_info().rss
-    clock = time.perf_counter_ns
-    start = clock()
-    model = Model(path, threads=threads)
-    init = clock() - start
-    generator = np.random.default_rng(_SEED)
-    inputs = []
-    for spec in model.inputs:
-        shape = [max(1, d) for d in spec.shape]
-        real = spec.quantization is not None or spec.dtype.startswith("float")
-        inputs.append(generator.random(shape, np.float32) if real else np.zeros(shape, spec.dtype))
-    model.set_inputs(inputs)
-    invoke = model.invoke
-    start = clock()
-    invoke()
-    first = clock() - start
-    begin, warmups = time.perf_counter(), 1
-    while warmups < rules.warmup_runs or time.perf_counter() - begin < rules.warmup_s:
-        invoke()
-        warmups += 1
-        if time.perf_counter() - begin > rules.most_s:
-            break
-    samples: list[int] = []
-    begin = time.perf_counter()
-    gc.disable()
-    while True:
-        start = clock()
-        invoke()
-        samples.append(clock() - start)
-        elapsed = time.perf_counter() - begin
-        if (len(samples) >= rules.runs and elapsed >= rules.run_s) or elapsed > rules.most_s:
-            break
-    gc.enable()
-    return {
-        "threads": threads,
-        "protocol": rules.name,
-        "runtime": runtime_name(),
-        "init_us": init / 1000,
-        "first_us": first / 1000,
-        "warmup_runs": warmups,
-        "samples_us": [round(sample / 1000, 2) for sample in samples],
-        "peak_memory_bytes": max(0, _peak(process) - before),
-        "baseline_memory_bytes": before,
-    }
+    def __init__(self, connection: Connection, future: Future[Any], path: Path) -> None:
+        self._connection, self._future, self._path = connection, future, path
+        self.loaded = Loaded.model_validate_json(self._receive())
+
+    def warm_up(self, runs: int, seconds: float) -> int:
+        return len(self.run(runs, seconds)[0])
+
+    def run(self, runs: int, seconds: float) -> tuple[NDArray[np.float64], float]:
+        self._send({"do": "run", "runs": runs, "seconds": seconds})
+        samples = np.frombuffer(self._receive(), np.int64)
+        return samples[:-1] / 1e3, float(samples[-1]) / 1e9
+
+    def facts(self) -> Facts:
+        self._send({"do": "facts"})
+        return Facts.model_validate_json(self._receive())
+
+    def close(self) -> None:
+        try:
+            self._connection.send_bytes(b'{"do": "stop"}')
+            wait_for(self._future)
+        except (OSError, TflitekitError):  # it ended by itself, which the last answer has told
+            return
+        finally:
+            self._connection.close()
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self._connection.send_bytes(json.dumps(message).encode())
+        except OSError as error:
+            raise self._ended() from error
+
+    def _receive(self) -> bytes:
+        while not self._connection.poll(_POLL_S):  # in short steps, so that Ctrl-C arrives
+            continue
+        try:
+            return self._connection.recv_bytes()
+        except (EOFError, OSError) as error:
+            raise self._ended() from error
+
+    def _ended(self) -> TflitekitError:
+        return _reason(self._future, self._path)
 
 
-def _reset_peak() -> None:
-    """Sets the kernel's high-water mark back to what is resident now (Linux)."""
+def _accept(listener: Listener, future: Future[Any], path: Path) -> Connection:
+    """Waits for the process to call, or to fail."""
+    accepted: Future[Connection] = Future()
+    threading.Thread(target=lambda: accepted.set_result(listener.accept()), daemon=True).start()
+    while not accepted.done():
+        wait([accepted, future], timeout=_POLL_S, return_when=FIRST_COMPLETED)
+        if future.done() and not accepted.done():
+            Client(listener.address).close()  # ends the thread
+            raise _reason(future, path)
+    return accepted.result()
+
+
+def _reason(future: Future[Any], path: Path) -> TflitekitError:
     try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
+        wait_for(future)
+    except ConversionError as error:
+        return _crashed(path, error)
+    except TflitekitError as error:
+        return error
+    return ModelError(f"The process that measured {path.name} ended early.")
 
 
-def _peak(process: psutil.Process) -> int:
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    if sys.platform == "win32":
-        return int(process.memory_info().peak_wset)
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak) if sys.platform == "darwin" else int(peak) * 1024
+def _crashed(path: Path, error: ConversionError) -> ModelError:
+    return ModelError(f"{path.name} crashes the runtime ({runtime_name()}).", why=f"{error.what}\n{error.why}")

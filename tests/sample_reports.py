@@ -1,0 +1,436 @@
+"""Reports with every optional field filled, made from real ones: for the tests of the renderers, and to look at.
+
+As a script it writes the views of each sample: ``python tests/sample_reports.py REPORT_FOLDER OUT``.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tflitekit.results import (
+    Accelerator,
+    Agreement,
+    ClassRecall,
+    Confidence,
+    ConfidenceBin,
+    Constraints,
+    Drop,
+    Finding,
+    Flip,
+    Flips,
+    Latency,
+    LatencyRatio,
+    Measured,
+    OpRow,
+    OpTime,
+    Profile,
+    Recommendation,
+    Rejection,
+    Report,
+    Samples,
+    Sequential,
+    Sustained,
+    VariantReport,
+    read_report,
+)
+
+__all__ = ["HOSTILE", "SAMPLES", "bare", "extended", "hostile", "many_classes", "regression", "undecided"]
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><img src=x onerror=alert(2)>",
+    "\"quoted\" 'name' & `tick`",
+    "{{ 7 * 7 }} {% raw %}",
+    "日本語 \u202eright-to-left\u2028line",
+    "=HYPERLINK(1)",
+)
+"""Names that must stay text in every view."""
+
+_SPEED = {"float32": 1.0, "float16": 1.01, "dynamic_range": 0.35, "int8": 0.32, "int8_float_fallback": 0.32}
+_REFERENCE_KERNELS = 39.0
+_CPU = "AMD EPYC"
+
+
+def extended(report: Report) -> Report:
+    """Returns a report on images with everything that the kit can measure."""
+    assert report.dataset is not None
+    classes = report.dataset.classes or ("one", "two")
+    rows = [_extended_row(row, index, classes) for index, row in enumerate(report.variants)]
+    return report.model_copy(
+        update={
+            "variants": tuple(rows),
+            "constraints": Constraints(max_accuracy_drop=2, max_class_drop=5, max_size_bytes=200_000, max_latency_ms=2),
+            "dataset": report.dataset.model_copy(
+                update={"available": 10_000, "seed": 20210, "skipped": ("a.jpg: cut",)}
+            ),
+            "warnings": (
+                *report.warnings,
+                Finding(
+                    kind="calibration-range",
+                    message="Calibration inputs reach 255, evaluation inputs only 1.",
+                    advice="Check that both go through the same preprocessing.",
+                ),
+                Finding(kind="no-vnni", message="This host has no VNNI: int8 here says nothing about a phone."),
+            ),
+        }
+    )
+
+
+def _extended_row(row: VariantReport, index: int, classes: Sequence[str]) -> VariantReport:
+    if row.status != "ok" or row.latency is None or row.accuracy is None:
+        return row
+    generator = np.random.default_rng(index)
+    base_ms = 0.11 * _SPEED.get(row.name, _REFERENCE_KERNELS)
+    latency = _latency(base_ms, generator, threads=1, is_baseline=index == 0)
+    confusion = _confusion(len(classes), row.accuracy.n, 0.20 + 0.012 * index, np.random.default_rng(7), generator)
+    noisy = Finding(
+        kind="noisy-machine",
+        message="The interval of the median is wider than 2 % after 10 s.",
+        advice="Close other programs, or measure longer.",
+    )
+    slow = Finding(kind="reference-kernels", message="Runs on reference kernels.", advice="Do not judge it here.")
+    return row.model_copy(
+        update={
+            "latency": latency,
+            "other_latencies": tuple(
+                _latency(base_ms / threads ** (0.3 + 0.1 * index), generator, threads=threads, is_baseline=index == 0)
+                for threads in (2, 4)
+            ),
+            "sustained": _sustained(base_ms, generator),
+            "profile": _profile(base_ms * 1000, generator),
+            "arena_bytes": 66_000 + 4_000 * index,
+            "peak_memory_bytes": row.peak_memory_bytes or 1_000_000,
+            "confusion": confusion,
+            "per_class": tuple(_recalls(classes, confusion, index)),
+            "flips": None if index == 0 else _flips(classes, generator, index),
+            "confidence": _confidence(0.02 + 0.012 * index, generator),
+            "agreement": None if index == 0 else Agreement(value=0.97, low=0.957, high=0.979, n=row.accuracy.n),
+            "sequential": None
+            if index == 0
+            else Sequential(decision="meets", limit=0.02, low=-0.006, high=0.0174, alpha=0.05, decided_at=640 * index),
+            "ops": tuple(_ops(row)),
+            "warnings": (*row.warnings, *((noisy,) if index in (1, 2) else ()), *((slow,) if index > 4 else ())),
+        }
+    )
+
+
+def _latency(median_ms: float, generator: np.random.Generator, *, threads: int, is_baseline: bool) -> Latency:
+    rounds = [median_ms * 1000 * (1 + generator.gamma(1.5, 0.012, 60)) for _ in range(10)]
+    for part in rounds:
+        part[generator.integers(60)] *= 3  # an interruption in each round
+    flat = np.concatenate(rounds) / 1000
+    medians = np.array([np.median(part) for part in rounds]) / 1000
+    middle = float(np.median(flat))
+    ratio = middle / 0.112 * threads**0.6
+    verdict = "tie" if 0.98 < ratio < 1.02 else "faster" if ratio < 1 else "slower"
+    return Latency(
+        target="host",
+        threads=threads,
+        protocol="quick",
+        median_ms=middle,
+        median_low_ms=float(medians.min()),
+        median_high_ms=float(medians.max()),
+        p90_ms=float(np.percentile(flat, 90)),
+        p99_ms=float(np.percentile(flat, 99)),
+        mean_ms=float(flat.mean()),
+        min_ms=float(flat.min()),
+        init_ms=4.1,
+        first_ms=middle * 1.3,
+        input_us=3.2,
+        output_us=0.9,
+        harness_us=1.1,
+        runs=flat.size,
+        rounds=len(rounds),
+        warmup_runs=200,
+        stopped_by="precision",
+        runtime="ai-edge-litert 2.3.0",
+        machine={"cpu": _CPU, "cores": 2},
+        accelerator=Accelerator(requested="xnnpack", actual="xnnpack", nodes=31, delegated_nodes=29, partitions=2),
+        samples=Samples.of([part.tolist() for part in rounds]),
+        ratio=None
+        if is_baseline
+        else LatencyRatio(baseline="float32", value=ratio, low=ratio * 0.985, high=ratio * 1.017, verdict=verdict),
+    )
+
+
+def _sustained(start_ms: float, generator: np.random.Generator) -> Sustained:
+    times = np.arange(60) * 5.0 + 2.5
+    change = (
+        1 + generator.uniform(0.02, 0.4) / (1 + np.exp(-(times - 120) / 25)) + generator.normal(0, 0.01, times.size)
+    )
+    median = start_ms * change
+    start, end = float(median[:6].mean()), float(median[-6:].mean())
+    return Sustained(
+        minutes=5,
+        times_s=tuple(times.tolist()),
+        median_ms=tuple(median.tolist()),
+        start_ms=start,
+        end_ms=end,
+        change=end / start,
+    )
+
+
+def _profile(whole_us: float, generator: np.random.Generator) -> Profile:
+    kinds = ["CONV_2D"] * 9 + ["ADD"] * 3 + ["AVERAGE_POOL_2D", "RESHAPE", "FULLY_CONNECTED", "SOFTMAX", "PAD", "PAD"]
+    shares = generator.dirichlet(np.linspace(6, 0.3, len(kinds)))
+    total = whole_us * 1.04
+    ops = [
+        OpTime(index=i, op=kind, layer=f"resnet/stage{i // 6}/{kind.lower()}_{i}", time_us=total * s, share=s)
+        for i, (kind, s) in enumerate(zip(kinds, shares.tolist(), strict=True))
+    ]
+    return Profile(
+        method="The runtime's own profiler.", runs=50, rounding_us=4.0, whole_us=whole_us, sum_us=total, ops=tuple(ops)
+    )
+
+
+def _confusion(
+    count: int, n: int, error: float, shared: np.random.Generator, generator: np.random.Generator
+) -> tuple[tuple[int, ...], ...]:
+    each = max(n // count, 4)
+    likely = shared.dirichlet(np.full(count, 0.4), size=count)
+    rows = []
+    for true in range(count):
+        chances = error * (0.5 + likely[true, true]) * likely[true]
+        chances[true] = 0
+        chances[true] = max(1 - chances.sum(), 0.2)
+        rows.append(tuple(generator.multinomial(each, chances / chances.sum()).tolist()))
+    return tuple(rows)
+
+
+def _recalls(classes: Sequence[str], confusion: Sequence[Sequence[int]], index: int) -> Iterator[ClassRecall]:
+    for position, label in enumerate(classes):
+        n = sum(confusion[position])
+        value = confusion[position][position] / n
+        half = 1.96 * (value * (1 - value) / n) ** 0.5 + 0.005
+        worse = 0.0 if index == 0 else 0.004 * index * (position % 4) - 0.004
+        drop = Drop(
+            value=worse,
+            low=worse - 0.02,
+            high=worse + 0.02,
+            p_value=0.2,
+            n=n,
+            verdict=f"drops {worse * 100:.1f} ± 2.0 points" if worse > 0.02 else "no measurable drop",
+        )
+        yield ClassRecall(
+            label=label,
+            value=value,
+            low=max(value - half, 0),
+            high=min(value + half, 1),
+            n=n,
+            drop=None if index == 0 else drop,
+        )
+
+
+def picture(pixels: NDArray[Any]) -> str:
+    """Returns a JPEG as base64."""
+    file = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(file, "JPEG", quality=80)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _flips(classes: Sequence[str], generator: np.random.Generator, index: int) -> Flips:
+    examples = []
+    for number in range(6):
+        y, x = np.mgrid[:48, :48]
+        waves = np.sin(x / generator.uniform(3, 9) + y / generator.uniform(3, 9)) * 60 + 128
+        pixels = waves[..., None] + generator.uniform(-60, 60, 3)
+        true, answer = generator.permutation(len(classes))[:2]
+        examples.append(
+            Flip(
+                sample=f"{classes[true]}/{number:04d}.png",
+                label=classes[true],
+                answer=classes[answer],
+                confidence=0.98 - 0.07 * number,
+                image=picture(pixels.clip(0, 255)),
+            )
+        )
+    return Flips(lost=14 + index, won=9, examples=tuple(examples))
+
+
+def _confidence(ece: float, generator: np.random.Generator) -> Confidence:
+    edges = np.linspace(0, 1, 11)
+    bins = tuple(
+        ConfidenceBin(
+            low=low,
+            high=low + 0.1,
+            confidence=low + 0.06,
+            accuracy=min(max(low + 0.06 - ece * 2 + generator.normal(0, 0.02), 0), 1),
+            n=int(20 + 300 * low**3),
+        )
+        for low in edges[1:-1].tolist()
+    )
+    return Confidence(ece=ece, low=ece * 0.7, high=ece * 1.4, mean_confidence=0.81, bins=bins)
+
+
+def _ops(row: VariantReport) -> Iterator[OpRow]:
+    compute = "int8" if row.name.startswith("int8") else "int16" if row.name == "int16x8" else "float32"
+    for name, count, share in (
+        ("CONV_2D", 9, 0.95),
+        ("ADD", 3, 0.0),
+        ("FULLY_CONNECTED", 1, 0.05),
+        ("SOFTMAX", 1, 0.0),
+    ):
+        yield OpRow(
+            name=name, version=2, compute=compute, count=count, weight_bytes=int((row.size_bytes or 0) * 0.9 * share)
+        )
+    if compute != "float32":
+        yield OpRow(name="QUANTIZE", version=1, compute="float32", count=1, weight_bytes=0)
+
+
+def hostile(report: Report) -> Report:
+    """Returns the report with names from files that try to be markup, code or formulas."""
+    assert report.dataset is not None
+    assert report.source is not None
+    names = {
+        row.name: HOSTILE[i % len(HOSTILE)] + ("" if i < len(HOSTILE) else str(i))
+        for i, row in enumerate(report.variants)
+    }
+    rows = []
+    for row in report.variants:
+        per_class = tuple(
+            entry.model_copy(update={"label": HOSTILE[i % len(HOSTILE)] + str(i)})
+            for i, entry in enumerate(row.per_class)
+        )
+        warning = Finding(kind="note", message=HOSTILE[0], advice=HOSTILE[1])
+        update: dict[str, Any] = {"name": names[row.name], "per_class": per_class, "warnings": (warning,)}
+        if row.flips:
+            examples = tuple(
+                e.model_copy(update={"sample": HOSTILE[1], "label": HOSTILE[0], "image": None if i else '"><b>no JPEG'})
+                for i, e in enumerate(row.flips.examples)
+            )
+            update["flips"] = row.flips.model_copy(update={"examples": examples})
+        rows.append(row.model_copy(update=update))
+    found = report.recommendation
+    assert found is not None
+    return report.model_copy(
+        update={
+            "variants": tuple(rows),
+            "baseline": names[report.baseline] if report.baseline else None,
+            "source": report.source.model_copy(update={"location": "models/" + HOSTILE[0]}),
+            "dataset": report.dataset.model_copy(
+                update={"location": HOSTILE[1], "classes": tuple(e.label for e in rows[0].per_class) or None}
+            ),
+            "recommendation": found.model_copy(
+                update={
+                    "chosen": names[found.chosen] if found.chosen else None,
+                    "reasons": (*HOSTILE, *found.reasons),
+                    "rejected": tuple(Rejection(name=names[r.name], reasons=HOSTILE) for r in found.rejected),
+                }
+            ),
+            "warnings": (Finding(kind="<b>", message=HOSTILE[2], advice=HOSTILE[3]),),
+        }
+    )
+
+
+def many_classes(report: Report, count: int = 400) -> Report:
+    """Returns the report as of a model with hundreds of classes, without confusion matrices."""
+    assert report.dataset is not None
+    classes = tuple(f"class {i:03d} of a long taxonomy, with its Latin name" for i in range(count))
+    rows = []
+    for index, row in enumerate(extended(report).variants):
+        confusion = _confusion(60, 6000, 0.2 + 0.02 * index, np.random.default_rng(7), np.random.default_rng(index))
+        numbers = [confusion[i % 60] for i in range(count)]
+        square = [
+            tuple(line[(j - i + i % 60) % 60] if abs(j - i) < 30 else 0 for j in range(count))
+            for i, line in enumerate(numbers)
+        ]
+        recalls = _recalls(classes, square, index)
+        rows.append(row.model_copy(update={"confusion": None, "per_class": tuple(recalls), "flips": None}))
+    return report.model_copy(
+        update={"variants": tuple(rows), "dataset": report.dataset.model_copy(update={"classes": classes})}
+    )
+
+
+def regression(report: Report) -> Report:
+    """Returns the report as of a model with real-valued answers."""
+    rows = []
+    for index, row in enumerate(report.variants):
+        if row.accuracy is None:
+            rows.append(row)
+            continue
+        value, n = 2.31 + 0.04 * index, row.accuracy.n
+        worse = Drop(value=0.04 * index, low=0.03 * index, high=0.05 * index, p_value=0.01, n=n, verdict="rises")
+        update = {
+            "accuracy": Measured(metric="mae", value=value, low=value - 0.1, high=value + 0.1, n=n),
+            "other_metrics": (Measured(metric="rmse", value=value * 1.3, low=value * 1.2, high=value * 1.4, n=n),),
+            "drop": worse,
+            **dict.fromkeys(("agreement", "hits", "confusion", "confidence", "flips")),
+            "per_class": (),
+        }
+        rows.append(row.model_copy(update=update))
+    assert report.dataset is not None
+    return report.model_copy(
+        update={"variants": tuple(rows), "dataset": report.dataset.model_copy(update={"classes": None, "kind": "npz"})}
+    )
+
+
+def undecided(report: Report) -> Report:
+    """Returns the report with nothing that meets the limits, a failed variant and a skipped one."""
+    first, *others = report.variants
+    failed = VariantReport(
+        name="int8",
+        scheme="int8",
+        status="failed",
+        error="int8: the converter was killed by SIGABRT.\nIts last words: Check failed: quantized_dimension\nTry float16.",
+    )
+    skipped = VariantReport(
+        name="int16x8", scheme="int16x8", status="skipped", error="There are no calibration data.\nGive --calibration."
+    )
+    rows = (first, *(row for row in others if row.name not in ("int8", "int16x8")), failed, skipped)
+    return report.model_copy(
+        update={
+            "variants": rows,
+            "constraints": Constraints(max_size_bytes=90_000, max_accuracy_drop=0.5, deploy_on="host"),
+            "recommendation": Recommendation(
+                chosen=None,
+                reasons=("nothing meets all limits", f"{others[0].name} comes nearest: too large"),
+                rejected=tuple(
+                    Rejection(name=row.name, reasons=("more bytes than the limit of 90,000",)) for row in rows
+                ),
+                constraints_met=False,
+                nearest=others[0].name,
+            ),
+        }
+    )
+
+
+def bare(report: Report) -> Report:
+    """Returns the report as of `benchmark`: files and latencies only."""
+    nothing = dict.fromkeys(("accuracy", "agreement", "drop", "hits", "confusion", "confidence", "flips", "sequential"))
+    rows = [row.model_copy(update={**nothing, "other_metrics": (), "per_class": ()}) for row in report.variants]
+    left_out = dict.fromkeys(("source", "dataset", "contract", "recommendation"))
+    return report.model_copy(update={**left_out, "variants": tuple(rows)})
+
+
+SAMPLES: dict[str, Callable[[Report], Report]] = {
+    "real": lambda report: report,
+    "extended": extended,
+    "hostile": lambda report: hostile(extended(report)),
+    "classes": many_classes,
+    "regression": lambda report: regression(extended(report)),
+    "undecided": undecided,
+    "bare": bare,
+}
+"""What makes each sample of a finished report on images."""
+
+
+def main(folder: Path, out: Path) -> None:
+    """Writes all views of all samples."""
+    from tflitekit.report import write_views
+
+    report = read_report(folder)
+    for name, make in SAMPLES.items():
+        write_views(make(report), out / name)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

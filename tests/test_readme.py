@@ -1,0 +1,39 @@
+"""The README's commands run as they stand there, in a folder that has the files that they name."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.convert
+def test_commands_and_python_run_as_they_stand(models, shapes, tmp_path):
+    shutil.copy(models / "shapes.keras", tmp_path / "model.keras")
+    shutil.copytree(shapes, tmp_path / "photos")
+    commands = [
+        line for kind, text in BLOCKS if not kind for line in text.splitlines() if line.startswith("tflitekit ")
+    ]
+    assert [command.split()[1] for command in commands] == ["optimize", "compare"]
+
+    def run(*arguments):
+        return subprocess.run([sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    # The model takes raw pixels, so that the README's --preprocess makes a bad one; the preset that fits is told.
+    done = run("-m", *shlex.split(commands[0]))
+    assert done.returncode in (0, 1), done.stderr
+    assert "--preprocess raw" in done.stdout
+    for name in ("report.html", "report.md", "report.csv", "report.json", "int8.tflite", "int8.json"):
+        assert (tmp_path / "build" / name).is_file()
+    shutil.copytree(tmp_path / "build", tmp_path / "accepted")
+    done = run("-m", *shlex.split(commands[1]))
+    assert done.returncode == 0, done.stderr
+    (program,) = [text for kind, text in BLOCKS if kind == "python"]
+    done = run("-c", program)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,265 @@
+"""The views of a report without a browser: what they hold, that they are safe, and that they stay small."""
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from importlib.resources import files
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sample_reports import HOSTILE, SAMPLES, extended, hostile, many_classes, regression
+
+from tflitekit import console
+from tflitekit.report import FORMATS, html, markdown, spreadsheet, summary, text, write_views
+from tflitekit.results import Finding, Report, read_report
+
+pytestmark = pytest.mark.convert
+
+
+@pytest.fixture(scope="module")
+def report(optimized) -> Report:
+    return read_report(optimized)
+
+
+class Page(HTMLParser):
+    """The parts of a page that matter here, as a browser's parser would see them."""
+
+    def __init__(self, source):
+        super().__init__(convert_charrefs=True)
+        self.tags, self.scripts, self.text, self._in_script = [], [], "", None
+        self.feed(source)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._in_script = dict(attrs) if tag == "script" else None
+
+    def handle_endtag(self, tag):
+        self._in_script = None
+
+    def handle_data(self, data):
+        if self._in_script is not None:
+            self.scripts.append((self._in_script, data))
+        else:
+            self.text += data
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_page_is_small_and_refers_to_nothing_outside(report, kind):
+    source = html.render(SAMPLES[kind](report))
+    assert len(source.encode()) < 2_000_000
+    page = Page(source)
+    for _, attributes in page.tags:
+        for name in ("src", "href", "action", "data", "poster", "srcset"):
+            assert re.match(r"#|data:image/jpeg;base64,", attributes.get(name) or "#")
+        assert not [name for name in attributes if name.startswith("on")]
+    policy = next(a["content"] for tag, a in page.tags if tag == "meta" and "http-equiv" in a)
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe-eval" not in policy
+    assert not re.search(r"@import|url\(", next(iter(re.findall(r"<style>(.*?)</style>", source, re.S))))
+    assert "None" not in page.text
+    assert "nan" not in page.text.split()
+
+
+def test_page_of_many_variants_and_classes_stays_small(report):
+    first, *others = extended(many_classes(report, 24)).variants
+    rows = [others[-1].model_copy(update={"name": f"variant-{i}-of-many"}) for i in range(39)]
+    source = html.render(report.model_copy(update={"variants": (first, *rows)}))
+    assert len(source.encode()) < 2_000_000
+
+
+def test_figures_that_are_no_numbers_do_not_break_a_view(report, tmp_path):
+    def spoiled(row):
+        nan = row.accuracy.model_copy(
+            update={"metric": "mine.py:loss", "value": float("nan"), "low": None, "high": None}
+        )
+        return row.model_copy(update={"accuracy": nan, "drop": row.drop.model_copy(update={"value": float("nan")})})
+
+    first, *others = report.variants
+    bad = report.model_copy(update={"variants": (first, *map(spoiled, others))})
+    assert len(write_views(bad, tmp_path)) == len(FORMATS)
+    plots = next(data for attributes, data in Page(html.render(bad)).scripts if attributes.get("id") == "plots")
+    assert "latency-samples" in json.loads(plots, parse_constant=pytest.fail)["specs"]
+
+
+def test_hostile_names_are_text_in_every_view(report):
+    bad = hostile(extended(report))
+    source = html.render(bad)
+    page = Page(source)
+    assert len(page.scripts) == len(Page(html.render(report)).scripts)
+    plots = next(data for attributes, data in page.scripts if attributes.get("id") == "plots")
+    assert json.loads(plots)["specs"]["tradeoff"]
+    assert not {"<", ">", "\u2028"} & set(plots)
+    for name in HOSTILE:
+        assert name in page.text
+    assert not [a for tag, a in page.tags if tag == "img" and not a["src"].startswith("data:image/jpeg;base64,/9j/")]
+    assert not re.search(r"(?<!\\)<(?!br>)", markdown.render(bad))
+    rows = list(csv.DictReader(io.StringIO(spreadsheet.render(bad))))
+    assert [row["variant"] for row in rows] == [row.name for row in bad.variants]
+
+
+@pytest.mark.parametrize("start", "=+-@\t\r")
+def test_no_formula_reaches_a_spreadsheet(report, start):
+    name = f"{start}cmd|' /C calc'!A0"
+    row = report.variants[0].model_copy(update={"name": name})
+    rows = list(csv.reader(io.StringIO(spreadsheet.render(report.model_copy(update={"variants": (row,)})), newline="")))
+    assert rows[1][0] == f"'{name}"
+
+
+def test_csv_has_the_same_columns_for_every_report(report):
+    heads = {
+        tuple(name for name in spreadsheet.render(make(report)).splitlines()[0].split(",") if name != "rmse")
+        for make in SAMPLES.values()
+    }
+    assert len(heads) == 1
+    row = next(csv.DictReader(io.StringIO(spreadsheet.render(extended(report)))))
+    assert float(row["accuracy_value"]) == report.variants[0].accuracy.value
+    assert row["recommended"] in ("yes", "no")
+
+
+def test_names_that_are_not_utf8_can_be_written(report, tmp_path):
+    row = report.variants[0].model_copy(update={"name": "caf\udce9"})
+    for path in write_views(report.model_copy(update={"variants": (row,)}), tmp_path, FORMATS):
+        assert "caf?" in path.read_text(encoding="utf-8")
+
+
+def test_markdown_shows_intervals_verdicts_and_worst_classes(report):
+    shown = markdown.render(extended(report))
+    assert re.search(r"\| int8 \|.* ±\d.* faster \|", shown)
+    assert "**Caution:**" in shown
+    assert "  *Close other programs, or measure longer.*" in shown
+    many = markdown.render(many_classes(report))
+    assert "The 10 classes that lost most" in many
+    assert "390 more classes" in many
+
+
+def test_identical_warnings_are_said_once(report):
+    same = Finding(kind="noisy-machine", message="Noise.", advice="Close programs.")
+    names = tuple(row.name for row in report.variants)
+    rows = tuple(row.model_copy(update={"warnings": (same, same)}) for row in report.variants)
+    quiet = report.model_copy(update={"warnings": ()})
+    (found,) = summary.grouped_warnings(quiet.model_copy(update={"variants": rows}))
+    assert (found.advice, found.said) == ("Close programs.", (("Noise.", names),))
+    (found,) = summary.grouped_warnings(report.model_copy(update={"variants": rows, "warnings": (same,)}))
+    assert found.said == (("Noise.", ()),)
+    rows = tuple(
+        row.model_copy(update={"warnings": (same.model_copy(update={"message": f"Noise of {row.name}."}),)})
+        for row in report.variants
+    )
+    bad = quiet.model_copy(update={"variants": rows})
+    (found,) = summary.grouped_warnings(bad)
+    assert found.variants == names
+    assert markdown.render(bad).count("Close programs") == html.render(bad).count("Close programs") == 1
+
+
+def test_median_and_mean_that_disagree_are_pointed_out(report):
+    first, second = report.variants[:2]
+
+    def rows(*figures):
+        return [
+            row.model_copy(
+                update={
+                    "latency": row.latency.model_copy(
+                        update={
+                            "median_ms": median,
+                            "mean_ms": mean,
+                            "median_low_ms": median - 1,
+                            "median_high_ms": median + 1,
+                        }
+                    )
+                }
+            )
+            for row, (median, mean) in zip((first, second), figures, strict=True)
+        ]
+
+    assert "disagree" in summary.winners_disagree(rows((73.9, 82.5), (80.8, 72.9)))
+    assert summary.winners_disagree(rows((73.9, 72.5), (80.8, 82.9))) is None
+    assert summary.winners_disagree(rows((73.9, 82.5), (75.0, 72.9))) is None  # their intervals meet
+    assert summary.winners_disagree([]) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12))
+def test_pareto_front_is_what_nothing_beats(points):
+    front = summary.pareto_front(points)
+    assert any(front)
+    for (cost, gain), best in zip(points, front, strict=True):
+        beaten = any((c < cost and g >= gain) or (c <= cost and g > gain) for c, g in points)
+        assert best is not beaten
+
+
+def test_direction_of_a_metric_is_recognised(report):
+    assert summary.higher_is_better(report)
+    assert not summary.higher_is_better(regression(report))
+    own = regression(report)
+    renamed = [
+        row.model_copy(update={"accuracy": row.accuracy.model_copy(update={"metric": "mine:loss"})})
+        for row in own.variants
+    ]
+    assert not summary.higher_is_better(own.model_copy(update={"variants": tuple(renamed)}))
+
+
+def test_page_draws_few_samples_and_keeps_their_distribution(report):
+    row = extended(report).variants[0]
+    drawn = re.search(r'<script type="application/json" id="plots">(.*?)</script>', html.render(extended(report)), re.S)
+    spec = json.loads(drawn[1])["specs"]["latency-samples"]["0"]
+    cloud = [entry["x"] for entry in spec["layer"][0]["data"]["values"] if entry["variant"] == row.name]
+    samples = np.sort(np.concatenate(row.latency.samples.rounds())) / 1000
+    assert len(cloud) == 160
+    # 160 order statistics of the lower 99 %: their median is off by at most one step of 1/160 of the samples.
+    low, high = np.quantile(samples, [0.48, 0.51])
+    assert low <= np.median(cloud) <= high
+
+
+def test_terminal_of_80_columns(report, monkeypatch):
+    from rich.console import Console
+
+    for width in (80, 120, 160):
+        screen = Console(width=width, file=io.StringIO(), highlight=False)
+        monkeypatch.setattr(console, "stdout", screen)
+        console.show_report(extended(report))
+        lines = screen.file.getvalue().splitlines()
+        assert max(map(len, lines)) <= width
+        shown = "\n".join(lines)
+        assert "Recommended" in shown
+        assert re.search(r"\n {4}Close other programs", shown)
+        assert ("× faster" in shown) == (width > 80)
+
+
+def test_figures_for_people():
+    assert [text.milliseconds(value) for value in (0.03571, 0.15, 12.0, 99.96, 4321)] == [
+        "0.0357", "0.150", "12.0", "100", "4321",
+    ]  # fmt: skip
+    assert text.signed(-0.004, 2) == "0.00"
+    assert text.signed(-1.25, 1) == "−1.2"
+    assert text.listed(["a"]) == "a"
+    assert text.listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_the_package_carries_the_page_with_its_licences():
+    assets = files("tflitekit.report").joinpath("assets")
+    assert {"vega.min.js", "vega-lite.min.js", "vega-embed.min.js", "sortable.min.js"} <= {
+        p.name for p in assets.iterdir()
+    }
+    licences = assets.joinpath("LICENSES.txt").read_text(encoding="utf-8")
+    assert "University of Washington Interactive Data Lab" in licences
+    assert "Mike Bostock" in licences
+    for script in ("vega", "vega-lite", "vega-embed", "sortable"):
+        source = assets.joinpath(f"{script}.min.js").read_text(encoding="utf-8")
+        assert "</script" not in source
+        assert "<!--" not in source
+
+
+def test_changes_are_shown_with_the_digits_of_their_metric(report):
+    from tflitekit.results import Drop, Measured
+
+    found = Drop(value=0.000103, low=-3.31e-05, high=0.000239, p_value=0.1, n=9, verdict="")
+    error = Measured(metric="mae", value=0.2645, low=0.23, high=0.3, n=9)
+    assert text.change(found, error) == ("+0.0001", "0.0000 to +0.0002")
+    accuracy = Measured(metric="top1", value=0.76, low=0.7, high=0.8, n=9)
+    assert text.change(found.model_copy(update={"value": 0.008, "low": -0.004, "high": 0.02}), accuracy) == (
+        "−0.80 points",
+        "−2.0 to +0.4",
+    )

@@ -1,0 +1,323 @@
+"""The page in a real browser: Debian's Chromium, headless, at desktop and phone width."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sample_reports import HOSTILE, SAMPLES
+
+from tflitekit.report import html
+from tflitekit.results import Report, read_report
+
+pytestmark = [pytest.mark.browser, pytest.mark.convert]
+
+DESKTOP, PHONE, PAPER = 1280, 390, 690
+"""Widths in CSS pixels; the last is an A4 page without the style sheet's margins of 14 mm."""
+
+
+def find_browser() -> tuple[str, str]:
+    """Returns the paths of Chromium and its driver; without them skips, but fails where CI runs."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    driver = shutil.which("chromedriver")
+    if browser and driver:
+        return browser, driver
+    missing = "Chromium and its driver are not installed (Debian packages chromium and chromium-driver)"
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+class Browser:
+    """A page in the browser, at a width, with what the page logged and asked the network for."""
+
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+
+    def open(self, path: Path, width: int = DESKTOP, *, scheme: str = "light", media: str = "") -> Browser:
+        self.driver.get("about:blank")
+        self.driver.get_log("browser")
+        self.driver.get_log("performance")
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width == PHONE}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.emulate(scheme=scheme, media=media)
+        self.driver.get(path.as_uri())
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        drawn = "return document.documentElement.dataset.plots === 'drawn'"
+        WebDriverWait(self.driver, 60).until(lambda driver: driver.execute_script(drawn))
+        return self
+
+    def emulate(self, *, scheme: str = "light", media: str = "") -> None:
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.driver.execute_script(script, *arguments)
+
+    def find(self, selector: str) -> list[Any]:
+        return self.driver.find_elements("css selector", selector)
+
+    def wait(self, script: str) -> None:
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        WebDriverWait(self.driver, 20).until(lambda driver: driver.execute_script(f"return {script}"))
+
+    def log(self) -> list[str]:
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def requests(self) -> list[str]:
+        messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        sent = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+        return [url for url in sent if not url.startswith(("data:", "about:"))]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path, service = find_browser()
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = path
+    with tempfile.TemporaryDirectory(prefix="tflitekit-browser-", ignore_cleanup_errors=True) as profile:
+        for switch in (
+            "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", f"--user-data-dir={profile}",
+        ):  # fmt: skip
+            options.add_argument(switch)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(service))
+        try:
+            yield Browser(driver)
+        finally:
+            driver.quit()
+
+
+@pytest.fixture(scope="module")
+def report(optimized: Path) -> Report:
+    return read_report(optimized)
+
+
+@pytest.fixture(scope="module")
+def pages(report: Report, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("pages")
+    found = {kind: folder / f"{kind}.html" for kind in SAMPLES}
+    for kind, path in found.items():
+        path.write_text(html.render(SAMPLES[kind](report)), encoding="utf-8")
+    return found
+
+
+def check_sound(browser: Browser, page: Path) -> None:
+    """Nothing logged, nothing asked for but the file, every plot drawn, nothing wider than the window."""
+    assert browser.log() == []
+    assert browser.requests() == [page.as_uri()]
+    plots = browser.run(
+        "return [...document.querySelectorAll('figure.plot')].map((f) => {"
+        "  const svg = f.querySelector('svg.marks');"
+        "  const marks = svg ? [...svg.querySelectorAll('[role=graphics-symbol] path, .mark-symbol path, .mark-rect path,"
+        "    .mark-rule line, .mark-line path')].filter((m) => m.getBoundingClientRect().width > 0) : [];"
+        "  return [f.id, marks.length, f.querySelector('[role=graphics-document]')?.ariaLabel?.length ?? 0];"
+        "})"
+    )
+    assert plots
+    for name, marks, described in plots:
+        assert marks > 1, name
+        assert described > 30, name
+    assert browser.run("return document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_page_is_sound(browser, pages, kind, width):
+    check_sound(browser.open(pages[kind], width), pages[kind])
+
+
+def test_table_sorts_by_click_and_by_keyboard(browser, pages):
+    from selenium.webdriver.common.keys import Keys
+
+    page = browser.open(pages["extended"])
+    cells = "[...document.querySelectorAll('#variants tbody td:nth-child(2)')].map((c) => +c.dataset.sort)"
+    before = page.run(f"return {cells}")
+    size = next(button for button in page.find("#variants thead button") if button.text.startswith("Size"))
+    head = "document.querySelector('#variants thead th:nth-child(2)')"
+    size.click()
+    page.wait(f"{head}.ariaSort === 'ascending'")
+    page.wait(f"JSON.stringify({cells}) === '{json.dumps(sorted(before), separators=(',', ':'))}'")
+    size.send_keys(Keys.ENTER)
+    page.wait(f"{head}.ariaSort === 'descending'")
+    page.wait(f"JSON.stringify({cells}) === '{json.dumps(sorted(before, reverse=True), separators=(',', ':'))}'")
+    page.find("#variants thead button")[0].send_keys(Keys.SPACE)
+    page.wait(f"document.querySelector('#variants thead th').ariaSort === 'ascending' && {head}.ariaSort === null")
+
+
+def test_choices_redraw_the_plot_with_the_keyboard(browser, pages):
+    from selenium.webdriver.common.keys import Keys
+
+    page = browser.open(pages["extended"])
+    label = "document.querySelector('#tradeoff [role=graphics-document]').ariaLabel"
+    assert "size of the file" in page.run(f"return {label}")
+    page.find("#tradeoff input")[0].send_keys(Keys.ARROW_RIGHT)
+    page.wait(f"{label}.includes('median latency')")
+    page.find("#tradeoff input")[2].send_keys(Keys.ARROW_RIGHT)
+    page.wait(f"{label}.startsWith('Change from')")
+    assert page.run("return document.querySelectorAll('#tradeoff svg.marks').length") == 1
+    assert page.log() == []
+
+
+def test_chosen_and_undominated_variants_stand_out(browser, pages):
+    page = browser.open(pages["real"])
+    marks = page.run(
+        "return [...document.querySelectorAll('#tradeoff svg .mark-symbol path')]"
+        ".map((m) => [m.getAttribute('fill-opacity'), getComputedStyle(m).stroke])"
+    )
+    assert {opacity for opacity, _ in marks} >= {"1", "0"} or {opacity for opacity, _ in marks} >= {None, "0"}
+    accent = page.run("return getComputedStyle(document.querySelector('a')).color")
+    assert accent in {stroke for _, stroke in marks}
+
+
+def test_hostile_names_are_shown_and_not_run(browser, pages):
+    page = browser.open(pages["hostile"])
+    shown = page.run("return document.body.innerText")
+    for name in HOSTILE[:4]:
+        assert name in shown
+    assert page.run("return document.querySelectorAll('img[onerror], img[src=x], body script[src]').length") == 0
+    assert page.run("return document.querySelectorAll('script').length") == 6
+    page.run(
+        "document.querySelector('#tradeoff .mark-symbol path')"
+        ".dispatchEvent(new MouseEvent('pointermove', {bubbles: true}))"
+    )
+    assert page.log() == []
+
+
+def test_tooltip_shows_names_as_text(browser, pages):
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    page = browser.open(pages["hostile"])
+    mark = page.find("#tradeoff svg .mark-symbol path")[0]
+    page.run("arguments[0].scrollIntoView({block: 'center'})", mark)
+    ActionChains(page.driver).move_to_element(mark).perform()
+    page.wait("document.querySelector('#vg-tooltip-element.visible') !== null")
+    tip = page.find("#vg-tooltip-element")[0]
+    assert any(name in tip.text for name in HOSTILE)
+    assert page.run("return arguments[0].querySelectorAll('img, script').length", tip) == 0
+
+
+CONTRAST = """
+const parse = (color) => { const v = color.match(/[\\d.]+/g).map(Number); return [v[0], v[1], v[2], v[3] ?? 1]; };
+const channel = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+const behind = (element) => {
+  for (let e = element; e; e = e.parentElement) {
+    const color = parse(getComputedStyle(e).backgroundColor);
+    if (color[3] === 1) return color;
+  }
+  return [255, 255, 255, 1];
+};
+const poor = [];
+for (const element of document.querySelectorAll("body *")) {
+  if (element.closest("script, style, noscript, .canvas .mark-rect, #confusion, #confusion-change")) continue;
+  const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+  if (!own || !element.checkVisibility({contentVisibilityAuto: true})) continue;
+  const style = getComputedStyle(element);
+  const front = parse(element.namespaceURI.endsWith("svg") ? style.fill : style.color);
+  const [a, b] = [light(front), light(behind(element))].sort((x, y) => y - x);
+  const ratio = (a + 0.05) / (b + 0.05);
+  if (ratio < 4.5) poor.push([element.tagName, element.className.baseVal ?? element.className, element.textContent.slice(0, 40), ratio]);
+}
+return poor;
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_is_readable_in_both_themes(browser, pages, scheme):
+    for kind in ("extended", "undecided"):
+        page = browser.open(pages[kind], scheme=scheme)
+        assert page.run(CONTRAST) == []  # WCAG 2.2, 1.4.3, level AA: 4.5 to 1
+
+
+def test_plots_follow_a_change_of_the_theme(browser, pages):
+    page = browser.open(pages["extended"])
+    colors = (
+        "return [getComputedStyle(document.body).backgroundColor,"
+        " getComputedStyle(document.querySelector('#tradeoff svg text')).fill]"
+    )
+    light = page.run(colors)
+    page.emulate(scheme="dark")
+    dark = page.run(colors)
+    assert light[0] != dark[0]
+    assert light[1] != dark[1]
+
+
+def test_paper_shows_everything(browser, pages):
+    page = browser.open(pages["extended"], PAPER, scheme="dark")
+    page.emulate(scheme="dark", media="print")
+    page.wait("[...document.querySelectorAll('main details')].every((d) => d.open)")
+    assert page.run("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    hidden = page.run(
+        "return [...document.querySelectorAll('main table, main svg.marks, main .shots li, main pre')]"
+        ".filter((e) => !e.closest('.quiet') && !e.getBoundingClientRect().height).length"
+    )
+    assert hidden == 0
+    cut = page.run(
+        "const right = document.documentElement.clientWidth + 1;"
+        "return [...document.querySelectorAll('main table')].filter((t) => t.getBoundingClientRect().right > right)"
+        ".map((t) => t.caption.textContent)"
+    )
+    assert cut == []
+    assert page.run("return getComputedStyle(document.querySelector('nav')).display") == "none"
+    page.emulate(scheme="light")
+    page.wait("![...document.querySelectorAll('main details')].some((d) => d.open)")
+
+
+def test_structure_for_screen_readers_and_the_keyboard(browser, pages):
+    from selenium.webdriver.common.keys import Keys
+
+    page = browser.open(pages["extended"])
+    levels = page.run("return [...document.querySelectorAll('h1, h2, h3, h4')].map((h) => +h.tagName[1])")
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert page.run("return [...document.querySelectorAll('th')].every((t) => ['col', 'row'].includes(t.scope))")
+    assert page.run("return [...document.querySelectorAll('table')].every((t) => t.caption?.textContent)")
+    assert page.run(
+        "return [...document.querySelectorAll('section, figure')].every((e) => e.ariaLabelledByElements?.length)"
+    )
+    assert page.run("return [...document.querySelectorAll('select, input')].every((e) => e.labels.length)")
+    assert page.run(
+        "const ids = [...document.querySelectorAll('[id]')].map((e) => e.id); return new Set(ids).size === ids.length"
+    )
+    page.find("body")[0].send_keys(Keys.TAB)
+    assert page.run("return document.activeElement.textContent") == "Skip to the content"
+    page.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    assert page.run("return document.activeElement.id") == "main"
+    outline = "return getComputedStyle(document.querySelector('#variants thead button')).outlineStyle"
+    page.find("#variants thead button")[0].send_keys(Keys.TAB)
+    page.driver.switch_to.active_element.send_keys(Keys.SHIFT, Keys.TAB)
+    assert page.run(outline) == "solid"
+
+
+@pytest.mark.real_data
+@pytest.mark.slow
+def test_resnet8_page_is_sound(browser, shared, tmp_path):
+    from tflitekit import optimize
+
+    optimize(
+        shared / "models" / "resnet8_cifar10.h5",
+        data=shared / "cifar10" / "test",
+        calibration=shared / "cifar10" / "train",
+        preprocess="raw",
+        limit=200,
+        schemes=["float32", "dynamic_range", "int8"],
+        out=tmp_path,
+    )
+    page = tmp_path / "report.html"
+    assert page.stat().st_size < 2_000_000
+    for width in (DESKTOP, PHONE):
+        check_sound(browser.open(page, width), page)

@@ -1,0 +1,47 @@
+"""`tflitekit suite`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tflitekit.cli.shared import Json, Out, app, guarded, print_json, progress
+
+
+@app.command()
+@guarded
+def suite(
+    file: Annotated[Path, typer.Argument(help="TOML file of models, data and protocols.", show_default=False)],
+    out: Out = Path("out"),
+    data_root: Annotated[
+        Path | None, typer.Option(help="Where the suite's paths start; TFLITEKIT_DATA or the suite's own if not given.")
+    ] = None,
+    update_readme: Annotated[Path | None, typer.Option(help="Write the tables also to this file.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Runs all entries of a benchmark suite; finished ones are reused, a broken one does not stop the rest."""
+    from tflitekit.files import write_whole
+    from tflitekit.suites import run_suite
+
+    results = run_suite(file, out=out, data_root=data_root, progress=progress())
+    readme = out / file.stem / "README.md"
+    if update_readme is not None:
+        write_whole(update_readme, readme.read_text(encoding="utf-8"))
+    if as_json:
+        print_json(
+            {
+                "suite": file.stem,
+                "entries": [r.model_dump(mode="json", exclude={"report"}) | {"chosen": r.chosen} for r in results],
+            }
+        )
+    else:
+        from tflitekit.console import show_table, stdout
+
+        show_table(
+            ("Entry", "Status", "Recommended", "Where, or why not"),
+            [(r.name, r.status, r.chosen or "–", r.folder or (r.error or "").splitlines()[0]) for r in results],
+        )
+        stdout.print(f"Tables: {readme}", style="dim", markup=False)
+    return 1 if any(r.status == "failed" for r in results) else 0

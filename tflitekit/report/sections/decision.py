@@ -1,0 +1,124 @@
+"""The answer first: which variant, its figures, why, what speaks for caution, and the limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tflitekit.report import text
+from tflitekit.report.blocks import NOTHING, Badge, Cell, Column, Table
+from tflitekit.report.sections import View
+from tflitekit.report.sections.overview import change_cell
+from tflitekit.report.summary import caution, class_losses, latency_is_of_host
+from tflitekit.results import VariantReport
+
+__all__ = ["Decision", "Tile", "decide"]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure of the variant that the page is about."""
+
+    label: str
+    value: str
+    note: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The head of the page; ``name`` is the variant that the tiles are about, if that is not the chosen one."""
+
+    title: str
+    badges: tuple[Badge, ...]
+    name: str | None
+    tiles: tuple[Tile, ...]
+    reasons: tuple[str, ...]
+    cautions: tuple[str, ...]
+    limits: Table | None
+
+
+def decide(view: View) -> Decision:
+    """Returns the answer of the report as the page shows it."""
+    answer = view.report.recommendation
+    main = view.subject
+    badges = []
+    if answer is None:
+        title = f"{text.counted(len(view.report.variants), 'variant')} measured"
+        main = None
+    elif answer.chosen:
+        title = f"Ship {answer.chosen}"
+        badges.append(Badge("All limits met", "good") if answer.constraints_met else Badge("Limits not met", "bad"))
+    else:
+        title = "No variant meets the limits"
+        badges.append(Badge("Limits not met", "bad"))
+    if latency_is_of_host(view.report):
+        badges.append(Badge("Not measured on the target", "warn"))
+    reasons = answer.reasons if answer else ()
+    return Decision(
+        title,
+        tuple(badges),
+        main.name if main and main.name != view.chosen else None,
+        _tiles(view, main) if main else (),
+        tuple(reason for reason in reasons if not caution(reason)),
+        tuple(reason.removeprefix("caution: ") for reason in reasons if caution(reason)),
+        _limits(view, main) if main else None,
+    )
+
+
+def _tiles(view: View, row: VariantReport) -> tuple[Tile, ...]:
+    base = view.base if view.base is not None and not view.is_base(row) else None
+    found = []
+    if row.size_bytes:
+        note = f"{text.size(row.deflated_bytes)} deflated" if row.deflated_bytes else ""
+        if base is not None and base.size_bytes:
+            note = f"{base.size_bytes / row.size_bytes:.1f}× smaller than {base.name}"
+        found.append(Tile("Size", text.size(row.size_bytes), note))
+    if row.accuracy:
+        change = change_cell(view, row)
+        note = f"{change.text} ({change.note})" if change.note else change.text
+        found.append(
+            Tile(text.metric_name(row.accuracy.metric), text.measured(row.accuracy), note if base else "", change.tone)
+        )
+    if row.latency:
+        where = f"on {row.latency.target}, {text.counted(row.latency.threads, 'thread')}"
+        ratio = row.latency.ratio
+        note = ""
+        if ratio is not None:
+            note = (
+                f"a tie with {ratio.baseline}"
+                if ratio.verdict == "tie"
+                else f"{text.ratio(ratio)} than {ratio.baseline}"
+            )
+        found.append(Tile(f"Latency {where}", text.latency(row.latency), note))
+    if row.peak_memory_bytes is not None:
+        found.append(Tile("Peak memory", text.size(row.peak_memory_bytes), "above the process's own"))
+    return tuple(found)
+
+
+def _limits(view: View, row: VariantReport) -> Table | None:
+    limits = view.report.constraints
+    met = row.name == view.chosen
+    good = Cell("met", tone="good") if met else NOTHING
+    rows = []
+    if row.accuracy is not None and (row.drop is not None or limits.max_accuracy_drop is not None):
+        percent = text.is_share(row.accuracy.metric)
+        given = limits.max_accuracy_drop
+        if given is None:
+            allowed = "1 point, the default" if percent else "5 % of the baseline, the default"
+        else:
+            allowed = f"{given:g} point{'' if given == 1 else 's'}" if percent else f"{given:g}"
+        change = change_cell(view, row)
+        rows.append((Cell("Loss of accuracy"), Cell(allowed), Cell(change.text, note=change.note), good))
+    losses = class_losses(row, view.base) if view.base is not None else []
+    if limits.max_class_drop is not None and losses:
+        worst = Cell(f"{text.signed(-losses[0].loss * 100, 1)} points", note=losses[0].entry.label)
+        rows.append((Cell("Loss of a single class"), Cell(f"{limits.max_class_drop:g} points"), worst, good))
+    if limits.max_size_bytes is not None:
+        found = NOTHING if row.size_bytes is None else Cell(text.size(row.size_bytes))
+        rows.append((Cell("Size"), Cell(text.size(limits.max_size_bytes)), found, good))
+    if limits.max_latency_ms is not None:
+        unverified = Cell("not verified", tone="warn") if met and latency_is_of_host(view.report) else good
+        found = Cell(text.latency(row.latency), note=f"on {row.latency.target}") if row.latency else NOTHING
+        rows.append((Cell("Median latency"), Cell(f"{limits.max_latency_ms:g} ms"), found, unverified))
+    columns = tuple(Column(title, numeric=False) for title in ("Limit", "Accepted", row.name, "Verdict"))
+    return Table.of("Limits", columns, rows, sortable=False)

@@ -1,0 +1,73 @@
+"""``report.csv``: one row per variant with plain numbers, for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from tflitekit.results import ClassRecall, Part, Report, VariantReport
+
+__all__ = ["render"]
+
+
+def render(report: Report) -> str:
+    """Returns comma-separated values (RFC 4180): always the same columns, then one for each further metric.
+
+    Fractions are fractions, units stand in the names. Text that a spreadsheet would take for a formula gets an apostrophe
+    before it, as OWASP advises ('CSV Injection').
+    """
+    rows = [_row(variant, report) for variant in report.variants]
+    names = dict.fromkeys(name for row in rows for name in row)
+    file = io.StringIO()
+    writer = csv.DictWriter(file, names, lineterminator="\r\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _plain(value) for name, value in row.items()})
+    return file.getvalue()
+
+
+def _row(variant: VariantReport, report: Report) -> dict[str, Any]:
+    answer, found = report.recommendation, variant.accuracy
+    drop, latency = variant.drop, variant.latency
+    ratio = latency.ratio if latency else None
+    worst = max((entry for entry in variant.per_class if entry.drop), key=_class_drop, default=None)
+    return {
+        "variant": variant.name,
+        "scheme": variant.scheme,
+        "status": variant.status,
+        "recommended": "yes" if answer and answer.chosen == variant.name else "no",
+        "baseline": "yes" if report.baseline == variant.name else "no",
+        "file": variant.file,
+        "sha256": variant.sha256,
+        **_fields(variant, "", "size_bytes", "deflated_bytes", "integer_op_fraction", "min_runtime_version"),
+        **_fields(found, "", "metric"),
+        **_fields(found, "accuracy_", "value", "low", "high", "n"),
+        **_fields(drop, "drop_", "value", "low", "high", "p_value", "verdict"),
+        **_fields(variant.agreement, "agreement_", "value"),
+        **_fields(variant.flips, "flips_", "lost", "won"),
+        **_fields(variant.confidence, "calibration_error_", "ece", "low", "high"),
+        "worst_class": worst.label if worst else None,
+        "worst_class_drop": _class_drop(worst) if worst else None,
+        **_fields(latency, "", "target", "threads", "protocol", "statistic", "runs", "init_ms", "first_ms"),
+        **_fields(latency, "", "median_ms", "median_low_ms", "median_high_ms", "p90_ms", "p99_ms", "mean_ms", "min_ms"),
+        **_fields(ratio, "latency_ratio_", "value", "low", "high", "verdict"),
+        **_fields(variant, "", "peak_memory_bytes", "arena_bytes"),
+        "warnings": len(variant.warnings),
+        "error": variant.error,
+        **{other.metric: other.value for other in variant.other_metrics},
+    }
+
+
+def _fields(part: Part | None, prefix: str, *names: str) -> dict[str, Any]:
+    return {prefix + name: getattr(part, name, None) for name in names}
+
+
+def _class_drop(entry: ClassRecall) -> float:
+    return entry.drop.value if entry.drop else 0.0
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value

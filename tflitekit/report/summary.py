@@ -1,0 +1,183 @@
+"""What several views show and the report only implies: groups, orders, fronts. Nothing here measures or decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tflitekit.report import text
+from tflitekit.results import ClassRecall, Finding, Report, VariantReport
+
+__all__ = [
+    "ClassLoss",
+    "Said",
+    "Warned",
+    "caution",
+    "class_losses",
+    "grouped_warnings",
+    "higher_is_better",
+    "latency_conditions",
+    "latency_is_of_host",
+    "model_name",
+    "ordered_classes",
+    "pareto_front",
+    "reference",
+    "subject",
+    "winners_disagree",
+]
+
+
+class Said(NamedTuple):
+    """A message, once, with the names of the variants that it is about; none if it is about the run."""
+
+    message: str
+    variants: tuple[str, ...]
+
+
+class Warned(NamedTuple):
+    """Messages of one kind with the same advice, which is then said once."""
+
+    kind: str
+    advice: str | None
+    said: tuple[Said, ...]
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """All variants that it is about."""
+        return tuple(dict.fromkeys(name for said in self.said for name in said.variants))
+
+
+def grouped_warnings(report: Report) -> list[Warned]:
+    """Returns each warning once, those about the run first; without advice, each message stands alone."""
+    found: dict[Finding, list[str]] = {finding: [] for finding in report.warnings}
+    for row in report.variants:
+        for finding in row.warnings:
+            names = found.setdefault(finding, [])
+            if row.name not in names and finding not in report.warnings:
+                names.append(row.name)
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in found:
+        groups.setdefault((finding.kind, finding.advice or finding.message), []).append(finding)
+    return [
+        Warned(group[0].kind, group[0].advice, tuple(Said(finding.message, tuple(found[finding])) for finding in group))
+        for group in groups.values()
+    ]
+
+
+def caution(reason: str) -> bool:
+    """Tells whether a reason of the recommendation qualifies it instead of supporting it."""
+    return reason.startswith("caution:") or "not measured on the target" in reason
+
+
+def model_name(report: Report) -> str:
+    """Returns the last part of the model's location, or the files that were measured."""
+    if report.source is None:
+        names = [row.name for row in report.variants]
+        return text.listed(names) if len(names) <= 3 else f"{len(names)} files"
+    return report.source.location.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or report.source.location
+
+
+def reference(report: Report) -> VariantReport | None:
+    """Returns the baseline's row."""
+    return next((row for row in report.variants if row.name == report.baseline), None)
+
+
+def subject(report: Report) -> VariantReport | None:
+    """Returns the row that the report is about: the chosen variant, else the nearest, else the last that works."""
+    answer = report.recommendation
+    wanted = (answer.chosen or answer.nearest) if answer else None
+    able = [row for row in report.variants if row.status == "ok"]
+    return next((row for row in able if row.name == wanted), able[-1] if able else None)
+
+
+def latency_is_of_host(report: Report) -> bool:
+    """Tells whether all latencies are of the machine that ran the kit, while the model is meant for a phone."""
+    latencies = [row.latency for row in report.variants if row.latency]
+    return report.constraints.deploy_on == "phone" and all(found.target.startswith("host") for found in latencies)
+
+
+def higher_is_better(report: Report) -> bool:
+    """Tells which way the metric goes: a drop is positive where a variant is worse."""
+    base = reference(report) or subject(report)
+    if base is None or base.accuracy is None:
+        return True
+    if base.accuracy.higher_is_better is not None:
+        return base.accuracy.higher_is_better
+    if base.accuracy.metric in ("mae", "rmse"):
+        return False
+    for row in report.variants:
+        if row.accuracy and row.drop and row.drop.value and row.accuracy.value != base.accuracy.value:
+            return (row.accuracy.value < base.accuracy.value) == (row.drop.value > 0)
+    return True
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
+    """Tells of each (cost, gain) whether no other has at most its cost and at least its gain, and one of them better."""
+    return [not any(c <= cost and g >= gain and (c, g) != (cost, gain) for c, g in points) for cost, gain in points]
+
+
+def latency_conditions(report: Report) -> str:
+    """Returns in a sentence where, how and with what latency was measured; nothing if it was not."""
+    found = next((row.latency for row in report.variants if row.latency), None)
+    if found is None:
+        return ""
+    statistic = {"median": "the median", "p90": "the 90th percentile", "throughput": "the throughput"}[found.statistic]
+    return (
+        f"Latency on {found.target} ({found.machine.get('cpu', 'unknown processor')}), {text.counted(found.threads, 'thread')}, "
+        f"{found.runtime}; protocol {found.protocol}, in which {statistic} decides."
+    )
+
+
+def winners_disagree(rows: Sequence[VariantReport]) -> str | None:
+    """Returns a hint where median and mean name different variants as the fastest.
+
+    No hint if the intervals of their medians meet: then nothing says that one is faster.
+    """
+    timed = {row.name: row.latency for row in rows if row.latency}
+    if not timed:
+        return None
+    by_median = min(timed, key=lambda name: timed[name].median_ms)
+    by_mean = min(timed, key=lambda name: timed[name].mean_ms)
+    first, second = timed[by_median], timed[by_mean]
+    if first.mean_ms == second.mean_ms or first.median_ms == second.median_ms:
+        return None
+    high, low = first.median_high_ms or first.median_ms, second.median_low_ms or second.median_ms
+    if high >= low:
+        return None
+    return (
+        f"Median and mean disagree: {by_median} has the lowest median, {by_mean} the lowest mean. A few slow runs pull a mean; "
+        "look at the distributions."
+    )
+
+
+class ClassLoss(NamedTuple):
+    """A class with a variant's recall, the baseline's, and the paired difference (positive is worse)."""
+
+    entry: ClassRecall
+    base: ClassRecall
+    loss: float
+
+
+def class_losses(row: VariantReport, base: VariantReport) -> list[ClassLoss]:
+    """Returns the classes that both know, the largest loss first."""
+    before = {entry.label: entry for entry in base.per_class}
+    found = [
+        ClassLoss(
+            entry, before[entry.label], entry.drop.value if entry.drop else before[entry.label].value - entry.value
+        )
+        for entry in row.per_class
+        if entry.label in before
+    ]
+    return sorted(found, key=lambda item: -item.loss)
+
+
+def ordered_classes(report: Report) -> list[str]:
+    """Returns the classes, the `subject`'s largest loss first, or the lowest recall where there is no loss to speak of."""
+    row, base = subject(report), reference(report)
+    if row is None or not row.per_class:
+        row = next((other for other in report.variants if other.per_class), None)
+    if row is None:
+        return []
+    if base is not None and base.per_class and base.name != row.name:
+        return [loss.entry.label for loss in class_losses(row, base)]
+    return [entry.label for entry in sorted(row.per_class, key=lambda entry: entry.value)]
