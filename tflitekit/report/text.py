@@ -61,7 +61,7 @@ COLUMNS = (
 MEDIUM = ("Variant", "Size", "Accuracy", "Change", "Median ms", "Speed", "Memory", "Integer ops")
 """The columns that fit a terminal of 118 characters."""
 NARROW = ("Variant", "Size", "Accuracy", "Change", "Median ms")
-"""The columns that fit a terminal of 80 characters."""
+"""The columns that fit a terminal of 80 characters; the median comes without its interval there."""
 
 
 def size(value: int | None) -> str:
@@ -261,5 +261,8 @@ def row(variant: VariantReport, report: Report) -> tuple[str, ...]:
 def table(report: Report, columns: Sequence[str] = COLUMNS) -> tuple[list[str], list[list[str]]]:
     """Returns those of the columns that have something to show, and the rows of all variants."""
     rows = [dict(zip(COLUMNS, row(variant, report), strict=True)) for variant in report.variants]
+    if columns is NARROW:
+        for cells in rows:
+            cells["Median ms"] = cells["Median ms"].partition(" ")[0]
     used = [name for name in columns if any(cells[name] not in ("–", "baseline") for cells in rows)]
     return used, [[cells[name] for name in used] for cells in rows]
