@@ -107,7 +107,7 @@ def test_doubts_about_a_session():
     assert found.kind == "median-mean-disagree"
     assert "By the median float32 is the fastest" in found.message
     tied = {"float32": latency(1.0, mean=1.02), "int8": latency(1.001, mean=1.01)}
-    assert kinds(tied) == []  # no winner, no quarrel
+    assert kinds(tied) == []  # their intervals meet: no winner, no quarrel
     (found,) = lint_session(rows, good | {"int8": latency(width=0.2)}, QUIET._replace(steal=0.1), machine)
     assert "interval of int8's median is 20% wide" in found.message and "took 10%" in found.message
 

@@ -27,7 +27,7 @@ from tflitekit.targets.protocols import BenchmarkProtocol
 
 __all__ = ["measure_interleaved"]
 
-_CHECK_DRAWS = 200
+_CHECK_DRAWS = 1000
 
 
 @dataclass

@@ -7,7 +7,6 @@ from typing import Any
 
 from tflitekit.machine import Load
 from tflitekit.results import Finding, Latency, Sustained, VariantReport
-from tflitekit.statistics import latency_verdict
 
 __all__ = ["lint_session", "lint_sustained", "lint_variant"]
 
@@ -95,6 +94,11 @@ def _budget(latencies: Mapping[str, Latency]) -> list[Finding]:
     ]
 
 
+def _reach(latency: Latency) -> tuple[float, float]:
+    """Returns the interval of the median; the median alone where there is none."""
+    return latency.median_low_ms or latency.median_ms, latency.median_high_ms or latency.median_ms
+
+
 def _width(latency: Latency) -> float:
     if latency.median_low_ms is None or latency.median_high_ms is None or not latency.median_ms:
         return 0.0
@@ -121,8 +125,7 @@ def _disagreement(latencies: Mapping[str, Latency]) -> list[Finding]:
     by_median = min(latencies, key=lambda name: latencies[name].median_ms)
     by_mean = min(latencies, key=lambda name: latencies[name].mean_ms)
     first, second = latencies[by_median], latencies[by_mean]
-    ratio = first.median_ms / second.median_ms
-    if by_median == by_mean or latency_verdict(ratio, ratio) == "tie":
+    if by_median == by_mean or _reach(first)[1] >= _reach(second)[0]:  # nothing says that one is faster
         return []
     return [
         Finding(

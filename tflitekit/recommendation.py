@@ -100,9 +100,9 @@ def _problems(variant: VariantReport, constraints: Constraints, limit: float, co
     if counts_latency and constraints.max_latency_ms is not None:
         if variant.latency is None:
             found.append("its latency was not measured")
-        elif variant.latency.median_ms > constraints.max_latency_ms:
+        elif variant.latency.deciding_ms > constraints.max_latency_ms:
             found.append(
-                f"{variant.latency.median_ms:.3g} ms on {variant.latency.target}, "
+                f"{variant.latency.deciding_ms:.3g} ms on {variant.latency.target}, "
                 f"more than the limit of {constraints.max_latency_ms:g} ms"
             )
     return found
@@ -231,7 +231,7 @@ def _why_not(variant: VariantReport, chosen: VariantReport) -> str:
 def _beyond_reach(able: Sequence[VariantReport], constraints: Constraints, counts_latency: bool) -> str | None:
     """A latency limit for a phone that even this host misses with every variant."""
     limit = constraints.max_latency_ms
-    measured = [v.latency.median_ms for v in able if v.latency is not None]
+    measured = [v.latency.deciding_ms for v in able if v.latency is not None]
     if counts_latency or limit is None or not measured or min(measured) <= limit:
         return None
     return f"no variant reaches {limit:g} ms even on this host (the fastest takes {min(measured):.3g} ms)"
@@ -246,7 +246,7 @@ def _latency_caveats(able: Sequence[VariantReport], constraints: Constraints, co
     over = [
         v.name
         for v in able
-        if v.latency and constraints.max_latency_ms and v.latency.median_ms > constraints.max_latency_ms
+        if v.latency and constraints.max_latency_ms and v.latency.deciding_ms > constraints.max_latency_ms
     ]
     return [text + (f" (over it on this host: {', '.join(over)})" if over else "")]
 

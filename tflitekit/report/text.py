@@ -201,8 +201,7 @@ def latency(found: Latency) -> str:
     """Returns the figure that decides under the protocol, with its unit."""
     if found.statistic == "throughput" and found.throughput_per_s:
         return per_second(found.throughput_per_s)
-    decides = found.p90_ms if found.statistic == "p90" else found.median_ms
-    return f"{milliseconds(decides)} ms"
+    return f"{milliseconds(found.deciding_ms)} ms"
 
 
 def latency_interval(found: Latency) -> str:

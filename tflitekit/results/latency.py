@@ -141,6 +141,11 @@ class Latency(Part):
     samples: Samples | None = None
     ratio: LatencyRatio | None = None
 
+    @property
+    def deciding_ms(self) -> float:
+        """The figure that decides under the protocol, as the time of one inference."""
+        return self.median_ms if self.value_ms is None else self.value_ms
+
 
 class OpTime(Part):
     """Time of one operator in one inference.

@@ -15,7 +15,7 @@ from tflitekit.report.plots.speed import (
     thread_scaling,
 )
 from tflitekit.report.sections import View, named
-from tflitekit.report.summary import latency_conditions, latency_is_of_host, winners_disagree
+from tflitekit.report.summary import latency_conditions, latency_is_of_host
 from tflitekit.results import Latency, VariantReport
 
 __all__ = ["latency"]
@@ -27,10 +27,8 @@ _MOST_WINDOWS = 200
 def latency(view: View) -> Section:
     """Returns everything about speed but the profile."""
     timed = [row for row in view.able if row.latency]
-    disagreement = winners_disagree(timed)
     blocks = (
         _host_note(view, timed),
-        None if disagreement is None else Note(disagreement, "warn"),
         *side_by_side(_distribution(view, timed), _ratios(view, timed)),
         _figures(view, timed),
         _surroundings(view, timed),
