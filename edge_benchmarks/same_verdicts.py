@@ -2,7 +2,7 @@
 
     python -m edge_benchmarks.same_verdicts MODEL --data TEST --calibration TRAIN [--preprocess raw] [--runs 2]
 
-Each run starts from nothing, in a folder of its own, with another seed for the order of the latency rounds. Compared are
+Each run starts from nothing, in a folder of its own. Compared are
 the chosen variant, the verdict on every drop, and faster, slower or tie for every latency.
 """
 
