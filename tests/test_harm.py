@@ -114,14 +114,14 @@ def test_thumbnails():
 def test_confidence_of_probabilities_logits_and_single_outputs():
     logits = np.array([[1.0, 2.0, 4.0], [500.0, 0.0, 0.0]], np.float32)
     exact = np.exp(logits[0].astype(float) - 4) / np.exp(logits[0].astype(float) - 4).sum()
-    found = Classification(None, 3, "values").score(logits, [2, 0])
+    found = Classification(None, 3).score(logits, [2, 0], meaning="values")
     assert found["confidence"] == pytest.approx([exact.max(), 1.0])
     assert found["confidence"].dtype == np.float32
-    found = Classification(None, 3, "probabilities").score(np.array([[0.2, 0.7, 0.1]], np.float32), [1])
+    found = Classification(None, 3).score(np.array([[0.2, 0.7, 0.1]], np.float32), [1], meaning="probabilities")
     assert found["confidence"] == pytest.approx([0.7])
-    found = Classification(None, 1, "probabilities").score(np.array([[0.9], [0.2]], np.float32), [1, 1])
+    found = Classification(None, 1).score(np.array([[0.9], [0.2]], np.float32), [1, 1], meaning="probabilities")
     assert found["confidence"] == pytest.approx([0.9, 0.8])
-    found = Classification(None, 1, "values").score(np.array([[0.0], [-2.0]], np.float32), [0, 0])
+    found = Classification(None, 1).score(np.array([[0.0], [-2.0]], np.float32), [0, 0], meaning="values")
     assert found["confidence"] == pytest.approx([0.5, 1 / (1 + np.exp(-2.0))])
 
 

@@ -208,6 +208,8 @@ def evaluate_variants(
         advise: Whether to lint: to look for a better preprocessing where the baseline is at chance, and so on.
     """
     constraints = constraints or Constraints()
+    if certainty is not None:
+        check_certainty(constraints)
     usable = [v for v in variants if v.status == "ok" and v.runnable]
     if not usable:
         record = DatasetRecord(location=dataset.location, kind=dataset.kind, samples=0, classes=dataset.classes)
@@ -218,7 +220,7 @@ def evaluate_variants(
     for run in runs.values():
         scorer.check(run.output_spec.shape)
     if constraints.max_class_drop is not None:
-        _check_class_gate(scorer, certainty)
+        _check_class_gate(scorer)
     fingerprint = fingerprint or dataset.fingerprint()
     store = ScoreStore(cache, fingerprint, scorer.name, metric, output)
     baseline = baseline if baseline in runs else None
@@ -263,16 +265,20 @@ def evaluate_variants(
     )
 
 
-def _check_class_gate(metric: Metric, certainty: Certainty | None) -> None:
+def check_certainty(constraints: Constraints) -> None:
+    """Raises `UsageError` where stopping early and a limit on each class are asked for together."""
+    if constraints.max_class_drop is not None:
+        raise UsageError(
+            "--until-certain decides about the average and may stop before a class has enough samples.",
+            fix="Leave out --max-class-drop, or --until-certain.",
+        )
+
+
+def _check_class_gate(metric: Metric) -> None:
     if not isinstance(metric, Classification):
         raise UsageError(
             "A limit on the drop of each class is for classification, and these labels or this metric are not.",
             fix="Leave out --max-class-drop.",
-        )
-    if certainty is not None:
-        raise UsageError(
-            "--until-certain decides about the average and may stop before a class has enough samples.",
-            fix="Leave out --max-class-drop, or --until-certain.",
         )
 
 

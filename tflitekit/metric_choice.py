@@ -36,7 +36,7 @@ def choose_metric(metric: str | None, dataset: Dataset, run: Scored) -> Metric:
     if size == 1 and dataset.classes is None and largest is not None and largest > 1:
         return Regression(1)
     _check_classes(dataset, run.variant, max(2, size), -1 in run.output_spec.shape[1:])
-    return Classification(dataset.classes, size, run.graph.output_meanings[run.output_index])
+    return Classification(dataset.classes, size)
 
 
 def _check_classes(dataset: Dataset, variant: Variant, outputs: int, dynamic: bool) -> None:

@@ -15,7 +15,7 @@ from tflitekit.calibration_curve import measure_curve
 from tflitekit.conversion import WORK_FOLDER, ConvertOptions, ConvertResult, convert_unlocked, resolve_labels
 from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
 from tflitekit.errors import CheckFailedError
-from tflitekit.evaluation import Evaluation, evaluate_variants
+from tflitekit.evaluation import Evaluation, check_certainty, evaluate_variants
 from tflitekit.files import locked
 from tflitekit.lints.calibration import lint_calibration
 from tflitekit.machine import describe_machine
@@ -93,6 +93,8 @@ def optimize(
     constraints = constraints or Constraints()
     options = options or ConvertOptions(seed=seed)
     how = Benchmark(protocol=protocol, threads=parse_threads(threads), profile=profile, seed=seed)
+    if until_certain:
+        check_certainty(constraints)
     if isinstance(model, str | Path):
         identify(model)
     preprocessing, names = load_preprocessing(preprocess), resolve_labels(labels)

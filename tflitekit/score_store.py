@@ -21,7 +21,7 @@ from tflitekit.variant import Variant
 
 __all__ = ["ScoreStore", "StoredScores", "score_all"]
 
-_COLUMNS = 2  # raised whenever scores have other columns, so that older files are not misread
+_COLUMNS = 3  # raised whenever scores have other columns, so that older files are not misread
 
 
 class StoredScores(NamedTuple):

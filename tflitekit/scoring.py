@@ -18,7 +18,7 @@ from tflitekit.dataset import Dataset, InputPipeline, Sample, SkippedSamples, Un
 from tflitekit.errors import DataError, UsageError
 from tflitekit.facts import input_facts, output_facts
 from tflitekit.graph import Graph
-from tflitekit.metrics import Metric, Scores
+from tflitekit.metrics import Meaning, Metric, Scores
 from tflitekit.parallel import process_chunks
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.progress import Progress
@@ -53,6 +53,11 @@ class Scored:
         """What decides the scores: the same for two names of one file with one contract."""
         assert self.variant.contract is not None
         return self.variant.sha256, self.variant.contract.preprocessing, self.output_index
+
+    @property
+    def meaning(self) -> Meaning:
+        """What this file's output holds; another file of the same model may end in a softmax."""
+        return self.graph.output_meanings[self.output_index]
 
     @property
     def output_spec(self) -> TensorSpec:
@@ -179,7 +184,9 @@ class _ChunkEvaluator:
         for run, model in self._models:
             key = self._keys[run.variant.name]
             outputs = _outputs(model, run, prepared[key])
-            scores[run.variant.name] = self._metric.score(outputs, labels) | facts[key] | output_facts(outputs)
+            scores[run.variant.name] = (
+                self._metric.score(outputs, labels, meaning=run.meaning) | facts[key] | output_facts(outputs)
+            )
         return np.asarray(positions, np.int64), scores, unreadable
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "SAME_TIME",
     "Interval",
     "PairedDifference",
     "bootstrap_interval",
@@ -194,7 +195,8 @@ def _verdict(
         return f"{word} {abs(value):.{decimals}f} ± {half:.{decimals}f} {unit}".rstrip()
     if max(abs(low), abs(high)) <= resolution or half <= resolution:
         return flat
-    return f"too few samples to tell ({value:+.{decimals}f} ± {half:.{decimals}f} {unit}".rstrip() + ")"
+    word = worse if value > 0 else better
+    return f"too few samples to tell ({word} {abs(value):.{decimals}f} ± {half:.{decimals}f} {unit}".rstrip() + ")"
 
 
 def percentile(samples: ArrayLike, q: float) -> float:

@@ -90,7 +90,7 @@ def optimize(
     max_class_drop: MaxClassDrop = None,
     max_size: Annotated[str | None, typer.Option(help="Largest accepted file, as in 200kB.")] = None,
     max_latency: Annotated[
-        float | None, typer.Option(help="Largest accepted median latency in ms, on the target.")
+        float | None, typer.Option(help="Largest accepted latency in ms on the target, of the figure that decides.")
     ] = None,
     deploy_on: Annotated[
         str, typer.Option(help="'phone': this host's latency decides nothing. 'host': the model runs on this machine.")

@@ -147,6 +147,10 @@ CALIBRATION_LIMIT = 500
 TIMEOUT_S = 1800.0
 
 
+_RESUMING = ("quickstart", "optimize", "convert", "suite")
+_KEPT = " Finished variants and measurements are kept; the same command continues where it was."
+
+
 def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
     """Turns the kit's errors and Ctrl-C into messages and exit codes."""
 
@@ -162,10 +166,8 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
             show_error(error)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            typer.echo(
-                "Stopped. Finished variants and measurements are kept; the same command continues where it was.",
-                err=True,
-            )
+            kept = command.__name__ in _RESUMING
+            typer.echo(f"Stopped.{_KEPT if kept else ' Nothing was kept.'}", err=True)
             raise typer.Exit(INTERRUPTED) from None
         raise typer.Exit(code or 0)
 

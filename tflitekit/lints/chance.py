@@ -19,16 +19,23 @@ _PROBE_SAMPLES = 200
 
 
 def chance(run: Scored, scores: Scores, dataset: Dataset, metric: Metric, jobs: int | None) -> list[Finding]:
-    """Where the baseline is no better than chance, says so, and tries which preset would fit the model."""
+    """Where the baseline is no better than chance, or than the most frequent class, says so, and tries which preset would fit the model."""
     if not isinstance(metric, Classification) or not scores["finite"].all():
         return []
-    classes = len(np.unique(scores["label"]))
+    _, counts = np.unique(scores["label"], return_counts=True)
+    classes, largest = len(counts), float(counts.max() / counts.sum())
     figure = metric.summarize(scores)[0]
-    if classes < 2 or (figure.low or 0.0) > 1 / classes:
+    by_guessing = (figure.low or 0.0) <= 1 / classes
+    if classes < 2 or not (by_guessing or figure.value <= largest):
         return []
     assert run.variant.contract is not None
     current = run.variant.contract.preprocessing
     text = f"The baseline's accuracy, {figure.value:.1%}, is no better than chance ({1 / classes:.1%})."
+    if not by_guessing:
+        text = (
+            f"The baseline's accuracy, {figure.value:.1%}, is no better than always answering the most frequent class "
+            f"({largest:.1%})."
+        )
     if dataset.kind != "images":
         advice = "Check that the data are scaled as in training, and that labels and outputs are in the same order."
         return [Finding(kind="chance", message=text, advice=advice)]

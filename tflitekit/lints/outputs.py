@@ -39,8 +39,11 @@ def lint_constant_output(scores: Scores, baseline: Scores, labels: Sequence[str]
     if float(np.ptp(scores["output_mark"])) == 0:
         low, high = float(scores["output_low"][0]), float(scores["output_high"][0])
         value = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
-        text = f"The output is the same ({value}) for all {n:,} samples, which differ: the variant is broken."
-        return [Finding(kind="constant-output", message=text, advice=_RECALIBRATE)]
+        text = f"The output is the same ({value}) for all {n:,} samples, which differ"
+        if float(np.ptp(baseline["output_mark"])) == 0:
+            advice = "Check the model and the preprocessing: conversion is not what broke it."
+            return [Finding(kind="constant-output", message=f"{text}, the baseline's too.", advice=advice)]
+        return [Finding(kind="constant-output", message=f"{text}: the variant is broken.", advice=_RECALIBRATE)]
     if "predicted" not in scores or len(np.unique(scores["predicted"])) > 1:
         return []
     if len(np.unique(baseline["predicted"])) == 1:

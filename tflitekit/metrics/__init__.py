@@ -7,14 +7,17 @@ A metric is one file in this folder with a class that has the methods of `Metric
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.results import Drop, Measured
 
-__all__ = ["Metric", "Scores"]
+__all__ = ["Meaning", "Metric", "Scores"]
+
+Meaning = Literal["probabilities", "values"]
+"""What an output holds (see `tflitekit.contract.Contract`)."""
 
 Scores = dict[str, NDArray[Any]]
 """Columns with one value per sample; 'finite' says whether the output had no NaN or infinity.
@@ -30,7 +33,7 @@ class Metric(Protocol):
     def check(self, output_shape: tuple[int, ...]) -> None:
         """Raises `DataError` where labels and outputs cannot belong together."""
 
-    def score(self, outputs: NDArray[np.float32], labels: list[Any]) -> Scores:
+    def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:
         """Scores a chunk: outputs ``(k, ...)`` as real values, and their labels."""
 
     def summarize(self, scores: Scores) -> tuple[Measured, ...]:

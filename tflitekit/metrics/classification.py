@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.errors import DataError
-from tflitekit.metrics import Scores
+from tflitekit.metrics import Meaning, Scores
 from tflitekit.metrics.confidence import calibration
 from tflitekit.results import Agreement, ClassRecall, Drop, Flips, Measured
 from tflitekit.results.packing import pack_hits
@@ -24,21 +24,18 @@ _LARGEST_CONFUSION = 100
 class Classification:
     """Compares the most probable class with the label.
 
-    A single output is a binary classifier: above 0.5 for probabilities, above 0 for logits, is class 1.
+    A single output is a binary classifier: above 0.5 for probabilities, above 0 for logits, is class 1. Logits become
+    probabilities by softmax, or by a sigmoid where there is one output.
 
     Args:
         classes: Class names in output order, where they are known.
         outputs: Number of classes that the model gives.
-        meaning: What the output holds (see `Contract`). Logits become probabilities by softmax, or by a sigmoid where
-            there is one output.
     """
 
     name = "top1"
 
-    def __init__(
-        self, classes: Sequence[str] | None, outputs: int, meaning: Literal["probabilities", "values"]
-    ) -> None:
-        self.classes, self.outputs, self.meaning = classes, outputs, meaning
+    def __init__(self, classes: Sequence[str] | None, outputs: int) -> None:
+        self.classes, self.outputs = classes, outputs
 
     def check(self, output_shape: tuple[int, ...]) -> None:
         sizes = [d for d in output_shape[1:] if d != 1]
@@ -48,7 +45,7 @@ class Classification:
                 fix="Score another output with --output NAME, or give a metric of your own with --metric module:function.",
             )
 
-    def score(self, outputs: NDArray[np.float32], labels: list[Any]) -> Scores:
+    def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:
         rows = outputs.reshape(len(labels), -1)
         truth = np.asarray(labels, np.int32)
         if truth.size and int(truth.max()) >= max(2, rows.shape[1]):
@@ -58,7 +55,7 @@ class Classification:
             )
         finite = np.asarray(np.isfinite(rows).all(axis=1))
         with np.errstate(all="ignore"):  # what is not finite fails the variant
-            predicted, confidence = self._answers(rows)
+            predicted, confidence = _answers(rows, meaning)
         scores: Scores = {
             "label": truth,
             "predicted": predicted,
@@ -70,18 +67,6 @@ class Classification:
             best = np.argpartition(-rows, 4, axis=1)[:, :5]
             scores["top5"] = (best == truth[:, None]).any(axis=1) & finite
         return scores
-
-    def _answers(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Returns the class of each row and the probability that the model gives it."""
-        if rows.shape[1] == 1:
-            score = rows[:, 0] if self.meaning == "probabilities" else 1 / (1 + np.exp(-rows[:, 0]))
-            above = rows[:, 0] > (0.5 if self.meaning == "probabilities" else 0.0)
-            return above.astype(np.int32), np.where(above, score, 1 - score)
-        predicted = rows.argmax(axis=1).astype(np.int32)
-        highest = rows.max(axis=1)
-        if self.meaning == "values":
-            highest = 1 / np.exp(rows - highest[:, None]).sum(axis=1)  # softmax at its largest entry
-        return predicted, highest
 
     def summarize(self, scores: Scores) -> tuple[Measured, ...]:
         names = {"top1": "correct", "top5": "top5"}
@@ -136,6 +121,19 @@ class Classification:
 def _drop(baseline: NDArray[np.bool_], variant: NDArray[np.bool_], points: float | None) -> Drop:
     options = {"resolution": points / 100} if points else {}
     return Drop.of(paired_accuracy_drop(baseline, variant, **options))
+
+
+def _answers(rows: NDArray[np.float32], meaning: Meaning) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Returns the class of each row and the probability that the model gives it."""
+    if rows.shape[1] == 1:
+        score = rows[:, 0] if meaning == "probabilities" else 1 / (1 + np.exp(-rows[:, 0]))
+        above = rows[:, 0] > (0.5 if meaning == "probabilities" else 0.0)
+        return above.astype(np.int32), np.where(above, score, 1 - score)
+    predicted = rows.argmax(axis=1).astype(np.int32)
+    highest = rows.max(axis=1)
+    if meaning == "values":
+        highest = 1 / np.exp(rows - highest[:, None]).sum(axis=1)  # softmax at its largest entry
+    return predicted, highest
 
 
 def _share(metric: str, hits: NDArray[np.bool_]) -> Measured:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.errors import DataError
-from tflitekit.metrics import Scores
+from tflitekit.metrics import Meaning, Scores
 from tflitekit.results import Drop, Measured, finite
 from tflitekit.statistics import mean_interval, paired_mean_increase
 
@@ -31,7 +31,8 @@ class CustomMetric:
     def check(self, output_shape: tuple[int, ...]) -> None:
         del output_shape
 
-    def score(self, outputs: NDArray[np.float32], labels: list[Any]) -> Scores:
+    def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:
+        del meaning
         try:
             values = [float(self._function(output, label)) for output, label in zip(outputs, labels, strict=True)]
         except Exception as error:

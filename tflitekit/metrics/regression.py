@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.errors import DataError
-from tflitekit.metrics import Scores
+from tflitekit.metrics import Meaning, Scores
 from tflitekit.results import Drop, Measured, finite
 from tflitekit.statistics import mean_interval, paired_mean_increase
 
@@ -32,7 +32,8 @@ class Regression:
                 fix="Check that data and model belong together, or score another output with --output NAME.",
             )
 
-    def score(self, outputs: NDArray[np.float32], labels: list[Any]) -> Scores:
+    def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:
+        del meaning
         rows = outputs.reshape(len(labels), -1).astype(np.float64)
         targets = np.asarray(labels, np.float64).reshape(len(labels), -1)
         if rows.shape != targets.shape:

@@ -205,8 +205,13 @@ def latency(found: Latency) -> str:
 
 
 def latency_interval(found: Latency) -> str:
-    """Returns the 95 % interval of the median."""
-    return between(found.median_low_ms, found.median_high_ms, milliseconds)
+    """Returns the 95 % interval of the figure that `latency` shows."""
+    if found.statistic == "throughput" and found.throughput_per_s and found.low_ms and found.high_ms:
+        return between(1000 / found.high_ms, 1000 / found.low_ms, lambda value: f"{value:.3g}")
+    low, high = found.low_ms, found.high_ms
+    if found.value_ms is None:  # a report of version 1
+        low, high = found.median_low_ms, found.median_high_ms
+    return between(low, high, milliseconds)
 
 
 def against(latency: Latency) -> str:

@@ -142,7 +142,7 @@ class Sequential(Part):
         decided_at: Samples after which it was decided; null if undecided.
     """
 
-    decision: Literal["meets", "breaks", "undecided"]
+    decision: Literal["meets", "breaks"]
     limit: float
     low: float
     high: float

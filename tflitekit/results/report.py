@@ -59,7 +59,7 @@ class VariantReport(Part):
         confusion: Samples by true class (rows) and answer (columns), in the order of the model's outputs; null with
             more than 100 classes.
         latency: The measurement that decides; further numbers of threads are in ``other_latencies``.
-        peak_memory_bytes: Highest resident set of the process above its own after a rehearsal with the same file.
+        peak_memory_bytes: Highest resident set of the process minus what stays resident after the model is released.
         arena_bytes: Tensor memory that the interpreter itself plans; what delegates allocate is not in it.
     """
 
@@ -155,7 +155,7 @@ class Constraints(Part):
             the baseline's value.
         max_class_drop: In percentage points, for the recall of each single class.
         max_size_bytes: Of the file, not deflated.
-        max_latency_ms: Median on the target.
+        max_latency_ms: Of the figure that decides under the protocol, on the target.
         deploy_on: 'phone' (host latency decides nothing) or 'host' (the model is meant for this machine).
     """
 
