@@ -1,4 +1,4 @@
-"""Makes sick files of healthy ones: changes constants of a ``.tflite`` file, so that a test needs no conversion."""
+"""Makes other files of healthy ones: changes constants or operators of a ``.tflite`` file, without a conversion."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,3 +26,15 @@ def edit_weights(
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     target.write_bytes(bytes(builder.Output()))
     return target
+
+
+def drop_last_operator(content: bytes) -> bytes:
+    """Returns the file without its last operator (a softmax): its input becomes the output."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content), 0))
+    graph = model.subgraphs[0]
+    last = graph.operators.pop()
+    graph.outputs = [last.inputs[0]]
+    model.signatureDefs = []
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())

@@ -155,7 +155,11 @@ class Latency(Part):
     @property
     def deciding_ms(self) -> float:
         """The figure that decides under the protocol, as the time of one inference."""
-        return self.median_ms if self.value_ms is None else self.value_ms
+        if self.value_ms is not None:
+            return self.value_ms
+        if self.statistic == "throughput" and self.throughput_per_s:
+            return 1000 / float(np.median(self.throughput_per_s))
+        return self.p90_ms if self.statistic == "p90" else self.median_ms
 
 
 class OpTime(Part):
