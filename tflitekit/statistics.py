@@ -195,8 +195,8 @@ def _verdict(
         return f"{word} {abs(value):.{decimals}f} ± {half:.{decimals}f} {unit}".rstrip()
     if max(abs(low), abs(high)) <= resolution or half <= resolution:
         return flat
-    word = worse if value > 0 else better
-    return f"too few samples to tell ({word} {abs(value):.{decimals}f} ± {half:.{decimals}f} {unit}".rstrip() + ")"
+    word = f"{worse} " if value > 0 else f"{better} " if value < 0 else ""
+    return f"too few samples to tell ({word}{abs(value):.{decimals}f} ± {half:.{decimals}f} {unit}".rstrip() + ")"
 
 
 def percentile(samples: ArrayLike, q: float) -> float:

@@ -63,9 +63,10 @@ def row_of(
 def _decided(drop: Drop, decided: Sequential, stopped: UntilCertain) -> str:
     place = "within" if decided.decision == "meets" else "beyond"
     points = f"{decided.limit * 100:.3g} point{'' if decided.limit == 0.01 else 's'}"
+    word = "drops" if drop.value > 0 else "gains"
     return (
         f"{place} the limit of {points}, decided on {decided.decided_at:,} of {stopped.record.available:,} samples "
-        f"({drop.value * 100:+.1f})"
+        f"({word} {abs(drop.value) * 100:.1f})"
     )
 
 
