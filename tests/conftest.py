@@ -20,6 +20,13 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 CLASSES = ("circle", "square", "stripe")
+LINTS = {
+    "calibration-leak", "calibration-range", "chance", "clipped-input", "coarse-input", "coarse-output",
+    "collapsed-confidence", "constant-input", "constant-output", "dead-channel", "double-normalization",
+    "few-calibration-samples", "float16-not-checked", "float16-overflow", "float16-weights", "noise-calibration",
+    "one-class-calibration", "saturated-output",
+}  # fmt: skip
+"""Findings that healthy models and data never give."""
 
 
 @pytest.fixture(scope="session")

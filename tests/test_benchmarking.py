@@ -240,3 +240,57 @@ def test_a_measurement_survives_its_json(variants):
         )
     assert VariantReport.model_validate(measured[0].model_dump(mode="json")) == measured[0]
     assert Run.model_fields["rounds"]
+
+
+def test_memory_does_not_grow_with_the_number_of_runs(variants):
+    few, many = (
+        benchmark([variants / "float32.tflite"], protocol="benchmark-model", runs=runs).variants[0]
+        for runs in (50, 300_000)
+    )
+    assert many.latency.runs >= 300_000 > few.latency.runs
+    # The samples alone would be more than 10 MB; the model takes some 100 kB, give or take pages of the allocator.
+    assert many.peak_memory_bytes < few.peak_memory_bytes + 2_000_000
+
+
+def test_more_runs_are_taken_in_spite_of_the_budget(files, monkeypatch):
+    monkeypatch.setattr(scripted_target, "DRIFT", 1.0)
+    rules = PROTOCOLS["quick"].model_copy(update={"budget_s": 0.0})
+    monkeypatch.setitem(PROTOCOLS, "quick", rules)
+    found = benchmark(files, target="scripted", runs=3000).variants[0].latency
+    assert found.runs >= 3000
+    assert found.stopped_by == "precision"
+
+
+def test_what_was_noisy_is_measured_again(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(scripted_target, "DRIFT", 1.0)
+    rules = PROTOCOLS["quick"].model_copy(update={"budget_s": 0.0})
+    monkeypatch.setitem(PROTOCOLS, "quick", rules)
+    variants = named_variants(files)
+    rows = [VariantReport.of(v) for v in variants]
+    for _ in range(2):
+        with open_target("scripted") as target:
+            _, doubts = measure_variants(rows, variants, target, Benchmark(), "float32", Progress(), cache=tmp_path)
+            assert "budget-spent" in [doubt.kind for doubt in doubts]
+            assert target.calls  # not taken from the cache
+
+
+def test_a_profile_that_fails_costs_nothing_else(files, monkeypatch):
+    def refuse(self, path, *, threads):
+        raise ModelError("no profiler here", fix="none")
+
+    monkeypatch.setattr(scripted_target.ScriptedTarget, "profile", refuse)
+    report = benchmark(files, target="scripted", profile=True)
+    assert all(row.latency is not None and row.profile is None for row in report.variants)
+    assert all("profile-not-measured" in [w.kind for w in row.warnings] for row in report.variants)
+
+
+def test_the_report_of_optimize_is_not_replaced(variants, shapes, tmp_path, cli, models):
+    assert cli("optimize", models / "shapes.keras", "--data", shapes / "test", "--scheme", "float32",
+               "--preprocess", "raw", "--out", tmp_path)[0] == 0  # fmt: skip
+    code, _, err = cli("benchmark", tmp_path / "float32.tflite", "--target", "scripted", "--out", tmp_path)
+    assert code == 2
+    assert "would replace" in err
+    (tmp_path / "file").write_text("")
+    code, _, err = cli("benchmark", tmp_path / "float32.tflite", "--target", "scripted", "--out", tmp_path / "file")
+    assert code == 2
+    assert "Cannot write" in err

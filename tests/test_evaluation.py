@@ -177,3 +177,32 @@ def test_a_sidecar_of_another_file_is_ignored_aloud(variants, shapes, tmp_path):
     shutil.copy(variants / "float32.json", tmp_path / "x.json")
     (row,) = evaluate([tmp_path / "x.tflite"], data=shapes / "test", limit=9).variants
     assert "describes another file" in row.warnings[0].message
+
+
+def test_each_file_says_itself_what_its_output_holds(models, tmp_path):
+    """One model as logits and with its softmax: the same answers, and the same confidence."""
+    from edit_tflite import drop_last_operator
+
+    from tflitekit import convert
+
+    convert(models / "shapes.keras", schemes=["float32"], out=tmp_path)
+    logits = tmp_path / "logits.tflite"
+    logits.write_bytes(drop_last_operator((tmp_path / "float32.tflite").read_bytes()))
+    images, labels = shape_arrays(60, 8)
+    for files in ([logits, tmp_path / "float32.tflite"], [tmp_path / "float32.tflite", logits]):
+        first, second = evaluate(files, data=(images, labels), baseline=files[0]).variants
+        assert first.accuracy.value == second.accuracy.value > 0.9
+        # Softmax in float32 here and there: a few units in the last place.
+        assert first.confidence.mean_confidence == pytest.approx(second.confidence.mean_confidence, abs=1e-5)
+        assert not [w for row in (first, second) for w in row.warnings]
+
+
+def test_no_better_than_the_most_frequent_class(variants, shapes):
+    images, labels = shape_arrays(300, 4)
+    kept = np.flatnonzero((labels == 0) | (np.arange(300) % 10 == 0))  # three quarters are of one class
+    wrong = images[kept] / 255  # scaled once more than the model wants
+    found = evaluate([variants / "float32.tflite"], data=(wrong, labels[kept]))
+    share = np.bincount(labels[kept]).max() / kept.size
+    assert found.variants[0].accuracy.value <= share
+    (doubt,) = [w for w in found.warnings if w.kind == "chance"]
+    assert "no better than" in doubt.message

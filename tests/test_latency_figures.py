@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from tflitekit import machine
 from tflitekit.graph import Operator
 from tflitekit.latency_figures import compare_rounds
-from tflitekit.latency_lints import lint_session, lint_sustained, lint_variant
+from tflitekit.latency_lints import lint_profile, lint_session, lint_sustained, lint_variant
 from tflitekit.layers import layer_names
 from tflitekit.machine import Load, LoadWatch
-from tflitekit.results import Accelerator, Latency, OpRow, Samples, Sustained, VariantReport
+from tflitekit.results import Accelerator, Latency, OpRow, Profile, Samples, Sustained, VariantReport
 from tflitekit.statistics import bootstrap_quantiles, bootstrap_weights
 from tflitekit.targets.litert_profiler import Event
 from tflitekit.targets.profiling import align
@@ -107,7 +109,7 @@ def test_doubts_about_a_session():
     assert found.kind == "median-mean-disagree"
     assert "By the median float32 is the fastest" in found.message
     tied = {"float32": latency(1.0, mean=1.02), "int8": latency(1.001, mean=1.01)}
-    assert kinds(tied) == []  # no winner, no quarrel
+    assert kinds(tied) == []  # their intervals meet: no winner, no quarrel
     (found,) = lint_session(rows, good | {"int8": latency(width=0.2)}, QUIET._replace(steal=0.1), machine)
     assert "interval of int8's median is 20% wide" in found.message and "took 10%" in found.message
 
@@ -185,3 +187,24 @@ def test_few_rounds_have_no_false_certainty():
     assert bootstrap_quantiles(rounds, bootstrap_weights([0], count=5)).tolist() == [5.0] * 5
     with pytest.raises(ValueError, match="need at least one array"):
         bootstrap_quantiles([], np.zeros((2, 0), np.int64))
+
+
+def test_a_coarse_profile_says_so():
+    profile = Profile(method="m", runs=1, rounding_us=2, whole_us=10, sum_us=10, ops=())
+    assert [found.kind for found in lint_profile(profile)] == ["profile-too-coarse"]
+    assert lint_profile(profile.model_copy(update={"rounding_us": 1})) == []
+    assert lint_profile(profile.model_copy(update={"whole_us": 0})) == []
+
+
+def test_damaged_samples_are_refused():
+    good = Samples.of([[1.0, 2.0]], [1]).model_dump()
+    for change in ({"data": "!!!"}, {"round_sizes": (3,)}, {"round_sizes": (-1, 3)}, {"processes": (1, 2)}):
+        with pytest.raises(ValidationError):
+            Samples.model_validate(good | change)
+
+
+def test_unknown_features_are_no_lack(monkeypatch):
+    monkeypatch.setattr(machine, "_cpuinfo", list)
+    assert machine.kernel_features() == {}
+    rows, found = [row("int8", integer_op_fraction=1.0)], {"int8": latency(runs=2000)}
+    assert lint_session(rows, found, QUIET, {"kernel_features": machine.kernel_features()}) == []

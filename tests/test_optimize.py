@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import run_json
+from conftest import LINTS, run_json
 
 from tflitekit.files import content_hash, locked
 from tflitekit.results import Report, read_report
@@ -80,6 +80,10 @@ def test_report_has_what_is_promised(finished):
     assert set(written["recommendation"]) >= {"chosen", "reasons", "rejected"}
     assert written["recommendation"]["chosen"] in ("int8", "dynamic_range", "int8_float_fallback")
     assert any("'raw' was taken" in warning["message"] for warning in written["warnings"])
+    assert {warning["kind"] for warning in written["warnings"]} & LINTS == {"few-calibration-samples"}  # 90 of them
+    assert {w["kind"] for variant in written["variants"] for w in variant["warnings"]} & LINTS == set()
+    assert written["variants"][3]["flips"]["lost"] >= 0
+    assert written["variants"][3]["confidence"]["ece"] <= 1
     assert read_report(out) == Report.model_validate(written)
     assert not list(out.glob(".*.tflite*"))
 
@@ -126,6 +130,8 @@ def test_constraints_decide_the_exit_code(finished, models, shapes, cli):
     assert "No recommendation" in out
     assert "nothing meets all limits" in out
     assert "comes nearest" in out
+    assert cli(*base, "--max-class-drop", 100)[0] == 0
+    assert cli(*base, "--error-rate", 0.1)[0] == 2
     assert cli(*base, "--max-latency", "0.0000001")[0] == 1
     assert cli(*base, "--max-size", "small")[0] == 2
     assert cli(*base, "--deploy-on", "moon")[0] == 2

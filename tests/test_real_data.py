@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from conftest import run_json
+from conftest import LINTS, run_json
 
-from tflitekit import ConvertOptions, benchmark, convert, evaluate, read_graph
+from tflitekit import ConvertOptions, benchmark, convert, evaluate, optimize, read_graph
 
 pytestmark = [pytest.mark.convert, pytest.mark.real_data, pytest.mark.slow]
 
@@ -45,6 +45,38 @@ def test_visual_wake_words_model_converts_and_inspects(shared, tmp_path, cli):
     graph = read_graph(tmp_path / "float32.tflite")
     assert graph.inputs[0].shape == (1, 96, 96, 3)
     assert any(op.name == "DEPTHWISE_CONV_2D" for op in graph.ops)
+
+
+def test_no_lint_fires_on_the_clean_run_of_the_whole_job(shared, tmp_path):
+    report = optimize(
+        shared / "models" / "resnet8_cifar10.h5",
+        data=shared / "cifar10" / "test",
+        calibration=shared / "cifar10" / "train",
+        preprocess="raw",
+        out=tmp_path,
+    )
+    assert {warning.kind for warning in report.warnings} & LINTS == set()
+    assert {warning.kind for row in report.variants for warning in row.warnings} & LINTS == set()
+    assert all(row.status == "ok" for row in report.variants)
+    int8 = report.variant("int8")
+    assert len(int8.per_class) == len(int8.confusion) == 10
+    assert sum(map(sum, int8.confusion)) == 5000
+    assert len(int8.flips.examples) == 12
+    assert (
+        abs(int8.confidence.ece - report.variant("float32").confidence.ece) < 0.01
+    )  # both intervals are 2 points wide
+
+
+def test_one_point_is_decided_on_far_fewer_images(shared, tmp_path):
+    convert(
+        shared / "models" / "resnet8_cifar10.h5",
+        schemes=["float32", "float16", "dynamic_range"],
+        out=tmp_path,
+    )
+    found = evaluate(sorted(tmp_path.glob("*.tflite")), data=shared / "cifar10" / "test", until_certain=True)
+    assert found.dataset.samples <= 2500
+    assert {v.sequential.decision for v in found.variants if v.sequential} == {"meets"}
+    assert found.broken == ()
 
 
 def test_latency_agrees_with_the_vendors_own_benchmark(shared, tmp_path):

@@ -1,7 +1,7 @@
 """The recommendation as a pure function of measurements and constraints."""
 
-from tflitekit.recommendation import recommend
-from tflitekit.results import Constraints, Drop, Latency, Measured, VariantReport
+from tflitekit.recommendation import broken_gates, recommend
+from tflitekit.results import ClassRecall, Constraints, Drop, Latency, Measured, Sequential, VariantReport
 
 
 def row(name, size, *, top1=0.8, drop=0.0, ms=1.0, integer=0.0, status="ok", metric="top1"):
@@ -97,3 +97,65 @@ def test_errors_are_judged_in_their_own_unit():
     variants = [row("float32", 400, metric="mae", top1=2.0), row("int8", 100, metric="mae", top1=2.0, drop=0.3)]
     assert recommend(variants, Constraints()).chosen == "float32"  # 5 % of the baseline is accepted by default
     assert recommend(variants, Constraints(max_accuracy_drop=0.5)).chosen == "int8"
+
+
+def with_classes(variant, drops, n=500, half=0.02):
+    """Adds classes whose recall of 90 % dropped by so much, with intervals of so much to both sides."""
+    rows = tuple(
+        ClassRecall(
+            label=label,
+            value=0.9 - value,
+            low=0,
+            high=1,
+            n=n,
+            drop=Drop(value=value, low=value - half, high=value + half, p_value=0.5, n=n, verdict="as measured"),
+        )
+        for label, value in drops.items()
+    )
+    return variant.model_copy(update={"per_class": rows})
+
+
+def test_a_class_that_lost_too_much_rejects_a_variant_by_name():
+    int8 = with_classes(row("int8", 100, drop=0.005), {"cat": 0.08, "dog": 0.06, "bird": -0.1})
+    assert recommend([FLOAT, HALF, int8], Constraints()).chosen == "int8"
+    found = recommend([FLOAT, HALF, int8], Constraints(max_class_drop=5))
+    assert found.chosen == "float16"
+    reasons = {r.name: r.reasons for r in found.rejected}["int8"]
+    assert reasons == (
+        "the recall of 'cat' falls from 90.0% to 82.0%, by 8.0 points (6.0 to 10.0, n = 500), more than the limit of 5 "
+        "for a class; 1 other class too",
+    )
+    assert recommend([FLOAT, HALF, int8], Constraints(max_class_drop=8)).chosen == "int8"  # at the limit is within it
+
+
+def test_few_samples_of_a_class_are_a_caution():
+    int8 = with_classes(row("int8", 100), {"cat": 0.0, "dog": 0.02}, n=20, half=0.15)
+    found = recommend([FLOAT, int8], Constraints(max_class_drop=5))
+    assert found.chosen == "int8"
+    assert (
+        "caution: with 20 samples of 'dog' it cannot be told whether its recall drops by more than 5 points "
+        "(interval -13.0 to 17.0); likewise 1 other class"
+    ) in found.reasons
+    over = with_classes(row("int8", 100), {"dog": 0.1}, n=20, half=0.15)
+    (broken,) = broken_gates([FLOAT, over], Constraints(max_class_drop=5), baseline="float32")
+    assert broken.reasons[0].endswith("for a class (though 20 samples cannot tell it from that)")
+
+
+def test_a_sequential_decision_counts_instead_of_the_drop():
+    def decided(drop, decision):
+        found = row("int8", 100, drop=drop)
+        known = Sequential(decision=decision, limit=0.01, low=-1, high=1, alpha=0.05, decided_at=400)
+        return found.model_copy(update={"sequential": known})
+
+    assert recommend([FLOAT, decided(0.011, "meets")], Constraints()).chosen == "int8"
+    assert not any("caution" in r for r in recommend([FLOAT, decided(0.009, "meets")], Constraints()).reasons)
+    breaks = decided(0.009, "breaks")
+    assert recommend([FLOAT, breaks], Constraints()).chosen == "float32"
+    assert [b.name for b in broken_gates([FLOAT, breaks], Constraints(), baseline="float32")] == ["int8"]
+
+
+def test_only_limits_that_were_given_break_an_evaluation():
+    bad = with_classes(row("int8", 100, drop=0.3), {"cat": 0.5})
+    assert broken_gates([FLOAT, bad], Constraints(), baseline="float32") == ()
+    (broken,) = broken_gates([FLOAT, bad], Constraints(max_accuracy_drop=1, max_class_drop=1), baseline="float32")
+    assert (broken.name, len(broken.reasons)) == ("int8", 2)

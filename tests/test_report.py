@@ -155,32 +155,6 @@ def test_identical_warnings_are_said_once(report):
     assert markdown.render(bad).count("Close programs") == html.render(bad).count("Close programs") == 1
 
 
-def test_median_and_mean_that_disagree_are_pointed_out(report):
-    first, second = report.variants[:2]
-
-    def rows(*figures):
-        return [
-            row.model_copy(
-                update={
-                    "latency": row.latency.model_copy(
-                        update={
-                            "median_ms": median,
-                            "mean_ms": mean,
-                            "median_low_ms": median - 1,
-                            "median_high_ms": median + 1,
-                        }
-                    )
-                }
-            )
-            for row, (median, mean) in zip((first, second), figures, strict=True)
-        ]
-
-    assert "disagree" in summary.winners_disagree(rows((73.9, 82.5), (80.8, 72.9)))
-    assert summary.winners_disagree(rows((73.9, 72.5), (80.8, 82.9))) is None
-    assert summary.winners_disagree(rows((73.9, 82.5), (75.0, 72.9))) is None  # their intervals meet
-    assert summary.winners_disagree([]) is None
-
-
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12))
 def test_pareto_front_is_what_nothing_beats(points):
     front = summary.pareto_front(points)

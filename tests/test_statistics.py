@@ -74,7 +74,9 @@ def test_identical_answers_are_no_measurable_drop_but_keep_a_width():
 
 
 def test_few_samples_are_said_to_be_few():
-    assert paired_accuracy_drop(*answers(8, 1, 0, 1)).verdict.startswith("too few samples to tell (+10.0 ± ")
+    assert paired_accuracy_drop(*answers(8, 1, 0, 1)).verdict.startswith("too few samples to tell (drops 10.0 ± ")
+    assert "(gains 10.0 ± " in paired_accuracy_drop(*answers(8, 0, 1, 1)).verdict
+    assert "(0.0 ± " in paired_accuracy_drop(*answers(8, 1, 1, 0)).verdict
 
 
 def test_gain_is_called_a_gain():

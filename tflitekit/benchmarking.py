@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tflitekit._version import __version__
 from tflitekit.dataset import DEFAULT_SEED
 from tflitekit.errors import TflitekitError, UsageError
 from tflitekit.evaluation import choose_baseline, named_variants
@@ -19,16 +20,18 @@ from tflitekit.files import hash_json, write_json
 from tflitekit.graph import read_graph
 from tflitekit.interleaving import measure_interleaved
 from tflitekit.latency_figures import to_latencies
-from tflitekit.latency_lints import lint_session, lint_sustained, lint_variant
+from tflitekit.latency_lints import lint_profile, lint_session, lint_sustained, lint_variant
 from tflitekit.machine import Load, LoadWatch, describe_machine
 from tflitekit.progress import Progress
-from tflitekit.results import Constraints, Finding, OpRow, Report, Sustained, VariantReport
+from tflitekit.results import Constraints, Finding, OpRow, Profile, Report, Sustained, VariantReport
 from tflitekit.targets import Run, Target, open_target
 from tflitekit.targets.protocols import BenchmarkProtocol, find_protocol
 from tflitekit.variant import Variant, tool_versions
 
 __all__ = ["Benchmark", "benchmark", "measure_variants", "parse_threads"]
 
+_DAY_S = 86_400.0
+_NOT_KEPT = {"noisy-machine", "budget-spent"}
 _WINDOWS = 120
 _SHORTEST_WINDOW_S = 1.0
 
@@ -69,7 +72,9 @@ class Benchmark:
         if self.runs is None:
             return rules
         each = -(-self.runs // rules.rounds)
-        return rules.model_copy(update={"round_runs": each, "name": f"{rules.name}, {self.runs} runs"})
+        return rules.model_copy(
+            update={"round_runs": each, "name": f"{rules.name}, {self.runs} runs", "budget_s": _DAY_S}
+        )
 
 
 def parse_threads(text: str | int | Sequence[int]) -> tuple[int, ...]:
@@ -163,7 +168,7 @@ def measure_variants(
     Args:
         rows: In the order of ``variants``.
         cache: Folder for finished measurements; a run with the same files, target and protocol takes them from there.
-        strict: Raise where a file cannot be measured, instead of noting it in its row.
+        strict: Raise where no file can be measured, instead of noting it in the rows.
 
     Returns:
         The rows, and what is doubtful about the measurement as a whole.
@@ -173,13 +178,16 @@ def measure_variants(
     by_name = {row.name: row for row in rows}
     findings: list[Finding] = []
     for position, threads in enumerate(how.threads):
-        runs, load = _measure(usable, target, threads, how, progress, cache)
-        failed = {name: run for name, run in runs.items() if isinstance(run, TflitekitError)}
-        if failed and strict:
-            raise next(iter(failed.values()))
+        path = _cache_path(usable, target, threads, how, cache)
+        runs, load = _measure(usable, target, threads, how, progress, path)
         good = {name: run for name, run in runs.items() if isinstance(run, Run)}
+        if strict and not good:
+            raise next(run for run in runs.values() if isinstance(run, TflitekitError))
         latencies = to_latencies(good, baseline, target, threads, how.rules)
-        findings += lint_session(rows, latencies, load, describe_machine())
+        doubts = lint_session(rows, latencies, load, describe_machine())
+        findings += doubts
+        if path is not None and any(doubt.kind in _NOT_KEPT for doubt in doubts):
+            path.unlink(missing_ok=True)  # the next run measures anew
         for name, run in runs.items():
             row = by_name[name]
             if isinstance(run, TflitekitError):
@@ -198,9 +206,25 @@ def measure_variants(
                 )
             else:
                 by_name[name] = row.model_copy(update={"other_latencies": (*row.other_latencies, latencies[name])})
-    _profile(by_name, usable, target, how, progress)
+    _profile(by_name, [v for v in usable if by_name[v.name].latency is not None], target, how, progress)
     findings += _sustain(by_name, usable, target, how, progress)
     return tuple(by_name[row.name] for row in rows), list(dict.fromkeys(findings))
+
+
+def _cache_path(
+    usable: Sequence[Variant], target: Target, threads: int, how: Benchmark, cache: Path | None
+) -> Path | None:
+    if cache is None:
+        return None
+    parts = {
+        "files": sorted({str(v.sha256) for v in usable}),
+        "kit": __version__,
+        "target": target.identity(),
+        "protocol": how.rules.model_dump(),
+        "threads": threads,
+        "seed": how.seed,
+    }
+    return cache / f"latency-{hash_json(parts)[:32]}.json"
 
 
 def _measure(
@@ -209,11 +233,9 @@ def _measure(
     threads: int,
     how: Benchmark,
     progress: Progress,
-    cache: Path | None,
+    path: Path | None,
 ) -> tuple[dict[str, Run | TflitekitError], Load]:
     distinct = {str(v.sha256): v for v in reversed(usable)}  # the same bytes are measured once
-    parts = {"target": target.identity(), "protocol": how.rules.model_dump(), "threads": threads, "seed": how.seed}
-    path = cache / f"latency-{hash_json(parts | {'files': sorted(distinct)})[:32]}.json" if cache else None
     found = _load(path)
     if found is None:
         watch = LoadWatch()
@@ -225,6 +247,7 @@ def _measure(
             seed=how.seed,
             progress=progress,
             partial=path.with_suffix(".partial.json") if path else None,
+            after_round=watch.sample,
         )
         found = taken, watch.finish()
         _save(path, *found)
@@ -254,9 +277,21 @@ def _profile(
     if not how.profile:
         return
     with progress.task("Profiling operators", len(usable)) as advance:
+        done: dict[str | None, Profile | TflitekitError] = {}
         for variant in usable:
-            found = target.profile(variant.path, threads=how.threads[0])
-            rows[variant.name] = rows[variant.name].model_copy(update={"profile": found})
+            if variant.sha256 not in done:
+                try:
+                    done[variant.sha256] = target.profile(variant.path, threads=how.threads[0])
+                except TflitekitError as error:
+                    done[variant.sha256] = error
+            found = done[variant.sha256]
+            row = rows[variant.name]
+            if isinstance(found, TflitekitError):
+                note = Finding(kind="profile-not-measured", message=found.what, advice=found.fix)
+                rows[variant.name] = row.model_copy(update={"warnings": (*row.warnings, note)})
+            else:
+                coarse = lint_profile(found)
+                rows[variant.name] = row.model_copy(update={"profile": found, "warnings": (*row.warnings, *coarse)})
             advance(1)
 
 

@@ -54,7 +54,7 @@ def build(
     calibrated = CalibrationSet.model_validate(calibration) if calibration else None
     content = _convert(request, prepared, Path(saved_model), calibrated, allow_select_tf_ops)
     target = Path(out) / f"{request.name}.tflite"
-    candidate = Path(saved_model).parent / f"{request.name}.candidate.tflite"
+    candidate = Path(saved_model).parent / f"{request.name}-{key[:8]}.candidate.tflite"
     write_whole(candidate, content)
     graph = read_graph(candidate)
     promise = request.scheme.promise(request.options)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from tflitekit.dataset import Dataset, InputPipeline, SkippedSamples, UnreadableSampleError
+from tflitekit.dataset import Dataset, InputPipeline, SkippedSamples, UnreadableSampleError, balanced
 from tflitekit.errors import DataError, disk_errors
+from tflitekit.facts import Inputs, input_facts, picture_facts
+from tflitekit.files import hash_json
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.progress import Progress
 from tflitekit.tensor import TensorSpec
@@ -25,9 +28,11 @@ class CalibrationSet(BaseModel):
 
     Attributes:
         sha256: Hash of all values, in order: part of the key of every variant that was calibrated.
+        rows: The samples to use, by their number in the files; all when not given.
+        inputs: What the lints look at; it does not go to the workers.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     folder: Path
     names: tuple[str, ...]
@@ -36,6 +41,15 @@ class CalibrationSet(BaseModel):
     samples: int
     sha256: str
     skipped: tuple[str, ...] = ()
+    rows: tuple[int, ...] | None = None
+    inputs: Inputs | None = Field(None, exclude=True)
+
+    def first(self, count: int, seed: int) -> CalibrationSet:
+        """Returns the first ``count`` samples of a seeded, class-balanced order: those of a smaller count are among them."""
+        assert self.inputs is not None
+        rows = tuple(balanced([int(label) for label in self.inputs.facts["label"]], count, seed))
+        chosen = {"rows": rows, "sha256": hash_json([self.sha256, rows])} if count < self.samples else {}
+        return self.model_copy(update=chosen)
 
     def batches(self, batch: int) -> Iterator[dict[str, NDArray[Any]]]:
         """Yields dicts of arrays by input name with ``batch`` samples each; the last one wraps around."""
@@ -43,8 +57,9 @@ class CalibrationSet(BaseModel):
             np.memmap(self.folder / f"{i}.raw", dtype=dtype, mode="r", shape=(self.samples, *shape))
             for i, (dtype, shape) in enumerate(zip(self.dtypes, self.shapes, strict=True))
         ]
-        for start in range(0, self.samples, batch):
-            rows = [index % self.samples for index in range(start, start + batch)]
+        chosen = self.rows if self.rows is not None else range(self.samples)
+        for start in range(0, len(chosen), batch):
+            rows = [chosen[index % len(chosen)] for index in range(start, start + batch)]
             yield {
                 name: np.stack([column[row] for row in rows]) for name, column in zip(self.names, columns, strict=True)
             }
@@ -63,6 +78,7 @@ def store_calibration(
     digest = hashlib.sha256()
     shapes: list[tuple[int, ...]] = []
     dtypes: list[str] = []
+    facts: dict[str, list[NDArray[Any]]] = defaultdict(list)
     count = 0
     with disk_errors(folder), progress.task("Reading calibration samples", dataset.size) as advance:
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,6 +100,10 @@ def store_calibration(
                     digest.update(data)
                     stream.write(data)
                 count += 1
+                label = sample.label if isinstance(sample.label, int) else -1
+                described = {**input_facts([arrays]), **(picture_facts(arrays[0]) or {}), "label": np.array([label])}
+                for name, column in described.items():
+                    facts[name].append(column)
         finally:
             for stream in streams:
                 stream.close()
@@ -99,6 +119,9 @@ def store_calibration(
         samples=count,
         sha256=digest.hexdigest(),
         skipped=tuple(skipped.names),
+        inputs=Inputs(
+            pipeline.inputs, {name: np.concatenate(columns) for name, columns in facts.items()}, dataset.classes
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from tflitekit.errors import TflitekitError
 from tflitekit.progress import Progress
 from tflitekit.report import text
-from tflitekit.report.summary import Warned, grouped_warnings, latency_conditions, winners_disagree
+from tflitekit.report.summary import Warned, grouped_warnings, latency_conditions
 
 if TYPE_CHECKING:
     from tflitekit.graph import Graph
@@ -100,8 +100,6 @@ def show_report(report: Report) -> None:
     stdout.print(table)
     if conditions := latency_conditions(report):
         stdout.print(Text(conditions, style="dim"))
-    if doubt := winners_disagree(report.variants):
-        stdout.print(Text(doubt, style="yellow"))
     _show_failures(report.variants)
     recommendation = report.recommendation
     if recommendation is not None:

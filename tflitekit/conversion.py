@@ -31,6 +31,7 @@ __all__ = ["ConvertOptions", "ConvertResult", "convert", "convert_unlocked"]
 DEFAULT_CALIBRATION_SAMPLES = 500
 DEFAULT_TIMEOUT_S = 1800.0
 WORK_FOLDER = ".tflitekit"
+CURVE_SCHEME = "int8"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class ConvertResult:
         source: What was loaded, and its hash.
         variants: One per scheme, in the order asked for; also failed and skipped ones.
         calibration: The calibration sample, or None where no scheme needed one.
+        calibration_kind: `Dataset.kind` of the calibration data.
+        curve: By number of calibration samples, what `CURVE_SCHEME` made of so many.
     """
 
     out: Path
@@ -74,6 +77,8 @@ class ConvertResult:
     variants: tuple[Variant, ...]
     calibration: CalibrationSet | None
     calibration_location: str | None
+    calibration_kind: str | None = None
+    curve: tuple[tuple[int, Variant], ...] = ()
 
 
 def convert(
@@ -138,12 +143,14 @@ def convert_unlocked(
     progress: Progress,
     skip_uncalibrated: bool = False,
     output: str | None = None,
+    curve: Sequence[int] = (),
 ) -> ConvertResult:
     """`convert` for a caller that holds the folder's lock.
 
     Args:
         output: The output that the labels belong to; the first when not given.
         skip_uncalibrated: Record schemes without their calibration data as skipped instead of refusing.
+        curve: Numbers of calibration samples to convert with `CURVE_SCHEME` besides; these files lie in the work folder.
     """
     requests = _checked_requests(requests)
     if options.batch < 1:
@@ -156,17 +163,47 @@ def convert_unlocked(
             fix="Give a few hundred representative samples: --calibration DATA (a folder of images, .npz or module:function).",
         )
     data = None
-    if calibration is not None and any(r.scheme.needs == "calibration" for r in requests):
+    if calibration is not None and (curve or any(r.scheme.needs == "calibration" for r in requests)):
         data = open_dataset(
             calibration, labels=labels, limit=options.calibration_limit, seed=options.seed, need_labels=False
         )
-    return _Conversion(model, requests, out, data, preprocessing, labels, options, progress).run(output)
+    _check_curve(curve, data)
+    return _Conversion(model, requests, out, data, preprocessing, labels, options, progress, curve).run(output)
+
+
+def _check_curve(curve: Sequence[int], data: Dataset | None) -> None:
+    if not curve:
+        return
+    if data is None:
+        raise UsageError(
+            "A calibration curve needs calibration data.", fix="Give them with --calibration DATA, or leave it out."
+        )
+    if min(curve) < 1:
+        raise UsageError(f"A calibration curve cannot have a point at {min(curve)} samples.")
+    if data.size is not None and max(curve) > data.size:
+        raise UsageError(
+            f"The calibration curve asks for {max(curve):,} samples, and there are {data.size:,} to calibrate on.",
+            fix="Leave out that point, give more samples, or raise --calibration-limit.",
+        )
 
 
 def _checked_requests(requests: Sequence[Request]) -> list[Request]:
     if not requests:
         raise UsageError("No scheme was named.", fix=f"Schemes: {', '.join(available())}.")
     return list({request.name: request for request in requests}.values())
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """One variant to build.
+
+    Attributes:
+        samples: Of the calibration samples; None for all.
+    """
+
+    request: Request
+    out: Path
+    samples: int | None = None
 
 
 class _Conversion:
@@ -182,10 +219,14 @@ class _Conversion:
         labels: tuple[str, ...] | None,
         options: ConvertOptions,
         progress: Progress,
+        curve: Sequence[int],
     ) -> None:
-        self.model, self.requests, self.out, self.data = model, requests, out, data
+        self.model, self.out, self.data = model, out, data
         self.preprocessing, self.labels, self.options, self.progress = preprocessing, labels, options, progress
         self.work = out / WORK_FOLDER
+        self.jobs = [_Job(request, out) for request in requests]
+        scheme = parse_request(CURVE_SCHEME)
+        self.curve = [_Job(scheme, self.work / "curve" / str(count), count) for count in sorted(set(curve))]
         self.source_file: SourceFile | None = None
         if isinstance(model, str | Path):
             self.source_file = identify(model)
@@ -221,6 +262,7 @@ class _Conversion:
                 folder = self.work / "calibration"
                 calibration = store_calibration(self.data, source.inputs, self.preprocessing, folder, self.progress)
             variants = self._variants(source, calibration)
+            ours, points = variants[: len(self.jobs)], variants[len(self.jobs) :]
         finally:
             if self._pool is not None:
                 self._pool.close()
@@ -230,9 +272,14 @@ class _Conversion:
             self.location,
             self.sha256,
             source,
-            tuple(variants),
+            tuple(ours),
             calibration,
             self.data.location if self.data is not None else None,
+            self.data.kind if self.data is not None else None,
+            tuple(
+                (min(job.samples or 0, calibration.samples if calibration else 0), variant)
+                for job, variant in zip(self.curve, points, strict=True)
+            ),
         )
 
     def _source(self) -> PreparedSource:
@@ -291,10 +338,10 @@ class _Conversion:
 
         Whether it is, their keys tell, which depend on the calibration data, which depend on the inputs in the record.
         """
-        return all(self._finished_file(request) is not None for request in self.requests)
+        return all(self._finished_file(job) is not None for job in (*self.jobs, *self.curve))
 
-    def _finished_file(self, request: Request) -> Variant | None:
-        path = self.out / f"{request.name}.tflite"
+    def _finished_file(self, job: _Job) -> Variant | None:
+        path = job.out / f"{job.request.name}.tflite"
         sidecar = read_sidecar(path)
         if sidecar is None or sidecar.source_sha256 != self.sha256 or not path.is_file():
             return None
@@ -306,30 +353,34 @@ class _Conversion:
             raise labels_mismatch(len(self.labels), spec.shape[-1])
 
     def _variants(self, source: PreparedSource, calibration: CalibrationSet | None) -> list[Variant]:
-        done: dict[str, Variant] = {}
-        pending: dict[Future[Any], Request] = {}
-        with self.progress.task("Converting", len(self.requests)) as advance:
+        done: dict[_Job, Variant] = {}
+        pending: dict[Future[Any], _Job] = {}
+        jobs = [*self.jobs, *self.curve]
+        with self.progress.task("Converting", len(jobs)) as advance:
             # Calibrating schemes take longest; they go first, so that no core is left waiting for the last one.
-            for request in sorted(self.requests, key=lambda r: (r.scheme.needs != "calibration", -len(r.name))):
-                key = self._key(request, calibration)
-                finished = self._finished_file(request)
-                if request.scheme.needs == "calibration" and calibration is None:
-                    done[request.name] = _missing_calibration(request)
+            for job in sorted(jobs, key=lambda j: (j.request.scheme.needs != "calibration", -len(j.request.name))):
+                samples = calibration
+                if job.samples is not None and calibration is not None:
+                    samples = calibration.first(job.samples, self.options.seed)
+                key = self._key(job.request, samples)
+                finished = self._finished_file(job)
+                if job.request.scheme.needs == "calibration" and calibration is None:
+                    done[job] = _missing_calibration(job.request)
                 elif finished is not None and finished.key == key:
-                    done[request.name] = self._reuse(finished)
+                    done[job] = self._reuse(finished)
                 else:
                     if not self.saved_model.is_dir():
                         self._prepare()
-                    pending[self._submit(request, source, calibration, key)] = request
+                    pending[self._submit(job, source, samples, key)] = job
                     continue
                 advance(1)
             while pending:
                 finished_now, _ = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in finished_now:
-                    request = pending.pop(future)
-                    done[request.name] = self._collect(request, future)
+                    job = pending.pop(future)
+                    done[job] = self._collect(job, future)
                     advance(1)
-        return [done[request.name] for request in self.requests]
+        return [done[job] for job in jobs]
 
     def _key(self, request: Request, calibration: CalibrationSet | None) -> str:
         calibrated = request.scheme.needs == "calibration" and calibration is not None
@@ -353,11 +404,10 @@ class _Conversion:
             variant.save()
         return variant.model_copy(update={"reused": True})
 
-    def _submit(
-        self, request: Request, source: PreparedSource, calibration: CalibrationSet | None, key: str
-    ) -> Future[Any]:
+    def _submit(self, job: _Job, source: PreparedSource, calibration: CalibrationSet | None, key: str) -> Future[Any]:
+        request = job.request
         for name in (f"{request.name}.tflite", f"{request.name}.json"):
-            (self.out / name).unlink(missing_ok=True)  # nobody may take an older file for this run's
+            (job.out / name).unlink(missing_ok=True)  # nobody may take an older file for this run's
         arguments = {
             "scheme": request.scheme.name,
             "options": request.options,
@@ -368,15 +418,16 @@ class _Conversion:
             "preprocessing": self.preprocessing.model_dump(mode="json"),
             "labels": list(self.labels) if self.labels else None,
             "allow_select_tf_ops": self.options.allow_select_tf_ops,
-            "out": str(self.out),
+            "out": str(job.out),
             "key": key,
         }
         return self.pool.submit("tflitekit.build:build", arguments, label=request.name)
 
-    def _collect(self, request: Request, future: Future[Any]) -> Variant:
+    def _collect(self, job: _Job, future: Future[Any]) -> Variant:
+        request = job.request
         try:
             variant = Variant.model_validate(future.result())
-            return variant.model_copy(update={"folder": self.out})
+            return variant.model_copy(update={"folder": job.out})
         except TflitekitError as error:
             if error.exit_code == 2 and not isinstance(error, ModelError):
                 raise  # wrong use, missing TensorFlow, a full disk: not one scheme's failure

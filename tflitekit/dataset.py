@@ -10,6 +10,7 @@ import functools
 import hashlib
 import importlib
 import importlib.util
+import itertools
 import os
 import random
 import sys
@@ -33,9 +34,11 @@ __all__ = [
     "Dataset",
     "InputPipeline",
     "Sample",
+    "Selection",
     "SkippedSamples",
     "Subset",
     "UnreadableSampleError",
+    "balanced",
     "load_function",
     "open_dataset",
 ]
@@ -102,9 +105,13 @@ class Dataset:
         location: Where the data come from, in the user's words.
         kind: 'images', 'npz', 'arrays' or 'factory'.
         classes: Class names in label order, where the data have names.
+        available: Samples that there are where only a part is drawn from them; else None.
+        seed: Of that draw.
     """
 
     kind = "arrays"
+    available: int | None = None
+    seed: int | None = None
 
     def __init__(self, location: str, *, classes: tuple[str, ...] | None = None) -> None:
         self.location = location
@@ -136,6 +143,12 @@ class Dataset:
     def largest_label(self) -> int | None:
         """Returns the largest class index; None without classes, or where only a full pass would tell."""
         return None
+
+    def pick(self, positions: Sequence[int]) -> Iterator[Sample]:
+        """Yields the samples at some positions, which count from 0 and ascend."""
+        wanted = set(positions)
+        last = max(wanted, default=-1)
+        return (sample for index, sample in enumerate(itertools.islice(self, last + 1)) if index in wanted)
 
 
 class _FileTable:
@@ -197,7 +210,8 @@ class ImageFolder(Dataset):
                 self._files.extend(images, index)
             super().__init__(self._root, classes=labels or tuple(folders))
         if limit is not None:
-            self._files = self._files.select(_balanced([label for _, label in self._files], limit, seed))
+            self.available, self.seed = len(self._files), seed
+            self._files = self._files.select(balanced([label for _, label in self._files], limit, seed))
 
     @staticmethod
     def _flat(root: Path, need_labels: bool) -> list[str]:
@@ -288,7 +302,7 @@ def _some(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
 
 
-def _balanced(labels: Sequence[Any], limit: int, seed: int) -> list[int]:
+def balanced(labels: Sequence[Any], limit: int, seed: int) -> list[int]:
     """Chooses ``limit`` indices, seeded, the same number from every class as far as the classes reach."""
     if limit < 1:
         raise UsageError(f"The limit must be at least 1, not {limit}.")
@@ -340,8 +354,10 @@ class _Rows(Dataset):
             raise DataError(f"{location} is empty: its arrays have no samples.")
         self._names = list(lengths)
         self._labels = [None] * total if targets is None else _row_labels(location, targets, labels)
-        self._chosen = list(range(total)) if limit is None else _balanced(self._labels, limit, seed)
+        self._chosen = list(range(total)) if limit is None else balanced(self._labels, limit, seed)
         super().__init__(location, classes=labels)
+        if limit is not None:
+            self.available, self.seed = total, seed
 
     def __len__(self) -> int:
         return len(self._chosen)
@@ -492,12 +508,23 @@ class Factory(Dataset):
             found = [sample.label for sample in self]
             if not found:
                 raise DataError(f"The data factory {location} yields nothing.")
-            self._chosen = set(_balanced(found, limit, seed))
+            self._chosen = set(balanced(found, limit, seed))
+            self.available, self.seed = len(found), seed
 
     def __len__(self) -> int:
         if self._chosen is None:
             raise TypeError("the number of samples is known after iterating")
         return len(self._chosen)
+
+    def pick(self, positions: Sequence[int]) -> Iterator[Sample]:
+        """Yields names only: the function is not called again for single samples, which may be others then."""
+
+        def unreadable() -> Raw:
+            raise UnreadableSampleError("a factory's samples are read once")
+
+        numbers = sorted(self._chosen) if self._chosen is not None else None
+        for position in positions:
+            yield Sample(f"item {position if numbers is None else numbers[position]}", None, unreadable)
 
     def fingerprint(self) -> None:
         return None
@@ -532,14 +559,14 @@ class Factory(Dataset):
         return Sample(f"item {index}", label, lambda: row)
 
 
-class Subset(Dataset):
-    """A seeded, class-balanced sample of another data set."""
+class Selection(Dataset):
+    """The samples of another data set at some positions, in its order."""
 
-    def __init__(self, dataset: Dataset, *, limit: int, seed: int = DEFAULT_SEED) -> None:
+    def __init__(self, dataset: Dataset, positions: Iterable[int]) -> None:
         super().__init__(dataset.location, classes=dataset.classes)
         self.kind = dataset.kind
         self._dataset = dataset
-        self._chosen = set(_balanced([sample.label for sample in dataset], limit, seed))
+        self._chosen = {int(position) for position in positions}
 
     def __iter__(self) -> Iterator[Sample]:
         return (sample for index, sample in enumerate(self._dataset) if index in self._chosen)
@@ -553,6 +580,15 @@ class Subset(Dataset):
 
     def largest_label(self) -> int | None:
         return self._dataset.largest_label()
+
+
+class Subset(Selection):
+    """A seeded, class-balanced sample of another data set."""
+
+    def __init__(self, dataset: Dataset, *, limit: int, seed: int = DEFAULT_SEED) -> None:
+        labels = [sample.label for sample in dataset]
+        super().__init__(dataset, balanced(labels, limit, seed))
+        self.available, self.seed = len(labels), seed
 
 
 def load_function(name: str, purpose: str) -> Callable[..., Any]:

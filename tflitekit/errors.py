@@ -100,6 +100,11 @@ def disk_full(what: str) -> StorageError:
     )
 
 
+_UNWRITABLE = (
+    errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG,
+)  # fmt: skip
+
+
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
     """Turns the operating system's write errors below into a `StorageError` that names ``path``."""
@@ -108,7 +113,7 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise disk_full(f"The disk is full: could not write {path}.") from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EISDIR):
+        if error.errno in _UNWRITABLE:
             raise StorageError(
                 f"Cannot write {path}: {error.strerror}.",
                 fix="Choose a folder that you may write to with --out.",

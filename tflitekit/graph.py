@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -16,7 +16,7 @@ from tflitekit.errors import ModelError
 from tflitekit.op_versions import minimum_runtime_version, version_key
 from tflitekit.tensor import Quantization, TensorSpec
 
-__all__ = ["Graph", "OpCount", "Operator", "Signature", "read_graph"]
+__all__ = ["Graph", "OpCount", "Operator", "Signature", "float_constants", "read_graph"]
 
 _FLOATS = {"float16", "float32", "float64", "bfloat16"}
 _QUANTIZED = {"int2", "int4", "uint4", "int8", "uint8", "int16"}
@@ -85,6 +85,8 @@ class Graph:
         select_tf_ops: Operators that need the TensorFlow (Flex) delegate in the app.
         output_meanings: For each output, 'probabilities' behind softmax or sigmoid, else 'values'.
         dynamic_tensors: Names of tensors with a dimension that is not fixed.
+        inner_inputs: What the operators see of each input: the integer tensor behind a QUANTIZE, else the input itself.
+        inner_outputs: The integer tensor before a DEQUANTIZE, else the output itself.
     """
 
     size_bytes: int
@@ -106,11 +108,13 @@ class Graph:
     metadata: tuple[str, ...]
     description: str
     output_meanings: tuple[Literal["probabilities", "values"], ...]
+    inner_inputs: tuple[TensorSpec, ...]
+    inner_outputs: tuple[TensorSpec, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON types."""
         value = asdict(self)
-        for side in ("inputs", "outputs"):
+        for side in ("inputs", "outputs", "inner_inputs", "inner_outputs"):
             value[side] = [spec.model_dump(mode="json") for spec in getattr(self, side)]
         return value
 
@@ -121,7 +125,22 @@ def read_graph(path: str | Path) -> Graph:
     Raises:
         ModelError: The file is missing, is not a TensorFlow Lite model, or is cut short.
     """
-    path = Path(path)
+    return _read(Path(path), lambda reader: reader.read())
+
+
+def float_constants(path: str | Path) -> dict[int, tuple[str, float]]:
+    """Returns the name and the largest absolute value of each float32 constant of the main graph, by tensor index.
+
+    Raises:
+        ModelError: As `read_graph`.
+    """
+    return _read(Path(path), lambda reader: reader.float_constants())
+
+
+_Found = TypeVar("_Found")
+
+
+def _read(path: Path, read: Callable[[_Reader], _Found]) -> _Found:
     if path.is_dir():
         raise ModelError(f"{path} is a folder, not a .tflite file.")
     try:
@@ -135,7 +154,7 @@ def read_graph(path: str | Path) -> Graph:
             fix="Give a .tflite file; a Keras model or SavedModel is converted with 'tflitekit convert'.",
         )
     try:
-        return _Reader(content).read()
+        return read(_Reader(content))
     except (
         struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError,
     ) as error:  # fmt: skip
@@ -204,7 +223,43 @@ class _Reader:
             output_meanings=tuple(
                 self._output_meaning(main, main.Outputs(i), codes) for i in range(main.OutputsLength())
             ),
+            inner_inputs=tuple(
+                self._spec(main, self._behind(main, main.Inputs(i), "QUANTIZE", codes), names)
+                for i in range(main.InputsLength())
+            ),
+            inner_outputs=tuple(
+                self._spec(main, self._behind(main, main.Outputs(i), "DEQUANTIZE", codes), names)
+                for i in range(main.OutputsLength())
+            ),
         )
+
+    def _behind(self, main: Any, index: int, conversion: str, codes: list[tuple[str, int, bool]]) -> int:
+        """Returns the tensor on the other side of a conversion at the edge of the graph, else the tensor itself."""
+        for i in range(main.OperatorsLength()):
+            operator = main.Operators(i)
+            if codes[operator.OpcodeIndex()][0] == conversion and operator.InputsLength() and operator.OutputsLength():
+                first, second = operator.Inputs(0), operator.Outputs(0)
+                if conversion == "QUANTIZE" and first == index:
+                    return int(second)
+                if conversion == "DEQUANTIZE" and second == index:
+                    return int(first)
+        return index
+
+    def float_constants(self) -> dict[int, tuple[str, float]]:
+        main, found = self.subgraphs[0], {}
+        for index in range(main.TensorsLength()):
+            tensor = main.Tensors(index)
+            buffer = self.model.Buffers(tensor.Buffer())
+            if _DTYPES.get(tensor.Type()) != "float32" or not self.buffer_bytes[tensor.Buffer()]:
+                continue
+            data = (
+                self.content[buffer.Offset() : buffer.Offset() + buffer.Size()]
+                if buffer.Offset() > 1
+                else buffer.DataAsNumpy().tobytes()
+            )
+            largest = float(np.abs(np.frombuffer(data, "<f4")).max())
+            found[index] = ((tensor.Name() or b"").decode(errors="replace"), largest)
+        return found
 
     def _code(self, index: int) -> tuple[str, int, bool]:
         code = self.model.OperatorCodes(index)

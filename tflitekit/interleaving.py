@@ -27,7 +27,7 @@ from tflitekit.targets.protocols import BenchmarkProtocol
 
 __all__ = ["measure_interleaved"]
 
-_CHECK_DRAWS = 200
+_CHECK_DRAWS = 1000
 
 
 @dataclass
@@ -53,11 +53,13 @@ def measure_interleaved(
     seed: int,
     progress: Progress,
     partial: Path | None = None,
+    after_round: Callable[[], None] = lambda: None,
 ) -> dict[str, Run | TflitekitError]:
     """Measures files by name.
 
     Args:
         paths: Distinct files.
+        after_round: Called while the machine is still warm from a round.
         partial: Where finished rounds are kept; a run that was interrupted goes on from there.
 
     Returns:
@@ -68,6 +70,12 @@ def measure_interleaved(
     stopped_by = "protocol"
     with progress.task(f"Measuring latency on {target.name}", protocol.rounds) as advance:
         advance(min((len(t.rounds) for t in taken.values()), default=0))
+
+        def finish_round() -> None:
+            after_round()
+            if max(len(t.rounds) for t in taken.values()) <= protocol.rounds:  # more are taken until it is precise
+                advance(1)
+
         while True:
             alive = {name: t for name, t in taken.items() if t.error is None}
             finished = min((len(t.rounds) for t in alive.values()), default=protocol.rounds)
@@ -76,7 +84,7 @@ def measure_interleaved(
                 stopped_by = reason
                 break
             block = _Block(target, threads, protocol, random.Random(seed + finished), finished, begin)
-            block.measure(alive, advance)
+            block.measure(alive, finish_round)
             _keep(taken, partial, time.monotonic() - begin)
     if partial is not None:
         partial.unlink(missing_ok=True)
@@ -113,7 +121,7 @@ class _Block:
     finished: int
     begin: float
 
-    def measure(self, alive: Mapping[str, _Taken], advance: Callable[[int], None]) -> None:
+    def measure(self, alive: Mapping[str, _Taken], finish_round: Callable[[], None]) -> None:
         sessions: dict[str, Session] = {}
         deadline = self.begin + self.protocol.budget_s * len(alive)
         try:
@@ -128,7 +136,7 @@ class _Block:
                 for name in names:
                     with _recorded(alive[name]):
                         self._measure_round(alive[name], sessions[name], again=index > 0)
-                advance(1)
+                finish_round()
                 if time.monotonic() > deadline:
                     break
             for name, session in sessions.items():

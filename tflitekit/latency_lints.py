@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tflitekit.machine import Load
-from tflitekit.results import Finding, Latency, Sustained, VariantReport
-from tflitekit.statistics import latency_verdict
+from tflitekit.results import Finding, Latency, Profile, Sustained, VariantReport
+from tflitekit.statistics import SAME_TIME
 
-__all__ = ["lint_session", "lint_sustained", "lint_variant"]
+__all__ = ["lint_profile", "lint_session", "lint_sustained", "lint_variant"]
 
 _WIDE = 0.05
 _STEAL = 0.02
@@ -17,6 +17,7 @@ _OTHERS_CORES = 0.5
 _FREQUENCY = 0.05
 _TIMER_STEPS = 100
 _SLOWED = 1.05
+_SHARED_OUT = 0.15
 _TAIL_SAMPLES = 10
 """A percentile wants this many samples beyond it: fewer, and it is the luck of single outliers."""
 
@@ -69,7 +70,10 @@ def _noise(latencies: Mapping[str, Latency], load: Load) -> list[Finding]:
         worst = max(wide, key=lambda name: wide[name])
         facts.insert(0, f"the interval of {worst}'s median is {wide[worst]:.0%} wide")
     if wide:
-        kind, advice = "noisy-machine", "Close other programs, or measure longer with --protocol benchmark-model."
+        kind, advice = (
+            "noisy-machine",
+            "Close other programs and measure again (such figures are not reused), or longer with --protocol mlperf-mobile.",
+        )
     elif facts:
         kind, advice = (
             "other-load",
@@ -93,6 +97,11 @@ def _budget(latencies: Mapping[str, Latency]) -> list[Finding]:
             advice="Measure fewer files at once, on a quieter machine, or with --protocol mlperf-mobile.",
         )
     ]
+
+
+def _reach(latency: Latency) -> tuple[float, float]:
+    """Returns the interval of the median; the median alone where there is none."""
+    return latency.median_low_ms or latency.median_ms, latency.median_high_ms or latency.median_ms
 
 
 def _width(latency: Latency) -> float:
@@ -121,8 +130,8 @@ def _disagreement(latencies: Mapping[str, Latency]) -> list[Finding]:
     by_median = min(latencies, key=lambda name: latencies[name].median_ms)
     by_mean = min(latencies, key=lambda name: latencies[name].mean_ms)
     first, second = latencies[by_median], latencies[by_mean]
-    ratio = first.median_ms / second.median_ms
-    if by_median == by_mean or latency_verdict(ratio, ratio) == "tie":
+    close = first.mean_ms <= second.mean_ms * (1 + SAME_TIME)
+    if by_median == by_mean or close or _reach(first)[1] >= _reach(second)[0]:  # nothing says that one is faster
         return []
     return [
         Finding(
@@ -162,12 +171,27 @@ def lint_variant(row: VariantReport, latency: Latency, timer_us: float) -> list[
         found.append(
             Finding(
                 kind="partial-delegation",
-                message=f"Asked for {accelerator.requested}; {accelerator.actual} took {taken} of {accelerator.nodes} operators "
+                message=f"Asked for {accelerator.requested}; {accelerator.delegate or accelerator.actual} took {taken} of {accelerator.nodes} operators "
                 f"in {accelerator.partitions or 0} pieces.",
                 advice="The others run on built-in kernels; 'tflitekit benchmark --profile' shows what they cost.",
             )
         )
     return found
+
+
+def lint_profile(profile: Profile) -> list[Finding]:
+    """Returns whether the runtime's clock is too coarse for the operators."""
+    share = profile.rounding_us / profile.whole_us if profile.whole_us else 0.0
+    if share <= _SHARED_OUT:
+        return []
+    return [
+        Finding(
+            kind="profile-too-coarse",
+            message=f"{share:.0%} of the profile is what the runtime rounds down, shared out equally: operators of less than "
+            "some microseconds cannot be told apart.",
+            advice="Profile a larger batch (convert with --batch 16).",
+        )
+    ]
 
 
 def lint_sustained(rows: Sequence[VariantReport]) -> list[Finding]:

@@ -17,7 +17,7 @@ class Load(NamedTuple):
     Attributes:
         steal: Share of the processor time that other virtual machines took.
         others_cores: Cores that other processes kept busy on average.
-        frequency_change: Highest over lowest frequency seen, less 1.
+        frequency_change: By how much the fastest core's frequency changed from one reading to another.
     """
 
     steal: float | None = None
@@ -26,26 +26,27 @@ class Load(NamedTuple):
 
 
 class LoadWatch:
-    """Watches this machine from its creation to `finish`; call `sample` now and then."""
+    """Watches this machine from its creation to `finish`; call `sample` in between."""
 
     def __init__(self) -> None:
         self._frequencies: list[float] = []
         self._start = self._times()
         self._begin = time.monotonic()
-        self.sample()
 
     def sample(self) -> None:
-        """Reads the processor's frequencies."""
+        """Reads the frequency of the fastest core, which is the one that works; idle ones are slow on purpose."""
+        found = []
         for path in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq"):
             try:
-                self._frequencies.append(float(path.read_text()))
+                found.append(float(path.read_text()))
             except (OSError, ValueError):
                 continue
+        if found:
+            self._frequencies.append(max(found))
 
     def finish(self) -> Load:
         """Returns what was seen since the beginning."""
         elapsed = max(1e-6, time.monotonic() - self._begin)
-        self.sample()
         busy, stolen, own = (end - start for end, start in zip(self._times(), self._start, strict=True))
         change = max(self._frequencies) / min(self._frequencies) - 1 if self._frequencies else None
         return Load(
@@ -93,12 +94,14 @@ def cpu_model() -> str:
 
 
 def kernel_features() -> dict[str, bool]:
-    """Returns the CPU features that float and int8 kernels want, and whether this CPU has them (Linux only)."""
+    """Returns the CPU features that float and int8 kernels want, and whether this CPU has them; empty if unknown."""
     flags: set[str] = set()
     for line in _cpuinfo():
         if line.lower().startswith(("flags", "features")):
             flags = set(line.partition(":")[2].split())
             break
+    if not flags:
+        return {}
     if platform.machine() in ("aarch64", "arm64"):
         wanted = {"NEON": {"asimd"}, "dot product (int8)": {"asimddp"}, "i8mm (int8)": {"i8mm"}, "fp16": {"fphp"}}
     else:

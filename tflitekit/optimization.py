@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tflitekit.adaptive import DEFAULT_ERROR_RATE, Certainty
 from tflitekit.benchmarking import Benchmark, measure_variants, parse_threads
+from tflitekit.calibration_curve import measure_curve
 from tflitekit.conversion import WORK_FOLDER, ConvertOptions, ConvertResult, convert_unlocked, resolve_labels
 from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
 from tflitekit.errors import CheckFailedError
-from tflitekit.evaluation import Evaluation, evaluate_variants
+from tflitekit.evaluation import Evaluation, check_certainty, evaluate_variants
 from tflitekit.files import locked
+from tflitekit.lints.calibration import lint_calibration
 from tflitekit.machine import describe_machine
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
@@ -44,6 +47,9 @@ def optimize(
     metric: str | None = None,
     output: str | None = None,
     constraints: Constraints | None = None,
+    until_certain: bool = False,
+    error_rate: float = DEFAULT_ERROR_RATE,
+    calibration_curve: Sequence[int] = (),
     threads: int | str | Sequence[int] = 1,
     protocol: str = "quick",
     profile: bool = False,
@@ -68,6 +74,9 @@ def optimize(
         metric: ``module:function`` per sample.
         output: The output to score; the first when not given.
         constraints: What the team can accept; see `Constraints` for what holds when nothing is given.
+        until_certain: Stop evaluating when for every variant it is decided whether its drop exceeds the limit.
+        error_rate: Largest probability of a wrong decision then, for each variant.
+        calibration_curve: Numbers of calibration samples to measure int8's accuracy for.
         threads: Of the interpreter while measuring latency; several are measured, the first decides.
         protocol: Of the latency benchmark (see `tflitekit.targets.protocols`).
         profile: Also find out where the time goes, by operator.
@@ -84,9 +93,12 @@ def optimize(
     constraints = constraints or Constraints()
     options = options or ConvertOptions(seed=seed)
     how = Benchmark(protocol=protocol, threads=parse_threads(threads), profile=profile, seed=seed)
+    if until_certain:
+        check_certainty(constraints)
     if isinstance(model, str | Path):
         identify(model)
     preprocessing, names = load_preprocessing(preprocess), resolve_labels(labels)
+    certainty = Certainty(error_rate, seed) if until_certain else None
     requests = _requests(schemes)
     dataset = open_dataset(data, labels=names, limit=limit, seed=seed)
     out = Path(out)
@@ -103,26 +115,30 @@ def optimize(
             progress=progress,
             skip_uncalibrated=schemes is None,
             output=output,
+            curve=calibration_curve,
         )
         baseline = converted.variants[0]
         if baseline.status != "ok":
             raise CheckFailedError(f"The float32 baseline could not be converted.\n{baseline.error}")
-        evaluation = evaluate_variants(
-            converted.variants,
-            dataset,
-            metric=metric,
-            output=output,
-            baseline=BASELINE,
-            jobs=options.jobs,
-            progress=progress,
-            cache=out / WORK_FOLDER,
-            max_drop=constraints.max_accuracy_drop,
-            fingerprint=fingerprint.result(),
-        )
+        scoring: dict[str, Any] = {
+            "metric": metric,
+            "output": output,
+            "baseline": BASELINE,
+            "jobs": options.jobs,
+            "progress": progress,
+            "cache": out / WORK_FOLDER,
+            "constraints": constraints,
+            "certainty": certainty,
+            "fingerprint": fingerprint.result(),
+        }
+        evaluation = evaluate_variants(converted.variants, dataset, **scoring)
+        curve = measure_curve(converted, dataset, **scoring)
         rows, doubts = measure_variants(
             evaluation.variants, converted.variants, target, how, BASELINE, progress, cache=out / WORK_FOLDER
         )
+        doubts = _calibration_warnings(converted, evaluation, dataset) + list(doubts)
         report = _report(converted, evaluation, rows, preprocess, constraints, target, doubts)
+        report = report.model_copy(update={"calibration_curve": curve})
         write_all(report, out)
     return report
 
@@ -142,6 +158,24 @@ def _requests(schemes: Iterable[str | Request] | None) -> list[Request]:
         wanted = [parse_request(scheme) for scheme in schemes]
     unique = {request.name: request for request in [parse_request(BASELINE), *wanted]}
     return list(unique.values())
+
+
+def _calibration_warnings(converted: ConvertResult, evaluation: Evaluation, dataset: Dataset) -> list[Finding]:
+    calibration, location = converted.calibration, converted.calibration_location
+    if calibration is None or location is None:
+        return []
+    found = lint_calibration(
+        calibration,
+        location,
+        pictures=converted.calibration_kind == "images",
+        evaluation=evaluation.inputs,
+        dataset=dataset,
+        baseline=converted.variants[0],
+    )
+    if calibration.skipped:
+        text = f"{len(calibration.skipped)} unreadable calibration samples were skipped."
+        found.append(Finding(kind="unreadable-samples", message=text, advice="Repair or remove these files."))
+    return found
 
 
 def _report(
@@ -164,19 +198,6 @@ def _report(
                 advice="Name the one that the model was trained with by --preprocess.",
             )
         )
-    if converted.calibration_location == evaluation.dataset.location:
-        warnings.append(
-            Finding(
-                kind="calibration-leak",
-                message=f"Calibration and evaluation use the same data ({evaluation.dataset.location}): the accuracy of "
-                "calibrated variants may look better than it is.",
-                advice="Calibrate on other samples.",
-            )
-        )
-    calibration = converted.calibration
-    if calibration is not None and calibration.skipped:
-        text = f"{len(calibration.skipped)} unreadable calibration samples were skipped."
-        warnings.append(Finding(kind="unreadable-samples", message=text, advice="Repair or remove these files."))
     return Report(
         tool=tool_versions() | {"python": platform.python_version()},
         created=datetime.now(UTC).isoformat(timespec="seconds"),

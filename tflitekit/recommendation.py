@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tflitekit.results import Constraints, Recommendation, Rejection, VariantReport
+from tflitekit.results import Constraints, Drop, Recommendation, Rejection, VariantReport
 
-__all__ = ["DEFAULT_MAX_DROP_POINTS", "recommend"]
+__all__ = ["DEFAULT_MAX_DROP_POINTS", "broken_gates", "recommend", "top1_limit"]
 
 DEFAULT_MAX_DROP_POINTS = 1.0
 SAME_SIZE = 0.02
@@ -59,36 +59,108 @@ def recommend(
     )
 
 
+def broken_gates(
+    variants: Sequence[VariantReport], constraints: Constraints, *, baseline: str | None
+) -> tuple[Rejection, ...]:
+    """Returns the variants that break a limit on accuracy that was asked for, with the reasons, by the same rules."""
+    limit = _limit(next((v for v in variants if v.name == baseline), None), constraints)
+    found = []
+    for variant in variants:
+        reasons = _class_problems(variant, constraints)
+        if constraints.max_accuracy_drop is not None or variant.sequential is not None:
+            reasons = _drop_problems(variant, limit) + reasons
+        if variant.status == "ok" and reasons:
+            found.append(Rejection(name=variant.name, reasons=tuple(reasons)))
+    return tuple(found)
+
+
+def top1_limit(constraints: Constraints) -> float:
+    """Returns the largest drop of top-1 accuracy that is accepted, as a fraction."""
+    given = constraints.max_accuracy_drop
+    return (DEFAULT_MAX_DROP_POINTS if given is None else given) / 100
+
+
 def _limit(baseline: VariantReport | None, constraints: Constraints) -> float:
     """Returns the largest drop that is accepted, in the unit of `Drop.value`."""
     given = constraints.max_accuracy_drop
     if baseline is None or baseline.accuracy is None:
         return 0.0
     if baseline.accuracy.metric == "top1":
-        return (DEFAULT_MAX_DROP_POINTS if given is None else given) / 100
+        return top1_limit(constraints)
     return _RELATIVE_ERROR_LIMIT * abs(baseline.accuracy.value) if given is None else given
 
 
 def _problems(variant: VariantReport, constraints: Constraints, limit: float, counts_latency: bool) -> list[str]:
     if variant.status != "ok":
         return [f"{variant.status}: {(variant.error or 'no reason recorded').splitlines()[0]}"]
-    found = []
-    if variant.drop is None or variant.accuracy is None:
-        found.append("its accuracy was not measured")
-    elif not variant.drop.value <= limit:  # also where it is not a number
-        found.append(f"{_drop_text(variant)}, more than the limit of {_amount(variant, limit)}")
+    found = _drop_problems(variant, limit) + _class_problems(variant, constraints)
     size = variant.size_bytes or 0
     if constraints.max_size_bytes is not None and size > constraints.max_size_bytes:
         found.append(f"{size:,} bytes, more than the limit of {constraints.max_size_bytes:,}")
     if counts_latency and constraints.max_latency_ms is not None:
         if variant.latency is None:
             found.append("its latency was not measured")
-        elif variant.latency.median_ms > constraints.max_latency_ms:
+        elif variant.latency.deciding_ms > constraints.max_latency_ms:
             found.append(
-                f"{variant.latency.median_ms:.3g} ms on {variant.latency.target}, "
+                f"{variant.latency.deciding_ms:.3g} ms on {variant.latency.target}, "
                 f"more than the limit of {constraints.max_latency_ms:g} ms"
             )
     return found
+
+
+def _drop_problems(variant: VariantReport, limit: float) -> list[str]:
+    """The drop itself decides, not the end of its interval; where a sequential test decided, that does."""
+    if variant.drop is None or variant.accuracy is None:
+        return ["its accuracy was not measured"]
+    if variant.sequential is not None:
+        return [_drop_text(variant)] if variant.sequential.decision == "breaks" else []
+    if variant.drop.value <= limit:  # not so where it is not a number
+        return []
+    return [f"{_drop_text(variant)}, more than the limit of {_amount(variant, limit)}"]
+
+
+def _class_problems(variant: VariantReport, constraints: Constraints) -> list[str]:
+    """Names the class that lost most, where one lost more than it may; here too the drop itself decides."""
+    limit = constraints.max_class_drop
+    if limit is None:
+        return []
+    over = [(c.drop.value, c) for c in variant.per_class if c.drop is not None and c.drop.value > limit / 100]
+    if not over:
+        return []
+    value, worst = max(over, key=lambda pair: pair[0])
+    drop = worst.drop
+    assert drop is not None
+    text = (
+        f"the recall of '{worst.label}' falls from {worst.value + value:.1%} to {worst.value:.1%}, by {value * 100:.1f} "
+        f"points ({_interval(drop)}, n = {drop.n:,}), more than the limit of {limit:g} for a class"
+    )
+    if drop.low is not None and drop.low <= limit / 100:
+        text += f" (though {drop.n:,} samples cannot tell it from that)"
+    if len(over) > 1:
+        text += f"; {len(over) - 1} other class{'es' if len(over) > 2 else ''} too"
+    return [text]
+
+
+def _class_caution(variant: VariantReport, constraints: Constraints) -> list[str]:
+    """Says where too few samples leave open whether a class lost more than it may."""
+    limit = constraints.max_class_drop
+    if limit is None:
+        return []
+    open_ = [(c.drop.high, c) for c in variant.per_class if c.drop and c.drop.high and c.drop.high > limit / 100]
+    if not open_:
+        return []
+    _, worst = max(open_, key=lambda pair: pair[0])
+    assert worst.drop is not None
+    others = f"; likewise {len(open_) - 1} other class{'es' if len(open_) > 2 else ''}" if len(open_) > 1 else ""
+    return [
+        f"caution: with {worst.drop.n:,} samples of '{worst.label}' it cannot be told whether its recall drops by more than "
+        f"{limit:g} points (interval {_interval(worst.drop)}){others}"
+    ]
+
+
+def _interval(drop: Drop) -> str:
+    assert drop.low is not None and drop.high is not None
+    return f"{drop.low * 100:.1f} to {drop.high * 100:.1f}"
 
 
 def _amount(variant: VariantReport, value: float) -> str:
@@ -127,10 +199,12 @@ def _reasons(
     reasons = [f"{size:,} bytes{times}: the smallest that meets every limit (within {SAME_SIZE:.0%})"]
     given = "" if constraints.max_accuracy_drop is not None else ", the default"
     reasons.append(f"{_drop_text(chosen)}; n = {chosen.accuracy.n:,}, limit {_amount(chosen, limit)}{given}")
-    if chosen.drop is not None and chosen.drop.high is not None and chosen.drop.high > limit:
+    undecided = chosen.sequential is None and chosen.drop is not None
+    if undecided and chosen.drop is not None and chosen.drop.high is not None and chosen.drop.high > limit:
         reasons.append(
             f"caution: the interval of its drop reaches {_amount(chosen, chosen.drop.high)}; more data would tell"
         )
+    reasons += _class_caution(chosen, constraints)
     if chosen.integer_op_fraction == 1:
         real = any(spec.dtype.startswith("float") for spec in (*chosen.inputs, *chosen.outputs))
         note = " (inputs and outputs stay float: int8:io=int8 makes them integers too)" if real else ""
@@ -157,7 +231,7 @@ def _why_not(variant: VariantReport, chosen: VariantReport) -> str:
 def _beyond_reach(able: Sequence[VariantReport], constraints: Constraints, counts_latency: bool) -> str | None:
     """A latency limit for a phone that even this host misses with every variant."""
     limit = constraints.max_latency_ms
-    measured = [v.latency.median_ms for v in able if v.latency is not None]
+    measured = [v.latency.deciding_ms for v in able if v.latency is not None]
     if counts_latency or limit is None or not measured or min(measured) <= limit:
         return None
     return f"no variant reaches {limit:g} ms even on this host (the fastest takes {min(measured):.3g} ms)"
@@ -172,7 +246,7 @@ def _latency_caveats(able: Sequence[VariantReport], constraints: Constraints, co
     over = [
         v.name
         for v in able
-        if v.latency and constraints.max_latency_ms and v.latency.median_ms > constraints.max_latency_ms
+        if v.latency and constraints.max_latency_ms and v.latency.deciding_ms > constraints.max_latency_ms
     ]
     return [text + (f" (over it on this host: {', '.join(over)})" if over else "")]
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "SAME_TIME",
     "Interval",
     "PairedDifference",
     "bootstrap_interval",
@@ -57,10 +58,11 @@ def wilson_interval(successes: int, n: int) -> Interval:
     """
     if n == 0:
         return Interval(0.0, 1.0)
-    from scipy.stats import binomtest
-
-    found = binomtest(successes, n).proportion_ci(0.95, method="wilson")
-    return Interval(float(found.low), float(found.high))
+    share, z2 = successes / n, _Z * _Z
+    center = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = _Z / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    low = 0.0 if successes == 0 else max(0.0, center - half)
+    return Interval(low, 1.0 if successes == n else min(1.0, center + half))
 
 
 def proportion_difference(first: tuple[int, int], second: tuple[int, int]) -> Interval:
@@ -109,11 +111,11 @@ def paired_accuracy_drop(
     n = int(baseline.size)
     if n == 0:
         return PairedDifference(0.0, -1.0, 1.0, 1.0, 0, "too few samples to tell")
-    from scipy.stats import binomtest
+    from scipy.special import bdtr
 
     lost = int(np.count_nonzero(baseline & ~variant))
     won = int(np.count_nonzero(~baseline & variant))
-    p_value = float(binomtest(lost, lost + won).pvalue) if lost + won else 1.0
+    p_value = min(1.0, 2 * float(bdtr(min(lost, won), lost + won, 0.5)))  # two-sided, by symmetry
     p_lost, p_won = (lost + 1) / (n + 2), (won + 1) / (n + 2)
     half = _Z * math.sqrt((p_lost + p_won - (p_lost - p_won) ** 2) / (n + 2))
     low, high = max(-1.0, p_lost - p_won - half), min(1.0, p_lost - p_won + half)
@@ -193,7 +195,8 @@ def _verdict(
         return f"{word} {abs(value):.{decimals}f} ± {half:.{decimals}f} {unit}".rstrip()
     if max(abs(low), abs(high)) <= resolution or half <= resolution:
         return flat
-    return f"too few samples to tell ({value:+.{decimals}f} ± {half:.{decimals}f} {unit}".rstrip() + ")"
+    word = f"{worse} " if value > 0 else f"{better} " if value < 0 else ""
+    return f"too few samples to tell ({word}{abs(value):.{decimals}f} ± {half:.{decimals}f} {unit}".rstrip() + ")"
 
 
 def percentile(samples: ArrayLike, q: float) -> float:

@@ -185,7 +185,7 @@ def run_suite(
     path = Path(path)
     suite, progress = read_suite(path), progress or Progress()
     home = Path(out) / path.stem
-    places = _Places(_data_root(path, suite, data_root), home / "embedded", progress)
+    places = _Places(_data_root(path, suite, data_root), home / ".embedded", progress)
     results: list[EntryResult] = []
     for name, model, data, protocol in suite.entries():
         progress.note(f"{path.stem}: {name}")

@@ -20,6 +20,7 @@ from tflitekit.cli.shared import (
     print_json,
     progress,
 )
+from tflitekit.errors import UsageError
 
 if TYPE_CHECKING:
     from tflitekit.results import Latency, Report, VariantReport
@@ -50,6 +51,8 @@ def benchmark(
     """Measures initialization, latency and peak memory of .tflite files, in interleaved rounds."""
     from tflitekit.benchmarking import benchmark as run
 
+    if out is not None:
+        _check_out(out)
     report = run(
         files,
         threads=threads,
@@ -63,14 +66,25 @@ def benchmark(
         progress=progress(),
     )
     if out is not None:
+        from tflitekit.files import locked
         from tflitekit.report import write_all
 
-        write_all(report, out)
+        with locked(out):
+            write_all(report, out)
     if as_json:
         print_json(report.to_json())
     else:
         _show(report)
-    return 0
+    return 1 if any(row.latency is None for row in report.variants) else 0
+
+
+def _check_out(out: Path) -> None:
+    from tflitekit.results import read_report
+
+    if (out / "report.json").is_file() and read_report(out).dataset is not None:
+        raise UsageError(
+            f"{out} holds the report of 'tflitekit optimize', which this one would replace.", fix="Give another --out."
+        )
 
 
 def _show(report: Report) -> None:
@@ -115,8 +129,7 @@ def _show(report: Report) -> None:
                 f"{curve.minutes:g} minutes of load ({curve.change - 1:+.1%})",
                 markup=False,
             )
-    found = report.variants[0].latency
-    assert found is not None
+    found = next(row.latency for row in report.variants if row.latency is not None)
     stdout.print(
         f"{found.target}, {found.machine.get('cpu', '?')}, {found.runtime}; protocol {found.protocol}, {found.rounds} rounds, "
         f"ended by {found.stopped_by}; the {found.statistic} decides. Against {report.baseline}: times its time, paired by "
@@ -152,7 +165,7 @@ def _show_profile(row: VariantReport) -> None:
         rows.append(("", f"{len(rest)} others", "", f"{time_us:,.1f}", f"{share:.1%}"))
     show_table(("#", "Operator", "Layer", "us", "Share"), rows, title=f"{row.name}: where the time goes")
     stdout.print(
-        f"Sum {row.profile.sum_us:,.1f} us of {row.profile.whole_us:,.1f} us. {row.profile.method}",
+        f"Sum {row.profile.sum_us:,.1f} us; a whole inference {row.profile.whole_us:,.1f} us.",
         style="dim",
         markup=False,
     )

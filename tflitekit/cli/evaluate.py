@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,23 +11,29 @@ import typer
 from tflitekit.cli.shared import (
     SEED,
     Data,
+    ErrorRate,
     Files,
     Jobs,
     Json,
     Labels,
     Limit,
+    MaxAccuracyDrop,
+    MaxClassDrop,
     Metric,
     Output,
     Preprocess,
     Seed,
+    UntilCertain,
     app,
+    certainty,
+    check_limits,
     guarded,
     print_json,
     progress,
 )
 
 if TYPE_CHECKING:
-    from tflitekit.results import VariantReport
+    from tflitekit.evaluation import Evaluation
 
 
 @app.command()
@@ -42,13 +49,19 @@ def evaluate(
     baseline: Annotated[
         Path | None, typer.Option(help="File to compare with; float32 or the first if not given.")
     ] = None,
+    max_accuracy_drop: MaxAccuracyDrop = None,
+    max_class_drop: MaxClassDrop = None,
+    until_certain: UntilCertain = False,
+    error_rate: ErrorRate = None,
     jobs: Jobs = None,
     seed: Seed = SEED,
     as_json: Json = False,
 ) -> int:
     """Measures the accuracy of .tflite files on the same samples."""
     from tflitekit.evaluation import evaluate as run
+    from tflitekit.results import Constraints
 
+    check_limits(max_accuracy_drop=max_accuracy_drop, max_class_drop=max_class_drop)
     found = run(
         files,
         data=data,
@@ -58,6 +71,8 @@ def evaluate(
         metric=metric,
         output=output,
         baseline=baseline,
+        constraints=Constraints(max_accuracy_drop=max_accuracy_drop, max_class_drop=max_class_drop),
+        **certainty(until_certain, error_rate),
         jobs=jobs,
         seed=seed,
         progress=progress(),
@@ -69,25 +84,46 @@ def evaluate(
                 "baseline": found.baseline,
                 "variants": [v.model_dump(mode="json") for v in found.variants],
                 "warnings": [w.model_dump(mode="json") for w in found.warnings],
+                "broken": [b.model_dump(mode="json") for b in found.broken],
             }
         )
     else:
-        _show_evaluation(found.variants, found.baseline, list(map(str, found.warnings)))
-    return 1 if any(v.status == "failed" for v in found.variants) else 0
+        _show_evaluation(found)
+    return 1 if found.broken or any(v.status == "failed" for v in found.variants) else 0
 
 
-def _show_evaluation(variants: tuple[VariantReport, ...], baseline: str | None, warnings: list[str]) -> None:
-    from tflitekit.console import show_table, show_warnings
+def _show_evaluation(found: Evaluation) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from tflitekit.console import show_warnings, stdout
     from tflitekit.report import text
 
-    rows = []
+    variants, baseline = found.variants, found.baseline
+    before = next((v.confidence for v in variants if v.name == baseline), None)
+    figures, hidden = [], []
     for v in variants:
         agreement = f"{v.agreement.value:.2%}" if v.agreement else "–"
         others = ", ".join(f"{m.metric} {m.value:.4g}" for m in v.other_metrics) or "–"
         n = f"{v.accuracy.n:,}" if v.accuracy else v.status
-        rows.append((v.name, text.size(v.size_bytes), n, text.accuracy(v), others, agreement, text.drop(v, baseline)))
-    columns = ("File", "Size", "n", "Accuracy", "Other metrics", "Agreement", "Change")
-    kept = [i for i in range(len(columns)) if i == 0 or any(row[i] != "–" for row in rows)]
-    show_table(tuple(columns[i] for i in kept), [tuple(row[i] for i in kept) for row in rows])
+        figures.append(
+            (v.name, text.size(v.size_bytes), n, text.accuracy(v), others, agreement, text.drop(v, baseline))
+        )
+        hidden.append((v.name, text.worst_class(v), text.flips(v), text.calibration_error(v, before)))
+    _show(("File", "Size", "n", "Accuracy", "Other metrics", "Agreement", "Change"), figures)
+    if any(cell != "–" for row in hidden for cell in row[1:]):
+        _show(("File", "Class that lost most, points", "Turned wrong / right", "Calibration error"), hidden)
+    for broken in found.broken:
+        line = Text.assemble(("Limit broken: ", "red"), (broken.name, "bold"), ": " + "; ".join(broken.reasons))
+        stdout.print(Padding(line, (0, 0, 0, 2)))
+    warnings = [*map(str, found.warnings)]
     warnings += [f"{v.name}: {w}" for v in variants for w in (*v.warnings, *([v.error] if v.error else []))]
     show_warnings(warnings)
+
+
+def _show(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Shows the columns that hold anything."""
+    from tflitekit.console import show_table
+
+    kept = [i for i in range(len(columns)) if i == 0 or any(row[i] != "–" for row in rows)]
+    show_table(tuple(columns[i] for i in kept), [tuple(row[i] for i in kept) for row in rows])

@@ -16,11 +16,14 @@ from tflitekit.cli.shared import (
     CalibrationLimit,
     CustomObjects,
     Data,
+    ErrorRate,
     InputShape,
     Jobs,
     Json,
     Labels,
     Limit,
+    MaxAccuracyDrop,
+    MaxClassDrop,
     Metric,
     Model,
     Out,
@@ -35,9 +38,13 @@ from tflitekit.cli.shared import (
     Threads,
     Timeout,
     UnsafeLoad,
+    UntilCertain,
     app,
+    certainty,
+    check_limits,
     convert_options,
     guarded,
+    parse_counts,
     parse_shapes,
     parse_size,
     print_json,
@@ -79,13 +86,11 @@ def optimize(
     scheme: Schemes = None,
     preprocess: Preprocess = None,
     labels: Labels = None,
-    max_accuracy_drop: Annotated[
-        float | None,
-        typer.Option(help="Largest accepted drop in percentage points (errors: in the metric's unit). [1.0]"),
-    ] = None,
+    max_accuracy_drop: MaxAccuracyDrop = None,
+    max_class_drop: MaxClassDrop = None,
     max_size: Annotated[str | None, typer.Option(help="Largest accepted file, as in 200kB.")] = None,
     max_latency: Annotated[
-        float | None, typer.Option(help="Largest accepted median latency in ms, on the target.")
+        float | None, typer.Option(help="Largest accepted latency in ms on the target, of the figure that decides.")
     ] = None,
     deploy_on: Annotated[
         str, typer.Option(help="'phone': this host's latency decides nothing. 'host': the model runs on this machine.")
@@ -94,6 +99,11 @@ def optimize(
     limit: Limit = None,
     metric: Metric = None,
     output: Output = None,
+    until_certain: UntilCertain = False,
+    error_rate: ErrorRate = None,
+    calibration_curve: Annotated[
+        str | None, typer.Option(help="Measure int8 also on so few calibration samples, as in 10,50,100,500.")
+    ] = None,
     threads: Threads = "1",
     protocol: Protocol = "quick",
     profile: Profile = False,
@@ -123,9 +133,7 @@ def optimize(
 
     if deploy_on not in ("phone", "host"):
         raise UsageError(f"--deploy-on cannot be '{deploy_on}'.", fix="It takes phone or host.")
-    for name, value in (("--max-accuracy-drop", max_accuracy_drop), ("--max-latency", max_latency)):
-        if value is not None and value < 0:
-            raise UsageError(f"{name} cannot be negative.")
+    check_limits(max_accuracy_drop=max_accuracy_drop, max_class_drop=max_class_drop, max_latency=max_latency)
     if mlflow is not None:
         tracking.require_mlflow()  # before the long work
     report = run(
@@ -141,10 +149,13 @@ def optimize(
         output=output,
         constraints=Constraints(
             max_accuracy_drop=max_accuracy_drop,
+            max_class_drop=max_class_drop,
             max_size_bytes=parse_size(max_size),
             max_latency_ms=max_latency,
             deploy_on=deploy_on,
         ),
+        **certainty(until_certain, error_rate),
+        calibration_curve=parse_counts(calibration_curve, "--calibration-curve"),
         threads=threads,
         protocol=protocol,
         profile=profile,
@@ -180,6 +191,20 @@ def show_result(report: Report, out: Path, as_json: bool) -> int:
         from tflitekit.console import show_report, stdout
 
         show_report(report)
+        if report.calibration_curve:
+            from tflitekit.console import show_table
+            from tflitekit.report import text
+
+            cells = [
+                (
+                    p.scheme,
+                    f"{p.samples:,}",
+                    text.with_half_width(p.accuracy),
+                    p.drop.verdict if p.drop else p.error or "–",
+                )
+                for p in report.calibration_curve
+            ]
+            show_table(("Calibrated", "Samples", "Accuracy", "Change"), cells)
         names = {v.name for v in report.variants}
         older = sorted(path.name for path in out.glob("*.tflite") if path.stem not in names)
         if older:

@@ -27,12 +27,15 @@ __all__ = [
     "CalibrationLimit",
     "CustomObjects",
     "Data",
+    "ErrorRate",
     "Files",
     "InputShape",
     "Jobs",
     "Json",
     "Labels",
     "Limit",
+    "MaxAccuracyDrop",
+    "MaxClassDrop",
     "Metric",
     "Model",
     "Out",
@@ -47,9 +50,13 @@ __all__ = [
     "Threads",
     "Timeout",
     "UnsafeLoad",
+    "UntilCertain",
     "app",
+    "certainty",
+    "check_limits",
     "convert_options",
     "guarded",
+    "parse_counts",
     "parse_shapes",
     "parse_size",
     "print_json",
@@ -87,6 +94,23 @@ Labels = Annotated[Path | None, typer.Option("--labels", help="Class names in ou
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Evaluate on a seeded, class-balanced sample.")]
 Metric = Annotated[str | None, typer.Option("--metric", help="Metric of your own: module:function(output, label).")]
 Output = Annotated[str | None, typer.Option("--output", help="Name of the output to score; the first if not given.")]
+MaxAccuracyDrop = Annotated[
+    float | None,
+    typer.Option(
+        help="Largest accepted drop in percentage points (errors: in the metric's unit). [1.0 in optimize and with --until-certain]"
+    ),
+]
+MaxClassDrop = Annotated[
+    float | None, typer.Option(help="Largest accepted drop of any class's recall in percentage points.")
+]
+UntilCertain = Annotated[
+    bool,
+    typer.Option("--until-certain", help="Stop evaluating when every variant's drop is decided against its limit."),
+]
+ErrorRate = Annotated[
+    float | None,
+    typer.Option(help="With --until-certain: largest probability of a wrong decision, for each variant. [0.05]"),
+]
 Threads = Annotated[
     str, typer.Option("--threads", help="Threads of the interpreter while measuring latency; several as 1,2,4.")
 ]
@@ -123,6 +147,10 @@ CALIBRATION_LIMIT = 500
 TIMEOUT_S = 1800.0
 
 
+_RESUMING = ("quickstart", "optimize", "convert", "suite")
+_KEPT = " Finished variants and measurements are kept; the same command continues where it was."
+
+
 def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
     """Turns the kit's errors and Ctrl-C into messages and exit codes."""
 
@@ -138,10 +166,8 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
             show_error(error)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            typer.echo(
-                "Stopped. Finished variants and measurements are kept; the same command continues where it was.",
-                err=True,
-            )
+            kept = command.__name__ in _RESUMING
+            typer.echo(f"Stopped.{_KEPT if kept else ' Nothing was kept.'}", err=True)
             raise typer.Exit(INTERRUPTED) from None
         raise typer.Exit(code or 0)
 
@@ -167,6 +193,31 @@ def parse_size(text: str | None) -> int | None:
     number, prefix, binary = found.groups()
     base = 1024 if binary else 1000
     return int(float(number) * base ** " kmg".index(prefix.lower() or " "))
+
+
+def certainty(until_certain: bool, error_rate: float | None) -> dict[str, Any]:
+    """Returns the options of the verbs."""
+    if error_rate is not None and not until_certain:
+        raise UsageError("--error-rate is of use with --until-certain only.", fix="Give both, or neither.")
+    return {"until_certain": until_certain} | ({} if error_rate is None else {"error_rate": error_rate})
+
+
+def check_limits(**limits: float | None) -> None:
+    """Refuses limits that cannot be."""
+    for name, value in limits.items():
+        if value is not None and not value >= 0:
+            raise UsageError(f"--{name.replace('_', '-')} cannot be {value:g}.", fix="Give zero or more.")
+
+
+def parse_counts(text: str | None, option: str) -> tuple[int, ...]:
+    """Takes ``10,50,100`` for three numbers."""
+    try:
+        counts = tuple(int(part) for part in text.split(",")) if text is not None else ()
+    except ValueError:
+        counts = (0,)
+    if counts and min(counts) < 1:
+        raise UsageError(f"{option} cannot be '{text}'.", fix="Write numbers of samples, as in 10,50,100,500.")
+    return counts
 
 
 def parse_shapes(texts: list[str] | None) -> dict[str, tuple[int, ...]]:

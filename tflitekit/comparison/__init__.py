@@ -62,7 +62,8 @@ def compare(
     first, second = (report if isinstance(report, Report) else read_report(report) for report in (old, new))
     data, control = shared_data(first, second), find_control(first, second)
     changes = tuple(_compare_pair(*pair, data, control) for pair in _pairs(first, second, variants))
-    gates = (*judge_presence(changes), *judge_gates(changes, limits, allow_unlike=allow_unlike))
+    accepted = first.recommendation.chosen if first.recommendation else None
+    gates = (*judge_presence(changes, accepted), *judge_gates(changes, limits, allow_unlike=allow_unlike))
     return Comparison(
         old=_side(old, first),
         new=_side(new, second),
@@ -136,6 +137,7 @@ def _compare_pair(
         old_status=old.status,
         new_status=new.status,
         same_file=old.sha256 is not None and old.sha256 == new.sha256,
+        sha256=new.sha256,
         error=new.error,
         changes=tuple(change for change in found if change is not None),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from tflitekit.comparison.results import Change, Figure, GateResult, VariantChange
@@ -19,14 +20,19 @@ GATES: dict[str, Figure] = {
 """Each gate and the figure that it limits."""
 
 
-def judge_presence(variants: Sequence[VariantChange]) -> list[GateResult]:
-    """A variant that worked and fails now breaks the build, whatever gates were asked for; one that is gone is a doubt."""
+def judge_presence(variants: Sequence[VariantChange], chosen: str | None) -> list[GateResult]:
+    """A variant that worked and fails now breaks the build, whatever gates were asked for; one that is gone is a doubt.
+
+    The one that the old report recommends must not be gone either.
+    """
     results = []
     for variant in variants:
         if variant.old_status != "ok" or variant.new_status == "ok":
             continue
         if variant.presence == "removed":
-            state, message = "undecided", "is not in the new report"
+            shipped = (variant.old_name or variant.name) == chosen
+            state = "broken" if shipped else "undecided"
+            message = "is not in the new report" + (", and the old one recommends it" if shipped else "")
         else:
             state = "broken" if variant.new_status == "failed" else "undecided"
             why = f": {variant.error.splitlines()[0]}" if variant.error else ""
@@ -51,8 +57,16 @@ def judge_gates(variants: Sequence[VariantChange], limits: dict[str, float], *, 
     """
     results: list[GateResult] = []
     for gate, limit in limits.items():
-        judged = [result for variant in variants for result in _judge(gate, limit, variant, allow_unlike)]
+        stretch = _stretch(gate, variants)
+        judged = [result for variant in variants for result in _judge(gate, limit, variant, allow_unlike, stretch)]
         failed = any(variant.old_status == "ok" and variant.new_status == "failed" for variant in variants)
+        if not any(variant.presence == "both" for variant in variants):
+            names = [", ".join(v.name for v in variants if v.presence == side) for side in ("removed", "new")]
+            raise UsageError(
+                "No variant has the same name in both reports.",
+                why=f"The old one has {names[0] or 'none'}; the new one {names[1] or 'none'}.",
+                fix="Pair them with --variants OLD=NEW.",
+            )
         if all(result.limit is None for result in judged) and not failed:  # a failure says enough
             raise UsageError(
                 f"--{gate} cannot be judged: no variant has this figure in both reports.",
@@ -64,7 +78,24 @@ def judge_gates(variants: Sequence[VariantChange], limits: dict[str, float], *, 
     return results
 
 
-def _judge(gate: str, limit: float, variant: VariantChange, allow_unlike: bool) -> Iterator[GateResult]:
+def _stretch(gate: str, variants: Sequence[VariantChange]) -> float:
+    """Returns how much wider than for one question the intervals must be, so that noise breaks a gate in 5 % at most.
+
+    Bonferroni's correction over everything that the gate asks: the same quantile of the normal distribution for a level of
+    0.05 / m. Byte-identical files count once.
+    """
+    from scipy.stats import norm
+
+    asked = {
+        (variant.sha256 or variant.name, change.label)
+        for variant in variants
+        for change in variant.changes
+        if change.figure == GATES[gate] and change.low is not None and change.low != change.high
+    }
+    return float(norm.ppf(1 - 0.025 / max(1, len(asked))) / norm.ppf(0.975))
+
+
+def _judge(gate: str, limit: float, variant: VariantChange, allow_unlike: bool, stretch: float) -> Iterator[GateResult]:
     if (variant.old_status, variant.new_status) != ("ok", "ok"):
         return
     changes = [change for change in variant.changes if change.figure == GATES[gate]]
@@ -76,7 +107,7 @@ def _judge(gate: str, limit: float, variant: VariantChange, allow_unlike: bool) 
                 fix="Measure both in the same way, leave the gate out to see the figures side by side, or judge them all the "
                 "same with --allow-unlike.",
             )
-        yield _judge_change(gate, _in_unit(limit, change), variant, change)
+        yield _judge_change(gate, _in_unit(limit, change), variant, change, stretch)
     if not changes:
         what = {"accuracy": "the same metric", "recall": "recall by class"}.get(GATES[gate], GATES[gate])
         yield GateResult(
@@ -84,12 +115,20 @@ def _judge(gate: str, limit: float, variant: VariantChange, allow_unlike: bool) 
         )
 
 
+def _certain_low(change: Change, stretch: float) -> float:
+    """Returns the lower end of the interval, moved outwards for many questions at once."""
+    if change.low is None or change.high is None:
+        return -math.inf
+    middle = (change.low + change.high) / 2
+    return middle - (middle - change.low) * stretch
+
+
 def _in_unit(limit: float, change: Change) -> float:
     """Returns the user's limit in the unit of `Change.value`."""
     return limit if change.figure == "accuracy" and not change.is_share else limit / 100
 
 
-def _judge_change(gate: str, limit: float, variant: VariantChange, change: Change) -> GateResult:
+def _judge_change(gate: str, limit: float, variant: VariantChange, change: Change, stretch: float) -> GateResult:
     name = f"{variant.name}, class {change.label}" if change.label is not None else variant.name
     figure = {"accuracy": change.metric, "recall": "recall"}.get(change.figure, change.figure)
     text = f"{name}: {figure} {describe_change(change)}"
@@ -98,7 +137,7 @@ def _judge_change(gate: str, limit: float, variant: VariantChange, change: Chang
         state, message = "kept", f"{text}, but the file is the same: this is the machine's noise"
     elif change.value <= limit:
         state, message = "kept", f"{text}, within {bound}"
-    elif change.low is not None and change.low > limit:
+    elif _certain_low(change, stretch) > limit:
         state, message = "broken", f"{text}, beyond {bound}"
     else:
         more = "rounds" if change.figure == "latency" else "samples"

@@ -56,18 +56,18 @@ def compare_latency(old: VariantReport, new: VariantReport, control: Control | N
     if before is None or after is None:
         return None
     usable = control if control is not None and _goes_with(control, (before, after)) else None
-    value = _figure_ms(after) / _figure_ms(before)
+    value = after.deciding_ms / before.deciding_ms
     draws = _ratio_draws(before, after)
     if usable is not None:
-        value /= _figure_ms(usable[1]) / _figure_ms(usable[0])
+        value /= usable[1].deciding_ms / usable[0].deciding_ms
         drift = _ratio_draws(*usable)
         draws = draws / drift if draws is not None and drift is not None else None
     interval = None if draws is None else bootstrap_interval(draws, _fewest(before, after, *(usable or ())))
     return Change(
         figure="latency",
         metric=f"{after.statistic}_ms",
-        old=_figure_ms(before),
-        new=_figure_ms(after),
+        old=before.deciding_ms,
+        new=after.deciding_ms,
         value=value - 1,
         low=None if interval is None else min(interval[0], value) - 1,  # samples may be thinned, the figure is not
         high=None if interval is None else max(interval[1], value) - 1,
@@ -79,13 +79,6 @@ def compare_latency(old: VariantReport, new: VariantReport, control: Control | N
 def _goes_with(control: Control, pair: tuple[Latency, Latency]) -> bool:
     """Whether the control was measured as the variant was, and is not the variant itself."""
     return all(not unlike_latency(c, v) and c != v for c, v in zip(control, pair, strict=True))
-
-
-def _figure_ms(latency: Latency) -> float:
-    """Returns the figure that decides, as time of one inference."""
-    if latency.statistic == "throughput" and latency.throughput_per_s:
-        return 1000 / float(np.median(latency.throughput_per_s))
-    return latency.p90_ms if latency.statistic == "p90" else latency.median_ms
 
 
 def _rounds(latency: Latency) -> list[NDArray[np.float64]]:

@@ -61,6 +61,7 @@ class VariantChange(Part):
     old_status: str | None = None
     new_status: str | None = None
     same_file: bool = False
+    sha256: str | None = None
     error: str | None = None
     changes: tuple[Change, ...] = ()
 

@@ -7,17 +7,22 @@ A metric is one file in this folder with a class that has the methods of `Metric
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.results import Agreement, ClassRecall, Drop, Measured
+from tflitekit.results import Drop, Measured
 
-__all__ = ["Metric", "Scores"]
+__all__ = ["Meaning", "Metric", "Scores"]
+
+Meaning = Literal["probabilities", "values"]
+"""What an output holds (see `tflitekit.contract.Contract`)."""
 
 Scores = dict[str, NDArray[Any]]
-"""Columns with one value per sample; 'finite' says whether the output had no NaN or infinity."""
+"""Columns with one value per sample; 'finite' says whether the output had no NaN or infinity.
+
+Beside the metric's own columns, `tflitekit.scoring` adds 'position' in the data and those of `tflitekit.facts`."""
 
 
 class Metric(Protocol):
@@ -28,17 +33,18 @@ class Metric(Protocol):
     def check(self, output_shape: tuple[int, ...]) -> None:
         """Raises `DataError` where labels and outputs cannot belong together."""
 
-    def score(self, outputs: NDArray[np.float32], labels: list[Any]) -> Scores:
+    def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:
         """Scores a chunk: outputs ``(k, ...)`` as real values, and their labels."""
 
     def summarize(self, scores: Scores) -> tuple[Measured, ...]:
         """Returns the figures; the first one is the variant's accuracy."""
 
-    def per_class(self, scores: Scores) -> tuple[ClassRecall, ...]:
-        """Returns the recall of each class that the data hold, or nothing."""
+    def details(self, scores: Scores, baseline: Scores | None, *, max_class_drop: float | None) -> dict[str, Any]:
+        """Returns further fields of the variant's row (see `VariantReport`), or nothing.
 
-    def agreement(self, baseline: Scores, variant: Scores) -> Agreement | None:
-        """Returns how often both give the same answer, where answers are discrete."""
+        ``baseline`` are the baseline's scores of the same samples, None where there are none; ``max_class_drop`` is what
+        the user accepts for each class, in points.
+        """
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         """Compares with the baseline on the same samples; positive is worse.

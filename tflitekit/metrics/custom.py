@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.errors import DataError
-from tflitekit.metrics import Scores
-from tflitekit.results import ClassRecall, Drop, Measured, finite
+from tflitekit.metrics import Meaning, Scores
+from tflitekit.results import Drop, Measured, finite
 from tflitekit.statistics import mean_interval, paired_mean_increase
 
 __all__ = ["CustomMetric"]
@@ -31,7 +31,8 @@ class CustomMetric:
     def check(self, output_shape: tuple[int, ...]) -> None:
         del output_shape
 
-    def score(self, outputs: NDArray[np.float32], labels: list[Any]) -> Scores:
+    def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:
+        del meaning
         try:
             values = [float(self._function(output, label)) for output, label in zip(outputs, labels, strict=True)]
         except Exception as error:
@@ -57,12 +58,9 @@ class CustomMetric:
             ),
         )
 
-    def per_class(self, scores: Scores) -> tuple[ClassRecall, ...]:
-        del scores
-        return ()
-
-    def agreement(self, baseline: Scores, variant: Scores) -> None:
-        del baseline, variant
+    def details(self, scores: Scores, baseline: Scores | None, *, max_class_drop: float | None) -> dict[str, Any]:
+        del scores, baseline, max_class_drop
+        return {}
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         found = paired_mean_increase(

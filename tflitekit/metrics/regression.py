@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.errors import DataError
-from tflitekit.metrics import Scores
-from tflitekit.results import ClassRecall, Drop, Measured, finite
+from tflitekit.metrics import Meaning, Scores
+from tflitekit.results import Drop, Measured, finite
 from tflitekit.statistics import mean_interval, paired_mean_increase
 
 __all__ = ["Regression"]
@@ -32,7 +32,8 @@ class Regression:
                 fix="Check that data and model belong together, or score another output with --output NAME.",
             )
 
-    def score(self, outputs: NDArray[np.float32], labels: list[Any]) -> Scores:
+    def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:
+        del meaning
         rows = outputs.reshape(len(labels), -1).astype(np.float64)
         targets = np.asarray(labels, np.float64).reshape(len(labels), -1)
         if rows.shape != targets.shape:
@@ -67,12 +68,9 @@ class Regression:
             ),
         )
 
-    def per_class(self, scores: Scores) -> tuple[ClassRecall, ...]:
-        del scores
-        return ()
-
-    def agreement(self, baseline: Scores, variant: Scores) -> None:
-        del baseline, variant
+    def details(self, scores: Scores, baseline: Scores | None, *, max_class_drop: float | None) -> dict[str, Any]:
+        del scores, baseline, max_class_drop
+        return {}
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         found = paired_mean_increase(baseline["absolute"], variant["absolute"], resolution=max_drop or None)

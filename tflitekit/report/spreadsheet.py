@@ -50,6 +50,7 @@ def _row(variant: VariantReport, report: Report) -> dict[str, Any]:
         "worst_class": worst.label if worst else None,
         "worst_class_drop": _class_drop(worst) if worst else None,
         **_fields(latency, "", "target", "threads", "protocol", "statistic", "runs", "init_ms", "first_ms"),
+        **_fields(latency, "deciding_", "value_ms", "low_ms", "high_ms"),
         **_fields(latency, "", "median_ms", "median_low_ms", "median_high_ms", "p90_ms", "p99_ms", "mean_ms", "min_ms"),
         **_fields(ratio, "latency_ratio_", "value", "low", "high", "verdict"),
         **_fields(variant, "", "peak_memory_bytes", "arena_bytes"),

@@ -23,7 +23,6 @@ __all__ = [
     "pareto_front",
     "reference",
     "subject",
-    "winners_disagree",
 ]
 
 
@@ -125,28 +124,6 @@ def latency_conditions(report: Report) -> str:
     return (
         f"Latency on {found.target} ({found.machine.get('cpu', 'unknown processor')}), {text.counted(found.threads, 'thread')}, "
         f"{found.runtime}; protocol {found.protocol}, in which {statistic} decides."
-    )
-
-
-def winners_disagree(rows: Sequence[VariantReport]) -> str | None:
-    """Returns a hint where median and mean name different variants as the fastest.
-
-    No hint if the intervals of their medians meet: then nothing says that one is faster.
-    """
-    timed = {row.name: row.latency for row in rows if row.latency}
-    if not timed:
-        return None
-    by_median = min(timed, key=lambda name: timed[name].median_ms)
-    by_mean = min(timed, key=lambda name: timed[name].mean_ms)
-    first, second = timed[by_median], timed[by_mean]
-    if first.mean_ms == second.mean_ms or first.median_ms == second.median_ms:
-        return None
-    high, low = first.median_high_ms or first.median_ms, second.median_low_ms or second.median_ms
-    if high >= low:
-        return None
-    return (
-        f"Median and mean disagree: {by_median} has the lowest median, {by_mean} the lowest mean. A few slow runs pull a mean; "
-        "look at the distributions."
     )
 
 

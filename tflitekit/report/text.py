@@ -27,9 +27,11 @@ __all__ = [
     "accuracy",
     "against",
     "between",
+    "calibration_error",
     "change",
     "counted",
     "drop",
+    "flips",
     "integer_ops",
     "interval",
     "is_share",
@@ -48,6 +50,8 @@ __all__ = [
     "signed",
     "size",
     "table",
+    "with_half_width",
+    "worst_class",
 ]
 
 COLUMNS = (
@@ -57,7 +61,7 @@ COLUMNS = (
 MEDIUM = ("Variant", "Size", "Accuracy", "Change", "Median ms", "Speed", "Memory", "Integer ops")
 """The columns that fit a terminal of 118 characters."""
 NARROW = ("Variant", "Size", "Accuracy", "Change", "Median ms")
-"""The columns that fit a terminal of 80 characters."""
+"""The columns that fit a terminal of 80 characters; the median comes without its interval there."""
 
 
 def size(value: int | None) -> str:
@@ -118,7 +122,11 @@ def interval(found: Measured | Agreement | Confidence | ClassRecall, *, percent:
 
 def accuracy(variant: VariantReport) -> str:
     """Returns the first metric with half the width of its interval."""
-    found = variant.accuracy
+    return with_half_width(variant.accuracy)
+
+
+def with_half_width(found: Measured | None) -> str:
+    """Returns a figure with half the width of its interval."""
     if found is None:
         return "–"
     if found.low is None or found.high is None:
@@ -149,6 +157,29 @@ def drop(variant: VariantReport, baseline: str | None) -> str:
     return variant.drop.verdict if variant.drop else "–"
 
 
+def worst_class(variant: VariantReport) -> str:
+    """Returns the class that lost most recall against the baseline, in points."""
+    losses = [(entry.drop.value, entry.label) for entry in variant.per_class if entry.drop is not None]
+    value, label = max(losses, default=(0.0, ""))
+    return f"{label} {-value * 100:+.1f}" if value > 0 else "–"
+
+
+def flips(variant: VariantReport) -> str:
+    """Returns how many samples turned wrong and how many turned right."""
+    return f"{variant.flips.lost:,} / {variant.flips.won:,}" if variant.flips else "–"
+
+
+def calibration_error(variant: VariantReport, baseline: Confidence | None) -> str:
+    """Returns the expected calibration error in percent, and its change from the baseline's in points."""
+    found = variant.confidence
+    if found is None:
+        return "–"
+    if baseline is None or baseline is found:
+        return f"{found.ece:.1%}"
+    change = round((found.ece - baseline.ece) * 100, 1) + 0.0  # no minus zero
+    return f"{found.ece:.1%} ({change:+.1f} points)"
+
+
 def milliseconds(value: float) -> str:
     """Returns a time with three significant digits."""
     return f"{value:.0f}" if value >= 99.95 else f"{value:#.3g}"
@@ -170,13 +201,17 @@ def latency(found: Latency) -> str:
     """Returns the figure that decides under the protocol, with its unit."""
     if found.statistic == "throughput" and found.throughput_per_s:
         return per_second(found.throughput_per_s)
-    decides = found.p90_ms if found.statistic == "p90" else found.median_ms
-    return f"{milliseconds(decides)} ms"
+    return f"{milliseconds(found.deciding_ms)} ms"
 
 
 def latency_interval(found: Latency) -> str:
-    """Returns the 95 % interval of the median."""
-    return between(found.median_low_ms, found.median_high_ms, milliseconds)
+    """Returns the 95 % interval of the figure that `latency` shows."""
+    if found.statistic == "throughput" and found.throughput_per_s and found.low_ms and found.high_ms:
+        return between(1000 / found.high_ms, 1000 / found.low_ms, lambda value: f"{value:.3g}")
+    low, high = found.low_ms, found.high_ms
+    if found.value_ms is None:  # a report of version 1
+        low, high = found.median_low_ms, found.median_high_ms
+    return between(low, high, milliseconds)
 
 
 def against(latency: Latency) -> str:
@@ -230,5 +265,8 @@ def row(variant: VariantReport, report: Report) -> tuple[str, ...]:
 def table(report: Report, columns: Sequence[str] = COLUMNS) -> tuple[list[str], list[list[str]]]:
     """Returns those of the columns that have something to show, and the rows of all variants."""
     rows = [dict(zip(COLUMNS, row(variant, report), strict=True)) for variant in report.variants]
+    if columns is NARROW:
+        for cells in rows:
+            cells["Median ms"] = cells["Median ms"].partition(" ")[0]
     used = [name for name in columns if any(cells[name] not in ("–", "baseline") for cells in rows)]
     return used, [[cells[name] for name in used] for cells in rows]

@@ -5,7 +5,9 @@ Fractions are fractions (an accuracy of 0.764, a drop of 0.008); units stand in 
 """
 
 from tflitekit.results.accuracy import (
+    Adaptive,
     Agreement,
+    CalibrationPoint,
     ClassRecall,
     Confidence,
     ConfidenceBin,
@@ -33,7 +35,9 @@ from tflitekit.results.report import (
 __all__ = [
     "SCHEMA_VERSION",
     "Accelerator",
+    "Adaptive",
     "Agreement",
+    "CalibrationPoint",
     "ClassRecall",
     "Confidence",
     "ConfidenceBin",

@@ -8,7 +8,9 @@ from tflitekit.results.base import Part, finite
 from tflitekit.statistics import PairedDifference
 
 __all__ = [
+    "Adaptive",
     "Agreement",
+    "CalibrationPoint",
     "ClassRecall",
     "Confidence",
     "ConfidenceBin",
@@ -65,7 +67,10 @@ class Drop(Part):
 
 
 class ClassRecall(Part):
-    """Recall of one class with its 95 % Wilson interval, and its paired drop from the baseline's recall."""
+    """Recall of one class with its 95 % Wilson interval, and its paired drop from the baseline's recall.
+
+    ``drop`` is null for the baseline itself.
+    """
 
     label: str
     value: float
@@ -137,9 +142,40 @@ class Sequential(Part):
         decided_at: Samples after which it was decided; null if undecided.
     """
 
-    decision: Literal["meets", "breaks", "undecided"]
+    decision: Literal["meets", "breaks"]
     limit: float
     low: float
     high: float
     alpha: float
     decided_at: int | None
+
+
+class Adaptive(Part):
+    """How an evaluation that looked repeatedly went about it (``--until-certain``).
+
+    Attributes:
+        method: The sequential test, in a sentence.
+        alpha: Largest probability, for each variant, of a decision against the answer on all data.
+        limit: Drop that was decided about, as a fraction.
+        samples: Drawn before every variant was decided, of ``available``; unreadable ones count as no difference.
+        batch: Samples of a class-balanced batch.
+        seed: Of the order in which samples were drawn.
+    """
+
+    method: str
+    alpha: float
+    limit: float
+    samples: int
+    available: int
+    batch: int
+    seed: int
+
+
+class CalibrationPoint(Part):
+    """A scheme calibrated on ``samples`` samples; ``accuracy`` and ``drop`` are null where it failed (``error``)."""
+
+    scheme: str
+    samples: int
+    accuracy: Measured | None = None
+    drop: Drop | None = None
+    error: str | None = None

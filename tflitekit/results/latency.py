@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tflitekit.results.base import Part
 
@@ -40,6 +40,15 @@ class Samples(Part):
     processes: tuple[int, ...] = ()
     kept_every: int = 1
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        size = len(base64.b64decode(self.data, validate=True))
+        if min(self.round_sizes, default=0) < 0 or size != 4 * sum(self.round_sizes):
+            raise ValueError(f"{size} bytes are not the {sum(self.round_sizes)} samples that round_sizes says")
+        if self.processes and len(self.processes) != len(self.round_sizes):
+            raise ValueError("processes and round_sizes are of different lengths")
+        return self
+
     @classmethod
     def of(
         cls,
@@ -69,12 +78,14 @@ class Accelerator(Part):
     """What was asked to run the model, and what did.
 
     Attributes:
+        delegate: What took the operators, where the runtime tells.
         delegated_nodes: Operators that the delegate took, of ``nodes``, in ``partitions`` pieces; null where the
             runtime does not tell.
     """
 
     requested: str
     actual: str
+    delegate: str | None = None
     nodes: int | None = None
     delegated_nodes: int | None = None
     partitions: int | None = None
@@ -140,6 +151,15 @@ class Latency(Part):
     accelerator: Accelerator | None = None
     samples: Samples | None = None
     ratio: LatencyRatio | None = None
+
+    @property
+    def deciding_ms(self) -> float:
+        """The figure that decides under the protocol, as the time of one inference."""
+        if self.value_ms is not None:
+            return self.value_ms
+        if self.statistic == "throughput" and self.throughput_per_s:
+            return 1000 / float(np.median(self.throughput_per_s))
+        return self.p90_ms if self.statistic == "p90" else self.median_ms
 
 
 class OpTime(Part):

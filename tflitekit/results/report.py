@@ -10,7 +10,17 @@ from pydantic import Field, ValidationError
 
 from tflitekit.contract import Contract
 from tflitekit.errors import ModelError
-from tflitekit.results.accuracy import Agreement, ClassRecall, Confidence, Drop, Flips, Measured, Sequential
+from tflitekit.results.accuracy import (
+    Adaptive,
+    Agreement,
+    CalibrationPoint,
+    ClassRecall,
+    Confidence,
+    Drop,
+    Flips,
+    Measured,
+    Sequential,
+)
 from tflitekit.results.base import Finding, Part
 from tflitekit.results.latency import Latency, Profile, Sustained
 from tflitekit.results.migration import SCHEMA_VERSION, migrate
@@ -49,7 +59,7 @@ class VariantReport(Part):
         confusion: Samples by true class (rows) and answer (columns), in the order of the model's outputs; null with
             more than 100 classes.
         latency: The measurement that decides; further numbers of threads are in ``other_latencies``.
-        peak_memory_bytes: Highest resident set of the process above its own after a rehearsal with the same file.
+        peak_memory_bytes: Highest resident set of the process minus what stays resident after the model is released.
         arena_bytes: Tensor memory that the interpreter itself plans; what delegates allocate is not in it.
     """
 
@@ -117,8 +127,9 @@ class DatasetRecord(Part):
     """The data that accuracy was measured on, and the calibration sample.
 
     ``sha256`` covers the samples' content and labels; it is null for factories, which cannot be recognised. ``available`` is the
-    number of samples before ``--limit`` or an early stop, ``seed`` that of the draw. ``labels`` are, for classes, the true
-    class of each sample that was scored, in the data's order (see `tflitekit.results.packing`).
+    number of samples before ``--limit`` or an early stop, ``seed`` that of the draw. ``adaptive`` is there where
+    ``--until-certain`` looked repeatedly. ``labels`` are, for classes, the true class of each sample that was scored, in the
+    data's order (see `tflitekit.results.packing`).
     """
 
     location: str
@@ -129,6 +140,7 @@ class DatasetRecord(Part):
     skipped: tuple[str, ...] = ()
     available: int | None = None
     seed: int | None = None
+    adaptive: Adaptive | None = None
     labels: str | None = None
     calibration_location: str | None = None
     calibration_samples: int | None = None
@@ -143,7 +155,7 @@ class Constraints(Part):
             the baseline's value.
         max_class_drop: In percentage points, for the recall of each single class.
         max_size_bytes: Of the file, not deflated.
-        max_latency_ms: Median on the target.
+        max_latency_ms: Of the figure that decides under the protocol, on the target.
         deploy_on: 'phone' (host latency decides nothing) or 'host' (the model is meant for this machine).
     """
 
@@ -172,7 +184,7 @@ class Recommendation(Part):
 
 
 class Report(Part):
-    """Everything that one run found."""
+    """Everything that one run found. ``calibration_curve`` is filled by ``--calibration-curve``."""
 
     schema_version: Literal[2] = 2
     tool: dict[str, str]
@@ -185,6 +197,7 @@ class Report(Part):
     constraints: Constraints
     variants: tuple[VariantReport, ...]
     recommendation: Recommendation | None
+    calibration_curve: tuple[CalibrationPoint, ...] = ()
     warnings: tuple[Finding, ...] = ()
 
     def variant(self, name: str) -> VariantReport:

@@ -92,7 +92,7 @@ class Session(Protocol):
         """
 
     def facts(self) -> Facts:
-        """Releases the model and returns what is known of it; no further runs are possible."""
+        """Returns what is known of the model when its rounds are done."""
 
     def close(self) -> None:
         """Ends the process."""

@@ -27,6 +27,7 @@ __all__ = ["HostTarget"]
 _MOST_SESSIONS = 1024
 _TIMEOUT_S = 30 * 86_400.0
 _POLL_S = 0.2
+_LONGEST_FOLDER = 60
 
 
 @register_target("host")
@@ -46,7 +47,9 @@ class HostTarget:
             timeout_s=_TIMEOUT_S,
             preload=("tflitekit.targets.session", "tflitekit.targets.profiling"),
         )
-        self._folder = tempfile.TemporaryDirectory(prefix="tflitekit-")
+        # The path of a socket may have about 100 characters.
+        short = "/tmp" if os.name == "posix" and len(tempfile.gettempdir()) > _LONGEST_FOLDER else None
+        self._folder = tempfile.TemporaryDirectory(prefix="tflitekit-", dir=short)
         self._opened = 0
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Client, Connection
+from multiprocessing.connection import Client
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,16 @@ def serve(*, address: str, path: str, threads: int) -> bool:
     start = clock()
     model.invoke()
     first = clock() - start
+    memory = _memory(model)  # before there are samples, which take memory too
+    model = Model(path, threads=threads, graph=graph)
+    model.set_inputs(inputs)
+    model.invoke()
     loaded = Loaded(init_us=init / 1e3, first_us=first / 1e3, harness_us=_harness_us(), timer_us=_timer_us())
     connection = Client(address)
     connection.send_bytes(loaded.model_dump_json().encode())
     while (message := json.loads(connection.recv_bytes()))["do"] != "stop":
         if message["do"] == "facts":
-            _send(connection, _facts(model, inputs))
-            del model
+            connection.send_bytes(_facts(model, inputs, memory).model_dump_json().encode())
         else:
             samples = time_runs(model.invoke, message["runs"], message["seconds"])
             connection.send_bytes(samples.tobytes())
@@ -113,30 +116,31 @@ def _timer_us() -> float:
     return float(steps[steps > 0].min(initial=10**9)) / 1e3
 
 
-def _send(connection: Connection, value: Facts) -> None:
-    connection.send_bytes(value.model_dump_json().encode())
+def _memory(model: Model) -> int | None:
+    """Returns the highest resident set minus what stays when the model is released; it is of no use afterwards."""
+    peak = peak_resident()
+    model.release()
+    _trim()
+    return None if peak is None else max(0, peak - psutil.Process().memory_info().rss)
 
 
-def _facts(model: Model, inputs: list[Any]) -> Facts:
+def _facts(model: Model, inputs: list[Any], memory: int | None) -> Facts:
     def fetch() -> None:
         for index in range(len(model.outputs)):
             model.output(index)
 
     input_us = float(np.median(time_runs(lambda: model.set_inputs(inputs), _IO_CALLS, 0)[:-1])) / 1e3
     output_us = float(np.median(time_runs(fetch, _IO_CALLS, 0)[:-1])) / 1e3
-    arena = model.arena_bytes()
     nodes, delegated, partitions = model.delegation()
-    peak = peak_resident()
-    model.release()
-    _trim()
     return Facts(
         input_us=input_us,
         output_us=output_us,
-        peak_memory_bytes=None if peak is None else max(0, peak - psutil.Process().memory_info().rss),
-        arena_bytes=arena,
+        peak_memory_bytes=memory,
+        arena_bytes=model.arena_bytes(),
         accelerator=Accelerator(
             requested="cpu",
-            actual="cpu, XNNPACK" if partitions else "cpu",
+            actual="cpu",
+            delegate="XNNPACK" if partitions else None,
             nodes=nodes,
             delegated_nodes=delegated,
             partitions=partitions,

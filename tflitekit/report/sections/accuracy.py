@@ -79,8 +79,8 @@ def _decisions(view: View, scored: list[VariantReport]) -> Table | None:
         Column("Samples", about="After which it was certain"),
         Column("Stated error", about="How often such a decision may be wrong"),
     )
-    words = {"meets": "meets the limit", "breaks": "breaks the limit", "undecided": "not decided"}
-    tones = {"meets": "good", "breaks": "bad", "undecided": "warn"}
+    words = {"meets": "meets the limit", "breaks": "breaks the limit"}
+    tones = {"meets": "good", "breaks": "bad"}
     rows = []
     for row in scored:
         found = row.sequential

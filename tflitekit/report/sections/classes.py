@@ -107,16 +107,18 @@ def _matrices(view: View) -> tuple[Figure | None, Figure | None]:
     change = None
     paired = base is not None and base.confusion is not None and len(base.confusion) == len(labels)
     if paired and base is not None and base.confusion is not None:
-        kept = _most_changed(base.confusion, [row.confusion for row in others if row.confusion])
-        change = Figure.of_variants(
-            "confusion-change",
-            f"Change from {base.name}",
-            "Samples by true class and answer. Red: more wrong answers, or fewer right ones. Green: the opposite."
-            + _left_out(kept, labels)
-            + rest,
-            {row.name: _change(row, base, labels, kept) for row in others},
-            selected=selected,
-        )
+        changed = [row for row in others if row.confusion != base.confusion]  # a plot of no change would be empty
+        if changed:
+            kept = _most_changed(base.confusion, [row.confusion for row in changed if row.confusion])
+            change = Figure.of_variants(
+                "confusion-change",
+                f"Change from {base.name}",
+                "Samples by true class and answer. Red: more wrong answers, or fewer right ones. Green: the opposite."
+                + _left_out(kept, labels)
+                + rest,
+                {row.name: _change(row, base, labels, kept) for row in changed},
+                selected=selected,
+            )
         others = [base, *others]
     kept = _most_changed(None, [row.confusion for row in others if row.confusion])
     return change, Figure.of_variants(

@@ -45,6 +45,9 @@ def decide(view: View) -> Decision:
     if answer is None:
         title = f"{text.counted(len(view.report.variants), 'variant')} measured"
         main = None
+    elif any(found.kind == "chance" for found in view.report.warnings):
+        title = "Check the data first"
+        badges.append(Badge("The baseline is at chance", "bad"))
     elif answer.chosen:
         title = f"Ship {answer.chosen}"
         badges.append(Badge("All limits met", "good") if answer.constraints_met else Badge("Limits not met", "bad"))
@@ -108,17 +111,20 @@ def _limits(view: View, row: VariantReport) -> Table | None:
         else:
             allowed = f"{given:g} point{'' if given == 1 else 's'}" if percent else f"{given:g}"
         change = change_cell(view, row)
-        rows.append((Cell("Loss of accuracy"), Cell(allowed), Cell(change.text, note=change.note), good))
+        rows.append((Cell("Change of accuracy"), Cell(allowed), Cell(change.text, note=change.note), good))
     losses = class_losses(row, view.base) if view.base is not None else []
     if limits.max_class_drop is not None and losses:
         worst = Cell(f"{text.signed(-losses[0].loss * 100, 1)} points", note=losses[0].entry.label)
-        rows.append((Cell("Loss of a single class"), Cell(f"{limits.max_class_drop:g} points"), worst, good))
+        rows.append((Cell("Change of the worst class"), Cell(f"{limits.max_class_drop:g} points"), worst, good))
     if limits.max_size_bytes is not None:
         found = NOTHING if row.size_bytes is None else Cell(text.size(row.size_bytes))
         rows.append((Cell("Size"), Cell(text.size(limits.max_size_bytes)), found, good))
     if limits.max_latency_ms is not None:
         unverified = Cell("not verified", tone="warn") if met and latency_is_of_host(view.report) else good
-        found = Cell(text.latency(row.latency), note=f"on {row.latency.target}") if row.latency else NOTHING
-        rows.append((Cell("Median latency"), Cell(f"{limits.max_latency_ms:g} ms"), found, unverified))
+        found = NOTHING
+        if row.latency:
+            note = f"{row.latency.statistic} on {row.latency.target}"
+            found = Cell(f"{text.milliseconds(row.latency.deciding_ms)} ms", note=note)
+        rows.append((Cell("Latency"), Cell(f"{limits.max_latency_ms:g} ms"), found, unverified))
     columns = tuple(Column(title, numeric=False) for title in ("Limit", "Accepted", row.name, "Verdict"))
     return Table.of("Limits", columns, rows, sortable=False)

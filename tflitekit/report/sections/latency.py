@@ -15,7 +15,7 @@ from tflitekit.report.plots.speed import (
     thread_scaling,
 )
 from tflitekit.report.sections import View, named
-from tflitekit.report.summary import latency_conditions, latency_is_of_host, winners_disagree
+from tflitekit.report.summary import latency_conditions, latency_is_of_host
 from tflitekit.results import Latency, VariantReport
 
 __all__ = ["latency"]
@@ -27,10 +27,8 @@ _MOST_WINDOWS = 200
 def latency(view: View) -> Section:
     """Returns everything about speed but the profile."""
     timed = [row for row in view.able if row.latency]
-    disagreement = winners_disagree(timed)
     blocks = (
         _host_note(view, timed),
-        None if disagreement is None else Note(disagreement, "warn"),
         *side_by_side(_distribution(view, timed), _ratios(view, timed)),
         _figures(view, timed),
         _surroundings(view, timed),
@@ -132,7 +130,8 @@ def _figures(view: View, timed: list[VariantReport]) -> Table | None:
         assert found is not None
         times = (found.init_ms, found.first_ms, found.median_ms, found.mean_ms, found.p90_ms, found.p99_ms)
         cells = [Cell(text.milliseconds(value), value) for value in times]
-        cells[2] = Cell(cells[2].text, found.median_ms, text.latency_interval(found))
+        interval = text.between(found.median_low_ms, found.median_high_ms, text.milliseconds)
+        cells[2] = Cell(cells[2].text, found.median_ms, interval)
         throughput = found.throughput_per_s
         rounds = f"{text.counted(found.rounds, 'round')}, {found.stopped_by}"
         rows.append(
@@ -175,7 +174,7 @@ def _accelerator(found: Latency) -> Cell:
         note += f" in {text.counted(used.partitions, 'part')}"
     if used.requested != used.actual:
         return Cell(f"{used.actual}, not {used.requested}", note=note, tone="bad")
-    return Cell(used.actual, note=note)
+    return Cell(f"{used.actual}, {used.delegate}" if used.delegate else used.actual, note=note)
 
 
 def _threads(view: View) -> Figure | None:

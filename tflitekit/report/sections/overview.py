@@ -49,7 +49,7 @@ def _row(view: View, row: VariantReport) -> tuple[Cell, ...]:
         _bytes(row.size_bytes, row.deflated_bytes, "deflated"),
         accuracy_cell(row),
         change_cell(view, row),
-        Cell(text.latency(latency), latency.median_ms, text.latency_interval(latency)) if latency else NOTHING,
+        Cell(text.latency(latency), latency.deciding_ms, text.latency_interval(latency)) if latency else NOTHING,
         ratio_cell(view, row),
         _bytes(row.peak_memory_bytes, row.arena_bytes, "arena"),
         Cell(text.integer_ops(row), row.integer_op_fraction) if row.integer_op_fraction is not None else NOTHING,

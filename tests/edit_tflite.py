@@ -1,0 +1,40 @@
+"""Makes other files of healthy ones: changes constants or operators of a ``.tflite`` file, without a conversion."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+
+def edit_weights(
+    source: Path, target: Path, change: Callable[[np.ndarray], np.ndarray], *, shape: tuple[int, ...]
+) -> Path:
+    """Writes a copy of a file in which the float32 constants of one shape are changed."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(source.read_bytes()), 0))
+    changed = 0
+    for tensor in model.subgraphs[0].tensors:
+        data = model.buffers[tensor.buffer].data
+        if data is None or len(data) == 0 or tensor.type != schema.TensorType.FLOAT32 or tuple(tensor.shape) != shape:
+            continue
+        values = np.frombuffer(bytes(data), np.float32).reshape(shape)
+        model.buffers[tensor.buffer].data = np.frombuffer(change(values).astype(np.float32).tobytes(), np.uint8)
+        changed += 1
+    assert changed, f"no constant of the shape {shape}"
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    target.write_bytes(bytes(builder.Output()))
+    return target
+
+
+def drop_last_operator(content: bytes) -> bytes:
+    """Returns the file without its last operator (a softmax): its input becomes the output."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content), 0))
+    graph = model.subgraphs[0]
+    last = graph.operators.pop()
+    graph.outputs = [last.inputs[0]]
+    model.signatureDefs = []
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())

@@ -1,0 +1,205 @@
+"""Scores of several variants on the same samples, streamed, on all cores.
+
+Each worker has an interpreter per variant; it takes a few samples, decodes them once, and runs every variant on them.
+Memory holds a few samples and a few bytes of scores per sample.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflitekit.dataset import Dataset, InputPipeline, Sample, SkippedSamples, UnreadableSampleError
+from tflitekit.errors import DataError, UsageError
+from tflitekit.facts import input_facts, output_facts
+from tflitekit.graph import Graph
+from tflitekit.metrics import Meaning, Metric, Scores
+from tflitekit.parallel import process_chunks
+from tflitekit.preprocessing import Preprocessing
+from tflitekit.progress import Progress
+from tflitekit.runtime import Model
+from tflitekit.tensor import TensorSpec
+from tflitekit.variant import Variant
+
+__all__ = ["Scored", "score"]
+
+_CHUNK = 16
+
+
+@dataclass
+class Scored:
+    """A variant on its way through the evaluation."""
+
+    variant: Variant
+    graph: Graph
+    output: str | None
+    output_index: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        assert self.variant.contract is not None
+        names = [spec.name for spec in self.graph.outputs]
+        wanted = self.output or self.variant.contract.outputs[0].name
+        if wanted not in names:
+            raise UsageError(f"{self.variant.name} has no output '{wanted}'.", fix=f"Its outputs: {', '.join(names)}.")
+        self.output_index = names.index(wanted)
+
+    @property
+    def identity(self) -> tuple[str | None, Preprocessing, int]:
+        """What decides the scores: the same for two names of one file with one contract."""
+        assert self.variant.contract is not None
+        return self.variant.sha256, self.variant.contract.preprocessing, self.output_index
+
+    @property
+    def meaning(self) -> Meaning:
+        """What this file's output holds; another file of the same model may end in a softmax."""
+        return self.graph.output_meanings[self.output_index]
+
+    @property
+    def output_spec(self) -> TensorSpec:
+        return self.graph.outputs[self.output_index]
+
+    def pipeline(self, preprocessing: Preprocessing | None = None) -> InputPipeline:
+        assert self.variant.contract is not None
+        return InputPipeline(self.graph.inputs, preprocessing or self.variant.contract.preprocessing)
+
+
+def score(
+    runs: Sequence[Scored],
+    dataset: Dataset,
+    metric: Metric,
+    *,
+    jobs: int | None,
+    progress: Progress,
+    skipped: SkippedSamples,
+) -> dict[str, Scores]:
+    """Runs every variant on every sample.
+
+    Args:
+        skipped: Takes the samples that cannot be read.
+
+    Returns:
+        By variant, in the data's order: the metric's columns, 'position' in the data, and what `tflitekit.facts` says of
+        inputs and output.
+    """
+    batch = int(np.lcm.reduce([max(1, run.graph.inputs[0].shape[0]) for run in runs]))
+    collected = _Collector(dataset.size or 1024)
+    with progress.task(f"Evaluating {len(runs)} variants", dataset.size) as advance:
+        for done in process_chunks(
+            dataset, max(_CHUNK, batch), jobs or os.cpu_count() or 1, lambda: _ChunkEvaluator(runs, metric)
+        ):
+            positions, scores, unreadable = done.value
+            for key, reason in unreadable:
+                skipped.add(key, reason)
+            collected.add(done.start + positions, scores)
+            advance(done.length)
+    if not len(collected):
+        skipped.check(len(skipped.names))
+        raise DataError(f"The data at {dataset.location} are empty.")
+    if skipped.total is None:
+        skipped.check(len(collected) + len(skipped.names))
+    return collected.finish()
+
+
+class _Collector:
+    """Scores of all variants in one array a column, in the data's order, whatever order they arrive in."""
+
+    def __init__(self, capacity: int) -> None:
+        self._there = np.zeros(capacity, np.bool_)
+        self._columns: dict[str, Scores] = {}
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self._there))
+
+    def add(self, positions: NDArray[np.int64], scores: Mapping[str, Scores]) -> None:
+        if not positions.size:
+            return
+        last = int(positions.max())
+        if last >= len(self._there):
+            self._there = _grown(self._there, last)
+            self._columns = {
+                n: {c: _grown(v, last) for c, v in columns.items()} for n, columns in self._columns.items()
+            }
+        self._there[positions] = True
+        for name, columns in scores.items():
+            own = self._columns.setdefault(name, {})
+            for column, values in columns.items():
+                if column not in own:
+                    own[column] = np.zeros((len(self._there), *values.shape[1:]), values.dtype)
+                own[column][positions] = values
+
+    def finish(self) -> dict[str, Scores]:
+        positions = np.flatnonzero(self._there).astype(np.int32)
+        return {
+            name: {column: values[positions] for column, values in columns.items()} | {"position": positions}
+            for name, columns in self._columns.items()
+        }
+
+
+def _grown(values: NDArray[Any], last: int) -> NDArray[Any]:
+    bigger = np.zeros((2 * (last + 1), *values.shape[1:]), values.dtype)
+    bigger[: len(values)] = values
+    return bigger
+
+
+class _ChunkEvaluator:
+    """One worker's interpreters: decodes a chunk once and runs every variant on it."""
+
+    def __init__(self, runs: Sequence[Scored], metric: Metric) -> None:
+        self._metric = metric
+        self._models = [(run, Model(run.variant.path, graph=run.graph)) for run in runs]
+        self._pipelines: dict[Any, InputPipeline] = {}
+        self._keys = {}
+        for run in runs:
+            assert run.variant.contract is not None
+            logical = tuple(
+                (s.name, s.shape[1:], s.dtype if s.quantization is None else "real") for s in run.graph.inputs
+            )
+            key = (logical, run.variant.contract.preprocessing)
+            self._keys[run.variant.name] = key
+            self._pipelines.setdefault(key, run.pipeline())
+
+    def __call__(self, chunk: Sequence[Sample]) -> tuple[NDArray[np.int64], dict[str, Scores], list[tuple[str, str]]]:
+        """Returns the positions in the chunk that could be read, scores by variant, and what could not be read."""
+        samples, positions, unreadable = [], [], []
+        for position, sample in enumerate(chunk):
+            try:
+                samples.append((sample, sample.read()))
+                positions.append(position)
+            except UnreadableSampleError as error:
+                unreadable.append((sample.key, str(error)))
+        if not samples:
+            return np.zeros(0, np.int64), {}, unreadable
+        prepared = {
+            key: [pipeline.prepare(raw, sample.key) for sample, raw in samples]
+            for key, pipeline in self._pipelines.items()
+        }
+        facts = {key: input_facts(rows) for key, rows in prepared.items()}
+        labels = [sample.label for sample, _ in samples]
+        scores = {}
+        for run, model in self._models:
+            key = self._keys[run.variant.name]
+            outputs = _outputs(model, run, prepared[key])
+            scores[run.variant.name] = (
+                self._metric.score(outputs, labels, meaning=run.meaning) | facts[key] | output_facts(outputs)
+            )
+        return np.asarray(positions, np.int64), scores, unreadable
+
+
+def _outputs(model: Model, run: Scored, rows: Sequence[tuple[NDArray[Any], ...]]) -> NDArray[np.float32]:
+    """Runs a model on rows, batch by batch; the last batch is filled up by repeating its last row."""
+    collected = []
+    for start in range(0, len(rows), model.batch):
+        group = list(rows[start : start + model.batch])
+        filled = group + [group[-1]] * (model.batch - len(group))
+        arrays = [column[0][None] for column in zip(*filled, strict=True)] if model.batch == 1 else [
+            np.stack(column) for column in zip(*filled, strict=True)
+        ]  # fmt: skip
+        model.set_inputs(arrays)
+        model.invoke()
+        collected.append(model.output(run.output_index)[: len(group)])
+    return np.concatenate(collected) if len(collected) > 1 else collected[0]

@@ -1,0 +1,114 @@
+"""From the scores of variants to their rows in the report: figures, comparisons, examples and lints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tflitekit.adaptive import UntilCertain
+from tflitekit.dataset import Dataset
+from tflitekit.facts import Inputs
+from tflitekit.flips import flip_examples
+from tflitekit.lints.outputs import lint_confidence, lint_constant_output, lint_output_range, lint_stored_inputs
+from tflitekit.metrics import Metric, Scores
+from tflitekit.metrics.classification import Classification
+from tflitekit.results import Constraints, Drop, Sequential, VariantReport
+from tflitekit.scoring import Scored
+from tflitekit.variant import Variant
+
+__all__ = ["inputs_of", "linted", "row_of", "with_examples"]
+
+
+def row_of(
+    variant: Variant,
+    scores: Mapping[str, Scores],
+    metric: Metric,
+    baseline: str | None,
+    constraints: Constraints,
+    stopped: UntilCertain | None,
+) -> VariantReport:
+    """Returns what the scores say of one variant, alone and beside the baseline.
+
+    Args:
+        scores: By variant, of the same samples; a variant without scores keeps its status.
+        constraints: The drops that matter.
+        stopped: Where the evaluation stopped early: its decisions take the place of the verdicts.
+    """
+    own = scores.get(variant.name)
+    if own is None:
+        return VariantReport.of(variant)
+    broken = int(np.count_nonzero(~own["finite"]))
+    if broken:
+        return VariantReport.of(
+            variant,
+            status="failed",
+            error=f"NaN or infinite values in the output for {broken} of {own['finite'].size} samples. "
+            "Look for overflow in float16, or for data that the model was not made for.",
+        )
+    figures = metric.summarize(own)
+    reference = scores[baseline] if baseline is not None else None
+    measured: dict[str, Any] = {"accuracy": figures[0], "other_metrics": figures[1:]}
+    measured |= metric.details(own, reference, max_class_drop=constraints.max_class_drop)
+    if reference is not None:
+        measured["drop"] = metric.drop(reference, own, constraints.max_accuracy_drop)
+    if stopped is not None and variant.name in stopped.decisions:
+        decided = stopped.decisions[variant.name]
+        measured["sequential"] = decided
+        measured["drop"] = measured["drop"].model_copy(update={"verdict": _decided(measured["drop"], decided, stopped)})
+    return VariantReport.of(variant, **measured)
+
+
+def _decided(drop: Drop, decided: Sequential, stopped: UntilCertain) -> str:
+    place = "within" if decided.decision == "meets" else "beyond"
+    points = f"{decided.limit * 100:.3g} point{'' if decided.limit == 0.01 else 's'}"
+    word = "drops" if drop.value > 0 else "gains"
+    return (
+        f"{place} the limit of {points}, decided on {decided.decided_at:,} of {stopped.record.available:,} samples "
+        f"({word} {abs(drop.value) * 100:.1f})"
+    )
+
+
+def with_examples(
+    rows: tuple[VariantReport, ...],
+    scores: Mapping[str, Scores],
+    metric: Metric,
+    baseline: str | None,
+    dataset: Dataset,
+) -> tuple[VariantReport, ...]:
+    """Adds the most confident losses to the rows of variants that lost any."""
+    flipped = {row.name: scores[row.name] for row in rows if row.flips is not None and row.flips.lost}
+    if baseline is None or not flipped or not isinstance(metric, Classification):
+        return rows
+    examples = flip_examples(dataset, flipped, scores[baseline], metric.class_name)
+    return tuple(
+        row.model_copy(update={"flips": row.flips.model_copy(update={"examples": examples[row.name]})})
+        if row.flips is not None and row.name in examples
+        else row
+        for row in rows
+    )
+
+
+def inputs_of(run: Scored, scores: Scores) -> Inputs:
+    """Returns what a variant was fed."""
+    return Inputs(run.graph.inputs, {name: scores[name] for name in ("content", "input_low", "input_high")})
+
+
+def linted(
+    row: VariantReport, runs: Mapping[str, Scored], scores: Mapping[str, Scores], metric: Metric, baseline: str
+) -> VariantReport:
+    """Adds what the lints say of one variant's outputs and of how it stores its inputs."""
+    if row.status != "ok" or row.name not in scores:
+        return row
+    own, reference, run = scores[row.name], scores[baseline], runs[row.name]
+    contract = run.variant.contract
+    constant = lint_constant_output(own, reference, contract.labels if contract else None)
+    found = constant + lint_stored_inputs(inputs_of(run, own), run.graph.inner_inputs)
+    of_baseline = runs[baseline].graph.inner_outputs[runs[baseline].output_index]
+    if row.name != baseline and reference["finite"].all() and not constant:
+        if of_baseline.quantization is None:
+            found += lint_output_range(own, run.graph.inner_outputs[run.output_index], reference)
+        if isinstance(metric, Classification):
+            found += lint_confidence(own, reference, max(2, metric.outputs))
+    return row.model_copy(update={"warnings": (*row.warnings, *found)})
