@@ -45,15 +45,9 @@ def render(name: str, description: str, entries: Sequence[EntryResult]) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    tables = {
-        entry.name: [text.row(variant, entry.report) for variant in entry.report.variants]
-        for entry in entries
-        if entry.report is not None
-    }
+    tables = {entry.name: text.table(entry.report) for entry in entries if entry.report is not None}
     last = next((entry.report for entry in reversed(entries) if entry.report is not None), None)
     tools = ", ".join(f"{tool} {version}" for tool, version in last.tool.items()) if last else None
     template = environment.get_template("suite.md.jinja")
-    content = template.render(
-        name=name, description=description, entries=entries, columns=text.COLUMNS, tables=tables, tools=tools
-    )
+    content = template.render(name=name, description=description, entries=entries, tables=tables, tools=tools)
     return content + "\n"
