@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from tflitekit.comparison import Change, Comparison, GateResult, VariantChange
 from tflitekit.comparison.words import describe_change
 from tflitekit.report import text
-from tflitekit.report.markdown import escape
+from tflitekit.report.markdown import fill
 
 __all__ = ["COLUMNS", "gate_lines", "model_line", "recommendation_line", "render_markdown", "rows"]
 
@@ -103,22 +101,12 @@ def _judged(comparison: Comparison, title: str) -> str:
 
 def render_markdown(comparison: Comparison) -> str:
     """Returns the comparison as Markdown, for a pull request; everything that comes from files is escaped."""
-    environment = Environment(
-        loader=PackageLoader("tflitekit.report"),
-        autoescape=False,
-        finalize=escape,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    return (
-        environment.get_template("comparison.md.jinja").render(
-            comparison=comparison,
-            columns=COLUMNS,
-            rows=rows(comparison),
-            gates=gate_lines(comparison),
-            model=model_line(comparison),
-            recommendation=recommendation_line(comparison),
-        )
-        + "\n"
+    return fill(
+        "comparison.md.jinja",
+        comparison=comparison,
+        columns=COLUMNS,
+        rows=rows(comparison),
+        gates=gate_lines(comparison),
+        model=model_line(comparison),
+        recommendation=recommendation_line(comparison),
     )

@@ -10,7 +10,7 @@ from tflitekit.report import text
 from tflitekit.report.summary import caution, grouped_warnings, model_name, ordered_classes, subject
 from tflitekit.results import Report
 
-__all__ = ["escape", "render"]
+__all__ = ["escape", "fill", "render"]
 
 _MOST_CLASSES = 10
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
@@ -21,8 +21,8 @@ def escape(value: Any) -> str:
     return " ".join(str(value).split()).translate(_SPECIAL)
 
 
-def render(report: Report) -> str:
-    """Returns the report as Markdown; everything that comes from files is escaped."""
+def fill(template: str, **values: Any) -> str:
+    """Fills in a Markdown template of this folder; every value is escaped."""
     environment = Environment(
         loader=PackageLoader("tflitekit.report"),
         autoescape=False,
@@ -31,26 +31,29 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    return environment.get_template(template).render(**values) + "\n"
+
+
+def render(report: Report) -> str:
+    """Returns the report as Markdown; everything that comes from files is escaped."""
     columns, rows = text.table(report)
     reasons = report.recommendation.reasons if report.recommendation else ()
     classes = ordered_classes(report)
-    return (
-        environment.get_template("report.md.jinja").render(
-            report=report,
-            model=model_name(report),
-            reasons=[reason for reason in reasons if not caution(reason)],
-            cautions=[reason.removeprefix("caution: ") for reason in reasons if caution(reason)],
-            columns=columns,
-            rows=rows,
-            warnings=grouped_warnings(report),
-            subject=subject(report),
-            classes=classes[:_MOST_CLASSES],
-            more_classes=len(classes) - _MOST_CLASSES,
-            changes=any(entry.drop for row in report.variants for entry in row.per_class),
-            recalls=_recalls(report, classes[:_MOST_CLASSES]),
-            tools=", ".join(f"{name} {version}" for name, version in report.tool.items()),
-        )
-        + "\n"
+    return fill(
+        "report.md.jinja",
+        report=report,
+        model=model_name(report),
+        reasons=[reason for reason in reasons if not caution(reason)],
+        cautions=[reason.removeprefix("caution: ") for reason in reasons if caution(reason)],
+        columns=columns,
+        rows=rows,
+        warnings=grouped_warnings(report),
+        subject=subject(report),
+        classes=classes[:_MOST_CLASSES],
+        more_classes=len(classes) - _MOST_CLASSES,
+        changes=any(entry.drop for row in report.variants for entry in row.per_class),
+        recalls=_recalls(report, classes[:_MOST_CLASSES]),
+        tools=", ".join(f"{name} {version}" for name, version in report.tool.items()),
     )
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from tflitekit.report import text
-from tflitekit.report.markdown import escape
+from tflitekit.report.markdown import fill
 from tflitekit.results import Part, Report
 
 __all__ = ["EntryResult", "render"]
@@ -37,17 +35,7 @@ class EntryResult(Part):
 
 def render(name: str, description: str, entries: Sequence[EntryResult]) -> str:
     """Returns the results as Markdown; everything that comes from files is escaped."""
-    environment = Environment(
-        loader=PackageLoader("tflitekit.report"),
-        autoescape=False,
-        finalize=escape,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
     tables = {entry.name: text.table(entry.report) for entry in entries if entry.report is not None}
     last = next((entry.report for entry in reversed(entries) if entry.report is not None), None)
     tools = ", ".join(f"{tool} {version}" for tool, version in last.tool.items()) if last else None
-    template = environment.get_template("suite.md.jinja")
-    content = template.render(name=name, description=description, entries=entries, tables=tables, tools=tools)
-    return content + "\n"
+    return fill("suite.md.jinja", name=name, description=description, entries=entries, tables=tables, tools=tools)
