@@ -112,6 +112,14 @@ def through(model, folder, *, samples=None):
     return annotated, float_operators, graph, float(np.mean(gaps))
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    """The same weights and data whatever ran before."""
+    import keras
+
+    keras.utils.set_random_seed(5)  # Python, NumPy and TensorFlow, hence tf_keras too
+
+
 @pytest.mark.parametrize("title", TITLES)
 @pytest.mark.parametrize("name", ["keras", pytest.param("tf_keras", marks=pytest.mark.slow)])
 def test_difficult_layers_train_and_convert_as_preflight_says(name, title, tmp_path):
@@ -123,8 +131,8 @@ def test_difficult_layers_train_and_convert_as_preflight_says(name, title, tmp_p
     if not left:
         assert graph.integer_op_fraction == 1.0
     # What training simulated is what the file computes, within one step of the output on average: rounding a value
-    # that lies between two steps may go the other way.
-    assert gap < 1
+    # that lies between two steps may go the other way. A layer left float stands between two more roundings.
+    assert gap < (2 if left else 1)
 
 
 @pytest.mark.slow
