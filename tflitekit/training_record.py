@@ -1,0 +1,179 @@
+"""What training did to a variant, and what of it can be verified in the finished file; part of sidecars and reports."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = [
+    "CompressedLayer",
+    "Compression",
+    "EpochRecord",
+    "ParityRecord",
+    "Score",
+    "StageRecord",
+    "ThreeWay",
+    "TrainingRecord",
+]
+
+StageKind = Literal["finetune", "prune", "cluster", "quantize"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class EpochRecord(_Record):
+    """One epoch: means over its training and validation samples.
+
+    Attributes:
+        epoch: From 1.
+        metric: Of the training samples; None where nothing but the loss is measured. ``val_metric`` likewise.
+        learning_rate: Of the last step.
+    """
+
+    epoch: int
+    loss: float
+    metric: float | None = None
+    val_loss: float | None = None
+    val_metric: float | None = None
+    learning_rate: float
+    seconds: float
+
+
+class StageRecord(_Record):
+    """One stage of training.
+
+    Attributes:
+        sparsity: Share of zeros that the stage makes or keeps; None for stages that care about none.
+        clusters: Number of distinct weights per layer that the stage makes or keeps.
+        epochs: Asked for; ``history`` has fewer where training stopped early.
+        best_epoch: Whose weights were kept.
+        stopped: Why it ended before all epochs: None, 'early stopping', or 'loss became NaN at step N'.
+        resumed_at: Epochs after which a killed training continued.
+    """
+
+    kind: StageKind
+    sparsity: float | None = None
+    clusters: int | None = None
+    epochs: int
+    steps: int
+    best_epoch: int
+    stopped: str | None = None
+    resumed_at: tuple[int, ...] = ()
+    history: tuple[EpochRecord, ...] = ()
+    seconds: float
+
+
+class ParityRecord(_Record):
+    """How far two models differ on the same inputs, and how far they may."""
+
+    max_abs_difference: float
+    tolerance: float
+    samples: int
+    origin: Literal["given", "random"]
+
+
+class Score(_Record):
+    """The metric of one model with its 95 % interval; ``low`` and ``high`` are None where one sample gives none."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+class ThreeWay(_Record):
+    """The float model, the fake-quantized one and the finished file on the same validation samples.
+
+    Attributes:
+        metric: Name of the metric; fractions for accuracies.
+        gap: Fake-quantized minus finished file, or the reverse for errors: positive is worse. Paired.
+        gap_low: Lower end of its 99 % interval; a gap whose whole interval lies above 0 is a failure.
+        agreement: Share of samples on which the last two give the same class; None without classes.
+        layer: Where the last two begin to differ, looked for only after a failure.
+    """
+
+    metric: str
+    samples: int
+    float_model: Score
+    fake_quantized: Score
+    tflite: Score
+    gap: float
+    gap_low: float | None = None
+    gap_high: float | None = None
+    agreement: float | None = None
+    layer: str | None = None
+
+
+class TrainingRecord(_Record):
+    """How a variant was trained.
+
+    Attributes:
+        data: Location of the training data.
+        samples: Trained on; ``validation_samples`` were held out.
+        validation: 'split' for a part of the training data, or the location of data of their own.
+        learning_rate: The highest of its schedule.
+        steps: Of all stages.
+        distill: Share of the loss that compares with the float model's outputs; None without.
+        left_float: Layers that a stage with quantization left float.
+        rebuilt: Proof that the model in Keras 2 computes what the given one does; ``annotated``: with layers replaced.
+    """
+
+    data: str
+    samples: int
+    validation: str
+    validation_samples: int
+    loss: str
+    optimizer: str
+    learning_rate: float
+    batch_size: int
+    steps: int
+    seed: int
+    augmentation: str | None = None
+    class_weights: str | None = None
+    distill: float | None = None
+    strategy: str = "one device"
+    devices: tuple[str, ...] = ()
+    metric: str | None = None
+    stages: tuple[StageRecord, ...]
+    left_float: tuple[str, ...] = ()
+    rebuilt: ParityRecord | None = None
+    annotated: ParityRecord | None = None
+    three_way: ThreeWay | None = None
+    notes: tuple[str, ...] = ()
+    tensorboard: str | None = None
+
+
+class CompressedLayer(_Record):
+    """The weights of one operator of the finished file.
+
+    Attributes:
+        layer: The user's name of the layer.
+        weights: How many.
+        sparsity: Share of zeros.
+        clusters: Distinct values: the most of any output channel, because each channel has a scale of its own.
+        compressed: Whether the stage was to compress it; small and depthwise kernels are left alone.
+    """
+
+    layer: str
+    weights: int
+    sparsity: float
+    clusters: int
+    compressed: bool
+
+
+class Compression(_Record):
+    """Zeros and distinct weights, counted in the finished file.
+
+    Attributes:
+        sparsity: Share of zeros over the compressed layers' weights.
+        clusters: The most distinct values in any channel of a compressed layer.
+        target_sparsity: What was asked for; None for schemes that do not prune. ``target_clusters`` likewise.
+    """
+
+    target_sparsity: float | None = None
+    target_clusters: int | None = None
+    sparsity: float
+    clusters: int
+    layers: tuple[CompressedLayer, ...]
