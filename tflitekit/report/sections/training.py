@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tflitekit.report import text, training_text
-from tflitekit.report.blocks import NOTHING, Cell, Choice, Column, Figure, Note, Section, Table
+from tflitekit.report.blocks import NOTHING, Cell, Choice, Column, Figure, Section, Table
 from tflitekit.report.plots import Spec
 from tflitekit.report.plots.training import training_curve
 from tflitekit.report.sections import View, named
@@ -19,22 +19,24 @@ __all__ = ["training"]
 _EPOCHS = 40
 """Of each variant in plots and in the table."""
 _LAYERS = 60
+_TIED = "\N{NO-BREAK SPACE}"
+_VERBS = {"finetune": "fine-tune", "prune": "prune", "cluster": "cluster", "quantize": "quantize"}
 
 
 def training(view: View) -> Section:
     """Returns what is known about variants that were trained."""
     rows = training_text.compared(view.report)
-    data = next((row.training for row in rows if row.training), None)
-    if data is None:
-        return Section("training", "Training")
-    held = "held out of them" if data.validation == "split" else f"of {data.validation}"
-    intro = (
-        f"Trained on {text.counted(data.samples, 'sample')} of {data.data}, checked after each epoch on "
-        f"{data.validation_samples:,} {held}."
-    )
+    records = [row.training for row in rows if row.training]
+    intro = ""
+    if len({(r.data, r.samples, r.validation, r.validation_samples) for r in records}) == 1:
+        first = records[0]
+        held = "held out of them" if first.validation == "split" else f"of {first.validation}"
+        intro = (
+            f"Trained on {text.counted(first.samples, 'sample')} of {first.data}, checked after each epoch on "
+            f"{first.validation_samples:,} {held}."
+        )
     blocks = (
         _compared(view, rows),
-        *(Note(remark) for remark in training_text.remarks(view.report)),
         _three_way(view, rows),
         _curves(view),
         _layers(view),
@@ -47,13 +49,13 @@ def _compared(view: View, rows: Sequence[VariantReport]) -> Table | None:
     base = view.base.name if view.base else "the baseline"
     columns = (
         Column("Variant", numeric=False),
-        Column("Stages", numeric=False, about="What training did, one after another; below it for how long"),
         Column("Accuracy", about="With its 95 % interval"),
         Column(f"Against {base}", about="Paired difference to the float model as it was given, with its 95 % interval"),
         Column("Against control", about="Paired difference to the float model trained for the same steps"),
         Column("Size", about="Of the file"),
         Column("Deflated", about="About what it costs inside a compressed app; below it the share of the baseline's"),
         Column("Verified", numeric=False, about="Zeros, and distinct weights a channel, counted in the finished file"),
+        Column("Stages", numeric=False, about="What training did, one after another; below it for how long"),
     )
     whole = view.base.deflated_bytes if view.base else None
     found = []
@@ -66,20 +68,25 @@ def _compared(view: View, rows: Sequence[VariantReport]) -> Table | None:
         found.append(
             (
                 named(view, row, badges=True),
-                Cell(
-                    training_text.stages(row, view.report),
-                    note=training_text.effort(row.training) if row.training else "",
-                ),
                 accuracy_cell(row),
                 change_cell(view, row),
                 _against_control(row),
                 NOTHING if row.size_bytes is None else Cell(text.size(row.size_bytes), row.size_bytes),
                 deflated,
                 NOTHING if row.compression is None or verified == "–" else Cell(verified, row.compression.sparsity),
+                _stages(view, row),
             )
         )
+    more = " ".join(training_text.remarks(view.report))
     marked = next((i for i, row in enumerate(rows) if row.name == view.chosen), -1)
-    return Table.of("Trained variants and what to compare them with", columns, found, marked=marked)
+    return Table.of("Trained variants and what to compare them with", columns, found, marked=marked, more=more)
+
+
+def _stages(view: View, row: VariantReport) -> Cell:
+    """Returns what was done; lines break between stages only, and between epochs and steps."""
+    words = training_text.stages(row, view.report).replace(" ", _TIED).replace(f",{_TIED}", ", ")
+    effort = training_text.effort(row.training).replace(" ", _TIED).replace(f",{_TIED}", ", ") if row.training else ""
+    return Cell(words, note=effort)
 
 
 def _against_control(row: VariantReport) -> Cell:
@@ -95,7 +102,7 @@ def _against_control(row: VariantReport) -> Cell:
 def _three_way(view: View, rows: Sequence[VariantReport]) -> Table | None:
     columns = (
         Column("Variant", numeric=False),
-        Column("Float", about="The model before its last stage, with its 95 % interval"),
+        Column("Float", about="The float model, with its 95 % interval"),
         Column("Fake-quantized", about="The model as it was trained, with quantization simulated in float"),
         Column(".tflite", about="The finished file"),
         Column("Gap", about="Fake-quantized against the file, positive is worse; below it the paired 99 % interval"),
@@ -119,7 +126,9 @@ def _three_way(view: View, rows: Sequence[VariantReport]) -> Table | None:
                 Cell(gap, parity.gap, interval, "bad" if bad else ""),
                 NOTHING if parity.agreement is None else Cell(text.share(parity.agreement), parity.agreement),
                 Cell(f"{parity.samples:,}", parity.samples),
-                Cell("differs", note=where, tone="bad") if bad else Cell("computes what was trained", tone="good"),
+                Cell("differs", note=where, tone="bad")
+                if bad
+                else Cell("computes what was trained".replace(" ", _TIED), tone="good"),
             )
         )
     return Table.of("Does the file compute what was trained?", columns, found)
@@ -158,7 +167,9 @@ def _curves(view: View) -> Figure | None:
         return None
     records = [row.training for row in rows if row.training]
     with_metric = all(any(e.metric is not None or e.val_metric is not None for e in _epochs(r)) for r in records)
-    kinds = ["Loss", *(["Metric"] if with_metric else [])]
+    metrics = {record.metric for record in records if record.metric}
+    metric = text.metric_name(metrics.pop()) if len(metrics) == 1 else "Metric"
+    kinds = ["Loss", *([metric] if with_metric else [])]
     specs: dict[str, Spec] = {}
     for i, (row, record) in enumerate(zip(rows, records, strict=True)):
         for j, kind in enumerate(kinds):
@@ -170,13 +181,10 @@ def _curves(view: View) -> Figure | None:
         *((Choice("Variant", names, selected),) if len(rows) > 1 else ()),
         *((Choice("Shown", tuple(kinds)),) if len(kinds) > 1 else ()),
     )
-    metric = next((record.metric for record in records if record.metric), "")
     return Figure(
         "training-curves",
         "How it learned",
-        "Stages stand after one another; the ring marks the epoch whose weights were kept."
-        + (f" The metric is {text.metric_name(metric)}." if metric and with_metric else "")
-        + rest,
+        "Stages stand after one another; the ring marks the epoch whose weights were kept." + rest,
         specs,
         choices=choices,
         table=_epoch_table(view, rows),
@@ -189,7 +197,7 @@ def _epochs(record: TrainingRecord) -> Iterator[EpochRecord]:
 
 def _curve(view: View, row: VariantReport, record: TrainingRecord, kind: str) -> Spec:
     points = _points(view, record)
-    percent = kind == "Metric" and record.metric is not None and training_text.is_share(record.metric)
+    percent = kind != "Loss" and record.metric is not None and training_text.is_share(record.metric)
     names = ("loss", "val_loss") if kind == "Loss" else ("metric", "val_metric")
     values: list[dict[str, Any]] = []
     for series, name in zip(("Training", "Validation"), names, strict=True):
@@ -206,7 +214,7 @@ def _curve(view: View, row: VariantReport, record: TrainingRecord, kind: str) ->
                 )
     starts, begin = [], 0
     for stage in record.stages:
-        starts.append({"start": begin, "label": training_text.stage(stage)})
+        starts.append({"start": begin, "label": _VERBS[stage.kind]})
         begin += max((entry.epoch for entry in stage.history), default=stage.epochs)
     last = values[-1]["value"] if values else float("nan")
     ended = training_text.metric_value(last, record.metric if percent else None)
@@ -258,7 +266,10 @@ def _epoch_table(view: View, rows: Sequence[VariantReport]) -> Table | None:
 
 
 def _number(value: float | None, metric: str | None) -> Cell:
-    return NOTHING if value is None else Cell(training_text.metric_value(value, metric), value)
+    if value is None:
+        return NOTHING
+    shown = training_text.metric_value(value, metric) if metric else f"{value:#.4g}"
+    return Cell(shown, value)
 
 
 def _layers(view: View) -> Table | None:
@@ -311,7 +322,8 @@ def _facts(record: TrainingRecord) -> Iterator[tuple[str, str]]:
     if record.data_sha256:
         yield "SHA-256 of the data", record.data_sha256
     yield "Samples", f"{record.samples:,}"
-    yield "Validation", f"{record.validation_samples:,} ({record.validation})"
+    held = "held out of the data" if record.validation == "split" else f"samples of {record.validation}"
+    yield "Validation", f"{record.validation_samples:,} {held}"
     yield "Loss", record.loss
     yield "Optimizer", record.optimizer
     yield "Learning rate", f"{record.learning_rate:g} at most"
