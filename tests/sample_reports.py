@@ -42,8 +42,31 @@ from tflitekit.results import (
     VariantReport,
     read_report,
 )
+from tflitekit.training_record import (
+    CompressedLayer,
+    Compression,
+    EpochRecord,
+    ParityRecord,
+    Score,
+    StageRecord,
+    ThreeWay,
+    TrainingRecord,
+)
 
-__all__ = ["HOSTILE", "SAMPLES", "bare", "extended", "hostile", "many_classes", "regression", "undecided"]
+__all__ = [
+    "HOSTILE",
+    "SAMPLES",
+    "bare",
+    "compression",
+    "extended",
+    "hostile",
+    "many_classes",
+    "regression",
+    "stage",
+    "trained",
+    "training",
+    "undecided",
+]
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -308,6 +331,13 @@ def hostile(report: Report) -> Report:
                 for i, e in enumerate(row.flips.examples)
             )
             update["flips"] = row.flips.model_copy(update={"examples": examples})
+        if row.training:
+            words = {"data": HOSTILE[0], "loss": HOSTILE[1], "augmentation": HOSTILE[3], "notes": HOSTILE}
+            update["training"] = row.training.model_copy(update=words | {"left_float": HOSTILE[:2]})
+            update["control"] = names.get(row.control or "")
+        if row.compression:
+            layers = [layer.model_copy(update={"layer": HOSTILE[4]}) for layer in row.compression.layers]
+            update["compression"] = row.compression.model_copy(update={"layers": tuple(layers)})
         rows.append(row.model_copy(update=update))
     found = report.recommendation
     assert found is not None
@@ -411,10 +441,132 @@ def bare(report: Report) -> Report:
     return report.model_copy(update={**left_out, "variants": tuple(rows)})
 
 
+def stage(kind: str, *, epochs: int = 5, ran: int | None = None, **options: Any) -> StageRecord:
+    """Returns a stage that learns; with ``ran`` it stopped early."""
+    generator = np.random.default_rng(len(kind))
+    ran = ran or epochs
+    history = tuple(
+        EpochRecord(
+            epoch=epoch + 1,
+            loss=0.9 / (epoch + 2) + generator.uniform(0, 0.02),
+            metric=0.88 - 0.2 / (epoch + 2),
+            val_loss=0.9 / (epoch + 2) + 0.12,
+            val_metric=0.80 - 0.1 / (epoch + 2) + generator.uniform(0, 0.01),
+            learning_rate=1e-4 * (1 + np.cos(np.pi * epoch / epochs)) / 2,
+            seconds=14.2,
+        )
+        for epoch in range(ran)
+    )
+    return StageRecord(
+        kind=kind, epochs=epochs, steps=ran * 71, best_epoch=ran, history=history, seconds=14.2 * ran,
+        stopped="early stopping" if ran < epochs else None, **options,
+    )  # fmt: skip
+
+
+def training(*stages: StageRecord, **options: Any) -> TrainingRecord:
+    """Returns how a variant was trained in these stages."""
+    three_way = ThreeWay(
+        metric="top1", samples=1000, float_model=Score(value=0.764, low=0.737, high=0.789),
+        fake_quantized=Score(value=0.762, low=0.735, high=0.787), tflite=Score(value=0.761, low=0.734, high=0.786),
+        gap=0.001, gap_low=-0.005, gap_high=0.007, agreement=0.991,
+    )  # fmt: skip
+    quantized = any(entry.kind == "quantize" for entry in stages)
+    same = ParityRecord(max_abs_difference=3.1e-7, tolerance=1e-5, samples=16, origin="given")
+    values: dict[str, Any] = {
+        "data": "cifar10/train", "samples": 9000, "validation": "split", "validation_samples": 1000,
+        "loss": "sparse_categorical_crossentropy", "optimizer": "Adam", "learning_rate": 1e-4, "batch_size": 128,
+        "steps": sum(entry.steps for entry in stages), "seed": 20210, "augmentation": "flip, shift by 4 pixels",
+        "metric": "top1", "stages": stages, "left_float": ("softmax",) if quantized else (), "rebuilt": same,
+        "annotated": same if quantized else None, "three_way": three_way if quantized else None,
+        "notes": ("BatchNormalization was frozen in the last epoch.",), "tensorboard": "build/.tflitekit/logs/qat",
+    }  # fmt: skip
+    return TrainingRecord(**(values | options))
+
+
+def compression(*, sparsity: float | None = None, clusters: int | None = None, layers: int = 12) -> Compression:
+    """Returns what was counted in a file that was to have this sparsity and these clusters."""
+    found = tuple(
+        CompressedLayer(
+            layer=f"stage{i // 4}/conv2d_{i}",
+            weights=432 * (i + 1),
+            sparsity=0.012 if i == 0 else (sparsity or 0.02) + 0.0004 * i,
+            clusters=211 if i == 0 else (clusters or 180) - i % 3,
+            compressed=i > 0,
+        )
+        for i in range(layers)
+    )
+    return Compression(
+        target_sparsity=sparsity, target_clusters=clusters, sparsity=(sparsity or 0.02) + 0.002, clusters=clusters or 180,
+        layers=found,
+    )  # fmt: skip
+
+
+def trained(report: Report) -> Report:
+    """Returns the report with every kind of trained variant, controls for one stage and for two among them."""
+    base, integer = report.variant("float32"), report.variant("int8")
+    prune, cluster = stage("prune", sparsity=0.75), stage("cluster", clusters=16)
+    rows = (
+        _trained_row(base, "finetuned", training(stage("finetune")), 0.012),
+        _trained_row(base, "finetuned", training(stage("finetune"), stage("finetune")), 0.014, rounds=2),
+        _trained_row(base, "pruned", training(prune), 0.004, compressed=compression(sparsity=0.75), deflates=0.42),
+        _trained_row(integer, "qat", training(stage("quantize")), 0.010),
+        _trained_row(
+            integer, "pruned_qat", training(prune, stage("quantize", sparsity=0.75)), 0.001, sparsity=0.75,
+            compressed=compression(sparsity=0.75), deflates=0.48,
+        ),
+        _trained_row(
+            integer, "clustered_qat", training(cluster, stage("quantize", ran=3, clusters=16), distill=0.5), -0.002,
+            clusters=16, compressed=compression(clusters=16), deflates=0.55,
+        ),
+        _trained_row(
+            integer, "pruned_clustered_qat",
+            training(prune, cluster, stage("quantize", sparsity=0.75, clusters=16), strategy="mirrored, 2 replicas"),
+            -0.009, compressed=compression(sparsity=0.75, clusters=16), deflates=0.40,
+        ),
+    )  # fmt: skip
+    controls = {row.training.steps: row.name for row in rows if row.scheme == "finetuned" and row.training}
+    found = []
+    for row in rows:
+        control = controls.get(row.training.steps) if row.training and row.scheme != "finetuned" else None
+        if control is not None and row.drop is not None:
+            loss = _loss(0.012 + row.drop.value, row.drop.n)
+            found.append(row.model_copy(update={"control": control, "drop_from_control": loss}))
+        else:
+            found.append(row)
+    return report.model_copy(update={"variants": (*report.variants, *found)})
+
+
+def _trained_row(
+    like: VariantReport, scheme: str, record: TrainingRecord, gain: float, *, compressed: Compression | None = None,
+    deflates: float = 1.0, **options: Any,
+) -> VariantReport:  # fmt: skip
+    update: dict[str, Any] = {
+        "name": "-".join([scheme, *(f"{key}-{value}" for key, value in options.items())]),
+        "scheme": scheme,
+        "options": options,
+        "sha256": scheme.ljust(64, "0"),
+        "file": f"{scheme}.tflite",
+        "training": record,
+        "compression": compressed,
+        "deflated_bytes": int((like.deflated_bytes or 0) * deflates),
+    }
+    if like.accuracy is not None:
+        update["accuracy"] = like.accuracy.model_copy(update={"value": like.accuracy.value + gain})
+        update["drop"] = _loss(-gain, like.accuracy.n)
+    return like.model_copy(update=update)
+
+
+def _loss(value: float, n: int) -> Drop:
+    low, high = value - 0.006, value + 0.006
+    verdict = "no measurable drop" if low < 0 < high else f"{'drops' if value > 0 else 'gains'} {abs(value) * 100:.1f}"
+    return Drop(value=value, low=low, high=high, p_value=0.02 if abs(value) > 0.006 else 0.4, n=n, verdict=verdict)
+
+
 SAMPLES: dict[str, Callable[[Report], Report]] = {
     "real": lambda report: report,
     "extended": extended,
-    "hostile": lambda report: hostile(extended(report)),
+    "trained": lambda report: trained(extended(report)),
+    "hostile": lambda report: hostile(trained(extended(report))),
     "classes": many_classes,
     "regression": lambda report: regression(extended(report)),
     "undecided": undecided,

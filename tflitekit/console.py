@@ -15,7 +15,7 @@ from rich.text import Text
 
 from tflitekit.errors import TflitekitError
 from tflitekit.progress import Progress
-from tflitekit.report import text
+from tflitekit.report import text, training_text
 from tflitekit.report.summary import Warned, grouped_warnings, latency_conditions
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def show_report(report: Report) -> None:
     stdout.print(table)
     if conditions := latency_conditions(report):
         stdout.print(Text(conditions, style="dim"))
+    _show_training(report, chosen)
     _show_failures(report.variants)
     recommendation = report.recommendation
     if recommendation is not None:
@@ -138,6 +139,37 @@ def _print_points(points: list[Text]) -> None:
     for point in points:
         grid.add_row("•", point)
     stdout.print(Padding(grid, (0, 0, 0, 2)))
+
+
+def _show_training(report: Report, chosen: str | None) -> None:
+    """Prints what was trained beside what it is to be compared with, how to read it, and whether the files compute it."""
+    rows = training_text.compared(report)
+    if not rows:
+        return
+    shown = (
+        training_text.COLUMNS
+        if stdout.width >= _WIDE
+        else training_text.MEDIUM
+        if stdout.width >= _MEDIUM
+        else training_text.NARROW
+    )
+    columns, cells = training_text.table(report, shown)
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, title="Training", title_justify="left")
+    for column in columns:
+        words = column in ("Variant", "Stages", "Trained for", "Verified")
+        table.add_column(
+            column, justify="left" if words else "right", no_wrap=column in ("Variant", "Size", "Deflated")
+        )
+    for row, line in zip(rows, cells, strict=True):
+        style = "bold green" if row.name == chosen else "dim" if row.status != "ok" else ""
+        table.add_row(*map(escape, line), style=style)
+    stdout.print(table)
+    for row in rows:
+        if row.training is not None and (found := row.training.three_way) is not None:
+            bad = "red" if training_text.is_failure(found) else ""
+            stdout.print(Text.assemble((f"{row.name}: ", "bold"), (training_text.parity(found), bad)))
+    for remark in training_text.remarks(report):
+        stdout.print(Text(remark, style="dim"))
 
 
 def _show_failures(variants: tuple[VariantReport, ...]) -> None:

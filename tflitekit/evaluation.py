@@ -21,6 +21,7 @@ from tflitekit.graph import read_graph
 from tflitekit.lints.chance import chance
 from tflitekit.lints.float16 import lint_float16
 from tflitekit.lints.inputs import lint_inputs
+from tflitekit.lints.training import lint_training
 from tflitekit.metric_choice import choose_metric
 from tflitekit.metrics import Metric, Scores
 from tflitekit.metrics.classification import Classification
@@ -33,7 +34,7 @@ from tflitekit.runtime import Model, runtime_name
 from tflitekit.score_store import ScoreStore, score_all
 from tflitekit.scoring import Scored
 from tflitekit.variant import Variant, load_variant
-from tflitekit.variant_rows import inputs_of, linted, row_of, with_examples
+from tflitekit.variant_rows import control_of, inputs_of, linted, row_of, with_examples
 from tflitekit.workers import run_alone
 
 __all__ = ["Evaluation", "choose_baseline", "evaluate", "evaluate_variants", "named_variants", "probe"]
@@ -242,7 +243,10 @@ def evaluate_variants(
             progress=progress,
         )
         scores, skipped = stopped.scores, stopped.skipped
-    rows = tuple(row_of(v, scores, scorer, baseline, constraints, stopped) for v in variants)
+    rows = tuple(
+        row_of(v, scores, scorer, baseline, constraints, stopped, control=control_of(v, variants, scores))
+        for v in variants
+    )
     rows = with_examples(rows, scores, scorer, baseline, dataset)
     doubts, warnings = [], _skip_warning(skipped) + _stop_note(stopped)
     inputs = None
@@ -252,8 +256,10 @@ def evaluate_variants(
             doubts = chance(runs[baseline], scores[baseline], dataset, scorer, jobs)
             warnings += doubts + _lint_data(runs[baseline], inputs, dataset)
             rows = tuple(linted(row, runs, scores, scorer, baseline) for row in rows)
-    cautions = ["caution: the baseline is no better than chance on these data (see the warnings)"] if doubts else []
     record = _record(dataset, next(iter(scores.values())), fingerprint, skipped, stopped)
+    if advise:
+        rows = tuple(lint_training(row, record, baseline) for row in rows)
+    cautions = ["caution: the baseline is no better than chance on these data (see the warnings)"] if doubts else []
     return Evaluation(
         dataset=record,
         baseline=baseline,

@@ -220,6 +220,7 @@ def _report(
             constraints,
             baseline=evaluation.baseline,
             latency_is_of_target=target.is_deployment,
+            data=evaluation.dataset.location,
             cautions=evaluation.cautions,
         ),
         warnings=tuple(warnings),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from tflitekit.results import Constraints, Drop, Recommendation, Rejection, VariantReport
 
@@ -10,7 +11,7 @@ __all__ = ["DEFAULT_MAX_DROP_POINTS", "broken_gates", "recommend", "top1_limit"]
 
 DEFAULT_MAX_DROP_POINTS = 1.0
 SAME_SIZE = 0.02
-"""Files within this share of the smallest count as equally small: what runs on more hardware then decides."""
+"""Files within this share of the smallest count as equally small, as they are and deflated: something else then decides."""
 
 _RELATIVE_ERROR_LIMIT = 0.05
 
@@ -22,10 +23,12 @@ def recommend(
     baseline: str | None = None,
     latency_is_of_target: bool = False,
     cautions: Sequence[str] = (),
+    data: str | None = None,
 ) -> Recommendation:
     """Chooses the smallest variant that meets all constraints.
 
-    Among files of practically the same size it prefers integer-only ones, then the more accurate. Latency of a host never
+    Among files of practically the same size it prefers integer-only ones, then those that deflate best, then the more
+    accurate. Latency of a host never
     decides for a phone: there it only shows that a limit is out of reach.
 
     Args:
@@ -34,6 +37,7 @@ def recommend(
         baseline: The variant that drops were measured against; the first that is not failed when not given.
         latency_is_of_target: Whether latency was measured where the model will run.
         cautions: What casts doubt on the measurements themselves; stands first among the reasons.
+        data: Where the samples come from that accuracy was measured on.
     """
     counts_latency = latency_is_of_target or constraints.deploy_on == "host"
     able = [v for v in variants if v.status == "ok"]
@@ -45,15 +49,16 @@ def recommend(
     out_of_reach = _beyond_reach(able, constraints, counts_latency)
     if not good or out_of_reach:
         return _nothing_meets(able, variants, problems, out_of_reach, caveats)
-    chosen = min(good, key=lambda v: _preference(v, good, reference))
+    choice = _choose(good, reference)
+    chosen = choice.chosen
     rejected = tuple(
-        Rejection(name=v.name, reasons=tuple(problems[v.name]) or (_why_not(v, chosen),))
+        Rejection(name=v.name, reasons=tuple(problems[v.name]) or (_why_not(v, choice),))
         for v in variants
         if v.name != chosen.name
     )
     return Recommendation(
         chosen=chosen.name,
-        reasons=(*cautions, *_reasons(chosen, reference, constraints, limit), *caveats),
+        reasons=(*cautions, *_reasons(choice, reference, constraints, limit, data), *caveats),
         rejected=rejected,
         constraints_met=True,
     )
@@ -177,21 +182,36 @@ def _drop_text(variant: VariantReport) -> str:
     return f"{variant.accuracy.metric} {variant.accuracy.value:.4g}, {variant.drop.verdict}"
 
 
-def _preference(
-    variant: VariantReport, among: Sequence[VariantReport], baseline: VariantReport | None
-) -> tuple[bool, float, bool, float, int, str]:
-    smallest = min(v.size_bytes or 0 for v in among)
-    size = variant.size_bytes or 0
-    if size > smallest * (1 + SAME_SIZE):
-        return True, float(size), True, 0.0, 0, variant.name
-    drop = variant.drop.value if variant.drop else 0.0
-    changed = baseline is None or variant.name != baseline.name  # no gain, no change
-    return False, -(variant.integer_op_fraction or 0.0), changed, drop, size, variant.name
+class _Choice(NamedTuple):
+    """The chosen variant, and what remained of the good ones after each step that led to it."""
+
+    chosen: VariantReport
+    small: list[VariantReport]
+    integer: list[VariantReport]
+    deflated: list[VariantReport]
+
+
+def _choose(good: Sequence[VariantReport], baseline: VariantReport | None) -> _Choice:
+    smallest = min(v.size_bytes or 0 for v in good)
+    small = [v for v in good if (v.size_bytes or 0) <= smallest * (1 + SAME_SIZE)]
+    most = max(v.integer_op_fraction or 0.0 for v in small)
+    integer = [v for v in small if (v.integer_op_fraction or 0.0) == most]
+    sizes = {v.name: v.deflated_bytes for v in integer if v.deflated_bytes is not None}
+    least = min(sizes.values(), default=0)
+    known = len(sizes) == len(integer)
+    deflated = [v for v in integer if not known or sizes[v.name] <= least * (1 + SAME_SIZE)]
+
+    def preference(variant: VariantReport) -> tuple[bool, float, int, str]:
+        changed = baseline is None or variant.name != baseline.name  # no gain, no change
+        return changed, variant.drop.value if variant.drop else 0.0, variant.size_bytes or 0, variant.name
+
+    return _Choice(min(deflated, key=preference), small, integer, deflated)
 
 
 def _reasons(
-    chosen: VariantReport, baseline: VariantReport | None, constraints: Constraints, limit: float
+    choice: _Choice, baseline: VariantReport | None, constraints: Constraints, limit: float, data: str | None
 ) -> list[str]:
+    chosen = choice.chosen
     assert chosen.accuracy is not None
     size = chosen.size_bytes or 0
     whole = baseline.size_bytes or size if baseline else size
@@ -209,22 +229,58 @@ def _reasons(
         real = any(spec.dtype.startswith("float") for spec in (*chosen.inputs, *chosen.outputs))
         note = " (inputs and outputs stay float: int8:io=int8 makes them integers too)" if real else ""
         reasons.append(f"every operator computes in integers, as accelerators and microcontrollers want{note}")
+    if len(choice.deflated) < len(choice.integer):
+        others = [v for v in choice.integer if v not in choice.deflated]
+        next_best = min(others, key=lambda v: v.deflated_bytes or 0)
+        reasons.append(
+            f"{chosen.deflated_bytes or 0:,} bytes deflated, {_less(chosen, next_best)} less than {next_best.name}, which is as "
+            "small as a file: an app download is compressed"
+        )
+    reasons += _training_reasons(chosen, data)
     if chosen.min_runtime_version:
         reasons.append(f"needs TensorFlow Lite {chosen.min_runtime_version} or newer in the app")
     return reasons
 
 
-def _why_not(variant: VariantReport, chosen: VariantReport) -> str:
+def _less(variant: VariantReport, other: VariantReport) -> str:
+    return f"{1 - (variant.deflated_bytes or 0) / (other.deflated_bytes or 1):.0%}"
+
+
+def _training_reasons(chosen: VariantReport, data: str | None) -> list[str]:
+    """Says of a trained variant what it lost against the control, and what its accuracy depends on."""
+    training = chosen.training
+    if training is None:
+        return []
+    found = []
+    if chosen.drop_from_control is not None:
+        found.append(
+            f"against {chosen.control}, the float model trained for the same steps: {chosen.drop_from_control.verdict}"
+        )
+    leak = next((f for f in chosen.warnings if f.kind == "trained-on-evaluation-data"), None)
+    if leak is not None:
+        found.append(f"caution: do not trust its accuracy. {leak.message}")
+    elif data is not None:
+        found.append(
+            f"caution: it was trained on {training.data}, and its accuracy was measured on {data}: it holds only if no sample "
+            "is in both"
+        )
+    return found
+
+
+def _why_not(variant: VariantReport, choice: _Choice) -> str:
+    chosen = choice.chosen
     size, best = variant.size_bytes or 0, chosen.size_bytes or 1
-    if size > best * (1 + SAME_SIZE):
+    if variant not in choice.small:
         larger = f"{size / best:.1f} times as large as" if size > best * 1.5 else f"{size / best - 1:.0%} larger than"
         return f"meets the limits, but is {larger} {chosen.name}"
     if variant.sha256 == chosen.sha256:
         return f"the same file as {chosen.name}, byte by byte"
-    if (variant.integer_op_fraction or 0) < (chosen.integer_op_fraction or 0):
+    if variant not in choice.integer:
         return (
             f"as small as {chosen.name}, but only {variant.integer_op_fraction or 0:.0%} of its operators are integer"
         )
+    if variant not in choice.deflated:
+        return f"as small as {chosen.name}, but {chosen.name} deflates to {_less(chosen, variant)} less, which an app download saves"
     return f"meets the limits and is as small as {chosen.name}, but not more accurate"
 
 

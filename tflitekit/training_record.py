@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 __all__ = [
+    "CONTROL",
     "CompressedLayer",
     "Compression",
     "EpochRecord",
@@ -16,6 +17,9 @@ __all__ = [
     "ThreeWay",
     "TrainingRecord",
 ]
+
+CONTROL = "finetuned"
+"""The scheme that trains the float model and compresses nothing: what other trained variants are compared with."""
 
 StageKind = Literal["finetune", "prune", "cluster", "quantize"]
 
@@ -111,6 +115,7 @@ class TrainingRecord(_Record):
 
     Attributes:
         data: Location of the training data.
+        data_sha256: Of their content and labels, as `tflitekit.dataset.Dataset.fingerprint`; None where it is not known.
         samples: Trained on; ``validation_samples`` were held out.
         validation: 'split' for a part of the training data, or the location of data of their own.
         learning_rate: The highest of its schedule.
@@ -121,6 +126,7 @@ class TrainingRecord(_Record):
     """
 
     data: str
+    data_sha256: str | None = None
     samples: int
     validation: str
     validation_samples: int

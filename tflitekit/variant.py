@@ -16,6 +16,7 @@ from tflitekit.files import content_hash, deflated_size, write_json
 from tflitekit.graph import Graph, read_graph
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.tensor import TensorSpec
+from tflitekit.training_record import Compression, TrainingRecord
 
 __all__ = ["Variant", "load_variant", "read_sidecar", "sidecar_path", "tool_versions"]
 
@@ -31,6 +32,8 @@ class Variant(BaseModel):
         file: Name of the ``.tflite`` file; it lies in ``folder``.
         layers: The source model's layer names, so that a profile speaks of them.
         key: Hash of everything that the file depends on; a run with the same key reuses the file.
+        training: How it was trained; None for a file that was converted as it was.
+        compression: Zeros and distinct weights, counted in the file; None for schemes that make none.
         reused: Whether this run found it finished.
     """
 
@@ -56,6 +59,8 @@ class Variant(BaseModel):
     layers: tuple[str, ...] = ()
     conversion_s: float | None = None
     runnable: bool = True
+    training: TrainingRecord | None = None
+    compression: Compression | None = None
     reused: bool = Field(False, exclude=True)
     folder: Path | None = Field(None, exclude=True)
 

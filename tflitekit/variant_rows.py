@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,34 @@ from tflitekit.metrics import Metric, Scores
 from tflitekit.metrics.classification import Classification
 from tflitekit.results import Constraints, Drop, Sequential, VariantReport
 from tflitekit.scoring import Scored
+from tflitekit.training_record import CONTROL
 from tflitekit.variant import Variant
 
-__all__ = ["inputs_of", "linted", "row_of", "with_examples"]
+__all__ = ["control_of", "inputs_of", "linted", "row_of", "with_examples"]
+
+
+def control_of(variant: Variant, variants: Sequence[Variant], scores: Mapping[str, Scores]) -> str | None:
+    """Returns the name of the float model of the same source that was trained for as many steps as a trained variant.
+
+    None where none was scored, and for a control itself.
+    """
+    if variant.training is None or _is_control(variant):
+        return None
+    for other in variants:
+        if (
+            _is_control(other)
+            and other.training is not None
+            and other.training.steps == variant.training.steps
+            and other.source_sha256 == variant.source_sha256
+            and other.name in scores
+            and scores[other.name]["finite"].all()
+        ):
+            return other.name
+    return None
+
+
+def _is_control(variant: Variant) -> bool:
+    return variant.scheme == CONTROL and not variant.integer_op_fraction
 
 
 def row_of(
@@ -28,6 +53,8 @@ def row_of(
     baseline: str | None,
     constraints: Constraints,
     stopped: UntilCertain | None,
+    *,
+    control: str | None = None,
 ) -> VariantReport:
     """Returns what the scores say of one variant, alone and beside the baseline.
 
@@ -35,6 +62,7 @@ def row_of(
         scores: By variant, of the same samples; a variant without scores keeps its status.
         constraints: The drops that matter.
         stopped: Where the evaluation stopped early: its decisions take the place of the verdicts.
+        control: The variant that `control_of` found.
     """
     own = scores.get(variant.name)
     if own is None:
@@ -53,6 +81,9 @@ def row_of(
     measured |= metric.details(own, reference, max_class_drop=constraints.max_class_drop)
     if reference is not None:
         measured["drop"] = metric.drop(reference, own, constraints.max_accuracy_drop)
+    if control is not None:
+        measured["control"] = control
+        measured["drop_from_control"] = metric.drop(scores[control], own, constraints.max_accuracy_drop)
     if stopped is not None and variant.name in stopped.decisions:
         decided = stopped.decisions[variant.name]
         measured["sequential"] = decided

@@ -25,6 +25,7 @@ from tflitekit.report.sections.latency import latency
 from tflitekit.report.sections.operators import operators
 from tflitekit.report.sections.overview import tradeoffs, variants
 from tflitekit.report.sections.provenance import provenance
+from tflitekit.report.sections.training import training
 from tflitekit.report.summary import grouped_warnings, model_name
 from tflitekit.results import Report
 
@@ -41,6 +42,7 @@ def render(report: Report) -> str:
         for section in (
             variants(view),
             tradeoffs(view),
+            training(view),
             latency(view),
             operators(view),
             accuracy(view),

@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tflitekit.report import text
+from tflitekit.report import text, training_text
 from tflitekit.report.summary import caution, grouped_warnings, model_name, ordered_classes, subject
 from tflitekit.results import Report
 
@@ -39,6 +39,7 @@ def render(report: Report) -> str:
     columns, rows = text.table(report)
     reasons = report.recommendation.reasons if report.recommendation else ()
     classes = ordered_classes(report)
+    training_columns, training_rows = training_text.table(report)
     return fill(
         "report.md.jinja",
         report=report,
@@ -47,6 +48,14 @@ def render(report: Report) -> str:
         cautions=[reason.removeprefix("caution: ") for reason in reasons if caution(reason)],
         columns=columns,
         rows=rows,
+        training_columns=training_columns,
+        training_rows=training_rows,
+        training_remarks=training_text.remarks(report),
+        parities=[
+            (row.name, training_text.parity(row.training.three_way))
+            for row in report.variants
+            if row.training and row.training.three_way
+        ],
         warnings=grouped_warnings(report),
         subject=subject(report),
         classes=classes[:_MOST_CLASSES],

@@ -6,7 +6,10 @@ import csv
 import io
 from typing import Any
 
-from tflitekit.results import ClassRecall, Part, Report, VariantReport
+from pydantic import BaseModel
+
+from tflitekit.report.training_text import stages
+from tflitekit.results import ClassRecall, Report, VariantReport
 
 __all__ = ["render"]
 
@@ -29,7 +32,7 @@ def render(report: Report) -> str:
 
 def _row(variant: VariantReport, report: Report) -> dict[str, Any]:
     answer, found = report.recommendation, variant.accuracy
-    drop, latency = variant.drop, variant.latency
+    drop, latency, training = variant.drop, variant.latency, variant.training
     ratio = latency.ratio if latency else None
     worst = max((entry for entry in variant.per_class if entry.drop), key=_class_drop, default=None)
     return {
@@ -54,13 +57,19 @@ def _row(variant: VariantReport, report: Report) -> dict[str, Any]:
         **_fields(latency, "", "median_ms", "median_low_ms", "median_high_ms", "p90_ms", "p99_ms", "mean_ms", "min_ms"),
         **_fields(ratio, "latency_ratio_", "value", "low", "high", "verdict"),
         **_fields(variant, "", "peak_memory_bytes", "arena_bytes"),
+        "training_stages": stages(variant, report) if training else None,
+        **_fields(training, "training_", "steps", "samples", "data"),
+        "control": variant.control,
+        **_fields(variant.drop_from_control, "drop_from_control_", "value", "low", "high", "p_value", "verdict"),
+        **_fields(variant.compression, "", "sparsity", "clusters"),
+        **_fields(training.three_way if training else None, "parity_", "samples", "gap", "gap_low", "gap_high"),
         "warnings": len(variant.warnings),
         "error": variant.error,
         **{other.metric: other.value for other in variant.other_metrics},
     }
 
 
-def _fields(part: Part | None, prefix: str, *names: str) -> dict[str, Any]:
+def _fields(part: BaseModel | None, prefix: str, *names: str) -> dict[str, Any]:
     return {prefix + name: getattr(part, name, None) for name in names}
 
 

@@ -25,6 +25,7 @@ from tflitekit.results.base import Finding, Part
 from tflitekit.results.latency import Latency, Profile, Sustained
 from tflitekit.results.migration import SCHEMA_VERSION, migrate
 from tflitekit.tensor import TensorSpec
+from tflitekit.training_record import Compression, TrainingRecord
 from tflitekit.variant import Variant
 
 __all__ = [
@@ -58,6 +59,9 @@ class VariantReport(Part):
             sample the highest bit (`numpy.unpackbits`). So two reports on the same data compare in pairs.
         confusion: Samples by true class (rows) and answer (columns), in the order of the model's outputs; null with
             more than 100 classes.
+        control: Name of the float model that was fine-tuned for as many steps, where this variant was trained and such a one
+            was evaluated; null for the control itself.
+        drop_from_control: Paired difference to it: what quantizing, pruning or clustering costs, without the gain of training.
         latency: The measurement that decides; further numbers of threads are in ``other_latencies``.
         peak_memory_bytes: Highest resident set of the process minus what stays resident after the model is released.
         arena_bytes: Tensor memory that the interpreter itself plans; what delegates allocate is not in it.
@@ -81,6 +85,8 @@ class VariantReport(Part):
     per_class: tuple[ClassRecall, ...] = ()
     agreement: Agreement | None = None
     drop: Drop | None = None
+    control: str | None = None
+    drop_from_control: Drop | None = None
     hits: str | None = None
     confusion: tuple[tuple[int, ...], ...] | None = None
     confidence: Confidence | None = None
@@ -93,6 +99,8 @@ class VariantReport(Part):
     peak_memory_bytes: int | None = None
     arena_bytes: int | None = None
     ops: tuple[OpRow, ...] = ()
+    training: TrainingRecord | None = None
+    compression: Compression | None = None
     conversion_s: float | None = None
     reused: bool = False
     warnings: tuple[Finding, ...] = ()
@@ -102,7 +110,7 @@ class VariantReport(Part):
         """Returns the row of a variant with what was measured of it."""
         contract = variant.contract
         same = ("name", "scheme", "options", "status", "error", "sha256", "size_bytes", "deflated_bytes",
-                "integer_op_fraction", "min_runtime_version", "conversion_s", "reused")  # fmt: skip
+                "integer_op_fraction", "min_runtime_version", "training", "compression", "conversion_s", "reused")  # fmt: skip
         fields = {name: getattr(variant, name) for name in same} | {
             "file": variant.file if variant.status == "ok" else None,
             "warnings": tuple(Finding(kind="conversion", message=text) for text in variant.warnings),

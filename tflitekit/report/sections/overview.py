@@ -108,7 +108,12 @@ class _Axis(NamedTuple):
 
 def tradeoffs(view: View) -> Section:
     """Returns the plot of cost against accuracy."""
-    costs = [axis for axis in _COSTS if sum(axis.measure(row) is not None for row in view.able) > 1]
+    compressed = any(row.compression for row in view.able)
+    costs = [
+        axis
+        for axis in (*_COSTS, *([_DEFLATED] if compressed else []))
+        if sum(axis.measure(row) is not None for row in view.able) > 1
+    ]
     gains = _gains(view)
     specs, fronts = {}, {}
     for i, cost in enumerate(costs):
@@ -139,6 +144,10 @@ def _size(row: VariantReport) -> _Triple | None:
     return None if row.size_bytes is None else (row.size_bytes / 1000, None, None)
 
 
+def _deflated(row: VariantReport) -> _Triple | None:
+    return None if row.deflated_bytes is None else (row.deflated_bytes / 1000, None, None)
+
+
 def _latency(row: VariantReport) -> _Triple | None:
     found = row.latency
     return None if found is None else (found.median_ms, found.median_low_ms, found.median_high_ms)
@@ -147,6 +156,11 @@ def _latency(row: VariantReport) -> _Triple | None:
 _COSTS = (
     _Axis("Size", "Size of the file, kB", _size, lambda value: text.size(round(value * 1000))),
     _Axis("Latency", "Median latency, ms", _latency, lambda value: f"{text.milliseconds(value)} ms"),
+)
+
+
+_DEFLATED = _Axis(
+    "Deflated", "Deflated size, kB", _deflated, lambda value: f"{text.size(round(value * 1000))} deflated"
 )
 
 
