@@ -11,6 +11,7 @@ from typing import Any, Literal
 import tensorflow as tf
 import tf_keras
 
+from tflitekit.training.observers import RangeObserver
 from tflitekit.training.operations import Operation
 from tflitekit.training.tfmot import load_tfmot
 
@@ -102,9 +103,7 @@ class LayerQuantizeConfig(_quantization.QuantizeConfig):  # type: ignore[misc]
         if self.output is None:
             return []
         if self.output == "observed":
-            return [_quantization.quantizers.MovingAverageQuantizer(
-                num_bits=8, per_axis=False, symmetric=False, narrow_range=False
-            )]  # fmt: skip
+            return [RangeObserver()]
         return [FixedRange(*self.output)]
 
     def get_config(self) -> dict[str, Any]:
