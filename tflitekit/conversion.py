@@ -6,7 +6,7 @@ import functools
 import inspect
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
 from tflitekit.errors import ContractError, ModelError, TflitekitError, UsageError
 from tflitekit.files import content_hash, hash_json, locked, write_json
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
-from tflitekit.progress import Progress
+from tflitekit.progress import Advance, Progress
 from tflitekit.schemes import Request, available, parse_request
 from tflitekit.source import PreparedSource, SourceFile, export_model, hash_model, identify, module_hash
 from tflitekit.training.options import TrainingOptions
@@ -417,7 +417,7 @@ class _Conversion:
             key = self._key(job.request, samples)
             pending[self._submit(job, source, samples, key, trained)] = job
 
-        def collect(advance: Callable[..., None], timeout_s: float) -> None:
+        def collect(advance: Advance, timeout_s: float) -> None:
             for future in wait(pending, timeout=timeout_s, return_when=FIRST_COMPLETED).done:
                 job = pending.pop(future)
                 done[job] = self._collect(job, future)

@@ -91,12 +91,12 @@ def train_stage(
     if previous is not None:
         rebuilt.model.set_weights(read_arrays(Path(previous) / "weights.npz")[0]["weights"])
 
-    shared: dict[str, Any] = {"batch_size": chosen.batch_size, "seed": seed, "augment": _augmentation(chosen, found)}
+    shared: dict[str, Any] = {"batch_size": chosen.batch_size, "seed": seed, "augment": chosen.augment}
     shared["class_weights"] = _class_weights(chosen, found)
     shared["output"] = original.model.output_names[index] if len(original.model.outputs) > 1 else None
     _, steps_per_epoch = train_batches(found, **shared)
     prepared = prepare_stage(
-        wanted, rebuilt, steps=steps_per_epoch * chosen.epochs, samples=samples, seed=seed, strict=chosen.strict
+        wanted, rebuilt, steps=steps_per_epoch * chosen.epochs, samples=samples, strict=chosen.strict
     )
     trainee = _trainee(prepared, wanted, original, chosen, objective, index, found)
 
@@ -229,14 +229,6 @@ def _output_index(model: Any, output: str | None) -> int:
     if output not in names:
         raise UsageError(f"The model has no output '{output}'.", fix=f"Its outputs are {', '.join(names)}.")
     return names.index(output)
-
-
-def _augmentation(options: TrainingOptions, data: TrainingSet) -> Any:
-    if options.augment is None:
-        return None
-    from tflitekit.training.augmentation import load_augmentation
-
-    return load_augmentation(options.augment, data.inputs)
 
 
 def _class_weights(options: TrainingOptions, data: TrainingSet) -> list[float] | None:

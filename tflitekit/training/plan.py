@@ -13,7 +13,7 @@ from typing import Any
 from tflitekit.errors import ModelError
 from tflitekit.files import hash_json
 from tflitekit.preprocessing import Preprocessing
-from tflitekit.progress import Progress
+from tflitekit.progress import Advance, Progress
 from tflitekit.schemes import Request, Stage
 from tflitekit.source import SourceFile, module_hash
 from tflitekit.tensor import TensorSpec
@@ -205,7 +205,7 @@ class Trainer:
             advance(steps - done)
         return found
 
-    def _follow(self, path: Path, done: int, advance: Callable[..., None]) -> int:
+    def _follow(self, path: Path, done: int, advance: Advance) -> int:
         """Moves the bar to where the worker says it is."""
         try:
             lines = path.read_text(encoding="utf-8").splitlines()

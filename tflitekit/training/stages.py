@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tflitekit.errors import ModelError
 from tflitekit.schemes import Stage
 from tflitekit.training.annotate import annotate_model, quantize
+from tflitekit.training.compressible import compressible_layers
 from tflitekit.training.parity import Parity
 from tflitekit.training.rebuild import Rebuilt
 
@@ -42,7 +43,7 @@ class Prepared:
 
 
 def prepare_stage(
-    stage: Stage, rebuilt: Rebuilt, *, steps: int, samples: Sequence[Any], seed: int, strict: bool, prove: bool = True
+    stage: Stage, rebuilt: Rebuilt, *, steps: int, samples: Sequence[Any], strict: bool, prove: bool = True
 ) -> Prepared:
     """Makes the model that a stage trains.
 
@@ -55,46 +56,44 @@ def prepare_stage(
     Raises:
         ModelError: ``strict``, and a layer has no integer form; or no layer can be compressed.
     """
-    from tflitekit.training.clustering import cluster
-    from tflitekit.training.compressible import compressible
-    from tflitekit.training.pruning import prune
-
     if stage.kind == "finetune":
         return Prepared(rebuilt.model, lambda: rebuilt.model, rebuilt.paths)
-    compressed = tuple(
-        dict.fromkeys(rebuilt.paths.get(layer.name, layer.name) for layer in compressible(rebuilt.model))
-        if stage.sparsity or stage.clusters
-        else ()
-    )
-    if (stage.sparsity or stage.clusters) and not compressed:
-        raise ModelError(
-            f"The model '{rebuilt.model.name}' has no layer that can be pruned or clustered.",
-            why="Only convolutions and Dense layers with at least 1,024 weights are: others are too small to matter.",
-            fix="Use another scheme, as qat.",
-        )
     if stage.kind == "quantize":
-        return _quantizing(stage, rebuilt, samples, strict, prove, compressed)
+        return _quantizing(stage, rebuilt, samples, strict, prove)
     if stage.kind == "prune":
+        from tflitekit.training.pruning import prune
+
         assert stage.sparsity is not None
         wrapped = prune(rebuilt.model, sparsity=stage.sparsity, steps=steps)
     else:
+        from tflitekit.training.clustering import cluster
+
         assert stage.clusters is not None
-        wrapped = cluster(rebuilt.model, clusters=stage.clusters, keep_sparsity=stage.sparsity is not None, seed=seed)
+        wrapped = cluster(rebuilt.model, clusters=stage.clusters, keep_sparsity=stage.sparsity is not None)
     return Prepared(
-        wrapped.model, wrapped.strip, rebuilt.paths, tuple(wrapped.callbacks), ready_step=wrapped.ready_step, compressed=compressed
+        wrapped.model,
+        wrapped.strip,
+        rebuilt.paths,
+        tuple(wrapped.callbacks),
+        ready_step=wrapped.ready_step,
+        compressed=_users(wrapped.layers, rebuilt),
     )
 
 
-def _quantizing(
-    stage: Stage, rebuilt: Rebuilt, samples: Sequence[Any], strict: bool, prove: bool, compressed: tuple[str, ...]
-) -> Prepared:
+def _users(layers: Iterable[str], rebuilt: Rebuilt) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(rebuilt.paths.get(name, name) for name in layers))
+
+
+def _quantizing(stage: Stage, rebuilt: Rebuilt, samples: Sequence[Any], strict: bool, prove: bool) -> Prepared:
+    keeps = stage.sparsity is not None or stage.clusters is not None
+    compressed = _users((layer.name for layer in compressible_layers(rebuilt.model)) if keeps else (), rebuilt)
     annotated = annotate_model(
         rebuilt.model,
         paths=rebuilt.paths,
         samples=samples,
         prove=prove,
         keep_sparsity=stage.sparsity is not None,
-        clusters=stage.clusters,
+        keep_clusters=stage.clusters,
     )
     left = tuple(layer.layer for layer in annotated.layers if layer.treatment == "left float")
     if strict and left:
@@ -105,4 +104,6 @@ def _quantizing(
             fix=f"{first.fix} 'tflitekit preflight MODEL' lists all; without --strict they stay float.",
         )
     model = quantize(annotated.model)
-    return Prepared(model, lambda: model, annotated.origins, compressed=compressed, left_float=left, parity=annotated.parity)
+    return Prepared(
+        model, lambda: model, annotated.origins, compressed=compressed, left_float=left, parity=annotated.parity
+    )

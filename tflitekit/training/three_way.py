@@ -44,9 +44,7 @@ def compare_three(path: Path, contract: Contract, reference: Path, output: str) 
     else:
         metric, given = Regression(int(np.prod(labels.shape[1:]))), list(labels)
     outputs = (groups["float"][0], groups["trained"][0], found)
-    scored = [
-        metric.score(np.asarray(o, np.float32), given, meaning=contract.output_meaning) for o in outputs
-    ]
+    scored = [metric.score(np.asarray(o, np.float32), given, meaning=contract.output_meaning) for o in outputs]
     figures = [metric.summarize(scores)[0] for scores in scored]
     gap = metric.drop(scored[1], scored[2], None)
     agreement = None
