@@ -1,7 +1,10 @@
 """Training data: stored as evaluation prepares them, split, kept, and streamed as batches that a seed determines."""
 
 import json
+import resource
 import shutil
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -10,7 +13,7 @@ from conftest import CLASSES, shape_arrays
 from PIL import Image
 
 from tflitekit.dataset import InputPipeline, open_dataset
-from tflitekit.errors import ContractError, DataError, UsageError
+from tflitekit.errors import ContractError, DataError, StorageError, UsageError
 from tflitekit.preprocessing import PRESETS, Preprocessing
 from tflitekit.progress import Progress
 from tflitekit.tensor import TensorSpec
@@ -165,6 +168,43 @@ def test_a_store_that_fails_leaves_no_record(shapes, tmp_path):
         store(breaks_off, tmp_path)
     assert not (tmp_path / "training_set.json").exists()
     assert not list(tmp_path.glob("*.raw"))
+
+
+def test_a_killed_store_is_not_taken_for_a_finished_one(shapes, tmp_path):
+    want = store(shapes / "train", tmp_path / "store")
+    program = """
+import os, sys
+from pathlib import Path
+from tflitekit.dataset import open_dataset
+from tflitekit.preprocessing import PRESETS
+from tflitekit.progress import Progress
+from tflitekit.tensor import TensorSpec
+from tflitekit.training.store import store_training_data
+
+def dies():
+    yield [[[0]] * 12] * 12, 0
+    assert "tensorflow" not in sys.modules
+    os._exit(9)
+
+spec = TensorSpec(name="image", shape=(1, 12, 12, 1), dtype="float32")
+options = {"inputs": [spec], "preprocessing": PRESETS["raw"], "seed": 3, "progress": Progress()}
+store_training_data(dies, folder=Path(sys.argv[1]), **options)
+"""
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "store")], check=False)
+    assert done.returncode == 9
+    assert not (tmp_path / "store" / "training_set.json").exists()
+    assert store(shapes / "train", tmp_path / "store") == want
+
+
+def test_a_full_disk_is_said_and_leaves_no_half_files(shapes, tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))  # a file cannot grow further: EFBIG
+    try:
+        with pytest.raises(StorageError, match="disk is full"):
+            store(shapes / "train", tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in tmp_path.iterdir()] == []
 
 
 def test_a_factory_is_read_anew_and_hashed_by_content(tmp_path):

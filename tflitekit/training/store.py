@@ -196,7 +196,7 @@ def store_training_data(
     if None not in prints:
         found = _find(folder, hash_json([prints, rest]), stored=not streams)
         if found:
-            return found.model_copy(update=placed | {"streamed": streams and found.streamed and streams})
+            return found.model_copy(update=placed | {"streamed": streams if found.streamed else ()})
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _RECORD).unlink(missing_ok=True)
