@@ -187,6 +187,19 @@ def test_every_view_shows_training(report, monkeypatch):
 
 
 @pytest.mark.convert
+@pytest.mark.parametrize("metric", [0.8, None])
+def test_one_trained_variant_needs_no_switch(report, metric):
+    short = stage("quantize", epochs=1)
+    short = short.model_copy(
+        update={"history": tuple(e.model_copy(update={"metric": metric, "val_metric": None}) for e in short.history)}
+    )
+    only = report.variant("qat").model_copy(update={"training": training(short)})
+    page = html.render(report.model_copy(update={"variants": (report.variants[0], only)}))
+    plots = json.loads(re.search(r'<script type="application/json" id="plots">(.*?)</script>', page, re.S)[1])["specs"]
+    assert list(plots["training-curves"]) == (["0", "1"] if metric else [""])
+
+
+@pytest.mark.convert
 def test_long_trainings_keep_the_page_small(report):
     long = training(stage("prune", epochs=300, sparsity=0.5), stage("quantize", epochs=300))
     many = tuple(report.variant("qat").model_copy(update={"name": f"qat-{i}", "training": long}) for i in range(30))
