@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tflitekit.preprocessing import Preprocessing
 from tflitekit.schemes import Promise, Request, find
 from tflitekit.source import PreparedSource
 from tflitekit.tensor import TensorSpec
+from tflitekit.training_record import TrainingRecord
 from tflitekit.variant import Variant, ordered_outputs, primary_meaning, tool_versions
 
 __all__ = ["build"]
@@ -38,9 +40,15 @@ def build(
     labels: Sequence[str] | None,
     allow_select_tf_ops: bool,
     out: str,
+    work: str,
     key: str,
+    trained: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Converts with one scheme and writes ``name.tflite`` and its sidecar.
+
+    Args:
+        work: Folder for the file until it is checked.
+        trained: What `tflitekit.training.plan.Trained.for_build` gives, for a model that was trained.
 
     Returns:
         The `Variant` as JSON.
@@ -54,16 +62,34 @@ def build(
     calibrated = CalibrationSet.model_validate(calibration) if calibration else None
     content = _convert(request, prepared, Path(saved_model), calibrated, allow_select_tf_ops)
     target = Path(out) / f"{request.name}.tflite"
-    candidate = Path(saved_model).parent / f"{request.name}-{key[:8]}.candidate.tflite"
+    candidate = Path(work) / f"{request.name}-{key[:8]}.candidate.tflite"
     write_whole(candidate, content)
     graph = read_graph(candidate)
     promise = request.scheme.promise(request.options)
+    record = TrainingRecord.model_validate(trained["record"]) if trained else None
+    if record is not None and record.left_float:
+        promise = replace(promise, integer_only=False)
     _check_promise(request.name, promise, graph, prepared, allow_select_tf_ops)
     warnings = _warnings(request, promise, graph)
+    if record is not None and record.left_float:
+        warnings.append(f"Layers left float: {', '.join(record.left_float)} ('tflitekit preflight' says why).")
     runnable = not graph.select_tf_ops
     if runnable:
         warnings += _invoke_once(request.name, candidate, graph, calibrated)
     outputs = ordered_outputs(graph, prepared.outputs)
+    contract = Contract(
+        inputs=graph.inputs,
+        outputs=outputs,
+        preprocessing=Preprocessing.model_validate(preprocessing),
+        labels=tuple(labels) if labels else None,
+        output_meaning=primary_meaning(graph, outputs),
+    )
+    compression = None
+    if trained is not None and record is not None:
+        from tflitekit.training.verification import verify
+
+        record, compression, doubts = verify(request.name, candidate, contract, record, trained, runnable)
+        warnings += doubts
     variant = Variant(
         name=request.name,
         scheme=scheme,
@@ -76,13 +102,7 @@ def build(
         deflated_bytes=deflated_size(candidate),
         integer_op_fraction=graph.integer_op_fraction,
         min_runtime_version=graph.min_runtime_version,
-        contract=Contract(
-            inputs=graph.inputs,
-            outputs=outputs,
-            preprocessing=Preprocessing.model_validate(preprocessing),
-            labels=tuple(labels) if labels else None,
-            output_meaning=primary_meaning(graph, outputs),
-        ),
+        contract=contract,
         warnings=tuple(warnings),
         source_sha256=source_sha256,
         key=key,
@@ -90,6 +110,8 @@ def build(
         layers=prepared.layers,
         conversion_s=round(time.perf_counter() - started, 3),
         runnable=runnable,
+        training=record,
+        compression=compression,
     )
     variant.save()  # first, because it can fail for want of space; the rename cannot
     candidate.replace(target)
@@ -106,7 +128,7 @@ def _convert(
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
-    if request.scheme.needs == "calibration":
+    if request.calibrated:
         if calibration is None:
             raise ConversionError(f"{request.name}: needs calibration data.", fix="Give them with --calibration DATA.")
         batch = max(1, source.inputs[0].shape[0])
@@ -140,7 +162,7 @@ def _explain(request: Request, error: Exception, allow_select_tf_ops: bool) -> C
         )
     operators = f" ({', '.join(unquantized)})" if unquantized else ""
     fix = None
-    if request.scheme.needs == "calibration":
+    if request.calibrated:
         fix = "Try int8_float_fallback, which leaves operators without an integer kernel in float and says which."
     return ConversionError(f"{request.name}: the converter refused the model{operators}.", why=first[:800], fix=fix)
 

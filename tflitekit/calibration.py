@@ -6,7 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from tflitekit.preprocessing import Preprocessing
 from tflitekit.progress import Progress
 from tflitekit.tensor import TensorSpec
 
-__all__ = ["CalibrationSet", "store_calibration"]
+__all__ = ["CalibrationSet", "check_shapes", "store_calibration"]
 
 
 class CalibrationSet(BaseModel):
@@ -92,7 +92,7 @@ def store_calibration(
                     continue
                 finally:
                     advance(1)
-                _check_shapes(arrays, shapes, sample.key)
+                check_shapes(arrays, shapes, sample.key, "calibration")
                 if not shapes:
                     shapes, dtypes = [a.shape for a in arrays], [a.dtype.str for a in arrays]
                 for stream, array in zip(streams, arrays, strict=True):
@@ -125,10 +125,16 @@ def store_calibration(
     )
 
 
-def _check_shapes(arrays: Sequence[NDArray[Any]], shapes: Sequence[tuple[int, ...]], key: str) -> None:
+def check_shapes(
+    arrays: Sequence[NDArray[Any]],
+    shapes: Sequence[tuple[int, ...]],
+    key: str,
+    purpose: Literal["calibration", "training"],
+) -> None:
+    """Raises `DataError` where a sample has other shapes than those before it (``shapes``, empty for the first)."""
     if shapes and [a.shape for a in arrays] != list(shapes):
         raise DataError(
-            f"The calibration sample '{key}' has the shape {[list(a.shape) for a in arrays]}, "
+            f"The {purpose} sample '{key}' has the shape {[list(a.shape) for a in arrays]}, "
             f"the ones before it {[list(s) for s in shapes]}.",
             fix="Pad the samples to one shape, and fix the model's with --input-shape.",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tflitekit.errors import TflitekitError
-from tflitekit.progress import Progress
+from tflitekit.progress import Advance, Progress
 from tflitekit.report import text, training_text
 from tflitekit.report.summary import Warned, grouped_warnings, latency_conditions
 
@@ -35,9 +35,9 @@ class Bars(Progress):
     """Progress bars on standard error; nothing where that is not a terminal."""
 
     @contextmanager
-    def task(self, description: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    def task(self, description: str, total: int | None) -> Iterator[Advance]:
         if not stderr.is_terminal:
-            yield lambda steps: None
+            yield lambda steps, detail="": None
             return
         from rich.progress import (
             BarColumn,
@@ -56,10 +56,15 @@ class Bars(Progress):
             MofNCompleteColumn() if total is not None else TextColumn(""),
             TimeElapsedColumn(),
             TimeRemainingColumn() if total is not None else TextColumn(""),
+            TextColumn("{task.fields[detail]}", style="dim"),
         )
         with RichProgress(*columns, console=stderr, transient=True) as bars:
-            task = bars.add_task(description, total=total)
-            yield lambda steps: bars.advance(task, steps)
+            task = bars.add_task(description, total=total, detail="")
+
+            def advance(steps: int, detail: str = "") -> None:
+                bars.update(task, advance=steps, **({"detail": detail} if detail else {}))
+
+            yield advance
 
     def note(self, message: str) -> None:
         stderr.print(message, style="dim", markup=False)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import inspect
 import os
 import shutil
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
@@ -20,13 +18,15 @@ from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
 from tflitekit.errors import ContractError, ModelError, TflitekitError, UsageError
 from tflitekit.files import content_hash, hash_json, locked, write_json
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
-from tflitekit.progress import Progress
+from tflitekit.progress import Advance, Progress
 from tflitekit.schemes import Request, available, parse_request
-from tflitekit.source import PreparedSource, SourceFile, export_model, hash_model, identify
+from tflitekit.source import PreparedSource, SourceFile, export_model, hash_model, identify, module_hash
+from tflitekit.training.options import TrainingOptions
+from tflitekit.training.plan import Trained, Trainer
 from tflitekit.variant import Variant, read_sidecar, tool_versions
 from tflitekit.workers import WorkerPool, wait_for
 
-__all__ = ["ConvertOptions", "ConvertResult", "convert", "convert_unlocked"]
+__all__ = ["ConvertOptions", "ConvertResult", "convert", "convert_unlocked", "with_controls"]
 
 DEFAULT_CALIBRATION_SAMPLES = 500
 DEFAULT_TIMEOUT_S = 1800.0
@@ -43,7 +43,8 @@ class ConvertOptions:
         batch: Batch size fixed in the converted model.
         input_shapes: Shapes without batch by input name, for models that have none; '' is the only input.
         custom_objects: Module that defines or registers the model's own layers.
-        timeout_s: A conversion that takes longer is a recorded failure.
+        timeout_s: A conversion that takes longer is a recorded failure. Training takes as long as it takes.
+        training: How schemes that train are trained; None without training data.
     """
 
     calibration_limit: int = DEFAULT_CALIBRATION_SAMPLES
@@ -56,6 +57,7 @@ class ConvertOptions:
     jobs: int | None = None
     timeout_s: float = DEFAULT_TIMEOUT_S
     seed: int = DEFAULT_SEED
+    training: TrainingOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ def convert(
         model: A ``.keras`` or ``.h5`` file, a SavedModel folder, or a Keras model object.
         schemes: Names, with options as in ``int8:io=uint8``.
         out: Folder for ``NAME.tflite`` and ``NAME.json``.
-        calibration: Data set for the schemes that need one (see `open_dataset`).
+        calibration: Data set for the schemes that need one (see `open_dataset`); a sample of the training data when
+            not given and there are such.
         preprocess: A preset's name or a JSON file; 'raw' when not given.
         labels: Class names or a labels file; written into the contract.
         options: The rest.
@@ -155,7 +158,19 @@ def convert_unlocked(
     requests = _checked_requests(requests)
     if options.batch < 1:
         raise UsageError(f"The batch size must be at least 1, not {options.batch}.")
-    lacking = [r.name for r in requests if r.scheme.needs == "calibration" and calibration is None]
+    training = options.training
+    if training is not None and training.control:
+        requests = with_controls(requests)
+    untrained = [r.name for r in requests if r.stages and training is None]
+    if untrained:
+        raise UsageError(
+            f"{', '.join(untrained)} need{'s' if len(untrained) == 1 else ''} training data, and none were given.",
+            fix="Give labelled ones: a folder of class folders, .npz or module:function ('convert': --data DATA, "
+            "'optimize': --train DATA).",
+        )
+    if calibration is None and training is not None:
+        calibration = training.data
+    lacking = [r.name for r in requests if r.calibrated and calibration is None]
     if lacking and not skip_uncalibrated:
         raise UsageError(
             f"{', '.join(lacking)} need{'s' if len(lacking) == 1 else ''} calibration data, and none were given.",
@@ -163,12 +178,22 @@ def convert_unlocked(
             fix="Give a few hundred representative samples: --calibration DATA (a folder of images, .npz or module:function).",
         )
     data = None
-    if calibration is not None and (curve or any(r.scheme.needs == "calibration" for r in requests)):
+    if calibration is not None and (curve or any(r.calibrated for r in requests)):
         data = open_dataset(
             calibration, labels=labels, limit=options.calibration_limit, seed=options.seed, need_labels=False
         )
     _check_curve(curve, data)
     return _Conversion(model, requests, out, data, preprocessing, labels, options, progress, curve).run(output)
+
+
+def with_controls(requests: Sequence[Request]) -> list[Request]:
+    """Adds what trained variants are compared with: the float model fine-tuned for as many stages, the same quantized after
+    training, and the given model quantized after training."""
+    rounds = sorted({len(r.stages) for r in requests if any(stage.kind != "finetune" for stage in r.stages)})
+    wanted = ["int8"] if rounds else []
+    for count in rounds:
+        wanted += [f"finetuned:rounds={count}", f"finetuned:rounds={count},then=int8"]
+    return list({r.name: r for r in (*requests, *map(parse_request, wanted))}.values())
 
 
 def _check_curve(curve: Sequence[int], data: Dataset | None) -> None:
@@ -234,6 +259,7 @@ class _Conversion:
         else:
             self.location, self.sha256 = f"{type(model).__name__} object", hash_model(model)
         self._pool: WorkerPool | None = None
+        self._trainer: Trainer | None = None
 
     @property
     def saved_model(self) -> Path:
@@ -261,6 +287,8 @@ class _Conversion:
             if self.data is not None:
                 folder = self.work / "calibration"
                 calibration = store_calibration(self.data, source.inputs, self.preprocessing, folder, self.progress)
+            if any(job.request.stages for job in self.jobs):
+                self._trainer = self._open_trainer(source)
             variants = self._variants(source, calibration)
             ours, points = variants[: len(self.jobs)], variants[len(self.jobs) :]
         finally:
@@ -280,6 +308,29 @@ class _Conversion:
                 (min(job.samples or 0, calibration.samples if calibration else 0), variant)
                 for job, variant in zip(self.curve, points, strict=True)
             ),
+        )
+
+    def _open_trainer(self, source: PreparedSource) -> Trainer:
+        assert self.options.training is not None
+        return Trainer(
+            source_file=self.source_file,
+            model=self.model,
+            source_key=self._source_key,
+            loading={"unsafe_load": self.options.unsafe_load, "custom_objects": self.options.custom_objects},
+            options=self.options.training,
+            inputs=source.inputs,
+            preprocessing=self.preprocessing,
+            labels=self.labels,
+            batch=self.options.batch,
+            input_shapes=self.options.input_shapes,
+            seed=self.options.seed,
+            work=self.work,
+            tensorboard=self.out / "tensorboard",
+            submit=lambda call, arguments, label: self.pool.submit(
+                call, arguments, label=label, timeout_s=None, gpu=True
+            ),
+            jobs=self.options.jobs,
+            progress=self.progress,
         )
 
     def _source(self) -> PreparedSource:
@@ -328,7 +379,7 @@ class _Conversion:
                 "batch": self.options.batch,
                 "signature": self.options.signature,
                 "input_shapes": {k: list(v) for k, v in self.options.input_shapes.items()},
-                "custom_objects": _module_hash(self.options.custom_objects),
+                "custom_objects": module_hash(self.options.custom_objects),
                 "versions": {k: v for k, v in tool_versions().items() if k not in ("numpy", "ai-edge-litert")},
             }
         )
@@ -356,34 +407,61 @@ class _Conversion:
         done: dict[_Job, Variant] = {}
         pending: dict[Future[Any], _Job] = {}
         jobs = [*self.jobs, *self.curve]
-        with self.progress.task("Converting", len(jobs)) as advance:
-            # Calibrating schemes take longest; they go first, so that no core is left waiting for the last one.
-            for job in sorted(jobs, key=lambda j: (j.request.scheme.needs != "calibration", -len(j.request.name))):
-                samples = calibration
-                if job.samples is not None and calibration is not None:
-                    samples = calibration.first(job.samples, self.options.seed)
-                key = self._key(job.request, samples)
-                finished = self._finished_file(job)
-                if job.request.scheme.needs == "calibration" and calibration is None:
-                    done[job] = _missing_calibration(job.request)
-                elif finished is not None and finished.key == key:
-                    done[job] = self._reuse(finished)
-                else:
-                    if not self.saved_model.is_dir():
-                        self._prepare()
-                    pending[self._submit(job, source, samples, key)] = job
-                    continue
+
+        def submit(job: _Job, trained: Trained | None = None) -> None:
+            samples = calibration
+            if job.samples is not None and calibration is not None:
+                samples = calibration.first(job.samples, self.options.seed)
+            if trained is None and not self.saved_model.is_dir():
+                self._prepare()
+            key = self._key(job.request, samples)
+            pending[self._submit(job, source, samples, key, trained)] = job
+
+        def collect(advance: Advance, timeout_s: float) -> None:
+            for future in wait(pending, timeout=timeout_s, return_when=FIRST_COMPLETED).done:
+                job = pending.pop(future)
+                done[job] = self._collect(job, future)
                 advance(1)
+
+        open_jobs = []
+        for job in jobs:
+            if job.request.calibrated and calibration is None:
+                done[job] = _missing_calibration(job.request)
+            elif (reused := self._reusable(job, calibration)) is not None:
+                done[job] = reused
+            else:
+                open_jobs.append(job)
+        # Calibrating schemes take longest; they go first, so that no core is left waiting for the last one.
+        plain = sorted((job for job in open_jobs if not job.request.stages), key=lambda j: (not j.request.calibrated, -len(j.request.name)))  # fmt: skip
+        with self.progress.task("Converting", len(jobs)) as advance:
+            advance(len(done))
+            for job in plain:
+                submit(job)
             while pending:
-                finished_now, _ = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
-                for future in finished_now:
-                    job = pending.pop(future)
-                    done[job] = self._collect(job, future)
-                    advance(1)
+                collect(advance, 0.2)
+        for job in open_jobs:
+            if job.request.stages:
+                assert self._trainer is not None
+                try:
+                    submit(job, self._trainer.train(job.request))
+                except TflitekitError as error:
+                    done[job] = self._failure(job, error)
+        with self.progress.task("Converting what was trained", len(pending)) as advance:
+            while pending:
+                collect(advance, 0.2)
         return [done[job] for job in jobs]
 
+    def _reusable(self, job: _Job, calibration: CalibrationSet | None) -> Variant | None:
+        """Returns the variant of an earlier run that has the same key."""
+        finished = self._finished_file(job)
+        if job.samples is not None and calibration is not None:
+            calibration = calibration.first(job.samples, self.options.seed)
+        if finished is None or finished.key != self._key(job.request, calibration):
+            return None
+        return self._reuse(finished)
+
     def _key(self, request: Request, calibration: CalibrationSet | None) -> str:
-        calibrated = request.scheme.needs == "calibration" and calibration is not None
+        calibrated = request.calibrated and calibration is not None
         return hash_json(
             {
                 "source": self._source_key,
@@ -392,6 +470,7 @@ class _Conversion:
                 "code": content_hash(Path(inspect.getfile(request.scheme.configure))),
                 "select": self.options.allow_select_tf_ops,
                 "calibration": calibration.sha256 if calibrated and calibration else None,
+                **({"training": self._trainer.key(request)} if self._trainer is not None and request.stages else {}),
             }
         )
 
@@ -404,14 +483,17 @@ class _Conversion:
             variant.save()
         return variant.model_copy(update={"reused": True})
 
-    def _submit(self, job: _Job, source: PreparedSource, calibration: CalibrationSet | None, key: str) -> Future[Any]:
+    def _submit(
+        self, job: _Job, source: PreparedSource, calibration: CalibrationSet | None, key: str, trained: Trained | None
+    ) -> Future[Any]:
         request = job.request
         for name in (f"{request.name}.tflite", f"{request.name}.json"):
             (job.out / name).unlink(missing_ok=True)  # nobody may take an older file for this run's
         arguments = {
             "scheme": request.scheme.name,
             "options": request.options,
-            "saved_model": str(self.saved_model),
+            "saved_model": str(trained.saved_model if trained is not None else self.saved_model),
+            "trained": trained.for_build() if trained is not None else None,
             "source": source.model_dump(mode="json"),
             "source_sha256": self.sha256,
             "calibration": calibration.model_dump(mode="json") if calibration else None,
@@ -419,48 +501,35 @@ class _Conversion:
             "labels": list(self.labels) if self.labels else None,
             "allow_select_tf_ops": self.options.allow_select_tf_ops,
             "out": str(job.out),
+            "work": str(self.work),
             "key": key,
         }
         return self.pool.submit("tflitekit.build:build", arguments, label=request.name)
 
     def _collect(self, job: _Job, future: Future[Any]) -> Variant:
-        request = job.request
         try:
             variant = Variant.model_validate(future.result())
             return variant.model_copy(update={"folder": job.out})
         except TflitekitError as error:
-            if error.exit_code == 2 and not isinstance(error, ModelError):
-                raise  # wrong use, missing TensorFlow, a full disk: not one scheme's failure
-            return Variant(
-                name=request.name,
-                scheme=request.scheme.name,
-                options=request.options,
-                status="failed",
-                error=str(error),
-            )
+            return self._failure(job, error)
+
+    def _failure(self, job: _Job, error: TflitekitError) -> Variant:
+        if error.exit_code == 2 and not isinstance(error, ModelError):
+            raise error  # wrong use, missing TensorFlow, a full disk: not one scheme's failure
+        request = job.request
+        return Variant(
+            name=request.name,
+            scheme=request.scheme.name,
+            options=request.options,
+            status="failed",
+            error=str(error),
+        )
 
     def _clean(self) -> None:
         for folder in (*self.work.glob("saved_model*"), self.work / "calibration"):
             shutil.rmtree(folder, ignore_errors=True)
         for leftover in self.work.glob("*.candidate.tflite"):
             leftover.unlink()
-
-
-def _module_hash(module: str | None) -> str | None:
-    """Returns the hash of the source of the user's module, which shapes what the model computes."""
-    if module is None:
-        return None
-    path = module
-    if not module.endswith(".py"):
-        sys.path.insert(0, str(Path.cwd()))
-        try:
-            spec = importlib.util.find_spec(module)
-        except ImportError:
-            spec = None
-        finally:
-            sys.path.pop(0)
-        path = (spec.origin if spec else None) or module
-    return content_hash(Path(path)) if Path(path).is_file() else path
 
 
 def labels_mismatch(labels: int, outputs: int) -> ContractError:

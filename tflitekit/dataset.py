@@ -32,6 +32,7 @@ from tflitekit.tensor import TensorSpec
 
 __all__ = [
     "Dataset",
+    "ImageFolder",
     "InputPipeline",
     "Sample",
     "Selection",
@@ -39,6 +40,7 @@ __all__ = [
     "Subset",
     "UnreadableSampleError",
     "balanced",
+    "class_labels",
     "load_function",
     "open_dataset",
 ]
@@ -224,7 +226,7 @@ class ImageFolder(Dataset):
         if need_labels:
             raise DataError(
                 f"The data folder {root} has {len(images)} images but no class folders.",
-                why="Accuracy needs to know each image's class.",
+                why="Accuracy and training need to know each image's class.",
                 fix="Put the images into one sub-folder per class. (Calibration does without.)",
             )
         return images
@@ -233,7 +235,11 @@ class ImageFolder(Dataset):
         return len(self._files)
 
     def __iter__(self) -> Iterator[Sample]:
-        for name, label in self._files:
+        return self.pick(range(len(self)))
+
+    def pick(self, positions: Sequence[int]) -> Iterator[Sample]:
+        """Yields the samples at some positions, in any order."""
+        for name, label in map(self._files.__getitem__, positions):
             yield Sample(name, label, functools.partial(_decode, os.path.join(self._root, name)))  # noqa: PTH118
 
     def fingerprint(self) -> str:
@@ -353,7 +359,7 @@ class _Rows(Dataset):
         if total == 0:
             raise DataError(f"{location} is empty: its arrays have no samples.")
         self._names = list(lengths)
-        self._labels = [None] * total if targets is None else _row_labels(location, targets, labels)
+        self._labels = [None] * total if targets is None else class_labels(location, targets, labels)
         self._chosen = list(range(total)) if limit is None else balanced(self._labels, limit, seed)
         super().__init__(location, classes=labels)
         if limit is not None:
@@ -385,7 +391,12 @@ class _Rows(Dataset):
         return digest.hexdigest()
 
 
-def _row_labels(location: str, targets: Array, labels: tuple[str, ...] | None) -> list[Any]:
+def class_labels(location: str, targets: Array, labels: tuple[str, ...] | None) -> list[Any]:
+    """Returns one label a row: class indices where the rows are integers, names or one-hot, else the rows themselves.
+
+    Raises:
+        DataError: They are neither integers, finite floats nor names from ``labels``.
+    """
     if targets.dtype.kind in "US":
         if labels is None:
             raise DataError(f"The labels in {location} are names.", fix="Give their order with --labels FILE.")
@@ -555,7 +566,7 @@ class Factory(Dataset):
         if label is not None:
             target = np.asarray(label)
             # A vector may be one-hot or one of several targets, which a single item cannot tell: it stays as it is.
-            label = target if target.size > 1 else _row_labels(self.location, target.reshape(1), self.classes)[0]
+            label = target if target.size > 1 else class_labels(self.location, target.reshape(1), self.classes)[0]
         return Sample(f"item {index}", label, lambda: row)
 
 
@@ -695,16 +706,24 @@ class InputPipeline:
             DataError: Names or shapes do not fit; the message gives both.
         """
         if isinstance(raw, Image.Image):
-            if len(self.inputs) != 1:
-                raise DataError(
-                    f"The model has {len(self.inputs)} inputs ({', '.join(s.name for s in self.inputs)}), "
-                    "and a folder of images fills only one.",
-                    fix="Give an .npz with one array per input name, or a factory that yields a dict of arrays.",
-                )
-            return (self.preprocessing.image(raw, self.inputs[0].shape[1:]),)
+            return (self.preprocessing.normalized(self.pixels(raw), self.inputs[0].shape[1:]),)
         return tuple(
             self._array(spec, values, key) for spec, values in zip(self.inputs, self._by_name(raw), strict=True)
         )
+
+    def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Returns an image as the only input has it before normalization.
+
+        Raises:
+            DataError: The model has several inputs.
+        """
+        if len(self.inputs) != 1:
+            raise DataError(
+                f"The model has {len(self.inputs)} inputs ({', '.join(s.name for s in self.inputs)}), "
+                "and a folder of images fills only one.",
+                fix="Give an .npz with one array per input name, or a factory that yields a dict of arrays.",
+            )
+        return self.preprocessing.pixels(image, self.inputs[0].shape[1:])
 
     def _by_name(self, raw: Mapping[str, Array]) -> list[Array]:
         if len(self.inputs) == 1 and len(raw) == 1:

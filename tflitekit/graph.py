@@ -16,7 +16,7 @@ from tflitekit.errors import ModelError
 from tflitekit.op_versions import minimum_runtime_version, version_key
 from tflitekit.tensor import Quantization, TensorSpec
 
-__all__ = ["Graph", "OpCount", "Operator", "Signature", "float_constants", "read_graph"]
+__all__ = ["Graph", "OpCount", "Operator", "Reader", "Signature", "float_constants", "read_graph", "read_with"]
 
 _FLOATS = {"float16", "float32", "float64", "bfloat16"}
 _QUANTIZED = {"int2", "int4", "uint4", "int8", "uint8", "int16"}
@@ -125,7 +125,7 @@ def read_graph(path: str | Path) -> Graph:
     Raises:
         ModelError: The file is missing, is not a TensorFlow Lite model, or is cut short.
     """
-    return _read(Path(path), lambda reader: reader.read())
+    return read_with(Path(path), lambda reader: reader.read())
 
 
 def float_constants(path: str | Path) -> dict[int, tuple[str, float]]:
@@ -134,13 +134,14 @@ def float_constants(path: str | Path) -> dict[int, tuple[str, float]]:
     Raises:
         ModelError: As `read_graph`.
     """
-    return _read(Path(path), lambda reader: reader.float_constants())
+    return read_with(Path(path), lambda reader: reader.float_constants())
 
 
 _Found = TypeVar("_Found")
 
 
-def _read(path: Path, read: Callable[[_Reader], _Found]) -> _Found:
+def read_with(path: Path, read: Callable[[Reader], _Found]) -> _Found:
+    """Opens a ``.tflite`` file for a function that reads it, whose errors on a damaged file become a `ModelError`."""
     if path.is_dir():
         raise ModelError(f"{path} is a folder, not a .tflite file.")
     try:
@@ -154,7 +155,7 @@ def _read(path: Path, read: Callable[[_Reader], _Found]) -> _Found:
             fix="Give a .tflite file; a Keras model or SavedModel is converted with 'tflitekit convert'.",
         )
     try:
-        return read(_Reader(content))
+        return read(Reader(content))
     except (
         struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError,
     ) as error:  # fmt: skip
@@ -165,7 +166,13 @@ def _read(path: Path, read: Callable[[_Reader], _Found]) -> _Found:
         ) from error
 
 
-class _Reader:
+class Reader:
+    """The flatbuffer of a ``.tflite`` file.
+
+    Attributes:
+        buffer_bytes: Size of each buffer; 0 for tensors that are computed.
+    """
+
     def __init__(self, content: bytes) -> None:
         self.content = content
         self.model = schema.Model.GetRootAs(content, 0)
@@ -249,17 +256,24 @@ class _Reader:
         main, found = self.subgraphs[0], {}
         for index in range(main.TensorsLength()):
             tensor = main.Tensors(index)
-            buffer = self.model.Buffers(tensor.Buffer())
-            if _DTYPES.get(tensor.Type()) != "float32" or not self.buffer_bytes[tensor.Buffer()]:
-                continue
-            data = (
-                self.content[buffer.Offset() : buffer.Offset() + buffer.Size()]
-                if buffer.Offset() > 1
-                else buffer.DataAsNumpy().tobytes()
-            )
-            largest = float(np.abs(np.frombuffer(data, "<f4")).max())
-            found[index] = ((tensor.Name() or b"").decode(errors="replace"), largest)
+            if _DTYPES.get(tensor.Type()) == "float32" and self.buffer_bytes[tensor.Buffer()]:
+                largest = float(np.abs(self.constant(tensor)).max())
+                found[index] = ((tensor.Name() or b"").decode(errors="replace"), largest)
         return found
+
+    def constant(self, tensor: Any) -> np.ndarray[Any, Any]:
+        """Returns the values of a constant tensor, as they are stored."""
+        buffer = self.model.Buffers(tensor.Buffer())
+        data = (
+            self.content[buffer.Offset() : buffer.Offset() + buffer.Size()]
+            if buffer.Offset() > 1
+            else buffer.DataAsNumpy().tobytes()
+        )
+        dtype = np.dtype(_DTYPES[tensor.Type()]).newbyteorder("<")
+        return np.frombuffer(data, dtype).reshape([tensor.Shape(i) for i in range(tensor.ShapeLength())])
+
+    def operator_name(self, operator: Any) -> str:
+        return self._code(operator.OpcodeIndex())[0]
 
     def _code(self, index: int) -> tuple[str, int, bool]:
         code = self.model.OperatorCodes(index)

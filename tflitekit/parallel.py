@@ -21,11 +21,16 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
 from tflitekit.dataset import Dataset, Sample
-from tflitekit.errors import ModelError
+from tflitekit.errors import ModelError, TflitekitError
 
 __all__ = ["Done", "process_chunks"]
 
 Processor = Callable[[list[Sample]], Any]
+
+MODEL_CRASHED = ModelError(
+    "A process that ran the models crashed.",
+    fix="Run 'tflitekit evaluate' on one file at a time to see which one the runtime cannot take.",
+)
 
 _POLL_S = 0.2
 
@@ -38,7 +43,14 @@ class Done(NamedTuple):
     value: Any
 
 
-def process_chunks(dataset: Dataset, size: int, jobs: int, make_processor: Callable[[], Processor]) -> Iterator[Done]:
+def process_chunks(
+    dataset: Dataset,
+    size: int,
+    jobs: int,
+    make_processor: Callable[[], Processor],
+    *,
+    crash: TflitekitError = MODEL_CRASHED,
+) -> Iterator[Done]:
     """Runs a processor on every chunk of a data set; results come as they finish.
 
     Args:
@@ -46,13 +58,14 @@ def process_chunks(dataset: Dataset, size: int, jobs: int, make_processor: Calla
         size: Samples per chunk.
         jobs: Processes or threads.
         make_processor: Called once in each of them.
+        crash: What a crash of a process means.
 
     Raises:
-        ModelError: A process crashed.
+        TflitekitError: ``crash``, when a process crashed.
         Exception: What a processor raised.
     """
     if jobs > 1 and sys.platform == "linux" and dataset.kind != "factory" and "tensorflow" not in sys.modules:
-        yield from _forked(dataset, size, jobs, make_processor)
+        yield from _forked(dataset, size, jobs, make_processor, crash)
     else:
         yield from _threaded(dataset, size, jobs, make_processor)
 
@@ -63,7 +76,9 @@ def _chunks(dataset: Iterable[Sample], size: int) -> Iterator[list[Sample]]:
         yield chunk
 
 
-def _forked(dataset: Dataset, size: int, jobs: int, make_processor: Callable[[], Processor]) -> Iterator[Done]:
+def _forked(
+    dataset: Dataset, size: int, jobs: int, make_processor: Callable[[], Processor], crash: TflitekitError
+) -> Iterator[Done]:
     context = multiprocessing.get_context("fork")
     ticket = context.Value("q", 0)
 
@@ -99,7 +114,7 @@ def _forked(dataset: Dataset, size: int, jobs: int, make_processor: Callable[[],
         while open_pipes:
             for pipe in wait(list(open_pipes), timeout=_POLL_S):
                 assert isinstance(pipe, Connection)
-                message = _receive(pipe)
+                message = _receive(pipe, crash)
                 if isinstance(message, Done):
                     yield message
                     continue
@@ -120,14 +135,11 @@ def _take(ticket: Any) -> int:
     return number
 
 
-def _receive(pipe: Connection) -> Any:
+def _receive(pipe: Connection, crash: TflitekitError) -> Any:
     try:
         return pipe.recv()
     except EOFError:
-        return ModelError(
-            "A process that ran the models crashed.",
-            fix="Run 'tflitekit evaluate' on one file at a time to see which one the runtime cannot take.",
-        )
+        return crash
 
 
 def _threaded(dataset: Dataset, size: int, jobs: int, make_processor: Callable[[], Processor]) -> Iterator[Done]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tflitekit.errors import ContractError
 
-__all__ = ["PRESETS", "Preprocessing", "image_layout", "load_preprocessing"]
+__all__ = ["PRESETS", "Preprocessing", "Step", "image_layout", "load_preprocessing"]
 
 _RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -28,6 +28,8 @@ _RESAMPLING = {
 }
 
 Channels = tuple[float, ...]
+Step = tuple[Literal["divide", "subtract"], NDArray[np.float32]]
+"""One operation in float32 with one value, or one a channel."""
 
 
 class Preprocessing(BaseModel):
@@ -94,6 +96,10 @@ class Preprocessing(BaseModel):
         Returns:
             float32 array of that shape.
         """
+        return self.normalized(self.pixels(image, shape), shape)
+
+    def pixels(self, image: Image.Image, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Returns what `image` normalizes: cropped and resized, in the input's shape and order of channels."""
         height, width, channels, channels_first = image_layout(shape)
         if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips everything above 255 to white
             image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
@@ -103,17 +109,33 @@ class Preprocessing(BaseModel):
             image = self._padded(image.crop(box), (width, height))
         elif image.size != (width, height) or box != (0, 0, *image.size):
             image = image.crop(box).resize((width, height), _RESAMPLING[self.resize])
-        pixels = np.asarray(image, dtype=np.float32).reshape(height, width, channels)
-        values = self.values(pixels)
+        pixels = self._ordered(np.asarray(image, dtype=np.uint8).reshape(height, width, channels))
         if channels_first:
-            values = np.moveaxis(values, -1, 0)
-        return np.ascontiguousarray(values.reshape(shape))
+            pixels = np.moveaxis(pixels, -1, 0)
+        return np.ascontiguousarray(pixels.reshape(shape))
+
+    def normalized(self, pixels: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Returns the values of `pixels`, float32; dimensions before those of ``shape`` are batches."""
+        return _apply(self.steps(shape), pixels.astype(np.float32))
+
+    def steps(self, shape: tuple[int, ...]) -> tuple[Step, ...]:
+        """Returns the arithmetic of normalization for an input's shape without batch, in order.
+
+        Raises:
+            ContractError: The number of means or deviations is not that of the input's channels.
+        """
+        _, _, channels, channels_first = image_layout(shape)
+        steps = self._steps(channels)
+        return tuple((name, value.reshape(-1, 1, 1)) for name, value in steps) if channels_first else steps
 
     def values(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Applies channel order and normalization to ``(..., C)`` pixels; the shape stays."""
-        channels = pixels.shape[-1]
-        if self.color == "bgr" and channels == 3:
-            pixels = pixels[..., ::-1]
+        return _apply(self._steps(pixels.shape[-1]), self._ordered(pixels))
+
+    def _ordered(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        return pixels[..., ::-1] if self.color == "bgr" and pixels.shape[-1] == 3 else pixels
+
+    def _steps(self, channels: int) -> tuple[Step, ...]:
         for field, part in (("mean", self.mean), ("std", self.std)):
             if len(part) not in (1, channels):
                 raise ContractError(
@@ -121,13 +143,14 @@ class Preprocessing(BaseModel):
                     f"but the model's input has {channels} channels.",
                     fix="Give one value, or one a channel, in a JSON file with --preprocess FILE.json.",
                 )
+        steps: list[Step] = []
         if self.divisor != 1:
-            pixels = np.asarray(pixels / np.float32(self.divisor), np.float32)
+            steps.append(("divide", np.asarray([self.divisor], np.float32)))
         if any(self.mean):
-            pixels = np.asarray(pixels - np.asarray(self.mean, np.float32), np.float32)
+            steps.append(("subtract", np.asarray(self.mean, np.float32)))
         if any(s != 1 for s in self.std):
-            pixels = np.asarray(pixels / np.asarray(self.std, np.float32), np.float32)
-        return np.asarray(pixels, dtype=np.float32)
+            steps.append(("divide", np.asarray(self.std, np.float32)))
+        return tuple(steps)
 
     def _box(self, size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int, int, int]:
         """Returns (left, top, right, bottom) of the part of the image that is kept, in whole pixels."""
@@ -150,6 +173,12 @@ class Preprocessing(BaseModel):
             ((target[0] - size[0]) // 2, (target[1] - size[1]) // 2),
         )
         return canvas
+
+
+def _apply(steps: tuple[Step, ...], pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    for name, value in steps:
+        pixels = np.asarray(pixels / value if name == "divide" else pixels - value, np.float32)
+    return np.asarray(pixels, dtype=np.float32)
 
 
 def image_layout(shape: tuple[int, ...]) -> tuple[int, int, int, bool]:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
-__all__ = ["Progress"]
+__all__ = ["Advance", "Progress"]
+
+
+class Advance(Protocol):
+    """Called with the number of steps just done, and with a few words on how it goes."""
+
+    def __call__(self, steps: int, detail: str = "") -> None: ...
 
 
 class Progress:
     """Receives the progress of long work. This one is silent; the command line has one that draws bars."""
 
     @contextmanager
-    def task(self, description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-        """Opens one task of ``total`` steps; the value is called with the number of steps just done."""
+    def task(self, description: str, total: int | None) -> Iterator[Advance]:
+        """Opens one task of ``total`` steps; the value is called when some of them are done."""
         del description, total
-        yield lambda steps: None
+        yield lambda steps, detail="": None
 
     def note(self, message: str) -> None:
         """Tells people something that is not an error."""

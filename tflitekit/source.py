@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 import json
 import re
 import sys
@@ -31,6 +32,7 @@ __all__ = [
     "identify",
     "import_custom_objects",
     "load_model",
+    "module_hash",
     "prepare",
 ]
 
@@ -414,6 +416,23 @@ def _check_finite(weights: Iterator[tuple[str, Any]], origin: str) -> None:
             why="Training diverged before it was saved, or the file is damaged.",
             fix="Save an earlier checkpoint.",
         )
+
+
+def module_hash(module: str | None) -> str | None:
+    """Returns the hash of the source of the user's module (or of a file), without importing it; its name where it is not found."""
+    if module is None:
+        return None
+    path = module
+    if not module.endswith(".py"):
+        sys.path.insert(0, str(Path.cwd()))
+        try:
+            spec = importlib.util.find_spec(module)
+        except ImportError:
+            spec = None
+        finally:
+            sys.path.pop(0)
+        path = (spec.origin if spec else None) or module
+    return content_hash(Path(path)) if Path(path).is_file() else path
 
 
 def import_custom_objects(module: str | None, *, attribute: str = "custom_objects") -> dict[str, Any]:

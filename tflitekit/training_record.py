@@ -93,7 +93,7 @@ class ThreeWay(_Record):
     Attributes:
         metric: Name of the metric; fractions for accuracies.
         gap: Fake-quantized minus finished file, or the reverse for errors: positive is worse. Paired.
-        gap_low: Lower end of its 99 % interval; a gap whose whole interval lies above 0 is a failure.
+        gap_low: Lower end of its 95 % interval; a gap whose whole interval lies above 0 with a p-value below 0.01 is a failure.
         agreement: Share of samples on which the last two give the same class; None without classes.
         layer: Where the last two begin to differ, looked for only after a failure.
     """
@@ -106,6 +106,7 @@ class ThreeWay(_Record):
     gap: float
     gap_low: float | None = None
     gap_high: float | None = None
+    p_value: float = 1.0
     agreement: float | None = None
     layer: str | None = None
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import selectors
 import signal
@@ -36,6 +37,8 @@ _PACKAGE = "tflitekit."
 def execute(request: dict[str, Any]) -> int:
     """Runs one request and writes its result file; returns the exit code of the process."""
     warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow")  # would drown the last words
+    if not request.get("gpu"):
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # read when TensorFlow first asks for devices
     module_name, _, function_name = request["call"].partition(":")
     if not module_name.startswith(_PACKAGE):
         raise ValueError(f"{module_name} is not part of the kit")
@@ -95,7 +98,8 @@ def _serve() -> None:
     while True:
         while waiting and len(running) < jobs:
             request = waiting.popleft()
-            deadline = time.monotonic() + float(request["timeout_s"])
+            limit = request["timeout_s"]
+            deadline = math.inf if limit is None else time.monotonic() + float(limit)
             pid = os.fork()
             if pid == 0:
                 _child(request)

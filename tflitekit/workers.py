@@ -37,7 +37,7 @@ class _Task:
 
 
 def _environment() -> dict[str, str]:
-    return {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"} | os.environ
+    return {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"} | os.environ
 
 
 class WorkerPool:
@@ -70,8 +70,20 @@ class WorkerPool:
             self._send({"jobs": jobs, "preload": preload})
             threading.Thread(target=self._listen, daemon=True).start()
 
-    def submit(self, call: str, arguments: dict[str, Any], *, label: str) -> Future[Any]:
+    def submit(
+        self,
+        call: str,
+        arguments: dict[str, Any],
+        *,
+        label: str,
+        timeout_s: float | None = 0.0,
+        gpu: bool = False,
+    ) -> Future[Any]:
         """Runs ``module:function`` of the kit with JSON arguments in a child.
+
+        Args:
+            timeout_s: Instead of the pool's; None for no limit.
+            gpu: Whether the child may use GPUs. Converting is faster without.
 
         Returns:
             A future of its JSON value; its exception is a `TflitekitError`, a `ConversionError` for a crash.
@@ -87,7 +99,8 @@ class WorkerPool:
                 "arguments": arguments,
                 "result": str(self._logs / f"{number}.result.json"),
                 "log": str(self._logs / f"{number}-{_file_name(label)}.log"),
-                "timeout_s": self._timeout_s,
+                "timeout_s": self._timeout_s if timeout_s == 0.0 else timeout_s,
+                "gpu": gpu,
             }
             for name in ("result", "log"):
                 Path(request[name]).unlink(missing_ok=True)
@@ -116,7 +129,7 @@ class WorkerPool:
             answer = json.loads(line)
             with self._lock:
                 task = self._tasks.pop(answer["id"])
-            _finish(task, answer["exit"], timed_out=answer["timed_out"], timeout_s=self._timeout_s)
+            _finish(task, answer["exit"], timed_out=answer["timed_out"])
         words = _last_words(self._logs / "server.log")
         with self._lock:
             missing = "No module named" in words
@@ -138,13 +151,13 @@ class WorkerPool:
                 self._single.add(child)
                 timed_out = False
                 try:
-                    child.wait(self._timeout_s)
+                    child.wait(task.request["timeout_s"])
                 except subprocess.TimeoutExpired:
                     timed_out = True
                     child.kill()
                     child.wait()
                 self._single.discard(child)
-            _finish(task, child.returncode, timed_out=timed_out, timeout_s=self._timeout_s)
+            _finish(task, child.returncode, timed_out=timed_out)
 
     def close(self) -> None:
         """Ends the server and every child that still runs."""
@@ -185,6 +198,7 @@ def run_alone(call: str, arguments: dict[str, Any], *, label: str, timeout_s: fl
             "arguments": arguments,
             "result": str(Path(folder) / "result.json"),
             "log": str(Path(folder) / "log"),
+            "timeout_s": timeout_s,
         }
         path = Path(folder) / "request.json"
         path.write_text(json.dumps(request))
@@ -201,7 +215,7 @@ def run_alone(call: str, arguments: dict[str, Any], *, label: str, timeout_s: fl
             except BaseException:
                 child.kill()
                 raise
-        _finish(task, child.returncode, timed_out=timed_out, timeout_s=timeout_s)
+        _finish(task, child.returncode, timed_out=timed_out)
         return task.future.result()
 
 
@@ -214,13 +228,13 @@ def missing_tensorflow(detail: str) -> TflitekitError:
     )
 
 
-def _finish(task: _Task, exit_code: int, *, timed_out: bool, timeout_s: float) -> None:
+def _finish(task: _Task, exit_code: int, *, timed_out: bool) -> None:
     """Turns what a child left behind into the future's value or exception."""
     result = Path(task.request["result"])
     if timed_out:
         task.future.set_exception(
             ConversionError(
-                f"{task.label}: ended after {timeout_s:.0f} s without a result.",
+                f"{task.label}: ended after {task.request['timeout_s']:.0f} s without a result.",
                 why=_last_words(Path(task.request["log"])) or None,
                 fix="Give it more time with --timeout SECONDS.",
             )

@@ -1,6 +1,7 @@
 """The registry of schemes. A scheme is one file in this folder: a function that sets up the converter.
 
 The function's name is the scheme's name, its docstring is its help text, and its keyword-only parameters are its options.
+A scheme that trains says in which stages; what comes out of them goes to the converter.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, Literal
 
 from tflitekit.errors import UsageError
 
-__all__ = ["Promise", "Request", "Scheme", "available", "find", "parse_request", "scheme"]
+__all__ = ["Promise", "Request", "Scheme", "Stage", "available", "find", "parse_request", "scheme"]
 
 Needs = Literal["nothing", "calibration", "training"]
 
@@ -38,8 +39,29 @@ class Promise:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """One stage of training, on the model that the stage before it left.
+
+    Attributes:
+        kind: 'finetune' trains on; 'prune' and 'cluster' make zeros and few distinct weights; 'quantize' trains with the
+            rounding of int8 in place and keeps what the stages before made.
+        sparsity: Share of zeros in the compressed layers afterwards.
+        clusters: Distinct weights in each compressed layer afterwards.
+    """
+
+    kind: Literal["finetune", "prune", "cluster", "quantize"]
+    sparsity: float | None = None
+    clusters: int | None = None
+
+
+@dataclass(frozen=True)
 class Scheme:
-    """One way to compress a model."""
+    """One way to compress a model.
+
+    Attributes:
+        stages: From the options to what is trained before the conversion; none for schemes that do not train.
+        calibrated: From the options to whether the converter needs calibration data.
+    """
 
     name: str
     summary: str
@@ -49,6 +71,8 @@ class Scheme:
     defaults: Mapping[str, Any]
     configure: Callable[..., None]
     promise: Callable[[Mapping[str, Any]], Promise]
+    stages: Callable[[Mapping[str, Any]], tuple[Stage, ...]]
+    calibrated: Callable[[Mapping[str, Any]], bool]
     caution: str | None
 
 
@@ -58,6 +82,16 @@ class Request:
 
     scheme: Scheme
     options: dict[str, Any]
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What is trained before the conversion."""
+        return self.scheme.stages(self.options)
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the converter needs calibration data."""
+        return self.scheme.calibrated(self.options)
 
     @property
     def name(self) -> str:
@@ -73,6 +107,8 @@ def scheme(
     *,
     needs: Needs = "nothing",
     promise: Callable[[Mapping[str, Any]], Promise],
+    stages: Callable[[Mapping[str, Any]], tuple[Stage, ...]] | None = None,
+    calibrated: Callable[[Mapping[str, Any]], bool] | None = None,
     caution: str | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Registers a scheme.
@@ -83,6 +119,8 @@ def scheme(
     Args:
         needs: What it cannot do without.
         promise: From the options to what the finished file must keep.
+        stages: From the options to what is trained; for schemes that need training.
+        calibrated: For schemes that need training and may calibrate afterwards.
         caution: One sentence that every variant of the scheme carries as a warning.
     """
 
@@ -100,6 +138,8 @@ def scheme(
             defaults={p.name: p.default for p in parameters},
             configure=function,
             promise=promise,
+            stages=stages or (lambda options: ()),
+            calibrated=calibrated or (lambda options: needs == "calibration"),
             caution=caution,
         )
         return function
@@ -126,7 +166,10 @@ def available() -> dict[str, Scheme]:
             importlib.import_module(module_name)
         except ImportError as error:
             raise UsageError(f"The module '{module_name}' in TFLITEKIT_SCHEMES cannot be imported: {error}.") from error
-    order = ["float32", "float16", "dynamic_range", "int8", "int8_float_fallback", "int16x8"]
+    order = [
+        "float32", "float16", "dynamic_range", "int8", "int8_float_fallback", "int16x8", "finetuned", "qat", "pruned",
+        "clustered", "pruned_qat", "clustered_qat", "pruned_clustered_qat",
+    ]  # fmt: skip
     return dict(sorted(_registry.items(), key=lambda item: (order.index(item[0]) if item[0] in order else 99, item[0])))
 
 
@@ -164,7 +207,9 @@ def parse_request(text: str | Request) -> Request:
                 fix=f"Its options: {known or 'none'}, as in {name}:option=value.",
             )
         options[key] = _parse_value(name, key, value, found.options[key])
-    return Request(found, options)
+    request = Request(found, options)
+    _ = request.stages  # refuses numbers that cannot be
+    return request
 
 
 def _listed(choice: tuple[Any, ...] | type) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tflitekit.training.compressible import Patterns
 from tflitekit.training.parity import Parity, check_parity
 from tflitekit.training.rebuild import new_name
 from tflitekit.training.tfmot import load_tfmot
@@ -75,7 +76,13 @@ def annotate(model: Any) -> Any:
 
 
 def annotate_model(
-    model: Any, *, paths: Mapping[str, str] | None = None, samples: Sequence[Any] | None = None, prove: bool = True
+    model: Any,
+    *,
+    paths: Mapping[str, str] | None = None,
+    samples: Sequence[Any] | None = None,
+    prove: bool = True,
+    keep_sparsity: bool = False,
+    keep_clusters: int | None = None,
 ) -> Annotated:
     """Annotates a rebuilt tf_keras model and says what happens to each layer.
 
@@ -84,13 +91,15 @@ def annotate_model(
         paths: The user's names of its layers.
         samples: Real inputs on which both are compared; see `rebuild`.
         prove: Compare them at all.
+        keep_sparsity: Weights that are zero stay zero in kernels that were pruned; see `Patterns`.
+        keep_clusters: Weights that are equal stay equal in kernels with at most so many distinct values.
 
     Raises:
         ModelError: The annotated model does not compute the same.
     """
     import tf_keras
 
-    annotator = _Annotator(model, paths or {})
+    annotator = _Annotator(model, paths or {}, Patterns(keep_sparsity, keep_clusters))
     inputs = [
         tf_keras.Input(shape=tuple(tensor.shape)[1:], dtype=tensor.dtype.name, name=name)
         for tensor, name in zip(model.inputs, model.input_names, strict=True)
@@ -103,13 +112,17 @@ def annotate_model(
 
 
 def quantize(annotated: Any) -> Any:
-    """Applies ``quantize_apply`` to an annotated model; inputs and outputs keep their names."""
-    from tflitekit.training.quantize_configs import custom_objects
+    """Applies ``quantize_apply`` to an annotated model; inputs and outputs keep their names.
+
+    What pruning and clustering made of its kernels, and must stay, is remembered in weights of the result.
+    """
+    from tflitekit.training.quantize_configs import custom_objects, remember_patterns
 
     quantization = load_tfmot().quantization.keras
     with quantization.quantize_scope(custom_objects()):
         model = quantization.quantize_apply(annotated)
     model.output_names = list(annotated.output_names)
+    remember_patterns(model)
     return model
 
 
@@ -124,11 +137,12 @@ class _Annotator(LayerWriter):
     - An activation inside a layer: an operation behind it, so that there is a place for a quantizer between.
     - hard_sigmoid: (ReLU6(x + 3)) / 6 step by step; a merge of many: one of two after the other.
 
-    A layer without an integer form is copied as it is, and its output quantized where an integer layer reads it.
+    A layer without an integer form is copied as it is, and its output quantized where an integer layer reads it. Where its
+    kernel was pruned or clustered, and must stay so, it is not trained further.
     """
 
-    def __init__(self, model: Any, paths: Mapping[str, str]) -> None:
-        super().__init__(paths, set(model.input_names))
+    def __init__(self, model: Any, paths: Mapping[str, str], patterns: Patterns) -> None:
+        super().__init__(paths, set(model.input_names), patterns)
         self._steps = calls(model)
         self._readers: dict[int, list[Call | None]] = {id(tensor): [None] for tensor in model.outputs}
         self._uses: dict[int, int] = {}
@@ -150,7 +164,7 @@ class _Annotator(LayerWriter):
 
     def call(self, step: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self.path = self.paths.get(step.path, step.path)
-        layer = step.layer
+        layer = self.source = step.layer
         kind = self.kind = type(layer).__name__
         kwargs = {key: value for key, value in kwargs.items() if value is not None and key != "training"}
         tensors = flatten_tensors((args, kwargs))
@@ -236,7 +250,7 @@ class _Annotator(LayerWriter):
             config: dict[str, Any] = {"activation": "linear"} if hasattr(layer, "activation") else {}
             if folded is not None:
                 config["use_bias"] = True
-            wrapped = self.made[id(layer)] = self.wrap(self.clone(layer, config), output)
+            wrapped = self.made[id(layer)] = self.wrap(self.clone(layer, config), output, scaled=folded is not None)
             result = wrapped(source)
             weights = layer.get_weights()
             if folded is not None:
@@ -519,6 +533,8 @@ class _Annotator(LayerWriter):
         if id(layer) in self.made:
             return self.made[id(layer)](*args, **kwargs)
         made = self.made[id(layer)] = self.clone(layer)
+        if any(self.patterns.of(layer)):
+            made.trainable = False
         if type(layer).__name__ == "Operation":
             tensors = flatten_tensors((args, kwargs))
             return made(tensors if len(tensors) > 1 else tensors[0])

@@ -5,16 +5,18 @@ Imports TensorFlow; import it inside functions only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from tflitekit.training.observers import RangeObserver
 from tflitekit.training.operations import Operation
 from tflitekit.training.tfmot import load_tfmot
 
-__all__ = ["FixedRange", "KernelQuantizer", "LayerQuantizeConfig", "custom_objects"]
+__all__ = ["FixedRange", "KernelQuantizer", "LayerQuantizeConfig", "custom_objects", "remember_patterns"]
 
 _quantization: Any = load_tfmot().quantization.keras
 
@@ -23,10 +25,23 @@ FIXED_RANGES = {"sigmoid": (0.0, 255 / 256), "softmax": (0.0, 255 / 256), "tanh"
 
 
 class KernelQuantizer(_quantization.quantizers.LastValueQuantizer):  # type: ignore[misc]
-    """Symmetric int8 weights with the range that they have now; with a scale for each index of the last axis, or one."""
+    """Symmetric int8 weights with the range that they have now; with a scale for each index of the last axis, or one.
 
-    def __init__(self, per_channel: bool, depthwise: bool = False) -> None:
-        self.depthwise = depthwise
+    It can keep what pruning and clustering made: weights that were zero stay zero, and weights that were equal stay equal,
+    with the mean of their gradients. tensorflow-model-optimization has quantizers for that
+    (``quantization/keras/collaborative_optimizations``), but only in quantization schemes that bring its default table
+    of layers along, which the kit replaces by configurations of its own.
+
+    Args:
+        depthwise: The kernel is one of a depthwise convolution: its last two axes are the channels.
+        sparse: Keep zeros.
+        distinct: Keep equal weights equal: how many distinct ones there are; None to let each train alone.
+    """
+
+    def __init__(
+        self, per_channel: bool, depthwise: bool = False, *, sparse: bool = False, distinct: int | None = None
+    ) -> None:
+        self.depthwise, self.sparse, self.distinct = depthwise, sparse, distinct
         super().__init__(num_bits=8, per_axis=per_channel, symmetric=True, narrow_range=True)
 
     def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
@@ -34,12 +49,37 @@ class KernelQuantizer(_quantization.quantizers.LastValueQuantizer):  # type: ign
         constant = tf_keras.initializers.Constant
         if self.depthwise:
             shape = (tensor_shape[-2] * tensor_shape[-1],)
-        return {
+        weights = {
             "min_var": layer.add_weight(f"{name}_min", shape=shape, initializer=constant(-6.0), trainable=False),
             "max_var": layer.add_weight(f"{name}_max", shape=shape, initializer=constant(6.0), trainable=False),
         }
+        if self.sparse:
+            weights["mask"] = layer.add_weight(f"{name}_mask", tensor_shape, initializer="ones", trainable=False)
+        if self.distinct:
+            weights["indices"] = layer.add_weight(
+                f"{name}_indices", tensor_shape, dtype=tf.int32, initializer="zeros", trainable=False
+            )
+        return weights
+
+    def remember(self, kernel: Any, weights: Mapping[str, Any]) -> None:
+        """Takes which weights are zero or equal from the kernel as it is now."""
+        values = kernel.numpy()
+        if self.sparse:
+            weights["mask"].assign(values != 0)
+        if self.distinct:
+            weights["indices"].assign(np.unique(values, return_inverse=True)[1].reshape(values.shape))
+
+    def _keep(self, kernel: Any, weights: Mapping[str, Any]) -> Any:
+        if self.sparse:
+            kernel = kernel * weights["mask"]
+        if self.distinct:
+            kernel = tf.gather(
+                tf.math.unsorted_segment_mean(kernel, weights["indices"], self.distinct), weights["indices"]
+            )
+        return kernel
 
     def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
+        inputs = self._keep(inputs, weights)
         if not self.depthwise:
             return super().__call__(inputs, training, weights, **kwargs)
         flat = tf.reshape(inputs, (*inputs.shape[:-2], 1, -1))
@@ -71,6 +111,7 @@ class LayerQuantizeConfig(_quantization.QuantizeConfig):  # type: ignore[misc]
         per_channel: One scale for each output channel, as the kernels of convolutions have.
         output: 'observed' for the range that is seen while training, a pair for a fixed range, None where the output is
             quantized further on (before a BatchNormalization or ReLU that fuses) or keeps the input's scale (reshaping).
+        sparse: Zeros of the kernel stay zero, see `KernelQuantizer`; likewise ``distinct``.
     """
 
     def __init__(
@@ -78,15 +119,18 @@ class LayerQuantizeConfig(_quantization.QuantizeConfig):  # type: ignore[misc]
         kernel: str | None = None,
         per_channel: bool = False,
         output: Literal["observed"] | Sequence[float] | None = None,
+        sparse: bool = False,
+        distinct: int | None = None,
     ) -> None:
         self.kernel, self.per_channel, self.output = kernel, per_channel, output
+        self.sparse, self.distinct = sparse, distinct
 
     def get_weights_and_quantizers(self, layer: Any) -> list[Any]:
-        return (
-            [(getattr(layer, self.kernel), KernelQuantizer(self.per_channel, self.kernel == "depthwise_kernel"))]
-            if self.kernel
-            else []
-        )
+        if not self.kernel:
+            return []
+        depthwise = self.kernel == "depthwise_kernel"
+        quantizer = KernelQuantizer(self.per_channel, depthwise, sparse=self.sparse, distinct=self.distinct)
+        return [(getattr(layer, self.kernel), quantizer)]
 
     def get_activations_and_quantizers(self, layer: Any) -> list[Any]:
         return []
@@ -102,13 +146,20 @@ class LayerQuantizeConfig(_quantization.QuantizeConfig):  # type: ignore[misc]
         if self.output is None:
             return []
         if self.output == "observed":
-            return [_quantization.quantizers.MovingAverageQuantizer(
-                num_bits=8, per_axis=False, symmetric=False, narrow_range=False
-            )]  # fmt: skip
+            return [RangeObserver()]
         return [FixedRange(*self.output)]
 
     def get_config(self) -> dict[str, Any]:
-        return {"kernel": self.kernel, "per_channel": self.per_channel, "output": self.output}
+        config = {"kernel": self.kernel, "per_channel": self.per_channel, "output": self.output}
+        return config | {"sparse": self.sparse, "distinct": self.distinct}
+
+
+def remember_patterns(model: Any) -> None:
+    """Takes which weights stay zero or equal from the kernels of a quantized model, where it was annotated to keep them."""
+    for layer in model.layers:
+        for kernel, quantizer, weights in getattr(layer, "_weight_vars", ()):
+            if isinstance(quantizer, KernelQuantizer):
+                quantizer.remember(kernel, weights)
 
 
 def custom_objects() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from tflitekit.training.compressible import Patterns, kernel_of
 from tflitekit.training.rebuild import new_name
 from tflitekit.training.tfmot import load_tfmot
 from tflitekit.training.treatments import CONVOLUTIONS, KERNELS, Treatment
@@ -20,11 +21,13 @@ class LayerWriter:
     Args:
         paths: The user's names of the layers of the rebuilt model.
         taken: Names that are in use.
+        patterns: What pruning and clustering made of kernels, and must stay.
     """
 
-    def __init__(self, paths: Mapping[str, str], taken: set[str]) -> None:
-        self.paths, self.names = paths, taken
+    def __init__(self, paths: Mapping[str, str], taken: set[str], patterns: Patterns) -> None:
+        self.paths, self.names, self.patterns = paths, taken, patterns
         self.path, self.kind = "", ""
+        self.source: Any = None  # the user's layer
         self.origins: dict[str, str] = {}
         self.rows: dict[str, Treatment] = {}
         self.made: dict[int, Any] = {}  # the copy of a layer that may be called again
@@ -50,11 +53,21 @@ class LayerWriter:
         layer = Operation(symbol, None, arguments, name=self.name(suffix))
         return self.keep(self.wrap(layer, output)(tensors if len(tensors) > 1 else tensors[0]))
 
-    def wrap(self, layer: Any, output: Any) -> Any:
+    def wrap(self, layer: Any, output: Any, *, scaled: bool = False) -> Any:
+        """Annotates a layer.
+
+        Args:
+            scaled: Its kernel is the user's with a factor for each output channel.
+        """
         from tflitekit.training.quantize_configs import LayerQuantizeConfig
 
         kind = type(layer).__name__
-        config = LayerQuantizeConfig(KERNELS.get(kind), kind in CONVOLUTIONS, output)
+        sparse, distinct = False, None
+        if kind in KERNELS and kind != "DepthwiseConv2D":
+            sparse, distinct = self.patterns.of(self.source)
+            if distinct and scaled:
+                distinct *= int(kernel_of(self.source).shape[-1])
+        config = LayerQuantizeConfig(KERNELS.get(kind), kind in CONVOLUTIONS, output, sparse, distinct)
         return load_tfmot().quantization.keras.quantize_annotate_layer(layer, config)
 
     def need(self, tensor: Any) -> Any:

@@ -1,0 +1,60 @@
+"""What the schemes that train share: how the trained model is converted, and which numbers can be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from tflitekit.errors import UsageError
+from tflitekit.schemes import Promise, find
+
+__all__ = ["IO", "Then", "check_clusters", "check_sparsity", "configure_quantized", "configure_then", "promise_then",
+           "quantized_promise"]  # fmt: skip
+
+IO = Literal["float32", "int8", "uint8"]
+Then = Literal["int8", "float32", "float16", "dynamic_range"]
+
+
+def configure_then(converter: Any, then: str, io: str) -> None:
+    """Sets up the converter as the scheme ``then`` does."""
+    find(then).configure(converter, **({"io": io} if then == "int8" else {}))
+
+
+def promise_then(options: Mapping[str, Any]) -> Promise:
+    """Returns what the scheme ``then`` promises."""
+    if options["then"] != "int8" and options["io"] != "float32":
+        raise UsageError(
+            f"io={options['io']} goes with then=int8, not with then={options['then']}.", fix="Leave one of them out."
+        )
+    return find(options["then"]).promise(options)
+
+
+def configure_quantized(converter: Any, io: str) -> None:
+    """Sets up the converter for a model that was trained with the rounding of int8: its ranges are in the graph."""
+    import tensorflow as tf
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(io)
+
+
+def quantized_promise(options: Mapping[str, Any]) -> Promise:
+    """Returns the promise of quantization-aware training; layers that preflight leaves float are excepted from it."""
+    return Promise(io=options["io"], weights="int8", integer_only=True)
+
+
+def check_sparsity(value: float) -> float:
+    """Returns the value, or raises `UsageError` where it is no share of zeros to aim at."""
+    if not 0 < value < 1:
+        raise UsageError(
+            f"A sparsity of {value:g} cannot be.", fix="Give the share of zeros between 0 and 1, as in sparsity=0.75."
+        )
+    return value
+
+
+def check_clusters(value: int) -> int:
+    """Returns the value, or raises `UsageError` where weights cannot be put into so many clusters."""
+    if not 2 <= value <= 256:
+        raise UsageError(
+            f"{value} clusters cannot be.", fix="Give the number of distinct weights per layer, from 2 to 256."
+        )
+    return value

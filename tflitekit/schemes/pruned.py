@@ -1,0 +1,24 @@
+"""See `pruned`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tflitekit.schemes import Stage, scheme
+from tflitekit.schemes._trained import IO, Then, check_sparsity, configure_then, promise_then
+
+
+@scheme(
+    needs="training",
+    promise=promise_then,
+    stages=lambda options: (Stage("prune", sparsity=check_sparsity(options["sparsity"])),),
+    calibrated=lambda options: options["then"] == "int8",
+    caution="Pruning does not shrink the file; it shrinks what an app download or a compressed image takes (deflated size).",
+)
+def pruned(converter: Any, *, sparsity: float = 0.5, then: Then = "int8", io: IO = "float32") -> None:
+    """Magnitude pruning: trains while the smallest weights become zero, then quantizes. Deflates to a fraction.
+
+    sparsity is the share of zeros in each layer that is compressed: convolutions and Dense with 1,024 weights and more.
+    then says how the pruned model is converted.
+    """
+    configure_then(converter, then, io)

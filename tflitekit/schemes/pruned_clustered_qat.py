@@ -1,0 +1,24 @@
+"""See `pruned_clustered_qat`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tflitekit.schemes import Stage, scheme
+from tflitekit.schemes._trained import IO, check_clusters, check_sparsity, configure_quantized, quantized_promise
+
+
+def _stages(options: Mapping[str, Any]) -> tuple[Stage, ...]:
+    sparsity, clusters = check_sparsity(options["sparsity"]), check_clusters(options["clusters"])
+    return (
+        Stage("prune", sparsity=sparsity),
+        Stage("cluster", sparsity=sparsity, clusters=clusters),
+        Stage("quantize", sparsity=sparsity, clusters=clusters),
+    )
+
+
+@scheme(needs="training", promise=quantized_promise, stages=_stages)
+def pruned_clustered_qat(converter: Any, *, sparsity: float = 0.5, clusters: int = 16, io: IO = "float32") -> None:
+    """Pruning, clustering that keeps the zeros, then quantization-aware training that keeps both (PCQAT). Three stages."""
+    configure_quantized(converter, io)

@@ -1,0 +1,258 @@
+"""One stage of training, from the source model or the stage before to a SavedModel and its weights (runs in a worker)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tflitekit.errors import UsageError
+from tflitekit.files import write_json
+from tflitekit.schemes import Stage
+from tflitekit.source import export_model, import_custom_objects, load_model
+from tflitekit.training.batches import read_rows, train_batches, validation_batches
+from tflitekit.training.checkpoint import read_arrays, write_arrays
+from tflitekit.training.objective import Objective, check_labels, choose_objective, compiled_loss, load_class_weights
+from tflitekit.training.options import TrainingOptions
+from tflitekit.training.parity import Parity
+from tflitekit.training.rebuild import Rebuilt, rebuild
+from tflitekit.training.stages import Prepared, prepare_stage
+from tflitekit.training.store import TrainingSet
+from tflitekit.training.three_way import thin
+from tflitekit.training_record import ParityRecord
+
+__all__ = ["train_stage"]
+
+_PARITY_SAMPLES = 16
+_SETTLING_SAMPLES = 512
+_REFERENCE_SAMPLES = 1000
+_LAYER_SAMPLES = 4
+_CHUNK = 64
+
+
+def train_stage(
+    *,
+    source: Mapping[str, Any],
+    stage: Mapping[str, Any],
+    options: Mapping[str, Any],
+    data: Mapping[str, Any],
+    folder: str,
+    previous: str | None,
+    seed: int,
+    batch: int,
+    input_shapes: Mapping[str, Sequence[int]],
+    tensorboard: str | None,
+    model: Any = None,
+) -> dict[str, Any]:
+    """Trains one stage; continues where a killed one left off.
+
+    Writes ``saved_model``, ``weights.npz``, ``reference.npz`` (outputs on validation samples) and, last, ``stage.json``.
+
+    Args:
+        source: Path, kind, unsafe_load and custom_objects of the model (see `load_model`).
+        options: `TrainingOptions` without their data.
+        data: A `TrainingSet` as JSON.
+        previous: Folder of the stage before; None for the first.
+        model: The model itself, where the caller has it in this process.
+
+    Returns:
+        What ``stage.json`` holds.
+    """
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(seed)
+    out, chosen = Path(folder), TrainingOptions(data=None, **options)
+    out.mkdir(parents=True, exist_ok=True)
+    found = TrainingSet.model_validate(data)
+    wanted = Stage(**stage)
+    notes: list[str] = []
+    if model is None:
+        model, notes = load_model(
+            Path(source["path"]),
+            kind=source["kind"],
+            unsafe_load=source["unsafe_load"],
+            custom_objects=source["custom_objects"],
+            keras2=True,
+        )
+        compiled = compiled_loss(source["path"], source["kind"])
+    else:
+        compiled = _loss_of_object(model)
+    counterparts = import_custom_objects(source["custom_objects"], attribute="tf_keras_objects")
+    samples, _ = read_rows(found, "train", _PARITY_SAMPLES)
+    original = rebuild(model, samples=samples, counterparts=counterparts)
+    index = _output_index(original.model, chosen.output)
+    objective = choose_objective(chosen, original.model, index, found.labels, compiled)
+    present = sum(count > 0 for count in found.class_counts)
+    named = len(found.class_names) if found.class_names else None
+    notes += check_labels(original.model, index, objective, present, named, found.location)
+    rebuilt = _copy(model, original, counterparts)
+    if previous is not None:
+        rebuilt.model.set_weights(read_arrays(Path(previous) / "weights.npz")[0]["weights"])
+
+    shared: dict[str, Any] = {"batch_size": chosen.batch_size, "seed": seed, "augment": chosen.augment}
+    shared["class_weights"] = _class_weights(chosen, found)
+    shared["output"] = original.model.output_names[index] if len(original.model.outputs) > 1 else None
+    _, steps_per_epoch = train_batches(found, **shared)
+    prepared = prepare_stage(
+        wanted, rebuilt, steps=steps_per_epoch * chosen.epochs, samples=samples, strict=chosen.strict
+    )
+    trainee = _trainee(prepared, wanted, original, chosen, objective, index, found)
+
+    from tflitekit.training.loop import Job, train
+
+    job = Job(
+        stage=wanted,
+        options=chosen,
+        objective=objective,
+        output=original.model.output_names[index],
+        batches=lambda first: train_batches(found, first_epoch=first, **shared)[0],
+        validation=validation_batches(found, batch_size=max(chosen.batch_size, _CHUNK), output=shared["output"])
+        if found.validation_samples
+        else None,
+        steps_per_epoch=steps_per_epoch,
+        ready_step=prepared.ready_step,
+        folder=out,
+        callbacks=prepared.callbacks,
+        tensorboard=Path(tensorboard) if tensorboard else None,
+    )
+    record, optimizer, rate = train(trainee, job)
+    finished = prepared.finish()
+    if wanted.kind != "quantize":
+        rebuilt.model.set_weights(finished.get_weights())
+        finished = rebuilt.model
+    _save(finished, original.model, out, found, batch, input_shapes, index, prepared.paths)
+    facts: dict[str, Any] = {
+        "record": record.model_dump(mode="json"),
+        "optimizer": optimizer,
+        "learning_rate": rate,
+        "loss": objective.loss_name,
+        "metric": objective.metric_name,
+        "compressed": list(prepared.compressed),
+        "left_float": list(prepared.left_float),
+        "paths": dict(prepared.paths),
+        "output": original.model.output_names[index],
+        "rebuilt": _parity(original.parity),
+        "annotated": _parity(prepared.parity),
+        "notes": [*notes, *original.notes, *prepared.notes],
+        "devices": _devices(),
+    }
+    write_json(out / "stage.json", facts)
+    (out / "checkpoint.npz").unlink(missing_ok=True)
+    return facts
+
+
+def _copy(model: Any, original: Rebuilt, counterparts: Mapping[str, Any]) -> Rebuilt:
+    """Returns a second rebuilt model, which may be trained: the first one stays what it is."""
+    copied = rebuild(model, counterparts=counterparts, prove=False)
+    copied.model.set_weights(original.model.get_weights())
+    return copied
+
+
+def _trainee(
+    prepared: Prepared,
+    stage: Stage,
+    original: Rebuilt,
+    options: TrainingOptions,
+    objective: Objective,
+    index: int,
+    data: TrainingSet,
+) -> Any:
+    if stage.kind == "quantize":
+        from tflitekit.training.observers import settle_ranges
+
+        columns, _ = read_rows(data, "train", _SETTLING_SAMPLES)
+        starts = range(0, len(columns[0]), _CHUNK)
+        settle_ranges(prepared.model, [[c[start : start + _CHUNK] for c in columns] for start in starts])
+    if options.distill is None:
+        return prepared.model
+    from tflitekit.training.distillation import with_teacher
+
+    return with_teacher(
+        prepared.model,
+        original.model,
+        index=index,
+        classes=objective.classes,
+        probabilities=objective.probabilities,
+        share=options.distill,
+        temperature=options.temperature,
+    )
+
+
+def _save(
+    finished: Any,
+    original: Any,
+    out: Path,
+    data: TrainingSet,
+    batch: int,
+    input_shapes: Mapping[str, Sequence[int]],
+    index: int,
+    paths: Mapping[str, str],
+) -> None:
+    write_arrays(out / "weights.npz", {"weights": [np.asarray(w) for w in finished.get_weights()]}, None)
+    columns, labels = read_rows(data, "validation" if data.validation_samples else "train", _REFERENCE_SAMPLES)
+    outputs = {"float": [_run(original, columns, index)], "trained": [_run(finished, columns, index)]}
+    layers, names = _layer_outputs(finished, [column[:_LAYER_SAMPLES] for column in columns], paths)
+    groups = outputs | {"inputs": columns, "labels": [np.asarray(labels)], "layers": layers}
+    write_arrays(out / "reference.npz", groups, {"labels": data.labels, "layers": names})
+    export_model(finished, out / "saved_model", batch=batch, input_shapes=input_shapes)
+
+
+def _layer_outputs(model: Any, columns: Sequence[Any], paths: Mapping[str, str]) -> tuple[list[Any], list[list[str]]]:
+    """Returns the outputs of the layers that quantize theirs, and for each its name and the user's."""
+    import tf_keras
+
+    layers = [layer for layer in model.layers if getattr(layer, "_output_quantizers", None)]
+    if not layers:
+        return [], []
+    probe = tf_keras.Model(model.inputs, [layer.get_output_at(0) for layer in layers])
+    found = probe(list(columns) if len(columns) > 1 else columns[0], training=False)
+    found = found if isinstance(found, list | tuple) else [found]
+    names = [layer.name for layer in layers]
+    return [thin(np.asarray(values)) for values in found], [[n, paths.get(n.removeprefix("quant_"), n)] for n in names]
+
+
+def _run(model: Any, columns: Sequence[Any], index: int) -> Any:
+    chunks = []
+    for start in range(0, len(columns[0]), _CHUNK):
+        inputs = [column[start : start + _CHUNK] for column in columns]
+        found = model(inputs if len(inputs) > 1 else inputs[0], training=False)
+        chunks.append(np.asarray(found[index] if isinstance(found, list | tuple) else found))
+    return np.concatenate(chunks)
+
+
+def _output_index(model: Any, output: str | None) -> int:
+    names = list(model.output_names)
+    if output is None:
+        return 0
+    if output not in names:
+        raise UsageError(f"The model has no output '{output}'.", fix=f"Its outputs are {', '.join(names)}.")
+    return names.index(output)
+
+
+def _class_weights(options: TrainingOptions, data: TrainingSet) -> list[float] | None:
+    if options.class_weights is None:
+        return None
+    if not data.class_counts:
+        raise UsageError("Class weights are for labels that are classes.", fix="Leave out --class-weights.")
+    return load_class_weights(options.class_weights, data.class_counts, data.class_names)
+
+
+def _loss_of_object(model: Any) -> Any:
+    """Returns the loss that a model object was compiled with, by its name."""
+    loss = getattr(model, "loss", None) or getattr(getattr(model, "compiled_loss", None), "_user_losses", None)
+    if loss is None or isinstance(loss, str):
+        return loss
+    return getattr(loss, "name", None) or getattr(loss, "__name__", None)
+
+
+def _parity(found: Parity | None) -> Any:
+    return None if found is None else ParityRecord(**found.model_dump()).model_dump(mode="json")
+
+
+def _devices() -> list[str]:
+    import tensorflow as tf
+
+    gpus = [device.name for device in tf.config.list_physical_devices("GPU")]
+    return gpus or ["CPU"]

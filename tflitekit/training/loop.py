@@ -1,0 +1,316 @@
+"""The training loop: tf_keras's own ``fit``, with a schedule, checkpoints, the best epoch kept, and a stop at NaN.
+
+A training function of the user's own takes its place as ``train(model, batches, validation, *, steps_per_epoch, epochs,
+initial_epoch, callbacks)``: a compiled tf_keras model, an endless `tf.data.Dataset` of training batches, one of validation
+batches or None, and the kit's callbacks, which it hands to ``model.fit`` or calls itself.
+
+Imports TensorFlow; import it inside functions only.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tf_keras
+
+from tflitekit.dataset import load_function
+from tflitekit.errors import ConversionError
+from tflitekit.schemes import Stage
+from tflitekit.training.checkpoint import Checkpoint
+from tflitekit.training.objective import Objective, make_optimizer
+from tflitekit.training.observers import freeze_ranges
+from tflitekit.training.options import TrainingOptions
+from tflitekit.training_record import EpochRecord, StageRecord
+
+__all__ = ["Job", "train"]
+
+_REPORT_EVERY_S = 0.25
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one stage trains on.
+
+    Attributes:
+        batches: From the first epoch to an endless data set of training batches.
+        validation: A data set of validation batches; None without.
+        steps_per_epoch: Steps of one epoch.
+        ready_step: The first step after which an epoch can be the best.
+        folder: For the checkpoint and the progress.
+        writes: Whether this process writes: of several workers the chief alone does.
+        scope: In which the model is compiled.
+    """
+
+    stage: Stage
+    options: TrainingOptions
+    objective: Objective
+    output: str
+    batches: Callable[[int], Any]
+    validation: Any
+    steps_per_epoch: int
+    ready_step: int
+    folder: Path
+    callbacks: Sequence[Any] = ()
+    tensorboard: Path | None = None
+    writes: bool = True
+    scope: Callable[[], AbstractContextManager[Any]] = nullcontext
+
+
+class _Diverged(Exception):
+    def __init__(self, step: int) -> None:
+        super().__init__(step)
+        self.step = step
+
+
+def train(model: Any, job: Job) -> tuple[StageRecord, str, float]:
+    """Trains a model for all epochs of a stage; continues from the checkpoint of a run that was killed.
+
+    The model is left with the weights of the best epoch.
+
+    Returns:
+        What happened, the optimizer's name, and the highest learning rate.
+
+    Raises:
+        ConversionError: The loss became NaN before there was an epoch to keep.
+    """
+    started, epochs = time.perf_counter(), job.options.epochs
+    steps = epochs * job.steps_per_epoch
+    with job.scope():
+        optimizer, rate = make_optimizer(job.options, steps, job.stage.kind == "quantize")
+        _compile(model, optimizer, job)
+        optimizer.build(model.trainable_variables)
+    keeper = _Keeper(job, model, optimizer, rate)
+    keeper.resume()
+    first, stopped = keeper.epoch, None
+    callbacks = [*job.callbacks, *_own_callbacks(job), _Watch(job, first), keeper]
+    if job.tensorboard is not None and job.writes:
+        callbacks.append(tf_keras.callbacks.TensorBoard(str(job.tensorboard), profile_batch=0))
+    function = load_function(job.options.function, "training function") if job.options.function else _fit
+    try:
+        for begin, end in _phases(first, epochs, job.stage.kind == "quantize"):
+            if job.stage.kind == "quantize" and begin >= _freeze_epoch(epochs):
+                _freeze(model, optimizer, job)
+            function(
+                model,
+                job.batches(begin),
+                job.validation,
+                steps_per_epoch=job.steps_per_epoch,
+                epochs=end,
+                initial_epoch=begin,
+                callbacks=callbacks,
+            )
+            if keeper.stopped_early:
+                stopped = "early stopping"
+                break
+    except _Diverged as error:
+        stopped = f"loss became NaN at step {error.step}"
+    if not keeper.best:
+        if stopped is None:  # a training function of the user's own that calls no callbacks
+            keeper.best, keeper.best_epoch = _weights(model), epochs
+        else:
+            epoch = 1 + (error_step(stopped) - 1) // job.steps_per_epoch
+            raise ConversionError(
+                f"The {stopped.replace('loss', 'loss of training', 1)} (epoch {epoch}), before there was an epoch to keep.",
+                why=f"The highest learning rate was {rate:g}.",
+                fix="Train with a lower rate (--learning-rate), and check the data for values that the model was not made for.",
+            )
+    model.set_weights(keeper.best)
+    record = StageRecord(
+        kind=job.stage.kind,
+        sparsity=job.stage.sparsity,
+        clusters=job.stage.clusters,
+        epochs=epochs,
+        steps=steps,
+        best_epoch=keeper.best_epoch,
+        stopped=stopped,
+        resumed_at=tuple(keeper.resumed_at),
+        history=tuple(keeper.history),
+        seconds=round(time.perf_counter() - started + keeper.seconds_before, 3),
+    )
+    return record, type(optimizer).__name__, rate
+
+
+def error_step(text: str) -> int:
+    """Returns the step in 'loss became NaN at step N'."""
+    return int(text.rpartition(" ")[2])
+
+
+def _compile(model: Any, optimizer: Any, job: Job) -> None:
+    names = list(model.output_names)
+    loss: Any = job.objective.loss
+    metrics: Any = [job.objective.metric] if job.objective.metric is not None else None
+    if len(names) > 1:
+        loss, metrics = {job.output: loss}, {job.output: metrics} if metrics else None
+    model.compile(optimizer, loss=loss, metrics=metrics)
+
+
+def _fit(model: Any, batches: Any, validation: Any, **options: Any) -> None:
+    model.fit(batches, validation_data=validation, verbose=0, **options)
+
+
+def _freeze_epoch(epochs: int) -> int:
+    """Returns the epoch (from 0) from which statistics stay fixed: the last quarter, and never the only epoch."""
+    return epochs - max(1, epochs // 4) if epochs > 1 else epochs
+
+
+def _phases(first: int, epochs: int, quantizing: bool) -> Iterator[tuple[int, int]]:
+    middle = _freeze_epoch(epochs) if quantizing else epochs
+    if first < middle:
+        yield first, middle
+    if max(first, middle) < epochs:
+        yield max(first, middle), epochs
+
+
+def _freeze(model: Any, optimizer: Any, job: Job) -> None:
+    """Fixes the statistics of BatchNormalization and the ranges of activations, as they will be in the finished file.
+
+    After R. Krishnamoorthi, 'Quantizing deep convolutional networks for efficient inference' (2018), section 3.
+    """
+    freeze_ranges(model)
+    for layer in model.layers:
+        inner = getattr(layer, "layer", layer)
+        if type(inner).__name__ == "BatchNormalization":
+            inner.trainable = False
+    with job.scope():
+        _compile(model, optimizer, job)
+
+
+def _own_callbacks(job: Job) -> list[Any]:
+    if job.options.callbacks is None:
+        return []
+    found = load_function(job.options.callbacks, "callbacks")()
+    return list(found) if isinstance(found, list | tuple) else [found]
+
+
+class _Watch(tf_keras.callbacks.Callback):  # type: ignore[misc]
+    """Says how far training is, and stops it at the first step whose loss is not finite."""
+
+    _supports_tf_logs = True
+
+    def __init__(self, job: Job, first_epoch: int) -> None:
+        super().__init__()
+        self._job, self._epoch, self._said = job, first_epoch, 0.0
+        self._path = job.folder / "progress.jsonl"
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        step = self._epoch * self._job.steps_per_epoch + batch + 1
+        loss = _number(logs, "loss")
+        if loss is not None and not math.isfinite(loss):
+            raise _Diverged(step)
+        now = time.monotonic()
+        last = step == self._job.options.epochs * self._job.steps_per_epoch
+        if self._job.writes and (now - self._said >= _REPORT_EVERY_S or last):
+            self._said = now
+            self._say(step, loss, _number(logs, self._job.objective.metric_name))
+
+    def _say(self, step: int, loss: float | None, metric: float | None) -> None:
+        line = {"step": step, "epoch": self._epoch + 1, "loss": loss, "metric": metric}
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+
+def _number(logs: Mapping[str, Any] | None, name: str | None) -> float | None:
+    """Returns a figure from the logs; of a model with several outputs its name has the output's before it."""
+    if logs is None or name is None:
+        return None
+    found = logs.get(name)
+    if found is None:
+        found = next(
+            (value for key, value in logs.items() if key.endswith(f"_{name}") and not key.startswith("val_")), None
+        )
+    return None if found is None else float(found)
+
+
+class _Keeper(tf_keras.callbacks.Callback):  # type: ignore[misc]
+    """After each epoch: the history, the best weights, and a checkpoint."""
+
+    def __init__(self, job: Job, model: Any, optimizer: Any, rate: float) -> None:
+        super().__init__()
+        self._job, self._trained, self._optimizer, self._rate = job, model, optimizer, rate
+        self.path = job.folder / "checkpoint.npz"
+        self.epoch, self.best_epoch = 0, 0
+        self.history: list[EpochRecord] = []
+        self.best: list[Any] = []
+        self.resumed_at: list[int] = []
+        self.seconds_before, self.stopped_early = 0.0, False
+        self._begun = self._started = time.perf_counter()
+
+    def resume(self) -> None:
+        """Takes over the checkpoint of a run that was killed, if there is one."""
+        if not self.path.is_file():
+            return
+        found = Checkpoint.load(self.path)
+        self._trained.set_weights(found.weights)
+        for variable, value in zip(_variables(self._optimizer), found.optimizer, strict=True):
+            variable.assign(value)
+        self.history = [EpochRecord.model_validate(epoch) for epoch in found.facts["history"]]
+        self.epoch, self.best, self.best_epoch = len(self.history), found.best, found.facts["best_epoch"]
+        self.resumed_at = [*found.facts["resumed_at"], self.epoch]
+        self.seconds_before = found.facts["seconds"]
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._begun = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs = dict(logs or {})
+        name = self._job.objective.metric_name
+        validation = {key.removeprefix("val_"): value for key, value in logs.items() if key.startswith("val_")}
+        record = EpochRecord(
+            epoch=epoch + 1,
+            loss=float(logs.get("loss", math.nan)),
+            metric=_number(logs, name),
+            val_loss=_number(validation, "loss"),
+            val_metric=_number(validation, name),
+            learning_rate=float(np.asarray(self._optimizer.learning_rate)),
+            seconds=round(time.perf_counter() - self._begun, 3),
+        )
+        self.history.append(record)
+        self.epoch = epoch + 1
+        weights = _weights(self._trained)
+        if self.epoch * self._job.steps_per_epoch >= self._job.ready_step and self._is_best(record):
+            self.best, self.best_epoch = weights, self.epoch
+        patience = self._job.options.patience
+        if patience is not None and self.best_epoch and self.epoch - self.best_epoch >= patience:
+            self.stopped_early = self._trained.stop_training = True
+        if self._job.writes:
+            Checkpoint(
+                {
+                    "history": [e.model_dump() for e in self.history],
+                    "best_epoch": self.best_epoch,
+                    "resumed_at": self.resumed_at,
+                    "seconds": time.perf_counter() - self._started + self.seconds_before,
+                },
+                weights,
+                [np.asarray(variable) for variable in _variables(self._optimizer)],
+                self.best,
+            ).save(self.path)
+
+    def _is_best(self, record: EpochRecord) -> bool:
+        """Whether an epoch is better than the best so far: by accuracy, else by loss; without validation the last one is."""
+        if not self.best_epoch or record.val_loss is None:
+            return True
+        before = self.history[self.best_epoch - 1]
+        assert before.val_loss is not None
+        if self._job.objective.classes and record.val_metric is not None and before.val_metric is not None:
+            return (record.val_metric, -record.val_loss) > (before.val_metric, -before.val_loss)
+        return record.val_loss < before.val_loss
+
+
+def _variables(optimizer: Any) -> list[Any]:
+    variables = optimizer.variables
+    return list(variables() if callable(variables) else variables)
+
+
+def _weights(model: Any) -> list[Any]:
+    return [np.array(value) for value in model.get_weights()]

@@ -1,0 +1,268 @@
+"""What is minimized and watched: loss, metric and optimizer, the user's or those that data and model call for."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tflitekit.dataset import load_function
+from tflitekit.errors import DataError, ModelError, UsageError
+from tflitekit.training.options import TrainingOptions
+
+__all__ = ["Objective", "check_labels", "choose_objective", "compiled_loss", "load_class_weights", "make_optimizer"]
+
+_WARM_UP = 0.05  # share of the steps in which the learning rate rises
+_OPTIMIZERS = {"adam": 1e-3, "adamw": 1e-3, "sgd": 1e-2}
+_QUANTIZING = 0.1  # of the learning rate, while quantizing: weights near their optimum need small steps
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A loss and a metric for tf_keras.
+
+    Attributes:
+        loss: For ``compile``; ``loss_name`` for people.
+        metric: For ``compile``; None where only the loss is watched. ``metric_name`` for people.
+        classes: Whether labels are classes.
+        probabilities: Whether the output holds probabilities (else logits or values).
+    """
+
+    loss: Any
+    loss_name: str
+    metric: Any
+    metric_name: str | None
+    classes: bool
+    probabilities: bool
+
+
+def compiled_loss(path: str | Path | None, kind: str) -> Any:
+    """Returns the loss that a model file was compiled with, as its configuration says; None where it says nothing."""
+    try:
+        if path is not None and kind == "keras":
+            with zipfile.ZipFile(path) as archive:
+                config = json.loads(archive.read("config.json")).get("compile_config") or {}
+        elif path is not None and kind == "hdf5":
+            import h5py
+
+            with h5py.File(path, "r") as file:
+                config = json.loads(file.attrs.get("training_config") or "{}")
+        else:
+            return None
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"The compile settings of {path} cannot be read: {error}.") from error
+    return config.get("loss")
+
+
+def choose_objective(options: TrainingOptions, model: Any, index: int, labels: str, compiled: Any) -> Objective:
+    """Chooses the loss and the metric.
+
+    Args:
+        model: The rebuilt tf_keras model.
+        index: Which of its outputs the labels belong to.
+        labels: 'class' for class numbers, 'values' for targets.
+        compiled: The loss in the model's file (see `compiled_loss`).
+
+    Raises:
+        UsageError: The model was compiled with a loss of the user's own that was not given, or there is no such loss.
+    """
+    import tf_keras
+
+    output = model.outputs[index]
+    size = int(output.shape[-1]) if len(output.shape) > 1 and output.shape[-1] is not None else 1
+    probabilities = _ends_in(output, {"softmax", "sigmoid"})
+    classes = labels == "class"
+    metric: Any = None
+    metric_name = None
+    if options.metric is not None:
+        metric, metric_name = load_function(options.metric, "metric"), options.metric.rpartition(":")[2]
+    elif classes:
+        if size == 1:
+            metric = tf_keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.5 if probabilities else 0.0)
+        else:
+            metric = tf_keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        metric_name = "accuracy"
+    loss, name = _loss(options, compiled, classes, size, probabilities)
+    return Objective(loss, name, metric, metric_name, classes, probabilities)
+
+
+def _loss(options: TrainingOptions, compiled: Any, classes: bool, size: int, probabilities: bool) -> tuple[Any, str]:
+    import tf_keras
+
+    losses = tf_keras.losses
+    if options.loss is not None and ":" in options.loss:
+        return load_function(options.loss, "loss"), options.loss.rpartition(":")[2]
+    if options.loss is None and isinstance(compiled, Mapping) and "class_name" not in compiled:
+        compiled = None  # one loss for each output: the labels belong to one of them
+    wanted = options.loss or _name(compiled)
+    default_class = (losses.BinaryCrossentropy, "binary_crossentropy") if size == 1 else (
+        losses.SparseCategoricalCrossentropy, "sparse_categorical_crossentropy")  # fmt: skip
+    if classes and wanted in (
+        None,
+        "categorical_crossentropy",
+        "sparse_categorical_crossentropy",
+        "binary_crossentropy",
+    ):
+        # Labels are class numbers here, however they were encoded when the model was first trained.
+        kind, name = default_class
+        config = (compiled or {}).get("config", {}) if isinstance(compiled, Mapping) and options.loss is None else {}
+        smoothing = float(config.get("label_smoothing") or 0.0)
+        if smoothing and size > 1:
+            return _smoothed(
+                smoothing, size, probabilities
+            ), f"categorical_crossentropy, labels smoothed by {smoothing:g}"
+        return kind(from_logits=not probabilities), name
+    if wanted is None:
+        return losses.MeanSquaredError(), "mean_squared_error"
+    try:
+        return losses.get(wanted), wanted
+    except ValueError as error:
+        if options.loss is not None:
+            raise UsageError(
+                f"Keras has no loss '{options.loss}'.",
+                fix="Give the name of one of Keras's losses, or module:function.",
+            ) from error
+        raise UsageError(
+            f"The model was compiled with the loss '{wanted}', which Keras does not know.",
+            why="It is one of your own, and the file holds only its name.",
+            fix="Give it with --loss module:function, or choose one of Keras's by name, as in "
+            f"--loss {'sparse_categorical_crossentropy' if classes else 'mean_squared_error'}.",
+        ) from error
+
+
+def _smoothed(smoothing: float, size: int, probabilities: bool) -> Any:
+    import tensorflow as tf
+    import tf_keras
+
+    loss = tf_keras.losses.CategoricalCrossentropy(from_logits=not probabilities, label_smoothing=smoothing)
+
+    def smoothed_crossentropy(y_true: Any, y_pred: Any) -> Any:
+        return loss.fn(tf.one_hot(tf.cast(tf.reshape(y_true, [-1]), tf.int32), size), y_pred)
+
+    return smoothed_crossentropy
+
+
+def _name(compiled: Any) -> str | None:
+    """Returns the snake-case name of a loss from a file's configuration."""
+    if compiled is None:
+        return None
+    if isinstance(compiled, Mapping):
+        config = compiled.get("config")
+        name = config.get("name") if isinstance(config, Mapping) else config
+        name = name or compiled.get("class_name")
+    else:
+        name = compiled[0] if isinstance(compiled, list) and compiled else compiled
+    return str(name).rpartition(">")[2] if name else None
+
+
+def _ends_in(tensor: Any, names: set[str]) -> bool:
+    """Whether a model's output comes from one of these activations, also through layers that keep values."""
+    layer = tensor._keras_history.layer
+    while type(layer).__name__ in ("Reshape", "Flatten", "Activation") and _activation(layer) == "linear":
+        layer = layer.input._keras_history.layer
+    kind = type(layer).__name__
+    symbol = str(getattr(layer, "symbol", "")).lower()
+    return _activation(layer) in names or (kind == "Softmax" and "softmax" in names) or any(
+        symbol.endswith((f".{n}", f":{n}")) for n in names
+    )  # fmt: skip
+
+
+def _activation(layer: Any) -> str:
+    function = getattr(layer, "activation", None)
+    return "linear" if function is None else str(getattr(function, "__name__", ""))
+
+
+def check_labels(
+    model: Any, index: int, objective: Objective, present: int, classes: int | None, location: str
+) -> list[str]:
+    """Refuses data that cannot belong to the model, before anything trains.
+
+    Args:
+        present: Classes of which the data have samples.
+        classes: Classes that there are by the labels or the class folders; None where nothing says.
+
+    Returns:
+        What users should know.
+
+    Raises:
+        DataError: There are more or fewer classes than the model has outputs.
+    """
+    if not objective.classes:
+        return []
+    shape = [d for d in model.outputs[index].shape[1:] if d != 1]
+    outputs = int(shape[-1]) if shape and shape[-1] is not None else 1
+    wanted, found = max(2, outputs), classes or present
+    if found != wanted:
+        few = found < wanted
+        raise DataError(
+            f"The training data at {location} have {found} classes, {'fewer' if few else 'more'} than the model's {wanted} outputs.",
+            why="Training would make the model forget the classes that are missing." if few else None,
+            fix="Add samples of every class, or give the model's labels, one a line in output order, with --labels FILE "
+            "(class folders are then matched by name).",
+        )
+    if present < wanted:
+        return [
+            f"The training data have no samples of {wanted - present} of {wanted} classes: the model may forget them."
+        ]
+    return []
+
+
+def load_class_weights(text: str, counts: Sequence[int], names: Sequence[str] | None) -> list[float]:
+    """Returns a weight for each class.
+
+    Args:
+        text: 'balanced' for weights that let every class count alike, n / (classes * n of the class); or a JSON file with a
+            list in label order, or an object from class name (or number) to weight.
+        counts: Training samples of each class.
+        names: Class names in label order.
+
+    Raises:
+        UsageError: The file is not of that form, or says nothing of a class.
+    """
+    if text == "balanced":
+        return [sum(counts) / (len(counts) * count) if count else 0.0 for count in counts]
+    path = Path(text)
+    fix = "Give 'balanced', or a JSON file with one weight for each class."
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(content, dict):
+            keys = [str(names[i]) if names and str(names[i]) in content else str(i) for i in range(len(counts))]
+            content = [content[key] for key in keys]
+        weights = [float(value) for value in content]
+    except OSError as error:
+        raise UsageError(f"There are no class weights at '{text}'.", fix=fix) from error
+    except KeyError as error:
+        raise UsageError(f"The class weights in {path} say nothing of the class {error}.", fix=fix) from error
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"The class weights in {path} cannot be read: {error}.", fix=fix) from error
+    if len(weights) != len(counts) or any(not weight >= 0 for weight in weights):
+        raise UsageError(f"{path} holds {len(weights)} class weights, and there are {len(counts)} classes.", fix=fix)
+    return weights
+
+
+def make_optimizer(options: TrainingOptions, steps: int, quantizing: bool) -> tuple[Any, float]:
+    """Returns the optimizer with its schedule, and the highest learning rate.
+
+    The rate rises over the first steps and falls to zero as a cosine (Loshchilov and Hutter, ICLR 2017).
+    """
+    import tf_keras
+
+    name = options.optimizer.lower()
+    default = _OPTIMIZERS.get(name, 1e-3) * (_QUANTIZING if quantizing else 1.0)
+    rate = options.learning_rate if options.learning_rate is not None else default
+    warm_up = min(max(1, round(steps * _WARM_UP)), max(1, steps - 1))
+    schedule = tf_keras.optimizers.schedules.CosineDecay(
+        rate / warm_up, max(1, steps - warm_up), warmup_target=rate, warmup_steps=warm_up
+    )
+    if ":" in options.optimizer:
+        return load_function(options.optimizer, "optimizer")(schedule), rate
+    kinds = {"adam": tf_keras.optimizers.Adam, "adamw": tf_keras.optimizers.AdamW, "sgd": tf_keras.optimizers.SGD}
+    if name not in kinds:
+        raise UsageError(
+            f"There is no optimizer '{options.optimizer}'.",
+            fix=f"Give {', '.join(kinds)}, or module:function that takes the learning rate's schedule and returns one.",
+        )
+    return kinds[name](schedule, **({"momentum": 0.9} if name == "sgd" else {})), rate

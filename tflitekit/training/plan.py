@@ -1,0 +1,277 @@
+"""Trains what the requested schemes need, stage by stage, each stage once, and keeps what is finished (main process)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tflitekit.errors import ModelError
+from tflitekit.files import hash_json
+from tflitekit.preprocessing import Preprocessing
+from tflitekit.progress import Advance, Progress
+from tflitekit.schemes import Request, Stage
+from tflitekit.source import SourceFile, module_hash
+from tflitekit.tensor import TensorSpec
+from tflitekit.training.options import TrainingOptions
+from tflitekit.training.store import TrainingSet, store_training_data
+from tflitekit.training_record import ParityRecord, StageRecord, TrainingRecord
+
+__all__ = ["Trained", "Trainer"]
+
+Submit = Callable[[str, dict[str, Any], str], "Future[Any]"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training.
+
+    Attributes:
+        folder: Of the last stage: ``saved_model``, ``reference.npz``.
+        key: Hash of everything that shaped it.
+        compressed: The user's names of the layers that were pruned or clustered.
+        paths: The user's layer name for each layer of the trained model.
+        output: Name of the output that has labels.
+    """
+
+    folder: Path
+    key: str
+    record: TrainingRecord
+    compressed: tuple[str, ...]
+    paths: Mapping[str, str]
+    output: str
+
+    @property
+    def saved_model(self) -> Path:
+        """What the converter takes."""
+        return self.folder / "saved_model"
+
+    def for_build(self) -> dict[str, Any]:
+        """Returns what `tflitekit.build.build` needs, as JSON."""
+        return {
+            "folder": str(self.folder),
+            "record": self.record.model_dump(mode="json"),
+            "compressed": list(self.compressed),
+            "paths": dict(self.paths),
+            "output": self.output,
+        }
+
+
+class Trainer:
+    """Trains for one model.
+
+    Args:
+        source_file: The model on disk; None for a model object.
+        model: That object; it is trained in this process.
+        source_key: Hash of the model and of how it is loaded.
+        loading: ``unsafe_load`` and ``custom_objects``.
+        inputs: Of the model.
+        work: Folder for data, checkpoints and trained models.
+        submit: Runs ``module:function`` with arguments under a label in a worker.
+    """
+
+    def __init__(
+        self,
+        *,
+        source_file: SourceFile | None,
+        model: Any,
+        source_key: str,
+        loading: Mapping[str, Any],
+        options: TrainingOptions,
+        inputs: Sequence[TensorSpec],
+        preprocessing: Preprocessing,
+        labels: tuple[str, ...] | None,
+        batch: int,
+        input_shapes: Mapping[str, Sequence[int]],
+        seed: int,
+        work: Path,
+        tensorboard: Path,
+        submit: Submit,
+        jobs: int | None,
+        progress: Progress,
+    ) -> None:
+        self.options, self._progress, self._submit = options, progress, submit
+        self._source_file, self._model, self._loading = source_file, model, dict(loading)
+        self._source_key, self._seed, self._work, self._tensorboard = source_key, seed, work, tensorboard
+        self._batch, self._input_shapes = batch, {name: list(shape) for name, shape in input_shapes.items()}
+        if source_file is not None and source_file.kind == "saved_model":
+            raise ModelError(
+                f"{source_file.path} is a SavedModel, which has no layers any more.",
+                why="Compression while training needs the layers and their weights.",
+                fix="Give the Keras model: model.save('name.keras').",
+            )
+        self.data: TrainingSet = store_training_data(
+            options.data,
+            inputs=inputs,
+            preprocessing=preprocessing,
+            labels=labels,
+            limit=options.limit,
+            validation=options.validation,
+            validation_split=options.validation_split,
+            seed=seed,
+            folder=work / "training-data",
+            progress=progress,
+            jobs=jobs,
+        )
+
+    def key(self, request: Request) -> str:
+        """Returns the hash of everything that shapes what the request's stages train."""
+        return self._keys(request)[-1]
+
+    def _keys(self, request: Request) -> list[str]:
+        keys: list[str] = []
+        common = {
+            "source": self._source_key,
+            "data": self.data.sha256,
+            "options": self.options.shaping(),
+            "code": [_code(name) for name in self._own_code()],
+            "seed": self._seed,
+        }
+        for stage in request.stages:
+            keys.append(hash_json({**common, "before": keys[-1:], "stage": asdict(stage)}))
+        return keys
+
+    def _own_code(self) -> list[str | None]:
+        options = self.options
+        return [
+            options.loss,
+            options.callbacks,
+            options.function,
+            options.augment,
+            options.optimizer,
+            options.class_weights,
+        ]
+
+    def train(self, request: Request) -> Trained:
+        """Trains the stages of a request that no earlier request or run has finished.
+
+        Raises:
+            TflitekitError: The model cannot be trained so, or training failed.
+        """
+        folders = [self._work / f"trained-{key[:16]}" for key in self._keys(request)]
+        facts: list[dict[str, Any]] = []
+        for index, (stage, folder) in enumerate(zip(request.stages, folders, strict=True)):
+            found = _finished(folder)
+            if found is None:
+                found = self._stage(request, index, stage, folder, folders[index - 1] if index else None)
+            facts.append(found)
+        last = facts[-1]
+        return Trained(
+            folder=folders[-1],
+            key=self.key(request),
+            record=self._record(facts),
+            compressed=tuple(last["compressed"]),
+            paths=last["paths"],
+            output=last["output"],
+        )
+
+    def _stage(self, request: Request, index: int, stage: Stage, folder: Path, previous: Path | None) -> dict[str, Any]:
+        name = f"{request.name}" + (f" {index + 1}/{len(request.stages)}" if len(request.stages) > 1 else "")
+        arguments: dict[str, Any] = {
+            "source": {
+                **self._loading,
+                "path": str(self._source_file.path) if self._source_file else None,
+                "kind": self._source_file.kind if self._source_file else None,
+            },
+            "stage": asdict(stage),
+            "options": {k: v for k, v in asdict(self._portable()).items() if k != "data"},
+            "data": self.data.model_dump(mode="json"),
+            "folder": str(folder),
+            "previous": str(previous) if previous else None,
+            "seed": self._seed,
+            "batch": self._batch,
+            "input_shapes": self._input_shapes,
+            "tensorboard": str(self._tensorboard / request.name / str(index + 1)) if self.options.tensorboard else None,
+        }
+        progress = folder / "progress.jsonl"
+        progress.unlink(missing_ok=True)
+        steps = max(1, self.data.train_samples // self.options.batch_size) * self.options.epochs
+        with self._progress.task(f"Training {name}", steps) as advance:
+            if self._source_file is None:
+                from tflitekit.training.job import train_stage
+
+                found: dict[str, Any] = train_stage(model=self._model, **arguments)
+                advance(steps)
+                return found
+            future = self._submit("tflitekit.training.job:train_stage", arguments, f"training {name}")
+            done = 0
+            while not wait([future], timeout=0.2).done:
+                done = self._follow(progress, done, advance)
+            found = future.result()
+            advance(steps - done)
+        return found
+
+    def _follow(self, path: Path, done: int, advance: Advance) -> int:
+        """Moves the bar to where the worker says it is."""
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            latest = json.loads(lines[-1]) if lines else None
+        except (OSError, ValueError):  # not there yet, or half a line
+            return done
+        if latest is None or latest["step"] <= done:
+            return done
+        words = [f"epoch {latest['epoch']}/{self.options.epochs}"]
+        if latest["loss"] is not None:
+            words.append(f"loss {latest['loss']:.4g}")
+        if latest["metric"] is not None:
+            words.append(
+                f"accuracy {latest['metric']:.1%}" if self.options.metric is None else f"metric {latest['metric']:.4g}"
+            )
+        advance(latest["step"] - done, ", ".join(words))
+        return int(latest["step"])
+
+    def _portable(self) -> TrainingOptions:
+        return replace(self.options, data=None, validation=None if self.options.validation is None else "given")
+
+    def _record(self, facts: Sequence[Mapping[str, Any]]) -> TrainingRecord:
+        last, options, data = facts[-1], self.options, self.data
+        stages = tuple(StageRecord.model_validate(f["record"]) for f in facts)
+        return TrainingRecord(
+            data=data.location,
+            samples=data.train_samples,
+            validation=data.validation,
+            validation_samples=data.validation_samples,
+            loss=last["loss"],
+            optimizer=last["optimizer"],
+            learning_rate=max(f["learning_rate"] for f in facts),
+            batch_size=options.batch_size,
+            steps=sum(stage.steps for stage in stages),
+            seed=self._seed,
+            augmentation=options.augment,
+            class_weights=options.class_weights,
+            distill=options.distill,
+            strategy="one device" if options.strategy == "one-device" else options.strategy,
+            devices=tuple(last["devices"]),
+            metric=last["metric"],
+            stages=stages,
+            left_float=tuple(last["left_float"]),
+            rebuilt=_parity(last["rebuilt"]),
+            annotated=_parity(last["annotated"]),
+            notes=tuple(dict.fromkeys(note for f in facts for note in f["notes"])),
+            tensorboard=str(self._tensorboard) if options.tensorboard else None,
+        )
+
+    def clean(self) -> None:
+        """Deletes the stored data; what was trained stays, so that other conversions of it need no training."""
+        shutil.rmtree(self._work / "training-data", ignore_errors=True)
+
+
+def _finished(folder: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads((folder / "stage.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and (folder / "saved_model").is_dir() else None
+
+
+def _code(name: str | None) -> str | None:
+    """Returns the hash of the user's code or file that an option names, or the name itself."""
+    return None if name is None else f"{name} {module_hash(name.rpartition(':')[0] or name)}"
+
+
+def _parity(found: Any) -> ParityRecord | None:
+    return None if found is None else ParityRecord.model_validate(found)
