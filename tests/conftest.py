@@ -24,7 +24,7 @@ LINTS = {
     "calibration-leak", "calibration-range", "chance", "clipped-input", "coarse-input", "coarse-output",
     "collapsed-confidence", "constant-input", "constant-output", "dead-channel", "double-normalization",
     "few-calibration-samples", "float16-not-checked", "float16-overflow", "float16-weights", "noise-calibration",
-    "one-class-calibration", "saturated-output",
+    "one-class-calibration", "saturated-output", "trained-on-evaluation-data",
 }  # fmt: skip
 """Findings that healthy models and data never give."""
 

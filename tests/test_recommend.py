@@ -1,7 +1,9 @@
 """The recommendation as a pure function of measurements and constraints."""
 
+from sample_reports import stage, training
+
 from tflitekit.recommendation import broken_gates, recommend
-from tflitekit.results import ClassRecall, Constraints, Drop, Latency, Measured, Sequential, VariantReport
+from tflitekit.results import ClassRecall, Constraints, Drop, Finding, Latency, Measured, Sequential, VariantReport
 
 
 def row(name, size, *, top1=0.8, drop=0.0, ms=1.0, integer=0.0, status="ok", metric="top1"):
@@ -159,3 +161,61 @@ def test_only_limits_that_were_given_break_an_evaluation():
     assert broken_gates([FLOAT, bad], Constraints(), baseline="float32") == ()
     (broken,) = broken_gates([FLOAT, bad], Constraints(max_accuracy_drop=1, max_class_drop=1), baseline="float32")
     assert (broken.name, len(broken.reasons)) == ("int8", 2)
+
+
+def deflated(variant, size, **update):
+    return variant.model_copy(update={"deflated_bytes": size} | update)
+
+
+def test_files_of_one_size_are_chosen_by_what_a_download_costs():
+    variants = [
+        deflated(row("int8", 1000, integer=1.0), 900),
+        deflated(row("qat", 1001, integer=1.0, drop=-0.01), 905),
+        deflated(row("pruned_qat", 1000, integer=1.0, drop=0.005), 450),
+        deflated(
+            row("clustered_qat", 1000, integer=1.0, drop=0.002), 458
+        ),  # within 2 % of 450: the smaller drop decides
+        deflated(row("dynamic_range", 1000), 100),  # the share of integers decides before
+    ]
+    found = recommend(variants, Constraints(), baseline="int8")
+    assert found.chosen == "clustered_qat"
+    assert (
+        "458 bytes deflated, 49% less than int8, which is as small as a file: an app download is compressed"
+        in found.reasons
+    )
+    why = {r.name: r.reasons[0] for r in found.rejected}
+    assert (
+        why["int8"] == "as small as clustered_qat, but clustered_qat deflates to 49% less, which an app download saves"
+    )
+    assert why["pruned_qat"] == "meets the limits and is as small as clustered_qat, but not more accurate"
+    assert "only 0% of its operators are integer" in why["dynamic_range"]
+
+
+def test_deflated_sizes_within_two_percent_or_unknown_do_not_decide():
+    int8, qat = row("int8", 100, integer=1.0, drop=0.002), row("qat", 100, integer=1.0, drop=0.001)
+    found = recommend([FLOAT, deflated(int8, 1000), deflated(qat, 1020)], Constraints())
+    assert found.chosen == "qat"
+    assert not any("deflated" in reason for reason in found.reasons)
+    assert recommend([FLOAT, deflated(int8, 1000), deflated(qat, 1021)], Constraints()).chosen == "int8"
+    assert recommend([FLOAT, deflated(int8, 10), qat], Constraints()).chosen == "qat"
+
+
+def test_a_float_file_that_deflates_better_is_a_gain():
+    pruned = deflated(row("pruned", 400, drop=0.001), 200)
+    assert recommend([deflated(FLOAT, 390), pruned], Constraints()).chosen == "pruned"
+    assert recommend([deflated(FLOAT, 390), deflated(pruned, 385)], Constraints()).chosen == "float32"
+
+
+def test_a_trained_variant_comes_with_what_its_accuracy_depends_on():
+    against = Drop(value=0, low=-0.01, high=0.01, p_value=1, n=1000, verdict="no measurable drop")
+    qat = row("qat", 100, integer=1.0).model_copy(
+        update={"training": training(stage("quantize")), "control": "finetuned", "drop_from_control": against}
+    )
+    found = recommend([FLOAT, qat], Constraints(), data="cifar10/test")
+    assert "against finetuned, the float model trained for the same steps: no measurable drop" in found.reasons
+    (caution,) = [reason for reason in found.reasons if reason.startswith("caution: it was trained on")]
+    assert "cifar10/train" in caution and "cifar10/test" in caution
+    leak = Finding(kind="trained-on-evaluation-data", message="It was trained on what it was measured on.")
+    found = recommend([FLOAT, qat.model_copy(update={"warnings": (leak,)})], Constraints(), data="cifar10/test")
+    assert "caution: do not trust its accuracy. It was trained on what it was measured on." in found.reasons
+    assert not any("trained on" in reason for reason in recommend([FLOAT], Constraints(), data="x").reasons)

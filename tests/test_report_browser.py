@@ -237,7 +237,7 @@ return poor;
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_is_readable_in_both_themes(browser, pages, scheme):
-    for kind in ("extended", "undecided"):
+    for kind in ("extended", "trained", "undecided"):
         page = browser.open(pages[kind], scheme=scheme)
         assert page.run(CONTRAST) == []  # WCAG 2.2, 1.4.3, level AA: 4.5 to 1
 
@@ -255,8 +255,9 @@ def test_plots_follow_a_change_of_the_theme(browser, pages):
     assert light[1] != dark[1]
 
 
-def test_paper_shows_everything(browser, pages):
-    page = browser.open(pages["extended"], PAPER, scheme="dark")
+@pytest.mark.parametrize("kind", ["extended", "trained"])
+def test_paper_shows_everything(browser, pages, kind):
+    page = browser.open(pages[kind], PAPER, scheme="dark")
     page.emulate(scheme="dark", media="print")
     page.wait("[...document.querySelectorAll('main details')].every((d) => d.open)")
     assert page.run("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

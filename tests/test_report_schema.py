@@ -11,6 +11,7 @@ from conftest import run_json
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from sample_reports import extended, trained
 
 from tflitekit.errors import ModelError
 from tflitekit.results import SCHEMA_VERSION, Samples, read_report
@@ -38,6 +39,7 @@ def test_the_published_schema_is_that_of_the_types():
 def test_reports_keep_the_schema(optimized, schema, cli):
     schema.validate(json.loads((optimized / "report.json").read_text()))
     schema.validate(run_json(cli("report", optimized, "--json")))
+    schema.validate(json.loads(json.dumps(trained(extended(read_report(optimized))).to_json())))
 
 
 def test_the_schema_notices_what_is_wrong(schema):
