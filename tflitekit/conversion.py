@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ DEFAULT_CALIBRATION_SAMPLES = 500
 DEFAULT_TIMEOUT_S = 1800.0
 WORK_FOLDER = ".tflitekit"
 CURVE_SCHEME = "int8"
+_NO_CALIBRATION = "Needs calibration data: give a few hundred representative samples with --calibration DATA."
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def convert(
     calibration: Any = None,
     preprocess: str | Path | Preprocessing | None = None,
     labels: str | Path | Sequence[str] | None = None,
+    output: str | None = None,
     options: ConvertOptions | None = None,
     progress: Progress | None = None,
 ) -> ConvertResult:
@@ -104,6 +106,7 @@ def convert(
             not given and there are such.
         preprocess: A preset's name or a JSON file; 'raw' when not given.
         labels: Class names or a labels file; written into the contract.
+        output: Name of the output that the labels belong to; the first when not given.
         options: The rest.
         progress: Receives progress.
 
@@ -124,6 +127,7 @@ def convert(
             labels=resolve_labels(labels),
             options=options or ConvertOptions(),
             progress=progress or Progress(),
+            output=output,
         )
 
 
@@ -144,7 +148,7 @@ def convert_unlocked(
     labels: tuple[str, ...] | None,
     options: ConvertOptions,
     progress: Progress,
-    skip_uncalibrated: bool = False,
+    skip_unfit: bool = False,
     output: str | None = None,
     curve: Sequence[int] = (),
 ) -> ConvertResult:
@@ -152,13 +156,17 @@ def convert_unlocked(
 
     Args:
         output: The output that the labels belong to; the first when not given.
-        skip_uncalibrated: Record schemes without their calibration data as skipped instead of refusing.
+        skip_unfit: Record schemes without calibration data, and schemes that train where the model has no layers, as
+            skipped instead of refusing.
         curve: Numbers of calibration samples to convert with `CURVE_SCHEME` besides; these files lie in the work folder.
     """
     requests = _checked_requests(requests)
     if options.batch < 1:
         raise UsageError(f"The batch size must be at least 1, not {options.batch}.")
     training = options.training
+    if training is not None and training.output is None and output is not None:
+        training = replace(training, output=output)
+        options = replace(options, training=training)
     if training is not None and training.control:
         requests = with_controls(requests)
     untrained = [r.name for r in requests if r.stages and training is None]
@@ -171,7 +179,7 @@ def convert_unlocked(
     if calibration is None and training is not None:
         calibration = training.data
     lacking = [r.name for r in requests if r.calibrated and calibration is None]
-    if lacking and not skip_uncalibrated:
+    if lacking and not skip_unfit:
         raise UsageError(
             f"{', '.join(lacking)} need{'s' if len(lacking) == 1 else ''} calibration data, and none were given.",
             why="Full integer schemes measure the range of every activation on real samples; random data would ruin them.",
@@ -183,7 +191,7 @@ def convert_unlocked(
             calibration, labels=labels, limit=options.calibration_limit, seed=options.seed, need_labels=False
         )
     _check_curve(curve, data)
-    return _Conversion(model, requests, out, data, preprocessing, labels, options, progress, curve).run(output)
+    return _Conversion(model, requests, out, data, preprocessing, labels, options, progress, curve).run(output, skip_unfit)
 
 
 def with_controls(requests: Sequence[Request]) -> list[Request]:
@@ -260,6 +268,7 @@ class _Conversion:
             self.location, self.sha256 = f"{type(model).__name__} object", hash_model(model)
         self._pool: WorkerPool | None = None
         self._trainer: Trainer | None = None
+        self._untrainable: ModelError | None = None
 
     @property
     def saved_model(self) -> Path:
@@ -279,7 +288,7 @@ class _Conversion:
             self._pool = WorkerPool(jobs=jobs, timeout_s=self.options.timeout_s)
         return self._pool
 
-    def run(self, output: str | None) -> ConvertResult:
+    def run(self, output: str | None, skip_unfit: bool) -> ConvertResult:
         try:
             source = self._source()
             self._check_labels(source, output)
@@ -288,7 +297,12 @@ class _Conversion:
                 folder = self.work / "calibration"
                 calibration = store_calibration(self.data, source.inputs, self.preprocessing, folder, self.progress)
             if any(job.request.stages for job in self.jobs):
-                self._trainer = self._open_trainer(source)
+                try:
+                    self._trainer = self._open_trainer(source)
+                except ModelError as error:
+                    if not skip_unfit:
+                        raise
+                    self._untrainable = error
             variants = self._variants(source, calibration)
             ours, points = variants[: len(self.jobs)], variants[len(self.jobs) :]
         finally:
@@ -426,7 +440,9 @@ class _Conversion:
         open_jobs = []
         for job in jobs:
             if job.request.calibrated and calibration is None:
-                done[job] = _missing_calibration(job.request)
+                done[job] = _skipped(job.request, _NO_CALIBRATION)
+            elif job.request.stages and self._untrainable is not None:
+                done[job] = _skipped(job.request, str(self._untrainable))
             elif (reused := self._reusable(job, calibration)) is not None:
                 done[job] = reused
             else:
@@ -543,11 +559,11 @@ def labels_mismatch(labels: int, outputs: int) -> ContractError:
     )
 
 
-def _missing_calibration(request: Request) -> Variant:
+def _skipped(request: Request, why: str) -> Variant:
     return Variant(
         name=request.name,
         scheme=request.scheme.name,
         options=request.options,
         status="skipped",
-        error="Needs calibration data: give a few hundred representative samples with --calibration DATA.",
+        error=why,
     )

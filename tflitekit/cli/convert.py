@@ -18,6 +18,7 @@ from tflitekit.cli.shared import (
     Labels,
     Model,
     Out,
+    Output,
     Preprocess,
     Schemes,
     Seed,
@@ -47,6 +48,7 @@ def convert(
     calibration: Calibration = None,
     preprocess: Preprocess = None,
     labels: Labels = None,
+    output: Output = None,
     out: Out = Path("build"),
     calibration_limit: CalibrationLimit = CALIBRATION_LIMIT,
     batch: Batch = 1,
@@ -74,6 +76,7 @@ def convert(
         calibration=calibration,
         preprocess=preprocess,
         labels=labels,
+        output=output,
         options=convert_options(
             calibration_limit=calibration_limit,
             batch=batch,

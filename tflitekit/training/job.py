@@ -195,7 +195,7 @@ def _save(
     outputs = {"float": [_run(original, columns, index)], "trained": [_run(finished, columns, index)]}
     layers, names = _layer_outputs(finished, [column[:_LAYER_SAMPLES] for column in columns], paths)
     groups = outputs | {"inputs": columns, "labels": [np.asarray(labels)], "layers": layers}
-    write_arrays(out / "reference.npz", groups, {"labels": data.labels, "layers": names})
+    write_arrays(out / "reference.npz", groups, {"labels": data.labels, "inputs": [spec.name for spec in data.inputs], "layers": names})
     export_model(finished, out / "saved_model", batch=batch, input_shapes=input_shapes)
 
 
