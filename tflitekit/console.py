@@ -62,7 +62,9 @@ class Bars(Progress):
             task = bars.add_task(description, total=total, detail="")
 
             def advance(steps: int, detail: str = "") -> None:
-                bars.update(task, advance=steps, **({"detail": detail} if detail else {}))
+                bars.advance(task, steps)
+                if detail:
+                    bars.update(task, detail=detail)
 
             yield advance
 

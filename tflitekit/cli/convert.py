@@ -33,11 +33,14 @@ from tflitekit.cli.shared import (
     progress,
     split_schemes,
 )
+from tflitekit.cli.training_options import takes_training
 from tflitekit.errors import UsageError
+from tflitekit.training.options import TrainingOptions
 
 
 @app.command()
 @guarded
+@takes_training("--data", "--train")
 def convert(
     model: Model,
     scheme: Schemes = None,
@@ -56,8 +59,9 @@ def convert(
     timeout: Timeout = TIMEOUT_S,
     seed: Seed = SEED,
     as_json: Json = False,
+    training: TrainingOptions | None = None,
 ) -> int:
-    """Converts a model with the schemes that you name."""
+    """Converts a model with the schemes that you name; schemes that train take --data."""
     from tflitekit.conversion import convert as run
     from tflitekit.schemes import available
 
@@ -81,6 +85,7 @@ def convert(
             jobs=jobs,
             timeout_s=timeout,
             seed=seed,
+            training=training,
         ),
         progress=progress(),
     )

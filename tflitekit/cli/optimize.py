@@ -51,7 +51,9 @@ from tflitekit.cli.shared import (
     progress,
     split_schemes,
 )
+from tflitekit.cli.training_options import takes_training
 from tflitekit.errors import UsageError
+from tflitekit.training.options import TrainingOptions
 
 if TYPE_CHECKING:
     from tflitekit.results import Report
@@ -79,6 +81,7 @@ def quickstart(out: Out = Path("quickstart"), as_json: Json = False) -> int:
 
 @app.command()
 @guarded
+@takes_training("--train")
 def optimize(
     model: Model,
     data: Data,
@@ -125,6 +128,7 @@ def optimize(
         str, typer.Option(help="Experiment of MLflow; made where there is none.")
     ] = "tflitekit",
     as_json: Json = False,
+    training: TrainingOptions | None = None,
 ) -> int:
     """Converts with every scheme, measures each variant, and recommends one."""
     from tflitekit import tracking
@@ -171,6 +175,7 @@ def optimize(
             jobs=jobs,
             timeout_s=timeout,
             seed=seed,
+            training=training,
         ),
         progress=progress(),
     )

@@ -9,6 +9,7 @@ from typing import Any
 from tflitekit.contract import Contract
 from tflitekit.training.three_way import check_gap, compare_three
 from tflitekit.training_record import Compression, TrainingRecord
+from tflitekit.weights import check_compression, measure_weights
 
 __all__ = ["verify"]
 
@@ -36,8 +37,6 @@ def verify(
     last = record.stages[-1]
     compression = None
     if last.sparsity is not None or last.clusters is not None:
-        from tflitekit.weights import check_compression, measure_weights
-
         compression = measure_weights(
             path,
             layers=tuple(dict.fromkeys(trained["paths"].values())),

@@ -1,0 +1,139 @@
+"""The options of training, which `convert` and `optimize` share."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tflitekit.errors import UsageError
+
+__all__ = ["takes_training"]
+
+_PANEL = "Training (schemes that train: finetuned, qat, pruned, clustered, pruned_qat, ...)"
+
+
+def _option(*names: str, help: str, **settings: Any) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=_PANEL, **settings)
+
+
+_Epochs = Annotated[int, _option("--epochs", min=1, help="Epochs of each stage of training.")]
+_BatchSize = Annotated[int, _option("--batch-size", min=1, help="Samples of a training step, over all devices.")]
+_Rate = Annotated[
+    float | None, _option("--learning-rate", help="The highest; rises at first, then falls to zero as a cosine.")
+]
+_Optimizer = Annotated[str, _option("--optimizer", help="adam, adamw, sgd, or module:function(schedule).")]
+_Loss = Annotated[
+    str | None,
+    _option(
+        "--loss", help="A loss of Keras by name, or module:function(y_true, y_pred); the model's own if not given."
+    ),
+]
+_Metric = Annotated[
+    str | None, _option("--train-metric", help="module:function(y_true, y_pred) to show while training.")
+]
+_Callbacks = Annotated[str | None, _option("--callbacks", help="module:function that returns tf_keras callbacks.")]
+_Function = Annotated[
+    str | None, _option("--train-function", help="module:function that trains in place of the kit's loop.")
+]
+_Augment = Annotated[str | None, _option("--augment", help="flip, crop, flip-crop, or module:function(x, seed).")]
+_Weights = Annotated[str | None, _option("--class-weights", help="'balanced', or a JSON file with a weight per class.")]
+_Validation = Annotated[
+    str | None, _option("--validation", help="Labelled data to validate on; a part of the training data if not given.")
+]
+_Split = Annotated[float, _option("--validation-split", help="Share of the training data that is held out for that.")]
+_Patience = Annotated[
+    int | None, _option("--patience", min=1, help="Stop after so many epochs without a better one on validation data.")
+]
+_Distill = Annotated[
+    float | None, _option("--distill", help="Share of the loss that compares with the float model's outputs, as 0.5.")
+]
+_Strategy = Annotated[str, _option("--strategy", help="one-device, mirrored (all GPUs) or multi-worker (TF_CONFIG).")]
+_TensorBoard = Annotated[bool, _option("--tensorboard", help="Write logs for TensorBoard into OUT/tensorboard.")]
+_Strict = Annotated[
+    bool, _option("--strict", help="Fail rather than leave a layer float in quantization-aware training.")
+]
+_Control = Annotated[
+    bool,
+    _option("--control", help="Also fine-tune the float model for the same steps, and quantize it after training."),
+]
+_Limit = Annotated[int | None, _option("--train-limit", min=1, help="Train on a seeded, class-balanced sample.")]
+
+_PARAMETERS: dict[str, tuple[Any, Any]] = {
+    "epochs": (_Epochs, 3),
+    "batch_size": (_BatchSize, 32),
+    "learning_rate": (_Rate, None),
+    "optimizer": (_Optimizer, "adam"),
+    "loss": (_Loss, None),
+    "train_metric": (_Metric, None),
+    "callbacks": (_Callbacks, None),
+    "train_function": (_Function, None),
+    "augment": (_Augment, None),
+    "class_weights": (_Weights, None),
+    "validation": (_Validation, None),
+    "validation_split": (_Split, 0.1),
+    "patience": (_Patience, None),
+    "distill": (_Distill, None),
+    "strategy": (_Strategy, "one-device"),
+    "tensorboard": (_TensorBoard, False),
+    "strict": (_Strict, False),
+    "control": (_Control, False),
+    "train_limit": (_Limit, None),
+}
+_RENAMED = {"train_metric": "metric", "train_function": "function", "train_limit": "limit"}
+
+
+def takes_training(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Gives a command the options of training; it gets them as ``training``, a `TrainingOptions` or None.
+
+    Args:
+        names: Of the option for the training data.
+    """
+    data = Annotated[
+        str | None,
+        _option(*names, help="Labelled training data: folder of class folders, .npz, or module:function."),
+    ]
+    options: dict[str, tuple[Any, Any]] = {"train": (data, None), **_PARAMETERS}
+
+    def decorate(command: Callable[..., int]) -> Callable[..., int]:
+        signature = inspect.signature(command, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.name != "training"]
+        added = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            for name, (annotation, default) in options.items()
+        ]
+
+        @functools.wraps(command)
+        def run(*args: Any, **values: Any) -> int:
+            given = {name: values.pop(name) for name in options}
+            return command(*args, training=_training_options(given), **values)
+
+        merged = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + added
+        run.__signature__ = signature.replace(parameters=merged)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in merged} | {"return": int}
+        return run
+
+    return decorate
+
+
+def _training_options(given: dict[str, Any]) -> Any:
+    from tflitekit.training.options import TrainingOptions
+
+    data = given.pop("train")
+    if data is None:
+        changed = [name for name, value in given.items() if value != _PARAMETERS[name][1]]
+        if changed:
+            raise UsageError(
+                f"--{changed[0].replace('_', '-')} is an option of training, and no training data were given.",
+                fix="Give labelled training data, or leave the option out.",
+            )
+        return None
+    return TrainingOptions(data=_path(data), **{_RENAMED.get(name, name): value for name, value in given.items()})
+
+
+def _path(data: str) -> str:
+    return str(Path(data)) if Path(data).exists() else data
