@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ def train_stage(
     """
     import tf_keras
 
+    started = time.perf_counter()
     tf_keras.utils.set_random_seed(seed)
     out, chosen = Path(folder), TrainingOptions(data=None, **options)
     out.mkdir(parents=True, exist_ok=True)
@@ -118,6 +120,7 @@ def train_stage(
         callbacks=prepared.callbacks,
         tensorboard=Path(tensorboard) if tensorboard else None,
     )
+    preparing_s = time.perf_counter() - started
     record, optimizer, rate = train(trainee, job)
     finished = prepared.finish()
     if wanted.kind != "quantize":
@@ -138,6 +141,7 @@ def train_stage(
         "annotated": _parity(prepared.parity),
         "notes": [*notes, *original.notes, *prepared.notes],
         "devices": _devices(),
+        "preparing_s": round(preparing_s, 3),
     }
     write_json(out / "stage.json", facts)
     (out / "checkpoint.npz").unlink(missing_ok=True)
