@@ -458,7 +458,7 @@ def stage(kind: str, *, epochs: int = 5, ran: int | None = None, **options: Any)
         for epoch in range(ran)
     )
     return StageRecord(
-        kind=kind, epochs=epochs, steps=ran * 71, best_epoch=ran, history=history, seconds=14.2 * ran,
+        kind=kind, epochs=epochs, steps=epochs * 71, best_epoch=ran, history=history, seconds=14.2 * ran,
         stopped="early stopping" if ran < epochs else None, **options,
     )  # fmt: skip
 
@@ -477,7 +477,7 @@ def training(*stages: StageRecord, **options: Any) -> TrainingRecord:
         "loss": "sparse_categorical_crossentropy", "optimizer": "Adam", "learning_rate": 1e-4, "batch_size": 128,
         "steps": sum(entry.steps for entry in stages), "seed": 20210, "augmentation": "flip, shift by 4 pixels",
         "metric": "top1", "stages": stages, "left_float": ("softmax",) if quantized else (), "rebuilt": same,
-        "annotated": same if quantized else None, "three_way": three_way if quantized else None,
+        "annotated": same if quantized else None, "three_way": three_way,
         "notes": ("BatchNormalization was frozen in the last epoch.",), "tensorboard": "build/.tflitekit/logs/qat",
     }  # fmt: skip
     return TrainingRecord(**(values | options))

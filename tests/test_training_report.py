@@ -88,13 +88,15 @@ def test_trained_variants_are_compared_with_the_control_of_as_many_steps(optimiz
         place("qat", "int8", QAT),
         place("pruned_qat", "int8", twice, compression=compression(sparsity=0.5)),
         place("clustered_qat", "int8", training(stage("quantize", epochs=9))),  # no control has as many steps
+        place("finetuned-then-int8", "int8", CONTROL, options={"rounds": 1, "then": "int8"}),  # no control, and has one
         place("pruned", "float32", training(stage("prune", sparsity=0.5)), source_sha256="of another model"),
     ]
     found = evaluate(files, data=shapes / "test", labels=["circle", "square", "stripe"])
     rows = {r.name: r for r in found.variants}
     assert {name: r.control for name, r in rows.items()} == {
         "float32": None, "finetuned": None, "finetuned-rounds-2": None, "qat": "finetuned",
-        "pruned_qat": "finetuned-rounds-2", "clustered_qat": None, "pruned": None,
+        "pruned_qat": "finetuned-rounds-2", "clustered_qat": None, "finetuned-then-int8": "finetuned",
+        "pruned": None,
     }  # fmt: skip
     for name, r in rows.items():
         assert (r.drop_from_control is None) == (r.control is None), name
@@ -143,7 +145,9 @@ def test_the_control_stands_beside_what_it_is_compared_with(report):
     assert cells["int8"]["Stages"] == "quantized after training"
     assert cells["finetuned-rounds-2"]["Stages"] == "fine-tuned (2 rounds)"
     assert cells["pruned_qat-sparsity-0.75"]["Stages"] == "pruned to 75%, then quantized in training"
-    assert cells["clustered_qat-clusters-16"]["Trained for"] == "8 of 10 epochs, 568 steps"
+    quantized = report.variant("pruned").model_copy(update={"options": {"then": "int8"}})
+    assert training_text.stages(quantized, report) == "pruned to 75%, then quantized after it"
+    assert cells["clustered_qat-clusters-16"]["Trained for"] == "8 of 10 epochs"
     assert cells["finetuned"]["Against control (points)"] == "control"
     assert cells["qat"]["Against float (points)"] == "+1.00 (+0.4 to +1.6)"
     assert cells["qat"]["Against control (points)"] == "−0.20 (−0.8 to +0.4)"
@@ -159,8 +163,9 @@ def test_the_control_stands_beside_what_it_is_compared_with(report):
 def test_every_view_shows_training(report, monkeypatch):
     shown = markdown.render(report)
     assert re.search(r"\| qat \| quantized in training \| 5 epochs, 355 steps \|.*control|## Training", shown)
-    line = "float 76.4%, fake-quantized 76.2%, .tflite 76.1% on 1,000 validation samples (gap 0.1 points, 99% interval −0.5 to +0.7)"
+    line = "float 76.4%, fake-quantized 76.2%, .tflite 76.1% on 1,000 validation samples (gap 0.1 points, 95% interval −0.5 to +0.7)"
     assert f"- **qat**: {line}" in shown
+    assert "- **pruned**:" not in shown  # its gap is no error: it was quantized after training
     page = html.render(report)
     for words in ("Zeros and distinct weights, by layer", "How they were trained", "Every epoch", "left alone"):
         assert words in page
@@ -212,12 +217,13 @@ def test_a_file_that_does_not_compute_what_was_trained_is_a_failure():
     scores = [Score(value=value) for value in (0.764, 0.762, 0.712)]
     found = ThreeWay(
         metric="top1", samples=500, float_model=scores[0], fake_quantized=scores[1], tflite=scores[2],
-        gap=0.05, gap_low=0.02, gap_high=0.08, layer="conv2d_3",
+        gap=0.05, gap_low=0.02, gap_high=0.08, p_value=0.001, layer="conv2d_3",
     )  # fmt: skip
     assert training_text.is_failure(found)
     assert training_text.parity(found).endswith(
         "the file does not compute what was trained, from the layer conv2d_3 on"
     )
+    assert not training_text.is_failure(found.model_copy(update={"p_value": 0.02}))
     error = found.model_copy(update={"metric": "mae", "gap_low": None, "gap_high": None})
     assert training_text.parity(error).startswith("mae: float 0.764, fake-quantized 0.762, .tflite 0.712 on 500 ")
     assert not training_text.is_failure(error)

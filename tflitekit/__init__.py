@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tflitekit.recommendation import recommend
     from tflitekit.results import Constraints, Recommendation, Report, read_report
     from tflitekit.tensor import TensorSpec
+    from tflitekit.training.options import TrainingOptions
+    from tflitekit.training.preflight import preflight
     from tflitekit.variant import Variant, load_variant
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "Report",
     "TensorSpec",
     "TflitekitError",
+    "TrainingOptions",
     "Variant",
     "__version__",
     "benchmark",
@@ -55,6 +58,7 @@ __all__ = [
     "load_variant",
     "open_dataset",
     "optimize",
+    "preflight",
     "read_graph",
     "read_report",
     "recommend",
@@ -66,7 +70,7 @@ _HOMES = {
     "TflitekitError": "errors", "Evaluation": "evaluation", "evaluate": "evaluation", "Graph": "graph",
     "read_graph": "graph", "optimize": "optimization", "Preprocessing": "preprocessing", "recommend": "recommendation",
     "Constraints": "results", "Recommendation": "results", "Report": "results", "read_report": "results",
-    "Variant": "variant", "load_variant": "variant",
+    "Variant": "variant", "load_variant": "variant", "TrainingOptions": "training.options", "preflight": "training.preflight",
 }  # fmt: skip
 
 

@@ -172,7 +172,7 @@ def _show_training(report: Report, chosen: str | None) -> None:
         table.add_row(*map(escape, line), style=style)
     stdout.print(table)
     for row in rows:
-        if row.training is not None and (found := row.training.three_way) is not None:
+        if (found := training_text.three_way(row)) is not None:
             bad = "red" if training_text.is_failure(found) else ""
             stdout.print(Text.assemble((f"{row.name}: ", "bold"), (training_text.parity(found), bad)))
     for remark in training_text.remarks(report):

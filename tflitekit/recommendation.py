@@ -11,7 +11,10 @@ __all__ = ["DEFAULT_MAX_DROP_POINTS", "broken_gates", "recommend", "top1_limit"]
 
 DEFAULT_MAX_DROP_POINTS = 1.0
 SAME_SIZE = 0.02
-"""Files within this share of the smallest count as equally small, as they are and deflated: something else then decides."""
+"""Files within this share of the smallest count as equally small: something else then decides."""
+
+SAME_DEFLATED = 0.05
+"""The same for deflated files: the entropy of weights differs by some percent between trainings of one scheme."""
 
 _RELATIVE_ERROR_LIMIT = 0.05
 
@@ -28,8 +31,7 @@ def recommend(
     """Chooses the smallest variant that meets all constraints.
 
     Among files of practically the same size it prefers integer-only ones, then those that deflate best, then the more
-    accurate. Latency of a host never
-    decides for a phone: there it only shows that a limit is out of reach.
+    accurate. Latency of a host never decides for a phone: there it only shows that a limit is out of reach.
 
     Args:
         variants: Rows of the report, the baseline among them.
@@ -199,7 +201,7 @@ def _choose(good: Sequence[VariantReport], baseline: VariantReport | None) -> _C
     sizes = {v.name: v.deflated_bytes for v in integer if v.deflated_bytes is not None}
     least = min(sizes.values(), default=0)
     known = len(sizes) == len(integer)
-    deflated = [v for v in integer if not known or sizes[v.name] <= least * (1 + SAME_SIZE)]
+    deflated = [v for v in integer if not known or sizes[v.name] <= least * (1 + SAME_DEFLATED)]
 
     def preference(variant: VariantReport) -> tuple[bool, float, int, str]:
         changed = baseline is None or variant.name != baseline.name  # no gain, no change

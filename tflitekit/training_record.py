@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 __all__ = [
-    "CONTROL",
     "CompressedLayer",
     "Compression",
     "EpochRecord",
@@ -16,12 +16,15 @@ __all__ = [
     "StageRecord",
     "ThreeWay",
     "TrainingRecord",
+    "is_control",
 ]
 
-CONTROL = "finetuned"
-"""The scheme that trains the float model and compresses nothing: what other trained variants are compared with."""
-
 StageKind = Literal["finetune", "prune", "cluster", "quantize"]
+
+
+def is_control(scheme: str | None, options: Mapping[str, Any]) -> bool:
+    """Tells whether a variant is the float model, trained and not compressed: what others are compared with."""
+    return scheme == "finetuned" and options.get("then", "float32") == "float32"
 
 
 class _Record(BaseModel):

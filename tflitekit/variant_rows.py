@@ -16,7 +16,7 @@ from tflitekit.metrics import Metric, Scores
 from tflitekit.metrics.classification import Classification
 from tflitekit.results import Constraints, Drop, Sequential, VariantReport
 from tflitekit.scoring import Scored
-from tflitekit.training_record import CONTROL
+from tflitekit.training_record import is_control
 from tflitekit.variant import Variant
 
 __all__ = ["control_of", "inputs_of", "linted", "row_of", "with_examples"]
@@ -27,11 +27,11 @@ def control_of(variant: Variant, variants: Sequence[Variant], scores: Mapping[st
 
     None where none was scored, and for a control itself.
     """
-    if variant.training is None or _is_control(variant):
+    if variant.training is None or is_control(variant.scheme, variant.options):
         return None
     for other in variants:
         if (
-            _is_control(other)
+            is_control(other.scheme, other.options)
             and other.training is not None
             and other.training.steps == variant.training.steps
             and other.source_sha256 == variant.source_sha256
@@ -40,10 +40,6 @@ def control_of(variant: Variant, variants: Sequence[Variant], scores: Mapping[st
         ):
             return other.name
     return None
-
-
-def _is_control(variant: Variant) -> bool:
-    return variant.scheme == CONTROL and not variant.integer_op_fraction
 
 
 def row_of(

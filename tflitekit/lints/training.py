@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tflitekit.results import DatasetRecord, Finding, VariantReport
-from tflitekit.training_record import CONTROL, TrainingRecord
+from tflitekit.training_record import TrainingRecord, is_control
 
 __all__ = ["lint_training"]
 
@@ -44,7 +44,7 @@ def _same(location: str, dataset: DatasetRecord) -> bool:
 
 def _gain(row: VariantReport, baseline: str | None) -> list[Finding]:
     drop = row.drop
-    if row.name == baseline or row.scheme == CONTROL or row.drop_from_control is not None:
+    if row.name == baseline or is_control(row.scheme, row.options) or row.drop_from_control is not None:
         return []
     if drop is None or drop.high is None or drop.high >= 0:
         return []

@@ -52,9 +52,9 @@ def render(report: Report) -> str:
         training_rows=training_rows,
         training_remarks=training_text.remarks(report),
         parities=[
-            (row.name, training_text.parity(row.training.three_way))
+            (row.name, training_text.parity(found))
             for row in report.variants
-            if row.training and row.training.three_way
+            if (found := training_text.three_way(row)) is not None
         ],
         warnings=grouped_warnings(report),
         subject=subject(report),

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tflitekit.report.training_text import stages
+from tflitekit.report.training_text import stages, three_way
 from tflitekit.results import ClassRecall, Report, VariantReport
 
 __all__ = ["render"]
@@ -62,7 +62,7 @@ def _row(variant: VariantReport, report: Report) -> dict[str, Any]:
         "control": variant.control,
         **_fields(variant.drop_from_control, "drop_from_control_", "value", "low", "high", "p_value", "verdict"),
         **_fields(variant.compression, "", "sparsity", "clusters"),
-        **_fields(training.three_way if training else None, "parity_", "samples", "gap", "gap_low", "gap_high"),
+        **_fields(three_way(variant), "parity_", "samples", "gap", "gap_low", "gap_high"),
         "warnings": len(variant.warnings),
         "error": variant.error,
         **{other.metric: other.value for other in variant.other_metrics},

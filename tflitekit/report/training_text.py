@@ -7,7 +7,7 @@ from itertools import groupby
 
 from tflitekit.report import text
 from tflitekit.results import Drop, Measured, Report, VariantReport
-from tflitekit.training_record import CONTROL, Compression, Score, StageRecord, ThreeWay, TrainingRecord
+from tflitekit.training_record import Compression, Score, StageRecord, ThreeWay, TrainingRecord, is_control
 
 __all__ = [
     "COLUMNS",
@@ -27,6 +27,7 @@ __all__ = [
     "stage",
     "stages",
     "table",
+    "three_way",
     "trained",
 ]
 
@@ -37,6 +38,8 @@ MEDIUM = ("Variant", "Stages", "Accuracy", "Against float", "Against control", "
 """The columns that fit a terminal of 118 characters."""
 NARROW = ("Variant", "Accuracy", "Against float", "Against control", "Deflated")
 """The columns that fit a terminal of 80 characters; differences come without their intervals there."""
+
+_SIGNIFICANT = 0.01
 
 
 def trained(report: Report) -> list[VariantReport]:
@@ -55,8 +58,8 @@ def compared(report: Report) -> list[VariantReport]:
     able = [row for row in report.variants if row.status == "ok" and row.training is None]
     base = [row for row in able if row.name == report.baseline]
     integer = [row for row in able if row.scheme == "int8" and row.name != report.baseline]
-    controls = [row for row in rows if row.scheme == CONTROL]
-    return [*base, *controls, *integer, *(row for row in rows if row.scheme != CONTROL)]
+    controls = [row for row in rows if is_control(row.scheme, row.options)]
+    return [*base, *controls, *integer, *(row for row in rows if row not in controls)]
 
 
 def stages(row: VariantReport, report: Report) -> str:
@@ -67,7 +70,8 @@ def stages(row: VariantReport, report: Report) -> str:
     for _, group in groupby(row.training.stages, lambda entry: entry.kind):
         same = list(group)
         words.append(stage(same[-1]) + (f" ({len(same)} rounds)" if len(same) > 1 else ""))
-    return ", then ".join(words)
+    after = {"float32": None, "int8": "quantized after it"}.get(then := row.options.get("then", "float32"), then)
+    return ", then ".join([*words, *([after] if after else [])])
 
 
 def stage(stage: StageRecord) -> str:
@@ -80,11 +84,12 @@ def stage(stage: StageRecord) -> str:
 
 
 def effort(training: TrainingRecord) -> str:
-    """Returns '6 of 10 epochs, 1,878 steps'."""
+    """Returns '10 epochs, 3,130 steps', or '6 of 10 epochs' where training stopped early."""
     asked = sum(stage.epochs for stage in training.stages)
     ran = sum(len(stage.history) or stage.epochs for stage in training.stages)
-    epochs = f"{ran} of {asked} epochs" if ran != asked else text.counted(asked, "epoch")
-    return f"{epochs}, {text.counted(training.steps, 'step')}"
+    if ran != asked:
+        return f"{ran} of {asked} epochs"
+    return f"{text.counted(asked, 'epoch')}, {text.counted(training.steps, 'step')}"
 
 
 def compression(found: Compression | None) -> str:
@@ -112,7 +117,7 @@ def table(report: Report, columns: Sequence[str] = COLUMNS) -> tuple[list[str], 
         base = row.name == report.baseline
         differences = [
             ("–", "") if base else against(row.drop, row.accuracy),
-            ("control", "") if row.scheme == CONTROL and row.training else against(row.drop_from_control, row.accuracy),
+            ("control", "") if is_control(row.scheme, row.options) else against(row.drop_from_control, row.accuracy),
         ]
         shown = [
             value.removesuffix(" points") + (f" ({interval})" if interval and columns is not NARROW else "")
@@ -146,7 +151,7 @@ def remarks(report: Report) -> list[str]:
             "app download compresses, the deflated size."
         )
     base = next((row.name for row in rows if row.name == report.baseline), "the float model")
-    controls = [row.name for row in rows if row.scheme == CONTROL]
+    controls = [row.name for row in rows if is_control(row.scheme, row.options)]
     if controls:
         integer = text.listed([row.name for row in rows if row.scheme == "int8"])
         after = f"for {integer} what quantization after training costs, and " if integer else ""
@@ -181,7 +186,7 @@ def score_interval(score: Score, metric: str) -> str:
 
 
 def gap(found: ThreeWay) -> tuple[str, str]:
-    """Returns how much worse the file is than the fake-quantized model, and the 99 % interval of that."""
+    """Returns how much worse the file is than the fake-quantized model, and the 95 % interval of that."""
     if not is_share(found.metric):
         return f"{found.gap:.3g}", text.between(found.gap_low, found.gap_high, lambda value: f"{value:.3g}")
     interval = text.between(found.gap_low, found.gap_high, lambda value: text.signed(value * 100, 1))
@@ -189,8 +194,17 @@ def gap(found: ThreeWay) -> tuple[str, str]:
 
 
 def is_failure(found: ThreeWay) -> bool:
-    """Tells whether the file is certainly worse than the model that was trained."""
-    return found.gap_low is not None and found.gap_low > 0
+    """Tells whether the file is certainly worse than the model that was trained, as the conversion judges it."""
+    return found.gap_low is not None and found.gap_low > 0 and found.p_value < _SIGNIFICANT
+
+
+def three_way(row: VariantReport) -> ThreeWay | None:
+    """Returns the comparison of a variant that was quantized in training: only there is a gap an error.
+
+    Where the file is quantized after training, the gap is what that costs, and the changes in accuracy show it.
+    """
+    record = row.training
+    return record.three_way if record is not None and record.stages[-1].kind == "quantize" else None
 
 
 def parity(found: ThreeWay) -> str:
@@ -200,7 +214,7 @@ def parity(found: ThreeWay) -> str:
     value, interval = gap(found)
     unit = "" if is_share(found.metric) else f"{found.metric}: "
     line = f"{unit}{figures} on {text.counted(found.samples, 'validation sample')} (gap {value}"
-    line += f", 99% interval {interval})" if interval else ")"
+    line += f", 95% interval {interval})" if interval else ")"
     if is_failure(found):
         where = f", from the layer {found.layer} on" if found.layer else ""
         line += f": the file does not compute what was trained{where}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from tflitekit.training.options import TrainingOptions
 from tflitekit.training.parity import Parity
 from tflitekit.training.rebuild import Rebuilt, rebuild
 from tflitekit.training.stages import Prepared, prepare_stage
-from tflitekit.training.store import TrainingSet
+from tflitekit.training.store import Part, TrainingSet
 from tflitekit.training.three_way import thin
 from tflitekit.training_record import ParityRecord
 
@@ -27,7 +28,7 @@ __all__ = ["train_stage"]
 
 _PARITY_SAMPLES = 16
 _SETTLING_SAMPLES = 512
-_REFERENCE_SAMPLES = 1000
+_REFERENCE_SAMPLES, _REFERENCE_BYTES = 1000, 128 << 20
 _LAYER_SAMPLES = 4
 _CHUNK = 64
 
@@ -62,6 +63,7 @@ def train_stage(
     """
     import tf_keras
 
+    started = time.perf_counter()
     tf_keras.utils.set_random_seed(seed)
     out, chosen = Path(folder), TrainingOptions(data=None, **options)
     out.mkdir(parents=True, exist_ok=True)
@@ -83,7 +85,8 @@ def train_stage(
     samples, _ = read_rows(found, "train", _PARITY_SAMPLES)
     original = rebuild(model, samples=samples, counterparts=counterparts)
     index = _output_index(original.model, chosen.output)
-    objective = choose_objective(chosen, original.model, index, found.labels, compiled)
+    kind = _label_kind(found, original.model, index)
+    objective = choose_objective(chosen, original.model, index, kind, compiled)
     present = sum(count > 0 for count in found.class_counts)
     named = len(found.class_names) if found.class_names else None
     notes += check_labels(original.model, index, objective, present, named, found.location)
@@ -117,12 +120,13 @@ def train_stage(
         callbacks=prepared.callbacks,
         tensorboard=Path(tensorboard) if tensorboard else None,
     )
+    preparing_s = time.perf_counter() - started
     record, optimizer, rate = train(trainee, job)
     finished = prepared.finish()
     if wanted.kind != "quantize":
         rebuilt.model.set_weights(finished.get_weights())
         finished = rebuilt.model
-    _save(finished, original.model, out, found, batch, input_shapes, index, prepared.paths)
+    _save(finished, original.model, out, found, batch, input_shapes, index, prepared.paths, kind)
     facts: dict[str, Any] = {
         "record": record.model_dump(mode="json"),
         "optimizer": optimizer,
@@ -137,6 +141,7 @@ def train_stage(
         "annotated": _parity(prepared.parity),
         "notes": [*notes, *original.notes, *prepared.notes],
         "devices": _devices(),
+        "preparing_s": round(preparing_s, 3),
     }
     write_json(out / "stage.json", facts)
     (out / "checkpoint.npz").unlink(missing_ok=True)
@@ -189,13 +194,17 @@ def _save(
     input_shapes: Mapping[str, Sequence[int]],
     index: int,
     paths: Mapping[str, str],
+    kind: str,
 ) -> None:
     write_arrays(out / "weights.npz", {"weights": [np.asarray(w) for w in finished.get_weights()]}, None)
-    columns, labels = read_rows(data, "validation" if data.validation_samples else "train", _REFERENCE_SAMPLES)
+    part: Part = "validation" if data.validation_samples else "train"
+    row_bytes = sum(array.nbytes for array in read_rows(data, part, 1)[0])
+    columns, labels = read_rows(data, part, max(50, min(_REFERENCE_SAMPLES, _REFERENCE_BYTES // row_bytes)))
     outputs = {"float": [_run(original, columns, index)], "trained": [_run(finished, columns, index)]}
     layers, names = _layer_outputs(finished, [column[:_LAYER_SAMPLES] for column in columns], paths)
     groups = outputs | {"inputs": columns, "labels": [np.asarray(labels)], "layers": layers}
-    write_arrays(out / "reference.npz", groups, {"labels": data.labels, "inputs": [spec.name for spec in data.inputs], "layers": names})
+    facts = {"labels": kind, "inputs": [spec.name for spec in data.inputs], "layers": names}
+    write_arrays(out / "reference.npz", groups, facts)
     export_model(finished, out / "saved_model", batch=batch, input_shapes=input_shapes)
 
 
@@ -220,6 +229,13 @@ def _run(model: Any, columns: Sequence[Any], index: int) -> Any:
         found = model(inputs if len(inputs) > 1 else inputs[0], training=False)
         chunks.append(np.asarray(found[index] if isinstance(found, list | tuple) else found))
     return np.concatenate(chunks)
+
+
+def _label_kind(data: TrainingSet, model: Any, index: int) -> str:
+    """Returns 'class' or 'values': numbers beyond 1 for a single output are targets, as in evaluation."""
+    size = int(np.prod([d for d in model.outputs[index].shape[1:] if d]))
+    counted = data.class_names is None and size == 1 and (data.classes or 0) > 2
+    return "values" if counted else data.labels
 
 
 def _output_index(model: Any, output: str | None) -> int:

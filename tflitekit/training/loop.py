@@ -97,7 +97,7 @@ def train(model: Any, job: Job) -> tuple[StageRecord, str, float]:
     try:
         for begin, end in _phases(first, epochs, job.stage.kind == "quantize"):
             if job.stage.kind == "quantize" and begin >= _freeze_epoch(epochs):
-                _freeze(model, optimizer, job)
+                _freeze(model, job)
             function(
                 model,
                 job.batches(begin),
@@ -169,7 +169,7 @@ def _phases(first: int, epochs: int, quantizing: bool) -> Iterator[tuple[int, in
         yield max(first, middle), epochs
 
 
-def _freeze(model: Any, optimizer: Any, job: Job) -> None:
+def _freeze(model: Any, job: Job) -> None:
     """Fixes the statistics of BatchNormalization and the ranges of activations, as they will be in the finished file.
 
     After R. Krishnamoorthi, 'Quantizing deep convolutional networks for efficient inference' (2018), section 3.
@@ -180,7 +180,7 @@ def _freeze(model: Any, optimizer: Any, job: Job) -> None:
         if type(inner).__name__ == "BatchNormalization":
             inner.trainable = False
     with job.scope():
-        _compile(model, optimizer, job)
+        model.make_train_function(force=True)  # what a step computes is traced; validation is as before
 
 
 def _own_callbacks(job: Job) -> list[Any]:

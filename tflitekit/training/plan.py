@@ -232,6 +232,7 @@ class Trainer:
         stages = tuple(StageRecord.model_validate(f["record"]) for f in facts)
         return TrainingRecord(
             data=data.location,
+            data_sha256=data.fingerprint,
             samples=data.train_samples,
             validation=data.validation,
             validation_samples=data.validation_samples,

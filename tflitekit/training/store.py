@@ -64,6 +64,7 @@ class TrainingSet(BaseModel):
         classes: How many there are: names, or the largest label and one; None for values.
         class_counts: Samples of each class in the part to train on; empty for values.
         sha256: Hash of content, labels, preprocessing and split: part of the key of everything trained on the set.
+        fingerprint: `Dataset.fingerprint` of the training data themselves; None for data that have none.
         skipped: Samples that could not be read, each with the reason.
         validation: 'split', 'none', or the location of data of their own.
         seed: Of the split.
@@ -87,6 +88,7 @@ class TrainingSet(BaseModel):
     class_names: tuple[str, ...] | None
     class_counts: tuple[int, ...]
     sha256: str
+    fingerprint: str | None = None
     skipped: tuple[str, ...]
     validation: str
     train_samples: int
@@ -227,6 +229,7 @@ def store_training_data(
         class_names=first.classes,
         class_counts=() if classes is None else tuple(np.bincount(targets[train], minlength=classes).tolist()),
         sha256=hash_json([prints if None not in prints else writer.digest.hexdigest(), rest]),
+        fingerprint=prints[0],
         skipped=tuple(sorted(writer.skipped)),
         train_samples=len(train),
         validation_samples=len(held),

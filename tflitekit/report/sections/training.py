@@ -12,7 +12,7 @@ from tflitekit.report.plots.training import training_curve
 from tflitekit.report.sections import View, named
 from tflitekit.report.sections.overview import accuracy_cell, change_cell
 from tflitekit.results import VariantReport
-from tflitekit.training_record import CONTROL, EpochRecord, Score, StageRecord, TrainingRecord
+from tflitekit.training_record import EpochRecord, Score, StageRecord, TrainingRecord, is_control
 
 __all__ = ["training"]
 
@@ -90,7 +90,7 @@ def _stages(view: View, row: VariantReport) -> Cell:
 
 
 def _against_control(row: VariantReport) -> Cell:
-    if row.training is not None and row.scheme == CONTROL:
+    if is_control(row.scheme, row.options):
         return Cell("control", 0)
     drop = row.drop_from_control
     if drop is None or row.accuracy is None:
@@ -105,14 +105,14 @@ def _three_way(view: View, rows: Sequence[VariantReport]) -> Table | None:
         Column("Float", about="The float model, with its 95 % interval"),
         Column("Fake-quantized", about="The model as it was trained, with quantization simulated in float"),
         Column(".tflite", about="The finished file"),
-        Column("Gap", about="Fake-quantized against the file, positive is worse; below it the paired 99 % interval"),
+        Column("Gap", about="Fake-quantized against the file, positive is worse; below it the paired 95 % interval"),
         Column("Agreement", about="Share of samples on which both give the same class"),
         Column("Samples", about="Validation samples, the same for all three"),
         Column("Verdict", numeric=False),
     )
     found = []
     for row in rows:
-        parity = row.training.three_way if row.training else None
+        parity = training_text.three_way(row)
         if parity is None:
             continue
         gap, interval = training_text.gap(parity)
@@ -168,7 +168,7 @@ def _curves(view: View) -> Figure | None:
     records = [row.training for row in rows if row.training]
     with_metric = all(any(e.metric is not None or e.val_metric is not None for e in _epochs(r)) for r in records)
     metrics = {record.metric for record in records if record.metric}
-    metric = text.metric_name(metrics.pop()) if len(metrics) == 1 else "Metric"
+    metric = _title(metrics.pop()) if len(metrics) == 1 else "Metric"
     kinds = ["Loss", *([metric] if with_metric else [])]
     specs: dict[str, Spec] = {}
     for i, (row, record) in enumerate(zip(rows, records, strict=True)):
@@ -189,6 +189,11 @@ def _curves(view: View) -> Figure | None:
         choices=choices,
         table=_epoch_table(view, rows),
     )
+
+
+def _title(metric: str) -> str:
+    name = text.metric_name(metric)
+    return name[:1].upper() + name[1:]
 
 
 def _epochs(record: TrainingRecord) -> Iterator[EpochRecord]:
@@ -218,7 +223,7 @@ def _curve(view: View, row: VariantReport, record: TrainingRecord, kind: str) ->
         begin += max((entry.epoch for entry in stage.history), default=stage.epochs)
     last = values[-1]["value"] if values else float("nan")
     ended = training_text.metric_value(last, record.metric if percent else None)
-    title = kind if kind == "Loss" else text.metric_name(record.metric or "Metric")
+    title = kind if kind == "Loss" else _title(record.metric or "Metric")
     about = f"{title} by epoch of {row.name}, {training_text.stages(row, view.report)}; at the end {ended}."
     return training_curve(values, starts, view.looks[row.name].color, title=title, about=about, percent=percent)
 
