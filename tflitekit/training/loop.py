@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 import tf_keras
 
 from tflitekit.dataset import load_function
@@ -92,7 +93,7 @@ def train(model: Any, job: Job) -> tuple[StageRecord, str, float]:
     first, stopped = keeper.epoch, None
     callbacks = [*job.callbacks, *_own_callbacks(job), _Watch(job, first), keeper]
     if job.tensorboard is not None and job.writes:
-        callbacks.append(tf_keras.callbacks.TensorBoard(str(job.tensorboard), profile_batch=0))
+        callbacks.append(_EventLog(job.tensorboard))
     function = load_function(job.options.function, "training function") if job.options.function else _fit
     try:
         for begin, end in _phases(first, epochs, job.stage.kind == "quantize"):
@@ -220,6 +221,21 @@ class _Watch(tf_keras.callbacks.Callback):  # type: ignore[misc]
             stream.write(json.dumps(line) + "\n")
 
 
+class _EventLog(tf_keras.callbacks.Callback):  # type: ignore[misc]
+    """Writes the figures of each epoch for TensorBoard; Keras's own callback needs the package to write them."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._writer = tf.summary.create_file_writer(str(folder))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        values = {"learning_rate": self.model.optimizer.learning_rate, **(logs or {})}
+        found = [tf.compat.v1.Summary.Value(tag=tag, simple_value=float(value)) for tag, value in values.items()]
+        with self._writer.as_default():
+            tf.summary.experimental.write_raw_pb(tf.compat.v1.Summary(value=found).SerializeToString(), step=epoch + 1)
+        self._writer.flush()
+
+
 def _number(logs: Mapping[str, Any] | None, name: str | None) -> float | None:
     """Returns a figure from the logs; of a model with several outputs its name has the output's before it."""
     if logs is None or name is None:
@@ -302,7 +318,8 @@ class _Keeper(tf_keras.callbacks.Callback):  # type: ignore[misc]
             return True
         before = self.history[self.best_epoch - 1]
         assert before.val_loss is not None
-        if self._job.objective.classes and record.val_metric is not None and before.val_metric is not None:
+        accuracy = self._job.objective.classes and self._job.options.metric is None
+        if accuracy and record.val_metric is not None and before.val_metric is not None:
             return (record.val_metric, -record.val_loss) > (before.val_metric, -before.val_loss)
         return record.val_loss < before.val_loss
 

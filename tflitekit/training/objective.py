@@ -137,10 +137,11 @@ def _smoothed(smoothing: float, size: int, probabilities: bool) -> Any:
     import tensorflow as tf
     import tf_keras
 
-    loss = tf_keras.losses.CategoricalCrossentropy(from_logits=not probabilities, label_smoothing=smoothing)
-
     def smoothed_crossentropy(y_true: Any, y_pred: Any) -> Any:
-        return loss.fn(tf.one_hot(tf.cast(tf.reshape(y_true, [-1]), tf.int32), size), y_pred)
+        wanted = tf.one_hot(tf.cast(tf.reshape(y_true, [-1]), tf.int32), size)
+        return tf_keras.losses.categorical_crossentropy(
+            wanted, y_pred, from_logits=not probabilities, label_smoothing=smoothing
+        )
 
     return smoothed_crossentropy
 

@@ -132,13 +132,15 @@ class Trainer:
             "seed": self._seed,
         }
         for stage in request.stages:
-            keys.append(hash_json({**common, "before": keys[-1:], "stage": asdict(stage)}))
+            strict = {"strict": True} if stage.kind == "quantize" and self.options.strict else {}
+            keys.append(hash_json({**common, "before": keys[-1:], "stage": asdict(stage), **strict}))
         return keys
 
     def _own_code(self) -> list[str | None]:
         options = self.options
         return [
             options.loss,
+            options.metric,
             options.callbacks,
             options.function,
             options.augment,
