@@ -201,8 +201,9 @@ def start_and_interrupt(models, out, how):
         "--scheme", "float32", "--scheme", "slow", "--out", out,
     ]  # fmt: skip
     process = subprocess.Popen(
-        [str(c) for c in command], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [str(c) for c in command], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # ignored where pytest is in the background
+    )  # fmt: skip
     for _ in range(600):
         if (out / "float32.tflite").exists():
             break

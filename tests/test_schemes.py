@@ -91,7 +91,11 @@ def test_schemes_that_train_record_what_training_did(trained_variants, shapes, n
         assert variant.compression.sparsity == pytest.approx(sparsity, abs=0.01)  # a whole number of weights
     if clusters is not None:
         assert variant.compression.clusters <= clusters
-    assert [row.layer for row in variant.compression.layers if row.compressed] == ["conv2"] if sparsity or clusters else True
+    assert (
+        [row.layer for row in variant.compression.layers if row.compressed] == ["conv2"]
+        if sparsity or clusters
+        else True
+    )
 
 
 @pytest.mark.convert

@@ -191,7 +191,9 @@ def convert_unlocked(
             calibration, labels=labels, limit=options.calibration_limit, seed=options.seed, need_labels=False
         )
     _check_curve(curve, data)
-    return _Conversion(model, requests, out, data, preprocessing, labels, options, progress, curve).run(output, skip_unfit)
+    return _Conversion(model, requests, out, data, preprocessing, labels, options, progress, curve).run(
+        output, skip_unfit
+    )
 
 
 def with_controls(requests: Sequence[Request]) -> list[Request]:

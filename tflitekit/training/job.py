@@ -14,7 +14,7 @@ from tflitekit.files import write_json
 from tflitekit.schemes import Stage
 from tflitekit.source import export_model, import_custom_objects, load_model
 from tflitekit.training.batches import read_rows, train_batches, validation_batches
-from tflitekit.training.checkpoint import read_arrays, write_arrays
+from tflitekit.training.checkpoint import discard_damaged, read_arrays, write_arrays
 from tflitekit.training.objective import Objective, check_labels, choose_objective, compiled_loss, load_class_weights
 from tflitekit.training.options import TrainingOptions
 from tflitekit.training.parity import Parity
@@ -81,6 +81,8 @@ def train_stage(
         compiled = compiled_loss(source["path"], source["kind"])
     else:
         compiled = _loss_of_object(model)
+    damaged = discard_damaged(out / "checkpoint.npz")
+    notes = [*notes, *([damaged] if damaged else [])]
     counterparts = import_custom_objects(source["custom_objects"], attribute="tf_keras_objects")
     samples, _ = read_rows(found, "train", _PARITY_SAMPLES)
     original = rebuild(model, samples=samples, counterparts=counterparts)

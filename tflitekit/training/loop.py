@@ -294,6 +294,8 @@ class _Keeper(tf_keras.callbacks.Callback):  # type: ignore[misc]
         self.history.append(record)
         self.epoch = epoch + 1
         weights = _weights(self._trained)
+        if not all(np.isfinite(value).all() for value in weights):  # the last step's, which no loss has seen yet
+            raise _Diverged(self.epoch * self._job.steps_per_epoch)
         if self.epoch * self._job.steps_per_epoch >= self._job.ready_step and self._is_best(record):
             self.best, self.best_epoch = weights, self.epoch
         patience = self._job.options.patience
