@@ -152,6 +152,13 @@ def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> C
     return run
 
 
+def interruptible(*arguments: Any) -> list[str]:
+    """Returns the command line as a command that Ctrl-C stops, also where pytest runs in the background and ignores it."""
+    handle = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{handle}; from tflitekit.cli import main; main()"
+    return [sys.executable, "-c", code, *map(str, arguments)]
+
+
 def run_json(result: tuple[int, str, str]) -> Any:
     """Parses what a command printed with --json."""
     return json.loads(result[1])

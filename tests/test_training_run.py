@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import shape_arrays
+from conftest import interruptible
 from edit_tflite import edit_constants
 
 from tflitekit.conversion import ConvertOptions, convert
@@ -59,16 +59,19 @@ def network(package, head=None, *, outputs=CLASSES, **compiled):
     return model
 
 
+def saved(model, folder):
+    """Returns the path of a model that is saved; what is saved again is another file."""
+    path = folder / ("model.h5" if type(model).__module__.startswith("tf_keras") else "model.keras")
+    model.save(path)
+    return path
+
+
 def train(
     model, data, folder, scheme="finetuned", *, inputs=None, labels=None, seed=SEED, custom_objects=None, **options
 ):
     """Runs the stages of a scheme in this process."""
     if not isinstance(model, str | Path):
-        path = folder / "model.keras"
-        if type(model).__module__.startswith("tf_keras"):
-            path = folder / "model.h5"
-        model.save(path)
-        model = path
+        model = saved(model, folder)
 
     def submit(call, arguments, label):
         from tflitekit.training.job import train_stage
@@ -240,21 +243,20 @@ def own(tmp_path):
 def test_functions_of_ones_own(own, tmp_path):
     import keras
 
-    model = network(keras, "softmax")
-    trained = train(
-        model, features(), tmp_path, "qat", epochs=4, loss=f"{own}:loss", metric=f"{own}:metric",
-        callbacks=f"{own}:callbacks", optimizer=f"{own}:optimizer", function=f"{own}:train",
-    )  # fmt: skip
+    model = saved(network(keras, "softmax"), tmp_path)
+    names = ("loss", "metric", "callbacks", "optimizer")
+    options = {"epochs": 4, **{name: f"{own}:{name}" for name in names}, "function": f"{own}:train"}
+    trained = train(model, features(), tmp_path, "qat", **options)
     record = trained.record
     assert (record.loss, record.metric, record.optimizer) == ("loss", "metric", "RMSprop")
     assert {epoch.val_loss for epoch in record.stages[0].history} == {7.0}
     assert {epoch.val_metric for epoch in record.stages[0].history} == {5.0}
     assert (tmp_path / "batches").read_text() == "x" * 8  # 48 samples to train on: 2 steps of 20, 4 epochs
     assert (tmp_path / "own").read_text() == "2 0 3;2 3 4;"  # the last quarter has fixed ranges
-    changed = own.read_text().replace("7.0", "8.0")
-    own.write_text(changed)
-    again = train(model, features(), tmp_path, "qat", epochs=4, loss=f"{own}:loss")
-    assert again.key != trained.key
+    assert train(model, features(), tmp_path, "qat", **options).key == trained.key
+    own.write_text(own.read_text().replace("7.0", "8.0"))
+    again = train(model, features(), tmp_path, "qat", **options)
+    assert again.record.stages[0].history[0].val_loss == 8.0  # changed code trains again
 
 
 def test_a_training_function_without_callbacks_keeps_its_last_weights(own, tmp_path):
@@ -285,8 +287,8 @@ def test_class_weights(tmp_path):
         assert trained.record.class_weights == name
     assert outcomes["balanced"][0] > outcomes[None][0]
     assert outcomes[str(tmp_path / "weights.json")].tolist() == [0, 0, SAMPLES]  # nothing else counts
+    (tmp_path / "weights.json").write_text("[1, 2]")
     with pytest.raises(UsageError, match="holds 2 class weights, and there are 3 classes"):
-        (tmp_path / "weights.json").write_text("[1, 2]")
         train(network(keras, "softmax"), (x, y), tmp_path, class_weights=str(tmp_path / "weights.json"))
 
 
@@ -510,6 +512,15 @@ def test_packages_that_are_not_installed(tmp_path):
         train(path, features(), tmp_path)
 
 
+def test_strict_refuses_layers_that_would_stay_float(models, tmp_path):
+    x = np.random.default_rng(0).normal(size=(40, 10, 4)).astype(np.float32)
+    data, inputs = (x, np.arange(40) % 2), [TensorSpec(name="input_layer", shape=(1, 10, 4), dtype="float32")]
+    trained = train(models / "lstm.keras", data, tmp_path, "qat", inputs=inputs)
+    assert trained.record.left_float == ("lstm",)
+    with pytest.raises(ModelError, match=r"(?s)Layers would stay float: lstm.*preflight.*without --strict"):
+        train(models / "lstm.keras", data, tmp_path, "qat", inputs=inputs, strict=True)
+
+
 def test_options_that_cannot_be():
     for options, words in (
         ({"epochs": 0}, "--epochs must be at least 1"),
@@ -609,9 +620,11 @@ class Street:
     def interrupt(self, out, how, until, *, scheme="qat", whom=lambda process: process):
         """Starts a conversion and sends a signal when something is true of the folder."""
         process = subprocess.Popen(
-            command(*self.arguments(out, scheme=scheme)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        )  # fmt: skip
+            interruptible(*self.arguments(out, scheme=scheme)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for _ in range(1200):
             if until(out):
                 break
@@ -735,7 +748,7 @@ def test_what_is_trained_is_reused(street, whole):
 def test_a_changed_option_trains_again(own, tmp_path):
     import keras
 
-    model, data = network(keras), features()
+    model, data = saved(network(keras), tmp_path), features()
     first = train(model, data, tmp_path)
     assert train(model, data, tmp_path).key == first.key
     stamp = (first.folder / "stage.json").stat().st_mtime_ns
@@ -925,3 +938,31 @@ def test_what_cannot_be_trained_does_not_stop_the_rest(models, shapes, tmp_path,
     assert {name for name, v in variants.items() if v["status"] == "skipped"} == {"qat", "pruned", "clustered"}
     assert "is a SavedModel, which has no layers" in variants["qat"]["error"]
     assert variants["int8"]["status"] == "ok"  # calibrated on the training data
+
+
+@pytest.mark.slow
+def test_a_layer_that_cannot_be_rebuilt_does_not_stop_the_rest(shapes, tmp_path):
+    (tmp_path / "mine.py").write_text("""
+import keras
+
+@keras.saving.register_keras_serializable("mine")
+class Scale(keras.layers.Layer):
+    def build(self, shape):
+        self.factor = self.add_weight(shape=(), initializer="ones", name="factor")
+
+    def call(self, inputs):
+        return inputs * self.factor
+
+if __name__ == "__main__":
+    layers = keras.layers
+    keras.Sequential([keras.Input((12, 12, 1)), Scale(name="my_scale"), layers.Flatten(), layers.Dense(3)]).save("m.keras")
+""")
+    subprocess.run([sys.executable, "mine.py"], cwd=tmp_path, check=True, capture_output=True)
+    base = ("m.keras", "--data", shapes / "test", "--train", shapes / "train", "--epochs", 1, "--custom-objects", "mine",
+            "--limit", 30, "--out", "o", "--max-accuracy-drop", 100, "--json")  # fmt: skip
+    done = run("optimize", *base, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    variants = {v["name"]: v for v in json.loads(done.stdout)["variants"]}
+    assert {n for n, v in variants.items() if v["status"] == "failed"} == {"qat", "pruned", "clustered"}
+    assert "my_scale" in variants["qat"]["error"]
+    assert run("optimize", *base, "--scheme", "qat", cwd=tmp_path).returncode == 1  # asked for by name

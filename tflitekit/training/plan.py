@@ -199,6 +199,7 @@ class Trainer:
                 found: dict[str, Any] = train_stage(model=self._model, **arguments)
                 advance(steps)
                 return found
+            advance(0, "preparing the model")
             future = self._submit("tflitekit.training.job:train_stage", arguments, f"training {name}")
             done = 0
             while not wait([future], timeout=0.2).done:
