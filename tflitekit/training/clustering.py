@@ -84,6 +84,8 @@ def _move_to_means(weights: Any, centroids: Any) -> Any:
     from scipy.cluster.vq import kmeans2
 
     moving = centroids != 0
+    if not moving.any():
+        return centroids  # a kernel of zeros
     values = weights[weights != 0] if not moving.all() else weights
     start = centroids[moving][:, np.newaxis]
     with warnings.catch_warnings():
