@@ -103,7 +103,7 @@ def convert(
     else:
         from rich.text import Text
 
-        from tflitekit.console import show_table, show_warnings, stdout
+        from tflitekit.console import show_table, show_trained, show_warnings, stdout
         from tflitekit.report import text
 
         show_table(
@@ -120,6 +120,7 @@ def convert(
                 for v in result.variants
             ],
         )
+        show_trained(result.variants)
         stdout.print(f"In {out}, each with its sidecar.", style="dim", markup=False)
         for variant in result.variants:
             if variant.error:

@@ -85,7 +85,7 @@ def train(model: Any, job: Job) -> tuple[StageRecord, str, float]:
     started, epochs = time.perf_counter(), job.options.epochs
     steps = epochs * job.steps_per_epoch
     with job.scope():
-        optimizer, rate = make_optimizer(job.options, steps, job.stage.kind == "quantize")
+        optimizer, rate = make_optimizer(job.options, steps, job.stage.kind)
         _compile(model, optimizer, job)
         optimizer.build(model.trainable_variables)
     keeper = _Keeper(job, model, optimizer, rate)

@@ -20,8 +20,8 @@ class TrainingOptions:
         data: Labelled training data (see `open_dataset`).
         epochs: Of each stage.
         batch_size: Samples of one step, over all devices.
-        learning_rate: The highest; it rises over the first steps and falls to zero as a cosine. 1e-3 for Adam and 1e-2 for
-            SGD when not given, a tenth of that while quantizing.
+        learning_rate: The highest; it rises over the first steps and falls to zero as a cosine. 1e-4 for Adam and 1e-3 for
+            SGD when not given, ten times that while pruning.
         optimizer: 'adam', 'sgd' (momentum 0.9), 'adamw', or ``module:function`` that takes the learning rate's schedule.
         loss: A loss of Keras by name, or ``module:function(y_true, y_pred)``. When not given: the one that the model was
             compiled with, else the one that labels and outputs call for.

@@ -17,6 +17,7 @@ from tflitekit.progress import Advance, Progress
 from tflitekit.schemes import Request, Stage
 from tflitekit.source import SourceFile, module_hash
 from tflitekit.tensor import TensorSpec
+from tflitekit.training.augmentation import check_augmentation
 from tflitekit.training.options import TrainingOptions
 from tflitekit.training.store import TrainingSet, store_training_data
 from tflitekit.training_record import ParityRecord, StageRecord, TrainingRecord
@@ -104,6 +105,8 @@ class Trainer:
                 why="Compression while training needs the layers and their weights.",
                 fix="Give the Keras model: model.save('name.keras').",
             )
+        if options.augment is not None:
+            check_augmentation(options.augment, inputs)
         self.data: TrainingSet = store_training_data(
             options.data,
             inputs=inputs,
