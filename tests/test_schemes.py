@@ -150,9 +150,19 @@ def test_requests():
         ("int8:oi=uint8", "no option 'oi'"),
         ("int8:io=int4", "float32 or int8 or uint8"),
         ("float16:io=int8", "none"),
+        ("pruned:sparsity=0", "sparsity of 0 cannot be"),
+        ("pruned:sparsity=1", "sparsity of 1 cannot be"),
+        ("pruned:sparsity=nan", "sparsity of nan cannot be"),
+        ("pruned_qat:sparsity=0.05", "from 0.1 to below 1"),  # the second stage would not know what to keep
+        ("pruned_clustered_qat:sparsity=0.05", "from 0.1 to below 1"),
+        ("clustered:clusters=1", "1 clusters cannot be"),
+        ("pruned_clustered_qat:clusters=2", "(?s)Zero is one of them.*from 3 to 256"),
+        ("pruned:then=float16,io=int8", "io=int8 goes with then=int8"),
     ):
         with pytest.raises(UsageError, match=word):
             parse_request(text)
+    assert parse_request("clustered:clusters=2").name == "clustered-clusters-2"
+    assert parse_request("pruned:sparsity=0.01").options["sparsity"] == 0.01
 
 
 def test_lists_of_schemes_on_the_command_line():

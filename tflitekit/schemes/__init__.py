@@ -213,7 +213,7 @@ def parse_request(text: str | Request) -> Request:
             )
         options[key] = _parse_value(name, key, value, found.options[key])
     request = Request(found, options)
-    _ = request.stages  # refuses numbers that cannot be
+    _ = request.stages, found.promise(options)  # refuse numbers and combinations that cannot be, before anything trains
     return request
 
 

@@ -8,8 +8,11 @@ from typing import Any, Literal
 from tflitekit.errors import UsageError
 from tflitekit.schemes import Promise, find
 
-__all__ = ["IO", "Then", "check_clusters", "check_sparsity", "configure_quantized", "configure_then", "promise_then",
+__all__ = ["IO", "KEPT_SPARSITY", "Then", "check_clusters", "check_sparsity", "configure_quantized", "configure_then", "promise_then",
            "quantized_promise"]  # fmt: skip
+
+KEPT_SPARSITY = 0.1
+"""Least sparsity of schemes with a stage after pruning, well above what that stage takes for pruned (`Patterns`)."""
 
 IO = Literal["float32", "int8", "uint8"]
 Then = Literal["int8", "float32", "float16", "dynamic_range"]
@@ -42,19 +45,34 @@ def quantized_promise(options: Mapping[str, Any]) -> Promise:
     return Promise(io=options["io"], weights="int8", integer_only=True)
 
 
-def check_sparsity(value: float) -> float:
-    """Returns the value, or raises `UsageError` where it is no share of zeros to aim at."""
-    if not 0 < value < 1:
+def check_sparsity(value: float, *, least: float = 0.0) -> float:
+    """Returns the value, or raises `UsageError` where it is no share of zeros to aim at.
+
+    Args:
+        least: What a later stage needs to tell a pruned kernel from one that is not; 0 without one.
+    """
+    if not max(0.0, least) <= value < 1 or value == 0:
         raise UsageError(
-            f"A sparsity of {value:g} cannot be.", fix="Give the share of zeros between 0 and 1, as in sparsity=0.75."
+            f"A sparsity of {value:g} cannot be.",
+            why=f"A later stage keeps the zeros of kernels that have at least {least:.0%} of them." if least else None,
+            fix=f"Give the share of zeros, from {least:g} to below 1, as in sparsity=0.75."
+            if least
+            else "Give the share of zeros between 0 and 1, as in sparsity=0.75.",
         )
     return value
 
 
-def check_clusters(value: int) -> int:
-    """Returns the value, or raises `UsageError` where weights cannot be put into so many clusters."""
-    if not 2 <= value <= 256:
+def check_clusters(value: int, *, sparse: bool = False) -> int:
+    """Returns the value, or raises `UsageError` where weights cannot be put into so many clusters.
+
+    Args:
+        sparse: One of the values is zero.
+    """
+    least = 3 if sparse else 2
+    if not least <= value <= 256:
         raise UsageError(
-            f"{value} clusters cannot be.", fix="Give the number of distinct weights per layer, from 2 to 256."
+            f"{value} clusters cannot be.",
+            why="Zero is one of them." if sparse and value == 2 else None,
+            fix=f"Give the number of distinct weights per layer, from {least} to 256.",
         )
     return value

@@ -6,11 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from tflitekit.schemes import Stage, scheme
-from tflitekit.schemes._trained import IO, check_clusters, check_sparsity, configure_quantized, quantized_promise
+from tflitekit.schemes._trained import (
+    IO,
+    KEPT_SPARSITY,
+    check_clusters,
+    check_sparsity,
+    configure_quantized,
+    quantized_promise,
+)
 
 
 def _stages(options: Mapping[str, Any]) -> tuple[Stage, ...]:
-    sparsity, clusters = check_sparsity(options["sparsity"]), check_clusters(options["clusters"])
+    sparsity = check_sparsity(options["sparsity"], least=KEPT_SPARSITY)
+    clusters = check_clusters(options["clusters"], sparse=True)
     return (
         Stage("prune", sparsity=sparsity),
         Stage("cluster", sparsity=sparsity, clusters=clusters),

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from tflitekit.schemes import Stage, scheme
-from tflitekit.schemes._trained import IO, check_sparsity, configure_quantized, quantized_promise
+from tflitekit.schemes._trained import IO, KEPT_SPARSITY, check_sparsity, configure_quantized, quantized_promise
 
 
 def _stages(options: Mapping[str, Any]) -> tuple[Stage, ...]:
-    sparsity = check_sparsity(options["sparsity"])
+    sparsity = check_sparsity(options["sparsity"], least=KEPT_SPARSITY)
     return Stage("prune", sparsity=sparsity), Stage("quantize", sparsity=sparsity)
 
 

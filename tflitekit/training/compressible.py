@@ -26,7 +26,7 @@ __all__ = [
 LEAST_WEIGHTS = 1024
 """A kernel with fewer is left alone: its bytes hardly count, and its accuracy does."""
 
-_PRUNED = 0.1
+_PRUNED = 0.05
 
 # Depthwise kernels have few weights, and each of them matters: they are not here.
 _KERNELS = {
@@ -59,7 +59,7 @@ class Wrapped:
 class Patterns:
     """What pruning and clustering made of kernels, and training must keep.
 
-    A kernel counts as pruned when at least 10 % of its weights are exactly zero, which chance does not do.
+    A kernel counts as pruned when at least 5 % of its weights are exactly zero, which chance does not do.
 
     Attributes:
         sparsity: Zeros.
