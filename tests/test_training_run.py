@@ -229,6 +229,34 @@ class Slow(tf_keras.callbacks.Callback):
 
 def slow():
     return Slow()
+
+class Enough(tf_keras.callbacks.Callback):
+    """Stops after the first epoch."""
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = True
+
+def enough():
+    return Enough()
+
+class Unmeasured(tf_keras.callbacks.Callback):
+    """Takes away what the first epoch reached on validation data."""
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 0:
+            logs.update(val_loss=float("nan"), val_accuracy=float("nan"))
+
+def unmeasured():
+    return Unmeasured()
+
+class Die(tf_keras.callbacks.Callback):
+    """Ends the first run when all its epochs are done."""
+    def on_train_end(self, logs=None):
+        import os
+        if not os.path.exists("{folder}/died"):
+            open("{folder}/died", "w").close()
+            raise KeyboardInterrupt
+
+def die():
+    return Die()
 '''
 
 
@@ -340,6 +368,42 @@ def test_patience_stops_and_the_best_epoch_is_kept(tmp_path):
     assert crossentropy(reference(trained)[1], reference(trained)[2]) == pytest.approx(best.val_loss, rel=1e-4)
     assert trained.record.validation == "arrays in memory"
     assert trained.record.steps == 9 * 3  # what was asked for: a control with the same budget is its control
+
+
+def test_a_callback_of_ones_own_stops_all_phases(own, tmp_path):
+    import keras
+
+    model = saved(network(keras, "softmax"), tmp_path)
+    for scheme in ("qat", "finetuned"):
+        (stage,) = train(model, features(), tmp_path, scheme, callbacks=f"{own}:enough", epochs=4).record.stages
+        assert (len(stage.history), stage.best_epoch, stage.stopped) == (1, 1, "early stopping")
+    (stage,) = train(model, features(), tmp_path, callbacks=f"{own}:enough", epochs=1).record.stages
+    assert stage.stopped is None  # there was nothing left to do
+
+
+def test_a_training_that_was_killed_after_it_stopped_early_does_not_go_on(own, tmp_path):
+    import keras
+
+    model, (x, y) = saved(network(keras, "softmax"), tmp_path), features()
+    options = {"callbacks": f"{own}:die", "patience": 1, "epochs": 9, "learning_rate": 0.05}
+    with pytest.raises(KeyboardInterrupt):
+        train(model, (x, (y + 1) % CLASSES), tmp_path, validation=features(seed=5), **options)
+    (kept,) = (tmp_path / "work").glob("trained-*/checkpoint.npz")
+    history = read_arrays(kept)[1]["history"]
+    (stage,) = train(
+        model, (x, (y + 1) % CLASSES), tmp_path, validation=features(seed=5), **options
+    ).record.stages  # fmt: skip
+    assert [epoch.model_dump() for epoch in stage.history] == history
+    assert (stage.stopped, stage.resumed_at) == ("early stopping", (len(history),))
+
+
+def test_an_epoch_without_a_figure_is_never_the_best(own, tmp_path):
+    import keras
+
+    (stage,) = train(
+        network(keras, "softmax"), features(), tmp_path, callbacks=f"{own}:unmeasured", epochs=3, learning_rate=TINY
+    ).record.stages
+    assert stage.best_epoch == 2
 
 
 def test_without_validation_data_the_last_epoch_is_kept(tmp_path):

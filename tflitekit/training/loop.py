@@ -90,13 +90,15 @@ def train(model: Any, job: Job) -> tuple[StageRecord, str, float]:
         optimizer.build(model.trainable_variables)
     keeper = _Keeper(job, model, optimizer, rate)
     keeper.resume()
-    first, stopped = keeper.epoch, None
+    first, diverged = keeper.epoch, None
     callbacks = [*job.callbacks, *_own_callbacks(job), _Watch(job, first), keeper]
     if job.tensorboard is not None and job.writes:
         callbacks.append(_EventLog(job.tensorboard))
     function = load_function(job.options.function, "training function") if job.options.function else _fit
     try:
         for begin, end in _phases(first, epochs, job.stage.kind == "quantize"):
+            if keeper.stopped_early:
+                break
             if job.stage.kind == "quantize" and begin >= _freeze_epoch(epochs):
                 _freeze(model, job)
             function(
@@ -108,21 +110,22 @@ def train(model: Any, job: Job) -> tuple[StageRecord, str, float]:
                 initial_epoch=begin,
                 callbacks=callbacks,
             )
-            if keeper.stopped_early:
-                stopped = "early stopping"
-                break
     except _Diverged as error:
-        stopped = f"loss became NaN at step {error.step}"
-    if not keeper.best:
-        if stopped is None:  # a training function of the user's own that calls no callbacks
-            keeper.best, keeper.best_epoch = _weights(model), epochs
-        else:
-            epoch = 1 + (error_step(stopped) - 1) // job.steps_per_epoch
-            raise ConversionError(
-                f"The {stopped.replace('loss', 'loss of training', 1)} (epoch {epoch}), before there was an epoch to keep.",
-                why=f"The highest learning rate was {rate:g}.",
-                fix="Train with a lower rate (--learning-rate), and check the data for values that the model was not made for.",
-            )
+        diverged = error.step
+    if diverged is not None and not keeper.best:
+        epoch = 1 + (diverged - 1) // job.steps_per_epoch
+        raise ConversionError(
+            f"The loss of training became NaN at step {diverged} (epoch {epoch}), before there was an epoch to keep.",
+            why=f"The highest learning rate was {rate:g}.",
+            fix="Train with a lower rate (--learning-rate), and check the data for values that the model was not made for.",
+        )
+    if (
+        not keeper.best
+    ):  # a callback that stopped before, or a training function of the user's own that calls no callbacks
+        keeper.best, keeper.best_epoch = _weights(model), keeper.epoch or epochs
+    stopped = "early stopping" if keeper.stopped_early else None
+    if diverged is not None:
+        stopped = f"loss became NaN at step {diverged}"
     model.set_weights(keeper.best)
     record = StageRecord(
         kind=job.stage.kind,
@@ -137,11 +140,6 @@ def train(model: Any, job: Job) -> tuple[StageRecord, str, float]:
         seconds=round(time.perf_counter() - started + keeper.seconds_before, 3),
     )
     return record, type(optimizer).__name__, rate
-
-
-def error_step(text: str) -> int:
-    """Returns the step in 'loss became NaN at step N'."""
-    return int(text.rpartition(" ")[2])
 
 
 def _compile(model: Any, optimizer: Any, job: Job) -> None:
@@ -274,6 +272,7 @@ class _Keeper(tf_keras.callbacks.Callback):  # type: ignore[misc]
         self.epoch, self.best, self.best_epoch = len(self.history), found.best, found.facts["best_epoch"]
         self.resumed_at = [*found.facts["resumed_at"], self.epoch]
         self.seconds_before = found.facts["seconds"]
+        self.stopped_early = found.facts.get("stopped", False)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._begun = time.perf_counter()
@@ -300,7 +299,9 @@ class _Keeper(tf_keras.callbacks.Callback):  # type: ignore[misc]
             self.best, self.best_epoch = weights, self.epoch
         patience = self._job.options.patience
         if patience is not None and self.best_epoch and self.epoch - self.best_epoch >= patience:
-            self.stopped_early = self._trained.stop_training = True
+            self._trained.stop_training = True
+        # A callback of the user's may also have said so: what Keras forgets when the next phase begins.
+        self.stopped_early = bool(self._trained.stop_training) and self.epoch < self._job.options.epochs
         if self._job.writes:
             Checkpoint(
                 {
@@ -308,6 +309,7 @@ class _Keeper(tf_keras.callbacks.Callback):  # type: ignore[misc]
                     "best_epoch": self.best_epoch,
                     "resumed_at": self.resumed_at,
                     "seconds": time.perf_counter() - self._started + self.seconds_before,
+                    "stopped": self.stopped_early,
                 },
                 weights,
                 [np.asarray(variable) for variable in _variables(self._optimizer)],
@@ -318,12 +320,15 @@ class _Keeper(tf_keras.callbacks.Callback):  # type: ignore[misc]
         """Whether an epoch is better than the best so far: by accuracy, else by loss; without validation the last one is."""
         if not self.best_epoch or record.val_loss is None:
             return True
-        before = self.history[self.best_epoch - 1]
-        assert before.val_loss is not None
         accuracy = self._job.objective.classes and self._job.options.metric is None
-        if accuracy and record.val_metric is not None and before.val_metric is not None:
-            return (record.val_metric, -record.val_loss) > (before.val_metric, -before.val_loss)
-        return record.val_loss < before.val_loss
+
+        def rank(epoch: EpochRecord) -> tuple[float, ...]:
+            assert epoch.val_loss is not None
+            loss = -epoch.val_loss
+            figures = (loss,) if not accuracy or epoch.val_metric is None else (epoch.val_metric, loss)
+            return tuple(-math.inf if math.isnan(figure) else figure for figure in figures)
+
+        return rank(record) > rank(self.history[self.best_epoch - 1])
 
 
 def _variables(optimizer: Any) -> list[Any]:
