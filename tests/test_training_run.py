@@ -157,6 +157,20 @@ def test_values_are_learned_by_their_squared_error(models, tmp_path):
     assert epoch.val_loss == pytest.approx(np.mean((output[:, 0] - targets.reshape(-1)) ** 2), rel=1e-4)
 
 
+def test_whole_numbers_can_be_values(tmp_path):
+    import keras
+
+    x, _ = features()
+    prices = 1_000_000_000 + 7 * np.arange(SAMPLES)  # each of its own: no classes to hold a share of out
+    trained = train(network(keras, outputs=1), (x, prices), tmp_path, learning_rate=TINY)
+    output, _, labels = reference(trained)
+    assert trained.record.loss == "mean_squared_error"
+    assert trained.record.validation_samples == SAMPLES // 5
+    assert trained.record.stages[0].history[0].val_loss == pytest.approx(
+        np.mean((output[:, 0] - labels) ** 2), rel=1e-3
+    )
+
+
 def test_class_numbers_suit_a_model_that_was_compiled_for_vectors(tmp_path):
     import keras
 
@@ -525,6 +539,11 @@ def test_classes_that_do_not_fit(shapes, models, tmp_path):
     with pytest.raises(DataError, match="have 5 classes, more than the model's 3 outputs"):
         train(model, features(5), tmp_path)
     x, y = features()
+    for wrong in (3, 2000):  # as many classes as outputs, and still a number too large
+        with pytest.raises(DataError, match=f"have the label {wrong}, and the model has 3 outputs"):
+            train(model, (x, np.where(y == 2, wrong, y)), tmp_path)
+    with pytest.raises(DataError, match="have the label 3, and the model has 3 outputs"):
+        train(model, (x, y), tmp_path, validation=(x, y + 1))
     np.savez(tmp_path / "two.npz", x=x[y != 2], y=y[y != 2])
     with pytest.raises(DataError, match=r"two\.npz have 2 classes"):
         train(model, tmp_path / "two.npz", tmp_path)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tflitekit.errors import UsageError
+from tflitekit.errors import DataError, UsageError
 from tflitekit.files import write_json
 from tflitekit.schemes import Stage
 from tflitekit.source import export_model, import_custom_objects, load_model
@@ -234,8 +234,20 @@ def _run(model: Any, columns: Sequence[Any], index: int) -> Any:
 
 
 def _label_kind(data: TrainingSet, model: Any, index: int) -> str:
-    """Returns 'class' or 'values': numbers beyond 1 for a single output are targets, as in evaluation."""
+    """Returns 'class' or 'values': numbers beyond 1 for a single output are targets, as in evaluation.
+
+    Raises:
+        DataError: A class number is beyond the model's outputs, although there are no more classes than these.
+    """
     size = int(np.prod([d for d in model.outputs[index].shape[1:] if d]))
+    numbers = data.class_names is None and not data.label_shape and np.dtype(data.label_dtype).kind == "i"
+    largest = int(data.read_labels().max()) if numbers else 0
+    if size > 1 and largest >= size and sum(count > 0 for count in data.class_counts) <= size:
+        raise DataError(
+            f"The data at {data.location} have the label {largest}, and the model has {size} outputs.",
+            why="Labels are class numbers, which count from 0.",
+            fix="Number the classes in the order of the model's outputs.",
+        )
     counted = data.class_names is None and size == 1 and (data.classes or 0) > 2
     return "values" if counted else data.labels
 

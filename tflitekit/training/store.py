@@ -287,7 +287,10 @@ def _size(path: Path) -> int:
 
 
 def _targets(labels: list[Any], dataset: Dataset) -> tuple[NDArray[Any], Literal["class", "values"]]:
-    """Returns labels as one array: int64 class indices, or targets (float32, or int64 where they are integers)."""
+    """Returns labels as one array: int64 class indices, or targets (float32, or int64 where they are integers).
+
+    Integers without class names, of which one is as large as there are samples, are targets: prices, not classes.
+    """
     if any(label is None for label in labels):
         raise DataError(
             f"The training data at {dataset.location} have no labels.",
@@ -299,7 +302,8 @@ def _targets(labels: list[Any], dataset: Dataset) -> tuple[NDArray[Any], Literal
         shown = " and ".join(str(list(shape)) for shape in sorted(shapes)[:2])
         raise DataError(f"The labels in {dataset.location} have different shapes, {shown}.")
     array = np.asarray(class_labels(dataset.location, np.asarray(labels), dataset.classes))
-    if array.dtype.kind in "iu" and array.ndim == 1:
+    counts = array.dtype.kind in "iu" and array.ndim == 1
+    if counts and (dataset.classes is not None or int(array.max()) < len(array)):
         return array.astype(np.int64), "class"
     return array.astype(np.int64 if array.dtype.kind in "iu" else np.float32), "values"
 
