@@ -189,6 +189,50 @@ def test_class_numbers_suit_a_model_that_was_compiled_for_vectors(tmp_path):
     assert plain.record.loss == "sparse_categorical_crossentropy"
 
 
+def test_a_loss_keeps_its_settings_and_takes_class_numbers(tmp_path):
+    import keras
+
+    for number, (loss, expected) in enumerate((
+        (keras.losses.CategoricalFocalCrossentropy(alpha=0.5, gamma=1.0), lambda p: -(0.5 * (1 - p) * np.log(p))),
+        ("categorical_focal_crossentropy", lambda p: -(0.25 * (1 - p) ** 2 * np.log(p))),
+    )):  # fmt: skip
+        (tmp_path / str(number)).mkdir()
+        model = network(keras, "softmax", loss=loss)
+        trained = train(model, features(), tmp_path / str(number), learning_rate=TINY, class_weights="balanced")
+        output, _, labels = reference(trained)
+        found = trained.record.stages[0].history[0]
+        of_label = output[np.arange(len(labels)), labels]
+        assert found.val_loss == pytest.approx(expected(of_label).mean(), rel=1e-4)
+        assert found.val_metric == pytest.approx(np.mean(output.argmax(1) == labels))
+
+
+def test_a_loss_with_settings_is_a_mean_over_the_batch(tmp_path):
+    import keras
+
+    x, y = features(2)
+    moved = []
+    for number, loss in enumerate((keras.losses.BinaryFocalCrossentropy(gamma=2.0), "binary_focal_crossentropy")):
+        (tmp_path / str(number)).mkdir()
+        model = network(keras, "sigmoid", outputs=1, loss=loss)
+        trained = train(model, (x, y), tmp_path / str(number), optimizer="sgd", learning_rate=0.1)
+        moved.append(reference(trained)[1])
+    np.testing.assert_allclose(*moved, atol=1e-6)  # a sum would make steps twenty times as long
+
+
+@pytest.mark.parametrize("losses", [["mae", "mse"], {"first": "mae", "second": "mse"}])
+def test_each_output_has_the_loss_that_it_was_compiled_with(losses, tmp_path):
+    import keras
+
+    inputs = keras.Input((FEATURES,), name="features")
+    heads = [keras.layers.Dense(1, name=name)(inputs) for name in ("first", "second")]
+    model = keras.Model(inputs, heads)
+    model.compile("adam", loss=losses)
+    x, _ = features()
+    path = saved(model, tmp_path)
+    for output, name in (("first", "mae"), ("second", "mse")):
+        assert train(path, (x, x[:, 0]), tmp_path, output=output).record.loss == name
+
+
 OWN = '''
 import tensorflow as tf
 import tf_keras

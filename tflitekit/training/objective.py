@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -86,8 +87,18 @@ def choose_objective(options: TrainingOptions, model: Any, index: int, labels: s
         else:
             metric = tf_keras.metrics.SparseCategoricalAccuracy(name="accuracy")
         metric_name = "accuracy"
+    compiled = _of_output(compiled, index, list(model.output_names)[index])
     loss, name = _loss(options, compiled, classes, size, probabilities)
     return Objective(loss, name, metric, metric_name, classes, probabilities)
+
+
+def _of_output(compiled: Any, index: int, name: str) -> Any:
+    """Returns the loss of one output, where a model was compiled with one for each."""
+    if isinstance(compiled, list | tuple):
+        return compiled[index] if index < len(compiled) else None
+    if isinstance(compiled, Mapping) and "class_name" not in compiled:
+        return compiled.get(name)
+    return compiled
 
 
 def _loss(options: TrainingOptions, compiled: Any, classes: bool, size: int, probabilities: bool) -> tuple[Any, str]:
@@ -96,8 +107,6 @@ def _loss(options: TrainingOptions, compiled: Any, classes: bool, size: int, pro
     losses = tf_keras.losses
     if options.loss is not None and ":" in options.loss:
         return load_function(options.loss, "loss"), options.loss.rpartition(":")[2]
-    if options.loss is None and isinstance(compiled, Mapping) and "class_name" not in compiled:
-        compiled = None  # one loss for each output: the labels belong to one of them
     wanted = options.loss or _name(compiled)
     default_class = (losses.BinaryCrossentropy, "binary_crossentropy") if size == 1 else (
         losses.SparseCategoricalCrossentropy, "sparse_categorical_crossentropy")  # fmt: skip
@@ -119,7 +128,8 @@ def _loss(options: TrainingOptions, compiled: Any, classes: bool, size: int, pro
     if wanted is None:
         return losses.MeanSquaredError(), "mean_squared_error"
     try:
-        return losses.get(wanted), wanted
+        loss = (_configured(compiled) if options.loss is None else None) or losses.get(wanted)
+        return (_one_hot(loss, size) if classes and size > 1 and not wanted.startswith("sparse") else loss), wanted
     except ValueError as error:
         if options.loss is not None:
             raise UsageError(
@@ -135,16 +145,36 @@ def _loss(options: TrainingOptions, compiled: Any, classes: bool, size: int, pro
 
 
 def _smoothed(smoothing: float, size: int, probabilities: bool) -> Any:
-    import tensorflow as tf
     import tf_keras
 
     def smoothed_crossentropy(y_true: Any, y_pred: Any) -> Any:
-        wanted = tf.one_hot(tf.cast(tf.reshape(y_true, [-1]), tf.int32), size)
         return tf_keras.losses.categorical_crossentropy(
-            wanted, y_pred, from_logits=not probabilities, label_smoothing=smoothing
+            y_true, y_pred, from_logits=not probabilities, label_smoothing=smoothing
         )
 
-    return smoothed_crossentropy
+    return _one_hot(smoothed_crossentropy, size)
+
+
+def _one_hot(loss: Any, size: int) -> Any:
+    """Returns a loss that takes class numbers; what wants a vector of classes would compare each output with the number."""
+    import tensorflow as tf
+
+    def of_class_numbers(y_true: Any, y_pred: Any) -> Any:
+        return loss(tf.one_hot(tf.cast(tf.reshape(y_true, [-1]), tf.int32), size), y_pred)
+
+    return of_class_numbers
+
+
+def _configured(compiled: Any) -> Any:
+    """Returns a loss of Keras with the settings in a file's configuration, a value for each sample; None without any."""
+    import tf_keras
+
+    config = compiled.get("config") if isinstance(compiled, Mapping) else None
+    kind = getattr(tf_keras.losses, str(compiled["class_name"]).rpartition(">")[2], None) if config else None
+    if not isinstance(config, Mapping) or kind is None:
+        return None
+    known = set(inspect.signature(kind).parameters) - {"name", "reduction"}
+    return kind(**{field: value for field, value in config.items() if field in known}).call
 
 
 def _name(compiled: Any) -> str | None:
@@ -156,7 +186,7 @@ def _name(compiled: Any) -> str | None:
         name = config.get("name") if isinstance(config, Mapping) else config
         name = name or compiled.get("class_name")
     else:
-        name = compiled[0] if isinstance(compiled, list) and compiled else compiled
+        name = compiled
     return str(name).rpartition(">")[2] if name else None
 
 
