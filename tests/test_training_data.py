@@ -139,6 +139,22 @@ def test_a_stored_set_is_used_again_without_the_images_being_decoded(shapes, tmp
     assert store(shapes / "train", tmp_path / "b").sha256 == first.sha256
 
 
+def test_rows_that_were_deleted_are_decoded_when_they_are_needed(shapes, tmp_path):
+    first = store(shapes / "train", tmp_path)
+    rows = read_rows(first, "train", 100)[0][0]
+    first.delete_rows()
+    assert not list(tmp_path.glob("*.raw"))
+    known = store(shapes / "train", tmp_path, rows=False)
+    assert known == first
+    assert not known.has_rows
+    assert not list(tmp_path.glob("*.raw"))
+    assert store(shapes / "train", tmp_path, rows=False, seed=4).has_rows  # another set
+    again = store(shapes / "train", tmp_path)
+    assert again == first
+    assert again.has_rows
+    np.testing.assert_array_equal(read_rows(again, "train", 100)[0][0], rows)
+
+
 def test_what_decides_content_order_and_split_decides_the_hash(shapes, tmp_path):
     variations = [{}, {"seed": 4}, {"validation_split": 0.2}, {"limit": 60}, {"validation": shapes / "test"}]
     hashes = [store(shapes / "train", tmp_path, **options).sha256 for options in variations]

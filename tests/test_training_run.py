@@ -831,11 +831,14 @@ def test_a_killed_worker_is_a_failure_and_the_next_run_continues(street, tmp_pat
     code, output, _ = street.interrupt(tmp_path, signal.SIGKILL, has_checkpoint, whom=trainer)
     assert code == 1
     assert "killed by SIGKILL" in json.loads(output)["variants"][0]["error"]
+    raw = tmp_path / ".tflitekit" / "training-data" / "0.raw"
+    assert raw.exists()  # what is to be continued is not decoded anew
     path = next((tmp_path / ".tflitekit").glob("trained-*/checkpoint.npz"))
     path.write_bytes(path.read_bytes()[:-100])  # a damaged checkpoint is no reason to fail, and is told
     found = street.convert(tmp_path)["qat"]
     assert found["training"]["stages"][0]["resumed_at"] == []
     assert any("checkpoint of an earlier run was damaged" in warning for warning in found["warnings"])
+    assert not list(raw.parent.glob("*.raw"))
 
 
 def test_ctrl_c_keeps_the_checkpoint(street, tmp_path):
@@ -863,6 +866,7 @@ def test_stages_that_are_finished_are_not_trained_again(street, whole, tmp_path)
 def test_what_is_trained_is_reused(street, whole):
     out, first = whole
     stages = {p: p.stat().st_mtime_ns for p in (out / ".tflitekit").glob("trained-*/stage.json")}
+    assert not list((out / ".tflitekit" / "training-data").glob("*.raw"))  # nothing needs them
     found = street.convert(out, scheme="qat,qat:io=int8")
     assert found["qat"]["reused"] is True
     assert found["qat"]["sha256"] == first["sha256"]
@@ -870,6 +874,7 @@ def test_what_is_trained_is_reused(street, whole):
     assert found["qat-io-int8"]["contract"]["inputs"][0]["dtype"] == "int8"
     assert found["qat-io-int8"]["training"]["stages"] == first["training"]["stages"]
     assert {p: p.stat().st_mtime_ns for p in (out / ".tflitekit").glob("trained-*/stage.json")} == stages
+    assert not list((out / ".tflitekit" / "training-data").glob("*.raw"))
 
 
 def test_a_changed_option_trains_again(own, tmp_path):

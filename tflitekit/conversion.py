@@ -548,6 +548,8 @@ class _Conversion:
             shutil.rmtree(folder, ignore_errors=True)
         for leftover in self.work.glob("*.candidate.tflite"):
             leftover.unlink()
+        if self._trainer is not None:
+            self._trainer.clean()
 
 
 def labels_mismatch(labels: int, outputs: int) -> ContractError:

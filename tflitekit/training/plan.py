@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +23,9 @@ from tflitekit.training.store import TrainingSet, store_training_data
 from tflitekit.training_record import ParityRecord, StageRecord, TrainingRecord
 
 __all__ = ["Trained", "Trainer"]
+
+_TRAINED = "trained-"
+_LINE_BYTES = 4096
 
 Submit = Callable[[str, dict[str, Any], str], "Future[Any]"]
 
@@ -107,7 +110,8 @@ class Trainer:
             )
         if options.augment is not None:
             check_augmentation(options.augment, inputs)
-        self.data: TrainingSet = store_training_data(
+        self._store = functools.partial(
+            store_training_data,
             options.data,
             inputs=inputs,
             preprocessing=preprocessing,
@@ -120,6 +124,7 @@ class Trainer:
             progress=progress,
             jobs=jobs,
         )
+        self.data: TrainingSet = self._store(rows=False)
 
     def key(self, request: Request) -> str:
         """Returns the hash of everything that shapes what the request's stages train."""
@@ -157,7 +162,7 @@ class Trainer:
         Raises:
             TflitekitError: The model cannot be trained so, or training failed.
         """
-        folders = [self._work / f"trained-{key[:16]}" for key in self._keys(request)]
+        folders = [self._work / f"{_TRAINED}{key[:16]}" for key in self._keys(request)]
         facts: list[dict[str, Any]] = []
         for index, (stage, folder) in enumerate(zip(request.stages, folders, strict=True)):
             found = _finished(folder)
@@ -175,6 +180,8 @@ class Trainer:
         )
 
     def _stage(self, request: Request, index: int, stage: Stage, folder: Path, previous: Path | None) -> dict[str, Any]:
+        if not self.data.has_rows:
+            self.data = self._store()
         name = f"{request.name}" + (f" {index + 1}/{len(request.stages)}" if len(request.stages) > 1 else "")
         arguments: dict[str, Any] = {
             "source": {
@@ -201,20 +208,23 @@ class Trainer:
 
                 found: dict[str, Any] = train_stage(model=self._model, **arguments)
                 advance(steps)
-                return found
-            advance(0, "preparing the model")
-            future = self._submit("tflitekit.training.job:train_stage", arguments, f"training {name}")
-            done = 0
-            while not wait([future], timeout=0.2).done:
-                done = self._follow(progress, done, advance)
-            found = future.result()
-            advance(steps - done)
+            else:
+                advance(0, "preparing the model")
+                future = self._submit("tflitekit.training.job:train_stage", arguments, f"training {name}")
+                done = 0
+                while not wait([future], timeout=0.2).done:
+                    done = self._follow(progress, done, advance)
+                found = future.result()
+                advance(steps - done)
+        progress.unlink(missing_ok=True)
         return found
 
     def _follow(self, path: Path, done: int, advance: Advance) -> int:
         """Moves the bar to where the worker says it is."""
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            with path.open("rb") as stream:  # the end of it: hours of training write many lines
+                stream.seek(max(0, path.stat().st_size - _LINE_BYTES))
+                lines = stream.read().splitlines()
             latest = json.loads(lines[-1]) if lines else None
         except (OSError, ValueError):  # not there yet, or half a line
             return done
@@ -259,12 +269,16 @@ class Trainer:
             rebuilt=_parity(last["rebuilt"]),
             annotated=_parity(last["annotated"]),
             notes=tuple(dict.fromkeys(note for f in facts for note in f["notes"])),
-            tensorboard=str(self._tensorboard) if options.tensorboard else None,
+            tensorboard=str(self._tensorboard) if options.tensorboard and self._tensorboard.is_dir() else None,
         )
 
     def clean(self) -> None:
-        """Deletes the stored data; what was trained stays, so that other conversions of it need no training."""
-        shutil.rmtree(self._work / "training-data", ignore_errors=True)
+        """Deletes the rows of the training data, unless an interrupted training has yet to be continued.
+
+        What was trained stays, so that other conversions of it need no training.
+        """
+        if not any(self._work.glob(f"{_TRAINED}*/checkpoint.npz")):
+            self.data.delete_rows()
 
 
 def _finished(folder: Path) -> dict[str, Any] | None:

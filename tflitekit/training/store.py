@@ -96,6 +96,19 @@ class TrainingSet(BaseModel):
     seed: int
     streamed: tuple[StreamedFolder, ...] = ()
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether the rows can be read; see `delete_rows`."""
+        return bool(self.streamed) or all(
+            _size(self.folder / f"{number}.raw") == self.rows * column.row_bytes
+            for number, column in enumerate(self.columns)
+        )
+
+    def delete_rows(self) -> None:
+        """Deletes what takes space. The record stays: what was trained on the set can be told without decoding it anew."""
+        for number in range(len(self.columns)):
+            (self.folder / f"{number}.raw").unlink(missing_ok=True)
+
     def read_labels(self) -> NDArray[Any]:
         """Returns the labels of all rows."""
         labels: NDArray[Any] = np.load(self.folder / "labels.npy", allow_pickle=False)
@@ -138,6 +151,7 @@ def store_training_data(
     progress: Progress,
     jobs: int | None = None,
     most_bytes: int = 4 << 30,
+    rows: bool = True,
 ) -> TrainingSet:
     """Prepares training data in ``folder``; data that it already holds are not decoded again.
 
@@ -152,6 +166,7 @@ def store_training_data(
         jobs: Processes that decode images; all cores by default.
         most_bytes: Folders of images that would need more are decoded in every epoch instead of being stored. Other data
             are always stored: there is no quick way to their single samples.
+        rows: False also takes a set whose rows were deleted.
 
     Raises:
         UsageError: The split is not a share.
@@ -197,7 +212,7 @@ def store_training_data(
     prints = [source.dataset.fingerprint() for source in sources]
     if None not in prints:
         found = _find(folder, hash_json([prints, rest]), stored=not streams)
-        if found:
+        if found and (found.has_rows or not rows):
             return found.model_copy(update=placed | {"streamed": streams if found.streamed else ()})
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -261,18 +276,12 @@ def _open(data: Any, *, labels: tuple[str, ...] | None, limit: int | None, valid
 
 
 def _find(folder: Path, sha256: str, *, stored: bool) -> TrainingSet | None:
-    """Returns the finished set of that hash in ``folder``, or None; ``stored`` refuses one that is streamed."""
+    """Returns the finished set of that hash in ``folder``, perhaps without its rows; ``stored`` refuses one that is streamed."""
     try:
         found = TrainingSet.model_validate_json((folder / _RECORD).read_bytes())
     except (OSError, ValidationError):
         return None
     if found.sha256 != sha256 or (stored and found.streamed):
-        return None
-    if any(
-        _size(folder / f"{number}.raw") != found.rows * column.row_bytes
-        for number, column in enumerate(found.columns)
-        if not found.streamed
-    ):
         return None
     found = found.model_copy(update={"folder": folder})
     try:
