@@ -471,6 +471,7 @@ def test_without_validation_data_the_last_epoch_is_kept(tmp_path):
     stage = trained.record.stages[0]
     assert (trained.record.validation, trained.record.validation_samples) == ("none", 0)
     assert (stage.best_epoch, stage.history[1].val_loss) == (2, None)
+    assert read_arrays(trained.folder / "reference.npz")[1]["part"] == "train"
     assert len(reference(trained)[2]) == SAMPLES  # parity is looked at on what was trained on
 
 
@@ -625,6 +626,9 @@ def test_packages_that_are_not_installed(tmp_path):
         UsageError, match=r"(?s)optimizer 'nopackage:make' cannot be loaded.*Install the package.*nopackage"
     ):
         train(network(keras), features(), tmp_path, optimizer="nopackage:make")
+    (tmp_path / "newer.py").write_text("import keras\n\ndef make(rate):\n    return keras.optimizers.Adam()\n")
+    with pytest.raises(UsageError, match=r"(?s)returned keras\.\S*Adam.*tf_keras\.optimizers"):
+        train(network(keras), features(), tmp_path, optimizer=f"{tmp_path / 'newer.py'}:make")
     with pytest.raises(UsageError, match="no optimizer 'adamm'"):
         train(network(keras), features(), tmp_path, optimizer="adamm")
 

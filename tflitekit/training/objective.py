@@ -281,6 +281,9 @@ def make_optimizer(options: TrainingOptions, steps: int, kind: str) -> tuple[Any
     Args:
         kind: Of the stage.
 
+    Raises:
+        UsageError: There is no such optimizer, or the user's function returns something else.
+
     The rate rises over the first steps and falls to zero as a cosine (Loshchilov and Hutter, ICLR 2017).
     """
     import tf_keras
@@ -293,7 +296,14 @@ def make_optimizer(options: TrainingOptions, steps: int, kind: str) -> tuple[Any
         rate / warm_up, max(1, steps - warm_up), warmup_target=rate, warmup_steps=warm_up
     )
     if ":" in options.optimizer:
-        return load_function(options.optimizer, "optimizer")(schedule), rate
+        made = load_function(options.optimizer, "optimizer")(schedule)
+        if not isinstance(made, tf_keras.optimizers.Optimizer):
+            raise UsageError(
+                f"The optimizer '{options.optimizer}' returned {type(made).__module__}.{type(made).__name__}.",
+                why="Training goes with Keras 2.",
+                fix="Return one of tf_keras.optimizers; those of tf_keras.optimizers.legacy will not do.",
+            )
+        return made, rate
     kinds = {"adam": tf_keras.optimizers.Adam, "adamw": tf_keras.optimizers.AdamW, "sgd": tf_keras.optimizers.SGD}
     if name not in kinds:
         raise UsageError(
