@@ -59,7 +59,7 @@ def main() -> int:
     print(f"weights  at most {variant.compression.clusters} distinct ones in any channel of the clustered layers")
     parity = variant.training.three_way
     print(
-        f"{parity.metric} on {parity.samples:,} held-out samples: float {parity.float_model.value:.4g}, "
+        f"{parity.metric} on {parity.samples:,} {parity.origin} samples: float {parity.float_model.value:.4g}, "
         f"trained {parity.fake_quantized.value:.4g}, file {parity.tflite.value:.4g}"
     )
     for warning in (*result.source.notes, *variant.warnings):

@@ -57,7 +57,7 @@ def main() -> int:
     print(f"zeros    {variant.compression.sparsity:.1%} of the weights of the pruned layers")
     parity = variant.training.three_way
     print(
-        f"{parity.metric} on {parity.samples:,} held-out samples: float {parity.float_model.value:.4g}, "
+        f"{parity.metric} on {parity.samples:,} {parity.origin} samples: float {parity.float_model.value:.4g}, "
         f"trained {parity.fake_quantized.value:.4g}, file {parity.tflite.value:.4g}"
     )
     for warning in (*result.source.notes, *variant.warnings):

@@ -159,6 +159,22 @@ def test_the_control_stands_beside_what_it_is_compared_with(report):
     assert "--control" in training_text.remarks(without)[-1]
 
 
+def test_figures_of_training_samples_are_not_called_validation(report):
+    def without(row):
+        if row.training is None:
+            return row
+        three_way = row.training.three_way and row.training.three_way.model_copy(update={"origin": "training"})
+        none = {"validation": "none", "validation_samples": 0, "three_way": three_way}
+        return row.model_copy(update={"training": row.training.model_copy(update=none)})
+
+    shown = report.model_copy(update={"variants": tuple(map(without, report.variants))})
+    assert "on 1,000 training samples (gap" in markdown.render(shown)
+    page = html.render(shown)
+    assert "with none held out to check on." in page
+    assert "of none" not in page
+    assert "checked after each epoch on 1,000 held out of them." in html.render(report)
+
+
 @pytest.mark.convert
 def test_every_view_shows_training(report, monkeypatch):
     shown = markdown.render(report)

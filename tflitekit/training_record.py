@@ -91,10 +91,11 @@ class Score(_Record):
 
 
 class ThreeWay(_Record):
-    """The float model, the fake-quantized one and the finished file on the same validation samples.
+    """The float model, the fake-quantized one and the finished file on the same samples.
 
     Attributes:
         metric: Name of the metric; fractions for accuracies.
+        origin: 'training' where no samples were held out: then accuracies are those of what was trained on.
         gap: Fake-quantized minus finished file, or the reverse for errors: positive is worse. Paired.
         gap_low: Lower end of its 95 % interval; a gap whose whole interval lies above 0 with a p-value below 0.01 is a failure.
         agreement: Share of samples on which the last two give the same class; None without classes.
@@ -103,6 +104,7 @@ class ThreeWay(_Record):
 
     metric: str
     samples: int
+    origin: Literal["validation", "training"] = "validation"
     float_model: Score
     fake_quantized: Score
     tflite: Score

@@ -213,7 +213,7 @@ def parity(found: ThreeWay, trained_as: str = "fake-quantized") -> str:
     figures = ", ".join(f"{name} {metric_value(score.value, found.metric)}" for name, score in models)
     value, interval = gap(found)
     unit = "" if is_share(found.metric) else f"{found.metric}: "
-    line = f"{unit}{figures} on {text.counted(found.samples, 'validation sample')} (gap {value}"
+    line = f"{unit}{figures} on {text.counted(found.samples, f'{found.origin} sample')} (gap {value}"
     line += f", 95% interval {interval})" if interval else ")"
     if is_failure(found):
         where = f", from the layer {found.layer} on" if found.layer else ""

@@ -205,7 +205,7 @@ def _save(
     outputs = {"float": [_run(original, columns, index)], "trained": [_run(finished, columns, index)]}
     layers, names = _layer_outputs(finished, [column[:_LAYER_SAMPLES] for column in columns], paths)
     groups = outputs | {"inputs": columns, "labels": [np.asarray(labels)], "layers": layers}
-    facts = {"labels": kind, "inputs": [spec.name for spec in data.inputs], "layers": names}
+    facts = {"labels": kind, "inputs": [spec.name for spec in data.inputs], "layers": names, "part": part}
     write_arrays(out / "reference.npz", groups, facts)
     export_model(finished, out / "saved_model", batch=batch, input_shapes=input_shapes)
 

@@ -60,6 +60,7 @@ def compare_three(path: Path, contract: Contract, reference: Path, output: str) 
     return ThreeWay(
         metric=figures[0].metric,
         samples=len(given),
+        origin="training" if facts.get("part") == "train" else "validation",
         float_model=one,
         fake_quantized=two,
         tflite=three,
@@ -87,7 +88,7 @@ def check_gap(name: str, found: ThreeWay, path: Path, reference: Path) -> None:
     raise ConversionError(
         f"{name}: the finished file does worse than the model that was trained: {found.metric} "
         f"{shown(found.fake_quantized.value)} when trained, {shown(found.tflite.value)} as .tflite "
-        f"({found.samples:,} validation samples).",
+        f"({found.samples:,} {found.origin} samples).",
         why=f"They begin to differ at the layer '{layer}'."
         if layer
         else "No single layer differs much: small differences add up.",

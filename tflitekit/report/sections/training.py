@@ -31,10 +31,9 @@ def training(view: View) -> Section:
     if len({(r.data, r.samples, r.validation, r.validation_samples) for r in records}) == 1:
         first = records[0]
         held = "held out of them" if first.validation == "split" else f"of {first.validation}"
-        intro = (
-            f"Trained on {text.counted(first.samples, 'sample')} of {first.data}, checked after each epoch on "
-            f"{first.validation_samples:,} {held}."
-        )
+        checked = f"checked after each epoch on {first.validation_samples:,} {held}"
+        intro = f"Trained on {text.counted(first.samples, 'sample')} of {first.data}, "
+        intro += f"{checked if first.validation_samples else 'with none held out to check on'}."
     blocks = (
         _compared(view, rows),
         _three_way(view, rows),
@@ -107,7 +106,10 @@ def _three_way(view: View, rows: Sequence[VariantReport]) -> Table | None:
         Column(".tflite", about="The finished file"),
         Column("Gap", about="Fake-quantized against the file, positive is worse; below it the paired 95 % interval"),
         Column("Agreement", about="Share of samples on which both give the same class"),
-        Column("Samples", about="Validation samples, the same for all three"),
+        Column(
+            "Samples",
+            about="The same for all three: of the validation data, or of the training data where none are held out",
+        ),
         Column("Verdict", numeric=False),
     )
     found = []
@@ -328,7 +330,7 @@ def _facts(record: TrainingRecord) -> Iterator[tuple[str, str]]:
         yield "SHA-256 of the data", record.data_sha256
     yield "Samples", f"{record.samples:,}"
     held = "held out of the data" if record.validation == "split" else f"samples of {record.validation}"
-    yield "Validation", f"{record.validation_samples:,} {held}"
+    yield "Validation", f"{record.validation_samples:,} {held}" if record.validation_samples else "none"
     yield "Loss", record.loss
     yield "Optimizer", record.optimizer
     yield "Learning rate", f"{record.learning_rate:g} at most"
