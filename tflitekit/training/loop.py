@@ -13,7 +13,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from tflitekit.dataset import load_function
 from tflitekit.errors import ConversionError
 from tflitekit.schemes import Stage
 from tflitekit.training.checkpoint import Checkpoint
+from tflitekit.training.distribution import ONE_DEVICE, Distribution
 from tflitekit.training.objective import Objective, make_optimizer
 from tflitekit.training.observers import freeze_ranges
 from tflitekit.training.options import TrainingOptions
@@ -45,8 +45,7 @@ class Job:
         steps_per_epoch: Steps of one epoch.
         ready_step: The first step after which an epoch can be the best.
         folder: For the checkpoint and the progress.
-        writes: Whether this process writes: of several workers the chief alone does.
-        scope: In which the model is compiled.
+        distribution: Where the model was made, and whether this process writes.
     """
 
     stage: Stage
@@ -60,8 +59,7 @@ class Job:
     folder: Path
     callbacks: Sequence[Any] = ()
     tensorboard: Path | None = None
-    writes: bool = True
-    scope: Callable[[], AbstractContextManager[Any]] = nullcontext
+    distribution: Distribution = ONE_DEVICE
 
 
 class _Diverged(Exception):
@@ -83,15 +81,16 @@ def train(model: Any, job: Job) -> tuple[StageRecord, str, float]:
     """
     started, epochs = time.perf_counter(), job.options.epochs
     steps = epochs * job.steps_per_epoch
-    with job.scope():
+    with job.distribution.scope():
         optimizer, rate = make_optimizer(job.options, steps, job.stage.kind == "quantize")
         _compile(model, optimizer, job)
         optimizer.build(model.trainable_variables)
     keeper = _Keeper(job, model, optimizer, rate)
     keeper.resume()
+    job.distribution.agree(f"{job.folder.name} after epoch {keeper.epoch}")
     first, stopped = keeper.epoch, None
     callbacks = [*job.callbacks, *_own_callbacks(job), _Watch(job, first), keeper]
-    if job.tensorboard is not None and job.writes:
+    if job.tensorboard is not None and job.distribution.writes:
         callbacks.append(tf_keras.callbacks.TensorBoard(str(job.tensorboard), profile_batch=0))
     function = load_function(job.options.function, "training function") if job.options.function else _fit
     try:
@@ -179,7 +178,7 @@ def _freeze(model: Any, optimizer: Any, job: Job) -> None:
         inner = getattr(layer, "layer", layer)
         if type(inner).__name__ == "BatchNormalization":
             inner.trainable = False
-    with job.scope():
+    with job.distribution.scope():
         _compile(model, optimizer, job)
 
 
@@ -210,7 +209,7 @@ class _Watch(tf_keras.callbacks.Callback):  # type: ignore[misc]
             raise _Diverged(step)
         now = time.monotonic()
         last = step == self._job.options.epochs * self._job.steps_per_epoch
-        if self._job.writes and (now - self._said >= _REPORT_EVERY_S or last):
+        if self._job.distribution.writes and (now - self._said >= _REPORT_EVERY_S or last):
             self._said = now
             self._say(step, loss, _number(logs, self._job.objective.metric_name))
 
@@ -272,7 +271,7 @@ class _Keeper(tf_keras.callbacks.Callback):  # type: ignore[misc]
             metric=_number(logs, name),
             val_loss=_number(validation, "loss"),
             val_metric=_number(validation, name),
-            learning_rate=float(np.asarray(self._optimizer.learning_rate)),
+            learning_rate=float(tf_keras.backend.get_value(self._optimizer.learning_rate)),
             seconds=round(time.perf_counter() - self._begun, 3),
         )
         self.history.append(record)
@@ -283,7 +282,7 @@ class _Keeper(tf_keras.callbacks.Callback):  # type: ignore[misc]
         patience = self._job.options.patience
         if patience is not None and self.best_epoch and self.epoch - self.best_epoch >= patience:
             self.stopped_early = self._trained.stop_training = True
-        if self._job.writes:
+        if self._job.distribution.writes:
             Checkpoint(
                 {
                     "history": [e.model_dump() for e in self.history],
@@ -292,7 +291,7 @@ class _Keeper(tf_keras.callbacks.Callback):  # type: ignore[misc]
                     "seconds": time.perf_counter() - self._started + self.seconds_before,
                 },
                 weights,
-                [np.asarray(variable) for variable in _variables(self._optimizer)],
+                tf_keras.backend.batch_get_value(_variables(self._optimizer)),
                 self.best,
             ).save(self.path)
 
