@@ -340,6 +340,12 @@ class _Conversion:
         self._chief: Chief | None = None
         cluster = open_cluster(options)
         if cluster is not None:
+            if not cluster.is_chief:
+                raise UsageError(
+                    f"{cluster.name(cluster.index).capitalize()} can only train along, which 'tflitekit convert' does.",
+                    fix="Run 'tflitekit convert' with the same options on all workers. Then run this on the chief: it takes what "
+                    "they have trained.",
+                )
             command = _command(_model_file(model).sha256, requests, options)
             self._chief = Chief(cluster, self.work, command, progress)
 

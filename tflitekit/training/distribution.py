@@ -59,7 +59,7 @@ class Distribution:
         return nullcontext() if self.strategy is None else self._replicated()
 
     def spread(self, make: Callable[[tuple[int, int]], Any], samples: int) -> Any:
-        """Makes the data set of training batches. (Validation batches are all seen by every worker: Keras divides them.)
+        """Makes the data set of training batches.
 
         Args:
             make: From the number of this worker and of all to its data set of parts of batches (see `train_batches`).
@@ -82,6 +82,14 @@ class Distribution:
             return _in_parts(make((context.input_pipeline_id, workers)), replicas // workers)
 
         return self.strategy.distribute_datasets_from_function(of_worker)
+
+    def divide(self, batches: Any) -> Any:
+        """Returns validation batches as Keras divides each among all replicas."""
+        import tensorflow as tf
+
+        options = tf.data.Options()
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+        return batches.with_options(options)
 
     def agree(self, state: str) -> None:
         """Makes sure that all workers are in the same state.

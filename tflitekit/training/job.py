@@ -116,7 +116,9 @@ def train_stage(
             objective=objective,
             output=original.model.output_names[index],
             batches=batches,
-            validation=validation_batches(found, batch_size=max(chosen.batch_size, _CHUNK), output=shared["output"])
+            validation=distribution.divide(
+                validation_batches(found, batch_size=max(chosen.batch_size, _CHUNK), output=shared["output"])
+            )
             if found.validation_samples
             else None,
             steps_per_epoch=steps_per_epoch,
