@@ -25,11 +25,11 @@ from tflitekit.source import PreparedSource, SourceFile, export_model, hash_mode
 from tflitekit.training.cluster import Cluster, read_cluster
 from tflitekit.training.options import TrainingOptions
 from tflitekit.training.plan import Trained, Trainer
-from tflitekit.training.rendezvous import Chief, follow
+from tflitekit.training.rendezvous import Chief, follow, hash_command
 from tflitekit.variant import Variant, read_sidecar, tool_versions
 from tflitekit.workers import WorkerPool, wait_for
 
-__all__ = ["ConvertOptions", "ConvertResult", "convert", "convert_unlocked", "open_cluster", "with_controls"]
+__all__ = ["ConvertOptions", "ConvertResult", "convert", "convert_unlocked", "require_chief", "with_controls"]
 
 DEFAULT_CALIBRATION_SAMPLES = 500
 DEFAULT_TIMEOUT_S = 1800.0
@@ -120,7 +120,7 @@ def convert(
     """
     out, options, progress = Path(out), options or ConvertOptions(), progress or Progress()
     requests = [parse_request(s) for s in schemes]
-    cluster = open_cluster(options)
+    cluster = _cluster(options)
     if cluster is not None and not cluster.is_chief:
         return _train_along(cluster, model, _all_requests(requests, options), out, options, progress)
     with locked(out):
@@ -136,7 +136,7 @@ def convert(
         )
 
 
-def open_cluster(options: ConvertOptions) -> Cluster | None:
+def _cluster(options: ConvertOptions) -> Cluster | None:
     """Returns the workers of a training on several machines; None for one.
 
     Raises:
@@ -146,35 +146,36 @@ def open_cluster(options: ConvertOptions) -> Cluster | None:
     return read_cluster() if several else None
 
 
+def require_chief(options: ConvertOptions) -> None:
+    """Refuses a worker that can only train along.
+
+    Raises:
+        UsageError: This is one.
+    """
+    cluster = _cluster(options)
+    if cluster is not None and not cluster.is_chief:
+        raise UsageError(
+            f"{cluster.name(cluster.index).capitalize()} can only train along, which 'tflitekit convert' does.",
+            fix="Run 'tflitekit convert' with the same options on all workers, then this on the chief: it takes what they trained.",
+        )
+
+
 def _train_along(
     cluster: Cluster, model: Any, requests: Sequence[Request], out: Path, options: ConvertOptions, progress: Progress
 ) -> ConvertResult:
-    """What a worker does that is not the chief: it trains what the chief says, and writes nothing."""
-    source_file, work = _model_file(model), out / WORK_FOLDER
-
-    def localize(arguments: dict[str, Any]) -> dict[str, Any]:
-        """Puts this machine's paths in the place of the chief's."""
-        previous = arguments["previous"]
-        return arguments | {
-            "source": arguments["source"] | {"path": str(source_file.path), "custom_objects": options.custom_objects},
-            "data": arguments["data"] | {"folder": str(work / Path(arguments["data"]["folder"]).name)},
-            "folder": str(work / Path(arguments["folder"]).name),
-            "previous": previous and str(work / Path(previous).name),
-            "tensorboard": None,
-        }
-
-    source = follow(cluster, work, _command(source_file.sha256, requests, options), localize, progress)
-    workers = len(cluster.workers)
-    return ConvertResult(
-        out,
-        str(model),
-        source_file.sha256,
-        PreparedSource.model_validate(source),
-        (),
-        None,
-        None,
-        trained_along=f"Worker {cluster.index} of {workers} has trained; the chief writes the results.",
+    """What a worker does that is not the chief: it trains what the chief says, and writes no results."""
+    file = _model_file(model)
+    source = follow(
+        cluster,
+        out / WORK_FOLDER,
+        _command(file, requests, options),
+        model=file.path,
+        custom_objects=options.custom_objects,
+        progress=progress,
     )
+    said = f"Worker {cluster.index} of {len(cluster.workers)} has trained; the chief writes the results."
+    source = PreparedSource.model_validate(source)
+    return ConvertResult(out, str(model), file.sha256, source, (), None, None, trained_along=said)
 
 
 def _model_file(model: Any) -> SourceFile:
@@ -187,18 +188,10 @@ def _model_file(model: Any) -> SourceFile:
     return identify(model)
 
 
-def _command(sha256: str, requests: Sequence[Request], options: ConvertOptions) -> str:
-    """Returns the hash of what all workers of a training must have been told alike."""
+def _command(file: SourceFile, requests: Sequence[Request], options: ConvertOptions) -> str:
     assert options.training is not None
-    return hash_json(
-        {
-            "source": sha256,
-            "schemes": [request.name for request in requests if request.stages],
-            "options": options.training.shaping(),
-            "seed": options.seed,
-            "versions": {k: v for k, v in tool_versions().items() if k not in ("numpy", "ai-edge-litert")},
-        }
-    )
+    schemes = [request.name for request in requests if request.stages]
+    return hash_command(file.sha256, schemes, options.training, options.seed)
 
 
 def _all_requests(requests: Sequence[Request], options: ConvertOptions) -> list[Request]:
@@ -338,15 +331,9 @@ class _Conversion:
         self._pool: WorkerPool | None = None
         self._trainer: Trainer | None = None
         self._chief: Chief | None = None
-        cluster = open_cluster(options)
+        cluster = _cluster(options)
         if cluster is not None:
-            if not cluster.is_chief:
-                raise UsageError(
-                    f"{cluster.name(cluster.index).capitalize()} can only train along, which 'tflitekit convert' does.",
-                    fix="Run 'tflitekit convert' with the same options on all workers. Then run this on the chief: it takes what "
-                    "they have trained.",
-                )
-            command = _command(_model_file(model).sha256, requests, options)
+            command = _command(_model_file(model), requests, options)
             self._chief = Chief(cluster, self.work, command, progress)
 
     @property

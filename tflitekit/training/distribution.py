@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from tflitekit.errors import LostWorkerError, UsageError
+from tflitekit.errors import LostWorkerError, TflitekitError, UsageError
 from tflitekit.training.cluster import Cluster, read_cluster
 
 __all__ = ["ONE_DEVICE", "Distribution", "open_distribution"]
@@ -84,7 +84,9 @@ class Distribution:
         return self.strategy.distribute_datasets_from_function(of_worker)
 
     def divide(self, batches: Any) -> Any:
-        """Returns validation batches as Keras divides each among all replicas."""
+        """Returns validation batches so that Keras divides each among all replicas of all workers."""
+        if self.cluster is None:
+            return batches
         import tensorflow as tf
 
         options = tf.data.Options()
@@ -132,19 +134,20 @@ def open_distribution(name: str) -> Iterator[Distribution]:
 
     if name == "multi-worker":
         cluster = read_cluster()
-        lost = tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError
         try:
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
             kind = _kinds(strategy)[0].partition(":")[0]
-            workers = len(cluster.workers)
             yield Distribution(
-                f"multi-worker, {_count(workers, 'worker')}",
+                f"multi-worker, {_count(len(cluster.workers), 'worker')}",
                 tuple(f"{address} {kind}" for address in cluster.workers),
                 strategy,
                 cluster,
             )
-        except (*lost, tf.errors.DeadlineExceededError, tf.errors.FailedPreconditionError) as error:
-            raise LostWorkerError("Another worker cannot be reached.", why=str(error).strip()[-400:]) from error
+        except (TflitekitError, tf.errors.OpError) as error:
+            cause = _lost_worker(error)
+            if cause is None:
+                raise
+            raise LostWorkerError("Another worker cannot be reached.", why=str(cause).strip()[-400:]) from error
     elif name == "mirrored":
         gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
         cpus = [device.name for device in tf.config.list_logical_devices("CPU")]
@@ -173,6 +176,20 @@ def _in_parts(batches: Any, parts: int) -> Any:
         )
 
     return batches.flat_map(divide).prefetch(tf.data.AUTOTUNE).with_options(batches.options())
+
+
+def _lost_worker(error: BaseException | None) -> BaseException | None:
+    """Returns what an operation of several workers raised, where it is the cause of an error."""
+    import tensorflow as tf
+
+    errors = tf.errors
+    kinds = (
+        errors.UnavailableError, errors.AbortedError, errors.CancelledError, errors.InternalError,
+        errors.DeadlineExceededError, errors.FailedPreconditionError,
+    )  # fmt: skip
+    while error is not None and not isinstance(error, kinds):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _kinds(strategy: Any) -> list[str]:

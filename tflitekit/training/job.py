@@ -86,9 +86,14 @@ def train_stage(
         if previous is not None:
             rebuilt.model.set_weights(read_arrays(Path(previous) / "weights.npz")[0]["weights"])
 
-        shared: dict[str, Any] = {"batch_size": chosen.batch_size, "seed": seed, "augment": chosen.augment}
-        shared["class_weights"] = _class_weights(chosen, found)
-        shared["output"] = original.model.output_names[index] if len(original.model.outputs) > 1 else None
+        output = original.model.output_names[index]
+        shared: dict[str, Any] = {
+            "batch_size": chosen.batch_size,
+            "seed": seed,
+            "augment": chosen.augment,
+            "class_weights": _class_weights(chosen, found),
+            "output": output if len(original.model.outputs) > 1 else None,
+        }
         _, steps_per_epoch = train_batches(found, **shared)
         prepare = functools.partial(
             prepare_stage, wanted, steps=steps_per_epoch * chosen.epochs, samples=samples, strict=chosen.strict
@@ -114,7 +119,7 @@ def train_stage(
             stage=wanted,
             options=chosen,
             objective=objective,
-            output=original.model.output_names[index],
+            output=output,
             batches=batches,
             validation=distribution.divide(
                 validation_batches(found, batch_size=max(chosen.batch_size, _CHUNK), output=shared["output"])
@@ -147,7 +152,7 @@ def train_stage(
             "compressed": list(prepared.compressed),
             "left_float": list(prepared.left_float),
             "paths": dict(prepared.paths),
-            "output": original.model.output_names[index],
+            "output": output,
             "rebuilt": _parity(original.parity),
             "annotated": _parity(prepared.parity),
             "notes": [*notes, *original.notes, *prepared.notes],

@@ -15,18 +15,20 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Self
 
 from tflitekit.errors import ConversionError, CrashError, LostWorkerError, TflitekitError, UsageError
-from tflitekit.files import write_json
+from tflitekit.files import hash_json, write_json
 from tflitekit.progress import Progress
 from tflitekit.training.cluster import Cluster
+from tflitekit.training.options import TrainingOptions
+from tflitekit.variant import tool_versions
 from tflitekit.workers import WorkerPool
 
-__all__ = ["PATIENCE_S", "Chief", "follow"]
+__all__ = ["PATIENCE_S", "Chief", "follow", "hash_command"]
 
 PATIENCE_S = 1800.0
 """How long a worker waits for another one that does not show up."""
@@ -36,12 +38,29 @@ _POLL_S = 0.2
 _SAY_S = 5.0  # waits shorter than that are not mentioned
 _BEAT_S = 30.0
 _STALE_S = 30.0  # after which the end of an earlier run of the same command counts as the end of this one
-_GRACE_S = 60.0  # for the chief's own child, after another worker's has failed with an error of the user's
+_GRACE_S = 30.0  # for the chief's own child, after another worker's has failed for a reason of its own
+_SETTLE_S = 1.0  # in which a worker says why its child has ended
 _FOLDER = "workers"
 _TRAIN = "tflitekit.training.job:train_stage"
 
 Stage = list[Any]
 """Run of the chief, number of the stage in it, attempt at it."""
+
+
+class _Child:
+    """A child process that trains; the one that forks it stays for the next stage."""
+
+    def __init__(self) -> None:
+        self._pool: WorkerPool | None = None
+
+    def start(self, arguments: dict[str, Any], label: str) -> Future[Any]:
+        self._pool = self._pool or WorkerPool(jobs=1, timeout_s=0.0)
+        return self._pool.submit(_TRAIN, arguments, label=label, timeout_s=None, gpu=True)
+
+    def end(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
 
 
 class Chief:
@@ -58,7 +77,7 @@ class Chief:
         self._said: dict[str, Any] = {"command": command, "state": "prepare"}
         self._tokens: list[str] = []
         self._lock, self._ended = threading.Lock(), threading.Event()
-        self._thread = ThreadPoolExecutor(1)
+        self._thread, self._child = ThreadPoolExecutor(1), _Child()
         self._beat = threading.Thread(target=self._keep_in_touch, daemon=True)
 
     def __enter__(self) -> Self:
@@ -70,6 +89,7 @@ class Chief:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         self._ended.set()
         self._thread.shutdown()
+        self._child.end()
         self._beat.join()
         if error is not None and self._said["state"] != "done":
             self._announce(state="failed", error=str(error) or type(error).__name__)
@@ -106,22 +126,41 @@ class Chief:
                 self._progress.note(f"{error.what} The {label} goes on from {where} when all workers are there.")
 
     def _attempt(self, stage: Stage, tokens: Mapping[int, str], arguments: dict[str, Any], label: str) -> Any:
-        with WorkerPool(jobs=1, timeout_s=0.0) as pool:
-            future = pool.submit(_TRAIN, arguments, label=label, timeout_s=None, gpu=True)
-            refused: float | None = None
-            while not wait([future], timeout=_POLL_S).done:
-                if self._ended.is_set():
-                    raise ConversionError("Stopped.")
-                for index, member in self._members().items():
-                    if member.get("token") != tokens[index]:
-                        raise LostWorkerError(f"{self._name(index)} was started anew.")
-                    if member.get("failed") == stage:
-                        if member["lost"]:
-                            raise LostWorkerError(f"{self._name(index)} was lost: {member['error']}")
-                        refused = refused or time.monotonic()
-                        if time.monotonic() - refused > _GRACE_S:
-                            raise ConversionError(f"{self._name(index)}: {member['error']}")
-            return future.result()
+        future = self._child.start(arguments, label)
+        try:
+            self._watch(future, stage, tokens)
+        except BaseException:
+            self._child.end()
+            raise
+        if isinstance(future.exception(), LostWorkerError | CrashError):
+            time.sleep(_SETTLE_S)
+            if (refusal := self._refusal(stage)) is not None:
+                raise refusal
+        return future.result()
+
+    def _watch(self, future: Future[Any], stage: Stage, tokens: Mapping[int, str]) -> None:
+        """Waits for the chief's own child, unless it waits for workers that are lost."""
+        since: float | None = None
+        while not wait([future], timeout=_POLL_S).done:
+            if self._ended.is_set():
+                raise ConversionError("Stopped.")
+            for index, member in self._members().items():
+                if member.get("token") != tokens[index]:
+                    raise LostWorkerError(f"{self._name(index)} was started anew.")
+                if member.get("failed") == stage and member["lost"]:
+                    raise LostWorkerError(f"{self._name(index)} was lost: {member['error']}")
+            refusal = self._refusal(stage)
+            if refusal is not None:  # most likely that of all: the chief's own child says it in the user's terms
+                since = since or time.monotonic()
+                if time.monotonic() - since > _GRACE_S:
+                    raise refusal
+
+    def _refusal(self, stage: Stage) -> ConversionError | None:
+        """Returns the error of a worker that cannot train the stage, however often it tries."""
+        for index, member in self._members().items():
+            if member.get("failed") == stage and not member["lost"]:
+                return ConversionError(f"{self._name(index)} cannot train.", why=member["error"])
+        return None
 
     def _await_all(self, stage: Stage) -> dict[int, str]:
         """Waits until all workers have joined; returns their tokens."""
@@ -170,15 +209,26 @@ class Chief:
         return self._cluster.name(index).capitalize()
 
 
+def hash_command(sha256: str, schemes: Sequence[str], options: TrainingOptions, seed: int) -> str:
+    """Returns the hash of what all workers of a training must have been told alike.
+
+    Args:
+        sha256: Of the model.
+        schemes: Those that train.
+    """
+    versions = {name: version for name, version in tool_versions().items() if name not in ("numpy", "ai-edge-litert")}
+    return hash_json([sha256, list(schemes), options.shaping(), seed, versions])
+
+
 def follow(
-    cluster: Cluster, work: Path, command: str, localize: Callable[[dict[str, Any]], dict[str, Any]], progress: Progress
+    cluster: Cluster, work: Path, command: str, *, model: Path, custom_objects: str | None, progress: Progress
 ) -> Any:
     """Trains along with the chief until everything is trained.
 
     Args:
         work: Folder that all workers see.
-        command: As the chief's (see `Chief`).
-        localize: Turns the chief's arguments of a stage into those of this machine.
+        command: As the chief's (see `hash_command`).
+        model: The model's file on this machine.
 
     Returns:
         What the chief gave to `Chief.release`.
@@ -187,23 +237,28 @@ def follow(
         UsageError: The chief does not show up, or trains something else.
         ConversionError: The chief gave up.
     """
-    return _Member(cluster, work / _FOLDER, command, localize, progress).run()
+    member = _Member(cluster, work, command, model, custom_objects, progress)
+    try:
+        return member.run()
+    finally:
+        member.end()
 
 
 class _Member:
     def __init__(
         self,
         cluster: Cluster,
-        folder: Path,
+        work: Path,
         command: str,
-        localize: Callable[[dict[str, Any]], dict[str, Any]],
+        model: Path,
+        custom_objects: str | None,
         progress: Progress,
     ) -> None:
-        self._cluster, self._folder, self._command = cluster, folder, command
-        self._localize, self._progress = localize, progress
-        self._token = uuid.uuid4().hex
+        self._cluster, self._work, self._folder, self._command = cluster, work, work / _FOLDER, command
+        self._model, self._custom_objects, self._progress = model, custom_objects, progress
+        self._token, self._child = uuid.uuid4().hex, _Child()
         self._heard: dict[str, Any] | None = None
-        self._heard_at = self._begun = time.monotonic()
+        self._heard_at = time.monotonic()
 
     def run(self) -> Any:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -229,6 +284,10 @@ class _Member:
                 last, said = found["stage"], False
                 self._train(found)
             time.sleep(_POLL_S)
+
+    def end(self) -> None:
+        """Ends what still trains."""
+        self._child.end()
 
     def _listen(self) -> dict[str, Any] | None:
         """Returns what the chief says to this worker, or None when that is nothing new for long."""
@@ -257,22 +316,33 @@ class _Member:
         stage, label = said["stage"], said["label"]
         self._write(joined=stage)
         along = f"{label[0].upper()}{label[1:]}, as worker {self._cluster.index} of {len(self._cluster.workers)}"
-        with self._progress.task(along, None), WorkerPool(jobs=1, timeout_s=0.0) as pool:
-            future = pool.submit(
-                _TRAIN, self._localize(said["arguments"]), label=label, timeout_s=None, gpu=True
-            )  # fmt: skip
+        with self._progress.task(along, None):
+            future = self._child.start(self._localize(said["arguments"]), label)
             while not wait([future], timeout=_POLL_S).done:
                 now = self._listen()
                 if now is not None and now.get("stage") != stage:
-                    return  # the chief has begun anew, or is further
-            error = future.exception()
+                    self._child.end()  # the chief has begun anew, or is further
+                    return
+        error = future.exception()
         if error is None:
             return
         if not isinstance(error, TflitekitError):
             raise error
         lost = isinstance(error, LostWorkerError | CrashError)
-        self._write(joined=stage, failed=stage, lost=lost, error=str(error))
+        self._write(joined=stage, failed=stage, lost=lost, error=error.what if lost else str(error))
         self._progress.note(f"{error.what} Waiting for the chief, {self._cluster.name(0)}.")
+
+    def _localize(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Puts this machine's paths in the place of the chief's."""
+        previous = arguments["previous"]
+        return {
+            **arguments,
+            "source": arguments["source"] | {"path": str(self._model), "custom_objects": self._custom_objects},
+            "data": arguments["data"] | {"folder": str(self._work / Path(arguments["data"]["folder"]).name)},
+            "folder": str(self._work / Path(arguments["folder"]).name),
+            "previous": previous and str(self._work / Path(previous).name),
+            "tensorboard": None,
+        }
 
     def _write(self, **said: Any) -> None:
         write_json(self._folder / f"worker-{self._cluster.index}.json", {"token": self._token, **said})
