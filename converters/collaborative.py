@@ -49,13 +49,12 @@ def main() -> int:
         print(variant.error, file=sys.stderr)
         return 1
 
-    print(
-        f"{variant.path}  {variant.size_bytes:,} bytes ({variant.deflated_bytes:,} deflated)  sha256 {variant.sha256}"
-    )
+    print(f"{variant.path}  {variant.size_bytes:,} bytes  sha256 {variant.sha256}")
     for tensor in variant.contract.inputs:
         print("input  ", tensor.describe())
     for tensor in variant.contract.outputs:
         print("output ", tensor.describe())
+    print(f"deflated {variant.deflated_bytes:,} bytes")
     print(f"zeros    {variant.compression.sparsity:.1%} of the weights of the pruned layers")
     print(f"weights  at most {variant.compression.clusters} distinct ones in any channel of the clustered layers")
     parity = variant.training.three_way

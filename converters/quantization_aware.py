@@ -51,13 +51,12 @@ def main() -> int:
         print(variant.error, file=sys.stderr)
         return 1
 
-    print(
-        f"{variant.path}  {variant.size_bytes:,} bytes ({variant.deflated_bytes:,} deflated)  sha256 {variant.sha256}"
-    )
+    print(f"{variant.path}  {variant.size_bytes:,} bytes  sha256 {variant.sha256}")
     for tensor in variant.contract.inputs:
         print("input  ", tensor.describe())
     for tensor in variant.contract.outputs:
         print("output ", tensor.describe())
+    print(f"deflated {variant.deflated_bytes:,} bytes")
     parity = variant.training.three_way
     print(
         f"{parity.metric} on {parity.samples:,} held-out samples: float {parity.float_model.value:.4g}, "

@@ -86,15 +86,33 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def variants(models: Path, shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All schemes of the small trained classifier, in one folder."""
+    """All schemes that do not train, of the small trained classifier, in one folder."""
     from tflitekit import convert
     from tflitekit.schemes import available
 
     out = tmp_path_factory.mktemp("variants")
+    schemes = [name for name, scheme in available().items() if scheme.needs != "training"]
     result = convert(
-        models / "shapes.keras", schemes=[*available(), "int8:io=uint8"], calibration=shapes / "train", out=out
+        models / "shapes.keras", schemes=[*schemes, "int8:io=uint8"], calibration=shapes / "train", out=out
     )
     assert [v.name for v in result.variants if v.status != "ok"] == []
+    return out
+
+
+@pytest.fixture(scope="session")
+def trained_variants(models: Path, shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All schemes that train, of the same classifier, trained for two epochs a stage."""
+    from tflitekit import ConvertOptions, TrainingOptions, convert
+    from tflitekit.schemes import available
+
+    out = tmp_path_factory.mktemp("trained_variants")
+    result = convert(
+        models / "shapes.keras",
+        schemes=[name for name, scheme in available().items() if scheme.needs == "training"],
+        out=out,
+        options=ConvertOptions(training=TrainingOptions(data=shapes / "train", epochs=2, batch_size=16)),
+    )
+    assert [(v.name, v.error) for v in result.variants if v.status != "ok"] == []
     return out
 
 
@@ -132,6 +150,13 @@ def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> C
         return (0 if code is None else int(code)), out, err
 
     return run
+
+
+def interruptible(*arguments: Any) -> list[str]:
+    """Returns the command line as a command that Ctrl-C stops, also where pytest runs in the background and ignores it."""
+    handle = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{handle}; from tflitekit.cli import main; main()"
+    return [sys.executable, "-c", code, *map(str, arguments)]
 
 
 def run_json(result: tuple[int, str, str]) -> Any:

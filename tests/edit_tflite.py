@@ -28,6 +28,23 @@ def edit_weights(
     return target
 
 
+def edit_constants(source: Path, target: Path, change: Callable[[str, np.ndarray], np.ndarray]) -> Path:
+    """Writes a copy of a file in which constants are changed: by the tensor's name and its stored values."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(source.read_bytes()), 0))
+    kinds = {schema.TensorType.FLOAT32: np.float32, schema.TensorType.INT8: np.int8, schema.TensorType.INT32: np.int32}
+    for tensor in model.subgraphs[0].tensors:
+        data = model.buffers[tensor.buffer].data
+        if data is None or len(data) == 0 or tensor.type not in kinds:
+            continue
+        values = np.frombuffer(bytes(data), kinds[tensor.type]).reshape(tensor.shape)
+        changed = change(tensor.name.decode(), values).astype(values.dtype)
+        model.buffers[tensor.buffer].data = np.frombuffer(changed.tobytes(), np.uint8)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    target.write_bytes(bytes(builder.Output()))
+    return target
+
+
 def drop_last_operator(content: bytes) -> bytes:
     """Returns the file without its last operator (a softmax): its input becomes the output."""
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content), 0))

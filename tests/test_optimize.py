@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import LINTS, run_json
+from conftest import LINTS, interruptible, run_json
 
 from tflitekit.files import content_hash, locked
 from tflitekit.results import Report, read_report
@@ -196,13 +196,11 @@ def test_a_hanging_scheme_is_ended(models, tmp_path):
 
 def start_and_interrupt(models, out, how):
     """Starts a conversion whose last scheme is slow, interrupts it when the first is finished."""
-    command = [
-        sys.executable, "-m", "tflitekit", "convert", models / "shapes.keras",
+    command = interruptible(
+        "convert", models / "shapes.keras",
         "--scheme", "float32", "--scheme", "slow", "--out", out,
-    ]  # fmt: skip
-    process = subprocess.Popen(
-        [str(c) for c in command], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    )  # fmt: skip
+    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     for _ in range(600):
         if (out / "float32.tflite").exists():
             break

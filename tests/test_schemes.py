@@ -14,6 +14,7 @@ from tflitekit.graph import read_graph
 from tflitekit.runtime import Model
 from tflitekit.schemes import Promise, available, find, parse_request
 from tflitekit.source import PreparedSource
+from tflitekit.variant import read_sidecar
 
 # Largest difference of any class probability on the test pictures. Rounding float32 (and float16 weights) moves it by
 # less than a thousandth; int8 weights by hundredths; int8 activations too, in steps of 1/256 at the output.
@@ -25,25 +26,76 @@ TOLERANCE = {
     "int8_float_fallback": 0.2,
     "int16x8": 0.1,
 }
+# The same for schemes that train, which also moves the weights. Two epochs at the default rates bring the classifier nearer
+# to its labels, and compressing takes some of that away: on nearly all pictures it has to say the same class, and the
+# probabilities have to be the float model's in the mean.
+TRAINED_AGREEMENT, TRAINED_MEAN = 0.9, 0.1
+
+
+@pytest.fixture(scope="module")
+def folders(request):
+    """Returns the folder that has a scheme's file."""
+    return lambda name: request.getfixturevalue(
+        "trained_variants" if available()[name].needs == "training" else "variants"
+    )
 
 
 @pytest.mark.convert
 @pytest.mark.parametrize("name", available())
-def test_scheme_keeps_its_promise_and_stays_close_to_float(variants, name):
+def test_scheme_keeps_its_promise_and_stays_close_to_float(variants, folders, name):
     images, labels = shape_arrays(90, seed=9)
-    baseline, model = Model(variants / "float32.tflite"), Model(variants / f"{name}.tflite")
+    folder = folders(name)
+    baseline, model = Model(variants / "float32.tflite"), Model(folder / f"{name}.tflite")
     expected = np.concatenate([baseline.run([image[None]])[0] for image in images])
     found = np.concatenate([model.run([image[None]])[0] for image in images])
-    assert np.abs(found - expected).max() <= TOLERANCE[name]
+    if find(name).needs == "training":
+        assert np.mean(found.argmax(1) == expected.argmax(1)) >= TRAINED_AGREEMENT
+        assert np.abs(found - expected).mean() <= TRAINED_MEAN
+    else:
+        assert np.abs(found - expected).max() <= TOLERANCE[name]
     assert np.mean(expected.argmax(1) == labels) > 0.9  # the model is a real one
-    graph, promise = read_graph(variants / f"{name}.tflite"), find(name).promise(find(name).defaults)
+    graph, promise = read_graph(folder / f"{name}.tflite"), find(name).promise(find(name).defaults)
     assert {spec.dtype for spec in graph.inputs + graph.outputs} == {promise.io}
     if promise.integer_only:
         assert graph.integer_op_fraction == 1.0
-    sidecar = json.loads((variants / f"{name}.json").read_text())
-    assert sidecar["sha256"] == content_hash(variants / f"{name}.tflite")
+    sidecar = json.loads((folder / f"{name}.json").read_text())
+    assert sidecar["sha256"] == content_hash(folder / f"{name}.tflite")
     assert sidecar["contract"]["preprocessing"]["name"] == "raw"
     assert sidecar["scheme"] == name
+
+
+@pytest.mark.convert
+@pytest.mark.parametrize("name", [name for name, scheme in available().items() if scheme.needs == "training"])
+def test_schemes_that_train_record_what_training_did(trained_variants, shapes, name):
+    request, variant = parse_request(name), read_sidecar(trained_variants / f"{name}.tflite")
+    record = variant.training
+    assert [(s.kind, s.sparsity, s.clusters) for s in record.stages] == [
+        (s.kind, s.sparsity, s.clusters) for s in request.stages
+    ]
+    assert record.data == str(shapes / "train")
+    assert (record.samples, record.validation, record.validation_samples) == (81, "split", 9)
+    assert record.steps == sum(stage.steps for stage in record.stages) == len(record.stages) * 2 * (81 // 16)
+    assert record.loss == "sparse_categorical_crossentropy"
+    assert record.left_float == ()
+    for stage in record.stages:
+        assert [epoch.epoch for epoch in stage.history] == [1, 2]
+        assert all(np.isfinite(e.loss) and 0 <= e.metric <= 1 and 0 <= e.val_metric <= 1 for e in stage.history)
+        assert stage.history[-1].learning_rate < record.learning_rate / 10  # the cosine ends near zero
+    assert record.rebuilt.max_abs_difference <= record.rebuilt.tolerance
+    assert (record.annotated is not None) == (record.stages[-1].kind == "quantize")
+    assert record.three_way.samples == 9
+    assert record.three_way.agreement >= 8 / 9  # rounding may turn one that is on the edge
+    sparsity, clusters = request.stages[-1].sparsity, request.stages[-1].clusters
+    assert (variant.compression is not None) == (sparsity is not None or clusters is not None)
+    if sparsity is not None:
+        assert variant.compression.sparsity == pytest.approx(sparsity, abs=0.01)  # a whole number of weights
+    if clusters is not None:
+        assert variant.compression.clusters <= clusters
+    assert (
+        [row.layer for row in variant.compression.layers if row.compressed] == ["conv2"]
+        if sparsity or clusters
+        else True
+    )
 
 
 @pytest.mark.convert
@@ -119,3 +171,4 @@ def test_schemes_document_themselves(cli):
     listed = {entry["name"]: entry for entry in json.loads(out)}
     assert set(listed) == set(available())
     assert listed["int8"]["options"] == {"io": ["float32", "int8", "uint8"]}
+    assert listed["pruned"]["options"]["sparsity"] == "float"

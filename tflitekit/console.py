@@ -22,8 +22,19 @@ if TYPE_CHECKING:
     from tflitekit.graph import Graph
     from tflitekit.results import Report, VariantReport
     from tflitekit.training.preflight import Preflight
+    from tflitekit.variant import Variant
 
-__all__ = ["Bars", "show_error", "show_graph", "show_preflight", "show_report", "show_table", "stderr", "stdout"]
+__all__ = [
+    "Bars",
+    "show_error",
+    "show_graph",
+    "show_preflight",
+    "show_report",
+    "show_table",
+    "show_trained",
+    "stderr",
+    "stdout",
+]
 
 _WIDE, _MEDIUM = 148, 118
 
@@ -193,6 +204,19 @@ def show_warnings(warnings: list[str]) -> None:
     if warnings:
         stdout.print(Text("\nWarnings", style="bold yellow"))
         _print_points([Text(warning) for warning in dict.fromkeys(warnings)])
+
+
+def show_trained(variants: Sequence[Variant]) -> None:
+    """Prints for each trained variant what it reached on the samples that were held out, and what was counted in it."""
+    for variant in variants:
+        if variant.training is None or variant.training.three_way is None:
+            continue
+        quantized = variant.training.stages[-1].kind == "quantize"
+        words = [training_text.parity(variant.training.three_way, "fake-quantized" if quantized else "trained")]
+        counted = training_text.compression(variant.compression)
+        if counted != "–":
+            words.append(f"in the file: {counted}")
+        stdout.print(Text.assemble((f"{variant.name}: ", "bold"), "; ".join(words)))
 
 
 def show_preflight(found: Preflight) -> None:

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ DEFAULT_CALIBRATION_SAMPLES = 500
 DEFAULT_TIMEOUT_S = 1800.0
 WORK_FOLDER = ".tflitekit"
 CURVE_SCHEME = "int8"
+_NO_CALIBRATION = "Needs calibration data: give a few hundred representative samples with --calibration DATA."
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def convert(
     calibration: Any = None,
     preprocess: str | Path | Preprocessing | None = None,
     labels: str | Path | Sequence[str] | None = None,
+    output: str | None = None,
     options: ConvertOptions | None = None,
     progress: Progress | None = None,
 ) -> ConvertResult:
@@ -109,6 +111,7 @@ def convert(
             not given and there are such.
         preprocess: A preset's name or a JSON file; 'raw' when not given.
         labels: Class names or a labels file; written into the contract.
+        output: Name of the output that the labels belong to; the first when not given.
         options: The rest.
         progress: Receives progress.
 
@@ -122,6 +125,7 @@ def convert(
     requests = [parse_request(s) for s in schemes]
     cluster = _cluster(options)
     if cluster is not None and not cluster.is_chief:
+        options = _with_output(options, output)
         return _train_along(cluster, model, _all_requests(requests, options), out, options, progress)
     with locked(out):
         return convert_unlocked(
@@ -133,6 +137,7 @@ def convert(
             labels=resolve_labels(labels),
             options=options,
             progress=progress,
+            output=output,
         )
 
 
@@ -194,6 +199,14 @@ def _command(file: SourceFile, requests: Sequence[Request], options: ConvertOpti
     return hash_command(file.sha256, schemes, options.training, options.seed)
 
 
+def _with_output(options: ConvertOptions, output: str | None) -> ConvertOptions:
+    """Lets training know the output that the labels belong to."""
+    training = options.training
+    if training is None or training.output is not None or output is None:
+        return options
+    return replace(options, training=replace(training, output=output))
+
+
 def _all_requests(requests: Sequence[Request], options: ConvertOptions) -> list[Request]:
     requests = _checked_requests(requests)
     return with_controls(requests) if options.training is not None and options.training.control else requests
@@ -216,7 +229,7 @@ def convert_unlocked(
     labels: tuple[str, ...] | None,
     options: ConvertOptions,
     progress: Progress,
-    skip_uncalibrated: bool = False,
+    skip_unfit: bool = False,
     output: str | None = None,
     curve: Sequence[int] = (),
 ) -> ConvertResult:
@@ -224,12 +237,14 @@ def convert_unlocked(
 
     Args:
         output: The output that the labels belong to; the first when not given.
-        skip_uncalibrated: Record schemes without their calibration data as skipped instead of refusing.
+        skip_unfit: Record schemes without calibration data, and schemes that train where the model has no layers, as
+            skipped instead of refusing.
         curve: Numbers of calibration samples to convert with `CURVE_SCHEME` besides; these files lie in the work folder.
     """
     requests = _all_requests(requests, options)
     if options.batch < 1:
         raise UsageError(f"The batch size must be at least 1, not {options.batch}.")
+    options = _with_output(options, output)
     training = options.training
     untrained = [r.name for r in requests if r.stages and training is None]
     if untrained:
@@ -241,7 +256,7 @@ def convert_unlocked(
     if calibration is None and training is not None:
         calibration = training.data
     lacking = [r.name for r in requests if r.calibrated and calibration is None]
-    if lacking and not skip_uncalibrated:
+    if lacking and not skip_unfit:
         raise UsageError(
             f"{', '.join(lacking)} need{'s' if len(lacking) == 1 else ''} calibration data, and none were given.",
             why="Full integer schemes measure the range of every activation on real samples; random data would ruin them.",
@@ -253,7 +268,9 @@ def convert_unlocked(
             calibration, labels=labels, limit=options.calibration_limit, seed=options.seed, need_labels=False
         )
     _check_curve(curve, data)
-    return _Conversion(model, requests, out, data, preprocessing, labels, options, progress, curve).run(output)
+    return _Conversion(model, requests, out, data, preprocessing, labels, options, progress, curve).run(
+        output, skip_unfit
+    )
 
 
 def with_controls(requests: Sequence[Request]) -> list[Request]:
@@ -335,6 +352,7 @@ class _Conversion:
         if cluster is not None:
             command = _command(_model_file(model), requests, options)
             self._chief = Chief(cluster, self.work, command, progress)
+        self._untrainable: ModelError | None = None
 
     @property
     def saved_model(self) -> Path:
@@ -354,11 +372,11 @@ class _Conversion:
             self._pool = WorkerPool(jobs=jobs, timeout_s=self.options.timeout_s)
         return self._pool
 
-    def run(self, output: str | None) -> ConvertResult:
+    def run(self, output: str | None, skip_unfit: bool) -> ConvertResult:
         with self._chief or nullcontext():
-            return self._run(output)
+            return self._run(output, skip_unfit)
 
-    def _run(self, output: str | None) -> ConvertResult:
+    def _run(self, output: str | None, skip_unfit: bool) -> ConvertResult:
         try:
             source = self._source()
             self._check_labels(source, output)
@@ -367,7 +385,12 @@ class _Conversion:
                 folder = self.work / "calibration"
                 calibration = store_calibration(self.data, source.inputs, self.preprocessing, folder, self.progress)
             if any(job.request.stages for job in self.jobs):
-                self._trainer = self._open_trainer(source)
+                try:
+                    self._trainer = self._open_trainer(source)
+                except ModelError as error:
+                    if not skip_unfit:
+                        raise
+                    self._untrainable = error
             variants = self._variants(source, calibration)
             ours, points = variants[: len(self.jobs)], variants[len(self.jobs) :]
         finally:
@@ -506,7 +529,9 @@ class _Conversion:
         open_jobs = []
         for job in jobs:
             if job.request.calibrated and calibration is None:
-                done[job] = _missing_calibration(job.request)
+                done[job] = _skipped(job.request, _NO_CALIBRATION)
+            elif job.request.stages and self._untrainable is not None:
+                done[job] = _skipped(job.request, str(self._untrainable))
             elif (reused := self._reusable(job, calibration)) is not None:
                 done[job] = reused
             else:
@@ -625,11 +650,11 @@ def labels_mismatch(labels: int, outputs: int) -> ContractError:
     )
 
 
-def _missing_calibration(request: Request) -> Variant:
+def _skipped(request: Request, why: str) -> Variant:
     return Variant(
         name=request.name,
         scheme=request.scheme.name,
         options=request.options,
         status="skipped",
-        error="Needs calibration data: give a few hundred representative samples with --calibration DATA.",
+        error=why,
     )

@@ -626,7 +626,11 @@ def load_function(name: str, purpose: str) -> Callable[..., Any]:
             module = importlib.import_module(module_name)
         function = getattr(module, function_name)
     except (ImportError, AttributeError, SyntaxError) as error:
-        raise UsageError(f"The {purpose} '{name}' cannot be loaded: {error}.") from error
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        raise UsageError(
+            f"The {purpose} '{name}' cannot be loaded: {error}.",
+            fix=f"Install the package that has '{missing}', or correct the name." if missing else None,
+        ) from error
     if not callable(function):
         raise UsageError(f"The {purpose} '{name}' is not a function.")
     return function  # type: ignore[no-any-return]

@@ -74,7 +74,8 @@ def optimize(
         data: Labelled data to evaluate on (see `open_dataset`).
         out: Folder for the results.
         calibration: Samples for the schemes that calibrate; without, those are skipped and the report says so.
-        schemes: All that need no training when not given. float32 is always among them: it is the baseline.
+        schemes: When not given all that need no training, and with training data also qat, pruned and clustered;
+            combinations are asked for by name. float32 is always among them: it is the baseline.
         preprocess: Preset or JSON file; 'raw' when not given, and the report says so.
         labels: Names or labels file, in output order.
         limit: Seeded, class-balanced sample of the evaluation data.
@@ -107,7 +108,7 @@ def optimize(
         identify(model)
     preprocessing, names = load_preprocessing(preprocess), resolve_labels(labels)
     certainty = Certainty(error_rate, seed) if until_certain else None
-    requests = _requests(schemes)
+    requests = _requests(schemes, options.training is not None)
     dataset = open_dataset(data, labels=names, limit=limit, seed=seed)
     out = Path(out)
     with locked(out), open_target("host") as target, ThreadPoolExecutor(1) as background:
@@ -121,7 +122,7 @@ def optimize(
             labels=names,
             options=options,
             progress=progress,
-            skip_uncalibrated=schemes is None,
+            skip_unfit=schemes is None,
             output=output,
             curve=calibration_curve,
         )
@@ -158,10 +159,14 @@ def _prepare_evaluation(dataset: Dataset) -> str | None:
     return dataset.fingerprint()
 
 
-def _requests(schemes: Iterable[str | Request] | None) -> list[Request]:
+def _requests(schemes: Iterable[str | Request] | None, training: bool) -> list[Request]:
     """Returns what to build, the baseline first."""
     if schemes is None:
-        wanted = [parse_request(name) for name, scheme in available().items() if scheme.needs != "training"]
+        wanted = [
+            parse_request(name)
+            for name, scheme in available().items()
+            if scheme.by_default and (training or scheme.needs != "training")
+        ]
     else:
         wanted = [parse_request(scheme) for scheme in schemes]
     unique = {request.name: request for request in [parse_request(BASELINE), *wanted]}

@@ -55,7 +55,7 @@ class StageRecord(_Record):
     Attributes:
         sparsity: Share of zeros that the stage makes or keeps; None for stages that care about none.
         clusters: Number of distinct weights per layer that the stage makes or keeps.
-        epochs: Asked for; ``history`` has fewer where training stopped early.
+        epochs: Asked for; ``history`` has fewer where training stopped early. ``steps`` are those of all epochs.
         best_epoch: Whose weights were kept.
         stopped: Why it ended before all epochs: None, 'early stopping', or 'loss became NaN at step N'.
         resumed_at: Epochs after which a killed training continued.

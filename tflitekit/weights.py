@@ -26,7 +26,8 @@ _QUANTIZED_NAME = "quant_"  # tensorflow-model-optimization puts it before the n
 
 @dataclass(frozen=True)
 class _Weights:
-    operator: Operator
+    kind: str
+    names: tuple[str, ...]  # of what was fused into the operator, and of its weights
     buffer: int
     channels: np.ndarray[Any, Any]  # (channels, weights of each), as stored
     zero_point: int
@@ -55,10 +56,8 @@ def measure_weights(
     """
     names = layers if isinstance(layers, Mapping) else {name: name for name in layers}
     weights = read_with(Path(path), lambda reader: list(_weights(reader)))
-    known = [*names, *(_QUANTIZED_NAME + name for name in names)]
     found: dict[tuple[int, str], tuple[str, _Weights]] = {}
-    for scope, each in zip(layer_names([each.operator for each in weights], known), weights, strict=True):
-        name = names.get(scope) or names.get(scope.removeprefix(_QUANTIZED_NAME)) or (*each.operator.outputs, "")[0]
+    for name, each in zip(_user_names(weights, names, compressed), weights, strict=True):
         found.setdefault((each.buffer, name), (name, each))
     missing = sorted(set(compressed) - {name for name, _ in found.values()})
     if missing:
@@ -68,13 +67,13 @@ def measure_weights(
             fix="Give these layers names that no other layer has.",
         )
     # A separable layer is two operators; its depthwise kernel is never compressed.
-    whole = {name for name, each in found.values() if each.operator.name != "DEPTHWISE_CONV_2D"}
+    whole = {name for name, each in found.values() if each.kind != "DEPTHWISE_CONV_2D"}
     rows, zeros, total, most = [], 0, 0, 0
     for name, each in found.values():
         row_zeros = int(np.count_nonzero(each.channels == each.zero_point))
         ordered = np.sort(each.channels, axis=1)
         distinct = 1 + int(np.count_nonzero(np.diff(ordered, axis=1), axis=1).max())
-        counts = name in compressed and (each.operator.name != "DEPTHWISE_CONV_2D" or name not in whole)
+        counts = name in compressed and (each.kind != "DEPTHWISE_CONV_2D" or name not in whole)
         if counts:
             zeros, total, most = zeros + row_zeros, total + each.channels.size, max(most, distinct)
         size = each.channels.size
@@ -148,14 +147,28 @@ def _weights(reader: Reader) -> Iterator[_Weights]:
         )
         parameters = tensor.Quantization()
         quantized = parameters is not None and parameters.ZeroPointLength()
-        outputs = [_name(main.Tensors(operator.Outputs(i))) for i in range(operator.OutputsLength())]
+        tensors = [tensor, *(main.Tensors(operator.Outputs(i)) for i in range(operator.OutputsLength()))]
         yield _Weights(
-            Operator(kind, (_name(tensor),), tuple(outputs)),
+            kind,
+            tuple(part for each in tensors for part in (each.Name() or b"").decode(errors="replace").split(";")),
             tensor.Buffer(),
             channels,
             int(parameters.ZeroPoint(0)) if quantized else 0,
         )
 
 
-def _name(tensor: Any) -> str:
-    return (tensor.Name() or b"").decode(errors="replace")
+def _user_names(weights: Sequence[_Weights], names: Mapping[str, str], compressed: Collection[str]) -> list[str]:
+    """Names the layer whose weights they are.
+
+    What is fused has the names of several layers, of which one has weights: the compressed one, where there is one.
+    """
+    known = [*names, *(_QUANTIZED_NAME + name for name in names)]
+    parts = [Operator(each.kind, (), (part,)) for each in weights for part in each.names]
+    scopes = iter(layer_names(parts, known))
+    found = []
+    for each in weights:
+        scoped = [next(scopes) for _ in each.names]
+        users = [names.get(scope) or names.get(scope.removeprefix(_QUANTIZED_NAME)) for scope in scoped]
+        candidates = [name for name in users if name]
+        found.append(next((name for name in candidates if name in compressed), (*candidates, each.names[-1])[0]))
+    return found

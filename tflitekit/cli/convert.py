@@ -20,6 +20,7 @@ from tflitekit.cli.shared import (
     Labels,
     Model,
     Out,
+    Output,
     Preprocess,
     Schemes,
     Seed,
@@ -49,6 +50,7 @@ def convert(
     calibration: Calibration = None,
     preprocess: Preprocess = None,
     labels: Labels = None,
+    output: Output = None,
     out: Out = Path("build"),
     calibration_limit: CalibrationLimit = CALIBRATION_LIMIT,
     batch: Batch = 1,
@@ -76,6 +78,7 @@ def convert(
         calibration=calibration,
         preprocess=preprocess,
         labels=labels,
+        output=output,
         options=convert_options(
             calibration_limit=calibration_limit,
             batch=batch,
@@ -104,7 +107,7 @@ def convert(
     elif result.trained_along is None:
         from rich.text import Text
 
-        from tflitekit.console import show_table, show_warnings, stdout
+        from tflitekit.console import show_table, show_trained, show_warnings, stdout
         from tflitekit.report import text
 
         show_table(
@@ -121,6 +124,7 @@ def convert(
                 for v in result.variants
             ],
         )
+        show_trained(result.variants)
         stdout.print(f"In {out}, each with its sidecar.", style="dim", markup=False)
         for variant in result.variants:
             if variant.error:

@@ -93,7 +93,9 @@ Preprocess = Annotated[str | None, typer.Option("--preprocess", help="Preset (se
 Labels = Annotated[Path | None, typer.Option("--labels", help="Class names in output order: one a line, or JSON.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Evaluate on a seeded, class-balanced sample.")]
 Metric = Annotated[str | None, typer.Option("--metric", help="Metric of your own: module:function(output, label).")]
-Output = Annotated[str | None, typer.Option("--output", help="Name of the output to score; the first if not given.")]
+Output = Annotated[
+    str | None, typer.Option("--output", help="Name of the output that the labels belong to; the first if not given.")
+]
 MaxAccuracyDrop = Annotated[
     float | None,
     typer.Option(
@@ -148,7 +150,10 @@ TIMEOUT_S = 1800.0
 
 
 _RESUMING = ("quickstart", "optimize", "convert", "suite")
-_KEPT = " Finished variants and measurements are kept; the same command continues where it was."
+_KEPT = (
+    " Finished variants and measurements are kept; the same command continues where it was, "
+    "a training from its last checkpoint."
+)
 
 
 def guarded(command: Callable[..., int | None]) -> Callable[..., None]:

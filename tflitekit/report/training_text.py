@@ -207,9 +207,9 @@ def three_way(row: VariantReport) -> ThreeWay | None:
     return record.three_way if record is not None and record.stages[-1].kind == "quantize" else None
 
 
-def parity(found: ThreeWay) -> str:
-    """Returns one line about the float model, the fake-quantized one and the file on the same samples."""
-    models = (("float", found.float_model), ("fake-quantized", found.fake_quantized), (".tflite", found.tflite))
+def parity(found: ThreeWay, trained_as: str = "fake-quantized") -> str:
+    """Returns one line about the float model, the trained one and the file on the same samples."""
+    models = (("float", found.float_model), (trained_as, found.fake_quantized), (".tflite", found.tflite))
     figures = ", ".join(f"{name} {metric_value(score.value, found.metric)}" for name, score in models)
     value, interval = gap(found)
     unit = "" if is_share(found.metric) else f"{found.metric}: "

@@ -61,6 +61,7 @@ class Scheme:
     Attributes:
         stages: From the options to what is trained before the conversion; none for schemes that do not train.
         calibrated: From the options to whether the converter needs calibration data.
+        by_default: Whether `optimize` takes it when no scheme is named; those that train only with training data.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Scheme:
     stages: Callable[[Mapping[str, Any]], tuple[Stage, ...]]
     calibrated: Callable[[Mapping[str, Any]], bool]
     caution: str | None
+    by_default: bool
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def scheme(
     stages: Callable[[Mapping[str, Any]], tuple[Stage, ...]] | None = None,
     calibrated: Callable[[Mapping[str, Any]], bool] | None = None,
     caution: str | None = None,
+    by_default: bool = True,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Registers a scheme.
 
@@ -122,6 +125,7 @@ def scheme(
         stages: From the options to what is trained; for schemes that need training.
         calibrated: For schemes that need training and may calibrate afterwards.
         caution: One sentence that every variant of the scheme carries as a warning.
+        by_default: Whether `optimize` takes it when no scheme is named.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -141,6 +145,7 @@ def scheme(
             stages=stages or (lambda options: ()),
             calibrated=calibrated or (lambda options: needs == "calibration"),
             caution=caution,
+            by_default=by_default,
         )
         return function
 

@@ -14,7 +14,7 @@ def _stages(options: Mapping[str, Any]) -> tuple[Stage, ...]:
     return Stage("cluster", clusters=clusters), Stage("quantize", clusters=clusters)
 
 
-@scheme(needs="training", promise=quantized_promise, stages=_stages)
+@scheme(needs="training", promise=quantized_promise, stages=_stages, by_default=False)
 def clustered_qat(converter: Any, *, clusters: int = 16, io: IO = "float32") -> None:
     """Clustering, then quantization-aware training that keeps the clusters (CQAT). Two stages of training."""
     configure_quantized(converter, io)

@@ -17,7 +17,13 @@ def _stages(options: Mapping[str, Any]) -> tuple[Stage, ...]:
     return (Stage("finetune"),) * rounds
 
 
-@scheme(needs="training", promise=promise_then, stages=_stages, calibrated=lambda options: options["then"] == "int8")
+@scheme(
+    needs="training",
+    promise=promise_then,
+    stages=_stages,
+    calibrated=lambda options: options["then"] == "int8",
+    by_default=False,
+)
 def finetuned(converter: Any, *, rounds: int = 1, then: Then = "float32", io: IO = "float32") -> None:
     """The float model trained on for the same steps: the control that tells what compression gained and what training did.
 

@@ -18,7 +18,7 @@ def _stages(options: Mapping[str, Any]) -> tuple[Stage, ...]:
     )
 
 
-@scheme(needs="training", promise=quantized_promise, stages=_stages)
+@scheme(needs="training", promise=quantized_promise, stages=_stages, by_default=False)
 def pruned_clustered_qat(converter: Any, *, sparsity: float = 0.5, clusters: int = 16, io: IO = "float32") -> None:
     """Pruning, clustering that keeps the zeros, then quantization-aware training that keeps both (PCQAT). Three stages."""
     configure_quantized(converter, io)

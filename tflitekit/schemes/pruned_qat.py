@@ -14,7 +14,7 @@ def _stages(options: Mapping[str, Any]) -> tuple[Stage, ...]:
     return Stage("prune", sparsity=sparsity), Stage("quantize", sparsity=sparsity)
 
 
-@scheme(needs="training", promise=quantized_promise, stages=_stages)
+@scheme(needs="training", promise=quantized_promise, stages=_stages, by_default=False)
 def pruned_qat(converter: Any, *, sparsity: float = 0.5, io: IO = "float32") -> None:
     """Pruning, then quantization-aware training that keeps the zeros (PQAT). Two stages of training."""
     configure_quantized(converter, io)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from tflitekit.errors import ModelError
 from tflitekit.files import write_whole
 
-__all__ = ["Checkpoint", "read_arrays", "write_arrays"]
+__all__ = ["Checkpoint", "discard_damaged", "read_arrays", "write_arrays"]
 
 Arrays = list[NDArray[Any]]
 
@@ -55,6 +56,17 @@ class Checkpoint:
         return cls(facts, groups.get("weights", []), groups.get("optimizer", []), groups.get("best", []))
 
 
+def discard_damaged(path: Path) -> list[str]:
+    """Deletes a checkpoint that cannot be read, so that training starts again; returns notes on it for users."""
+    try:
+        if path.is_file():
+            Checkpoint.load(path)
+    except ModelError as error:
+        path.unlink()
+        return [f"The checkpoint of an earlier run was damaged, and training started again ({error.why})"]
+    return []
+
+
 def write_arrays(path: Path, groups: dict[str, Sequence[NDArray[Any]]] | dict[str, Arrays], facts: Any) -> None:
     """Writes groups of arrays and a JSON value as one ``.npz`` file, whole."""
     named = {f"{group}/{index}": array for group, arrays in groups.items() for index, array in enumerate(arrays)}
@@ -77,9 +89,9 @@ def read_arrays(path: Path) -> tuple[dict[str, Arrays], Any]:
             for name in sorted(names, key=lambda n: (n.partition("/")[0], int(n.partition("/")[2]))):
                 groups.setdefault(name.partition("/")[0], []).append(content[name])
             return groups, facts
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError(
-            f"The checkpoint {path} cannot be read.",
+            f"The file {path} cannot be read.",
             why=f"{type(error).__name__}: {error}.",
             fix="Delete it and train again.",
         ) from error

@@ -81,20 +81,8 @@ class Patterns:
 
 
 def compressible_layers(model: Any) -> list[Any]:
-    """Returns the trainable layers of a flat tf_keras model with a kernel that is large enough, once each.
-
-    Raises:
-        ModelError: There are none.
-    """
-    found = [layer for layer in model.layers if layer.trainable and kernel_of(layer) is not None]
-    if not found:
-        raise ModelError(
-            f"The model '{model.name}' has no layer to compress.",
-            why=f"Pruning and clustering work on trainable kernels of {', '.join(_KERNELS)} "
-            f"with at least {LEAST_WEIGHTS:,} weights.",
-            fix="Use scheme int8 or qat, which make every weight smaller.",
-        )
-    return found
+    """Returns the trainable layers of a flat tf_keras model with a kernel that is large enough, once each."""
+    return [layer for layer in model.layers if layer.trainable and kernel_of(layer) is not None]
 
 
 def kernel_of(layer: Any) -> Any:
@@ -117,8 +105,19 @@ def wrap_layers(model: Any, layers: Sequence[Any], wrap: Callable[[Any], Any]) -
 
     Args:
         wrap: Gets the copy of a layer, which has its weights, and returns the wrapper.
+
+    Raises:
+        ModelError: There are no layers to wrap.
     """
     import tf_keras
+
+    if not layers:
+        raise ModelError(
+            f"The model '{model.name}' has no layer to compress.",
+            why=f"Pruning and clustering work on trainable kernels of {', '.join(_KERNELS)} "
+            f"with at least {LEAST_WEIGHTS:,} weights.",
+            fix="Use scheme int8 or qat, which make every weight smaller.",
+        )
 
     copied = _copy(model)
     names = {layer.name for layer in layers}

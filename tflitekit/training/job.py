@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from tflitekit.files import write_json
 from tflitekit.schemes import Stage
 from tflitekit.source import export_model, import_custom_objects, load_model
 from tflitekit.training.batches import read_rows, train_batches, validation_batches
-from tflitekit.training.checkpoint import read_arrays, write_arrays
-from tflitekit.training.distribution import open_distribution
+from tflitekit.training.checkpoint import discard_damaged, read_arrays, write_arrays
+from tflitekit.training.distribution import Distribution, open_distribution
 from tflitekit.training.objective import Objective, check_labels, choose_objective, compiled_loss, load_class_weights
 from tflitekit.training.options import TrainingOptions
 from tflitekit.training.parity import Parity
@@ -66,12 +67,15 @@ def train_stage(
     with open_distribution(chosen.strategy) as distribution:
         import tf_keras
 
+        started = time.perf_counter()
         tf_keras.utils.set_random_seed(seed)
         out = Path(folder)
         out.mkdir(parents=True, exist_ok=True)
         found = TrainingSet.model_validate(data)
         wanted = Stage(**stage)
         model, compiled, notes = _load(source, model)
+        if distribution.writes:
+            notes += discard_damaged(out / "checkpoint.npz")
         counterparts = import_custom_objects(source["custom_objects"], attribute="tf_keras_objects")
         samples, _ = read_rows(found, "train", _PARITY_SAMPLES)
         original = rebuild(model, samples=samples, counterparts=counterparts)
@@ -87,14 +91,9 @@ def train_stage(
             rebuilt.model.set_weights(read_arrays(Path(previous) / "weights.npz")[0]["weights"])
 
         output = original.model.output_names[index]
-        shared: dict[str, Any] = {
-            "batch_size": chosen.batch_size,
-            "seed": seed,
-            "augment": chosen.augment,
-            "class_weights": _class_weights(chosen, found),
-            "output": output if len(original.model.outputs) > 1 else None,
-        }
-        _, steps_per_epoch = train_batches(found, **shared)
+        batches, validation, steps_per_epoch = _batches(
+            distribution, found, chosen, seed, output if len(original.model.outputs) > 1 else None
+        )
         prepare = functools.partial(
             prepare_stage, wanted, steps=steps_per_epoch * chosen.epochs, samples=samples, strict=chosen.strict
         )
@@ -109,23 +108,13 @@ def train_stage(
 
         from tflitekit.training.loop import Job, train
 
-        def batches(first: int) -> Any:
-            return distribution.spread(
-                lambda shard: train_batches(found, first_epoch=first, shard=shard, **shared)[0],
-                min(chosen.batch_size, found.train_samples),
-            )
-
         job = Job(
             stage=wanted,
             options=chosen,
             objective=objective,
             output=output,
             batches=batches,
-            validation=distribution.divide(
-                validation_batches(found, batch_size=max(chosen.batch_size, _CHUNK), output=shared["output"])
-            )
-            if found.validation_samples
-            else None,
+            validation=validation,
             steps_per_epoch=steps_per_epoch,
             ready_step=prepared.ready_step,
             folder=out,
@@ -133,6 +122,7 @@ def train_stage(
             tensorboard=Path(tensorboard) if tensorboard else None,
             distribution=distribution,
         )
+        preparing_s = time.perf_counter() - started
         record, optimizer, rate = train(trainee, job)
         if replicated is not prepared:
             prepared.model.set_weights(replicated.model.get_weights())
@@ -158,6 +148,7 @@ def train_stage(
             "notes": [*notes, *original.notes, *prepared.notes],
             "strategy": distribution.description,
             "devices": list(distribution.devices),
+            "preparing_s": round(preparing_s, 3),
         }
         write_json(out / "stage.json", facts)
         (out / "checkpoint.npz").unlink(missing_ok=True)
@@ -176,6 +167,31 @@ def _load(source: Mapping[str, Any], model: Any) -> tuple[Any, Any, list[str]]:
         keras2=True,
     )
     return model, compiled_loss(source["path"], source["kind"]), notes
+
+
+def _batches(
+    distribution: Distribution, data: TrainingSet, options: TrainingOptions, seed: int, output: str | None
+) -> tuple[Callable[[int], Any], Any, int]:
+    """Returns a function from the first epoch to training batches, the validation batches or None, and the steps of an epoch."""
+    make = functools.partial(
+        train_batches,
+        data,
+        batch_size=options.batch_size,
+        seed=seed,
+        augment=options.augment,
+        class_weights=_class_weights(options, data),
+        output=output,
+    )
+    samples = min(options.batch_size, data.train_samples)
+    validation = None
+    if data.validation_samples:
+        validation = validation_batches(data, batch_size=max(options.batch_size, _CHUNK), output=output)
+        validation = distribution.divide(validation)
+    return (
+        lambda first: distribution.spread(lambda shard: make(first_epoch=first, shard=shard)[0], samples),
+        validation,
+        make()[1],
+    )
 
 
 def _copy(model: Any, original: Rebuilt, counterparts: Mapping[str, Any]) -> Rebuilt:
@@ -227,7 +243,8 @@ def _save(
     outputs = {"float": [_run(original, columns, index)], "trained": [_run(finished, columns, index)]}
     layers, names = _layer_outputs(finished, [column[:_LAYER_SAMPLES] for column in columns], paths)
     groups = outputs | {"inputs": columns, "labels": [np.asarray(labels)], "layers": layers}
-    write_arrays(out / "reference.npz", groups, {"labels": kind, "layers": names})
+    facts = {"labels": kind, "inputs": [spec.name for spec in data.inputs], "layers": names}
+    write_arrays(out / "reference.npz", groups, facts)
     export_model(finished, out / "saved_model", batch=batch, input_shapes=input_shapes)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 import tf_keras
 
 from tflitekit.dataset import load_function
@@ -82,7 +83,7 @@ def train(model: Any, job: Job) -> tuple[StageRecord, str, float]:
     started, epochs = time.perf_counter(), job.options.epochs
     steps = epochs * job.steps_per_epoch
     with job.distribution.scope():
-        optimizer, rate = make_optimizer(job.options, steps, job.stage.kind == "quantize")
+        optimizer, rate = make_optimizer(job.options, steps, job.stage.kind)
         _compile(model, optimizer, job)
         optimizer.build(model.trainable_variables)
     keeper = _Keeper(job, model, optimizer, rate)
@@ -91,12 +92,12 @@ def train(model: Any, job: Job) -> tuple[StageRecord, str, float]:
     first, stopped = keeper.epoch, None
     callbacks = [*job.callbacks, *_own_callbacks(job), _Watch(job, first), keeper]
     if job.tensorboard is not None and job.distribution.writes:
-        callbacks.append(tf_keras.callbacks.TensorBoard(str(job.tensorboard), profile_batch=0))
+        callbacks.append(_EventLog(job.tensorboard))
     function = load_function(job.options.function, "training function") if job.options.function else _fit
     try:
         for begin, end in _phases(first, epochs, job.stage.kind == "quantize"):
             if job.stage.kind == "quantize" and begin >= _freeze_epoch(epochs):
-                _freeze(model, optimizer, job)
+                _freeze(model, job)
             function(
                 model,
                 job.batches(begin),
@@ -168,7 +169,7 @@ def _phases(first: int, epochs: int, quantizing: bool) -> Iterator[tuple[int, in
         yield max(first, middle), epochs
 
 
-def _freeze(model: Any, optimizer: Any, job: Job) -> None:
+def _freeze(model: Any, job: Job) -> None:
     """Fixes the statistics of BatchNormalization and the ranges of activations, as they will be in the finished file.
 
     After R. Krishnamoorthi, 'Quantizing deep convolutional networks for efficient inference' (2018), section 3.
@@ -179,7 +180,7 @@ def _freeze(model: Any, optimizer: Any, job: Job) -> None:
         if type(inner).__name__ == "BatchNormalization":
             inner.trainable = False
     with job.distribution.scope():
-        _compile(model, optimizer, job)
+        model.make_train_function(force=True)  # what a step computes is traced; validation is as before
 
 
 def _own_callbacks(job: Job) -> list[Any]:
@@ -217,6 +218,22 @@ class _Watch(tf_keras.callbacks.Callback):  # type: ignore[misc]
         line = {"step": step, "epoch": self._epoch + 1, "loss": loss, "metric": metric}
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
+
+
+class _EventLog(tf_keras.callbacks.Callback):  # type: ignore[misc]
+    """Writes the figures of each epoch for TensorBoard; Keras's own callback needs the package to write them."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._writer = tf.summary.create_file_writer(str(folder))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        rate = tf_keras.backend.get_value(self.model.optimizer.learning_rate)
+        values = {"learning_rate": rate, **(logs or {})}
+        found = [tf.compat.v1.Summary.Value(tag=tag, simple_value=float(value)) for tag, value in values.items()]
+        with self._writer.as_default():
+            tf.summary.experimental.write_raw_pb(tf.compat.v1.Summary(value=found).SerializeToString(), step=epoch + 1)
+        self._writer.flush()
 
 
 def _number(logs: Mapping[str, Any] | None, name: str | None) -> float | None:
@@ -277,6 +294,8 @@ class _Keeper(tf_keras.callbacks.Callback):  # type: ignore[misc]
         self.history.append(record)
         self.epoch = epoch + 1
         weights = _weights(self._trained)
+        if not all(np.isfinite(value).all() for value in weights):  # the last step's, which no loss has seen yet
+            raise _Diverged(self.epoch * self._job.steps_per_epoch)
         if self.epoch * self._job.steps_per_epoch >= self._job.ready_step and self._is_best(record):
             self.best, self.best_epoch = weights, self.epoch
         patience = self._job.options.patience
@@ -301,7 +320,8 @@ class _Keeper(tf_keras.callbacks.Callback):  # type: ignore[misc]
             return True
         before = self.history[self.best_epoch - 1]
         assert before.val_loss is not None
-        if self._job.objective.classes and record.val_metric is not None and before.val_metric is not None:
+        accuracy = self._job.objective.classes and self._job.options.metric is None
+        if accuracy and record.val_metric is not None and before.val_metric is not None:
             return (record.val_metric, -record.val_loss) > (before.val_metric, -before.val_loss)
         return record.val_loss < before.val_loss
 

@@ -16,8 +16,9 @@ from tflitekit.training.options import TrainingOptions
 __all__ = ["Objective", "check_labels", "choose_objective", "compiled_loss", "load_class_weights", "make_optimizer"]
 
 _WARM_UP = 0.05  # share of the steps in which the learning rate rises
-_OPTIMIZERS = {"adam": 1e-3, "adamw": 1e-3, "sgd": 1e-2}
-_QUANTIZING = 0.1  # of the learning rate, while quantizing: weights near their optimum need small steps
+# A trained model needs small steps; weights that are taken away need larger ones to be made up for.
+_RATES = {"adam": 1e-4, "adamw": 1e-4, "sgd": 1e-3}
+_PRUNING = 10.0
 
 
 @dataclass(frozen=True)
@@ -137,10 +138,11 @@ def _smoothed(smoothing: float, size: int, probabilities: bool) -> Any:
     import tensorflow as tf
     import tf_keras
 
-    loss = tf_keras.losses.CategoricalCrossentropy(from_logits=not probabilities, label_smoothing=smoothing)
-
     def smoothed_crossentropy(y_true: Any, y_pred: Any) -> Any:
-        return loss.fn(tf.one_hot(tf.cast(tf.reshape(y_true, [-1]), tf.int32), size), y_pred)
+        wanted = tf.one_hot(tf.cast(tf.reshape(y_true, [-1]), tf.int32), size)
+        return tf_keras.losses.categorical_crossentropy(
+            wanted, y_pred, from_logits=not probabilities, label_smoothing=smoothing
+        )
 
     return smoothed_crossentropy
 
@@ -243,15 +245,18 @@ def load_class_weights(text: str, counts: Sequence[int], names: Sequence[str] | 
     return weights
 
 
-def make_optimizer(options: TrainingOptions, steps: int, quantizing: bool) -> tuple[Any, float]:
+def make_optimizer(options: TrainingOptions, steps: int, kind: str) -> tuple[Any, float]:
     """Returns the optimizer with its schedule, and the highest learning rate.
+
+    Args:
+        kind: Of the stage.
 
     The rate rises over the first steps and falls to zero as a cosine (Loshchilov and Hutter, ICLR 2017).
     """
     import tf_keras
 
     name = options.optimizer.lower()
-    default = _OPTIMIZERS.get(name, 1e-3) * (_QUANTIZING if quantizing else 1.0)
+    default = _RATES.get(name, 1e-4) * (_PRUNING if kind == "prune" else 1.0)
     rate = options.learning_rate if options.learning_rate is not None else default
     warm_up = min(max(1, round(steps * _WARM_UP)), max(1, steps - 1))
     schedule = tf_keras.optimizers.schedules.CosineDecay(

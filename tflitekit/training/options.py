@@ -20,12 +20,13 @@ class TrainingOptions:
         data: Labelled training data (see `open_dataset`).
         epochs: Of each stage.
         batch_size: Samples of one step, over all devices.
-        learning_rate: The highest; it rises over the first steps and falls to zero as a cosine. 1e-3 for Adam and 1e-2 for
-            SGD when not given, a tenth of that while quantizing.
+        learning_rate: The highest; it rises over the first steps and falls to zero as a cosine. 1e-4 for Adam and 1e-3 for
+            SGD when not given, ten times that while pruning.
         optimizer: 'adam', 'sgd' (momentum 0.9), 'adamw', or ``module:function`` that takes the learning rate's schedule.
         loss: A loss of Keras by name, or ``module:function(y_true, y_pred)``. When not given: the one that the model was
             compiled with, else the one that labels and outputs call for.
-        metric: ``module:function(y_true, y_pred)`` to show while training; accuracy for classes when not given.
+        metric: ``module:function(y_true, y_pred)`` to show while training; accuracy for classes when not given. Which epoch
+            is the best is decided by that accuracy, and without it by the loss.
         output: The output that the labels belong to; the first when not given.
         callbacks: ``module:function`` that returns tf_keras callbacks.
         function: ``module:function`` that trains in place of the kit's loop (see `tflitekit.training.loop`).
@@ -89,7 +90,7 @@ class TrainingOptions:
     def shaping(self) -> dict[str, Any]:
         """Returns the options that shape the trained weights, as JSON: part of the keys of what was trained."""
         names = (
-            "epochs", "batch_size", "learning_rate", "optimizer", "loss", "output", "callbacks", "function", "augment",
-            "patience", "distill", "temperature", "strategy",
+            "epochs", "batch_size", "learning_rate", "optimizer", "loss", "metric", "output", "callbacks", "function",
+            "augment", "class_weights", "patience", "distill", "temperature", "strategy",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}

@@ -17,6 +17,7 @@ from tflitekit.progress import Advance, Progress
 from tflitekit.schemes import Request, Stage
 from tflitekit.source import SourceFile, module_hash
 from tflitekit.tensor import TensorSpec
+from tflitekit.training.augmentation import check_augmentation
 from tflitekit.training.options import TrainingOptions
 from tflitekit.training.store import TrainingSet, store_training_data
 from tflitekit.training_record import ParityRecord, StageRecord, TrainingRecord
@@ -104,6 +105,8 @@ class Trainer:
                 why="Compression while training needs the layers and their weights.",
                 fix="Give the Keras model: model.save('name.keras').",
             )
+        if options.augment is not None:
+            check_augmentation(options.augment, inputs)
         self.data: TrainingSet = store_training_data(
             options.data,
             inputs=inputs,
@@ -132,13 +135,15 @@ class Trainer:
             "seed": self._seed,
         }
         for stage in request.stages:
-            keys.append(hash_json({**common, "before": keys[-1:], "stage": asdict(stage)}))
+            strict = {"strict": True} if stage.kind == "quantize" and self.options.strict else {}
+            keys.append(hash_json({**common, "before": keys[-1:], "stage": asdict(stage), **strict}))
         return keys
 
     def _own_code(self) -> list[str | None]:
         options = self.options
         return [
             options.loss,
+            options.metric,
             options.callbacks,
             options.function,
             options.augment,
@@ -197,6 +202,7 @@ class Trainer:
                 found: dict[str, Any] = train_stage(model=self._model, **arguments)
                 advance(steps)
                 return found
+            advance(0, "preparing the model")
             future = self._submit("tflitekit.training.job:train_stage", arguments, f"training {name}")
             done = 0
             while not wait([future], timeout=0.2).done:

@@ -62,6 +62,6 @@ def prune(model: Any, *, sparsity: float, steps: int) -> Wrapped:
 
 
 def _masked(wrapper: Any) -> list[Any]:
-    """Returns the weights with the mask applied: the last optimizer step moved what was zero."""
-    wrapper.pruning_obj.weight_mask_op()
-    return list(wrapper.layer.get_weights())
+    """Returns the weights with the masks applied: the last optimizer step moved what was zero."""
+    masks = {id(weight): mask.numpy() for weight, mask, _ in wrapper.pruning_vars}
+    return [weight.numpy() * masks.get(id(weight), 1) for weight in wrapper.layer.weights]

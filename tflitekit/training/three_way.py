@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 from tflitekit.contract import Contract
 from tflitekit.errors import ConversionError
+from tflitekit.graph import read_graph
 from tflitekit.metrics import Metric
 from tflitekit.metrics.classification import Classification
 from tflitekit.metrics.regression import Regression
-from tflitekit.runtime import Model, dequantize
+from tflitekit.runtime import Model, quantize
+from tflitekit.tensor import TensorSpec
 from tflitekit.training.checkpoint import read_arrays
 from tflitekit.training_record import Score, ThreeWay
 
-__all__ = ["check_gap", "compare_three", "first_difference", "thin"]
+__all__ = ["check_gap", "compare_three", "first_difference", "layer_differences", "thin"]
 
 _SIGNIFICANT = 0.01
 _FAR = 0.1  # root mean square of the difference over that of the values; rounding to int8 stays far below in one layer
+_STANDS_OUT = 3.0  # times the largest difference of the layers before
+_STEPS = 16.0
 _MOST_VALUES = 4096
 
 Array = NDArray[Any]
+OutputMeaning = Literal["probabilities", "values"]
 
 
 def compare_three(path: Path, contract: Contract, reference: Path, output: str) -> ThreeWay:
@@ -37,14 +43,14 @@ def compare_three(path: Path, contract: Contract, reference: Path, output: str) 
     """
     groups, facts = read_arrays(reference)
     labels = groups["labels"][0]
-    found = _run(path, contract, groups["inputs"], output)
+    found, meaning = _run(path, groups["inputs"], facts["inputs"], output)
     metric: Metric
     if facts["labels"] == "class":
         metric, given = Classification(contract.labels, int(np.prod(found.shape[1:]))), [int(label) for label in labels]
     else:
         metric, given = Regression(int(np.prod(labels.shape[1:]))), list(labels)
     outputs = (groups["float"][0], groups["trained"][0], found)
-    scored = [metric.score(np.asarray(o, np.float32), given, meaning=contract.output_meaning) for o in outputs]
+    scored = [metric.score(np.asarray(o, np.float32), given, meaning=meaning) for o in outputs]
     figures = [metric.summarize(scores)[0] for scores in scored]
     gap = metric.drop(scored[1], scored[2], None)
     agreement = None
@@ -65,7 +71,7 @@ def compare_three(path: Path, contract: Contract, reference: Path, output: str) 
     )
 
 
-def check_gap(name: str, found: ThreeWay, path: Path, contract: Contract, reference: Path) -> None:
+def check_gap(name: str, found: ThreeWay, path: Path, reference: Path) -> None:
     """Fails a file that does worse than the model that was trained, and says at which layer they part.
 
     Raises:
@@ -73,7 +79,7 @@ def check_gap(name: str, found: ThreeWay, path: Path, contract: Contract, refere
     """
     if found.gap <= 0 or found.gap_low is None or found.gap_low <= 0 or found.p_value >= _SIGNIFICANT:
         return
-    layer = first_difference(path, contract, reference)
+    layer = first_difference(path, reference)
 
     def shown(value: float) -> str:
         return f"{value * 100:.1f} %" if found.metric == "top1" else f"{value:.4g}"
@@ -91,24 +97,101 @@ def check_gap(name: str, found: ThreeWay, path: Path, contract: Contract, refere
     )
 
 
-def first_difference(path: Path, contract: Contract, reference: Path) -> str | None:
+def first_difference(path: Path, reference: Path) -> str | None:
     """Returns the user's name of the first layer whose output in the file is far from the trained model's.
 
-    The training keeps the outputs of its quantized layers on a few samples; the file is run with all tensors kept.
+    The training keeps the outputs of its quantized layers on a few samples; the file is run with all tensors kept. None
+    where differences only add up from layer to layer: the first that is far must stand out from all before it.
     """
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    largest = 0.0
+    for name, difference in layer_differences(path, reference):
+        if difference > max(_FAR, _STANDS_OUT * largest):
+            return name
+        largest = max(largest, difference)
+    return None
 
+
+def layer_differences(path: Path, reference: Path) -> list[tuple[str, float]]:
+    """Returns for each layer that quantizes its output, in the trained model's order, how far the file's is from it.
+
+    That is the root mean square of the difference over that of the trained model's values, or over 16 quantization steps
+    where these are more: values near zero cannot be relatively exact.
+
+    Args:
+        path: The ``.tflite`` file.
+        reference: ``reference.npz`` of the training.
+
+    Returns:
+        Pairs of the user's layer and the difference; layers that have no tensor of their own in the file are left out.
+    """
     groups, facts = read_arrays(reference)
-    if "layers" not in groups:
-        return None
-    count = len(groups["layers"][0])
-    model = Model(path)
+    wanted = groups.get("layers", [])
+    if not wanted:
+        return []
+    tensors = _all_tensors(path, [column[: len(wanted[0])] for column in groups["inputs"]], facts["inputs"])
+    found = []
+    for (scope, name), values in zip(facts["layers"], wanted, strict=True):
+        # Several tensors can carry a layer's name, as an output and its copy on another scale: the nearest is the one.
+        scale = float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+        differences = [
+            float(np.sqrt(np.mean(np.square(tensor - values, dtype=np.float64)))) / max(scale, _STEPS * step, 1e-30)
+            for scopes, tensor, step in tensors
+            if scope in scopes and tensor.shape == values.shape
+        ]
+        if differences:
+            found.append((name, min(differences)))
+    return found
+
+
+def _all_tensors(path: Path, columns: Sequence[Array], names: Sequence[str]) -> list[tuple[set[str], Array, float]]:
+    """Runs a file with plain kernels on the samples one after the other.
+
+    Returns:
+        For each operator's output the scopes in its name, its thinned values ``(samples, values)``, and its step.
+    """
+    graph = read_graph(path)
     interpreter = Interpreter(
         model_path=str(path),
         experimental_preserve_all_tensors=True,
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
-    raise NotImplementedError((facts, count, model, interpreter, contract, dequantize))
+    interpreter.allocate_tensors()
+    order = _input_order(graph.inputs, names)
+    details = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
+    written = [op for op in interpreter._get_ops_details() if len(op["outputs"])]
+    batch, count = max(1, graph.inputs[0].shape[0]), len(columns[0])
+    values: list[list[Array]] = [[] for _ in written]
+    for start in range(0, count, batch):
+        rows = [(start + i) % count for i in range(batch)]
+        for detail, spec, column in zip(interpreter.get_input_details(), graph.inputs, order, strict=True):
+            interpreter.set_tensor(detail["index"], quantize(columns[column][rows], spec))
+        interpreter.invoke()
+        for op, kept in zip(written, values, strict=True):
+            index = int(op["outputs"][0])
+            scale, zero_point = details[index]["quantization"]
+            stored = np.asarray(interpreter.get_tensor(index))
+            real = (stored.astype(np.float32) - np.float32(zero_point)) * np.float32(scale) if scale else stored
+            if stored.ndim and len(stored) == batch:
+                kept.append(thin(real))
+    found = []
+    for op, kept in zip(written, values, strict=True):
+        index = int(op["outputs"][0])
+        if kept:
+            inputs = [details[int(i)]["name"] for i in op["inputs"] if int(i) in details]
+            scopes = _scopes(details[index]["name"]) or {scope for name in inputs[1:] for scope in _scopes(name)}
+            found.append((scopes, np.concatenate(kept)[:count], float(details[index]["quantization"][0])))
+    return found
+
+
+def _scopes(name: str) -> set[str]:
+    """Returns the parts of a tensor's name, such as those of ``model/quant_relu/Relu;model/quant_conv/Conv2D``; none
+    where the name is that of the file's output."""
+    return {scope for part in name.split(";") for scope in part.split("/")[1:]}
+
+
+def _input_order(inputs: Sequence[TensorSpec], names: Sequence[str]) -> list[int]:
+    """Returns for each input of a file which of the trained model's it is."""
+    return [names.index(spec.name) if spec.name in names else index for index, spec in enumerate(inputs)]
 
 
 def thin(values: Array) -> Array:
@@ -118,19 +201,20 @@ def thin(values: Array) -> Array:
     return np.ascontiguousarray(flat[:, ::step])
 
 
-def _run(path: Path, contract: Contract, columns: Sequence[Array], output: str) -> Array:
-    """Returns one output of a ``.tflite`` file for all samples.
+def _run(path: Path, columns: Sequence[Array], names: Sequence[str], output: str) -> tuple[Array, OutputMeaning]:
+    """Returns one output of a ``.tflite`` file for all samples, and what it holds.
 
     Args:
-        columns: One array ``(samples, ...)`` for each input, in the order of the trained model.
+        columns: One array ``(samples, ...)`` for each input of the trained model; ``names`` are theirs.
     """
     model = Model(path)
-    position = {spec.name: index for index, spec in enumerate(contract.inputs)}
-    order = [position.get(spec.name, index) for index, spec in enumerate(model.inputs)]
+    order = _input_order(model.inputs, names)
     outputs = [spec.name for spec in model.outputs]
+    if output not in outputs and len(outputs) > 1:
+        raise ConversionError(f"The output '{output}' is not in the file, which has {', '.join(outputs)}.")
     index = outputs.index(output) if output in outputs else 0
     batch, count, results = max(1, model.batch), len(columns[0]), []
     for start in range(0, count, batch):
         rows = [(start + i) % count for i in range(batch)]  # the last batch wraps around
         results.append(np.array(model.run([columns[i][rows] for i in order])[index]))
-    return np.concatenate(results)[:count]
+    return np.concatenate(results)[:count], model.graph.output_meanings[index]

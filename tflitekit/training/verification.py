@@ -51,6 +51,6 @@ def verify(
     if runnable:
         found = compare_three(path, contract, Path(trained["folder"]) / "reference.npz", trained["output"])
         if last.kind == "quantize":
-            check_gap(name, found, path, contract, Path(trained["folder"]) / "reference.npz")
+            check_gap(name, found, path, Path(trained["folder"]) / "reference.npz")
         record = record.model_copy(update={"three_way": found})
     return record, compression, doubts
