@@ -83,9 +83,7 @@ def train_stage(
         kind = _label_kind(found, original.model, index)
         with distribution.scope():
             objective = choose_objective(chosen, original.model, index, kind, compiled)
-        present = sum(count > 0 for count in found.class_counts)
-        named = len(found.class_names) if found.class_names else None
-        notes += check_labels(original.model, index, objective, present, named, found.location)
+        notes += _check_classes(original.model, index, objective, found)
         rebuilt = _copy(model, original, counterparts)
         if previous is not None:
             rebuilt.model.set_weights(read_arrays(Path(previous) / "weights.npz")[0]["weights"])
@@ -167,6 +165,12 @@ def _load(source: Mapping[str, Any], model: Any) -> tuple[Any, Any, list[str]]:
         keras2=True,
     )
     return model, compiled_loss(source["path"], source["kind"]), notes
+
+
+def _check_classes(model: Any, index: int, objective: Objective, data: TrainingSet) -> list[str]:
+    present = sum(count > 0 for count in data.class_counts)
+    named = len(data.class_names) if data.class_names else None
+    return check_labels(model, index, objective, present, named, data.location)
 
 
 def _batches(
