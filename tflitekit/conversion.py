@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,14 @@ from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Advance, Progress
 from tflitekit.schemes import Request, available, parse_request
 from tflitekit.source import PreparedSource, SourceFile, export_model, hash_model, identify, module_hash
+from tflitekit.training.cluster import Cluster, read_cluster
 from tflitekit.training.options import TrainingOptions
 from tflitekit.training.plan import Trained, Trainer
+from tflitekit.training.rendezvous import Chief, follow, hash_command
 from tflitekit.variant import Variant, read_sidecar, tool_versions
 from tflitekit.workers import WorkerPool, wait_for
 
-__all__ = ["ConvertOptions", "ConvertResult", "convert", "convert_unlocked", "with_controls"]
+__all__ = ["ConvertOptions", "ConvertResult", "convert", "convert_unlocked", "require_chief", "with_controls"]
 
 DEFAULT_CALIBRATION_SAMPLES = 500
 DEFAULT_TIMEOUT_S = 1800.0
@@ -71,6 +74,7 @@ class ConvertResult:
         calibration: The calibration sample, or None where no scheme needed one.
         calibration_kind: `Dataset.kind` of the calibration data.
         curve: By number of calibration samples, what `CURVE_SCHEME` made of so many.
+        trained_along: What a worker of a distributed training says that is not its chief; it has no variants.
     """
 
     out: Path
@@ -82,6 +86,7 @@ class ConvertResult:
     calibration_location: str | None
     calibration_kind: str | None = None
     curve: tuple[tuple[int, Variant], ...] = ()
+    trained_along: str | None = None
 
 
 def convert(
@@ -116,19 +121,95 @@ def convert(
     Raises:
         TflitekitError: Wrong input, before anything is converted.
     """
-    out = Path(out)
+    out, options, progress = Path(out), options or ConvertOptions(), progress or Progress()
+    requests = [parse_request(s) for s in schemes]
+    cluster = _cluster(options)
+    if cluster is not None and not cluster.is_chief:
+        options = _with_output(options, output)
+        return _train_along(cluster, model, _all_requests(requests, options), out, options, progress)
     with locked(out):
         return convert_unlocked(
             model,
-            requests=[parse_request(s) for s in schemes],
+            requests=requests,
             out=out,
             calibration=calibration,
             preprocessing=load_preprocessing(preprocess),
             labels=resolve_labels(labels),
-            options=options or ConvertOptions(),
-            progress=progress or Progress(),
+            options=options,
+            progress=progress,
             output=output,
         )
+
+
+def _cluster(options: ConvertOptions) -> Cluster | None:
+    """Returns the workers of a training on several machines; None for one.
+
+    Raises:
+        UsageError: ``TF_CONFIG`` is missing or malformed.
+    """
+    several = options.training is not None and options.training.strategy == "multi-worker"
+    return read_cluster() if several else None
+
+
+def require_chief(options: ConvertOptions) -> None:
+    """Refuses a worker that can only train along.
+
+    Raises:
+        UsageError: This is one.
+    """
+    cluster = _cluster(options)
+    if cluster is not None and not cluster.is_chief:
+        raise UsageError(
+            f"{cluster.name(cluster.index).capitalize()} can only train along, which 'tflitekit convert' does.",
+            fix="Run 'tflitekit convert' with the same options on all workers, then this on the chief: it takes what they trained.",
+        )
+
+
+def _train_along(
+    cluster: Cluster, model: Any, requests: Sequence[Request], out: Path, options: ConvertOptions, progress: Progress
+) -> ConvertResult:
+    """What a worker does that is not the chief: it trains what the chief says, and writes no results."""
+    file = _model_file(model)
+    source = follow(
+        cluster,
+        out / WORK_FOLDER,
+        _command(file, requests, options),
+        model=file.path,
+        custom_objects=options.custom_objects,
+        progress=progress,
+    )
+    said = f"Worker {cluster.index} of {len(cluster.workers)} has trained; the chief writes the results."
+    source = PreparedSource.model_validate(source)
+    return ConvertResult(out, str(model), file.sha256, source, (), None, None, trained_along=said)
+
+
+def _model_file(model: Any) -> SourceFile:
+    if not isinstance(model, str | Path):
+        raise UsageError(
+            "A model object cannot be trained by several workers.",
+            why="Each of them loads the model, and starts anew when another one was lost.",
+            fix="Save it with model.save('name.keras'), and give that file.",
+        )
+    return identify(model)
+
+
+def _command(file: SourceFile, requests: Sequence[Request], options: ConvertOptions) -> str:
+    assert options.training is not None
+    schemes = [request.name for request in requests if request.stages]
+    return hash_command(file.sha256, schemes, options.training, options.seed)
+
+
+def _with_output(options: ConvertOptions, output: str | None) -> ConvertOptions:
+    """Lets training know the output that the labels belong to."""
+    training = options.training
+    if training is None or training.output is not None or output is None:
+        return options
+    return replace(options, training=replace(training, output=output))
+
+
+def _all_requests(requests: Sequence[Request], options: ConvertOptions) -> list[Request]:
+    requests = _checked_requests(requests)
+    return with_controls(requests) if options.training is not None and options.training.control else requests
 
 
 def resolve_labels(labels: str | Path | Sequence[str] | None) -> tuple[str, ...] | None:
@@ -160,15 +241,11 @@ def convert_unlocked(
             skipped instead of refusing.
         curve: Numbers of calibration samples to convert with `CURVE_SCHEME` besides; these files lie in the work folder.
     """
-    requests = _checked_requests(requests)
+    requests = _all_requests(requests, options)
     if options.batch < 1:
         raise UsageError(f"The batch size must be at least 1, not {options.batch}.")
+    options = _with_output(options, output)
     training = options.training
-    if training is not None and training.output is None and output is not None:
-        training = replace(training, output=output)
-        options = replace(options, training=training)
-    if training is not None and training.control:
-        requests = with_controls(requests)
     untrained = [r.name for r in requests if r.stages and training is None]
     if untrained:
         raise UsageError(
@@ -270,6 +347,11 @@ class _Conversion:
             self.location, self.sha256 = f"{type(model).__name__} object", hash_model(model)
         self._pool: WorkerPool | None = None
         self._trainer: Trainer | None = None
+        self._chief: Chief | None = None
+        cluster = _cluster(options)
+        if cluster is not None:
+            command = _command(_model_file(model), requests, options)
+            self._chief = Chief(cluster, self.work, command, progress)
         self._untrainable: ModelError | None = None
 
     @property
@@ -291,6 +373,10 @@ class _Conversion:
         return self._pool
 
     def run(self, output: str | None, skip_unfit: bool) -> ConvertResult:
+        with self._chief or nullcontext():
+            return self._run(output, skip_unfit)
+
+    def _run(self, output: str | None, skip_unfit: bool) -> ConvertResult:
         try:
             source = self._source()
             self._check_labels(source, output)
@@ -342,12 +428,13 @@ class _Conversion:
             seed=self.options.seed,
             work=self.work,
             tensorboard=self.out / "tensorboard",
-            submit=lambda call, arguments, label: self.pool.submit(
-                call, arguments, label=label, timeout_s=None, gpu=True
-            ),
+            submit=self._chief.submit if self._chief is not None else self._submit_training,
             jobs=self.options.jobs,
             progress=self.progress,
         )
+
+    def _submit_training(self, call: str, arguments: dict[str, Any], label: str) -> Future[Any]:
+        return self.pool.submit(call, arguments, label=label, timeout_s=None, gpu=True)
 
     def _source(self) -> PreparedSource:
         """Loads and exports the model, or reads what an earlier run found when every variant is finished."""
@@ -464,6 +551,8 @@ class _Conversion:
                     submit(job, self._trainer.train(job.request))
                 except TflitekitError as error:
                     done[job] = self._failure(job, error)
+        if self._chief is not None:
+            self._chief.release(source.model_dump(mode="json"))
         with self.progress.task("Converting what was trained", len(pending)) as advance:
             while pending:
                 collect(advance, 0.2)

@@ -15,7 +15,9 @@ __all__ = [
     "CheckFailedError",
     "ContractError",
     "ConversionError",
+    "CrashError",
     "DataError",
+    "LostWorkerError",
     "MissingDependencyError",
     "ModelError",
     "StorageError",
@@ -83,6 +85,14 @@ class ConversionError(TflitekitError):
     """A scheme that could not be built, or whose file does not keep its promise."""
 
     exit_code = 1
+
+
+class CrashError(ConversionError):
+    """A child process that ended without a result."""
+
+
+class LostWorkerError(ConversionError):
+    """A worker of a distributed training that cannot be reached any more."""
 
 
 class CheckFailedError(TflitekitError):

@@ -12,7 +12,14 @@ from typing import Any
 from tflitekit.adaptive import DEFAULT_ERROR_RATE, Certainty
 from tflitekit.benchmarking import Benchmark, measure_variants, parse_threads
 from tflitekit.calibration_curve import measure_curve
-from tflitekit.conversion import WORK_FOLDER, ConvertOptions, ConvertResult, convert_unlocked, resolve_labels
+from tflitekit.conversion import (
+    WORK_FOLDER,
+    ConvertOptions,
+    ConvertResult,
+    convert_unlocked,
+    require_chief,
+    resolve_labels,
+)
 from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
 from tflitekit.errors import CheckFailedError
 from tflitekit.evaluation import Evaluation, check_certainty, evaluate_variants
@@ -93,6 +100,7 @@ def optimize(
     progress = progress or Progress()
     constraints = constraints or Constraints()
     options = options or ConvertOptions(seed=seed)
+    require_chief(options)
     how = Benchmark(protocol=protocol, threads=parse_threads(threads), profile=profile, seed=seed)
     if until_certain:
         check_certainty(constraints)

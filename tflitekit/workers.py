@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tflitekit import errors
-from tflitekit.errors import ConversionError, TflitekitError
+from tflitekit.errors import ConversionError, CrashError, TflitekitError
 
 __all__ = ["WorkerPool", "run_alone", "wait_for"]
 
@@ -248,8 +248,9 @@ def _finish(task: _Task, exit_code: int, *, timed_out: bool) -> None:
         kind = getattr(errors, details["type"], TflitekitError)
         task.future.set_exception(kind(details["what"], why=details["why"], fix=details["fix"]))
     else:
+        failure = ConversionError if content else CrashError
         task.future.set_exception(
-            ConversionError(
+            failure(
                 f"{task.label}: {content['exception'] if content else _cause(exit_code)}",
                 why="Its last words: " + (_last_words(Path(task.request["log"])) or "(none)"),
                 fix=None if content else _CRASH_ADVICE,

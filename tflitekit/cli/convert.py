@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import typer
+
 from tflitekit.cli.shared import (
     CALIBRATION_LIMIT,
     SEED,
@@ -92,6 +94,8 @@ def convert(
         ),
         progress=progress(),
     )
+    if result.trained_along is not None:
+        typer.echo(result.trained_along, err=as_json)
     if as_json:
         source = result.source.model_dump(mode="json") | {
             "location": result.source_location,
@@ -100,7 +104,7 @@ def convert(
         print_json(
             {"source": source, "variants": [v.model_dump(mode="json") | {"reused": v.reused} for v in result.variants]}
         )
-    else:
+    elif result.trained_along is None:
         from rich.text import Text
 
         from tflitekit.console import show_table, show_trained, show_warnings, stdout

@@ -56,15 +56,15 @@ class Checkpoint:
         return cls(facts, groups.get("weights", []), groups.get("optimizer", []), groups.get("best", []))
 
 
-def discard_damaged(path: Path) -> str | None:
-    """Deletes a checkpoint that cannot be read, so that training starts again; returns what users should know of it."""
+def discard_damaged(path: Path) -> list[str]:
+    """Deletes a checkpoint that cannot be read, so that training starts again; returns notes on it for users."""
     try:
         if path.is_file():
             Checkpoint.load(path)
     except ModelError as error:
         path.unlink()
-        return f"The checkpoint of an earlier run was damaged, and training started again ({error.why})"
-    return None
+        return [f"The checkpoint of an earlier run was damaged, and training started again ({error.why})"]
+    return []
 
 
 def write_arrays(path: Path, groups: dict[str, Sequence[NDArray[Any]]] | dict[str, Arrays], facts: Any) -> None:

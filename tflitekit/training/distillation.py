@@ -33,6 +33,8 @@ def with_teacher(model: Any, teacher: Any, *, index: int, classes: bool, probabi
                 else tf.reduce_mean(tf.square(t - p))
                 for position, (t, p) in enumerate(zip(taught, learned, strict=True))
             ])  # fmt: skip
+            # Keras has divided its loss by the number of replicas, over which gradients are summed.
+            from_teacher /= tf.distribute.get_strategy().num_replicas_in_sync
             return (1.0 - share) * loss + share * from_teacher
 
     teacher.trainable = False

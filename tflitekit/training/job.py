@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tflitekit.schemes import Stage
 from tflitekit.source import export_model, import_custom_objects, load_model
 from tflitekit.training.batches import read_rows, train_batches, validation_batches
 from tflitekit.training.checkpoint import discard_damaged, read_arrays, write_arrays
+from tflitekit.training.distribution import Distribution, open_distribution
 from tflitekit.training.objective import Objective, check_labels, choose_objective, compiled_loss, load_class_weights
 from tflitekit.training.options import TrainingOptions
 from tflitekit.training.parity import Parity
@@ -59,95 +61,141 @@ def train_stage(
         model: The model itself, where the caller has it in this process.
 
     Returns:
-        What ``stage.json`` holds.
+        What ``stage.json`` holds; nothing for a worker that is not the chief.
     """
-    import tf_keras
+    chosen = TrainingOptions(data=None, **options)
+    with open_distribution(chosen.strategy) as distribution:
+        import tf_keras
 
-    started = time.perf_counter()
-    tf_keras.utils.set_random_seed(seed)
-    out, chosen = Path(folder), TrainingOptions(data=None, **options)
-    out.mkdir(parents=True, exist_ok=True)
-    found = TrainingSet.model_validate(data)
-    wanted = Stage(**stage)
-    notes: list[str] = []
-    if model is None:
-        model, notes = load_model(
-            Path(source["path"]),
-            kind=source["kind"],
-            unsafe_load=source["unsafe_load"],
-            custom_objects=source["custom_objects"],
-            keras2=True,
+        started = time.perf_counter()
+        tf_keras.utils.set_random_seed(seed)
+        out = Path(folder)
+        out.mkdir(parents=True, exist_ok=True)
+        found = TrainingSet.model_validate(data)
+        wanted = Stage(**stage)
+        model, compiled, notes = _load(source, model)
+        if distribution.writes:
+            notes += discard_damaged(out / "checkpoint.npz")
+        counterparts = import_custom_objects(source["custom_objects"], attribute="tf_keras_objects")
+        samples, _ = read_rows(found, "train", _PARITY_SAMPLES)
+        original = rebuild(model, samples=samples, counterparts=counterparts)
+        index = _output_index(original.model, chosen.output)
+        kind = _label_kind(found, original.model, index)
+        with distribution.scope():
+            objective = choose_objective(chosen, original.model, index, kind, compiled)
+        notes += _check_classes(original.model, index, objective, found)
+        rebuilt = _copy(model, original, counterparts)
+        if previous is not None:
+            rebuilt.model.set_weights(read_arrays(Path(previous) / "weights.npz")[0]["weights"])
+
+        output = original.model.output_names[index]
+        batches, validation, steps_per_epoch = _batches(
+            distribution, found, chosen, seed, output if len(original.model.outputs) > 1 else None
         )
-        compiled = compiled_loss(source["path"], source["kind"])
-    else:
-        compiled = _loss_of_object(model)
-    damaged = discard_damaged(out / "checkpoint.npz")
-    notes = [*notes, *([damaged] if damaged else [])]
-    counterparts = import_custom_objects(source["custom_objects"], attribute="tf_keras_objects")
-    samples, _ = read_rows(found, "train", _PARITY_SAMPLES)
-    original = rebuild(model, samples=samples, counterparts=counterparts)
-    index = _output_index(original.model, chosen.output)
-    kind = _label_kind(found, original.model, index)
-    objective = choose_objective(chosen, original.model, index, kind, compiled)
-    present = sum(count > 0 for count in found.class_counts)
-    named = len(found.class_names) if found.class_names else None
-    notes += check_labels(original.model, index, objective, present, named, found.location)
-    rebuilt = _copy(model, original, counterparts)
-    if previous is not None:
-        rebuilt.model.set_weights(read_arrays(Path(previous) / "weights.npz")[0]["weights"])
+        prepare = functools.partial(
+            prepare_stage, wanted, steps=steps_per_epoch * chosen.epochs, samples=samples, strict=chosen.strict
+        )
+        prepared = replicated = prepare(rebuilt)
+        if wanted.kind == "quantize":
+            _settle(prepared, found)
+        with distribution.scope():
+            if distribution.strategy is not None:  # the same model again, of variables that all replicas have
+                replicated = prepare(_copy(model, rebuilt, counterparts), prove=False)
+                replicated.model.set_weights(prepared.model.get_weights())
+            trainee = _trainee(replicated, original, chosen, objective, index)
 
-    shared: dict[str, Any] = {"batch_size": chosen.batch_size, "seed": seed, "augment": chosen.augment}
-    shared["class_weights"] = _class_weights(chosen, found)
-    shared["output"] = original.model.output_names[index] if len(original.model.outputs) > 1 else None
-    _, steps_per_epoch = train_batches(found, **shared)
-    prepared = prepare_stage(
-        wanted, rebuilt, steps=steps_per_epoch * chosen.epochs, samples=samples, strict=chosen.strict
+        from tflitekit.training.loop import Job, train
+
+        job = Job(
+            stage=wanted,
+            options=chosen,
+            objective=objective,
+            output=output,
+            batches=batches,
+            validation=validation,
+            steps_per_epoch=steps_per_epoch,
+            ready_step=prepared.ready_step,
+            folder=out,
+            callbacks=replicated.callbacks,
+            tensorboard=Path(tensorboard) if tensorboard else None,
+            distribution=distribution,
+        )
+        preparing_s = time.perf_counter() - started
+        record, optimizer, rate = train(trainee, job)
+        if replicated is not prepared:
+            prepared.model.set_weights(replicated.model.get_weights())
+        if not distribution.writes:
+            return {}
+        finished = prepared.finish()
+        if wanted.kind != "quantize":
+            rebuilt.model.set_weights(finished.get_weights())
+            finished = rebuilt.model
+        _save(finished, original.model, out, found, batch, input_shapes, index, prepared.paths, kind)
+        facts: dict[str, Any] = {
+            "record": record.model_dump(mode="json"),
+            "optimizer": optimizer,
+            "learning_rate": rate,
+            "loss": objective.loss_name,
+            "metric": objective.metric_name,
+            "compressed": list(prepared.compressed),
+            "left_float": list(prepared.left_float),
+            "paths": dict(prepared.paths),
+            "output": output,
+            "rebuilt": _parity(original.parity),
+            "annotated": _parity(prepared.parity),
+            "notes": [*notes, *original.notes, *prepared.notes],
+            "strategy": distribution.description,
+            "devices": list(distribution.devices),
+            "preparing_s": round(preparing_s, 3),
+        }
+        write_json(out / "stage.json", facts)
+        (out / "checkpoint.npz").unlink(missing_ok=True)
+        return facts
+
+
+def _load(source: Mapping[str, Any], model: Any) -> tuple[Any, Any, list[str]]:
+    """Returns the model, the loss that it was compiled with, and notes on how it was loaded."""
+    if model is not None:
+        return model, _loss_of_object(model), []
+    model, notes = load_model(
+        Path(source["path"]),
+        kind=source["kind"],
+        unsafe_load=source["unsafe_load"],
+        custom_objects=source["custom_objects"],
+        keras2=True,
     )
-    trainee = _trainee(prepared, wanted, original, chosen, objective, index, found)
+    return model, compiled_loss(source["path"], source["kind"]), notes
 
-    from tflitekit.training.loop import Job, train
 
-    job = Job(
-        stage=wanted,
-        options=chosen,
-        objective=objective,
-        output=original.model.output_names[index],
-        batches=lambda first: train_batches(found, first_epoch=first, **shared)[0],
-        validation=validation_batches(found, batch_size=max(chosen.batch_size, _CHUNK), output=shared["output"])
-        if found.validation_samples
-        else None,
-        steps_per_epoch=steps_per_epoch,
-        ready_step=prepared.ready_step,
-        folder=out,
-        callbacks=prepared.callbacks,
-        tensorboard=Path(tensorboard) if tensorboard else None,
+def _check_classes(model: Any, index: int, objective: Objective, data: TrainingSet) -> list[str]:
+    present = sum(count > 0 for count in data.class_counts)
+    named = len(data.class_names) if data.class_names else None
+    return check_labels(model, index, objective, present, named, data.location)
+
+
+def _batches(
+    distribution: Distribution, data: TrainingSet, options: TrainingOptions, seed: int, output: str | None
+) -> tuple[Callable[[int], Any], Any, int]:
+    """Returns a function from the first epoch to training batches, the validation batches or None, and the steps of an epoch."""
+    make = functools.partial(
+        train_batches,
+        data,
+        batch_size=options.batch_size,
+        seed=seed,
+        augment=options.augment,
+        class_weights=_class_weights(options, data),
+        output=output,
     )
-    preparing_s = time.perf_counter() - started
-    record, optimizer, rate = train(trainee, job)
-    finished = prepared.finish()
-    if wanted.kind != "quantize":
-        rebuilt.model.set_weights(finished.get_weights())
-        finished = rebuilt.model
-    _save(finished, original.model, out, found, batch, input_shapes, index, prepared.paths, kind)
-    facts: dict[str, Any] = {
-        "record": record.model_dump(mode="json"),
-        "optimizer": optimizer,
-        "learning_rate": rate,
-        "loss": objective.loss_name,
-        "metric": objective.metric_name,
-        "compressed": list(prepared.compressed),
-        "left_float": list(prepared.left_float),
-        "paths": dict(prepared.paths),
-        "output": original.model.output_names[index],
-        "rebuilt": _parity(original.parity),
-        "annotated": _parity(prepared.parity),
-        "notes": [*notes, *original.notes, *prepared.notes],
-        "devices": _devices(),
-        "preparing_s": round(preparing_s, 3),
-    }
-    write_json(out / "stage.json", facts)
-    (out / "checkpoint.npz").unlink(missing_ok=True)
-    return facts
+    samples = min(options.batch_size, data.train_samples)
+    validation = None
+    if data.validation_samples:
+        validation = validation_batches(data, batch_size=max(options.batch_size, _CHUNK), output=output)
+        validation = distribution.divide(validation)
+    return (
+        lambda first: distribution.spread(lambda shard: make(first_epoch=first, shard=shard)[0], samples),
+        validation,
+        make()[1],
+    )
 
 
 def _copy(model: Any, original: Rebuilt, counterparts: Mapping[str, Any]) -> Rebuilt:
@@ -157,21 +205,15 @@ def _copy(model: Any, original: Rebuilt, counterparts: Mapping[str, Any]) -> Reb
     return copied
 
 
-def _trainee(
-    prepared: Prepared,
-    stage: Stage,
-    original: Rebuilt,
-    options: TrainingOptions,
-    objective: Objective,
-    index: int,
-    data: TrainingSet,
-) -> Any:
-    if stage.kind == "quantize":
-        from tflitekit.training.observers import settle_ranges
+def _settle(prepared: Prepared, data: TrainingSet) -> None:
+    from tflitekit.training.observers import settle_ranges
 
-        columns, _ = read_rows(data, "train", _SETTLING_SAMPLES)
-        starts = range(0, len(columns[0]), _CHUNK)
-        settle_ranges(prepared.model, [[c[start : start + _CHUNK] for c in columns] for start in starts])
+    columns, _ = read_rows(data, "train", _SETTLING_SAMPLES)
+    starts = range(0, len(columns[0]), _CHUNK)
+    settle_ranges(prepared.model, [[c[start : start + _CHUNK] for c in columns] for start in starts])
+
+
+def _trainee(prepared: Prepared, original: Rebuilt, options: TrainingOptions, objective: Objective, index: int) -> Any:
     if options.distill is None:
         return prepared.model
     from tflitekit.training.distillation import with_teacher
@@ -279,10 +321,3 @@ def _loss_of_object(model: Any) -> Any:
 
 def _parity(found: Parity | None) -> Any:
     return None if found is None else ParityRecord(**found.model_dump()).model_dump(mode="json")
-
-
-def _devices() -> list[str]:
-    import tensorflow as tf
-
-    gpus = [device.name for device in tf.config.list_physical_devices("GPU")]
-    return gpus or ["CPU"]

@@ -13,7 +13,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from tflitekit.dataset import load_function
 from tflitekit.errors import ConversionError
 from tflitekit.schemes import Stage
 from tflitekit.training.checkpoint import Checkpoint
+from tflitekit.training.distribution import ONE_DEVICE, Distribution
 from tflitekit.training.objective import Objective, make_optimizer
 from tflitekit.training.observers import freeze_ranges
 from tflitekit.training.options import TrainingOptions
@@ -46,8 +46,7 @@ class Job:
         steps_per_epoch: Steps of one epoch.
         ready_step: The first step after which an epoch can be the best.
         folder: For the checkpoint and the progress.
-        writes: Whether this process writes: of several workers the chief alone does.
-        scope: In which the model is compiled.
+        distribution: Where the model was made, and whether this process writes.
     """
 
     stage: Stage
@@ -61,8 +60,7 @@ class Job:
     folder: Path
     callbacks: Sequence[Any] = ()
     tensorboard: Path | None = None
-    writes: bool = True
-    scope: Callable[[], AbstractContextManager[Any]] = nullcontext
+    distribution: Distribution = ONE_DEVICE
 
 
 class _Diverged(Exception):
@@ -84,15 +82,16 @@ def train(model: Any, job: Job) -> tuple[StageRecord, str, float]:
     """
     started, epochs = time.perf_counter(), job.options.epochs
     steps = epochs * job.steps_per_epoch
-    with job.scope():
+    with job.distribution.scope():
         optimizer, rate = make_optimizer(job.options, steps, job.stage.kind)
         _compile(model, optimizer, job)
         optimizer.build(model.trainable_variables)
     keeper = _Keeper(job, model, optimizer, rate)
     keeper.resume()
+    job.distribution.agree(f"{job.folder.name} after epoch {keeper.epoch}")
     first, diverged = keeper.epoch, None
     callbacks = [*job.callbacks, *_own_callbacks(job), _Watch(job, first), keeper]
-    if job.tensorboard is not None and job.writes:
+    if job.tensorboard is not None and job.distribution.writes:
         callbacks.append(_EventLog(job.tensorboard))
     function = load_function(job.options.function, "training function") if job.options.function else _fit
     try:
@@ -178,7 +177,7 @@ def _freeze(model: Any, job: Job) -> None:
         inner = getattr(layer, "layer", layer)
         if type(inner).__name__ == "BatchNormalization":
             inner.trainable = False
-    with job.scope():
+    with job.distribution.scope():
         model.make_train_function(force=True)  # what a step computes is traced; validation is as before
 
 
@@ -209,7 +208,7 @@ class _Watch(tf_keras.callbacks.Callback):  # type: ignore[misc]
             raise _Diverged(step)
         now = time.monotonic()
         last = step == self._job.options.epochs * self._job.steps_per_epoch
-        if self._job.writes and (now - self._said >= _REPORT_EVERY_S or last):
+        if self._job.distribution.writes and (now - self._said >= _REPORT_EVERY_S or last):
             self._said = now
             self._say(step, loss, _number(logs, self._job.objective.metric_name))
 
@@ -227,7 +226,8 @@ class _EventLog(tf_keras.callbacks.Callback):  # type: ignore[misc]
         self._writer = tf.summary.create_file_writer(str(folder))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        values = {"learning_rate": self.model.optimizer.learning_rate, **(logs or {})}
+        rate = tf_keras.backend.get_value(self.model.optimizer.learning_rate)
+        values = {"learning_rate": rate, **(logs or {})}
         found = [tf.compat.v1.Summary.Value(tag=tag, simple_value=float(value)) for tag, value in values.items()]
         with self._writer.as_default():
             tf.summary.experimental.write_raw_pb(tf.compat.v1.Summary(value=found).SerializeToString(), step=epoch + 1)
@@ -287,7 +287,7 @@ class _Keeper(tf_keras.callbacks.Callback):  # type: ignore[misc]
             metric=_number(logs, name),
             val_loss=_number(validation, "loss"),
             val_metric=_number(validation, name),
-            learning_rate=float(np.asarray(self._optimizer.learning_rate)),
+            learning_rate=float(tf_keras.backend.get_value(self._optimizer.learning_rate)),
             seconds=round(time.perf_counter() - self._begun, 3),
         )
         self.history.append(record)
@@ -302,7 +302,7 @@ class _Keeper(tf_keras.callbacks.Callback):  # type: ignore[misc]
             self._trained.stop_training = True
         # A callback of the user's may also have said so: what Keras forgets when the next phase begins.
         self.stopped_early = bool(self._trained.stop_training) and self.epoch < self._job.options.epochs
-        if self._job.writes:
+        if self._job.distribution.writes:
             Checkpoint(
                 {
                     "history": [e.model_dump() for e in self.history],
@@ -312,7 +312,7 @@ class _Keeper(tf_keras.callbacks.Callback):  # type: ignore[misc]
                     "stopped": self.stopped_early,
                 },
                 weights,
-                [np.asarray(variable) for variable in _variables(self._optimizer)],
+                tf_keras.backend.batch_get_value(_variables(self._optimizer)),
                 self.best,
             ).save(self.path)
 

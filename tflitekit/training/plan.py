@@ -261,7 +261,7 @@ class Trainer:
             augmentation=options.augment,
             class_weights=options.class_weights,
             distill=options.distill,
-            strategy="one device" if options.strategy == "one-device" else options.strategy,
+            strategy=last.get("strategy", "one device"),
             devices=tuple(last["devices"]),
             metric=last["metric"],
             stages=stages,
