@@ -589,6 +589,8 @@ def test_classes_that_do_not_fit(shapes, models, tmp_path):
             train(model, (x, np.where(y == 2, wrong, y)), tmp_path)
     with pytest.raises(DataError, match="have the label 3, and the model has 3 outputs"):
         train(model, (x, y), tmp_path, validation=(x, y + 1))
+    with pytest.raises(DataError, match=r"(?s)have the shape \[\], and .* 'answer' has \[3\].*classes as integers"):
+        train(model, (x, y.astype(np.float32)), tmp_path)  # would be compared with all three outputs
     np.savez(tmp_path / "two.npz", x=x[y != 2], y=y[y != 2])
     with pytest.raises(DataError, match=r"two\.npz have 2 classes"):
         train(model, tmp_path / "two.npz", tmp_path)

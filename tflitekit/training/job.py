@@ -83,7 +83,7 @@ def train_stage(
         kind = _label_kind(found, original.model, index)
         with distribution.scope():
             objective = choose_objective(chosen, original.model, index, kind, compiled)
-        notes += _check_classes(original.model, index, objective, found)
+        notes += _check_labels(original.model, index, objective, chosen, found)
         rebuilt = _copy(model, original, counterparts)
         if previous is not None:
             rebuilt.model.set_weights(read_arrays(Path(previous) / "weights.npz")[0]["weights"])
@@ -167,7 +167,33 @@ def _load(source: Mapping[str, Any], model: Any) -> tuple[Any, Any, list[str]]:
     return model, compiled_loss(source["path"], source["kind"]), notes
 
 
-def _check_classes(model: Any, index: int, objective: Objective, data: TrainingSet) -> list[str]:
+def _check_labels(
+    model: Any, index: int, objective: Objective, options: TrainingOptions, data: TrainingSet
+) -> list[str]:
+    """Refuses labels that the loss would compare with the wrong outputs, and returns what users should know.
+
+    Raises:
+        DataError: A class number is beyond the outputs, there are more or fewer classes, or targets of another size.
+    """
+    if options.loss is None or ":" not in options.loss:  # a loss of the user's own compares what it likes
+        shape = model.outputs[index].shape[1:]
+        size = int(np.prod([d for d in shape if d]))
+        integers = np.dtype(data.label_dtype).kind == "i" and not data.label_shape and data.class_names is None
+        largest = int(data.read_labels().max()) if integers else 0
+        if 1 < size <= largest and sum(count > 0 for count in data.class_counts) <= size:
+            raise DataError(
+                f"The data at {data.location} have the label {largest}, and the model has {size} outputs.",
+                why="Labels are class numbers, which count from 0.",
+                fix="Number the classes in the order of the model's outputs.",
+            )
+        sparse = objective.loss_name.startswith("sparse")
+        if not objective.classes and not sparse and None not in shape and int(np.prod(data.label_shape)) != size:
+            raise DataError(
+                f"The labels at {data.location} have the shape {list(data.label_shape)}, and the model's output "
+                f"'{model.output_names[index]}' has {list(shape)}.",
+                why="They are no class numbers, which are integers, and as targets they do not fit.",
+                fix="Give classes as integers, and targets in the shape of the output; or a loss of yours with --loss.",
+            )
     present = sum(count > 0 for count in data.class_counts)
     named = len(data.class_names) if data.class_names else None
     return check_labels(model, index, objective, present, named, data.location)
@@ -276,20 +302,8 @@ def _run(model: Any, columns: Sequence[Any], index: int) -> Any:
 
 
 def _label_kind(data: TrainingSet, model: Any, index: int) -> str:
-    """Returns 'class' or 'values': numbers beyond 1 for a single output are targets, as in evaluation.
-
-    Raises:
-        DataError: A class number is beyond the model's outputs, although there are no more classes than these.
-    """
+    """Returns 'class' or 'values': numbers beyond 1 for a single output are targets, as in evaluation."""
     size = int(np.prod([d for d in model.outputs[index].shape[1:] if d]))
-    numbers = data.class_names is None and not data.label_shape and np.dtype(data.label_dtype).kind == "i"
-    largest = int(data.read_labels().max()) if numbers else 0
-    if size > 1 and largest >= size and sum(count > 0 for count in data.class_counts) <= size:
-        raise DataError(
-            f"The data at {data.location} have the label {largest}, and the model has {size} outputs.",
-            why="Labels are class numbers, which count from 0.",
-            fix="Number the classes in the order of the model's outputs.",
-        )
     counted = data.class_names is None and size == 1 and (data.classes or 0) > 2
     return "values" if counted else data.labels
 
