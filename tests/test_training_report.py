@@ -235,11 +235,11 @@ def test_a_file_that_does_not_compute_what_was_trained_is_a_failure():
         metric="top1", samples=500, float_model=scores[0], fake_quantized=scores[1], tflite=scores[2],
         gap=0.05, gap_low=0.02, gap_high=0.08, p_value=0.001, layer="conv2d_3",
     )  # fmt: skip
-    assert training_text.is_failure(found)
+    assert found.is_failure
     assert training_text.parity(found).endswith(
         "the file does not compute what was trained, from the layer conv2d_3 on"
     )
-    assert not training_text.is_failure(found.model_copy(update={"p_value": 0.02}))
+    assert not found.model_copy(update={"p_value": 0.02}).is_failure
     error = found.model_copy(update={"metric": "mae", "gap_low": None, "gap_high": None})
     assert training_text.parity(error).startswith("mae: float 0.764, fake-quantized 0.762, .tflite 0.712 on 500 ")
-    assert not training_text.is_failure(error)
+    assert not error.is_failure

@@ -184,7 +184,7 @@ def _show_training(report: Report, chosen: str | None) -> None:
     stdout.print(table)
     for row in rows:
         if (found := training_text.three_way(row)) is not None:
-            bad = "red" if training_text.is_failure(found) else ""
+            bad = "red" if found.is_failure else ""
             stdout.print(Text.assemble((f"{row.name}: ", "bold"), (training_text.parity(found), bad)))
     for remark in training_text.remarks(report):
         stdout.print(Text(remark, style="dim"))

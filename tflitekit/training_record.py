@@ -19,6 +19,8 @@ __all__ = [
     "is_control",
 ]
 
+_SIGNIFICANT = 0.01
+
 StageKind = Literal["finetune", "prune", "cluster", "quantize"]
 
 
@@ -114,6 +116,11 @@ class ThreeWay(_Record):
     p_value: float = 1.0
     agreement: float | None = None
     layer: str | None = None
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the file is certainly worse than the model that was trained."""
+        return self.gap_low is not None and self.gap_low > 0 and self.p_value < _SIGNIFICANT
 
 
 class TrainingRecord(_Record):

@@ -18,7 +18,6 @@ __all__ = [
     "compression",
     "effort",
     "gap",
-    "is_failure",
     "is_share",
     "metric_value",
     "parity",
@@ -38,8 +37,6 @@ MEDIUM = ("Variant", "Stages", "Accuracy", "Against float", "Against control", "
 """The columns that fit a terminal of 118 characters."""
 NARROW = ("Variant", "Accuracy", "Against float", "Against control", "Deflated")
 """The columns that fit a terminal of 80 characters; differences come without their intervals there."""
-
-_SIGNIFICANT = 0.01
 
 
 def trained(report: Report) -> list[VariantReport]:
@@ -193,11 +190,6 @@ def gap(found: ThreeWay) -> tuple[str, str]:
     return f"{text.signed(found.gap * 100, 1).lstrip('+')} points", interval
 
 
-def is_failure(found: ThreeWay) -> bool:
-    """Tells whether the file is certainly worse than the model that was trained, as the conversion judges it."""
-    return found.gap_low is not None and found.gap_low > 0 and found.p_value < _SIGNIFICANT
-
-
 def three_way(row: VariantReport) -> ThreeWay | None:
     """Returns the comparison of a variant that was quantized in training: only there is a gap an error.
 
@@ -215,7 +207,7 @@ def parity(found: ThreeWay, trained_as: str = "fake-quantized") -> str:
     unit = "" if is_share(found.metric) else f"{found.metric}: "
     line = f"{unit}{figures} on {text.counted(found.samples, f'{found.origin} sample')} (gap {value}"
     line += f", 95% interval {interval})" if interval else ")"
-    if is_failure(found):
+    if found.is_failure:
         where = f", from the layer {found.layer} on" if found.layer else ""
         line += f": the file does not compute what was trained{where}"
     return line

@@ -23,7 +23,6 @@ from tflitekit.training_record import Score, ThreeWay
 
 __all__ = ["check_gap", "compare_three", "first_difference", "layer_differences", "thin"]
 
-_SIGNIFICANT = 0.01
 _FAR = 0.1  # root mean square of the difference over that of the values; rounding to int8 stays far below in one layer
 _STANDS_OUT = 3.0  # times the largest difference of the layers before
 _STEPS = 16.0
@@ -78,7 +77,7 @@ def check_gap(name: str, found: ThreeWay, path: Path, reference: Path) -> None:
     Raises:
         ConversionError: The gap is in the file's disfavour, its interval leaves zero out, and its p-value is below 0.01.
     """
-    if found.gap <= 0 or found.gap_low is None or found.gap_low <= 0 or found.p_value >= _SIGNIFICANT:
+    if not found.is_failure:
         return
     layer = first_difference(path, reference)
 

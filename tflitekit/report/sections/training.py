@@ -118,7 +118,7 @@ def _three_way(view: View, rows: Sequence[VariantReport]) -> Table | None:
         if parity is None:
             continue
         gap, interval = training_text.gap(parity)
-        bad = training_text.is_failure(parity)
+        bad = parity.is_failure
         where = f"from the layer {parity.layer} on" if parity.layer else ""
         scores = (parity.float_model, parity.fake_quantized, parity.tflite)
         found.append(
