@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +13,7 @@ from tflitekit.errors import ContractError
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.tensor import TensorSpec
 
-__all__ = ["Contract", "load_labels"]
+__all__ = ["Contract", "labels_mismatch", "load_labels", "resolve_labels"]
 
 
 class Contract(BaseModel):
@@ -70,3 +71,21 @@ def _labels_from_json(path: Path, text: str) -> tuple[str, ...]:
     if not isinstance(content, list) or not all(isinstance(name, str) for name in content):
         raise wrong
     return tuple(content)
+
+
+def resolve_labels(labels: str | Path | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Reads a labels file; passes a sequence of names through."""
+    if labels is None:
+        return None
+    return load_labels(labels) if isinstance(labels, str | Path) else tuple(labels)
+
+
+def labels_mismatch(labels: int, outputs: int) -> ContractError:
+    """Returns the error for a labels file of the wrong length."""
+    hint = ""
+    if outputs == labels + 1:
+        hint = " A model trained with a background class wants 'background' as the first line."
+    return ContractError(
+        f"There are {labels} labels, but the model has {outputs} outputs.",
+        fix=f"Give one label per output, in the model's order.{hint}",
+    )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tflitekit.adaptive import DEFAULT_ERROR_RATE, Certainty, UntilCertain, score_until_certain
-from tflitekit.conversion import resolve_labels
+from tflitekit.contract import resolve_labels
 from tflitekit.dataset import DEFAULT_SEED, Dataset, UnreadableSampleError, open_dataset
 from tflitekit.errors import ModelError, UsageError
 from tflitekit.facts import Inputs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflitekit.conversion import labels_mismatch
+from tflitekit.contract import labels_mismatch
 from tflitekit.dataset import Dataset, load_function
 from tflitekit.errors import DataError
 from tflitekit.metrics import Metric

@@ -12,13 +12,13 @@ from typing import Any
 from tflitekit.adaptive import DEFAULT_ERROR_RATE, Certainty
 from tflitekit.benchmarking import Benchmark, measure_variants, parse_threads
 from tflitekit.calibration_curve import measure_curve
+from tflitekit.contract import resolve_labels
 from tflitekit.conversion import (
     WORK_FOLDER,
     ConvertOptions,
     ConvertResult,
     convert_unlocked,
     require_chief,
-    resolve_labels,
 )
 from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
 from tflitekit.errors import CheckFailedError

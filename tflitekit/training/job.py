@@ -13,25 +13,23 @@ import numpy as np
 from tflitekit.errors import DataError, UsageError
 from tflitekit.files import write_json
 from tflitekit.schemes import Stage
-from tflitekit.source import export_model, import_custom_objects, load_model
+from tflitekit.source import import_custom_objects, load_model
 from tflitekit.training.batches import read_rows, train_batches, validation_batches
-from tflitekit.training.checkpoint import discard_damaged, read_arrays, write_arrays
+from tflitekit.training.checkpoint import discard_damaged, read_arrays
 from tflitekit.training.distribution import Distribution, open_distribution
 from tflitekit.training.objective import Objective, check_labels, choose_objective, compiled_loss, load_class_weights
 from tflitekit.training.options import TrainingOptions
+from tflitekit.training.outcome import keep_outcome
 from tflitekit.training.parity import Parity
 from tflitekit.training.rebuild import Rebuilt, rebuild
 from tflitekit.training.stages import Prepared, prepare_stage
-from tflitekit.training.store import Part, TrainingSet
-from tflitekit.training.three_way import thin
+from tflitekit.training.store import TrainingSet
 from tflitekit.training_record import ParityRecord
 
 __all__ = ["train_stage"]
 
 _PARITY_SAMPLES = 16
 _SETTLING_SAMPLES = 512
-_REFERENCE_SAMPLES, _REFERENCE_BYTES = 1000, 128 << 20
-_LAYER_SAMPLES = 4
 _CHUNK = 64
 
 
@@ -130,7 +128,7 @@ def train_stage(
         if wanted.kind != "quantize":
             rebuilt.model.set_weights(finished.get_weights())
             finished = rebuilt.model
-        _save(finished, original.model, out, found, batch, input_shapes, index, prepared.paths, kind)
+        keep_outcome(finished, original.model, out, found, batch, input_shapes, index, prepared.paths, kind)
         facts: dict[str, Any] = {
             "record": record.model_dump(mode="json"),
             "optimizer": optimizer,
@@ -253,52 +251,6 @@ def _trainee(prepared: Prepared, original: Rebuilt, options: TrainingOptions, ob
         share=options.distill,
         temperature=options.temperature,
     )
-
-
-def _save(
-    finished: Any,
-    original: Any,
-    out: Path,
-    data: TrainingSet,
-    batch: int,
-    input_shapes: Mapping[str, Sequence[int]],
-    index: int,
-    paths: Mapping[str, str],
-    kind: str,
-) -> None:
-    write_arrays(out / "weights.npz", {"weights": [np.asarray(w) for w in finished.get_weights()]}, None)
-    part: Part = "validation" if data.validation_samples else "train"
-    row_bytes = sum(array.nbytes for array in read_rows(data, part, 1)[0])
-    columns, labels = read_rows(data, part, max(50, min(_REFERENCE_SAMPLES, _REFERENCE_BYTES // row_bytes)))
-    outputs = {"float": [_run(original, columns, index)], "trained": [_run(finished, columns, index)]}
-    layers, names = _layer_outputs(finished, [column[:_LAYER_SAMPLES] for column in columns], paths)
-    groups = outputs | {"inputs": columns, "labels": [np.asarray(labels)], "layers": layers}
-    facts = {"labels": kind, "inputs": [spec.name for spec in data.inputs], "layers": names, "part": part}
-    write_arrays(out / "reference.npz", groups, facts)
-    export_model(finished, out / "saved_model", batch=batch, input_shapes=input_shapes)
-
-
-def _layer_outputs(model: Any, columns: Sequence[Any], paths: Mapping[str, str]) -> tuple[list[Any], list[list[str]]]:
-    """Returns the outputs of the layers that quantize theirs, and for each its name and the user's."""
-    import tf_keras
-
-    layers = [layer for layer in model.layers if getattr(layer, "_output_quantizers", None)]
-    if not layers:
-        return [], []
-    probe = tf_keras.Model(model.inputs, [layer.get_output_at(0) for layer in layers])
-    found = probe(list(columns) if len(columns) > 1 else columns[0], training=False)
-    found = found if isinstance(found, list | tuple) else [found]
-    names = [layer.name for layer in layers]
-    return [thin(np.asarray(values)) for values in found], [[n, paths.get(n.removeprefix("quant_"), n)] for n in names]
-
-
-def _run(model: Any, columns: Sequence[Any], index: int) -> Any:
-    chunks = []
-    for start in range(0, len(columns[0]), _CHUNK):
-        inputs = [column[start : start + _CHUNK] for column in columns]
-        found = model(inputs if len(inputs) > 1 else inputs[0], training=False)
-        chunks.append(np.asarray(found[index] if isinstance(found, list | tuple) else found))
-    return np.concatenate(chunks)
 
 
 def _label_kind(data: TrainingSet, model: Any, index: int) -> str:

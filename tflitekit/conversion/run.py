@@ -1,4 +1,4 @@
-"""The verb *convert*: a Keras model in, checked ``.tflite`` variants with sidecars out."""
+"""One run of *convert*: which variants are finished, which are trained and built, and what became of each."""
 
 from __future__ import annotations
 
@@ -6,307 +6,35 @@ import functools
 import inspect
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tflitekit.calibration import CalibrationSet, store_calibration
-from tflitekit.contract import load_labels
-from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
-from tflitekit.errors import ContractError, ModelError, TflitekitError, UsageError
-from tflitekit.files import content_hash, hash_json, locked, write_json
-from tflitekit.preprocessing import Preprocessing, load_preprocessing
+from tflitekit.contract import labels_mismatch
+from tflitekit.conversion.options import CURVE_SCHEME, WORK_FOLDER, ConvertOptions, ConvertResult
+from tflitekit.dataset import Dataset
+from tflitekit.errors import ModelError, TflitekitError
+from tflitekit.files import content_hash, hash_json, write_json
+from tflitekit.preprocessing import Preprocessing
 from tflitekit.progress import Advance, Progress
-from tflitekit.schemes import Request, available, parse_request
+from tflitekit.schemes import Request, parse_request
 from tflitekit.source import PreparedSource, SourceFile, export_model, hash_model, identify, module_hash
-from tflitekit.training.cluster import Cluster, read_cluster
-from tflitekit.training.options import TrainingOptions
 from tflitekit.training.plan import Trained, Trainer
-from tflitekit.training.rendezvous import Chief, follow, hash_command
+from tflitekit.training.rendezvous import Chief
 from tflitekit.variant import Variant, read_sidecar, tool_versions
 from tflitekit.workers import WorkerPool, wait_for
 
-__all__ = ["ConvertOptions", "ConvertResult", "convert", "convert_unlocked", "require_chief", "with_controls"]
+__all__ = ["Conversion"]
 
-DEFAULT_CALIBRATION_SAMPLES = 500
-DEFAULT_TIMEOUT_S = 1800.0
-WORK_FOLDER = ".tflitekit"
-CURVE_SCHEME = "int8"
 _NO_CALIBRATION = "Needs calibration data: give a few hundred representative samples with --calibration DATA."
 
 
-@dataclass(frozen=True)
-class ConvertOptions:
-    """How a model is loaded and converted.
-
-    Attributes:
-        calibration_limit: Seeded, class-balanced sample of the calibration data.
-        batch: Batch size fixed in the converted model.
-        input_shapes: Shapes without batch by input name, for models that have none; '' is the only input.
-        custom_objects: Module that defines or registers the model's own layers.
-        timeout_s: A conversion that takes longer is a recorded failure. Training takes as long as it takes.
-        training: How schemes that train are trained; None without training data.
-    """
-
-    calibration_limit: int = DEFAULT_CALIBRATION_SAMPLES
-    batch: int = 1
-    unsafe_load: bool = False
-    allow_select_tf_ops: bool = False
-    signature: str | None = None
-    input_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    custom_objects: str | None = None
-    jobs: int | None = None
-    timeout_s: float = DEFAULT_TIMEOUT_S
-    seed: int = DEFAULT_SEED
-    training: TrainingOptions | None = None
-
-
-@dataclass(frozen=True)
-class ConvertResult:
-    """What `convert` made.
-
-    Attributes:
-        source: What was loaded, and its hash.
-        variants: One per scheme, in the order asked for; also failed and skipped ones.
-        calibration: The calibration sample, or None where no scheme needed one.
-        calibration_kind: `Dataset.kind` of the calibration data.
-        curve: By number of calibration samples, what `CURVE_SCHEME` made of so many.
-        trained_along: What a worker of a distributed training says that is not its chief; it has no variants.
-    """
-
-    out: Path
-    source_location: str
-    source_sha256: str
-    source: PreparedSource
-    variants: tuple[Variant, ...]
-    calibration: CalibrationSet | None
-    calibration_location: str | None
-    calibration_kind: str | None = None
-    curve: tuple[tuple[int, Variant], ...] = ()
-    trained_along: str | None = None
-
-
-def convert(
-    model: Any,
-    *,
-    schemes: Iterable[str | Request],
-    out: str | Path,
-    calibration: Any = None,
-    preprocess: str | Path | Preprocessing | None = None,
-    labels: str | Path | Sequence[str] | None = None,
-    output: str | None = None,
-    options: ConvertOptions | None = None,
-    progress: Progress | None = None,
-) -> ConvertResult:
-    """Converts a model with each scheme, in child processes; finished variants are reused.
-
-    Args:
-        model: A ``.keras`` or ``.h5`` file, a SavedModel folder, or a Keras model object.
-        schemes: Names, with options as in ``int8:io=uint8``.
-        out: Folder for ``NAME.tflite`` and ``NAME.json``.
-        calibration: Data set for the schemes that need one (see `open_dataset`); a sample of the training data when
-            not given and there are such.
-        preprocess: A preset's name or a JSON file; 'raw' when not given.
-        labels: Class names or a labels file; written into the contract.
-        output: Name of the output that the labels belong to; the first when not given.
-        options: The rest.
-        progress: Receives progress.
-
-    Returns:
-        All variants; one that failed has its reason in ``error``, and the others are complete.
-
-    Raises:
-        TflitekitError: Wrong input, before anything is converted.
-    """
-    out, options, progress = Path(out), options or ConvertOptions(), progress or Progress()
-    requests = [parse_request(s) for s in schemes]
-    cluster = _cluster(options)
-    if cluster is not None and not cluster.is_chief:
-        options = _with_output(options, output)
-        return _train_along(cluster, model, _all_requests(requests, options), out, options, progress)
-    with locked(out):
-        return convert_unlocked(
-            model,
-            requests=requests,
-            out=out,
-            calibration=calibration,
-            preprocessing=load_preprocessing(preprocess),
-            labels=resolve_labels(labels),
-            options=options,
-            progress=progress,
-            output=output,
-        )
-
-
-def _cluster(options: ConvertOptions) -> Cluster | None:
-    """Returns the workers of a training on several machines; None for one.
-
-    Raises:
-        UsageError: ``TF_CONFIG`` is missing or malformed.
-    """
-    several = options.training is not None and options.training.strategy == "multi-worker"
-    return read_cluster() if several else None
-
-
-def require_chief(options: ConvertOptions) -> None:
-    """Refuses a worker that can only train along.
-
-    Raises:
-        UsageError: This is one.
-    """
-    cluster = _cluster(options)
-    if cluster is not None and not cluster.is_chief:
-        raise UsageError(
-            f"{cluster.name(cluster.index).capitalize()} can only train along, which 'tflitekit convert' does.",
-            fix="Run 'tflitekit convert' with the same options on all workers, then this on the chief: it takes what they trained.",
-        )
-
-
-def _train_along(
-    cluster: Cluster, model: Any, requests: Sequence[Request], out: Path, options: ConvertOptions, progress: Progress
-) -> ConvertResult:
-    """What a worker does that is not the chief: it trains what the chief says, and writes no results."""
-    file = _model_file(model)
-    source = follow(
-        cluster,
-        out / WORK_FOLDER,
-        _command(file, requests, options),
-        model=file.path,
-        custom_objects=options.custom_objects,
-        progress=progress,
-    )
-    said = f"Worker {cluster.index} of {len(cluster.workers)} has trained; the chief writes the results."
-    source = PreparedSource.model_validate(source)
-    return ConvertResult(out, str(model), file.sha256, source, (), None, None, trained_along=said)
-
-
-def _model_file(model: Any) -> SourceFile:
-    if not isinstance(model, str | Path):
-        raise UsageError(
-            "A model object cannot be trained by several workers.",
-            why="Each of them loads the model, and starts anew when another one was lost.",
-            fix="Save it with model.save('name.keras'), and give that file.",
-        )
-    return identify(model)
-
-
-def _command(file: SourceFile, requests: Sequence[Request], options: ConvertOptions) -> str:
-    assert options.training is not None
-    schemes = [request.name for request in requests if request.stages]
-    return hash_command(file.sha256, schemes, options.training, options.seed)
-
-
-def _with_output(options: ConvertOptions, output: str | None) -> ConvertOptions:
-    """Lets training know the output that the labels belong to."""
-    training = options.training
-    if training is None or training.output is not None or output is None:
-        return options
-    return replace(options, training=replace(training, output=output))
-
-
-def _all_requests(requests: Sequence[Request], options: ConvertOptions) -> list[Request]:
-    requests = _checked_requests(requests)
-    return with_controls(requests) if options.training is not None and options.training.control else requests
-
-
-def resolve_labels(labels: str | Path | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Reads a labels file; passes a sequence of names through."""
-    if labels is None:
-        return None
-    return load_labels(labels) if isinstance(labels, str | Path) else tuple(labels)
-
-
-def convert_unlocked(
-    model: Any,
-    *,
-    requests: Sequence[Request],
-    out: Path,
-    calibration: Any,
-    preprocessing: Preprocessing,
-    labels: tuple[str, ...] | None,
-    options: ConvertOptions,
-    progress: Progress,
-    skip_unfit: bool = False,
-    output: str | None = None,
-    curve: Sequence[int] = (),
-) -> ConvertResult:
-    """`convert` for a caller that holds the folder's lock.
-
-    Args:
-        output: The output that the labels belong to; the first when not given.
-        skip_unfit: Record schemes without calibration data, and schemes that train where the model has no layers, as
-            skipped instead of refusing.
-        curve: Numbers of calibration samples to convert with `CURVE_SCHEME` besides; these files lie in the work folder.
-    """
-    requests = _all_requests(requests, options)
-    if options.batch < 1:
-        raise UsageError(f"The batch size must be at least 1, not {options.batch}.")
-    options = _with_output(options, output)
-    training = options.training
-    untrained = [r.name for r in requests if r.stages and training is None]
-    if untrained:
-        raise UsageError(
-            f"{', '.join(untrained)} need{'s' if len(untrained) == 1 else ''} training data, and none were given.",
-            fix="Give labelled ones: a folder of class folders, .npz or module:function ('convert': --data DATA, "
-            "'optimize': --train DATA).",
-        )
-    if calibration is None and training is not None:
-        calibration = training.data
-    lacking = [r.name for r in requests if r.calibrated and calibration is None]
-    if lacking and not skip_unfit:
-        raise UsageError(
-            f"{', '.join(lacking)} need{'s' if len(lacking) == 1 else ''} calibration data, and none were given.",
-            why="Full integer schemes measure the range of every activation on real samples; random data would ruin them.",
-            fix="Give a few hundred representative samples: --calibration DATA (a folder of images, .npz or module:function).",
-        )
-    data = None
-    if calibration is not None and (curve or any(r.calibrated for r in requests)):
-        data = open_dataset(
-            calibration, labels=labels, limit=options.calibration_limit, seed=options.seed, need_labels=False
-        )
-    _check_curve(curve, data)
-    return _Conversion(model, requests, out, data, preprocessing, labels, options, progress, curve).run(
-        output, skip_unfit
-    )
-
-
-def with_controls(requests: Sequence[Request]) -> list[Request]:
-    """Adds what trained variants are compared with: the float model fine-tuned for as many stages, the same quantized after
-    training, and the given model quantized after training."""
-    rounds = sorted({len(r.stages) for r in requests if any(stage.kind != "finetune" for stage in r.stages)})
-    wanted = ["int8"] if rounds else []
-    for count in rounds:
-        wanted += [f"finetuned:rounds={count}", f"finetuned:rounds={count},then=int8"]
-    return list({r.name: r for r in (*requests, *map(parse_request, wanted))}.values())
-
-
-def _check_curve(curve: Sequence[int], data: Dataset | None) -> None:
-    if not curve:
-        return
-    if data is None:
-        raise UsageError(
-            "A calibration curve needs calibration data.", fix="Give them with --calibration DATA, or leave it out."
-        )
-    if min(curve) < 1:
-        raise UsageError(f"A calibration curve cannot have a point at {min(curve)} samples.")
-    if data.size is not None and max(curve) > data.size:
-        raise UsageError(
-            f"The calibration curve asks for {max(curve):,} samples, and there are {data.size:,} to calibrate on.",
-            fix="Leave out that point, give more samples, or raise --calibration-limit.",
-        )
-
-
-def _checked_requests(requests: Sequence[Request]) -> list[Request]:
-    if not requests:
-        raise UsageError("No scheme was named.", fix=f"Schemes: {', '.join(available())}.")
-    return list({request.name: request for request in requests}.values())
-
-
 @dataclass(frozen=True, eq=False)
-class _Job:
+class Job:
     """One variant to build.
 
     Attributes:
@@ -318,7 +46,7 @@ class _Job:
     samples: int | None = None
 
 
-class _Conversion:
+class Conversion:
     """One run of `convert`."""
 
     def __init__(
@@ -332,13 +60,14 @@ class _Conversion:
         options: ConvertOptions,
         progress: Progress,
         curve: Sequence[int],
+        chief: Chief | None,
     ) -> None:
         self.model, self.out, self.data = model, out, data
         self.preprocessing, self.labels, self.options, self.progress = preprocessing, labels, options, progress
         self.work = out / WORK_FOLDER
-        self.jobs = [_Job(request, out) for request in requests]
+        self.jobs = [Job(request, out) for request in requests]
         scheme = parse_request(CURVE_SCHEME)
-        self.curve = [_Job(scheme, self.work / "curve" / str(count), count) for count in sorted(set(curve))]
+        self.curve = [Job(scheme, self.work / "curve" / str(count), count) for count in sorted(set(curve))]
         self.source_file: SourceFile | None = None
         if isinstance(model, str | Path):
             self.source_file = identify(model)
@@ -347,11 +76,7 @@ class _Conversion:
             self.location, self.sha256 = f"{type(model).__name__} object", hash_model(model)
         self._pool: WorkerPool | None = None
         self._trainer: Trainer | None = None
-        self._chief: Chief | None = None
-        cluster = _cluster(options)
-        if cluster is not None:
-            command = _command(_model_file(model), requests, options)
-            self._chief = Chief(cluster, self.work, command, progress)
+        self._chief = chief
         self._untrainable: ModelError | None = None
 
     @property
@@ -494,7 +219,7 @@ class _Conversion:
         """
         return all(self._finished_file(job) is not None for job in (*self.jobs, *self.curve))
 
-    def _finished_file(self, job: _Job) -> Variant | None:
+    def _finished_file(self, job: Job) -> Variant | None:
         path = job.out / f"{job.request.name}.tflite"
         sidecar = read_sidecar(path)
         if sidecar is None or sidecar.source_sha256 != self.sha256 or not path.is_file():
@@ -507,11 +232,11 @@ class _Conversion:
             raise labels_mismatch(len(self.labels), spec.shape[-1])
 
     def _variants(self, source: PreparedSource, calibration: CalibrationSet | None) -> list[Variant]:
-        done: dict[_Job, Variant] = {}
-        pending: dict[Future[Any], _Job] = {}
+        done: dict[Job, Variant] = {}
+        pending: dict[Future[Any], Job] = {}
         jobs = [*self.jobs, *self.curve]
 
-        def submit(job: _Job, trained: Trained | None = None) -> None:
+        def submit(job: Job, trained: Trained | None = None) -> None:
             samples = calibration
             if job.samples is not None and calibration is not None:
                 samples = calibration.first(job.samples, self.options.seed)
@@ -558,7 +283,7 @@ class _Conversion:
                 collect(advance, 0.2)
         return [done[job] for job in jobs]
 
-    def _reusable(self, job: _Job, calibration: CalibrationSet | None) -> Variant | None:
+    def _reusable(self, job: Job, calibration: CalibrationSet | None) -> Variant | None:
         """Returns the variant of an earlier run that has the same key."""
         finished = self._finished_file(job)
         if job.samples is not None and calibration is not None:
@@ -591,7 +316,7 @@ class _Conversion:
         return variant.model_copy(update={"reused": True})
 
     def _submit(
-        self, job: _Job, source: PreparedSource, calibration: CalibrationSet | None, key: str, trained: Trained | None
+        self, job: Job, source: PreparedSource, calibration: CalibrationSet | None, key: str, trained: Trained | None
     ) -> Future[Any]:
         request = job.request
         for name in (f"{request.name}.tflite", f"{request.name}.json"):
@@ -613,14 +338,14 @@ class _Conversion:
         }
         return self.pool.submit("tflitekit.build:build", arguments, label=request.name)
 
-    def _collect(self, job: _Job, future: Future[Any]) -> Variant:
+    def _collect(self, job: Job, future: Future[Any]) -> Variant:
         try:
             variant = Variant.model_validate(future.result())
             return variant.model_copy(update={"folder": job.out})
         except TflitekitError as error:
             return self._failure(job, error)
 
-    def _failure(self, job: _Job, error: TflitekitError) -> Variant:
+    def _failure(self, job: Job, error: TflitekitError) -> Variant:
         if error.exit_code == 2 and not isinstance(error, ModelError):
             raise error  # wrong use, missing TensorFlow, a full disk: not one scheme's failure
         request = job.request
@@ -639,17 +364,6 @@ class _Conversion:
             leftover.unlink()
         if self._trainer is not None:
             self._trainer.clean()
-
-
-def labels_mismatch(labels: int, outputs: int) -> ContractError:
-    """Returns the error for a labels file of the wrong length."""
-    hint = ""
-    if outputs == labels + 1:
-        hint = " A model trained with a background class wants 'background' as the first line."
-    return ContractError(
-        f"There are {labels} labels, but the model has {outputs} outputs.",
-        fix=f"Give one label per output, in the model's order.{hint}",
-    )
 
 
 def _skipped(request: Request, why: str) -> Variant:

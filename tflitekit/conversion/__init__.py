@@ -1,0 +1,184 @@
+"""The verb *convert*: a Keras model in, checked ``.tflite`` variants with sidecars out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tflitekit.contract import resolve_labels
+from tflitekit.conversion.options import WORK_FOLDER, ConvertOptions, ConvertResult
+from tflitekit.conversion.run import Conversion
+from tflitekit.conversion.several import cluster_of, command_of, model_file, require_chief, train_along
+from tflitekit.dataset import Dataset, open_dataset
+from tflitekit.errors import UsageError
+from tflitekit.files import locked
+from tflitekit.preprocessing import Preprocessing, load_preprocessing
+from tflitekit.progress import Progress
+from tflitekit.schemes import Request, available, parse_request
+from tflitekit.training.rendezvous import Chief
+
+__all__ = [
+    "WORK_FOLDER",
+    "ConvertOptions",
+    "ConvertResult",
+    "convert",
+    "convert_unlocked",
+    "require_chief",
+    "with_controls",
+]
+
+
+def convert(
+    model: Any,
+    *,
+    schemes: Iterable[str | Request],
+    out: str | Path,
+    calibration: Any = None,
+    preprocess: str | Path | Preprocessing | None = None,
+    labels: str | Path | Sequence[str] | None = None,
+    output: str | None = None,
+    options: ConvertOptions | None = None,
+    progress: Progress | None = None,
+) -> ConvertResult:
+    """Converts a model with each scheme, in child processes; finished variants are reused.
+
+    Args:
+        model: A ``.keras`` or ``.h5`` file, a SavedModel folder, or a Keras model object.
+        schemes: Names, with options as in ``int8:io=uint8``.
+        out: Folder for ``NAME.tflite`` and ``NAME.json``.
+        calibration: Data set for the schemes that need one (see `open_dataset`); a sample of the training data when
+            not given and there are such.
+        preprocess: A preset's name or a JSON file; 'raw' when not given.
+        labels: Class names or a labels file; written into the contract.
+        output: Name of the output that the labels belong to; the first when not given.
+        options: The rest.
+        progress: Receives progress.
+
+    Returns:
+        All variants; one that failed has its reason in ``error``, and the others are complete.
+
+    Raises:
+        TflitekitError: Wrong input, before anything is converted.
+    """
+    out, options, progress = Path(out), options or ConvertOptions(), progress or Progress()
+    requests = [parse_request(s) for s in schemes]
+    cluster = cluster_of(options)
+    if cluster is not None and not cluster.is_chief:
+        options = _with_output(options, output)
+        return train_along(cluster, model, _all_requests(requests, options), out, options, progress)
+    with locked(out):
+        return convert_unlocked(
+            model,
+            requests=requests,
+            out=out,
+            calibration=calibration,
+            preprocessing=load_preprocessing(preprocess),
+            labels=resolve_labels(labels),
+            options=options,
+            progress=progress,
+            output=output,
+        )
+
+
+def convert_unlocked(
+    model: Any,
+    *,
+    requests: Sequence[Request],
+    out: Path,
+    calibration: Any,
+    preprocessing: Preprocessing,
+    labels: tuple[str, ...] | None,
+    options: ConvertOptions,
+    progress: Progress,
+    skip_unfit: bool = False,
+    output: str | None = None,
+    curve: Sequence[int] = (),
+) -> ConvertResult:
+    """`convert` for a caller that holds the folder's lock.
+
+    Args:
+        output: The output that the labels belong to; the first when not given.
+        skip_unfit: Record schemes without calibration data, and schemes that train where the model has no layers, as
+            skipped instead of refusing.
+        curve: Numbers of calibration samples to convert with `CURVE_SCHEME` besides; these files lie in the work folder.
+    """
+    requests = _all_requests(requests, options)
+    if options.batch < 1:
+        raise UsageError(f"The batch size must be at least 1, not {options.batch}.")
+    options = _with_output(options, output)
+    training = options.training
+    untrained = [r.name for r in requests if r.stages and training is None]
+    if untrained:
+        raise UsageError(
+            f"{', '.join(untrained)} need{'s' if len(untrained) == 1 else ''} training data, and none were given.",
+            fix="Give labelled ones: a folder of class folders, .npz or module:function ('convert': --data DATA, "
+            "'optimize': --train DATA).",
+        )
+    if calibration is None and training is not None:
+        calibration = training.data
+    lacking = [r.name for r in requests if r.calibrated and calibration is None]
+    if lacking and not skip_unfit:
+        raise UsageError(
+            f"{', '.join(lacking)} need{'s' if len(lacking) == 1 else ''} calibration data, and none were given.",
+            why="Full integer schemes measure the range of every activation on real samples; random data would ruin them.",
+            fix="Give a few hundred representative samples: --calibration DATA (a folder of images, .npz or module:function).",
+        )
+    data = None
+    if calibration is not None and (curve or any(r.calibrated for r in requests)):
+        data = open_dataset(
+            calibration, labels=labels, limit=options.calibration_limit, seed=options.seed, need_labels=False
+        )
+    _check_curve(curve, data)
+    cluster = cluster_of(options)
+    chief = None
+    if cluster is not None:
+        chief = Chief(cluster, out / WORK_FOLDER, command_of(model_file(model), requests, options), progress)
+    run = Conversion(model, requests, out, data, preprocessing, labels, options, progress, curve, chief)
+    return run.run(output, skip_unfit)
+
+
+def _with_output(options: ConvertOptions, output: str | None) -> ConvertOptions:
+    """Lets training know the output that the labels belong to."""
+    training = options.training
+    if training is None or training.output is not None or output is None:
+        return options
+    return replace(options, training=replace(training, output=output))
+
+
+def _all_requests(requests: Sequence[Request], options: ConvertOptions) -> list[Request]:
+    requests = _checked_requests(requests)
+    return with_controls(requests) if options.training is not None and options.training.control else requests
+
+
+def with_controls(requests: Sequence[Request]) -> list[Request]:
+    """Adds what trained variants are compared with: the float model fine-tuned for as many stages, the same quantized after
+    training, and the given model quantized after training."""
+    rounds = sorted({len(r.stages) for r in requests if any(stage.kind != "finetune" for stage in r.stages)})
+    wanted = ["int8"] if rounds else []
+    for count in rounds:
+        wanted += [f"finetuned:rounds={count}", f"finetuned:rounds={count},then=int8"]
+    return list({r.name: r for r in (*requests, *map(parse_request, wanted))}.values())
+
+
+def _check_curve(curve: Sequence[int], data: Dataset | None) -> None:
+    if not curve:
+        return
+    if data is None:
+        raise UsageError(
+            "A calibration curve needs calibration data.", fix="Give them with --calibration DATA, or leave it out."
+        )
+    if min(curve) < 1:
+        raise UsageError(f"A calibration curve cannot have a point at {min(curve)} samples.")
+    if data.size is not None and max(curve) > data.size:
+        raise UsageError(
+            f"The calibration curve asks for {max(curve):,} samples, and there are {data.size:,} to calibrate on.",
+            fix="Leave out that point, give more samples, or raise --calibration-limit.",
+        )
+
+
+def _checked_requests(requests: Sequence[Request]) -> list[Request]:
+    if not requests:
+        raise UsageError("No scheme was named.", fix=f"Schemes: {', '.join(available())}.")
+    return list({request.name: request for request in requests}.values())

@@ -1,0 +1,81 @@
+"""Several workers that train together: what each of them does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tflitekit.conversion.options import WORK_FOLDER, ConvertOptions, ConvertResult
+from tflitekit.errors import UsageError
+from tflitekit.progress import Progress
+from tflitekit.schemes import Request
+from tflitekit.source import PreparedSource, SourceFile, identify
+from tflitekit.training.cluster import Cluster, read_cluster
+from tflitekit.training.rendezvous import follow, hash_command
+
+__all__ = ["cluster_of", "command_of", "model_file", "require_chief", "train_along"]
+
+
+def cluster_of(options: ConvertOptions) -> Cluster | None:
+    """Returns the workers of a training on several machines; None for one.
+
+    Raises:
+        UsageError: ``TF_CONFIG`` is missing or malformed.
+    """
+    several = options.training is not None and options.training.strategy == "multi-worker"
+    return read_cluster() if several else None
+
+
+def require_chief(options: ConvertOptions) -> None:
+    """Refuses a worker that can only train along.
+
+    Raises:
+        UsageError: This is one.
+    """
+    cluster = cluster_of(options)
+    if cluster is not None and not cluster.is_chief:
+        raise UsageError(
+            f"{cluster.name(cluster.index).capitalize()} can only train along, which 'tflitekit convert' does.",
+            fix="Run 'tflitekit convert' with the same options on all workers, then this on the chief: it takes what they trained.",
+        )
+
+
+def train_along(
+    cluster: Cluster, model: Any, requests: Sequence[Request], out: Path, options: ConvertOptions, progress: Progress
+) -> ConvertResult:
+    """What a worker does that is not the chief: it trains what the chief says, and writes no results."""
+    file = model_file(model)
+    source = follow(
+        cluster,
+        out / WORK_FOLDER,
+        command_of(file, requests, options),
+        model=file.path,
+        custom_objects=options.custom_objects,
+        progress=progress,
+    )
+    said = f"Worker {cluster.index} of {len(cluster.workers)} has trained; the chief writes the results."
+    source = PreparedSource.model_validate(source)
+    return ConvertResult(out, str(model), file.sha256, source, (), None, None, trained_along=said)
+
+
+def model_file(model: Any) -> SourceFile:
+    """Returns the model on disk, which several workers need.
+
+    Raises:
+        UsageError: It is a model object.
+    """
+    if not isinstance(model, str | Path):
+        raise UsageError(
+            "A model object cannot be trained by several workers.",
+            why="Each of them loads the model, and starts anew when another one was lost.",
+            fix="Save it with model.save('name.keras'), and give that file.",
+        )
+    return identify(model)
+
+
+def command_of(file: SourceFile, requests: Sequence[Request], options: ConvertOptions) -> str:
+    """Returns a hash of what all workers must have been told alike."""
+    assert options.training is not None
+    schemes = [request.name for request in requests if request.stages]
+    return hash_command(file.sha256, schemes, options.training, options.seed)
