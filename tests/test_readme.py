@@ -20,7 +20,7 @@ def test_commands_and_python_run_as_they_stand(models, shapes, tmp_path):
     commands = [
         line for kind, text in BLOCKS if not kind for line in text.splitlines() if line.startswith("tflitekit ")
     ]
-    assert [command.split()[1] for command in commands] == ["optimize", "compare"]
+    assert [command.split()[1] for command in commands] == ["optimize", "optimize", "compare"]
 
     def run(*arguments):
         return subprocess.run([sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -32,8 +32,12 @@ def test_commands_and_python_run_as_they_stand(models, shapes, tmp_path):
     for name in ("report.html", "report.md", "report.csv", "report.json", "int8.tflite", "int8.json"):
         assert (tmp_path / "build" / name).is_file()
     shutil.copytree(tmp_path / "build", tmp_path / "accepted")
-    done = run("-m", *shlex.split(commands[1]))
+    done = run("-m", *shlex.split(commands[2]))
     assert done.returncode == 0, done.stderr
+    done = run("-m", *shlex.split(commands[1]))  # trains
+    assert done.returncode == 0, done.stderr
+    for name in ("qat", "pruned", "clustered", "finetuned", "finetuned-then-int8"):
+        assert (tmp_path / "build" / f"{name}.tflite").is_file()
     (program,) = [text for kind, text in BLOCKS if kind == "python"]
     done = run("-c", program)
     assert done.returncode == 0, done.stderr
