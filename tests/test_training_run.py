@@ -952,7 +952,7 @@ def test_an_untouched_file_computes_what_was_trained(finished):
     assert list(differences) == ["rescaling", "re_lu", "conv2", "global_average_pooling2d", "shape"]
     assert max(differences.values()) < 0.05  # the rounding of int8
     assert first_difference(variant.path, kept) is None
-    found = compare_three(variant.path, variant.contract, kept, "shape")
+    found, _ = compare_three(variant.path, variant.contract, kept, "shape")
     assert found == variant.training.three_way
     assert found.samples == 120
     check_gap("qat", found, variant.path, kept)
@@ -969,12 +969,23 @@ def test_a_file_that_computes_something_else_names_the_layer(finished, layer, sc
 
     path = edit_constants(variant.path, tmp_path / "broken.tflite", negate)
     assert first_difference(path, kept) == layer
-    found = compare_three(path, variant.contract, kept, "shape")
+    found, _ = compare_three(path, variant.contract, kept, "shape")
     assert found.gap > 0.1
     with pytest.raises(
         ConversionError, match=rf"(?s)qat: .*top1.* as \.tflite \(120 .*begin to differ at the layer '{layer}'"
     ):
         check_gap("qat", found, path, kept)
+
+
+def test_a_training_that_ruins_the_model_says_so(models, shapes, tmp_path):
+    training = TrainingOptions(shapes / "train", epochs=1, learning_rate=3.0, validation=shapes / "test")
+    options = ConvertOptions(training=training)
+    (variant,) = convert(models / "shapes.keras", schemes=["finetuned"], out=tmp_path, options=options).variants
+    compared = variant.training.three_way
+    assert compared.float_model.value > 0.9 and compared.fake_quantized.value < 0.7
+    assert any(
+        "made the model worse, by" in warning and "120 validation samples" in warning for warning in variant.warnings
+    )
 
 
 def test_small_differences_everywhere_name_no_layer(finished, tmp_path):

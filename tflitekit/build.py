@@ -215,6 +215,11 @@ def _warnings(request: Request, promise: Promise, graph: Graph) -> list[str]:
         )
     if any(op.name == "WHILE" for op in graph.ops):
         found.append("A WHILE loop is left: an LSTM or GRU was not fused, which is slow and cannot be delegated.")
+    if graph.keeps_state:
+        found.append(
+            "The file keeps the state of its LSTM from one inference to the next: set it to zero before each new sequence "
+            "(resetVariableTensors() in Java, reset_all_variables() in Python)."
+        )
     if graph.dynamic_tensors:
         found.append(f"{len(graph.dynamic_tensors)} tensors have dynamic shapes, which delegates refuse.")
     if graph.unknown_op_versions:

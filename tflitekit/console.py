@@ -263,6 +263,7 @@ def show_graph(name: str, graph: Graph) -> None:
         ("TensorFlow (Flex) ops", ", ".join(graph.select_tf_ops) or "none"),
         ("Custom ops", ", ".join(graph.custom_ops) or "none"),
         ("Dynamic tensors", f"{len(graph.dynamic_tensors)}" if graph.dynamic_tensors else "none"),
+        ("Keeps state", "yes: set it to zero before each new sequence" if graph.keeps_state else "no"),
         (
             "Signatures",
             "; ".join(f"{s.key}({', '.join(s.inputs)}) -> {', '.join(s.outputs)}" for s in graph.signatures) or "none",

@@ -85,6 +85,8 @@ class Graph:
         select_tf_ops: Operators that need the TensorFlow (Flex) delegate in the app.
         output_meanings: For each output, 'probabilities' behind softmax or sigmoid, else 'values'.
         dynamic_tensors: Names of tensors with a dimension that is not fixed.
+        keeps_state: Whether operators keep values from one inference to the next (variable tensors): the fused LSTM does,
+            also of a Keras layer that is not stateful.
         inner_inputs: What the operators see of each input: the integer tensor behind a QUANTIZE, else the input itself.
         inner_outputs: The integer tensor before a DEQUANTIZE, else the output itself.
     """
@@ -104,6 +106,7 @@ class Graph:
     select_tf_ops: tuple[str, ...]
     custom_ops: tuple[str, ...]
     dynamic_tensors: tuple[str, ...]
+    keeps_state: bool
     signatures: tuple[Signature, ...]
     metadata: tuple[str, ...]
     description: str
@@ -224,6 +227,9 @@ class Reader:
             select_tf_ops=tuple(name for name in custom if name.startswith("Flex")),
             custom_ops=tuple(name for name in custom if not name.startswith("Flex")),
             dynamic_tensors=self._dynamic(),
+            keeps_state=any(
+                subgraph.Tensors(i).IsVariable() for subgraph in self.subgraphs for i in range(subgraph.TensorsLength())
+            ),
             signatures=tuple(signature for signature, _ in signatures),
             metadata=tuple(metadata),
             description=(self.model.Description() or b"").decode(errors="replace"),

@@ -194,7 +194,12 @@ class Model:
         del self._interpreter
 
     def run(self, arrays: Sequence[Array]) -> list[Array]:
-        """Sets inputs, invokes, and returns all outputs as real values, with the batch dimension."""
+        """Sets inputs, invokes, and returns all outputs as real values, with the batch dimension.
+
+        What operators keep between inferences is set to zero before: samples do not depend on each other.
+        """
+        if self.graph.keeps_state:
+            self._interpreter.reset_all_variables()
         self.set_inputs(arrays)
         self.invoke()
         return [self.output(index) for index in range(len(self.outputs))]

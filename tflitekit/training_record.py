@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 __all__ = [
+    "SIGNIFICANT",
     "CompressedLayer",
     "Compression",
     "EpochRecord",
@@ -19,7 +20,7 @@ __all__ = [
     "is_control",
 ]
 
-_SIGNIFICANT = 0.01
+SIGNIFICANT = 0.01
 
 StageKind = Literal["finetune", "prune", "cluster", "quantize"]
 
@@ -120,7 +121,7 @@ class ThreeWay(_Record):
     @property
     def is_failure(self) -> bool:
         """Whether the file is certainly worse than the model that was trained."""
-        return self.gap_low is not None and self.gap_low > 0 and self.p_value < _SIGNIFICANT
+        return self.gap_low is not None and self.gap_low > 0 and self.p_value < SIGNIFICANT
 
 
 class TrainingRecord(_Record):

@@ -99,6 +99,7 @@ def largest_values(*, path: str, samples: str, count: int) -> dict[str, list[tup
         for number in range(count):
             details = interpreter.get_input_details()
             _feed(interpreter, details, [archive[f"{number}-{column}"][None] for column in range(len(details))])
+            interpreter.reset_all_variables()
             interpreter.invoke()
             for detail in interpreter.get_tensor_details():
                 # A tensor without a name is a kernel's scratch memory.

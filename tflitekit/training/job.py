@@ -218,7 +218,7 @@ def _batches(
     return (
         lambda first: distribution.spread(lambda shard: make(first_epoch=first, shard=shard)[0], samples),
         validation,
-        make()[1],
+        max(1, data.train_samples // options.batch_size),
     )
 
 
@@ -272,7 +272,7 @@ def _output_index(model: Any, output: str | None) -> int:
 def _class_weights(options: TrainingOptions, data: TrainingSet) -> list[float] | None:
     if options.class_weights is None:
         return None
-    if not data.class_counts:
+    if data.labels != "class" or not data.class_counts:
         raise UsageError("Class weights are for labels that are classes.", fix="Leave out --class-weights.")
     return load_class_weights(options.class_weights, data.class_counts, data.class_names)
 

@@ -16,6 +16,7 @@ from tflitekit.graph import read_graph
 from tflitekit.metrics import Metric
 from tflitekit.metrics.classification import Classification
 from tflitekit.metrics.regression import Regression
+from tflitekit.results import Drop
 from tflitekit.runtime import Model, quantize
 from tflitekit.tensor import TensorSpec
 from tflitekit.training.checkpoint import read_arrays
@@ -32,8 +33,11 @@ Array = NDArray[Any]
 OutputMeaning = Literal["probabilities", "values"]
 
 
-def compare_three(path: Path, contract: Contract, reference: Path, output: str) -> ThreeWay:
+def compare_three(path: Path, contract: Contract, reference: Path, output: str) -> tuple[ThreeWay, Drop]:
     """Runs a finished file on the samples of which training kept the outputs, and compares.
+
+    Returns:
+        The comparison, and the paired drop from the float model to the trained one.
 
     Args:
         path: The ``.tflite`` file.
@@ -56,7 +60,7 @@ def compare_three(path: Path, contract: Contract, reference: Path, output: str) 
     if "predicted" in scored[1]:
         agreement = float(np.mean(scored[1]["predicted"] == scored[2]["predicted"]))
     one, two, three = (Score(value=f.value, low=f.low, high=f.high) for f in figures)
-    return ThreeWay(
+    compared = ThreeWay(
         metric=figures[0].metric,
         samples=len(given),
         origin="training" if facts.get("part") == "train" else "validation",
@@ -69,6 +73,7 @@ def compare_three(path: Path, contract: Contract, reference: Path, output: str) 
         p_value=gap.p_value,
         agreement=agreement,
     )
+    return compared, metric.drop(scored[0], scored[1], None)
 
 
 def check_gap(name: str, found: ThreeWay, path: Path, reference: Path) -> None:
@@ -165,6 +170,7 @@ def _all_tensors(path: Path, columns: Sequence[Array], names: Sequence[str]) -> 
         rows = [(start + i) % count for i in range(batch)]
         for detail, spec, column in zip(interpreter.get_input_details(), graph.inputs, order, strict=True):
             interpreter.set_tensor(detail["index"], quantize(columns[column][rows], spec))
+        interpreter.reset_all_variables()
         interpreter.invoke()
         for op, kept in zip(written, values, strict=True):
             index = int(op["outputs"][0])

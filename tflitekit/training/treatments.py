@@ -78,7 +78,7 @@ WHY_FLOAT = {
 FIX_FLOAT = {
     "LayerNormalization": "Use BatchNormalization after a convolution or Dense, which costs nothing at run time.",
     "GroupNormalization": "Use BatchNormalization after a convolution, which costs nothing at run time.",
-    "LSTM": "Accept it (int8 and float mix), use Conv1D layers, or quantize after training with scheme int8.",
+    "LSTM": "Accept it (int8 and float mix), or use Conv1D layers.",
     "GRU": "Use an LSTM, which is one fused operator, or Conv1D layers.",
     "SimpleRNN": "Use an LSTM, which is one fused operator, or Conv1D layers.",
     "Bidirectional": "Accept it (int8 and float mix), or use Conv1D layers.",

@@ -8,10 +8,15 @@ from typing import Any
 
 from tflitekit.contract import Contract
 from tflitekit.training.three_way import check_gap, compare_three
-from tflitekit.training_record import Compression, TrainingRecord
+from tflitekit.training_record import SIGNIFICANT, Compression, ThreeWay, TrainingRecord
 from tflitekit.weights import check_compression, measure_weights
 
 __all__ = ["verify"]
+
+
+def drop_text(value: float, found: ThreeWay) -> str:
+    """Returns how much worse, in points for shares."""
+    return f"by {value * 100:.1f} points" if found.metric == "top1" else f"by {value:.4g} ({found.metric})"
 
 
 def verify(
@@ -49,8 +54,19 @@ def verify(
               if stage.stopped and stage.stopped.startswith("loss")]  # fmt: skip
     doubts += list(record.notes)
     if runnable:
-        found = compare_three(path, contract, Path(trained["folder"]) / "reference.npz", trained["output"])
+        found, drop = compare_three(path, contract, Path(trained["folder"]) / "reference.npz", trained["output"])
         if last.kind == "quantize":
             check_gap(name, found, path, Path(trained["folder"]) / "reference.npz")
+        elif found.is_failure:
+            doubts.append(
+                f"The file does worse than the trained model, {drop_text(found.gap, found)} on {found.samples:,} {found.origin} "
+                "samples: that is what quantizing after training costs here. A scheme that trains with the rounding (qat, "
+                "pruned_qat, clustered_qat), or then=float16, may keep more."
+            )
+        if drop.value > 0 and drop.low is not None and drop.low > 0 and drop.p_value < SIGNIFICANT:
+            doubts.append(
+                f"Training made the model worse, {drop_text(drop.value, found)} on {found.samples:,} {found.origin} samples, "
+                "before it became a file: train longer, at another rate (--learning-rate), or compress less."
+            )
         record = record.model_copy(update={"three_way": found})
     return record, compression, doubts
