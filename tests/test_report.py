@@ -15,7 +15,7 @@ from sample_reports import HOSTILE, SAMPLES, extended, hostile, many_classes, re
 
 from tflitekit import console
 from tflitekit.report import FORMATS, html, markdown, spreadsheet, summary, text, write_views
-from tflitekit.results import Finding, Report, read_report
+from tflitekit.results import Constraints, Finding, Report, read_report
 
 pytestmark = pytest.mark.convert
 
@@ -62,6 +62,15 @@ def test_page_is_small_and_refers_to_nothing_outside(report, kind):
     assert not re.search(r"@import|url\(", next(iter(re.findall(r"<style>(.*?)</style>", source, re.S))))
     assert "None" not in page.text
     assert "nan" not in page.text.split()
+
+
+def test_limits_that_nobody_gave_are_not_called_met(report):
+    assert report.recommendation.chosen
+    none, given = Constraints(), Constraints(max_size_bytes=10**9)
+    page = Page(html.render(report.model_copy(update={"constraints": none})))
+    assert "Within the default limit" in page.text
+    assert "All limits met" not in page.text
+    assert "All limits met" in Page(html.render(report.model_copy(update={"constraints": given}))).text
 
 
 def test_page_of_many_variants_and_classes_stays_small(report):

@@ -28,6 +28,7 @@ __all__ = [
     "table",
     "three_way",
     "trained",
+    "verified",
 ]
 
 COLUMNS = (
@@ -101,6 +102,14 @@ def compression(found: Compression | None) -> str:
     return ", ".join(words) or "–"
 
 
+def verified(row: VariantReport) -> str:
+    """Returns what was checked in the finished file: 'parity' with what was trained, and zeros and distinct weights."""
+    found = three_way(row)
+    words = [] if found is None else ["no parity" if found.is_failure else "parity"]
+    counted = compression(row.compression)
+    return ", ".join([*words, *([counted] if counted != "–" else [])]) or "–"
+
+
 def against(drop: Drop | None, value: Measured | None) -> tuple[str, str]:
     """Returns a paired difference and its interval; '–' where there is none."""
     return ("–", "") if drop is None or value is None else text.change(drop, value)
@@ -128,7 +137,7 @@ def table(report: Report, columns: Sequence[str] = COLUMNS) -> tuple[list[str], 
             *shown,
             text.size(row.size_bytes),
             text.size(row.deflated_bytes),
-            compression(row.compression),
+            verified(row),
         )
         rows.append(dict(zip(COLUMNS, cells, strict=True)))
     used = [name for name in columns if any(cells[name] not in ("–", "control") for cells in rows)]
