@@ -13,6 +13,7 @@ __all__ = [
     "COLUMNS",
     "MEDIUM",
     "NARROW",
+    "SIZE_REMARK",
     "against",
     "compared",
     "compression",
@@ -38,6 +39,10 @@ MEDIUM = ("Variant", "Stages", "Accuracy", "Against float", "Against control", "
 """The columns that fit a terminal of 118 characters."""
 NARROW = ("Variant", "Accuracy", "Against float", "Against control", "Deflated")
 """The columns that fit a terminal of 80 characters; differences come without their intervals there."""
+SIZE_REMARK = (
+    "Pruning and clustering do not shrink the file itself, which stores every weight all the same; they shrink what an app "
+    "download compresses, the deflated size."
+)
 
 
 def trained(report: Report) -> list[VariantReport]:
@@ -152,10 +157,7 @@ def remarks(report: Report) -> list[str]:
         return []
     found = []
     if any(row.compression for row in rows):
-        found.append(
-            "Pruning and clustering do not shrink the file itself, which stores every weight all the same; they shrink what an "
-            "app download compresses, the deflated size."
-        )
+        found.append(SIZE_REMARK)
     base = next((row.name for row in rows if row.name == report.baseline), "the float model")
     controls = [row.name for row in rows if is_control(row.scheme, row.options)]
     if controls:
