@@ -56,7 +56,7 @@ def _compared(view: View, rows: Sequence[VariantReport]) -> Table | None:
         Column(
             "Verified",
             numeric=False,
-            about="What was checked in the finished file: that it computes what was trained in quantization (parity), "
+            about="What was checked in the finished file: that it computes what was quantized in training (parity), "
             "zeros, and distinct weights a channel",
         ),
         Column("Stages", numeric=False, about="What training did, one after another; below it for how long"),
