@@ -70,3 +70,8 @@ def test_rendering_a_report(optimized, tmp_path):
     done = run("report", optimized, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "report.html").exists()
+
+
+def test_the_package_lists_its_public_names():
+    program = "import sys, tflitekit as tk; assert set(tk.__all__) <= set(dir(tk)); assert 'numpy' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

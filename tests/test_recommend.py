@@ -219,3 +219,29 @@ def test_a_trained_variant_comes_with_what_its_accuracy_depends_on():
     found = recommend([FLOAT, qat.model_copy(update={"warnings": (leak,)})], Constraints(), data="cifar10/test")
     assert "caution: do not trust its accuracy. It was trained on what it was measured on." in found.reasons
     assert not any("trained on" in reason for reason in recommend([FLOAT], Constraints(), data="x").reasons)
+
+
+def test_training_has_to_be_worth_it():
+    def trained(name, drop):
+        return row(name, 100, integer=1.0, drop=drop).model_copy(update={"training": training(stage("quantize"))})
+
+    int8 = row("int8", 100, integer=1.0, drop=0.03)  # intervals reach 0.01 to both sides
+    limits = Constraints(max_accuracy_drop=5)
+    found = recommend([FLOAT, int8, trained("qat", 0.02)], limits)
+    assert found.chosen == "int8"
+    why = {r.name: r.reasons[0] for r in found.rejected}
+    assert why["qat"] == "meets the limits, but is not measurably more accurate than int8, which needs no training"
+    found = recommend([FLOAT, int8, trained("clustered", 0.02), trained("qat", 0.005), trained("best", 0.004)], limits)
+    assert found.chosen == "best"
+    why = {r.name: r.reasons[0] for r in found.rejected}
+    assert "not measurably more accurate than int8" in why["clustered"]
+    assert why["qat"] == why["int8"] == "meets the limits and is as small as best, but not more accurate"
+    assert recommend([FLOAT, trained("qat", 0.02), trained("best", 0.019)], limits).chosen == "best"
+
+
+def test_a_drop_that_few_samples_cannot_tell_is_named_with_its_interval():
+    tuned = row("finetuned", 100, drop=0.015)
+    unsure = tuned.drop.model_copy(update={"verdict": "too few samples to tell (drops 1.5 ± 1.0 points)"})
+    found = recommend([FLOAT, tuned.model_copy(update={"drop": unsure})], Constraints())
+    (rejected,) = found.rejected
+    assert rejected.reasons == ("accuracy 78.5%, drops 1.5 points (interval 0.5 to 2.5), and the limit is 1 point",)

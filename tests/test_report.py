@@ -15,7 +15,7 @@ from sample_reports import HOSTILE, SAMPLES, extended, hostile, many_classes, re
 
 from tflitekit import console
 from tflitekit.report import FORMATS, html, markdown, spreadsheet, summary, text, write_views
-from tflitekit.results import Finding, Report, read_report
+from tflitekit.results import Constraints, Finding, Report, read_report
 
 pytestmark = pytest.mark.convert
 
@@ -62,6 +62,38 @@ def test_page_is_small_and_refers_to_nothing_outside(report, kind):
     assert not re.search(r"@import|url\(", next(iter(re.findall(r"<style>(.*?)</style>", source, re.S))))
     assert "None" not in page.text
     assert "nan" not in page.text.split()
+
+
+def test_names_and_figures_stay_whole_in_a_narrow_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    name, loss = "pruned_qat-sparsity-0.75", "automobile −12.3 (−20.1 to −4.1)"
+    columns = ("File", "Class that lost most, points", "Turned wrong / right", "Calibration error")
+    console.show_table(columns, [("float32", "–", "–", "2.1%"), (name, loss, "123 / 20 of 1,000", "12.4% (10.1%)")])
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    for whole in (name, "123 / 20 of 1,000", "12.4% (10.1%)", "automobile"):
+        assert whole in out
+
+
+def test_without_a_terminal_training_still_says_how_it_goes(capsys):
+    details = ["preparing the model", "epoch 1/2, loss 2", "epoch 1/2, loss 1", "", "epoch 2/2, loss 0.5"]
+    with console.Bars().task("Training qat", 4) as advance:
+        for detail in details:
+            advance(1, detail)
+    with console.Bars().task("Reading", 4) as advance:
+        advance(1)
+    assert capsys.readouterr().err.splitlines() == [
+        f"Training qat: {details[index]}" for index in (0, 1, 4)  # the second of an epoch comes within half a minute
+    ]  # fmt: skip
+
+
+def test_limits_that_nobody_gave_are_not_called_met(report):
+    assert report.recommendation.chosen
+    none, given = Constraints(), Constraints(max_size_bytes=10**9)
+    page = Page(html.render(report.model_copy(update={"constraints": none})))
+    assert "Within the default limit" in page.text
+    assert "All limits met" not in page.text
+    assert "All limits met" in Page(html.render(report.model_copy(update={"constraints": given}))).text
 
 
 def test_page_of_many_variants_and_classes_stays_small(report):

@@ -151,7 +151,9 @@ def test_the_control_stands_beside_what_it_is_compared_with(report):
     assert cells["finetuned"]["Against control (points)"] == "control"
     assert cells["qat"]["Against float (points)"] == "+1.00 (+0.4 to +1.6)"
     assert cells["qat"]["Against control (points)"] == "−0.20 (−0.8 to +0.4)"
-    assert cells["pruned_clustered_qat"]["Verified"] == "75.2% zeros, 16 values"
+    assert cells["pruned_clustered_qat"]["Verified"] == "parity, 75.2% zeros, 16 values"
+    assert cells["qat"]["Verified"] == "parity"
+    assert cells["finetuned"]["Verified"] == "–"
     sizes, differences = training_text.remarks(report)
     assert "do not shrink the file" in sizes
     assert "for int8 what quantization after training costs" in differences

@@ -675,12 +675,35 @@ def test_training_without_data_or_layers(models, shapes, tmp_path, cli):
     code, _, err = cli("convert", models / "shapes.keras", "--scheme", "float16", "--epochs", 4, "--out", tmp_path)
     assert code == 2
     assert "--epochs is an option of training" in err
+    assert "convert: --data DATA, optimize: --train DATA" in err
+    code, _, err = cli(
+        "convert", models / "shapes.keras", "--scheme", "qat", "--data", "a", "--train", "b", "--out", tmp_path
+    )
+    assert code == 2
+    assert "more than once: a, b" in err
     code, _, err = cli(
         "convert", models / "shapes_saved_model", "--scheme", "qat", "--data", shapes / "train", "--out", tmp_path
     )
     assert code == 2
     assert "is a SavedModel, which has no layers" in err
     assert "model.save(" in err
+
+
+def test_unreadable_training_samples_are_named(models, shapes, tmp_path):
+    for copy in range(3):  # one in a hundred may be unreadable
+        for path in (shapes / "train").glob("*/*"):
+            target = tmp_path / "data" / path.parent.name / f"{copy}{path.name}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+    first, *_, last = sorted((tmp_path / "data").glob("*/*.png"))
+    first.write_bytes(first.read_bytes()[:40])
+    last.write_bytes(b"not a picture")
+    spec = TensorSpec(name="image", shape=(1, 12, 12, 1), dtype="float32")
+    trained = train(models / "shapes.keras", str(tmp_path / "data"), tmp_path, inputs=[spec], batch_size=240)
+    (note,) = [note for note in trained.record.notes if "unreadable" in note]
+    assert note.startswith("2 unreadable training samples were skipped: ")
+    assert first.name in note
+    assert last.name in note
 
 
 @pytest.mark.slow

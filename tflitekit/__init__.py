@@ -81,6 +81,10 @@ def inspect(path: Any) -> Graph:
     return read_graph(path)
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'tflitekit' has no attribute '{name}'")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
@@ -37,28 +39,39 @@ __all__ = [
 ]
 
 _WIDE, _MEDIUM = 148, 118
+_ESTIMATE_FROM = 2.0
+"""Per cent of a task that have to be done before the time left is estimated."""
+_LINE_EVERY_S = 30.0
+_WORD = 24
+"""Up to this length a word of a table, like the name of a variant, is kept whole where there is room."""
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
 
 
 class Bars(Progress):
-    """Progress bars on standard error; nothing where that is not a terminal."""
+    """Progress bars on standard error; where that is not a terminal, a line now and then for work that has words for it."""
 
     @contextmanager
     def task(self, description: str, total: int | None) -> Iterator[Advance]:
         if not stderr.is_terminal:
-            yield lambda steps, detail="": None
+            yield _Lines(description)
             return
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
             SpinnerColumn,
+            Task,
             TextColumn,
             TimeElapsedColumn,
             TimeRemainingColumn,
         )
         from rich.progress import Progress as RichProgress
+
+        class TimeLeft(TimeRemainingColumn):
+            def render(self, task: Task) -> Text:
+                started = task.percentage >= _ESTIMATE_FROM  # the first step takes what only happens once, like tracing
+                return super().render(task) if started else Text("-:--:--", style="progress.remaining")
 
         columns = (
             SpinnerColumn(),
@@ -66,7 +79,7 @@ class Bars(Progress):
             BarColumn(bar_width=30),
             MofNCompleteColumn() if total is not None else TextColumn(""),
             TimeElapsedColumn(),
-            TimeRemainingColumn() if total is not None else TextColumn(""),
+            TimeLeft() if total is not None else TextColumn(""),
             TextColumn("{task.fields[detail]}", style="dim"),
         )
         with RichProgress(*columns, console=stderr, transient=True) as bars:
@@ -83,6 +96,20 @@ class Bars(Progress):
         stderr.print(message, style="dim", markup=False)
 
 
+class _Lines:
+    """Prints how a task goes when the first words change, an epoch say, and every half minute between."""
+
+    def __init__(self, description: str) -> None:
+        self._description, self._subject, self._printed = description, "", 0.0
+
+    def __call__(self, steps: int, detail: str = "") -> None:
+        del steps
+        subject, now = detail.partition(",")[0], time.monotonic()
+        if detail and (subject != self._subject or now - self._printed >= _LINE_EVERY_S):
+            self._subject, self._printed = subject, now
+            stderr.print(f"{self._description}: {detail}", style="dim", markup=False, soft_wrap=True)
+
+
 def show_error(error: TflitekitError) -> None:
     """Prints what happened, why, and what to do."""
     stderr.print(Text.assemble(("Error: ", "bold red"), error.what))
@@ -93,14 +120,41 @@ def show_error(error: TflitekitError) -> None:
 
 
 def show_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, title: str | None = None) -> None:
-    """Prints a table; numbers are right-aligned, cells are never taken for markup."""
+    """Prints a table; numbers are right-aligned, cells are never taken for markup.
+
+    Where it does not fit, titles and text are wrapped; numbers and names of a usual length are not.
+    """
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", header_style="bold", pad_edge=False)
-    for index, column in enumerate(columns):
-        numeric = index > 0 and all(not row[index] or row[index][0].isdigit() or row[index][0] in "–-" for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
+    numeric = [
+        index > 0 and all(not row[index] or row[index][0].isdigit() or row[index][0] in "–-" for row in rows)
+        for index in range(len(columns))
+    ]
+    widths = _widths(columns, rows, numeric, stdout.width - 3 * len(columns) - 1)  # what rich puts between columns
+    for column, right, width in zip(columns, numeric, widths, strict=True):
+        table.add_column(column, justify="right" if right else "left", overflow="fold", width=width)
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     stdout.print(table)
+
+
+def _widths(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool], available: int
+) -> list[int]:
+    """Returns the width of each column. Where not all fit, titles and text wrap between words first, then the widest."""
+    natural, widths = [], []
+    for index, column in enumerate(columns):
+        cells = [row[index] for row in rows]
+        pieces = [word for text in (column, *(() if numeric[index] else cells)) for word in text.split()]
+        natural.append(max(map(cell_len, (column, *cells))))
+        least = max(map(cell_len, (*pieces, *cells) if numeric[index] else pieces), default=1)
+        widths.append(least if numeric[index] else min(least, _WORD))
+    while sum(widths) > available and max(widths) > 1:
+        widths[widths.index(max(widths))] -= 1
+    lacking = [most - width for most, width in zip(natural, widths, strict=True)]
+    while sum(widths) < available and max(lacking) > 0:
+        index = lacking.index(max(lacking))
+        widths[index], lacking[index] = widths[index] + 1, lacking[index] - 1
+    return widths
 
 
 def show_report(report: Report) -> None:

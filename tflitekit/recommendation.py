@@ -30,8 +30,8 @@ def recommend(
 ) -> Recommendation:
     """Chooses the smallest variant that meets all constraints.
 
-    Among files of practically the same size it prefers integer-only ones, then those that deflate best, then the more
-    accurate. Latency of a host never decides for a phone: there it only shows that a limit is out of reach.
+    Among files of practically the same size it prefers integer-only ones, then those that deflate best, then those that
+    need no training unless a trained one is measurably more accurate, then the more accurate. Latency of a host never decides for a phone: there it only shows that a limit is out of reach.
 
     Args:
         variants: Rows of the report, the baseline among them.
@@ -123,7 +123,11 @@ def _drop_problems(variant: VariantReport, limit: float) -> list[str]:
         return [_drop_text(variant)] if variant.sequential.decision == "breaks" else []
     if variant.drop.value <= limit:  # not so where it is not a number
         return []
-    return [f"{_drop_text(variant)}, more than the limit of {_amount(variant, limit)}"]
+    allowed = _amount(variant, limit)
+    if variant.drop.verdict.startswith("too few samples"):
+        accuracy, amount = _accuracy_text(variant), _amount(variant, variant.drop.value)
+        return [f"{accuracy}, drops {amount}{_range_text(variant)}, and the limit is {allowed}"]
+    return [f"{_drop_text(variant)}, more than the limit of {allowed}"]
 
 
 def _class_problems(variant: VariantReport, constraints: Constraints) -> list[str]:
@@ -176,21 +180,35 @@ def _amount(variant: VariantReport, value: float) -> str:
     return f"{value:.4g}"
 
 
+def _range_text(variant: VariantReport) -> str:
+    """Returns the interval of a drop in brackets, in points where it is one of accuracy; nothing where there is none."""
+    drop = variant.drop
+    if drop is None or drop.low is None or drop.high is None:
+        return ""
+    points = variant.accuracy is not None and variant.accuracy.metric == "top1"
+    return f" (interval {_interval(drop)})" if points else f" (interval {drop.low:.4g} to {drop.high:.4g})"
+
+
+def _accuracy_text(variant: VariantReport) -> str:
+    assert variant.accuracy is not None
+    if variant.accuracy.metric == "top1":
+        return f"accuracy {variant.accuracy.value:.1%}"
+    return f"{variant.accuracy.metric} {variant.accuracy.value:.4g}"
+
+
 def _drop_text(variant: VariantReport) -> str:
     assert variant.drop is not None
-    if variant.accuracy is not None and variant.accuracy.metric == "top1":
-        return f"accuracy {variant.accuracy.value:.1%}, {variant.drop.verdict}"
-    assert variant.accuracy is not None
-    return f"{variant.accuracy.metric} {variant.accuracy.value:.4g}, {variant.drop.verdict}"
+    return f"{_accuracy_text(variant)}, {variant.drop.verdict}"
 
 
 class _Choice(NamedTuple):
-    """The chosen variant, and what remained of the good ones after each step that led to it."""
+    """The chosen variant, what remained of the good ones after each step that led to it, and the best untrained of those."""
 
     chosen: VariantReport
     small: list[VariantReport]
     integer: list[VariantReport]
     deflated: list[VariantReport]
+    untrained: VariantReport | None
 
 
 def _choose(good: Sequence[VariantReport], baseline: VariantReport | None) -> _Choice:
@@ -207,7 +225,16 @@ def _choose(good: Sequence[VariantReport], baseline: VariantReport | None) -> _C
         changed = baseline is None or variant.name != baseline.name  # no gain, no change
         return changed, variant.drop.value if variant.drop else 0.0, variant.size_bytes or 0, variant.name
 
-    return _Choice(min(deflated, key=preference), small, integer, deflated)
+    untrained = min((v for v in deflated if v.training is None), key=preference, default=None)
+    worth = [v for v in deflated if v.training is None or untrained is None or _measurably_better(v, untrained)]
+    return _Choice(min(worth, key=preference), small, integer, deflated, untrained)
+
+
+def _measurably_better(trained: VariantReport, untrained: VariantReport) -> bool:
+    """Tells whether the whole interval of one drop lies below that of the other; not so where an interval is missing."""
+    high = trained.drop.high if trained.drop else None
+    low = untrained.drop.low if untrained.drop else None
+    return high is not None and low is not None and high < low
 
 
 def _reasons(
@@ -283,6 +310,9 @@ def _why_not(variant: VariantReport, choice: _Choice) -> str:
         )
     if variant not in choice.deflated:
         return f"as small as {chosen.name}, but {chosen.name} deflates to {_less(chosen, variant)} less, which an app download saves"
+    untrained = choice.untrained
+    if variant.training is not None and untrained is not None and not _measurably_better(variant, untrained):
+        return f"meets the limits, but is not measurably more accurate than {untrained.name}, which needs no training"
     return f"meets the limits and is as small as {chosen.name}, but not more accurate"
 
 

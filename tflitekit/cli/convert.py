@@ -108,7 +108,7 @@ def convert(
         from rich.text import Text
 
         from tflitekit.console import show_table, show_trained, show_warnings, stdout
-        from tflitekit.report import text
+        from tflitekit.report import text, training_text
 
         show_table(
             ("File", "Status", "Size", "Deflated", "Integer", "Runtime"),
@@ -125,7 +125,10 @@ def convert(
             ],
         )
         show_trained(result.variants)
-        stdout.print(f"In {out}, each with its sidecar.", style="dim", markup=False)
+        if any(v.status == "ok" for v in result.variants):
+            stdout.print(f"In {out}, each with its sidecar.", style="dim", markup=False)
+        if any(v.compression is not None for v in result.variants):
+            stdout.print(Text(training_text.SIZE_REMARK, style="dim"))
         for variant in result.variants:
             if variant.error:
                 stdout.print(Text.assemble((f"{variant.name} {variant.status}: ", "red"), variant.error))

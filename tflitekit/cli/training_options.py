@@ -94,7 +94,7 @@ def takes_training(*names: str) -> Callable[[Callable[..., int]], Callable[..., 
         names: Of the option for the training data.
     """
     data = Annotated[
-        str | None,
+        list[str] | None,
         _option(*names, help="Labelled training data: folder of class folders, .npz, or module:function."),
     ]
     options: dict[str, tuple[Any, Any]] = {"train": (data, None), **_PARAMETERS}
@@ -124,15 +124,20 @@ def _training_options(given: dict[str, Any]) -> Any:
     from tflitekit.training.options import TrainingOptions
 
     data = given.pop("train")
-    if data is None:
+    if not data:
         changed = [name for name, value in given.items() if value != _PARAMETERS[name][1]]
         if changed:
             raise UsageError(
                 f"--{changed[0].replace('_', '-')} is an option of training, and no training data were given.",
-                fix="Give labelled training data, or leave the option out.",
+                fix="Give labelled training data (convert: --data DATA, optimize: --train DATA).",
             )
         return None
-    return TrainingOptions(data=_path(data), **{_RENAMED.get(name, name): value for name, value in given.items()})
+    if len(set(data)) > 1:
+        raise UsageError(
+            f"Training data were given more than once: {', '.join(data)}.",
+            fix="Name one; --validation takes data to validate on.",
+        )
+    return TrainingOptions(data=_path(data[0]), **{_RENAMED.get(name, name): value for name, value in given.items()})
 
 
 def _path(data: str) -> str:

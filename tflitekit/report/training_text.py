@@ -13,6 +13,7 @@ __all__ = [
     "COLUMNS",
     "MEDIUM",
     "NARROW",
+    "SIZE_REMARK",
     "against",
     "compared",
     "compression",
@@ -28,6 +29,7 @@ __all__ = [
     "table",
     "three_way",
     "trained",
+    "verified",
 ]
 
 COLUMNS = (
@@ -37,6 +39,10 @@ MEDIUM = ("Variant", "Stages", "Accuracy", "Against float", "Against control", "
 """The columns that fit a terminal of 118 characters."""
 NARROW = ("Variant", "Accuracy", "Against float", "Against control", "Deflated")
 """The columns that fit a terminal of 80 characters; differences come without their intervals there."""
+SIZE_REMARK = (
+    "Pruning and clustering do not shrink the file itself, which stores every weight all the same; they shrink what an app "
+    "download compresses, the deflated size."
+)
 
 
 def trained(report: Report) -> list[VariantReport]:
@@ -101,6 +107,14 @@ def compression(found: Compression | None) -> str:
     return ", ".join(words) or "–"
 
 
+def verified(row: VariantReport) -> str:
+    """Returns what was checked in the finished file: 'parity' with what was trained, and zeros and distinct weights."""
+    found = three_way(row)
+    words = [] if found is None else ["no parity" if found.is_failure else "parity"]
+    counted = compression(row.compression)
+    return ", ".join([*words, *([counted] if counted != "–" else [])]) or "–"
+
+
 def against(drop: Drop | None, value: Measured | None) -> tuple[str, str]:
     """Returns a paired difference and its interval; '–' where there is none."""
     return ("–", "") if drop is None or value is None else text.change(drop, value)
@@ -128,7 +142,7 @@ def table(report: Report, columns: Sequence[str] = COLUMNS) -> tuple[list[str], 
             *shown,
             text.size(row.size_bytes),
             text.size(row.deflated_bytes),
-            compression(row.compression),
+            verified(row),
         )
         rows.append(dict(zip(COLUMNS, cells, strict=True)))
     used = [name for name in columns if any(cells[name] not in ("–", "control") for cells in rows)]
@@ -143,10 +157,7 @@ def remarks(report: Report) -> list[str]:
         return []
     found = []
     if any(row.compression for row in rows):
-        found.append(
-            "Pruning and clustering do not shrink the file itself, which stores every weight all the same; they shrink what an "
-            "app download compresses, the deflated size."
-        )
+        found.append(SIZE_REMARK)
     base = next((row.name for row in rows if row.name == report.baseline), "the float model")
     controls = [row.name for row in rows if is_control(row.scheme, row.options)]
     if controls:

@@ -13,12 +13,12 @@ from tflitekit.schemes._trained import IO, Then, check_clusters, configure_then,
     promise=promise_then,
     stages=lambda options: (Stage("cluster", clusters=check_clusters(options["clusters"])),),
     calibrated=lambda options: options["then"] == "int8",
-    caution="Clustering does not shrink the file; it shrinks what an app download or a compressed image takes (deflated size).",
 )
 def clustered(converter: Any, *, clusters: int = 16, then: Then = "int8", io: IO = "float32") -> None:
     """Weight clustering: trains with few distinct weights per layer, then quantizes. Deflates well.
 
     clusters is the number of distinct weights in each layer that is compressed: convolutions and Dense with 1,024 weights
-    and more. then says how the clustered model is converted.
+    and more. then says how the clustered model is converted. The file itself does not shrink, what an app download
+    compresses does.
     """
     configure_then(converter, then, io)

@@ -13,12 +13,11 @@ from tflitekit.schemes._trained import IO, Then, check_sparsity, configure_then,
     promise=promise_then,
     stages=lambda options: (Stage("prune", sparsity=check_sparsity(options["sparsity"])),),
     calibrated=lambda options: options["then"] == "int8",
-    caution="Pruning does not shrink the file; it shrinks what an app download or a compressed image takes (deflated size).",
 )
 def pruned(converter: Any, *, sparsity: float = 0.5, then: Then = "int8", io: IO = "float32") -> None:
     """Magnitude pruning: trains while the smallest weights become zero, then quantizes. Deflates to a fraction.
 
     sparsity is the share of zeros in each layer that is compressed: convolutions and Dense with 1,024 weights and more.
-    then says how the pruned model is converted.
+    then says how the pruned model is converted. The file itself does not shrink, what an app download compresses does.
     """
     configure_then(converter, then, io)

@@ -268,7 +268,7 @@ class Trainer:
             left_float=tuple(last["left_float"]),
             rebuilt=_parity(last["rebuilt"]),
             annotated=_parity(last["annotated"]),
-            notes=tuple(dict.fromkeys(note for f in facts for note in f["notes"])),
+            notes=tuple(dict.fromkeys([*_skipped(data.skipped), *(note for f in facts for note in f["notes"])])),
             tensorboard=str(self._tensorboard) if options.tensorboard and self._tensorboard.is_dir() else None,
         )
 
@@ -292,6 +292,15 @@ def _finished(folder: Path) -> dict[str, Any] | None:
 def _code(name: str | None) -> str | None:
     """Returns the hash of the user's code or file that an option names, or the name itself."""
     return None if name is None else f"{name} {module_hash(name.rpartition(':')[0] or name)}"
+
+
+def _skipped(samples: Sequence[str]) -> list[str]:
+    """Names the first unreadable samples."""
+    if not samples:
+        return []
+    count, more = len(samples), ", ..." if len(samples) > 5 else ""
+    words = "1 unreadable training sample was" if count == 1 else f"{count:,} unreadable training samples were"
+    return [f"{words} skipped: {', '.join(samples[:5])}{more}."]
 
 
 def _parity(found: Any) -> ParityRecord | None:

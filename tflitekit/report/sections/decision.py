@@ -50,7 +50,7 @@ def decide(view: View) -> Decision:
         badges.append(Badge("The baseline is at chance", "bad"))
     elif answer.chosen:
         title = f"Ship {answer.chosen}"
-        badges.append(Badge("All limits met", "good") if answer.constraints_met else Badge("Limits not met", "bad"))
+        badges.append(Badge(_met(view), "good") if answer.constraints_met else Badge("Limits not met", "bad"))
     else:
         title = "No variant meets the limits"
         badges.append(Badge("Limits not met", "bad"))
@@ -66,6 +66,13 @@ def decide(view: View) -> Decision:
         tuple(reason.removeprefix("caution: ") for reason in reasons if caution(reason)),
         _limits(view, main) if main else None,
     )
+
+
+def _met(view: View) -> str:
+    """Says whose limits were met: nobody's, where none was given."""
+    limits = view.report.constraints
+    given = (limits.max_accuracy_drop, limits.max_class_drop, limits.max_size_bytes, limits.max_latency_ms)
+    return "Within the default limit" if all(limit is None for limit in given) else "All limits met"
 
 
 def _tiles(view: View, row: VariantReport) -> tuple[Tile, ...]:

@@ -53,7 +53,12 @@ def _compared(view: View, rows: Sequence[VariantReport]) -> Table | None:
         Column("Against control", about="Paired difference to the float model trained for the same steps"),
         Column("Size", about="Of the file"),
         Column("Deflated", about="About what it costs inside a compressed app; below it the share of the baseline's"),
-        Column("Verified", numeric=False, about="Zeros, and distinct weights a channel, counted in the finished file"),
+        Column(
+            "Verified",
+            numeric=False,
+            about="What was checked in the finished file: that it computes what was quantized in training (parity), "
+            "zeros, and distinct weights a channel",
+        ),
         Column("Stages", numeric=False, about="What training did, one after another; below it for how long"),
     )
     whole = view.base.deflated_bytes if view.base else None
@@ -63,7 +68,7 @@ def _compared(view: View, rows: Sequence[VariantReport]) -> Table | None:
         if row.deflated_bytes is not None:
             note = text.share(row.deflated_bytes / whole, 0) if whole and not view.is_base(row) else ""
             deflated = Cell(text.size(row.deflated_bytes), row.deflated_bytes, note)
-        verified = training_text.compression(row.compression)
+        verified = training_text.verified(row)
         found.append(
             (
                 named(view, row, badges=True),
@@ -72,7 +77,7 @@ def _compared(view: View, rows: Sequence[VariantReport]) -> Table | None:
                 _against_control(row),
                 NOTHING if row.size_bytes is None else Cell(text.size(row.size_bytes), row.size_bytes),
                 deflated,
-                NOTHING if row.compression is None or verified == "–" else Cell(verified, row.compression.sparsity),
+                NOTHING if verified == "–" else Cell(verified, row.compression.sparsity if row.compression else None),
                 _stages(view, row),
             )
         )
