@@ -215,3 +215,14 @@ def test_samples_do_not_depend_on_each_other_where_an_lstm_keeps_state(tmp_path)
     found = Model(variant.path)
     outputs = np.concatenate([found.run([sample[None]])[0] for sample in samples])
     assert outputs == pytest.approx(np.asarray(model(samples)), abs=1e-5)  # float32 rounding of sums
+
+
+@pytest.mark.convert
+def test_swish_which_has_a_gradient_of_its_own_converts(tmp_path):
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(3)
+    layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, activation="silu"), keras.layers.Flatten()]
+    model = keras.Sequential([*layers, keras.layers.Dense(2)])
+    (variant,) = convert(model, schemes=["float32"], out=tmp_path).variants
+    samples = np.random.default_rng(0).normal(size=(1, 8, 8, 3)).astype(np.float32)
+    assert Model(variant.path).run([samples])[0] == pytest.approx(np.asarray(model(samples)), abs=1e-5)

@@ -243,16 +243,15 @@ def export_model(
 
         loader = f"tf_keras {tf_keras.__version__}"
     if frozen is not None:
-        tf.saved_model.save(
-            tf.Module(), str(folder), signatures={SIGNATURE: tf.function(frozen, input_signature=specs)}
-        )
+        signatures = {SIGNATURE: tf.function(frozen, input_signature=specs)}
+        tf.saved_model.save(tf.Module(), str(folder), signatures=signatures, options=_without_gradients())
     elif is_keras3:
         archive = keras.export.ExportArchive()
         archive.track(model)
         archive.add_endpoint(SIGNATURE, serve, input_signature=specs)
-        archive.write_out(str(folder), verbose=False)
+        archive.write_out(str(folder), options=_without_gradients(), verbose=False)
     else:
-        tf.saved_model.save(model, str(folder), signatures={SIGNATURE: function})
+        tf.saved_model.save(model, str(folder), signatures={SIGNATURE: function}, options=_without_gradients())
     found = concrete.structured_outputs
     inputs = tuple(_spec(spec.name, spec) for spec in specs)
     outputs = tuple(_spec(name, found[name]) for name in (output_names or sorted(found)))
@@ -266,6 +265,14 @@ def export_model(
         layers=tuple(_layer_names(model)),
         notes=tuple(notes),
     )
+
+
+def _without_gradients() -> Any:
+    """Returns options that leave out custom gradients: nothing trains on the export, and TensorFlow cannot save that of swish
+    in a frozen graph."""
+    import tensorflow as tf
+
+    return tf.saved_model.SaveOptions(experimental_custom_gradients=False)
 
 
 def _layer_names(model: Any) -> Iterator[str]:
@@ -589,7 +596,7 @@ def _prepare_saved_model(
     module.source = loaded
     exported = tf.function(serve, input_signature=specs)
     found = exported.get_concrete_function().structured_outputs
-    tf.saved_model.save(module, str(folder), signatures={SIGNATURE: exported})
+    tf.saved_model.save(module, str(folder), signatures={SIGNATURE: exported}, options=_without_gradients())
     inputs = tuple(_spec(spec.name, spec) for spec in specs)
     outputs = tuple(_spec(name, found[name]) for name in sorted(found))
     import numpy as np
