@@ -19,10 +19,21 @@ from tflitekit.schemes import available
 pytestmark = pytest.mark.convert
 
 
+@pytest.fixture
+def file_of(request):
+    """Returns the finished file of a scheme, trained or not."""
+
+    def find(name):
+        trains = name in available() and available()[name].needs == "training"
+        return request.getfixturevalue("trained_variants" if trains else "variants") / f"{name}.tflite"
+
+    return find
+
+
 @pytest.mark.parametrize("name", [*available(), "int8-io-uint8"])
-def test_inputs_and_outputs_agree_with_the_interpreter(variants, name):
-    graph = read_graph(variants / f"{name}.tflite")
-    interpreter = Interpreter(model_path=str(variants / f"{name}.tflite"))
+def test_inputs_and_outputs_agree_with_the_interpreter(file_of, name):
+    graph = read_graph(file_of(name))
+    interpreter = Interpreter(model_path=str(file_of(name)))
     for ours, theirs in (
         (graph.inputs, interpreter.get_input_details()),
         (graph.outputs, interpreter.get_output_details()),
@@ -36,7 +47,7 @@ def test_inputs_and_outputs_agree_with_the_interpreter(variants, name):
                 assert spec.quantization.zero_point[0] == zero_point
     assert graph.inputs[0].name == "image"
     assert graph.outputs[0].name == "shape"
-    assert sum(graph.bytes_by_kind.values()) == graph.size_bytes == (variants / f"{name}.tflite").stat().st_size
+    assert sum(graph.bytes_by_kind.values()) == graph.size_bytes == file_of(name).stat().st_size
 
 
 def test_census(variants):
@@ -54,8 +65,8 @@ def test_census(variants):
 
 
 @pytest.mark.parametrize("name", available())
-def test_minimum_runtime_is_at_least_what_the_converter_recorded(variants, name):
-    graph = read_graph(variants / f"{name}.tflite")
+def test_minimum_runtime_is_at_least_what_the_converter_recorded(file_of, name):
+    graph = read_graph(file_of(name))
     assert graph.recorded_min_runtime_version
     assert version_key(graph.min_runtime_version) >= version_key(graph.recorded_min_runtime_version)
     assert graph.unknown_op_versions == ()
