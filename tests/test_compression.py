@@ -16,9 +16,9 @@ HARMLESS = {"RESHAPE", "MEAN", "QUANTIZE", "DEQUANTIZE", "SOFTMAX", "ADD", "EXPA
 @pytest.fixture(autouse=True)
 def seeded():
     """The same weights and data whatever ran before."""
-    import keras
+    import tf_keras
 
-    keras.utils.set_random_seed(5)
+    tf_keras.utils.set_random_seed(5)  # its layers draw from a generator of its own once that was seeded
 
 
 @pytest.fixture
@@ -185,15 +185,13 @@ def test_a_killed_pruning_goes_on_where_it_was(tf_keras):
         model = everything(tf_keras)
         return prune(model, sparsity=0.75, steps=20)
 
-    import keras
-
     whole = start()
     train(whole.model, 12, whole.callbacks)
-    keras.utils.set_random_seed(5)
+    tf_keras.utils.set_random_seed(5)
     first = start()
     train(first.model, 5, first.callbacks)
     weights, optimizer = first.model.get_weights(), [v.numpy() for v in first.model.optimizer.variables]
-    keras.utils.set_random_seed(6)
+    tf_keras.utils.set_random_seed(6)
     second = start()
     second.model.compile("adam", "mse")
     second.model.set_weights(weights)

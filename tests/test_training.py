@@ -117,7 +117,10 @@ def seeded():
     """The same weights and data whatever ran before."""
     import keras
 
-    keras.utils.set_random_seed(5)  # Python, NumPy and TensorFlow, hence tf_keras too
+    keras.utils.set_random_seed(5)
+    pytest.importorskip("tf_keras").utils.set_random_seed(
+        5
+    )  # its layers draw from a generator of its own once that was seeded
 
 
 @pytest.mark.parametrize("title", TITLES)
