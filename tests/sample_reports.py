@@ -46,7 +46,7 @@ from tflitekit.training_record import (
     CompressedLayer,
     Compression,
     EpochRecord,
-    ParityRecord,
+    Parity,
     Score,
     StageRecord,
     ThreeWay,
@@ -471,7 +471,7 @@ def training(*stages: StageRecord, **options: Any) -> TrainingRecord:
         gap=0.001, gap_low=-0.005, gap_high=0.007, agreement=0.991,
     )  # fmt: skip
     quantized = any(entry.kind == "quantize" for entry in stages)
-    same = ParityRecord(max_abs_difference=3.1e-7, tolerance=1e-5, samples=16, origin="given")
+    same = Parity(max_abs_difference=3.1e-7, tolerance=1e-5, samples=16, origin="given")
     values: dict[str, Any] = {
         "data": "cifar10/train", "samples": 9000, "validation": "split", "validation_samples": 1000,
         "loss": "sparse_categorical_crossentropy", "optimizer": "Adam", "learning_rate": 1e-4, "batch_size": 128,

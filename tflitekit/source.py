@@ -34,6 +34,7 @@ __all__ = [
     "load_model",
     "module_hash",
     "prepare",
+    "require_layers",
 ]
 
 Kind = Literal["keras", "hdf5", "saved_model"]
@@ -116,6 +117,20 @@ def identify(path: str | Path) -> SourceFile:
             fix="Copy it again or save it again with model.save().",
         )
     raise ModelError(f"{path} is not a model of a kind that the kit converts.", fix=f"Give {_KINDS}.")
+
+
+def require_layers(found: SourceFile) -> None:
+    """Refuses a model that cannot be trained by layers.
+
+    Raises:
+        ModelError: It is a SavedModel.
+    """
+    if found.kind == "saved_model":
+        raise ModelError(
+            f"{found.path} is a SavedModel, which has no layers any more.",
+            why="Compression while training needs the layers and their weights.",
+            fix="Give the Keras model: model.save('name.keras').",
+        )
 
 
 _KINDS = "a Keras model (.keras or .h5, whole, not weights only) or a SavedModel folder"

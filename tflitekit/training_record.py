@@ -12,7 +12,7 @@ __all__ = [
     "CompressedLayer",
     "Compression",
     "EpochRecord",
-    "ParityRecord",
+    "Parity",
     "Score",
     "StageRecord",
     "ThreeWay",
@@ -76,8 +76,15 @@ class StageRecord(_Record):
     seconds: float
 
 
-class ParityRecord(_Record):
-    """How far two models differ on the same inputs, and how far they may."""
+class Parity(_Record):
+    """How far two models differ on the same inputs.
+
+    Attributes:
+        max_abs_difference: The largest difference of any output value.
+        tolerance: What is allowed: a rounding error, relative to the largest output value.
+        samples: How many inputs were compared.
+        origin: 'given' for real samples; 'random' for seeded ones.
+    """
 
     max_abs_difference: float
     tolerance: float
@@ -158,8 +165,8 @@ class TrainingRecord(_Record):
     metric: str | None = None
     stages: tuple[StageRecord, ...]
     left_float: tuple[str, ...] = ()
-    rebuilt: ParityRecord | None = None
-    annotated: ParityRecord | None = None
+    rebuilt: Parity | None = None
+    annotated: Parity | None = None
     three_way: ThreeWay | None = None
     notes: tuple[str, ...] = ()
     tensorboard: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from tflitekit.errors import UsageError
+from tflitekit.training.options import TrainingOptions
 
 __all__ = ["takes_training"]
 
@@ -63,28 +65,31 @@ _Control = Annotated[
 ]
 _Limit = Annotated[int | None, _option("--train-limit", min=1, help="Train on a seeded, class-balanced sample.")]
 
-_PARAMETERS: dict[str, tuple[Any, Any]] = {
-    "epochs": (_Epochs, 3),
-    "batch_size": (_BatchSize, 32),
-    "learning_rate": (_Rate, None),
-    "optimizer": (_Optimizer, "adam"),
-    "loss": (_Loss, None),
-    "train_metric": (_Metric, None),
-    "callbacks": (_Callbacks, None),
-    "train_function": (_Function, None),
-    "augment": (_Augment, None),
-    "class_weights": (_Weights, None),
-    "validation": (_Validation, None),
-    "validation_split": (_Split, 0.1),
-    "patience": (_Patience, None),
-    "distill": (_Distill, None),
-    "strategy": (_Strategy, "one-device"),
-    "tensorboard": (_TensorBoard, False),
-    "strict": (_Strict, False),
-    "control": (_Control, False),
-    "train_limit": (_Limit, None),
-}
+# By the name on the command line; the rest are named as the fields of `TrainingOptions`, which has the defaults.
 _RENAMED = {"train_metric": "metric", "train_function": "function", "train_limit": "limit"}
+_ANNOTATIONS: dict[str, Any] = {
+    "epochs": _Epochs,
+    "batch_size": _BatchSize,
+    "learning_rate": _Rate,
+    "optimizer": _Optimizer,
+    "loss": _Loss,
+    "train_metric": _Metric,
+    "callbacks": _Callbacks,
+    "train_function": _Function,
+    "augment": _Augment,
+    "class_weights": _Weights,
+    "validation": _Validation,
+    "validation_split": _Split,
+    "patience": _Patience,
+    "distill": _Distill,
+    "strategy": _Strategy,
+    "tensorboard": _TensorBoard,
+    "strict": _Strict,
+    "control": _Control,
+    "train_limit": _Limit,
+}
+_DEFAULTS = {field.name: field.default for field in dataclasses.fields(TrainingOptions)}
+_PARAMETERS = {name: (annotation, _DEFAULTS[_RENAMED.get(name, name)]) for name, annotation in _ANNOTATIONS.items()}
 
 
 def takes_training(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
@@ -121,8 +126,6 @@ def takes_training(*names: str) -> Callable[[Callable[..., int]], Callable[..., 
 
 
 def _training_options(given: dict[str, Any]) -> Any:
-    from tflitekit.training.options import TrainingOptions
-
     data = given.pop("train")
     if not data:
         changed = [name for name, value in given.items() if value != _PARAMETERS[name][1]]

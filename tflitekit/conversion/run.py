@@ -237,19 +237,18 @@ class Conversion:
         jobs = [*self.jobs, *self.curve]
 
         def submit(job: Job, trained: Trained | None = None) -> None:
-            samples = calibration
-            if job.samples is not None and calibration is not None:
-                samples = calibration.first(job.samples, self.options.seed)
+            samples = self._samples(job, calibration)
             if trained is None and not self.saved_model.is_dir():
                 self._prepare()
             key = self._key(job.request, samples)
             pending[self._submit(job, source, samples, key, trained)] = job
 
-        def collect(advance: Advance, timeout_s: float) -> None:
-            for future in wait(pending, timeout=timeout_s, return_when=FIRST_COMPLETED).done:
-                job = pending.pop(future)
-                done[job] = self._collect(job, future)
-                advance(1)
+        def collect_all(advance: Advance) -> None:
+            while pending:
+                for future in wait(pending, timeout=0.2, return_when=FIRST_COMPLETED).done:
+                    job = pending.pop(future)
+                    done[job] = self._collect(job, future)
+                    advance(1)
 
         open_jobs = []
         for job in jobs:
@@ -267,8 +266,7 @@ class Conversion:
             advance(len(done))
             for job in plain:
                 submit(job)
-            while pending:
-                collect(advance, 0.2)
+            collect_all(advance)
         for job in open_jobs:
             if job.request.stages:
                 assert self._trainer is not None
@@ -279,18 +277,21 @@ class Conversion:
         if self._chief is not None:
             self._chief.release(source.model_dump(mode="json"))
         with self.progress.task("Converting what was trained", len(pending)) as advance:
-            while pending:
-                collect(advance, 0.2)
+            collect_all(advance)
         return [done[job] for job in jobs]
 
     def _reusable(self, job: Job, calibration: CalibrationSet | None) -> Variant | None:
         """Returns the variant of an earlier run that has the same key."""
         finished = self._finished_file(job)
-        if job.samples is not None and calibration is not None:
-            calibration = calibration.first(job.samples, self.options.seed)
-        if finished is None or finished.key != self._key(job.request, calibration):
+        if finished is None or finished.key != self._key(job.request, self._samples(job, calibration)):
             return None
         return self._reuse(finished)
+
+    def _samples(self, job: Job, calibration: CalibrationSet | None) -> CalibrationSet | None:
+        """Returns the calibration samples of a job: all, or the first so many of a seeded order."""
+        if job.samples is None or calibration is None:
+            return calibration
+        return calibration.first(job.samples, self.options.seed)
 
     def _key(self, request: Request, calibration: CalibrationSet | None) -> str:
         calibrated = request.calibrated and calibration is not None

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tflitekit.training.compressible import Patterns
-from tflitekit.training.parity import Parity, check_parity
+from tflitekit.training.parity import check_parity
 from tflitekit.training.rebuild import new_name
 from tflitekit.training.tfmot import load_tfmot
 from tflitekit.training.treatments import (
@@ -43,6 +43,7 @@ from tflitekit.training.treatments import (
 )
 from tflitekit.training.walk import Call, calls, flatten_tensors, run
 from tflitekit.training.writer import LayerWriter
+from tflitekit.training_record import Parity
 
 __all__ = ["Annotated", "annotate", "annotate_model", "quantize"]
 

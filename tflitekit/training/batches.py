@@ -58,7 +58,7 @@ def train_batches(
     import tensorflow as tf
 
     samples = data.train_samples
-    steps = max(1, samples // batch_size)
+    steps = data.steps(batch_size)
     length = min(batch_size, samples)
     index, workers = shard
     if batch_size < 1 or batch_size % workers or length < workers:

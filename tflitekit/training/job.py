@@ -20,11 +20,10 @@ from tflitekit.training.distribution import Distribution, open_distribution
 from tflitekit.training.objective import Objective, check_labels, choose_objective, compiled_loss, load_class_weights
 from tflitekit.training.options import TrainingOptions
 from tflitekit.training.outcome import keep_outcome
-from tflitekit.training.parity import Parity
 from tflitekit.training.rebuild import Rebuilt, rebuild
 from tflitekit.training.stages import Prepared, prepare_stage
 from tflitekit.training.store import TrainingSet
-from tflitekit.training_record import ParityRecord
+from tflitekit.training_record import Parity
 
 __all__ = ["train_stage"]
 
@@ -218,7 +217,7 @@ def _batches(
     return (
         lambda first: distribution.spread(lambda shard: make(first_epoch=first, shard=shard)[0], samples),
         validation,
-        max(1, data.train_samples // options.batch_size),
+        data.steps(options.batch_size),
     )
 
 
@@ -286,4 +285,4 @@ def _loss_of_object(model: Any) -> Any:
 
 
 def _parity(found: Parity | None) -> Any:
-    return None if found is None else ParityRecord(**found.model_dump()).model_dump(mode="json")
+    return None if found is None else found.model_dump(mode="json")

@@ -86,7 +86,7 @@ def train(model: Any, job: Job) -> tuple[StageRecord, str, float]:
         optimizer, rate = make_optimizer(job.options, steps, job.stage.kind)
         _compile(model, optimizer, job)
         optimizer.build(model.trainable_variables)
-    keeper = _Keeper(job, model, optimizer, rate)
+    keeper = _Keeper(job, model, optimizer)
     keeper.resume()
     job.distribution.agree(f"{job.folder.name} after epoch {keeper.epoch}")
     first, diverged = keeper.epoch, None
@@ -118,9 +118,7 @@ def train(model: Any, job: Job) -> tuple[StageRecord, str, float]:
             why=f"The highest learning rate was {rate:g}.",
             fix="Train with a lower rate (--learning-rate), and check the data for values that the model was not made for.",
         )
-    if (
-        not keeper.best
-    ):  # a callback that stopped before, or a training function of the user's own that calls no callbacks
+    if not keeper.best:  # a callback stopped before, or a training function of the user's own calls no callbacks
         keeper.best, keeper.best_epoch = _weights(model), keeper.epoch or epochs
     stopped = "early stopping" if keeper.stopped_early else None
     if diverged is not None:
@@ -249,9 +247,9 @@ def _number(logs: Mapping[str, Any] | None, name: str | None) -> float | None:
 class _Keeper(tf_keras.callbacks.Callback):  # type: ignore[misc]
     """After each epoch: the history, the best weights, and a checkpoint."""
 
-    def __init__(self, job: Job, model: Any, optimizer: Any, rate: float) -> None:
+    def __init__(self, job: Job, model: Any, optimizer: Any) -> None:
         super().__init__()
-        self._job, self._trained, self._optimizer, self._rate = job, model, optimizer, rate
+        self._job, self._trained, self._optimizer = job, model, optimizer
         self.path = job.folder / "checkpoint.npz"
         self.epoch, self.best_epoch = 0, 0
         self.history: list[EpochRecord] = []

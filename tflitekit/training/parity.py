@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from tflitekit.errors import ModelError
 from tflitekit.training.walk import Call, calls, flatten_tensors, run
+from tflitekit.training_record import Parity
 
-__all__ = ["Parity", "check_parity", "dtype_of", "input_names", "inputs_of", "output_names", "random_samples"]
+__all__ = ["check_parity", "dtype_of", "input_names", "inputs_of", "output_names", "random_samples"]
 
 _SEED = 20210
 _RANDOM_SAMPLES = 4
 _FREE_DIMENSION = 64  # for a dimension that the model leaves open, in random samples
-
-
-class Parity(BaseModel):
-    """How far two models differ on the same inputs.
-
-    Attributes:
-        max_abs_difference: The largest difference of any output value.
-        tolerance: What is allowed: a rounding error, relative to the largest output value.
-        samples: How many inputs were compared.
-        origin: 'given' for real samples; 'random' for seeded ones.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    max_abs_difference: float
-    tolerance: float
-    samples: int
-    origin: Literal["given", "random"]
 
 
 def check_parity(

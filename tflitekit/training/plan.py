@@ -10,17 +10,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tflitekit.errors import ModelError
 from tflitekit.files import hash_json
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.progress import Advance, Progress
 from tflitekit.schemes import Request, Stage
-from tflitekit.source import SourceFile, module_hash
+from tflitekit.source import SourceFile, module_hash, require_layers
 from tflitekit.tensor import TensorSpec
 from tflitekit.training.augmentation import check_augmentation
 from tflitekit.training.options import TrainingOptions
 from tflitekit.training.store import TrainingSet, store_training_data
-from tflitekit.training_record import ParityRecord, StageRecord, TrainingRecord
+from tflitekit.training_record import StageRecord, TrainingRecord
 
 __all__ = ["Trained", "Trainer"]
 
@@ -102,12 +101,8 @@ class Trainer:
         self._source_file, self._model, self._loading = source_file, model, dict(loading)
         self._source_key, self._seed, self._work, self._tensorboard = source_key, seed, work, tensorboard
         self._batch, self._input_shapes = batch, {name: list(shape) for name, shape in input_shapes.items()}
-        if source_file is not None and source_file.kind == "saved_model":
-            raise ModelError(
-                f"{source_file.path} is a SavedModel, which has no layers any more.",
-                why="Compression while training needs the layers and their weights.",
-                fix="Give the Keras model: model.save('name.keras').",
-            )
+        if source_file is not None:
+            require_layers(source_file)
         if options.augment is not None:
             check_augmentation(options.augment, inputs)
         self._store = functools.partial(
@@ -201,7 +196,7 @@ class Trainer:
         }
         progress = folder / "progress.jsonl"
         progress.unlink(missing_ok=True)
-        steps = max(1, self.data.train_samples // self.options.batch_size) * self.options.epochs
+        steps = self.data.steps(self.options.batch_size) * self.options.epochs
         with self._progress.task(f"Training {name}", steps) as advance:
             if self._source_file is None:
                 from tflitekit.training.job import train_stage
@@ -261,13 +256,13 @@ class Trainer:
             augmentation=options.augment,
             class_weights=options.class_weights,
             distill=options.distill,
-            strategy=last.get("strategy", "one device"),
+            strategy=last["strategy"],
             devices=tuple(last["devices"]),
             metric=last["metric"],
             stages=stages,
             left_float=tuple(last["left_float"]),
-            rebuilt=_parity(last["rebuilt"]),
-            annotated=_parity(last["annotated"]),
+            rebuilt=last["rebuilt"],
+            annotated=last["annotated"],
             notes=tuple(dict.fromkeys([*_skipped(data.skipped), *(note for f in facts for note in f["notes"])])),
             tensorboard=str(self._tensorboard) if options.tensorboard and self._tensorboard.is_dir() else None,
         )
@@ -301,7 +296,3 @@ def _skipped(samples: Sequence[str]) -> list[str]:
     count, more = len(samples), ", ..." if len(samples) > 5 else ""
     words = "1 unreadable training sample was" if count == 1 else f"{count:,} unreadable training samples were"
     return [f"{words} skipped: {', '.join(samples[:5])}{more}."]
-
-
-def _parity(found: Any) -> ParityRecord | None:
-    return None if found is None else ParityRecord.model_validate(found)

@@ -9,15 +9,16 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from tflitekit.dataset import DEFAULT_SEED, InputPipeline, open_dataset
-from tflitekit.errors import DataError, ModelError
+from tflitekit.errors import DataError
 from tflitekit.preprocessing import load_preprocessing
-from tflitekit.source import identify, import_custom_objects, load_model
+from tflitekit.source import identify, import_custom_objects, load_model, require_layers
 from tflitekit.tensor import TensorSpec
 from tflitekit.training.annotate import annotate_model
-from tflitekit.training.parity import Parity, input_names
+from tflitekit.training.parity import input_names
 from tflitekit.training.rebuild import Refused, rebuild
 from tflitekit.training.treatments import Treatment
 from tflitekit.training.walk import calls, is_keras3
+from tflitekit.training_record import Parity
 from tflitekit.workers import run_alone
 
 __all__ = ["Preflight", "examine", "examine_model", "preflight"]
@@ -83,12 +84,7 @@ def preflight(
     if not isinstance(model, str | Path):
         return examine_model(model)
     found = identify(model)
-    if found.kind == "saved_model":
-        raise ModelError(
-            f"{model} is a SavedModel, which has no layers any more.",
-            why="Compression while training needs the layers and their weights.",
-            fix="Give the Keras model: model.save('name.keras').",
-        )
+    require_layers(found)
     arguments = {
         "path": str(found.path), "kind": found.kind, "unsafe_load": unsafe_load, "custom_objects": custom_objects,
         "data": data, "preprocess": preprocess, "limit": limit, "seed": seed,

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from tflitekit.errors import ModelError
-from tflitekit.training.parity import Parity, check_parity, dtype_of, input_names, inputs_of, output_names
+from tflitekit.training.parity import check_parity, dtype_of, input_names, inputs_of, output_names
 from tflitekit.training.walk import Call, flatten_tensors, is_keras3, run
+from tflitekit.training_record import Parity
 
 __all__ = ["Rebuilt", "Refused", "new_name", "rebuild"]
 

@@ -10,8 +10,8 @@ from tflitekit.errors import ModelError
 from tflitekit.schemes import Stage
 from tflitekit.training.annotate import annotate_model, quantize
 from tflitekit.training.compressible import compressible_layers
-from tflitekit.training.parity import Parity
 from tflitekit.training.rebuild import Rebuilt
+from tflitekit.training_record import Parity
 
 __all__ = ["Prepared", "prepare_stage"]
 

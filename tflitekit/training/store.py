@@ -109,6 +109,10 @@ class TrainingSet(BaseModel):
         for number in range(len(self.columns)):
             (self.folder / f"{number}.raw").unlink(missing_ok=True)
 
+    def steps(self, batch_size: int) -> int:
+        """Returns the steps of one epoch: a remainder is left out, and fewer samples than a batch are one smaller batch."""
+        return max(1, self.train_samples // batch_size)
+
     def read_labels(self) -> NDArray[Any]:
         """Returns the labels of all rows."""
         labels: NDArray[Any] = np.load(self.folder / "labels.npy", allow_pickle=False)
