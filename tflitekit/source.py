@@ -48,7 +48,8 @@ _LAMBDA_MEANING = (
 )
 _UNBUILT_FIX = (
     "Wrap it before saving: inputs = keras.Input(shape); keras.Model(inputs, model(inputs)); or export it as a "
-    "SavedModel with model.export(folder); or give its input shape with --input-shape 224,224,3."
+    "SavedModel with model.export(folder); or give its input shape with --input-shape 224,224,3. None of these makes it "
+    "trainable here: for schemes that train, write it as a Functional model of the same layers, and copy the weights."
 )
 
 
