@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tflitekit.bundle.contents import Bundle, read_bundle
+from tflitekit.bundling.contents import Bundle, read_bundle
 
 __all__ = ["Bundle", "read_bundle"]

@@ -209,7 +209,8 @@ class Bundle(_Part):
         input_kind: 'image' where images become the only input; 'tensors' otherwise.
         recommended: The variant that an app starts with.
         baseline: The variant that drops are measured against; it need not be in the bundle.
-        task: 'classification' where the primary output ranks classes, else 'other': ``top_k`` is then empty.
+        task: 'classification' where the primary output has a value for each class; 'binary' where it has one value for two
+            classes, whose scores are then ``(1 - p, p)``, or ``(-v, v)`` of a logit; 'other' otherwise: ``top_k`` is then empty.
         output_meaning: What the primary output holds; 'values' are logits or quantities.
     """
 
@@ -217,7 +218,7 @@ class Bundle(_Part):
     tool: dict[str, str]
     name: str
     input_kind: Literal["image", "tensors"]
-    task: Literal["classification", "other"]
+    task: Literal["classification", "binary", "other"]
     recommended: str
     baseline: str | None
     preprocessing: Preprocessing
@@ -256,17 +257,7 @@ def read_bundle(folder: str | Path) -> Bundle:
     """
     folder = Path(folder)
     bundle = _parse(folder / "bundle.json")
-    bundle.variant(bundle.recommended)
-    for variant in bundle.variants:
-        if not 0 <= variant.primary_output < len(variant.outputs):
-            raise BundleError(f"The variant '{variant.name}' has no output {variant.primary_output}.")
-        classes = variant.outputs[variant.primary_output].shape[-1:]
-        if bundle.task == "classification" and bundle.labels is not None and classes and classes[0] > 1:
-            if classes[0] != len(bundle.labels):
-                raise labels_mismatch(len(bundle.labels), classes[0])
-    for sample in bundle.golden.samples:
-        for result in sample.results:
-            bundle.variant(result.variant)
+    _check_names(bundle)
     for entry in bundle.files():
         path = folder / entry.file
         if not path.is_file():
@@ -279,6 +270,19 @@ def read_bundle(folder: str | Path) -> Bundle:
                 fix="Make the bundle again with 'tflitekit bundle', or restore the file.",
             )
     return bundle
+
+
+def _check_names(bundle: Bundle) -> None:
+    bundle.variant(bundle.recommended)
+    for sample in bundle.golden.samples:
+        for result in sample.results:
+            bundle.variant(result.variant)
+    for variant in bundle.variants:
+        if not 0 <= variant.primary_output < len(variant.outputs):
+            raise BundleError(f"The variant '{variant.name}' has no output {variant.primary_output}.")
+        classes = 2 if bundle.task == "binary" else variant.outputs[variant.primary_output].shape[-1]
+        if bundle.task != "other" and bundle.labels is not None and len(bundle.labels) != classes:
+            raise labels_mismatch(len(bundle.labels), classes)
 
 
 def _parse(path: Path) -> Bundle:
