@@ -86,7 +86,9 @@ class Model:
         ModelError: The runtime refuses the file.
     """
 
-    def __init__(self, path: str | Path, *, threads: int = 1, graph: Graph | None = None, kernels: Kernels = "default") -> None:
+    def __init__(
+        self, path: str | Path, *, threads: int = 1, graph: Graph | None = None, kernels: Kernels = "default"
+    ) -> None:
         self.path = Path(path)
         self.graph = graph or read_graph(path)
         self.inputs, self.outputs = self.graph.inputs, self.graph.outputs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -77,6 +77,7 @@ def record(
     probabilities: bool,
     top_k: int,
     seed: int,
+    advance: Callable[[int], None],
 ) -> Recorded:
     """Runs every variant on every sample and writes ``golden/`` below ``folder``.
 
@@ -132,6 +133,7 @@ def record(
                 results=tuple(results),
             )
         )
+        advance(1)
     if not samples:
         raise DataError(f"The data at {dataset.location} are empty.")
     return Recorded(
@@ -265,9 +267,7 @@ class _Writer:
 
     def _image(self, name: str, content: bytes, image: Image.Image) -> ImageFile:
         file = self._write(name, content)
-        return ImageFile(
-            file=file, sha256=hashlib.sha256(content).hexdigest(), width=image.width, height=image.height
-        )
+        return ImageFile(file=file, sha256=hashlib.sha256(content).hexdigest(), width=image.width, height=image.height)
 
     def _write(self, name: str, content: bytes) -> str:
         file = f"{self._folder}/{name}"

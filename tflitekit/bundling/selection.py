@@ -67,7 +67,9 @@ def select(
     paths = [Path(source) for source in sources]
     files = [path for path in paths if path.suffix.lower() == ".tflite"]
     if files and len(files) != len(paths):
-        raise UsageError("A report and .tflite files cannot be bundled together.", fix="Give one report, or only files.")
+        raise UsageError(
+            "A report and .tflite files cannot be bundled together.", fix="Give one report, or only files."
+        )
     if files:
         if variants:
             raise UsageError("--variant names variants of a report.", fix="With .tflite files, give the files wanted.")

@@ -39,7 +39,9 @@ def tolerances(graph: Graph, default: Sequence[Sequence[Array]], builtin: Sequen
     steps = all(spec.quantization is not None for spec in graph.outputs)
     integers = graph.integer_op_fraction == 1.0
     pairs = [
-        (spec, a, b) for one, two in zip(default, builtin, strict=True) for spec, a, b in zip(graph.outputs, one, two, strict=True)
+        (spec, a, b)
+        for one, two in zip(default, builtin, strict=True)
+        for spec, a, b in zip(graph.outputs, one, two, strict=True)
     ]
     largest = max((float(np.max(np.abs(_real(a, spec)), initial=0.0)) for spec, a, _ in pairs), default=0.0)
     if steps:
@@ -71,7 +73,7 @@ def _of_integers(apart: float, largest: float, step: float, steps: bool) -> tupl
     unit, one = ("steps", 1.0) if steps else ("real", step)
     exact = Tolerance(
         max_difference=0,
-        unit=unit,  # type: ignore[arg-type]
+        unit=unit,
         reason="All operators compute with integers, which the same kernels do alike on every processor: exact.",
     )
     if apart == 0:
@@ -80,7 +82,7 @@ def _of_integers(apart: float, largest: float, step: float, steps: bool) -> tupl
         )
     return exact, Tolerance(
         max_difference=_up(apart + one),
-        unit=unit,  # type: ignore[arg-type]
+        unit=unit,
         reason=f"The runtime's own kernels round otherwise than XNNPACK's: {apart / one:.0f} steps on these samples on the "
         "host, and one more.",
     )
@@ -89,14 +91,16 @@ def _of_integers(apart: float, largest: float, step: float, steps: bool) -> tupl
 def _of_floats(apart: float, largest: float, step: float, steps: bool) -> tuple[Tolerance, Tolerance]:
     if steps:
         bound, unit = apart + 1, "steps"
-        reason = f"Floats are rounded to integers at the end: {apart:.0f} steps between two sets of kernels, and one more."
+        reason = (
+            f"Floats are rounded to integers at the end: {apart:.0f} steps between two sets of kernels, and one more."
+        )
     else:
         bound, unit = max(_ROUNDING * largest, _MARGIN * apart), "real"
         reason = (
             f"Floats are summed in another order on other processors: the larger of {_ROUNDING:g} of the largest output "
             f"{largest:.4g}, and {_MARGIN} times the {apart:.2g} by which two sets of kernels differ on the host."
         )
-    found = Tolerance(max_difference=_up(bound), unit=unit, reason=reason)  # type: ignore[arg-type]
+    found = Tolerance(max_difference=_up(bound), unit=unit, reason=reason)
     return found, found
 
 
