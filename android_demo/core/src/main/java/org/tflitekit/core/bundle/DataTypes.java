@@ -4,12 +4,25 @@ package org.tflitekit.core.bundle;
 public final class DataTypes {
     private DataTypes() {}
 
+    /** Returns whether the app knows the type. */
+    public static boolean isKnown(String dtype) {
+        return size(dtype) > 0;
+    }
+
     /**
      * Returns the bytes of one element.
      *
      * @throws IllegalArgumentException the type is none that the app knows
      */
     public static int bytes(String dtype) {
+        int size = size(dtype);
+        if (size == 0) {
+            throw new IllegalArgumentException("The data type '" + dtype + "' is not known.");
+        }
+        return size;
+    }
+
+    private static int size(String dtype) {
         switch (dtype) {
             case "int8":
             case "uint8":
@@ -28,7 +41,7 @@ public final class DataTypes {
             case "uint64":
                 return 8;
             default:
-                throw new IllegalArgumentException("The data type '" + dtype + "' is not known.");
+                return 0;
         }
     }
 
