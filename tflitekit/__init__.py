@@ -17,6 +17,7 @@ from tflitekit._version import __version__
 
 if TYPE_CHECKING:
     from tflitekit.benchmarking import benchmark
+    from tflitekit.bundling import Bundle, bundle, read_bundle
     from tflitekit.comparison import Comparison, compare
     from tflitekit.contract import Contract
     from tflitekit.conversion import ConvertOptions, ConvertResult, convert
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from tflitekit.variant import Variant, load_variant
 
 __all__ = [
+    "Bundle",
     "Comparison",
     "Constraints",
     "Contract",
@@ -51,6 +53,7 @@ __all__ = [
     "Variant",
     "__version__",
     "benchmark",
+    "bundle",
     "compare",
     "convert",
     "evaluate",
@@ -59,13 +62,14 @@ __all__ = [
     "open_dataset",
     "optimize",
     "preflight",
+    "read_bundle",
     "read_graph",
     "read_report",
     "recommend",
 ]
 
 _HOMES = {
-    "benchmark": "benchmarking", "Comparison": "comparison", "compare": "comparison", "Contract": "contract",
+    "benchmark": "benchmarking", "Bundle": "bundling", "bundle": "bundling", "read_bundle": "bundling", "Comparison": "comparison", "compare": "comparison", "Contract": "contract",
     "TensorSpec": "tensor", "ConvertOptions": "conversion", "ConvertResult": "conversion", "convert": "conversion", "Dataset": "dataset", "open_dataset": "dataset",
     "TflitekitError": "errors", "Evaluation": "evaluation", "evaluate": "evaluation", "Graph": "graph",
     "read_graph": "graph", "optimize": "optimization", "Preprocessing": "preprocessing", "recommend": "recommendation",

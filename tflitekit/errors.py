@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = [
+    "BundleError",
     "BusyError",
     "CheckFailedError",
     "ContractError",
@@ -63,6 +64,10 @@ class DataError(TflitekitError):
 
 class ContractError(TflitekitError):
     """Preprocessing or labels that are malformed or do not fit the model."""
+
+
+class BundleError(TflitekitError):
+    """A bundle that is damaged, incomplete or of a newer kind, or that cannot be made."""
 
 
 class MissingDependencyError(TflitekitError):
