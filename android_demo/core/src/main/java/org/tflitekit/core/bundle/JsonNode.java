@@ -84,6 +84,11 @@ final class JsonNode {
         throw wrong(key, "a number");
     }
 
+    /** Returns a number, or NaN where it is absent or null. */
+    double optionalNumber(String key) throws BundleException {
+        return isNull(key) ? Double.NaN : number(key);
+    }
+
     int integer(String key) throws BundleException {
         return whole(required(key), key);
     }
