@@ -2,9 +2,11 @@ package org.tflitekit.core.image;
 
 import static org.junit.Assert.assertArrayEquals;
 import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertTrue;
 import static org.junit.Assert.fail;
 
 import org.junit.Test;
+import org.tflitekit.core.AllocatedBytes;
 
 /** Images in memory, turned and mirrored. */
 public class SourcesTest {
@@ -27,12 +29,43 @@ public class SourcesTest {
     }
 
     private static void check(int degrees, boolean mirror, int width, String expected) throws Exception {
-        RotatedSource turned = new RotatedSource(new ArgbImage(3, 2, LETTERS), degrees, mirror);
+        ArgbImage letters = new ArgbImage(3, 2, LETTERS);
+        check(new RotatedSource(letters, degrees, mirror), width, expected);
+        check(new RotatedSource(new RotatedSource(letters, 0, false), degrees, mirror), width, expected);
+    }
+
+    private static void check(PixelSource turned, int width, String expected) throws Exception {
         assertEquals(width, turned.width());
         assertEquals(6 / width, turned.height());
         assertEquals(expected, rows(turned, 0, turned.height()));
         for (int y = 0; y < turned.height(); y++) {
             assertEquals(expected.substring(y * width, (y + 1) * width), rows(turned, y, 1));
+        }
+    }
+
+    /** A photo of 48 megapixels in portrait: 192 MB of pixels, of which only bands are held. */
+    @Test
+    public void aLargeImageIsTurnedInBands() throws Exception {
+        for (int degrees : new int[] {90, 270}) {
+            for (boolean mirror : new boolean[] {false, true}) {
+                PixelSource large = new FormulaSource(8000, 6000);
+                long before = AllocatedBytes.now();
+                PixelSource turned = new RotatedSource(large, degrees, mirror);
+                int[] rows = new int[2 * 6000];
+                int[] original = new int[8000];
+                for (int y = 0; y < 8000; y += 1998) {
+                    turned.readRows(y, 2, rows);
+                    for (int x = 0; x < 6000; x += 499) {
+                        int column = degrees == 90 ? y : 7999 - y;
+                        boolean up = (degrees == 90) != mirror;
+                        large.readRows(up ? 5999 - x : x, 1, original);
+                        assertEquals(original[column], rows[x]);
+                        assertEquals(original[column + (degrees == 90 ? 1 : -1)], rows[6000 + x]);
+                    }
+                }
+                long allocated = AllocatedBytes.now() - before;
+                assertTrue(String.valueOf(allocated), allocated < 20_000_000);
+            }
         }
     }
 
