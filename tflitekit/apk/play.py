@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 __all__ = [
+    "KNOWN_UNTIL",
     "PAGES_SINCE",
     "PAGE_BYTES",
     "PAGE_TARGET_SDK",
@@ -29,6 +30,9 @@ _TARGET_SDK: tuple[tuple[date, dict[str, int]], ...] = (
     (date(2025, 8, 31), {"phone": 35, "watch": 34, "automotive": 34, "television": 34}),
     (date(2026, 8, 31), {"phone": 36, "watch": 35, "automotive": 35, "television": 34, "headset": 34}),
 )
+KNOWN_UNTIL = date(2027, 8, 31)
+"""Play raises the level about every year; from this day on there will be a rule that is not here."""
+
 _FORM_FACTORS = (
     ("android.hardware.type.watch", "watch"),
     ("android.hardware.type.automotive", "automotive"),

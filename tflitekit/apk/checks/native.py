@@ -60,12 +60,9 @@ def abis(report: ApkReport) -> Iterator[ApkFinding]:
 def abi_sets(report: ApkReport) -> Iterator[ApkFinding]:
     """Has every ABI the same libraries?"""
     here = [abi for abi in report.abis if abi in ABIS]
-    missing: dict[str, list[str]] = {}
-    roles = {}
-    for library in report.libraries:
-        roles[library.name] = library.role
-        has = {other.abi for other in report.libraries if other.name == library.name}
-        missing[library.name] = [abi for abi in here if abi not in has]
+    roles = {library.name: library.role for library in report.libraries if library.abi in ABIS}
+    has = {(library.name, library.abi) for library in report.libraries}
+    missing = {name: [abi for abi in here if (name, abi) not in has] for name in roles}
     for severe in (True, False):
         lacking = {
             name: gaps for name, gaps in missing.items() if gaps and (roles[name] not in (None, "delegate")) is severe

@@ -19,8 +19,17 @@ _SIGNING = "https://source.android.com/docs/security/features/apksigning"
 
 def target_sdk(report: ApkReport) -> Iterator[ApkFinding]:
     """Does it target a version of Android that Play still takes?"""
-    form = play.form_factor(report.manifest.features)
-    rule = play.required_target_sdk(form, date.fromisoformat(report.play_rules_of))
+    form, on = play.form_factor(report.manifest.features), date.fromisoformat(report.play_rules_of)
+    if on >= play.KNOWN_UNTIL:
+        yield ApkFinding(
+            kind="play-rules-old",
+            severity="note",
+            stage="Play",
+            message=f"This version of tflitekit knows Play's rules until {play.KNOWN_UNTIL:%B %Y} only.",
+            advice="Look up the target API level that Play wants now; update tflitekit.",
+            source=play.SOURCE_TARGET_SDK,
+        )
+    rule = play.required_target_sdk(form, on)
     target = report.manifest.target_sdk
     if rule is None or target is None or target >= rule[0]:
         return
