@@ -592,10 +592,15 @@ def test_other_archives(tmp_path, files, message):
         inspect_apk(package(tmp_path / "x.apk", files))
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "assets/../../x", "..\\x", "C:/x"])
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "/etc/passwd", "assets/../../x", "..\\x", "C:/x", "", "assets/\x1b[2Jx"]
+)
 def test_names_that_lead_outside(tmp_path, name):
-    with pytest.raises(ApkError, match="outside the folder"):
-        inspect_apk(small(tmp_path / "x.apk", **{name: b"x"}))
+    path = small(tmp_path / "x.apk", **{name or "gone": b"x"})
+    if not name:
+        path.write_bytes(path.read_bytes().replace(b"gone", b"\0one"))  # ZIP readers stop at the zero
+    with pytest.raises(ApkError, match="has a file with the name"):
+        inspect_apk(path)
 
 
 def test_the_same_name_twice(tmp_path):
@@ -736,6 +741,12 @@ def test_terminal_takes_nothing_for_markup(tmp_path, cli):
     code, out, _ = cli("doctor", "apk", path)
     assert "assets/[red]x[/].tflite" in out
     assert code == 0
+
+
+def test_the_manifest_cannot_control_the_terminal(tmp_path, cli):
+    path = small(tmp_path / "x.apk", **{"AndroidManifest.xml": manifest(package="org.\x1b[2Jx\u202e")})
+    _, out, _ = cli("doctor", "apk", path)
+    assert "org.\ufffd[2Jx\ufffd" in out
 
 
 def test_the_path_is_light(tmp_path):

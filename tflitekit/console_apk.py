@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -28,6 +30,7 @@ _ANDROIDS = {
 
 def show_apk(report: ApkReport) -> None:
     """Prints what is in the APK, what would fail, and what to do."""
+    report = ApkReport.model_validate(_printable(report.model_dump()))
     manifest = report.manifest
     version = " ".join(
         part
@@ -89,6 +92,15 @@ def show_apk(report: ApkReport) -> None:
     for severity, (heading, style) in _HEADINGS.items():
         _show(heading, style, [finding for finding in report.findings if finding.severity == severity])
     _verdict(report)
+
+
+def _printable(value: Any) -> Any:
+    """Replaces what would control the terminal: names and texts in an APK can be anything."""
+    if isinstance(value, str):
+        return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in value)
+    if isinstance(value, dict):
+        return {key: _printable(inner) for key, inner in value.items()}
+    return [_printable(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _facts(report: ApkReport) -> list[tuple[str, str]]:

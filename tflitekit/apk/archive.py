@@ -78,10 +78,9 @@ class Archive:
                 if self._file.read(4) != b"PK\3\4":
                     raise self._foreign()
                 self._zip = zipfile.ZipFile(self._file)
-            files = [info for info in self._zip.infolist() if not info.is_dir()]
-            self._refuse_hostile(files)
+            self._refuse_hostile(self._zip.infolist())
             with self._damage():
-                self.entries = {info.filename: self._entry(info) for info in files}
+                self.entries = {i.filename: self._entry(i) for i in self._zip.infolist() if not i.is_dir()}
         except BaseException:
             self._file.close()
             raise
@@ -165,11 +164,12 @@ class Archive:
                 fix=advice,
             )
         for info in files:
-            parts = info.orig_filename.replace("\\", "/").split("/")
-            if ".." in parts or not parts[0] or parts[0].endswith(":") or "\0" in info.orig_filename:
+            name = info.orig_filename
+            parts = name.replace("\\", "/").split("/")
+            if ".." in parts or not parts[0] or parts[0].endswith(":") or any(ord(letter) < 32 for letter in name):
                 raise ApkError(
-                    f"{self.path} has a file with the name {info.orig_filename!r}.",
-                    why="Unpacking it would write outside the folder it is unpacked into.",
+                    f"{self.path} has a file with the name {name!r}.",
+                    why="No build tool writes such a name. Unpacked, it may end up outside the folder, or hide.",
                     fix=advice,
                 )
             if info.file_size > info.compress_size * _LARGEST_RATIO + 64:
