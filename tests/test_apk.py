@@ -3,6 +3,7 @@
 import contextlib
 import json
 import platform
+import re
 import shutil
 import struct
 import subprocess
@@ -312,6 +313,14 @@ def test_models_in_the_archive(examine):
 
 
 @needs_gcc
+def test_models_that_are_too_large_to_be_read(examine, monkeypatch):
+    monkeypatch.setattr("tflitekit.apk.models.MODEL_LIMIT_BYTES", 100)
+    report = examine()
+    assert kinds(report, "warning") == {"model-not-read"} == kinds(report)
+    assert report.models[0].sha256 is None
+
+
+@needs_gcc
 def test_the_runtime_against_the_model(examine, libraries):
     model = {"assets/model.tflite": tflite(("FULLY_CONNECTED", 12))}  # since 2.17
 
@@ -401,6 +410,8 @@ def test_operators_from_elsewhere(examine, libraries):
     assert kinds(examine(flex | delegate)) == set()
     own = examine({"assets/model.tflite": tflite(("ADD", 1), custom=("MyOp",))})
     assert kinds(own, "warning") == {"custom-operators"} == kinds(own)
+    detector = examine({"assets/model.tflite": tflite(("ADD", 1), custom=("TFLite_Detection_PostProcess",))})
+    assert kinds(detector) == set()  # every runtime has this one
     newer = examine({"assets/model.tflite": tflite(("ADD", 1), ("CONV_2D", 99))})
     assert kinds(newer, "warning") == {"model-minimum-unknown"} == kinds(newer)
 
@@ -760,6 +771,15 @@ def test_the_path_is_light(tmp_path):
         "heavy = {'elftools', 'numpy', 'tensorflow'} & set(sys.modules); assert not heavy, heavy"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False, capture_output=True).returncode == 0
+
+
+def test_every_kind_is_documented():
+    root = Path(__file__).parent.parent
+    sources = "".join(path.read_text() for path in (root / "tflitekit" / "apk" / "checks").glob("*.py"))
+    named = set(re.findall(r'"((?:[a-z0-9]+-)+[a-z0-9]+|debuggable|unsigned)",', sources))
+    documented = set(re.findall(r"`([a-z0-9-]+)`", (root / "docs" / "doctor-apk.md").read_text()))
+    assert len(named) > 25
+    assert named - {"arm64-v8a", "armeabi-v7a"} <= documented
 
 
 @pytest.mark.convert

@@ -111,7 +111,7 @@ def _facts(report: ApkReport) -> list[tuple[str, str]]:
         ("Android", f"minSdk {_android(manifest.min_sdk)}, targetSdk {_android(manifest.target_sdk)}"),
         ("Signed", signed + (" (debug key)" if report.signing.debug_certificate else "")),
         ("ABIs", ", ".join(report.abis) or "none: no native code"),
-        *(("Runs models", _runtime(runtime)) for runtime in report.runtimes),
+        *(("Runtime", _runtime(runtime)) for runtime in report.runtimes),
         *(("Bundle", f"{bundle} (hashes not compared)") for bundle in report.bundles),
         ("Permissions", ", ".join(name.removeprefix("android.permission.") for name in manifest.permissions) or "none"),
     ]
@@ -128,8 +128,8 @@ def _android(level: int | None) -> str:
 
 
 def _runtime(runtime: Runtime) -> str:
-    version = runtime.version or f"version unknown: {runtime.version_note}"
-    return f"{runtime.name} ({runtime.about}), {version}"
+    version = f" {runtime.version}" if runtime.version else f", version unknown: {runtime.version_note}"
+    return f"{runtime.name}{version} ({runtime.about})"
 
 
 def _pages(library: Library) -> str:

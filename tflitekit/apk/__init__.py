@@ -26,7 +26,7 @@ __all__ = [
     "inspect_apk",
 ]
 
-_SEVERITIES = ("error", "warning", "note")
+_SEVERITIES, _STAGES = ("error", "warning", "note"), ("Play", "install", "run")
 _ALIGNMENT_BYTES = 4
 
 
@@ -67,6 +67,5 @@ def inspect_apk(path: str | Path, *, on: date | None = None) -> ApkReport:
             resources_mappable=table is None or (table.stored and table.offset % _ALIGNMENT_BYTES == 0),
         )
     found = [finding for check in CHECKS for finding in check(report)]
-    return report.model_copy(
-        update={"findings": tuple(sorted(found, key=lambda finding: _SEVERITIES.index(finding.severity)))}
-    )
+    found.sort(key=lambda finding: (_SEVERITIES.index(finding.severity), _STAGES.index(finding.stage)))
+    return report.model_copy(update={"findings": tuple(found)})

@@ -7,6 +7,7 @@ from datetime import date
 __all__ = [
     "KNOWN_UNTIL",
     "PAGES_SINCE",
+    "PAGES_UPDATES",
     "PAGE_BYTES",
     "PAGE_TARGET_SDK",
     "SOURCE_64_BIT",
@@ -20,6 +21,8 @@ __all__ = [
 SOURCE_PAGES = "https://developer.android.com/guide/practices/page-sizes"
 PAGE_BYTES = 16_384
 PAGES_SINCE = date(2025, 11, 1)
+PAGES_UPDATES = date(2027, 2, 1)
+"""Extensions for updates of existing apps ended on 31 May 2026 first; the page says this day now."""
 PAGE_TARGET_SDK = 35
 """New apps and updates that target Android 15 or newer must run on 64-bit devices with pages of 16 KB."""
 

@@ -1,12 +1,13 @@
-"""How files are named in findings."""
+"""How files and days are named in findings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 from tflitekit.apk.report import Library
 
-__all__ = ["by_library", "listed"]
+__all__ = ["by_library", "day", "listed"]
 
 _MOST = 4
 
@@ -23,3 +24,8 @@ def by_library(libraries: Iterable[Library]) -> str:
     for library in libraries:
         abis.setdefault(library.name, []).append(library.abi)
     return listed([f"{name} ({', '.join(where)})" for name, where in abis.items()])
+
+
+def day(value: date) -> str:
+    """Returns a day as 1 November 2025."""
+    return f"{value.day} {value:%B %Y}"

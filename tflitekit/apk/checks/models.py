@@ -12,6 +12,8 @@ from tflitekit.apk.words import listed
 __all__ = ["files", "gpu_driver", "operators", "runtimes", "versions"]
 
 _ANDROID_12 = 31
+_BUILT_IN_CUSTOM = {"AudioSpectrogram", "Mfcc", "NumericVerify", "TFLite_Detection_PostProcess"}
+"""Custom operators that every full runtime has (kernels/register.cc of TensorFlow Lite, 2.3 to LiteRT 2)."""
 _OPEN_CL = "libOpenCL.so"
 _NATIVE_LIBRARY_PAGE = "https://developer.android.com/guide/topics/manifest/uses-native-library-element"
 _OPEN_FD_PAGE = "https://developer.android.com/reference/android/content/res/AssetManager#openFd(java.lang.String)"
@@ -76,8 +78,7 @@ def files(report: ApkReport) -> Iterator[ApkFinding]:
             stage="run",
             message=f"Compressed in the APK: {listed(compressed)}. It cannot be mapped into memory; AssetManager.openFd, "
             "which TensorFlow Lite's examples and FileUtil.loadMappedFile use, throws a FileNotFoundException.",
-            advice='Gradle: androidResources { noCompress += "tflite" } (AGP 4.1 and newer do it for .tflite). '
-            "aapt2: -0 tflite.",
+            advice='Gradle: androidResources { noCompress += "tflite" }. aapt2: -0 tflite.',
             subjects=compressed,
             source=_OPEN_FD_PAGE,
         )
@@ -149,13 +150,13 @@ def operators(report: ApkReport) -> Iterator[ApkFinding]:
                 subjects=(model.path,),
                 source=_SELECT_OPS_PAGE,
             )
-        if model.custom_ops:
+        own = [name for name in model.custom_ops if name not in _BUILT_IN_CUSTOM]
+        if own:
             yield ApkFinding(
                 kind="custom-operators",
                 severity="warning",
                 stage="run",
-                message=f"{model.path} has custom operators: {listed(model.custom_ops)}. "
-                "It runs only if the app brings them along.",
+                message=f"{model.path} has custom operators: {listed(own)}. It runs only if the app brings them along.",
                 advice="Make sure that the app links and registers them.",
                 subjects=(model.path,),
                 source=_CUSTOM_OPS_PAGE,

@@ -7,7 +7,7 @@ from datetime import date
 
 from tflitekit.apk import play
 from tflitekit.apk.report import ABIS, ApkFinding, ApkReport, Library
-from tflitekit.apk.words import by_library, listed
+from tflitekit.apk.words import by_library, day, listed
 
 __all__ = ["abi_sets", "abis", "machines", "packing", "page_size"]
 
@@ -15,7 +15,8 @@ _64_BIT_OF = {"armeabi-v7a": "arm64-v8a", "x86": "x86_64"}
 _ABI_PAGE = "https://developer.android.com/ndk/guides/abis"
 _EXTRACT_PAGE = "https://developer.android.com/guide/topics/manifest/application-element#extractNativeLibs"
 _4_KB = 4_096
-_LITERT = "org.tensorflow:tensorflow-lite has no release with 16 KB pages: use com.google.ai.edge.litert:litert, 1.4.0 or newer."
+_LITERT = "The last org.tensorflow:tensorflow-lite, 2.16.1, is for 4 KB; com.google.ai.edge.litert:litert is for 16 KB from 1.4.0 on. "
+"""Measured on the AAR of 2.16.1; for LiteRT see https://github.com/google-ai-edge/LiteRT/issues/4286."""
 
 
 def abis(report: ApkReport) -> Iterator[ApkFinding]:
@@ -117,9 +118,10 @@ def page_size(report: ApkReport) -> Iterator[ApkFinding]:
         report.play_rules_of
     ) >= play.PAGES_SINCE
     when = (
-        f"Play refuses such apps that target API {play.PAGE_TARGET_SDK} or newer"
+        f"Play wants support for such devices of apps that target API {play.PAGE_TARGET_SDK} or newer since {day(play.PAGES_SINCE)} "
+        f"(of updates by {day(play.PAGES_UPDATES)})."
         if wanted
-        else f"Play will refuse it when the app targets API {play.PAGE_TARGET_SDK}"
+        else f"Play wants support for them once the app targets API {play.PAGE_TARGET_SDK}."
     )
     wide = [library for library in report.libraries if library.is_64_bit]
     built = [library for library in wide if (library.segment_alignment or play.PAGE_BYTES) < play.PAGE_BYTES]
@@ -131,7 +133,7 @@ def page_size(report: ApkReport) -> Iterator[ApkFinding]:
             stage="Play",
             message=f"Not built for memory pages of 16 KB: {by_library(built)}. Their segments are aligned to "
             f"{', '.join(f'{value:#x}' for value in alignments)} instead of 0x4000; devices with such pages cannot load "
-            f"them, and {when}.",
+            f"them. {when}",
             advice=(_LITERT if any(library.role == "runtime" for library in built) else "")
             + "Update the dependency that brings the library; build your own with NDK r28 or newer, "
             "or link with -Wl,-z,max-page-size=16384.",
@@ -149,7 +151,7 @@ def page_size(report: ApkReport) -> Iterator[ApkFinding]:
             + (
                 "They still load, because they are extracted on installation."
                 if extracted
-                else f"Devices with pages of 16 KB cannot load them from there, and {when}."
+                else f"Devices with pages of 16 KB cannot load them from there. {when}"
             ),
             advice="Run 'zipalign -P 16 4 in.apk out.apk' (build-tools 35) before signing; AGP 8.5.1 or newer does it.",
             subjects=_paths(placed),

@@ -7,7 +7,7 @@ from datetime import date
 
 from tflitekit.apk import play
 from tflitekit.apk.report import ApkFinding, ApkReport
-from tflitekit.apk.words import listed
+from tflitekit.apk.words import day, listed
 
 __all__ = ["alignment", "release_build", "signatures", "splits", "target_sdk"]
 
@@ -39,7 +39,7 @@ def target_sdk(report: ApkReport) -> Iterator[ApkFinding]:
         kind="target-sdk-too-low",
         severity="error",
         stage="Play",
-        message=f"targetSdk is {target}. Play has wanted {level} of new {apps} and updates since {since:%d %B %Y}.",
+        message=f"targetSdk is {target}. Play has wanted {level} of new {apps} and updates since {day(since)}.",
         advice=f"Set targetSdk to {level}, and test what changes with it. Apps that are not on Play are not affected.",
         source=play.SOURCE_TARGET_SDK,
     )
