@@ -18,6 +18,7 @@ from tflitekit._version import __version__
 if TYPE_CHECKING:
     from tflitekit.apk import inspect_apk
     from tflitekit.benchmarking import benchmark
+    from tflitekit.bundling import Bundle, bundle, read_bundle
     from tflitekit.comparison import Comparison, compare
     from tflitekit.contract import Contract
     from tflitekit.conversion import ConvertOptions, ConvertResult, convert
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tflitekit.variant import Variant, load_variant
 
 __all__ = [
+    "Bundle",
     "Comparison",
     "Constraints",
     "Contract",
@@ -52,6 +54,7 @@ __all__ = [
     "Variant",
     "__version__",
     "benchmark",
+    "bundle",
     "compare",
     "convert",
     "evaluate",
@@ -61,13 +64,14 @@ __all__ = [
     "open_dataset",
     "optimize",
     "preflight",
+    "read_bundle",
     "read_graph",
     "read_report",
     "recommend",
 ]
 
 _HOMES = {
-    "inspect_apk": "apk", "benchmark": "benchmarking", "Comparison": "comparison", "compare": "comparison", "Contract": "contract",
+    "inspect_apk": "apk", "benchmark": "benchmarking", "Bundle": "bundling", "bundle": "bundling", "read_bundle": "bundling", "Comparison": "comparison", "compare": "comparison", "Contract": "contract",
     "TensorSpec": "tensor", "ConvertOptions": "conversion", "ConvertResult": "conversion", "convert": "conversion", "Dataset": "dataset", "open_dataset": "dataset",
     "TflitekitError": "errors", "Evaluation": "evaluation", "evaluate": "evaluation", "Graph": "graph",
     "read_graph": "graph", "optimize": "optimization", "Preprocessing": "preprocessing", "recommend": "recommendation",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -21,6 +22,7 @@ from tflitekit.report import text, training_text
 from tflitekit.report.summary import Warned, grouped_warnings, latency_conditions
 
 if TYPE_CHECKING:
+    from tflitekit.bundling import Bundle
     from tflitekit.graph import Graph
     from tflitekit.results import Report, VariantReport
     from tflitekit.training.preflight import Preflight
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bars",
+    "show_bundle",
     "show_error",
     "show_graph",
     "show_preflight",
@@ -300,6 +303,32 @@ def show_preflight(found: Preflight) -> None:
         stdout.print(Text("\nWhat to do", style="bold"))
         _print_points([Text(f"{', '.join(names)}: {fix}") for fix, names in fixes.items()])
     show_warnings(list(found.notes))
+
+
+def show_bundle(found: Bundle, folder: Path) -> None:
+    """Shows what a bundle holds and how exactly a device has to agree."""
+    show_table(
+        ("Variant", "Size", "Accuracy", "Runtime", "Tolerance"),
+        [
+            (
+                f"{v.name} ★" if v.name == found.recommended else v.name,
+                text.size(v.size_bytes),
+                text.with_half_width(v.accuracy),
+                f">= {v.min_runtime_version}" if v.min_runtime_version else "–",
+                text.tolerance(v.tolerances.cpu),
+            )
+            for v in found.variants
+        ],
+    )
+    count = len(found.golden.samples)
+    stdout.print(
+        f"{text.counted(count, 'golden sample')} of {found.name}; {found.preprocessing.describe()}.",
+        style="dim",
+        markup=False,
+    )
+    if found.labels is None and found.task != "other":
+        show_warnings(["The bundle has no labels: an app can only show class numbers. Give them with --labels FILE."])
+    stdout.print(f"Written: {folder}, {folder}.zip", style="dim", markup=False, soft_wrap=True)
 
 
 def show_graph(name: str, graph: Graph) -> None:

@@ -65,11 +65,13 @@ class Sample:
         key: A name for people: the file's path below the data folder, or the row.
         label: Class index, an array of targets, or None without labels.
         read: Returns the decoded image, or arrays without batch by input name (``x`` for a single input).
+        path: The file that it is read from, where it has one of its own.
     """
 
     key: str
     label: Any
     read: Callable[[], Raw]
+    path: str | None = None
 
 
 @dataclass
@@ -240,7 +242,8 @@ class ImageFolder(Dataset):
     def pick(self, positions: Sequence[int]) -> Iterator[Sample]:
         """Yields the samples at some positions, in any order."""
         for name, label in map(self._files.__getitem__, positions):
-            yield Sample(name, label, functools.partial(_decode, os.path.join(self._root, name)))  # noqa: PTH118
+            path = os.path.join(self._root, name)  # noqa: PTH118
+            yield Sample(name, label, functools.partial(_decode, path), path)
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256()

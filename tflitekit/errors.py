@@ -12,6 +12,7 @@ from pathlib import Path
 
 __all__ = [
     "ApkError",
+    "BundleError",
     "BusyError",
     "CheckFailedError",
     "ContractError",
@@ -68,6 +69,10 @@ class DataError(TflitekitError):
 
 class ContractError(TflitekitError):
     """Preprocessing or labels that are malformed or do not fit the model."""
+
+
+class BundleError(TflitekitError):
+    """A bundle that is damaged, incomplete or of a newer kind, or that cannot be made."""
 
 
 class MissingDependencyError(TflitekitError):

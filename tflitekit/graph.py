@@ -13,7 +13,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from tflitekit.errors import ModelError
-from tflitekit.op_versions import minimum_runtime_version, version_key
+from tflitekit.op_versions import PER_CHANNEL_FULLY_CONNECTED, minimum_runtime_version, version_key
 from tflitekit.tensor import Quantization, TensorSpec
 
 __all__ = [
@@ -231,8 +231,8 @@ class Reader:
         minimum, unknown = minimum_runtime_version(pair for pair in used if pair[0] not in custom)
         metadata = self._metadata()
         recorded = self._recorded_minimum(metadata)
-        if recorded and (minimum is None or version_key(recorded) > version_key(minimum)):
-            minimum = recorded
+        silent = PER_CHANNEL_FULLY_CONNECTED if self._has_per_channel_dense(codes) else None
+        minimum = max((v for v in (minimum, recorded, silent) if v), key=version_key, default=None)
         by_kind, by_dtype, parameters = self._sizes(roles, metadata)
         return Graph(
             size_bytes=len(self.content),
@@ -346,6 +346,20 @@ class Reader:
             dtype=_DTYPES.get(tensor.Type(), f"type_{tensor.Type()}"),
             quantization=quantization,
         )
+
+    def _has_per_channel_dense(self, codes: list[tuple[str, int, bool]]) -> bool:
+        """Whether a FULLY_CONNECTED on integers has one weight scale a channel."""
+        for subgraph in self.subgraphs:
+            for i in range(subgraph.OperatorsLength()):
+                operator = subgraph.Operators(i)
+                if codes[operator.OpcodeIndex()][0] != "FULLY_CONNECTED" or operator.InputsLength() < 2:
+                    continue
+                values, weights = (subgraph.Tensors(operator.Inputs(j)) for j in range(2))
+                quantization = weights.Quantization()
+                several = quantization is not None and quantization.ScaleLength() > 1
+                if several and _DTYPES.get(values.Type()) in _QUANTIZED:
+                    return True
+        return False
 
     def _census(self, codes: list[tuple[str, int, bool]]) -> tuple[list[OpCount], dict[int, str]]:
         """Counts operators by (name, version, compute type) and gives each constant buffer a role."""

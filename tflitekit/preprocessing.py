@@ -101,9 +101,7 @@ class Preprocessing(BaseModel):
     def pixels(self, image: Image.Image, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """Returns what `image` normalizes: cropped and resized, in the input's shape and order of channels."""
         height, width, channels, channels_first = image_layout(shape)
-        if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips everything above 255 to white
-            image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
-        image = image.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels])
+        image = self.decoded(image, shape)
         box = self._box(image.size, (width, height))
         if self.fit == "pad":
             image = self._padded(image.crop(box), (width, height))
@@ -113,6 +111,12 @@ class Preprocessing(BaseModel):
         if channels_first:
             pixels = np.moveaxis(pixels, -1, 0)
         return np.ascontiguousarray(pixels.reshape(shape))
+
+    def decoded(self, image: Image.Image, shape: tuple[int, ...]) -> Image.Image:
+        """Returns an image of any mode as 8-bit grey, RGB or RGBA, as the input's number of channels wants it."""
+        if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips everything above 255 to white
+            image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
+        return image.convert({1: "L", 3: "RGB", 4: "RGBA"}[image_layout(shape)[2]])
 
     def normalized(self, pixels: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Returns the values of `pixels`, float32; dimensions before those of ``shape`` are batches."""

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 from tflitekit.errors import DataError, ModelError
@@ -22,6 +22,8 @@ from tflitekit.tensor import TensorSpec
 __all__ = ["Model", "dequantize", "quantize", "runtime_name"]
 
 Array = NDArray[Any]
+Kernels = Literal["default", "builtin"]
+_RESOLVERS = {"default": OpResolverType.AUTO, "builtin": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
 
 _greeting = threading.Lock()
 _greeted = False
@@ -78,18 +80,25 @@ class Model:
         path: The file.
         threads: Threads of the interpreter.
         graph: What `read_graph` says of it, where it was read already.
+        kernels: 'default' is XNNPACK where it has a kernel; 'builtin' only the runtime's own.
 
     Raises:
         ModelError: The runtime refuses the file.
     """
 
-    def __init__(self, path: str | Path, *, threads: int = 1, graph: Graph | None = None) -> None:
+    def __init__(
+        self, path: str | Path, *, threads: int = 1, graph: Graph | None = None, kernels: Kernels = "default"
+    ) -> None:
         self.path = Path(path)
         self.graph = graph or read_graph(path)
         self.inputs, self.outputs = self.graph.inputs, self.graph.outputs
         try:
             with _quiet_first_time():
-                self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+                self._interpreter = Interpreter(
+                    model_path=str(path),
+                    num_threads=threads,
+                    experimental_op_resolver_type=_RESOLVERS[kernels],
+                )
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise self._refused(error) from error
@@ -155,7 +164,12 @@ class Model:
 
     def output(self, index: int = 0) -> Array:
         """Returns the real values of one output, with the batch dimension."""
-        return dequantize(self._interpreter.get_tensor(self._output_indices[index]), self.outputs[index])
+        return dequantize(self.stored_output(index), self.outputs[index])
+
+    def stored_output(self, index: int = 0) -> Array:
+        """Returns one output as it is stored, with the batch dimension."""
+        stored: Array = self._interpreter.get_tensor(self._output_indices[index])
+        return stored
 
     def delegation(self) -> tuple[int, int, int]:
         """Returns the number of operators, how many of them delegates took, and in how many pieces."""

@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tflitekit.bundling.contents import Tolerance
     from tflitekit.results import (
         Agreement,
         ClassRecall,
@@ -50,6 +51,7 @@ __all__ = [
     "signed",
     "size",
     "table",
+    "tolerance",
     "with_half_width",
     "worst_class",
 ]
@@ -178,6 +180,15 @@ def calibration_error(variant: VariantReport, baseline: Confidence | None) -> st
         return f"{found.ece:.1%}"
     change = round((found.ece - baseline.ece) * 100, 1) + 0.0  # no minus zero
     return f"{found.ece:.1%} ({change:+.1f} points)"
+
+
+def tolerance(found: Tolerance) -> str:
+    """Returns 'exact', '2 steps' or '0.00012'."""
+    if found.max_difference is None:
+        return "no bound"
+    if found.max_difference == 0:
+        return "exact"
+    return counted(int(found.max_difference), "step") if found.unit == "steps" else f"{found.max_difference:g}"
 
 
 def milliseconds(value: float) -> str:

@@ -1,0 +1,256 @@
+"""The verb *bundle*: what an app needs of a model, with the proof that a device computes what the host computed."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tflitekit.bundling.contents import (
+    Bundle,
+    BundledVariant,
+    DataOrigin,
+    SourceOrigin,
+    Tolerances,
+    read_bundle,
+)
+from tflitekit.bundling.golden import GoldenRun, Task, record
+from tflitekit.bundling.selection import Chosen, Selection, select
+from tflitekit.contract import labels_mismatch, resolve_labels
+from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
+from tflitekit.errors import StorageError, UsageError, disk_errors
+from tflitekit.files import content_hash, write_json, write_whole
+from tflitekit.preprocessing import Preprocessing, load_preprocessing
+from tflitekit.progress import Progress
+from tflitekit.variant import tool_versions
+
+__all__ = ["SAMPLES", "TOP_K", "Bundle", "bundle", "read_bundle"]
+
+SAMPLES = 8
+TOP_K = 5
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: the same bundle is the same file
+
+
+def bundle(
+    sources: str | Path | Sequence[str | Path],
+    *,
+    data: Any,
+    out: str | Path,
+    variants: Sequence[str] | None = None,
+    samples: int = SAMPLES,
+    preprocess: str | Path | Preprocessing | None = None,
+    labels: str | Path | Sequence[str] | None = None,
+    name: str | None = None,
+    templates: Sequence[str] = (),
+    package: str | None = None,
+    seed: int = DEFAULT_SEED,
+    progress: Progress | None = None,
+) -> Bundle:
+    """Writes a folder, and a zip of it, with everything that an app needs: models, their contract, and golden samples.
+
+    The same input gives the same files, byte for byte.
+
+    Args:
+        sources: One report (``report.json`` or its folder), or ``.tflite`` files.
+        data: Samples of which some become golden; see `open_dataset`. Labels are not needed.
+        out: The folder to write; ``out.zip`` beside it. A bundle that is there is replaced.
+        variants: Names from the report, or ``["all"]``; the recommended one when not given.
+        samples: How many golden samples: seeded, the same number from every class as far as that goes.
+        preprocess: Preset or JSON file; that of the report or sidecar when not given.
+        labels: Names or labels file; those of the report or sidecar when not given, else the data's class folders.
+        name: Of the bundle; the source model's name when not given.
+        templates: 'kotlin' and 'java': also writes ``wrappers/`` with a typed class for the recommended variant.
+        package: Of these classes.
+        seed: Of the draw.
+
+    Returns:
+        What stands in ``bundle.json``.
+
+    Raises:
+        BundleError: A variant cannot be shipped, or ``out`` is no bundle.
+        ModelError: A file is missing, damaged, or not the one that the report measured.
+        DataError: The data do not fit.
+    """
+    progress = progress or Progress()
+    if samples < 1:
+        raise UsageError(f"A bundle needs at least one golden sample, not {samples}.")
+    selection = select(
+        [sources] if isinstance(sources, str | Path) else sources,
+        variants=variants,
+        preprocessing=load_preprocessing(preprocess) if preprocess is not None else None,
+        labels=resolve_labels(labels),
+    )
+    dataset = open_dataset(data, labels=selection.classes, limit=samples, seed=seed, need_labels=False)
+    out = Path(out)
+    with disk_errors(out), tempfile.TemporaryDirectory(prefix=".bundle-", dir=_parent(out)) as temporary:
+        folder = Path(temporary) / out.name
+        made = _Assembly(selection, dataset, folder, seed, progress).write(name)
+        for language in templates:
+            from tflitekit.bundling.wrappers import write_wrapper
+
+            write_wrapper(made, folder / "wrappers", language=language, package=package)
+        read_bundle(folder)
+        _replace(folder, out)
+    _write_zip(out, made)
+    return made
+
+
+class _Assembly:
+    """Writes one bundle into an empty folder."""
+
+    def __init__(self, selection: Selection, dataset: Dataset, folder: Path, seed: int, progress: Progress) -> None:
+        self._selection, self._dataset, self._folder = selection, dataset, folder
+        self._seed, self._progress = seed, progress
+        self._first = selection.variants[0]
+        self._task = self._choose_task()
+        self._labels = self._choose_labels()
+
+    def write(self, name: str | None) -> Bundle:
+        contract = self._first.contract
+        name = name or self._default_name()
+        runs = [self._ship(chosen, name) for chosen in self._selection.variants]
+        with self._progress.task("Recording golden samples", self._dataset.size) as advance:
+            recorded = record(
+                runs,
+                self._dataset,
+                folder=self._folder,
+                preprocessing=contract.preprocessing,
+                labels=self._labels,
+                task=self._task,
+                probabilities=contract.output_meaning == "probabilities",
+                top_k=TOP_K,
+                seed=self._seed,
+                advance=advance,
+            )
+        report = self._selection.report
+        made = Bundle(
+            tool=tool_versions(),
+            name=name,
+            input_kind=recorded.input_kind,
+            task=self._task,
+            recommended=self._selection.recommended,
+            baseline=report.baseline if report else None,
+            preprocessing=contract.preprocessing,
+            labels=self._labels,
+            output_meaning=contract.output_meaning,
+            source=SourceOrigin(location=Path(report.source.location).name, sha256=report.source.sha256)
+            if report and report.source
+            else None,
+            dataset=DataOrigin(
+                location=Path(report.dataset.location).name,
+                samples=report.dataset.samples,
+                sha256=report.dataset.sha256,
+            )
+            if report and report.dataset
+            else None,
+            variants=tuple(
+                self._variant(chosen, run, recorded.tolerances[run.name])
+                for chosen, run in zip(self._selection.variants, runs, strict=True)
+            ),
+            golden=recorded.golden,
+        )
+        write_json(self._folder / "bundle.json", made.model_dump(mode="json"))
+        if self._labels is not None:
+            write_whole(self._folder / "labels.txt", "\n".join(self._labels) + "\n")
+        return made
+
+    def _ship(self, chosen: Chosen, name: str) -> GoldenRun:
+        """Writes the variant's file with metadata in it."""
+        target = self._folder / "models" / f"{chosen.stem}.tflite"
+        write_whole(target, chosen.variant.path.read_bytes())
+        names = [spec.name for spec in chosen.graph.outputs]
+        return GoldenRun(
+            name=chosen.name,
+            shipped=target,
+            measured=chosen.variant.path,
+            graph=chosen.graph,
+            primary_output=names.index(chosen.contract.outputs[0].name),
+        )
+
+    def _variant(self, chosen: Chosen, run: GoldenRun, tolerances: Tolerances) -> BundledVariant:
+        variant, graph, row = chosen.variant, chosen.graph, chosen.row
+        return BundledVariant(
+            name=chosen.name,
+            scheme=variant.scheme,
+            file=f"models/{run.shipped.name}",
+            sha256=content_hash(run.shipped),
+            size_bytes=run.shipped.stat().st_size,
+            measured_sha256=content_hash(run.measured),
+            min_runtime_version=graph.min_runtime_version,
+            operators=len(graph.operators),
+            integer_op_fraction=graph.integer_op_fraction,
+            keeps_state=graph.keeps_state,
+            inputs=graph.inputs,
+            outputs=graph.outputs,
+            primary_output=run.primary_output,
+            accuracy=row.accuracy if row else None,
+            accuracy_drop=row.drop if row else None,
+            tolerances=tolerances,
+        )
+
+    def _choose_task(self) -> Task:
+        """Returns what the primary output is, as evaluation takes it: class labels make it a classification."""
+        spec = self._first.contract.outputs[0]
+        sizes = [d for d in spec.shape[1:] if d != 1]
+        sample = next(iter(self._dataset), None)
+        classes = sample is not None and isinstance(sample.label, int)
+        if len(sizes) > 1 or not (classes or self._selection.classes):
+            return "other"
+        return "classification" if sizes else "binary"
+
+    def _choose_labels(self) -> tuple[str, ...] | None:
+        """Returns the labels of the contract, else the class folders'.
+
+        Raises:
+            ContractError: Their number is not that of the output's classes.
+        """
+        found = self._selection.classes
+        if found is None and self._task != "other":
+            found = self._dataset.classes
+        wanted = 2 if self._task == "binary" else int(np.prod(self._first.contract.outputs[0].shape[1:]))
+        if found is not None and self._task != "other" and wanted > 0 and len(found) != wanted:
+            raise labels_mismatch(len(found), wanted)
+        return found
+
+    def _default_name(self) -> str:
+        report = self._selection.report
+        return Path(report.source.location).stem if report and report.source else self._first.variant.path.stem
+
+
+def _parent(out: Path) -> Path:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return out.parent
+
+
+def _replace(folder: Path, out: Path) -> None:
+    """Puts the finished folder into place; what is there must be a bundle."""
+    if out.exists() and not ((out / "bundle.json").is_file() or (out.is_dir() and not any(out.iterdir()))):
+        raise StorageError(
+            f"{out} is there already and is no bundle.", fix="Choose another folder with --out, or remove it."
+        )
+    if out.exists():
+        out.rename(folder.with_name("replaced"))  # removed with the temporary folder
+    folder.rename(out)
+
+
+def _write_zip(out: Path, made: Bundle) -> None:
+    target = out.with_name(out.name + ".zip")
+    names = ["bundle.json", *(["labels.txt"] if made.labels is not None else []), *(e.file for e in made.files())]
+    with disk_errors(target):
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as stream:
+            temporary = Path(stream.name)
+        try:
+            with zipfile.ZipFile(temporary, "w") as archive:
+                for name in sorted(names):
+                    entry = zipfile.ZipInfo(name, _ZIP_TIME)
+                    entry.external_attr = 0o644 << 16
+                    archive.writestr(entry, (out / name).read_bytes(), zipfile.ZIP_DEFLATED)
+            temporary.chmod(0o644)
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise

@@ -1,0 +1,300 @@
+"""What stands in ``bundle.json``: everything that an app needs to know about the models beside it.
+
+``docs/bundle.md`` describes the folder for people. Sizes are bytes, accuracies are fractions, files are named relative to
+the bundle's folder and each has its SHA-256.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from tflitekit.contract import labels_mismatch
+from tflitekit.errors import BundleError
+from tflitekit.files import content_hash
+from tflitekit.preprocessing import Preprocessing
+from tflitekit.results import Drop, Measured
+from tflitekit.tensor import TensorSpec
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "ArrayFile",
+    "Bundle",
+    "BundledVariant",
+    "DataOrigin",
+    "FileEntry",
+    "Golden",
+    "GoldenResult",
+    "GoldenSample",
+    "ImageFile",
+    "Ranked",
+    "SourceOrigin",
+    "Tolerance",
+    "Tolerances",
+    "read_bundle",
+]
+
+SCHEMA_VERSION = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class FileEntry(_Part):
+    """A file of the bundle."""
+
+    file: str
+    sha256: str
+
+    @field_validator("file")
+    @classmethod
+    def _inside(cls, value: str) -> str:
+        path = PurePosixPath(value)
+        if not value or path.is_absolute() or ".." in path.parts or "\\" in value or ":" in value:
+            raise ValueError(f"'{value}' is not a path inside the bundle")
+        return value
+
+
+class ImageFile(FileEntry):
+    """An image, with its size in pixels as it is stored."""
+
+    width: int
+    height: int
+
+
+class ArrayFile(FileEntry):
+    """Values of one tensor: little-endian, in C order, without a header."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class Tolerance(_Part):
+    """How far a device's output may lie from the host's.
+
+    Attributes:
+        max_difference: Largest accepted absolute difference of any value; null where no bound can be stated: a
+            difference is then shown and not judged.
+        unit: 'steps' of the stored integers, or 'real' for real values.
+        reason: Why so much, for people.
+    """
+
+    max_difference: float | None
+    unit: Literal["steps", "real"]
+    reason: str
+
+
+class Tolerances(_Part):
+    """By what really runs the model: the CPU with XNNPACK, the CPU with the runtime's own kernels, a GPU, NNAPI."""
+
+    cpu: Tolerance
+    cpu_builtin: Tolerance
+    gpu: Tolerance
+    nnapi: Tolerance
+
+
+class BundledVariant(FileEntry):
+    """One ``.tflite`` file of the bundle.
+
+    Attributes:
+        measured_sha256: Hash of the file that the report measured. The bundle's has metadata in it besides.
+        operators: Operators in the graph.
+        keeps_state: Whether operators keep values between inferences, which an app resets before each new sequence.
+        inputs: In the file's own order, which is the order of the interpreter's indices; so ``outputs``.
+        primary_output: Index of the output that labels, accuracy and ``top_k`` belong to.
+        accuracy: As measured on the report's data; null where no report was given.
+        accuracy_drop: Paired, to the report's baseline.
+    """
+
+    name: str
+    scheme: str | None
+    size_bytes: int
+    measured_sha256: str
+    min_runtime_version: str | None
+    operators: int
+    integer_op_fraction: float | None
+    keeps_state: bool
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    primary_output: int
+    accuracy: Measured | None
+    accuracy_drop: Drop | None
+    tolerances: Tolerances
+
+
+class Ranked(_Part):
+    """One class of an answer; ``score`` is the real value of the output, float32."""
+
+    index: int
+    label: str | None
+    score: float
+
+
+class GoldenResult(_Part):
+    """What one variant gets and gives for one sample, as stored, in the file's own order."""
+
+    variant: str
+    inputs: tuple[ArrayFile, ...]
+    outputs: tuple[ArrayFile, ...]
+    top_k: tuple[Ranked, ...]
+
+
+class GoldenSample(_Part):
+    """One real sample on its way through the model.
+
+    Attributes:
+        key: The sample's name in the data.
+        label: Class index, where the data have classes.
+        original: The sample's own file, byte for byte.
+        image: The same as the host decoded it, without loss, so that preprocessing can be compared to the bit although
+            decoders of lossy formats differ.
+        pixels: After crop and resize, in the model's layout, before normalization.
+        inputs: Real values, in the order of the first variant's inputs.
+    """
+
+    name: str
+    key: str
+    label: int | None
+    original: ImageFile | None
+    image: ImageFile | None
+    pixels: ArrayFile | None
+    inputs: tuple[ArrayFile, ...]
+    results: tuple[GoldenResult, ...]
+
+    def files(self) -> tuple[FileEntry, ...]:
+        """Returns every file of the sample, once."""
+        found = [entry for entry in (self.original, self.image, self.pixels) if entry is not None]
+        arrays = [*self.inputs, *(a for result in self.results for a in (*result.inputs, *result.outputs))]
+        return tuple({entry.file: entry for entry in (*found, *arrays)}.values())
+
+
+class Golden(_Part):
+    """Samples with everything that the host computed of them."""
+
+    seed: int
+    top_k: int
+    samples: tuple[GoldenSample, ...]
+
+
+class SourceOrigin(_Part):
+    """The model that was converted; ``location`` is its file's name."""
+
+    location: str
+    sha256: str | None
+
+
+class DataOrigin(_Part):
+    """The data that accuracy was measured on; ``location`` is the last part of its name."""
+
+    location: str
+    samples: int
+    sha256: str | None
+
+
+class Bundle(_Part):
+    """``bundle.json``.
+
+    Attributes:
+        input_kind: 'image' where images become the only input; 'tensors' otherwise.
+        recommended: The variant that an app starts with.
+        baseline: The variant that drops are measured against; it need not be in the bundle.
+        task: 'classification' where the primary output has a value for each class; 'binary' where it has one value for two
+            classes, whose scores are then ``(1 - p, p)``, or ``(-v, v)`` of a logit; 'other' otherwise: ``top_k`` is then empty.
+        output_meaning: What the primary output holds; 'values' are logits or quantities.
+    """
+
+    schema_version: Literal[1] = 1
+    tool: dict[str, str]
+    name: str
+    input_kind: Literal["image", "tensors"]
+    task: Literal["classification", "binary", "other"]
+    recommended: str
+    baseline: str | None
+    preprocessing: Preprocessing
+    labels: tuple[str, ...] | None
+    output_meaning: Literal["probabilities", "values"]
+    source: SourceOrigin | None
+    dataset: DataOrigin | None
+    variants: tuple[BundledVariant, ...]
+    golden: Golden
+
+    def variant(self, name: str) -> BundledVariant:
+        """Returns a variant by name.
+
+        Raises:
+            BundleError: There is none of that name.
+        """
+        for variant in self.variants:
+            if variant.name == name:
+                return variant
+        raise BundleError(
+            f"The bundle '{self.name}' has no variant '{name}'.",
+            fix=f"It has {', '.join(v.name for v in self.variants)}.",
+        )
+
+    def files(self) -> tuple[FileEntry, ...]:
+        """Returns every file that the bundle names, once, with its hash."""
+        return (*self.variants, *(f for s in self.golden.samples for f in s.files()))
+
+
+def read_bundle(folder: str | Path) -> Bundle:
+    """Reads a bundle and checks it: schema version, hashes of all files, labels against outputs, names of variants.
+
+    Raises:
+        BundleError: Something is missing, changed or malformed, or it was made by a newer version of the kit.
+        ContractError: The labels do not match the output.
+    """
+    folder = Path(folder)
+    bundle = _parse(folder / "bundle.json")
+    _check_names(bundle)
+    for entry in bundle.files():
+        path = folder / entry.file
+        if not path.is_file():
+            raise BundleError(f"The bundle {folder} lacks {entry.file}.", fix="Make it again with 'tflitekit bundle'.")
+        found = content_hash(path)
+        if found != entry.sha256:
+            raise BundleError(
+                f"{path} is not the file that the bundle was made with.",
+                why=f"Its SHA-256 is {found[:12]}…, bundle.json says {entry.sha256[:12]}….",
+                fix="Make the bundle again with 'tflitekit bundle', or restore the file.",
+            )
+    return bundle
+
+
+def _check_names(bundle: Bundle) -> None:
+    bundle.variant(bundle.recommended)
+    for sample in bundle.golden.samples:
+        for result in sample.results:
+            bundle.variant(result.variant)
+    for variant in bundle.variants:
+        if not 0 <= variant.primary_output < len(variant.outputs):
+            raise BundleError(f"The variant '{variant.name}' has no output {variant.primary_output}.")
+        classes = 2 if bundle.task == "binary" else variant.outputs[variant.primary_output].shape[-1]
+        if bundle.task != "other" and bundle.labels is not None and len(bundle.labels) != classes:
+            raise labels_mismatch(len(bundle.labels), classes)
+
+
+def _parse(path: Path) -> Bundle:
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BundleError(f"There is no bundle at {path.parent}.", fix="Make one with 'tflitekit bundle'.") from error
+    except ValueError as error:
+        raise BundleError(f"{path} is not JSON: {error}.") from error
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if type(version) is not int or version < 1:
+        raise BundleError(f"{path} is not the description of a bundle: it has no schema version.")
+    if version > SCHEMA_VERSION:
+        raise BundleError(
+            f"{path} has the schema version {version}; this kit reads version {SCHEMA_VERSION}.",
+            fix="Update tflitekit, or make the bundle with this version.",
+        )
+    try:
+        return Bundle.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise BundleError(f"{path} is malformed at {'.'.join(map(str, problem['loc']))}: {problem['msg']}.") from None

@@ -1,0 +1,116 @@
+"""How far a device's output may lie from the host's, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tflitekit.bundling.contents import Tolerance, Tolerances
+from tflitekit.graph import Graph
+from tflitekit.runtime import Array, dequantize
+from tflitekit.tensor import TensorSpec
+
+__all__ = ["largest_difference", "tolerances"]
+
+_ROUNDING = 1e-5
+"""Share of the largest output: float32 has 2**-24, and a sum over some hundred terms in another order moves that far."""
+
+_MARGIN = 4
+"""Times what two sets of kernels on this host differ by on the golden samples."""
+
+_HALF_PRECISION = 0.02
+"""Share of the largest output: a GPU computes in float16 (2**-11), over some tens of layers. A rule of thumb, not measured."""
+
+
+def largest_difference(one: Array, other: Array) -> float:
+    """Returns the largest absolute difference, in the unit of the arrays."""
+    return float(np.max(np.abs(one.astype(np.float64) - other.astype(np.float64)), initial=0.0))
+
+
+def tolerances(graph: Graph, default: Sequence[Sequence[Array]], builtin: Sequence[Sequence[Array]]) -> Tolerances:
+    """Derives the tolerances of one variant.
+
+    Args:
+        graph: Of the variant.
+        default: Stored outputs by sample, from XNNPACK's kernels.
+        builtin: The same from the runtime's own kernels.
+    """
+    steps = all(spec.quantization is not None for spec in graph.outputs)
+    integers = graph.integer_op_fraction == 1.0
+    pairs = [
+        (spec, a, b)
+        for one, two in zip(default, builtin, strict=True)
+        for spec, a, b in zip(graph.outputs, one, two, strict=True)
+    ]
+    largest = max((float(np.max(np.abs(_real(a, spec)), initial=0.0)) for spec, a, _ in pairs), default=0.0)
+    if steps:
+        apart = max((largest_difference(a, b) for _, a, b in pairs), default=0.0)
+        step = max(spec.quantization.scale[0] for spec in graph.outputs if spec.quantization is not None)
+    else:
+        apart = max((largest_difference(_real(a, s), _real(b, s)) for s, a, b in pairs), default=0.0)
+        step = max((s.quantization.scale[0] for s in graph.inner_outputs if s.quantization is not None), default=0.0)
+    exact, builtin_bound = (_of_integers if integers else _of_floats)(apart, largest, step, steps)
+    half = _HALF_PRECISION * largest + (2 * step if integers else 0.0)
+    return Tolerances(
+        cpu=exact,
+        cpu_builtin=builtin_bound,
+        gpu=Tolerance(
+            max_difference=_up(half),
+            unit="real",
+            reason=f"GPUs compute in 16-bit floats: {_HALF_PRECISION:.0%} of the largest output {largest:.4g}"
+            f"{', and two quantization steps' if integers and step else ''}. A rule of thumb, not measured.",
+        ),
+        nnapi=Tolerance(
+            max_difference=None,
+            unit="real",
+            reason="The driver of the device decides how NNAPI computes: no bound can be stated, differences are shown.",
+        ),
+    )
+
+
+def _of_integers(apart: float, largest: float, step: float, steps: bool) -> tuple[Tolerance, Tolerance]:
+    unit, one = ("steps", 1.0) if steps else ("real", step)
+    exact = Tolerance(
+        max_difference=0,
+        unit=unit,
+        reason="All operators compute with integers, which the same kernels do alike on every processor: exact.",
+    )
+    if apart == 0:
+        return exact, exact.model_copy(
+            update={"reason": "The runtime's own integer kernels and XNNPACK's agree exactly on these samples: exact."}
+        )
+    return exact, Tolerance(
+        max_difference=_up(apart + one),
+        unit=unit,
+        reason=f"The runtime's own kernels round otherwise than XNNPACK's: {apart / one:.0f} steps on these samples on the "
+        "host, and one more.",
+    )
+
+
+def _of_floats(apart: float, largest: float, step: float, steps: bool) -> tuple[Tolerance, Tolerance]:
+    if steps:
+        bound, unit = apart + 1, "steps"
+        reason = (
+            f"Floats are rounded to integers at the end: {apart:.0f} steps between two sets of kernels, and one more."
+        )
+    else:
+        bound, unit = max(_ROUNDING * largest, _MARGIN * apart), "real"
+        reason = (
+            f"Floats are summed in another order on other processors: the larger of {_ROUNDING:g} of the largest output "
+            f"{largest:.4g}, and {_MARGIN} times the {apart:.2g} by which two sets of kernels differ on the host."
+        )
+    found = Tolerance(max_difference=_up(bound), unit=unit, reason=reason)
+    return found, found
+
+
+def _real(stored: Array, spec: TensorSpec) -> Array:
+    return dequantize(stored, spec)
+
+
+def _up(value: float) -> float:
+    """Rounds up to three digits, so that the text of the bound is the bound."""
+    if value == 0:
+        return 0.0
+    scale = 10.0 ** (int(np.floor(np.log10(value))) - 2)
+    return float(f"{np.ceil(value / scale) * scale:.12g}")
