@@ -136,7 +136,9 @@ def _bundle(bundle: PackedBundle) -> str:
     if bundle.problem:
         return f"{bundle.path}, not readable"
     bad = len(bundle.missing) + len(bundle.changed)
-    return f"{bundle.path}, {bundle.files} files" + (f", {bad} of them missing or changed" if bad else ", all as made")
+    return f"{bundle.path}, {bundle.files} {'file' if bundle.files == 1 else 'files'}" + (
+        f", {bad} of them missing or changed" if bad else ", all as made"
+    )
 
 
 def _pages(library: Library) -> str:
