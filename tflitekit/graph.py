@@ -16,7 +16,17 @@ from tflitekit.errors import ModelError
 from tflitekit.op_versions import PER_CHANNEL_FULLY_CONNECTED, minimum_runtime_version, version_key
 from tflitekit.tensor import Quantization, TensorSpec
 
-__all__ = ["Graph", "OpCount", "Operator", "Reader", "Signature", "float_constants", "read_graph", "read_with"]
+__all__ = [
+    "Graph",
+    "OpCount",
+    "Operator",
+    "Reader",
+    "Signature",
+    "float_constants",
+    "parse_graph",
+    "read_graph",
+    "read_with",
+]
 
 _FLOATS = {"float16", "float32", "float64", "bfloat16"}
 _QUANTIZED = {"int2", "int4", "uint4", "int8", "uint8", "int16"}
@@ -131,6 +141,15 @@ def read_graph(path: str | Path) -> Graph:
     return read_with(Path(path), lambda reader: reader.read())
 
 
+def parse_graph(content: bytes, name: str) -> Graph:
+    """Reads a ``.tflite`` file that is in memory; ``name`` stands for it in errors.
+
+    Raises:
+        ModelError: As `read_graph`.
+    """
+    return _parse(content, name, lambda reader: reader.read())
+
+
 def float_constants(path: str | Path) -> dict[int, tuple[str, float]]:
     """Returns the name and the largest absolute value of each float32 constant of the main graph, by tensor index.
 
@@ -151,9 +170,13 @@ def read_with(path: Path, read: Callable[[Reader], _Found]) -> _Found:
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"The model {path} cannot be read: {error.strerror}.") from error
+    return _parse(content, str(path), read)
+
+
+def _parse(content: bytes, name: str, read: Callable[[Reader], _Found]) -> _Found:
     if len(content) < 8 or content[4:8] != b"TFL3":
         raise ModelError(
-            f"{path} is not a TensorFlow Lite model.",
+            f"{name} is not a TensorFlow Lite model.",
             why=f"Its {len(content):,} bytes do not carry the identifier TFL3.",
             fix="Give a .tflite file; a Keras model or SavedModel is converted with 'tflitekit convert'.",
         )
@@ -163,7 +186,7 @@ def read_with(path: Path, read: Callable[[Reader], _Found]) -> _Found:
         struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError,
     ) as error:  # fmt: skip
         raise ModelError(
-            f"The model {path} is damaged or cut short.",
+            f"The model {name} is damaged or cut short.",
             why=f"Reading its {len(content):,} bytes failed: {type(error).__name__}: {error}.",
             fix="Copy or convert it again.",
         ) from error
