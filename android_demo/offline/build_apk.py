@@ -14,7 +14,7 @@ from pathlib import Path
 from apkbuild.build import Built, build
 from apkbuild.settings import PROJECT, read_settings
 from apkbuild.signing import Key, debug_key
-from apkbuild.tools import require
+from apkbuild.tools import missing, require
 
 from tflitekit.errors import TflitekitError
 from tflitekit.files import content_hash
@@ -22,6 +22,9 @@ from tflitekit.files import content_hash
 
 def main() -> int:
     arguments = _parser().parse_args()
+    if arguments.missing:
+        sys.stdout.write("".join(f"{package}\n" for package in missing()))
+        return 0
     try:
         settings = read_settings()
         if arguments.abi:
@@ -69,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--check", action=argparse.BooleanOptionalAction, default=True, help="look at what came out [yes]"
+    )
+    parser.add_argument(
+        "--missing", action="store_true", help="only list the Debian packages that are needed and not installed"
     )
     return parser
 

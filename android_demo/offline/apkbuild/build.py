@@ -61,6 +61,7 @@ def build(
         TflitekitError: A tool is missing, the bundle is damaged, or a step failed.
     """
     tools.require()
+    key.check()
     main = project / "app" / "src" / "main"
     assets = sources.assets(main / "assets", bundle)
     artifacts = fetch(project)

@@ -74,7 +74,7 @@ def check_classes(
     found: dict[str, list[str]] = {"api": [], "indy": [], "androidx": [], "guarded": []}
     for line in run("Checking class files", command).splitlines():
         kind, _, text = line.partition("\t")
-        found[kind].append(text)
+        found[kind].append(text.removeprefix(f"{classes}/"))
     return (
         Check(
             f"No API above level {settings.min_sdk} without a guard",

@@ -27,6 +27,11 @@ class Key:
     password: str
     alias: str | None = None
 
+    def check(self) -> None:
+        """Raises `UsageError` if there is no such keystore."""
+        if not self.keystore.is_file():
+            raise UsageError(f"There is no keystore {self.keystore}.")
+
 
 def debug_key() -> Key:
     """Returns the debug key of this user, the same as Android Studio's; makes it if there is none.
@@ -56,11 +61,8 @@ def sign(unsigned: Path, out: Path, key: Key, settings: Settings) -> None:
     """Signs an aligned APK with schemes v2 and v3; v1 is for devices older than minSdk.
 
     Raises:
-        UsageError: There is no such keystore.
         BuildError: The password is wrong.
     """
-    if not key.keystore.is_file():
-        raise UsageError(f"There is no keystore {key.keystore}.")
     run(
         "Signing",
         [
