@@ -1,6 +1,7 @@
 """`tflitekit doctor apk`: every finding where it belongs and nowhere else, on packages with real libraries and models."""
 
 import contextlib
+import hashlib
 import json
 import platform
 import re
@@ -429,10 +430,23 @@ def test_the_gpu_delegate_needs_the_drivers_name(examine, libraries):
 
 
 @needs_gcc
-def test_bundles_are_listed(examine):
-    report = examine({"assets/digits/bundle.json": b"{}"})
-    assert report.bundles == ("assets/digits/bundle.json",)
-    assert len(report.models[0].sha256) == 64
+def test_bundles(examine):
+    model = tflite(("ADD", 1))
+    digest = hashlib.sha256(model).hexdigest()
+    told = {"variants": [{"file": "m.tflite", "sha256": digest}], "golden": {"x": {"file": "golden/a", "sha256": "0"}}}
+    place, description = "assets/digits/", json.dumps(told).encode()
+    broken = examine({f"{place}bundle.json": description, f"{place}m.tflite": model, f"{place}golden/a": b"1"})
+    assert kinds(broken, "error") == {"bundle-file-changed"} == kinds(broken)
+    assert broken.findings[0].subjects == ("assets/digits/golden/a",)
+    lacking = examine({f"{place}bundle.json": description, f"{place}m.tflite": model})
+    assert kinds(lacking, "error") == {"bundle-file-missing"} == kinds(lacking)
+    told["golden"]["x"]["sha256"] = hashlib.sha256(b"1").hexdigest()
+    whole = {f"{place}bundle.json": json.dumps(told).encode(), f"{place}m.tflite": model, f"{place}golden/a": b"1"}
+    report = examine(whole)
+    assert kinds(report) == set()
+    assert (report.bundles[0].path, report.bundles[0].files) == ("assets/digits/bundle.json", 2)
+    for other in (b"{}", b"[" * 100_000, b"\xff"):
+        assert kinds(examine({f"{place}bundle.json": other}), "warning") == {"bundle-unreadable"}
 
 
 @needs_gcc
@@ -788,6 +802,18 @@ def test_a_model_of_the_converter(tmp_path, variants):
     report = inspect_apk(small(tmp_path / "x.apk", **{"assets/model.tflite": content}), on=DAY)
     assert report.models[0].min_runtime == parse_graph(content, "x").min_runtime_version
     assert report.models[0].problem is None
+
+
+@pytest.mark.convert
+def test_a_bundle_that_the_kit_made(tmp_path, optimized, shapes):
+    from tflitekit import bundle
+
+    bundle(optimized, data=shapes / "test", out=tmp_path / "b", samples=2)
+    files = {f"assets/b/{f.relative_to(tmp_path / 'b')}": f for f in (tmp_path / "b").rglob("*") if f.is_file()}
+    report = inspect_apk(small(tmp_path / "x.apk", **{name: f.read_bytes() for name, f in files.items()}), on=DAY)
+    (found,) = report.bundles
+    assert (found.missing, found.changed, found.problem) == ((), (), None)
+    assert found.files >= 5
 
 
 @pytest.mark.skipif(not has_aapt2() or not shutil.which("apksigner"), reason="aapt2 and apksigner are not here")

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tflitekit.apk.play import PAGE_BYTES
-from tflitekit.apk.report import ApkFinding, ApkReport, Library, Model, Runtime, Severity, Stage
+from tflitekit.apk.report import ApkFinding, ApkReport, Library, Model, PackedBundle, Runtime, Severity, Stage
 from tflitekit.console import show_table, stdout
 from tflitekit.report import text
 
@@ -112,7 +112,7 @@ def _facts(report: ApkReport) -> list[tuple[str, str]]:
         ("Signed", signed + (" (debug key)" if report.signing.debug_certificate else "")),
         ("ABIs", ", ".join(report.abis) or "none: no native code"),
         *(("Runtime", _runtime(runtime)) for runtime in report.runtimes),
-        *(("Bundle", f"{bundle} (hashes not compared)") for bundle in report.bundles),
+        *(("Bundle", _bundle(bundle)) for bundle in report.bundles),
         ("Permissions", ", ".join(name.removeprefix("android.permission.") for name in manifest.permissions) or "none"),
     ]
     arm = [part.download_bytes for part in report.sizes if part.abi not in (None, "arm64-v8a")]
@@ -130,6 +130,15 @@ def _android(level: int | None) -> str:
 def _runtime(runtime: Runtime) -> str:
     version = f" {runtime.version}" if runtime.version else f", version unknown: {runtime.version_note}"
     return f"{runtime.name}{version} ({runtime.about})"
+
+
+def _bundle(bundle: PackedBundle) -> str:
+    if bundle.problem:
+        return f"{bundle.path}, not readable"
+    bad = len(bundle.missing) + len(bundle.changed)
+    return f"{bundle.path}, {bundle.files} {'file' if bundle.files == 1 else 'files'}" + (
+        f", {bad} of them missing or changed" if bad else ", all as made"
+    )
 
 
 def _pages(library: Library) -> str:

@@ -6,11 +6,22 @@ from datetime import date
 from pathlib import Path
 
 from tflitekit.apk.archive import Archive
+from tflitekit.apk.bundles import read_bundles
 from tflitekit.apk.checks import CHECKS
 from tflitekit.apk.libraries import find_runtimes, read_libraries
 from tflitekit.apk.manifest import read_manifest
-from tflitekit.apk.models import find_bundles, read_models
-from tflitekit.apk.report import ApkFinding, ApkReport, Library, Manifest, Model, Runtime, Signing, SizePart
+from tflitekit.apk.models import read_models
+from tflitekit.apk.report import (
+    ApkFinding,
+    ApkReport,
+    Library,
+    Manifest,
+    Model,
+    PackedBundle,
+    Runtime,
+    Signing,
+    SizePart,
+)
 from tflitekit.apk.signing import read_signing
 from tflitekit.apk.sizes import measure_parts
 
@@ -20,6 +31,7 @@ __all__ = [
     "Library",
     "Manifest",
     "Model",
+    "PackedBundle",
     "Runtime",
     "Signing",
     "SizePart",
@@ -57,7 +69,7 @@ def inspect_apk(path: str | Path, *, on: date | None = None) -> ApkReport:
             libraries=libraries,
             runtimes=find_runtimes(archive, libraries),
             models=models,
-            bundles=find_bundles(archive),
+            bundles=read_bundles(archive),
             sizes=measure_parts(archive, libraries, models),
             misaligned=tuple(
                 entry.name

@@ -9,7 +9,7 @@ from tflitekit.apk.report import Model
 from tflitekit.errors import ModelError
 from tflitekit.graph import parse_graph
 
-__all__ = ["find_bundles", "read_models"]
+__all__ = ["read_models"]
 
 _IDENTIFIER = b"TFL3"
 _PLACES = ("assets/", "res/raw/")
@@ -23,13 +23,6 @@ def read_models(archive: Archive) -> tuple[Model, ...]:
         ApkError: One of them is damaged in the archive.
     """
     return tuple(_model(archive, entry) for entry in archive.entries.values() if _is_model(archive, entry))
-
-
-def find_bundles(archive: Archive) -> tuple[str, ...]:
-    """Returns the paths of the bundles' contracts in the assets."""
-    return tuple(
-        name for name in archive.entries if name.startswith("assets/") and name.rsplit("/")[-1] == "bundle.json"
-    )
 
 
 def _is_model(archive: Archive, entry: Entry) -> bool:

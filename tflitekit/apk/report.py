@@ -13,6 +13,7 @@ __all__ = [
     "Library",
     "Manifest",
     "Model",
+    "PackedBundle",
     "Runtime",
     "Severity",
     "Signing",
@@ -155,6 +156,24 @@ class Model(Part):
     problem: str | None = None
 
 
+class PackedBundle(Part):
+    """A bundle of the kit in the assets.
+
+    Attributes:
+        path: Of its ``bundle.json``.
+        files: How many it names.
+        missing: Those that are not in the APK, named as in the bundle.
+        changed: Those whose SHA-256 is another one.
+        problem: Why it could not be read.
+    """
+
+    path: str
+    files: int
+    missing: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    problem: str | None = None
+
+
 class SizePart(Part):
     """What a part of the APK weighs.
 
@@ -179,7 +198,6 @@ class ApkReport(Part):
 
     Attributes:
         play_rules_of: The day whose Play rules were applied, as YYYY-MM-DD.
-        bundles: Paths of ``bundle.json`` in the assets. Their hashes are not compared yet; `Model.sha256` has ours.
         findings: Errors first.
     """
 
@@ -192,7 +210,7 @@ class ApkReport(Part):
     libraries: tuple[Library, ...]
     runtimes: tuple[Runtime, ...]
     models: tuple[Model, ...]
-    bundles: tuple[str, ...]
+    bundles: tuple[PackedBundle, ...]
     sizes: tuple[SizePart, ...]
     misaligned: tuple[str, ...]
     resources_mappable: bool

@@ -25,4 +25,5 @@ CHECKS: tuple[Callable[[ApkReport], Iterator[ApkFinding]], ...] = (
     models.versions,
     models.operators,
     models.gpu_driver,
+    models.bundles,
 )

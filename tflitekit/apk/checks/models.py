@@ -9,7 +9,7 @@ from packaging.version import Version
 from tflitekit.apk.report import ApkFinding, ApkReport, Model, Runtime
 from tflitekit.apk.words import listed
 
-__all__ = ["files", "gpu_driver", "operators", "runtimes", "versions"]
+__all__ = ["bundles", "files", "gpu_driver", "operators", "runtimes", "versions"]
 
 _ANDROID_12 = 31
 _BUILT_IN_CUSTOM = {"AudioSpectrogram", "Mfcc", "NumericVerify", "TFLite_Detection_PostProcess"}
@@ -115,7 +115,7 @@ def _version(model: Model, minimum: str, candidates: list[Runtime]) -> Iterator[
             severity="error" if all_old else "warning",
             stage="run",
             message=f"{needs}, and {listed([f'{runtime.name} is {runtime.version}' for runtime in old])}: "
-            "its interpreter refuses the model (Didn't find op for builtin opcode)."
+            "it refuses the model (Didn't find op for builtin opcode) or, worse, computes something else."
             + ("" if all_old else " The app has another runtime, which may be the one that runs it."),
             advice="Update the runtime (com.google.ai.edge.litert:litert), or ship a variant that needs less: "
             "'tflitekit inspect' shows which operator it is.",
@@ -184,3 +184,31 @@ def gpu_driver(report: ApkReport) -> Iterator[ApkFinding]:
             subjects=gpu,
             source=_NATIVE_LIBRARY_PAGE,
         )
+
+
+def bundles(report: ApkReport) -> Iterator[ApkFinding]:
+    """Are the kit's bundles whole?"""
+    for bundle in report.bundles:
+        if bundle.problem:
+            yield ApkFinding(
+                kind="bundle-unreadable",
+                severity="warning",
+                stage="run",
+                message=f"{bundle.path} cannot be read as a bundle of tflitekit: {bundle.problem}.",
+                advice="If it is one, make it again with 'tflitekit bundle'. A file of another kind may have that name.",
+                subjects=(bundle.path,),
+            )
+        folder = bundle.path.rpartition("/")[0]
+        for kind, names, what in (
+            ("bundle-file-missing", bundle.missing, "are not in the APK"),
+            ("bundle-file-changed", bundle.changed, "are not the files that it was made with (SHA-256)"),
+        ):
+            if names:
+                yield ApkFinding(
+                    kind=kind,
+                    severity="error",
+                    stage="run",
+                    message=f"{bundle.path} names files that {what}: {listed(names)}. Its readers refuse the bundle.",
+                    advice="Copy the whole folder into the assets, unchanged, or make it again with 'tflitekit bundle'.",
+                    subjects=tuple(f"{folder}/{name}" for name in names),
+                )

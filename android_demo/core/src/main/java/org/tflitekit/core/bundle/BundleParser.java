@@ -11,6 +11,8 @@ import java.util.Map;
 final class BundleParser {
     private static final String AGAIN = " Make the bundle again with 'tflitekit bundle'.";
 
+    private static final String[] ACCELERATORS = {"cpu", "cpu_builtin", "gpu", "nnapi"};
+
     private BundleParser() {}
 
     static Bundle parse(String text, BundleFiles files) throws BundleException {
@@ -114,7 +116,7 @@ final class BundleParser {
         String file = fileName(node, "file");
         Map<String, Tolerance> tolerances = new LinkedHashMap<>();
         JsonNode stated = node.node("tolerances");
-        for (String accelerator : stated.keys()) {
+        for (String accelerator : ACCELERATORS) {
             tolerances.put(accelerator, tolerance(stated.node(accelerator)));
         }
         return new Variant(node.text("name"), node.optionalText("scheme"),
@@ -169,7 +171,7 @@ final class BundleParser {
         float[] scores = new float[best.length];
         for (int i = 0; i < best.length; i++) {
             indices[i] = best[i].integer("index");
-            scores[i] = best[i].isNull("score") ? Float.NaN : (float) best[i].number("score");
+            scores[i] = (float) best[i].number("score");
         }
         return new GoldenResult(node.text("variant"), arrays(node, "inputs"), arrays(node, "outputs"), indices,
                 scores);

@@ -157,16 +157,6 @@ final class JsonNode {
         return integers;
     }
 
-    /** Returns the names of all keys. */
-    String[] keys() {
-        JSONArray names = object.names();
-        String[] keys = new String[names == null ? 0 : names.length()];
-        for (int i = 0; i < keys.length; i++) {
-            keys[i] = names.optString(i);
-        }
-        return keys;
-    }
-
     /** Returns an error about the value of a key. */
     BundleException wrong(String key, String expected) {
         return new BundleException("bundle.json is wrong at '" + at(key) + "': it must be " + expected
