@@ -84,8 +84,7 @@ def bundle(
         preprocessing=load_preprocessing(preprocess) if preprocess is not None else None,
         labels=resolve_labels(labels),
     )
-    first = selection.variants[0].contract
-    dataset = open_dataset(data, labels=first.labels, limit=samples, seed=seed, need_labels=False)
+    dataset = open_dataset(data, labels=selection.classes, limit=samples, seed=seed, need_labels=False)
     out = Path(out)
     with disk_errors(out), tempfile.TemporaryDirectory(prefix=".bundle-", dir=_parent(out)) as temporary:
         folder = Path(temporary) / out.name
@@ -199,7 +198,7 @@ class _Assembly:
         sizes = [d for d in spec.shape[1:] if d != 1]
         sample = next(iter(self._dataset), None)
         classes = sample is not None and isinstance(sample.label, int)
-        if len(sizes) > 1 or not (classes or self._first.contract.labels):
+        if len(sizes) > 1 or not (classes or self._selection.classes):
             return "other"
         return "classification" if sizes else "binary"
 
@@ -209,10 +208,9 @@ class _Assembly:
         Raises:
             ContractError: Their number is not that of the output's classes.
         """
-        found = self._first.contract.labels
-        report = self._selection.report
+        found = self._selection.classes
         if found is None and self._task != "other":
-            found = (report.dataset.classes if report and report.dataset else None) or self._dataset.classes
+            found = self._dataset.classes
         wanted = 2 if self._task == "binary" else int(np.prod(self._first.contract.outputs[0].shape[1:]))
         if found is not None and self._task != "other" and wanted > 0 and len(found) != wanted:
             raise labels_mismatch(len(found), wanted)

@@ -97,7 +97,7 @@ class Tolerances(_Part):
     nnapi: Tolerance
 
 
-class BundledVariant(_Part):
+class BundledVariant(FileEntry):
     """One ``.tflite`` file of the bundle.
 
     Attributes:
@@ -112,8 +112,6 @@ class BundledVariant(_Part):
 
     name: str
     scheme: str | None
-    file: str
-    sha256: str
     size_bytes: int
     measured_sha256: str
     min_runtime_version: str | None
@@ -126,11 +124,6 @@ class BundledVariant(_Part):
     accuracy: Measured | None
     accuracy_drop: Drop | None
     tolerances: Tolerances
-
-    @property
-    def model(self) -> FileEntry:
-        """The ``.tflite`` file."""
-        return FileEntry(file=self.file, sha256=self.sha256)
 
 
 class Ranked(_Part):
@@ -245,7 +238,7 @@ class Bundle(_Part):
 
     def files(self) -> tuple[FileEntry, ...]:
         """Returns every file that the bundle names, once, with its hash."""
-        return (*(v.model for v in self.variants), *(f for s in self.golden.samples for f in s.files()))
+        return (*self.variants, *(f for s in self.golden.samples for f in s.files()))
 
 
 def read_bundle(folder: str | Path) -> Bundle:

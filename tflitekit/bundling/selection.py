@@ -45,6 +45,12 @@ class Selection:
     recommended: str
     report: Report | None
 
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """The labels of the contract, else the class names that the report's accuracy belongs to."""
+        measured_on = self.report.dataset if self.report else None
+        return self.variants[0].contract.labels or (measured_on.classes if measured_on else None)
+
 
 def select(
     sources: Sequence[str | Path],

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tflitekit.bundling import bundle
 from tflitekit.files import locked, write_whole
 from tflitekit.optimization import optimize
 from tflitekit.progress import Progress
@@ -25,15 +26,15 @@ _SIDE = 16
 def quickstart(out: Path, *, progress: Progress | None = None) -> Report:
     """Trains a small model on the embedded digits and optimizes it.
 
-    Writes ``digits/train`` and ``digits/test`` as folders of images, ``digits.keras``, ``labels.txt``, and everything that
-    `optimize` writes. What is there already is not made again.
+    Writes ``digits/train`` and ``digits/test`` as folders of images, ``digits.keras``, ``labels.txt``, everything that
+    `optimize` writes, and ``bundle`` for the Android demo app. What is there already is not made again.
 
     Raises:
         MissingDependencyError: TensorFlow is not installed.
     """
     progress = progress or Progress()
     prepare(out, progress=progress)
-    return optimize(
+    report = optimize(
         out / "digits.keras",
         data=out / "digits" / "test",
         calibration=out / "digits" / "train",
@@ -42,6 +43,10 @@ def quickstart(out: Path, *, progress: Progress | None = None) -> Report:
         out=out,
         progress=progress,
     )
+    chosen = report.recommendation.chosen if report.recommendation else None
+    names = [name for name in (chosen, report.baseline) if name is not None]
+    bundle(out / "report.json", data=out / "digits" / "test", out=out / "bundle", variants=names, progress=progress)
+    return report
 
 
 def prepare(out: Path, *, progress: Progress) -> None:

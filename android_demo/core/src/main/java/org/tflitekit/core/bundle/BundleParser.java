@@ -3,7 +3,6 @@ package org.tflitekit.core.bundle;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
-import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -115,8 +114,7 @@ final class BundleParser {
         String file = fileName(node, "file");
         Map<String, Tolerance> tolerances = new LinkedHashMap<>();
         JsonNode stated = node.node("tolerances");
-        for (Iterator<String> keys = stated.keys(); keys.hasNext();) {
-            String accelerator = keys.next();
+        for (String accelerator : stated.keys()) {
             tolerances.put(accelerator, tolerance(stated.node(accelerator)));
         }
         return new Variant(node.text("name"), node.text("scheme"),

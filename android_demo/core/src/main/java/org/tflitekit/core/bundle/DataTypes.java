@@ -30,7 +30,6 @@ public final class DataTypes {
                 return 1;
             case "int16":
             case "uint16":
-            case "float16":
                 return 2;
             case "float32":
             case "int32":
@@ -38,7 +37,6 @@ public final class DataTypes {
                 return 4;
             case "float64":
             case "int64":
-            case "uint64":
                 return 8;
             default:
                 return 0;

@@ -1,6 +1,5 @@
 package org.tflitekit.core.bundle;
 
-import java.util.Iterator;
 import org.json.JSONArray;
 import org.json.JSONException;
 import org.json.JSONObject;
@@ -154,8 +153,13 @@ final class JsonNode {
     }
 
     /** Returns the names of all keys. */
-    Iterator<String> keys() {
-        return object.keys();
+    String[] keys() {
+        JSONArray names = object.names();
+        String[] keys = new String[names == null ? 0 : names.length()];
+        for (int i = 0; i < keys.length; i++) {
+            keys[i] = names.optString(i);
+        }
+        return keys;
     }
 
     /** Returns an error about the value of a key. */

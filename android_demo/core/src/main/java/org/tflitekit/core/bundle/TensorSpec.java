@@ -3,7 +3,7 @@ package org.tflitekit.core.bundle;
 /** An input or output of a model as its file declares it. */
 public final class TensorSpec {
     public final String name;
-    /** NumPy's name of the stored type: float32, int8, uint8, int16, int32, int64, float64 or bool. */
+    /** NumPy's name of the stored type: one of {@link DataTypes}. */
     public final String dtype;
     /** Whether stored values stand for {@code scale * (stored - zeroPoint)}. */
     public final boolean quantized;

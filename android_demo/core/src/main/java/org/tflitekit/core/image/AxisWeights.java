@@ -47,6 +47,19 @@ final class AxisWeights {
         }
     }
 
+    /** Returns how many output positions one input position may belong to at most. */
+    int mostOverlapping() {
+        int most = 1;
+        int begin = 0;
+        for (int out = 0; out < outputSize; out++) {
+            while (begin < out && first[begin] + count[begin] <= first[out]) {
+                begin++;
+            }
+            most = Math.max(most, out - begin + 1);
+        }
+        return most;
+    }
+
     /** Turns a weighted sum that began with one half into a pixel's value, 0 to 255. */
     static int pixel(int sum) {
         int value = sum >> PRECISION;

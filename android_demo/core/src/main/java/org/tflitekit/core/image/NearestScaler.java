@@ -70,9 +70,6 @@ final class NearestScaler implements Scaler {
                 packed[i] = columns[i] < placement.width ? reader.argb[offset + columns[i]] : 0;
             }
         }
-        if (channels == 1) {
-            PixelRows.toGrey(packed, 0, width);
-        }
-        PixelRows.unpack(packed, 0, width, channels, values);
+        PixelRows.unpack(packed, 0, width, channels, false, values);
     }
 }

@@ -33,12 +33,7 @@ final class TargetPixels {
     void write(int x, int y, int[] values, int count, boolean premultiplied) {
         int channels = layout.channels;
         if (premultiplied) {
-            for (int i = 0; i < count * 4; i += 4) {
-                int alpha = values[i + 3];
-                values[i] = PixelRows.unscaled(values[i], alpha);
-                values[i + 1] = PixelRows.unscaled(values[i + 1], alpha);
-                values[i + 2] = PixelRows.unscaled(values[i + 2], alpha);
-            }
+            PixelRows.unmultiply(values, count);
         }
         int stride = layout.pixelStride();
         int start = (y * layout.width + x) * stride;
