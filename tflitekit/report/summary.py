@@ -159,7 +159,7 @@ def places(report: Report) -> list[Place]:
     threads, accelerators = ({key[part] for key in found} for part in (1, 2))
     labelled = []
     for (target, count, accelerator), latencies in found.items():
-        parts = [target]
+        parts = [target.removeprefix("android:")]
         if len(threads) > 1:
             parts.append(text.counted(count, "thread"))
         if len(accelerators) > 1:

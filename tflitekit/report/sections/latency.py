@@ -17,7 +17,6 @@ from tflitekit.report.plots.speed import (
     thread_scaling,
 )
 from tflitekit.report.sections import View, named
-from tflitekit.report.sections.overview import ratio_of
 from tflitekit.report.summary import Place, latency_conditions, latency_is_of_host, places
 from tflitekit.results import Latency, VariantReport
 
@@ -52,33 +51,26 @@ def _host_note(view: View, timed: list[VariantReport]) -> Note | None:
 
 
 def _by_place(view: View, several: list[Place]) -> Table | None:
-    columns = [Column("Variant", numeric=False)]
-    for place in several:
-        columns += [Column(f"{place.label}, ms", about="The figure that decides, with its 95 % interval")]
-        columns += [
-            Column("Speed there", about="Against the baseline in the same rounds, with the interval of the factor")
-        ]
+    about = "The figure that decides; below it its 95 % interval, and the speed against the baseline on the same target"
+    columns = [Column("Variant", numeric=False), *(Column(place.label, about=about) for place in several[:1])]
+    columns += [Column(place.label) for place in several[1:]]
     rows = []
     for row in view.able:
-        cells = []
-        for place in several:
-            found = place.latencies.get(row.name)
-            if found is None:
-                cells += [NOTHING, NOTHING]
-                continue
-            badges = (Badge("decides", "accent"),) if found is row.latency and len(several) > 2 else ()
-            cells.append(
-                Cell(
-                    text.milliseconds(found.deciding_ms), found.deciding_ms, text.latency_interval(found), badges=badges
-                )
-            )
-            cells.append(ratio_of(found) if found.ratio else Cell("baseline", 1) if view.is_base(row) else NOTHING)
+        cells = [_on_place(row, place.latencies.get(row.name), marks=len(several) > 2) for place in several]
         if any(cell != NOTHING for cell in cells):
             rows.append((named(view, row), *cells))
     more = (
         "Each speed is relative to the baseline on the same target; times of two targets are never put into one ratio."
     )
     return Table.of("Latency by target", columns, rows, more=more) if several else None
+
+
+def _on_place(row: VariantReport, found: Latency | None, *, marks: bool) -> Cell:
+    if found is None:
+        return NOTHING
+    note = [part for part in (text.latency_interval(found), text.ratio(found.ratio) if found.ratio else "") if part]
+    badges = (Badge("decides", "accent"),) if marks and found is row.latency else ()
+    return Cell(text.latency(found), found.deciding_ms, ", ".join(note), badges=badges)
 
 
 def _switch(where: list[Place]) -> tuple[Choice, ...]:

@@ -11,7 +11,7 @@ from tflitekit.report.plots import Spec
 from tflitekit.report.plots.quality import Point, tradeoff
 from tflitekit.report.sections import View, named
 from tflitekit.report.summary import higher_is_better, pareto_front
-from tflitekit.results import Latency, VariantReport
+from tflitekit.results import VariantReport
 
 __all__ = ["tradeoffs", "variants"]
 
@@ -88,12 +88,7 @@ def ratio_cell(view: View, row: VariantReport) -> Cell:
     """Returns the verdict on the speed against the baseline."""
     if view.is_base(row) and any(other.latency and other.latency.ratio for other in view.others):
         return Cell("baseline", 1)
-    return NOTHING if row.latency is None else ratio_of(row.latency)
-
-
-def ratio_of(latency: Latency) -> Cell:
-    """Returns the verdict on the speed of one measurement."""
-    found = latency.ratio
+    found = row.latency.ratio if row.latency else None
     if found is None:
         return NOTHING
     tone = {"faster": "good", "slower": "bad", "tie": ""}[found.verdict]
