@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tflitekit._version import __version__
 
 if TYPE_CHECKING:
+    from tflitekit.apk import inspect_apk
     from tflitekit.benchmarking import benchmark
     from tflitekit.bundling import Bundle, bundle, read_bundle
     from tflitekit.comparison import Comparison, compare
@@ -59,6 +60,7 @@ __all__ = [
     "convert",
     "evaluate",
     "inspect",
+    "inspect_apk",
     "load_variant",
     "merge",
     "open_dataset",
@@ -71,7 +73,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "benchmark": "benchmarking", "Bundle": "bundling", "bundle": "bundling", "read_bundle": "bundling", "Comparison": "comparison", "compare": "comparison", "Contract": "contract",
+    "inspect_apk": "apk", "benchmark": "benchmarking", "Bundle": "bundling", "bundle": "bundling", "read_bundle": "bundling", "Comparison": "comparison", "compare": "comparison", "Contract": "contract",
     "TensorSpec": "tensor", "ConvertOptions": "conversion", "ConvertResult": "conversion", "convert": "conversion", "Dataset": "dataset", "open_dataset": "dataset",
     "TflitekitError": "errors", "Evaluation": "evaluation", "evaluate": "evaluation", "Graph": "graph",
     "read_graph": "graph", "merge": "merging", "optimize": "optimization", "Preprocessing": "preprocessing", "recommend": "recommendation",

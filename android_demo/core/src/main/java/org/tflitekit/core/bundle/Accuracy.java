@@ -6,7 +6,9 @@ public final class Accuracy {
     public final String metric;
     /** A fraction for classification. */
     public final double value;
+    /** NaN where there is no interval. */
     public final double low;
+    /** NaN where there is no interval. */
     public final double high;
     /** Number of samples; 0 where it is not stated. */
     public final int samples;

@@ -22,14 +22,14 @@ public final class Bundle {
     public final String inputKind;
     /** Name of the variant that an app starts with. */
     public final String recommended;
-    /** Name of the variant that others are compared with; null where there is none. */
+    /** Name of the variant that drops are measured against, which need not be here; null where there is none. */
     public final String baseline;
     public final Preprocessing preprocessing;
     /** In the order of the primary output; null where there are none; not modifiable. */
     public final List<String> labels;
     /** "probabilities" or "values". */
     public final String outputMeaning;
-    /** "classification" or "other". */
+    /** "classification", "binary" (one value for two classes) or "other". */
     public final String task;
     /** Not modifiable, at least one. */
     public final List<Variant> variants;
@@ -79,7 +79,12 @@ public final class Bundle {
 
     /** Returns whether outputs rank classes. */
     public boolean classifies() {
-        return "classification".equals(task);
+        return !"other".equals(task);
+    }
+
+    /** Returns whether one value decides between two classes. */
+    public boolean isBinary() {
+        return "binary".equals(task);
     }
 
     /** Returns whether the primary output holds probabilities. */

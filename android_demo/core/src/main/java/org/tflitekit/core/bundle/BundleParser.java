@@ -11,6 +11,8 @@ import java.util.Map;
 final class BundleParser {
     private static final String AGAIN = " Make the bundle again with 'tflitekit bundle'.";
 
+    private static final String[] ACCELERATORS = {"cpu", "cpu_builtin", "gpu", "nnapi"};
+
     private BundleParser() {}
 
     static Bundle parse(String text, BundleFiles files) throws BundleException {
@@ -41,7 +43,7 @@ final class BundleParser {
         Bundle bundle = new Bundle(files, root.text("name"), inputKind, root.text("recommended"),
                 root.optionalText("baseline"), preprocessing, labels,
                 root.choice("output_meaning", "probabilities", "values"),
-                root.choice("task", "classification", "other"), Collections.unmodifiableList(variants),
+                root.choice("task", "classification", "binary", "other"), Collections.unmodifiableList(variants),
                 Collections.unmodifiableList(samples), golden.integer("top_k"));
         check(bundle);
         return bundle;
@@ -114,13 +116,13 @@ final class BundleParser {
         String file = fileName(node, "file");
         Map<String, Tolerance> tolerances = new LinkedHashMap<>();
         JsonNode stated = node.node("tolerances");
-        for (String accelerator : stated.keys()) {
+        for (String accelerator : ACCELERATORS) {
             tolerances.put(accelerator, tolerance(stated.node(accelerator)));
         }
-        return new Variant(node.text("name"), node.text("scheme"),
+        return new Variant(node.text("name"), node.optionalText("scheme"),
                 new FileEntry(file, hash(node), null, null, 0, 0), node.size("size_bytes"),
                 node.optionalText("min_runtime_version"), node.integer("operators"),
-                node.number("integer_op_fraction"), node.flag("keeps_state"), tensors(node, "inputs"),
+                node.optionalNumber("integer_op_fraction"), node.flag("keeps_state"), tensors(node, "inputs"),
                 tensors(node, "outputs"), node.integer("primary_output"), accuracy(node.optionalNode("accuracy")),
                 accuracy(node.optionalNode("accuracy_drop")), Collections.unmodifiableMap(tolerances));
     }
@@ -148,10 +150,8 @@ final class BundleParser {
         if (node == null) {
             return null;
         }
-        return new Accuracy(node.isNull("metric") ? null : node.text("metric"), node.number("value"),
-                node.isNull("low") ? Double.NaN : node.number("low"),
-                node.isNull("high") ? Double.NaN : node.number("high"),
-                node.isNull("samples") ? 0 : node.integer("samples"));
+        return new Accuracy(node.optionalText("metric"), node.number("value"), node.optionalNumber("low"),
+                node.optionalNumber("high"), node.isNull("n") ? 0 : node.integer("n"));
     }
 
     private static GoldenSample sample(JsonNode node) throws BundleException {
@@ -171,7 +171,7 @@ final class BundleParser {
         float[] scores = new float[best.length];
         for (int i = 0; i < best.length; i++) {
             indices[i] = best[i].integer("index");
-            scores[i] = best[i].isNull("score") ? Float.NaN : (float) best[i].number("score");
+            scores[i] = (float) best[i].number("score");
         }
         return new GoldenResult(node.text("variant"), arrays(node, "inputs"), arrays(node, "outputs"), indices,
                 scores);
@@ -242,9 +242,6 @@ final class BundleParser {
             checkOutputs(bundle, variant);
         }
         bundle.variant(bundle.recommended);
-        if (bundle.baseline != null) {
-            bundle.variant(bundle.baseline);
-        }
         for (GoldenSample sample : bundle.golden) {
             checkSample(bundle, sample);
         }
@@ -256,11 +253,12 @@ final class BundleParser {
                     + " outputs, so output " + variant.primaryOutput + " cannot be its primary one." + AGAIN);
         }
         TensorSpec output = variant.primary();
-        int classes = output.rank() == 0 ? 1 : output.dimension(output.rank() - 1);
-        if (bundle.labels != null && classes >= 0 && bundle.labels.size() != classes) {
+        int values = output.rank() == 0 ? 1 : output.dimension(output.rank() - 1);
+        int classes = bundle.isBinary() ? 2 : values;
+        if (bundle.classifies() && bundle.labels != null && classes >= 0 && bundle.labels.size() != classes) {
             throw new BundleException("The bundle has " + bundle.labels.size() + " labels, but the output '"
-                    + output.name + "' of the variant '" + variant.name + "' has " + classes
-                    + " values. Make the bundle again with the labels file of this model.");
+                    + output.name + "' of the variant '" + variant.name + "' tells " + classes
+                    + " classes apart. Make the bundle again with the labels file of this model.");
         }
     }
 

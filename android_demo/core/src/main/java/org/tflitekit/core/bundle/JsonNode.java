@@ -84,6 +84,11 @@ final class JsonNode {
         throw wrong(key, "a number");
     }
 
+    /** Returns a number, or NaN where it is absent or null. */
+    double optionalNumber(String key) throws BundleException {
+        return isNull(key) ? Double.NaN : number(key);
+    }
+
     int integer(String key) throws BundleException {
         return whole(required(key), key);
     }
@@ -150,16 +155,6 @@ final class JsonNode {
             integers[i] = whole(array.opt(i), key + "[" + i + "]");
         }
         return integers;
-    }
-
-    /** Returns the names of all keys. */
-    String[] keys() {
-        JSONArray names = object.names();
-        String[] keys = new String[names == null ? 0 : names.length()];
-        for (int i = 0; i < keys.length; i++) {
-            keys[i] = names.optString(i);
-        }
-        return keys;
     }
 
     /** Returns an error about the value of a key. */

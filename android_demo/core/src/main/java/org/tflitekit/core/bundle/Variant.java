@@ -6,14 +6,14 @@ import java.util.Map;
 /** One {@code .tflite} file of a bundle. */
 public final class Variant {
     public final String name;
-    /** The way it was compressed, for example "int8". */
+    /** The way it was compressed, for example "int8"; null where it is not known. */
     public final String scheme;
     public final FileEntry file;
     public final long sizeBytes;
     /** The oldest runtime that has all of its operators, for example "2.3.0"; null where it is not known. */
     public final String minRuntimeVersion;
     public final int operators;
-    /** Share of operators that compute in integers, 0 to 1. */
+    /** Share of operators that compute in integers, 0 to 1; NaN where it is not known. */
     public final double integerOpFraction;
     /** Whether operators keep values between inferences. */
     public final boolean keepsState;

@@ -28,6 +28,11 @@ public final class ArgbImage implements PixelSource {
         this.argb = argb;
     }
 
+    /** Returns the pixels themselves, row by row. */
+    int[] argb() {
+        return argb;
+    }
+
     @Override
     public int width() {
         return width;

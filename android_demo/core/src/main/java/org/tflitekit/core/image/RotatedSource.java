@@ -4,14 +4,25 @@ import java.io.IOException;
 
 /**
  * An image turned clockwise by 0, 90, 180 or 270 degrees and then, if wanted, mirrored left to right. The object can
- * be given another image. A quarter turn needs the source's columns, so it holds the whole source in memory.
+ * be given another image.
+ *
+ * <p>A quarter turn needs the source's columns. It keeps as many as fit into 16 MB, so that a larger image is read
+ * several times and never held as a whole.
  */
 public final class RotatedSource implements PixelSource {
+    private static final int BAND_PIXELS = 1 << 22;
+    /** Rows of a block, so that both images stay in the processor's cache. */
+    private static final int BLOCK = 32;
+
     private PixelSource source;
     private int degrees;
     private boolean mirror;
-    private int[] pixels = new int[0];
-    private boolean loaded;
+    /** Columns {@link #bandLeft} to {@link #bandRight} of the source, row by row. */
+    private int[] band;
+    private int bandLeft;
+    private int bandRight;
+    private int[] own = new int[0];
+    private int[] piece = new int[0];
 
     /** An image without pixels until {@link #set} is called. */
     public RotatedSource() {}
@@ -33,7 +44,12 @@ public final class RotatedSource implements PixelSource {
         this.source = source;
         this.degrees = Math.floorMod(degrees, 360);
         this.mirror = mirror;
-        loaded = false;
+        bandLeft = 0;
+        bandRight = 0;
+        if (source instanceof ArgbImage) {
+            band = ((ArgbImage) source).argb();
+            bandRight = source.width();
+        }
     }
 
     private boolean isQuarter() {
@@ -76,26 +92,54 @@ public final class RotatedSource implements PixelSource {
     }
 
     private void readColumns(int y, int rows, int[] argb) throws IOException {
-        int width = source.width();
         int height = source.height();
-        if (!loaded) {
-            if (pixels.length < width * height) {
-                pixels = new int[width * height];
-            }
-            source.readRows(0, height, pixels);
-            loaded = true;
+        int firstColumn = degrees == 90 ? y : source.width() - 1 - y;
+        int columnStep = degrees == 90 ? 1 : -1;
+        int lastColumn = firstColumn + (rows - 1) * columnStep;
+        if (Math.min(firstColumn, lastColumn) < bandLeft || Math.max(firstColumn, lastColumn) >= bandRight) {
+            load(firstColumn, rows);
         }
+        int stride = bandRight - bandLeft;
         // Clockwise, row y is the source's column y from the bottom up.
         boolean fromBottom = (degrees == 90) != mirror;
-        int step = fromBottom ? -width : width;
-        for (int row = 0; row < rows; row++) {
-            int column = degrees == 90 ? y + row : width - 1 - y - row;
-            int from = fromBottom ? (height - 1) * width + column : column;
-            int to = row * height;
-            for (int i = 0; i < height; i++, from += step) {
-                argb[to + i] = pixels[from];
+        int start = fromBottom ? (height - 1) * stride : 0;
+        int step = fromBottom ? -stride : stride;
+        for (int block = 0; block < height; block += BLOCK) {
+            int end = Math.min(height, block + BLOCK);
+            for (int row = 0; row < rows; row++) {
+                int from = start + firstColumn + row * columnStep - bandLeft + block * step;
+                int to = row * height;
+                for (int i = block; i < end; i++, from += step) {
+                    argb[to + i] = band[from];
+                }
             }
         }
+    }
+
+    /** Reads a band of the source from a column on: to the right, or to the left where it is turned the other way. */
+    private void load(int column, int columns) throws IOException {
+        int width = source.width();
+        int height = source.height();
+        int size = Math.min(width, Math.max(columns, BAND_PIXELS / height));
+        int left = degrees == 90 ? Math.min(column, width - size) : Math.max(0, column + 1 - size);
+        if (own.length < size * height) {
+            own = new int[size * height];
+        }
+        int rows = Math.max(1, Math.min(height, (1 << 16) / width));
+        if (piece.length < rows * width) {
+            piece = new int[rows * width];
+        }
+        bandRight = bandLeft; // nothing, should reading fail
+        for (int y = 0; y < height; y += rows) {
+            int count = Math.min(rows, height - y);
+            source.readRows(y, count, piece);
+            for (int row = 0; row < count; row++) {
+                System.arraycopy(piece, row * width + left, own, (y + row) * size, size);
+            }
+        }
+        band = own;
+        bandLeft = left;
+        bandRight = left + size;
     }
 
     private static void swap(int[] values, int a, int b) {

@@ -8,7 +8,10 @@ public final class Classification {
     public final int[] indices;
     /** Real values of the output. */
     public final float[] scores;
-    /** Softmax of the values at the same places; only filled where {@link #probabilities} is false and ranked is true. */
+    /**
+     * Softmax of all values, at the same places (of 0 and the value where one value decides between two classes).
+     * Only filled where {@link #probabilities} is false and {@link #ranked} is true.
+     */
     public final float[] softmax;
     /** Labels of classes; "class 3" where the bundle has none. */
     public final String[] labels;

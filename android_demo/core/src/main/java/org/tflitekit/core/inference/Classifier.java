@@ -19,7 +19,10 @@ public final class Classifier implements Closeable {
     private final boolean ranked;
     private final boolean probabilities;
     private final String[] labels;
+    /** The output's real values. */
     private final float[] values;
+    /** One score a class; the same array as values unless one value decides between two classes. */
+    private final float[] scores;
     private final float[] softmax;
     private final Classification result;
 
@@ -52,8 +55,9 @@ public final class Classifier implements Closeable {
         outputIndex = variant.primaryOutput;
         ranked = bundle.classifies();
         probabilities = bundle.givesProbabilities();
-        int classes = Outputs.elements(engine.output(outputIndex), output);
-        values = new float[classes];
+        values = new float[Outputs.elements(engine.output(outputIndex), output)];
+        int classes = bundle.isBinary() ? 2 : values.length;
+        scores = bundle.isBinary() ? new float[classes] : values;
         softmax = new float[classes];
         labels = new String[classes];
         for (int i = 0; i < classes; i++) {
@@ -87,10 +91,13 @@ public final class Classifier implements Closeable {
         Outputs.dequantize(stored, output, values);
         result.ranked = ranked;
         result.probabilities = probabilities;
+        if (scores != values) {
+            Outputs.binary(values[0], probabilities, scores);
+        }
         if (ranked) {
-            result.count = TopK.select(values, values.length, result.indices);
+            result.count = TopK.select(scores, scores.length, result.indices);
             if (!probabilities) {
-                Outputs.softmax(values, values.length, softmax);
+                softmax();
             }
         } else {
             result.count = result.indices.length;
@@ -100,7 +107,7 @@ public final class Classifier implements Closeable {
         }
         for (int place = 0; place < result.count; place++) {
             int index = result.indices[place];
-            result.scores[place] = values[index];
+            result.scores[place] = scores[index];
             result.softmax[place] = softmax[index];
             result.labels[place] = labels[index];
         }
@@ -112,6 +119,16 @@ public final class Classifier implements Closeable {
                 ? "The model's output holds values that are not numbers (NaN), so this result means nothing. Run"
                         + " Verify to see whether the variant fails on this accelerator."
                 : null;
+    }
+
+    private void softmax() {
+        if (scores == values) {
+            Outputs.softmax(values, values.length, softmax);
+        } else {
+            softmax[0] = 0;
+            softmax[1] = values[0];
+            Outputs.softmax(softmax, 2, softmax);
+        }
     }
 
     /** Returns what runs the model. */

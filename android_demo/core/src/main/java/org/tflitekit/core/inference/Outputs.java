@@ -81,7 +81,20 @@ public final class Outputs {
         }
     }
 
-    /** Fills in the softmax of the first {@code count} values; values that are no numbers get 0. */
+    /**
+     * Fills in the scores of two classes that one value decides between: {@code (1 - p, p)} of a probability,
+     * {@code (-v, v)} of another value.
+     */
+    public static void binary(float value, boolean probability, float[] scores) {
+        scores[0] = probability ? 1 - value : -value;
+        scores[1] = value;
+    }
+
+    /**
+     * Fills in the softmax of the first {@code count} values; values that are no numbers get 0.
+     *
+     * @param probabilities may be the same array as the values
+     */
     public static void softmax(float[] values, int count, float[] probabilities) {
         double largest = Double.NEGATIVE_INFINITY;
         for (int i = 0; i < count; i++) {

@@ -150,7 +150,8 @@ final class RunVerifier {
                 notANumber |= value != value;
             }
             if (i == variant.primaryOutput && bundle.classifies()) {
-                sameTop1 = top1(hostReal) == top1(deviceReal);
+                sameTop1 = bundle.isBinary() ? binary(hostReal[0]) == binary(deviceReal[0])
+                        : top1(hostReal) == top1(deviceReal);
             }
             boolean inSteps = tolerance.inSteps() && !DataTypes.isFloat(spec.dtype);
             double difference = inSteps ? Differences.steps(host, device, spec)
@@ -165,6 +166,12 @@ final class RunVerifier {
         Verdict verdict = fails ? Verdict.FAILED : judged ? Verdict.PASSED : Verdict.NOT_JUDGED;
         return new SampleCheck(sample.name, verdict, inputEqual, largest, sameTop1, notANumber,
                 inputEqual ? null : "What this device stores in the input is not what the host stored.");
+    }
+
+    private int binary(float value) {
+        float[] scores = new float[2];
+        Outputs.binary(value, bundle.givesProbabilities(), scores);
+        return top1(scores);
     }
 
     private static int top1(float[] values) {
