@@ -33,8 +33,9 @@ public final class Variant {
     public final Map<String, Tolerance> tolerances;
 
     Variant(String name, String scheme, FileEntry file, String measuredSha256, long sizeBytes,
-            String minRuntimeVersion, int operators, double integerOpFraction, boolean keepsState, List<TensorSpec> inputs, List<TensorSpec> outputs,
-            int primaryOutput, Accuracy accuracy, Accuracy accuracyDrop, Map<String, Tolerance> tolerances) {
+            String minRuntimeVersion, int operators, double integerOpFraction, boolean keepsState,
+            List<TensorSpec> inputs, List<TensorSpec> outputs, int primaryOutput, Accuracy accuracy,
+            Accuracy accuracyDrop, Map<String, Tolerance> tolerances) {
         this.name = name;
         this.scheme = scheme;
         this.file = file;
