@@ -347,7 +347,7 @@ def test_poms_agree_with_gradle_properties() -> None:
         assert root.findtext(f"{POM}properties/{POM}maven.compiler.release") in (None, properties["javaRelease"])
     assert {"tensorflowLiteVersion", "dalvikDxVersion", "androidAllVersion", "junitVersion", "jnaVersion"} <= compared
     signature = f"<artifactId>android-api-level-{SETTINGS.min_sdk}</artifactId>"
-    assert signature in (DEMO / "app" / "pom.xml").read_text()
+    assert signature in (DEMO / "offline" / "pom.xml").read_text()
 
 
 def test_gradle_files_take_everything_from_gradle_properties() -> None:

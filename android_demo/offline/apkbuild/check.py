@@ -67,7 +67,7 @@ def check_classes(
     if not signature.is_file():
         raise BuildError(
             f"There is no description of the API of level {settings.min_sdk}.",
-            fix="Name its artifact in android_demo/app/pom.xml (net.sf.androidscents.signature) when minSdk changes.",
+            fix="Name its artifact in android_demo/offline/pom.xml (net.sf.androidscents.signature) when minSdk changes.",
         )
     command: Command = ["java", "-cp", ":".join(map(str, artifacts.sniffer)), program, signature, classes, *jars]
     found: dict[str, list[str]] = {"api": [], "indy": [], "androidx": [], "guarded": []}
