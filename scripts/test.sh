@@ -7,6 +7,12 @@ if ! has_browser > /dev/null && command -v apt-get > /dev/null; then
   { as_root apt-get update -qq && as_root apt-get install -y -qq chromium chromium-driver; } > /dev/null ||
     echo "That failed: the tests in a browser are skipped (in CI they fail)." >&2
 fi
+android=$(python android_demo/offline/build_apk.py --missing)
+if [ -n "$android" ] && command -v apt-get > /dev/null; then
+  echo "Installing what builds the Android app (Debian packages" $android") ..." >&2
+  { as_root apt-get update -qq && as_root apt-get install -y -qq $android; } > /dev/null ||
+    echo "That failed: the tests of the app are skipped (in CI they fail)." >&2
+fi
 ruff check .
 ruff format --check .
 mypy

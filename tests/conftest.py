@@ -18,6 +18,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "android_demo" / "offline"))
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 CLASSES = ("circle", "square", "stripe")
 LINTS = {
@@ -132,6 +134,18 @@ def optimized(models: Path, shapes: Path, tmp_path_factory: pytest.TempPathFacto
         out=out,
     )
     return out
+
+
+@pytest.fixture(scope="session")
+def android_tools() -> None:
+    """The tools that build the Android app; without them skips, but fails where CI runs."""
+    from apkbuild.tools import missing
+
+    if missing():
+        absent = f"Tools that build the Android app are not installed (Debian packages {', '.join(missing())})"
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(absent)
+        pytest.skip(absent)
 
 
 @pytest.fixture

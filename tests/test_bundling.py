@@ -86,7 +86,9 @@ def test_the_same_input_gives_the_same_bytes(optimized, shapes, tmp_path):
 
 @pytest.mark.parametrize("scheme", ["float32", "float16", "dynamic_range", "int8", "int8-io-uint8", "int16x8"])
 def test_every_scheme(variants, shapes, tmp_path, scheme):
-    found = tk.bundle(variants / f"{scheme}.tflite", data=shapes / "test", out=tmp_path / "b", samples=2, preprocess="raw")
+    found = tk.bundle(
+        variants / f"{scheme}.tflite", data=shapes / "test", out=tmp_path / "b", samples=2, preprocess="raw"
+    )
     runs_again(tmp_path / "b", found, found.preprocessing)
     bound = found.variants[0].tolerances.cpu
     integer = scheme.startswith("int")

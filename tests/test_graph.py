@@ -72,6 +72,13 @@ def test_minimum_runtime_is_at_least_what_the_converter_recorded(file_of, name):
     assert graph.unknown_op_versions == ()
 
 
+def test_a_dense_layer_with_a_scale_a_channel_needs_more_than_its_operator_version_says(variants):
+    int8 = read_graph(variants / "int8.tflite")
+    assert max(version_key(MINIMUM_RUNTIME[op.name][op.version]) for op in int8.ops) < version_key("2.14.0")
+    assert int8.min_runtime_version == "2.14.0"
+    assert version_key(read_graph(variants / "float32.tflite").min_runtime_version) < version_key("2.14.0")
+
+
 def test_op_version_table():
     assert minimum_runtime_version([("CONV_2D", 3), ("FULLY_CONNECTED", 12)]) == ("2.17.0", [])
     assert minimum_runtime_version([("CONV_2D", 99), ("ADD", 1)]) == ("1.5.0", [("CONV_2D", 99)])

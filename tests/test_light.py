@@ -31,11 +31,12 @@ def test_commands_without_a_model(arguments):
 
 
 @pytest.mark.convert
-def test_commands_on_a_tflite_file(variants, shapes):
+def test_commands_on_a_tflite_file(variants, shapes, tmp_path):
     for arguments in (
         ["inspect", variants / "int8.tflite"],
         ["benchmark", variants / "int8.tflite", "--runs", 5],
         ["evaluate", variants / "float32.tflite", variants / "int8.tflite", "--data", shapes / "test", "--limit", 30],
+        ["bundle", variants / "int8.tflite", "--data", shapes / "test", "--out", tmp_path / "bundle"],
     ):
         done = run(*arguments)
         assert done.returncode == 0, done.stderr

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tflitekit._version import __version__
 
 if TYPE_CHECKING:
+    from tflitekit.apk import inspect_apk
     from tflitekit.benchmarking import benchmark
     from tflitekit.bundling import Bundle, bundle, read_bundle
     from tflitekit.comparison import Comparison, compare
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tflitekit.errors import TflitekitError
     from tflitekit.evaluation import Evaluation, evaluate
     from tflitekit.graph import Graph, read_graph
+    from tflitekit.merging import merge
     from tflitekit.optimization import optimize
     from tflitekit.preprocessing import Preprocessing
     from tflitekit.recommendation import recommend
@@ -58,7 +60,9 @@ __all__ = [
     "convert",
     "evaluate",
     "inspect",
+    "inspect_apk",
     "load_variant",
+    "merge",
     "open_dataset",
     "optimize",
     "preflight",
@@ -69,10 +73,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "benchmark": "benchmarking", "Bundle": "bundling", "bundle": "bundling", "read_bundle": "bundling", "Comparison": "comparison", "compare": "comparison", "Contract": "contract",
+    "inspect_apk": "apk", "benchmark": "benchmarking", "Bundle": "bundling", "bundle": "bundling", "read_bundle": "bundling", "Comparison": "comparison", "compare": "comparison", "Contract": "contract",
     "TensorSpec": "tensor", "ConvertOptions": "conversion", "ConvertResult": "conversion", "convert": "conversion", "Dataset": "dataset", "open_dataset": "dataset",
     "TflitekitError": "errors", "Evaluation": "evaluation", "evaluate": "evaluation", "Graph": "graph",
-    "read_graph": "graph", "optimize": "optimization", "Preprocessing": "preprocessing", "recommend": "recommendation",
+    "read_graph": "graph", "merge": "merging", "optimize": "optimization", "Preprocessing": "preprocessing", "recommend": "recommendation",
     "Constraints": "results", "Recommendation": "results", "Report": "results", "read_report": "results",
     "Variant": "variant", "load_variant": "variant", "TrainingOptions": "training.options", "preflight": "training.preflight",
 }  # fmt: skip

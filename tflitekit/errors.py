@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = [
+    "ApkError",
     "BundleError",
     "BusyError",
     "CheckFailedError",
@@ -56,6 +57,10 @@ class UsageError(TflitekitError):
 
 class ModelError(TflitekitError):
     """A model (Keras, SavedModel or ``.tflite``) that is missing, broken or cannot be used."""
+
+
+class ApkError(TflitekitError):
+    """An Android package that is missing, is none, is broken, or is made to mislead its reader."""
 
 
 class DataError(TflitekitError):

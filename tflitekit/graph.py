@@ -13,10 +13,20 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from tflitekit.errors import ModelError
-from tflitekit.op_versions import minimum_runtime_version, version_key
+from tflitekit.op_versions import PER_CHANNEL_FULLY_CONNECTED, minimum_runtime_version, version_key
 from tflitekit.tensor import Quantization, TensorSpec
 
-__all__ = ["Graph", "OpCount", "Operator", "Reader", "Signature", "float_constants", "read_graph", "read_with"]
+__all__ = [
+    "Graph",
+    "OpCount",
+    "Operator",
+    "Reader",
+    "Signature",
+    "float_constants",
+    "parse_graph",
+    "read_graph",
+    "read_with",
+]
 
 _FLOATS = {"float16", "float32", "float64", "bfloat16"}
 _QUANTIZED = {"int2", "int4", "uint4", "int8", "uint8", "int16"}
@@ -131,6 +141,15 @@ def read_graph(path: str | Path) -> Graph:
     return read_with(Path(path), lambda reader: reader.read())
 
 
+def parse_graph(content: bytes, name: str) -> Graph:
+    """Reads a ``.tflite`` file that is in memory; ``name`` stands for it in errors.
+
+    Raises:
+        ModelError: As `read_graph`.
+    """
+    return _parse(content, name, lambda reader: reader.read())
+
+
 def float_constants(path: str | Path) -> dict[int, tuple[str, float]]:
     """Returns the name and the largest absolute value of each float32 constant of the main graph, by tensor index.
 
@@ -151,9 +170,13 @@ def read_with(path: Path, read: Callable[[Reader], _Found]) -> _Found:
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"The model {path} cannot be read: {error.strerror}.") from error
+    return _parse(content, str(path), read)
+
+
+def _parse(content: bytes, name: str, read: Callable[[Reader], _Found]) -> _Found:
     if len(content) < 8 or content[4:8] != b"TFL3":
         raise ModelError(
-            f"{path} is not a TensorFlow Lite model.",
+            f"{name} is not a TensorFlow Lite model.",
             why=f"Its {len(content):,} bytes do not carry the identifier TFL3.",
             fix="Give a .tflite file; a Keras model or SavedModel is converted with 'tflitekit convert'.",
         )
@@ -163,7 +186,7 @@ def read_with(path: Path, read: Callable[[Reader], _Found]) -> _Found:
         struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError,
     ) as error:  # fmt: skip
         raise ModelError(
-            f"The model {path} is damaged or cut short.",
+            f"The model {name} is damaged or cut short.",
             why=f"Reading its {len(content):,} bytes failed: {type(error).__name__}: {error}.",
             fix="Copy or convert it again.",
         ) from error
@@ -208,8 +231,8 @@ class Reader:
         minimum, unknown = minimum_runtime_version(pair for pair in used if pair[0] not in custom)
         metadata = self._metadata()
         recorded = self._recorded_minimum(metadata)
-        if recorded and (minimum is None or version_key(recorded) > version_key(minimum)):
-            minimum = recorded
+        silent = PER_CHANNEL_FULLY_CONNECTED if self._has_per_channel_dense(codes) else None
+        minimum = max((v for v in (minimum, recorded, silent) if v), key=version_key, default=None)
         by_kind, by_dtype, parameters = self._sizes(roles, metadata)
         return Graph(
             size_bytes=len(self.content),
@@ -323,6 +346,20 @@ class Reader:
             dtype=_DTYPES.get(tensor.Type(), f"type_{tensor.Type()}"),
             quantization=quantization,
         )
+
+    def _has_per_channel_dense(self, codes: list[tuple[str, int, bool]]) -> bool:
+        """Whether a FULLY_CONNECTED on integers has one weight scale a channel."""
+        for subgraph in self.subgraphs:
+            for i in range(subgraph.OperatorsLength()):
+                operator = subgraph.Operators(i)
+                if codes[operator.OpcodeIndex()][0] != "FULLY_CONNECTED" or operator.InputsLength() < 2:
+                    continue
+                values, weights = (subgraph.Tensors(operator.Inputs(j)) for j in range(2))
+                quantization = weights.Quantization()
+                several = quantization is not None and quantization.ScaleLength() > 1
+                if several and _DTYPES.get(values.Type()) in _QUANTIZED:
+                    return True
+        return False
 
     def _census(self, codes: list[tuple[str, int, bool]]) -> tuple[list[OpCount], dict[int, str]]:
         """Counts operators by (name, version, compute type) and gives each constant buffer a role."""

@@ -22,6 +22,7 @@ from tflitekit.cli import compare as _compare  # noqa: F401
 from tflitekit.cli import suite as _suite  # noqa: F401
 from tflitekit.cli import bundle as _bundle  # noqa: F401
 from tflitekit.cli import information as _information  # noqa: F401
+from tflitekit.cli import doctor as _doctor  # noqa: F401
 
 # isort: on
 from tflitekit.cli.shared import app

@@ -1,4 +1,4 @@
-"""`tflitekit inspect`, `schemes`, `presets` and `doctor`: what there is."""
+"""`tflitekit inspect`, `schemes` and `presets`: what there is."""
 
 from __future__ import annotations
 
@@ -74,31 +74,3 @@ def presets(as_json: Json = False) -> int:
         (name, preset.describe().partition(": ")[2]) for name, preset in PRESETS.items()
     ])  # fmt: skip
     return 0
-
-
-@app.command()
-@guarded
-def doctor(as_json: Json = False) -> int:
-    """Checks this installation: versions, CPU features that matter to kernels, what is missing and how to get it."""
-    from tflitekit.doctor import diagnose
-
-    found = diagnose()
-    if as_json:
-        print_json(found)
-    else:
-        from tflitekit.console import show_table, stdout
-
-        show_table(("Package", "Version", "State", "For"), [
-            (p["name"], p["version"] or "–", p["state"], p["purpose"]) for p in found["packages"]
-        ])  # fmt: skip
-        machine = found["machine"]
-        features = ", ".join(f"{name} {'yes' if has else 'no'}" for name, has in machine["kernel_features"].items())
-        stdout.print(
-            f"{machine['cpu']}, {machine['cores']} cores, {machine['architecture']}, {machine['system']}", markup=False
-        )
-        stdout.print(f"CPU features that kernels use: {features}", markup=False)
-        for problem in found["problems"]:
-            stdout.print(f"• {problem}", style="yellow", markup=False)
-        if not found["problems"]:
-            stdout.print("Everything that conversion and measurement need is here.", style="green")
-    return 1 if found["problems"] else 0

@@ -1,0 +1,66 @@
+"""`tflitekit doctor`: checks this installation; `tflitekit doctor apk`: checks an Android package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tflitekit.cli.shared import Json, app, guarded, print_json
+
+_doctor = typer.Typer(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+app.add_typer(_doctor, name="doctor")
+
+
+@_doctor.callback()
+def doctor(context: typer.Context, as_json: Json = False) -> None:
+    """Checks this installation: versions, CPU features that matter to kernels, what is missing and how to get it."""
+    if context.invoked_subcommand is None:
+        _installation(as_json=as_json)
+    elif as_json:
+        raise typer.BadParameter(f"Write it after '{context.invoked_subcommand}'.", param_hint="--json")
+
+
+@guarded
+def _installation(*, as_json: bool) -> int:
+    from tflitekit.doctor import diagnose
+
+    found = diagnose()
+    if as_json:
+        print_json(found)
+    else:
+        from tflitekit.console import show_table, stdout
+
+        show_table(("Package", "Version", "State", "For"), [
+            (p["name"], p["version"] or "–", p["state"], p["purpose"]) for p in found["packages"]
+        ])  # fmt: skip
+        machine = found["machine"]
+        features = ", ".join(f"{name} {'yes' if has else 'no'}" for name, has in machine["kernel_features"].items())
+        stdout.print(
+            f"{machine['cpu']}, {machine['cores']} cores, {machine['architecture']}, {machine['system']}", markup=False
+        )
+        stdout.print(f"CPU features that kernels use: {features}", markup=False)
+        for problem in found["problems"]:
+            stdout.print(f"• {problem}", style="yellow", markup=False)
+        if not found["problems"]:
+            stdout.print("Everything that conversion and measurement need is here.", style="green")
+    return 1 if found["problems"] else 0
+
+
+@_doctor.command()
+@guarded
+def apk(
+    file: Annotated[Path, typer.Argument(help="An Android package, .apk.", show_default=False)], as_json: Json = False
+) -> int:
+    """Checks an APK: what would fail in Play, on installation or at run time; exit code 1 if something would."""
+    from tflitekit.apk import inspect_apk
+
+    found = inspect_apk(file)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        from tflitekit.console_apk import show_apk
+
+        show_apk(found)
+    return 1 if found.has_errors else 0
