@@ -28,8 +28,6 @@ public final class Main {
         void close();
     }
 
-    private static final int RUNS = 1000;
-
     public static void main(String[] arguments) throws Exception {
         System.load(arguments[0]);
         for (int i = 1; i < arguments.length; i++) {
@@ -43,6 +41,7 @@ public final class Main {
                                     .getConstructor(ByteBuffer.class, Path.class)
                                     .newInstance(model, folder);
             int samples = Integer.parseInt(settings[2]);
+            int runs = Integer.parseInt(settings[3]);
             for (int sample = 0; sample < samples; sample++) {
                 made.run(sample);
                 Object[] outputs = made.outputs();
@@ -56,25 +55,25 @@ public final class Main {
                 labels.append(label).append('\0');
             }
             Files.write(folder.resolve("labels.txt"), labels.toString().getBytes(StandardCharsets.UTF_8));
-            String counts = allocated(made) + "\n" + allocatedWithout(model, resets) + "\n";
+            String counts = allocated(made, runs) + "\n" + allocatedWithout(model, resets, runs) + "\n";
             Files.write(folder.resolve("allocated.txt"), counts.getBytes(StandardCharsets.UTF_8));
             made.close();
         }
     }
 
-    private static long allocated(Case made) {
+    private static long allocated(Case made, int runs) {
         ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
         long id = Thread.currentThread().getId();
         made.run(0);
         long before = threads.getThreadAllocatedBytes(id);
-        for (int i = 0; i < RUNS; i++) {
+        for (int i = 0; i < runs; i++) {
             made.run(0);
         }
         return threads.getThreadAllocatedBytes(id) - before;
     }
 
     /** The same runs of the interpreter alone. */
-    private static long allocatedWithout(ByteBuffer model, boolean resets) {
+    private static long allocatedWithout(ByteBuffer model, boolean resets, int runs) {
         ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
         long id = Thread.currentThread().getId();
         Interpreter interpreter = new Interpreter(model);
@@ -90,7 +89,7 @@ public final class Main {
             outputs.put(i, buffers.get(i));
         }
         long before = 0;
-        for (int i = -1; i < RUNS; i++) {
+        for (int i = -1; i < runs; i++) {
             if (i == 0) {
                 before = threads.getThreadAllocatedBytes(id);
             }
