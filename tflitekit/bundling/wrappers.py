@@ -69,14 +69,20 @@ def write_wrapper(
     return path
 
 
-def render(bundle: Bundle, variant: BundledVariant, language: str, package: str | None) -> str:
-    """Returns the source text of the class for one variant; see `write_wrapper`."""
+def check_request(language: str, package: str | None) -> None:
+    """Raises `UsageError` where the language or the package cannot be."""
     if language not in LANGUAGES:
         raise UsageError(
             f"There is no template for '{language}'.", fix=f"Choose {' or '.join(LANGUAGES)} with --templates."
         )
+    _checked_package(package)
+
+
+def render(bundle: Bundle, variant: BundledVariant, language: str, package: str | None) -> str:
+    """Returns the source text of the class for one variant; see `write_wrapper`."""
+    check_request(language, package)
     return _templates().get_template(f"Classifier.{LANGUAGES[language]}.j2").render(
-        _content(bundle, variant, language == "kotlin"), package=_checked_package(package)
+        _content(bundle, variant, language == "kotlin"), package=package
     )  # fmt: skip
 
 
