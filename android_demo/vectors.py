@@ -32,7 +32,8 @@ class Case:
     Attributes:
         width: Of the image, in pixels.
         height: Of the image, in pixels.
-        kind: ``noise``, ``edges`` (0 and 255 only, where filters overshoot) or ``gradient``.
+        kind: ``noise``, ``edges`` (0 and 255 only, where filters overshoot), ``gradient``, or ``formula``: opaque, computed
+            again by the Java test and not written, for images of any size.
         preprocessing: What the host does.
         input: The model's input, with the batch dimension.
     """
@@ -58,6 +59,11 @@ def picture(case: Case) -> np.ndarray[Any, np.dtype[np.uint8]]:
         y, x = np.mgrid[: case.height, : case.width]
         planes = [x * 255 // max(1, case.width - 1), y * 255 // max(1, case.height - 1), (x + y) % 256, (x ^ y) % 256]
         rgba = np.stack(planes, axis=-1).astype(np.uint8)
+    elif case.kind == "formula":
+        rgba = np.full(size, 255, np.uint8)
+        x = np.arange(case.width)
+        for y in range(case.height):
+            rgba[y, :, 0], rgba[y, :, 1], rgba[y, :, 2] = (7 * x + 3 * y) & 255, (x ^ y) & 255, (x * y >> 4) & 255
     elif case.kind == "edges":
         rgba = (generator.integers(0, 2, size) * 255).astype(np.uint8)
     else:
@@ -89,7 +95,7 @@ def write_vectors(folder: Path, cases: Sequence[Case]) -> None:
                 "height": case.height,
                 "preprocessing": case.preprocessing.model_dump(mode="json"),
                 "input": case.input.model_dump(mode="json"),
-                "rgba": place(rgba),
+                "rgba": None if case.kind == "formula" else place(rgba),
                 "pixels": place(pixels),
                 "stored": place(stored),
             }
@@ -155,6 +161,10 @@ def large_cases() -> list[Case]:
         for name in FILTERS
         for fit in FITS
         for crop in (1.0, 0.875, 0.333)
+    ]
+    cases += [
+        Case(8000, 6000, "formula", PRESETS["imagenet-tf"], tensor((1, 224, 224, 3), "int8", 1 / 127.5, 0)),
+        Case(6000, 8000, "formula", Preprocessing(resize="lanczos", fit="pad"), tensor((1, 224, 160, 1), "uint8")),
     ]
     return cases
 

@@ -20,9 +20,11 @@ from tflitekit.results import (
     Accelerator,
     Agreement,
     ClassRecall,
+    Conditions,
     Confidence,
     ConfidenceBin,
     Constraints,
+    DeviceState,
     Drop,
     Finding,
     Flip,
@@ -61,6 +63,7 @@ __all__ = [
     "extended",
     "hostile",
     "many_classes",
+    "phone",
     "regression",
     "stage",
     "trained",
@@ -182,6 +185,65 @@ def _latency(median_ms: float, generator: np.random.Generator, *, threads: int, 
         ratio=None
         if is_baseline
         else LatencyRatio(baseline="float32", value=ratio, low=ratio * 0.985, high=ratio * 1.017, verdict=verdict),
+    )
+
+
+def phone(
+    report: Report,
+    times_ms: dict[str, float],
+    *,
+    target: str = "android:Pixel 8 (Android 15)",
+    threads: int = 1,
+    accelerator: str = "cpu",
+    worst: str = "none",
+    seed: int = 0,
+) -> Report:
+    """Returns what the Android app would write for variants of a report: samples around a time each, derived figures of 0."""
+    rows = []
+    for index, (name, median_ms) in enumerate(times_ms.items()):
+        generator = np.random.default_rng([seed, index])
+        rounds = [median_ms * 1000 * (1 + generator.gamma(1.5, 0.012, 40)) for _ in range(15)]
+        latency = Latency(
+            target=target,
+            threads=threads,
+            protocol="quick",
+            **dict.fromkeys(("median_ms", "p90_ms", "p99_ms", "mean_ms", "min_ms"), 0.0),
+            init_ms=9.5,
+            first_ms=median_ms * 1.6,
+            input_us=11.0,
+            output_us=2.0,
+            harness_us=0.1,
+            runs=600,
+            rounds=15,
+            warmup_runs=40,
+            stopped_by="precision",
+            runtime="TensorFlow Lite 2.16.1",
+            machine={"device": "Google Pixel 8", "cpu": "Tensor G3", "cores": 9, "system": "Android 15 (API 35)"},
+            accelerator=Accelerator(requested=accelerator, actual=accelerator, delegate="XNNPACK"),
+            conditions=Conditions(
+                before=DeviceState(
+                    thermal_status="none", battery_percent=81, battery_celsius=29.0, charging=False, power_save=False
+                ),
+                after=DeviceState(
+                    thermal_status=worst, battery_percent=80, battery_celsius=31.5, charging=False, power_save=False
+                ),
+                worst_thermal_status=worst,
+            ),
+            samples=Samples.of(rounds, [i // 3 for i in range(15)]),
+        )
+        known = report.variant(name)
+        rows.append(VariantReport(name=name, scheme=known.scheme, status="ok", sha256=known.sha256, latency=latency))
+    return Report(
+        tool={"tflitekit-demo": "0.4.0"},
+        created="2026-05-01T10:00:00+00:00",
+        machine={"system": "Android 15 (API 35)", "cpu": "Tensor G3"},
+        source=None,
+        dataset=None,
+        contract=None,
+        baseline=report.baseline,
+        constraints=Constraints(),
+        variants=tuple(rows),
+        recommendation=None,
     )
 
 

@@ -24,6 +24,7 @@ from apkbuild.classes import javac
 from apkbuild.settings import read_properties, read_settings
 from apkbuild.signing import Key, debug_key, sign, verify
 
+from tflitekit._version import __version__
 from tflitekit.bundling import read_bundle
 from tflitekit.errors import TflitekitError, UsageError
 
@@ -251,7 +252,9 @@ def test_a_changed_model_and_an_androidx_view_are_found(made: Made, tmp_path: Pa
     planted = "androidx.constraintlayout.widget.ConstraintLayout".encode("utf-16-le")
     out = rewritten(made.path, {model: content[:-1] + b"?", layout: planted}, tmp_path)
     found = failed(check_apk(out, SETTINGS))
-    assert set(found) == {"The bundle is whole", "No AndroidX in manifest and layouts"}
+    doctor = "tflitekit doctor apk finds nothing that is not explained"
+    assert set(found) == {"The bundle is whole", "No AndroidX in manifest and layouts", doctor}
+    assert len(found[doctor]) == 1 and Path(model).name in found[doctor][0]
     assert Path(model).name in found["The bundle is whole"][0]
     assert layout in found["No AndroidX in manifest and layouts"][0]
 
@@ -329,6 +332,7 @@ def poms() -> list[Path]:
 
 def test_poms_agree_with_gradle_properties() -> None:
     properties = read_properties(DEMO / "gradle.properties")
+    assert properties["versionName"] == __version__  # the app has the kit's version
     compared = set()
     for path in poms():
         root = ET.parse(path).getroot()
@@ -343,7 +347,7 @@ def test_poms_agree_with_gradle_properties() -> None:
         assert root.findtext(f"{POM}properties/{POM}maven.compiler.release") in (None, properties["javaRelease"])
     assert {"tensorflowLiteVersion", "dalvikDxVersion", "androidAllVersion", "junitVersion", "jnaVersion"} <= compared
     signature = f"<artifactId>android-api-level-{SETTINGS.min_sdk}</artifactId>"
-    assert signature in (DEMO / "app" / "pom.xml").read_text()
+    assert signature in (DEMO / "offline" / "pom.xml").read_text()
 
 
 def test_gradle_files_take_everything_from_gradle_properties() -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tflitekit.errors import TflitekitError
     from tflitekit.evaluation import Evaluation, evaluate
     from tflitekit.graph import Graph, read_graph
+    from tflitekit.merging import merge
     from tflitekit.optimization import optimize
     from tflitekit.preprocessing import Preprocessing
     from tflitekit.recommendation import recommend
@@ -61,6 +62,7 @@ __all__ = [
     "inspect",
     "inspect_apk",
     "load_variant",
+    "merge",
     "open_dataset",
     "optimize",
     "preflight",
@@ -74,7 +76,7 @@ _HOMES = {
     "inspect_apk": "apk", "benchmark": "benchmarking", "Bundle": "bundling", "bundle": "bundling", "read_bundle": "bundling", "Comparison": "comparison", "compare": "comparison", "Contract": "contract",
     "TensorSpec": "tensor", "ConvertOptions": "conversion", "ConvertResult": "conversion", "convert": "conversion", "Dataset": "dataset", "open_dataset": "dataset",
     "TflitekitError": "errors", "Evaluation": "evaluation", "evaluate": "evaluation", "Graph": "graph",
-    "read_graph": "graph", "optimize": "optimization", "Preprocessing": "preprocessing", "recommend": "recommendation",
+    "read_graph": "graph", "merge": "merging", "optimize": "optimization", "Preprocessing": "preprocessing", "recommend": "recommendation",
     "Constraints": "results", "Recommendation": "results", "Report": "results", "read_report": "results",
     "Variant": "variant", "load_variant": "variant", "TrainingOptions": "training.options", "preflight": "training.preflight",
 }  # fmt: skip

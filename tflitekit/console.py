@@ -19,7 +19,7 @@ from rich.text import Text
 from tflitekit.errors import TflitekitError
 from tflitekit.progress import Advance, Progress
 from tflitekit.report import text, training_text
-from tflitekit.report.summary import Warned, grouped_warnings, latency_conditions
+from tflitekit.report.summary import Warned, grouped_warnings, latency_conditions, places_table
 
 if TYPE_CHECKING:
     from tflitekit.bundling import Bundle
@@ -175,6 +175,10 @@ def show_report(report: Report) -> None:
     stdout.print(table)
     if conditions := latency_conditions(report):
         stdout.print(Text(conditions, style="dim"))
+    place_columns, place_rows = places_table(report)
+    if place_rows:
+        stdout.print(Text("\nLatency by target", style="bold"))
+        show_table(tuple(place_columns), [tuple(cells) for cells in place_rows])
     _show_training(report, chosen)
     _show_failures(report.variants)
     recommendation = report.recommendation

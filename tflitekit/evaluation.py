@@ -27,7 +27,7 @@ from tflitekit.metrics import Metric, Scores
 from tflitekit.metrics.classification import Classification
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
-from tflitekit.recommendation import broken_gates, top1_limit
+from tflitekit.recommendation import AT_CHANCE, broken_gates, top1_limit
 from tflitekit.results import Constraints, DatasetRecord, Finding, Rejection, VariantReport
 from tflitekit.results.packing import pack_labels
 from tflitekit.runtime import Model, runtime_name
@@ -259,7 +259,7 @@ def evaluate_variants(
     record = _record(dataset, next(iter(scores.values())), fingerprint, skipped, stopped)
     if advise:
         rows = tuple(lint_training(row, record, baseline) for row in rows)
-    cautions = ["caution: the baseline is no better than chance on these data (see the warnings)"] if doubts else []
+    cautions = [AT_CHANCE] if doubts else []
     return Evaluation(
         dataset=record,
         baseline=baseline,

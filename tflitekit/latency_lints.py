@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from tflitekit.machine import Load
 from tflitekit.results import Finding, Latency, Profile, Sustained, VariantReport
 from tflitekit.statistics import SAME_TIME
 
-__all__ = ["lint_profile", "lint_session", "lint_sustained", "lint_variant"]
+__all__ = ["lint_device", "lint_profile", "lint_session", "lint_sustained", "lint_variant"]
 
 _WIDE = 0.05
 _STEAL = 0.02
@@ -17,6 +19,7 @@ _OTHERS_CORES = 0.5
 _FREQUENCY = 0.05
 _TIMER_STEPS = 100
 _SLOWED = 1.05
+_THROTTLED = 1.1
 _SHARED_OUT = 0.15
 _TAIL_SAMPLES = 10
 """A percentile wants this many samples beyond it: fewer, and it is the luck of single outliers."""
@@ -140,6 +143,75 @@ def _disagreement(latencies: Mapping[str, Latency]) -> list[Finding]:
             f"mean {by_mean} ({second.mean_ms:.3g} against {first.mean_ms:.3g} ms). The {first.statistic} decides here.",
             advice="Look at the distributions: rare slow runs weigh in the mean. For tail latency use --protocol mlperf-mobile.",
         )
+    ]
+
+
+_AGAIN = "Measure again on a cool phone, or with the protocol benchmark-model."
+_ON_A_PHONE = {
+    "noisy-machine": _AGAIN,
+    "budget-spent": "Measure fewer variants at once, or with the protocol benchmark-model.",
+    "few-samples": "Measure with the protocol benchmark-model.",
+    "median-mean-disagree": "Look at the distributions: rare slow runs weigh in the mean.",
+}
+
+
+def lint_device(target: str, latencies: Mapping[str, Latency]) -> list[Finding]:
+    """Returns what is doubtful about one session on a phone: its heat, its power saving, what ran the models, the figures.
+
+    Args:
+        target: How the session is called in the findings.
+        latencies: By variant, with samples.
+    """
+    found = [*_throttling(latencies), *_power_save(latencies), *_other_accelerators(latencies)]
+    for doubt in lint_session((), latencies, Load(), {}):
+        advice = _ON_A_PHONE.get(doubt.kind, doubt.advice)
+        found.append(
+            doubt.model_copy(update={"message": doubt.message.removeprefix("While measuring, "), "advice": advice})
+        )
+    return [doubt.model_copy(update={"message": f"{target}: {doubt.message}"}) for doubt in found]
+
+
+def _throttling(latencies: Mapping[str, Latency]) -> list[Finding]:
+    worst = next((c.worst_thermal_status for one in latencies.values() if (c := one.conditions)), None)
+    change = _drift(latencies)
+    if worst not in (None, "none"):
+        seen = f"the device was throttled while it measured: its thermal status reached '{worst}'."
+    elif change > _THROTTLED:
+        seen = f"the device slowed down by {change - 1:.0%} while it measured."
+    else:
+        return []
+    advice = "Let it cool down and measure again. Variants took turns, so their ratios suffer less than their times."
+    return [Finding(kind="throttled", message=seen, advice=advice)]
+
+
+def _drift(latencies: Mapping[str, Latency]) -> float:
+    """Returns the geometric mean over variants of the median in the last third of the rounds over that in the first."""
+    logarithms = []
+    for latency in latencies.values():
+        rounds = latency.samples.rounds() if latency.samples else []
+        if third := len(rounds) // 3:
+            start, end = (float(np.median(np.concatenate(part))) for part in (rounds[:third], rounds[-third:]))
+            logarithms.append(np.log(end / start))
+    return float(np.exp(np.mean(logarithms))) if logarithms else 1.0
+
+
+def _power_save(latencies: Mapping[str, Latency]) -> list[Finding]:
+    if not any(c.before.power_save or c.after.power_save for one in latencies.values() if (c := one.conditions)):
+        return []
+    message = "the device was saving power while it measured, which slows it down."
+    return [Finding(kind="power-save", message=message, advice="Switch battery saver off and measure again.")]
+
+
+def _other_accelerators(latencies: Mapping[str, Latency]) -> list[Finding]:
+    used = {name: one.accelerator for name, one in latencies.items() if one.accelerator}
+    return [
+        Finding(
+            kind="other-accelerator",
+            message=f"{name} was asked to run on {found.requested}, but {found.actual} ran it.",
+            advice="Its latency is that of what ran it.",
+        )
+        for name, found in used.items()
+        if found.requested != found.actual
     ]
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tflitekit.results import Constraints, Drop, Recommendation, Rejection, VariantReport
+from tflitekit.results import Constraints, Drop, Latency, Recommendation, Rejection, VariantReport
 
-__all__ = ["DEFAULT_MAX_DROP_POINTS", "broken_gates", "recommend", "top1_limit"]
+__all__ = ["AT_CHANCE", "DEFAULT_MAX_DROP_POINTS", "broken_gates", "recommend", "top1_limit"]
 
+AT_CHANCE = "caution: the baseline is no better than chance on these data (see the warnings)"
 DEFAULT_MAX_DROP_POINTS = 1.0
+SAME_SPEED = 0.05
+"""Where latency counts, variants within this share of the fastest are equally fast: phones differ by more. So are those whose
+interval reaches into that of the fastest."""
+
 SAME_SIZE = 0.02
 """Files within this share of the smallest count as equally small: something else then decides."""
 
@@ -30,8 +35,10 @@ def recommend(
 ) -> Recommendation:
     """Chooses the smallest variant that meets all constraints.
 
-    Among files of practically the same size it prefers integer-only ones, then those that deflate best, then those that
-    need no training unless a trained one is measurably more accurate, then the more accurate. Latency of a host never decides for a phone: there it only shows that a limit is out of reach.
+    Where latency was measured on the target, only variants that are as fast as the fastest stay. Among files of practically the
+    same size it prefers integer-only ones, then those that deflate best, then those that need no training unless a trained
+    one is measurably more accurate, then the more accurate. Latency of a host never decides for a phone: there it only shows
+    that a limit is out of reach.
 
     Args:
         variants: Rows of the report, the baseline among them.
@@ -51,7 +58,7 @@ def recommend(
     out_of_reach = _beyond_reach(able, constraints, counts_latency)
     if not good or out_of_reach:
         return _nothing_meets(able, variants, problems, out_of_reach, caveats)
-    choice = _choose(good, reference)
+    choice = _choose(good, reference, counts_latency)
     chosen = choice.chosen
     rejected = tuple(
         Rejection(name=v.name, reasons=tuple(problems[v.name]) or (_why_not(v, choice),))
@@ -202,16 +209,22 @@ def _drop_text(variant: VariantReport) -> str:
 
 
 class _Choice(NamedTuple):
-    """The chosen variant, what remained of the good ones after each step that led to it, and the best untrained of those."""
+    """The chosen variant, what remained of the good ones after each step that led to it, and the best untrained of those.
+
+    ``fast`` is None where latency did not count, or was not measured of any.
+    """
 
     chosen: VariantReport
+    fast: list[VariantReport] | None
     small: list[VariantReport]
     integer: list[VariantReport]
     deflated: list[VariantReport]
     untrained: VariantReport | None
 
 
-def _choose(good: Sequence[VariantReport], baseline: VariantReport | None) -> _Choice:
+def _choose(good: Sequence[VariantReport], baseline: VariantReport | None, counts_latency: bool) -> _Choice:
+    fast = _fast(good) if counts_latency else None
+    good = good if fast is None else fast
     smallest = min(v.size_bytes or 0 for v in good)
     small = [v for v in good if (v.size_bytes or 0) <= smallest * (1 + SAME_SIZE)]
     most = max(v.integer_op_fraction or 0.0 for v in small)
@@ -227,7 +240,22 @@ def _choose(good: Sequence[VariantReport], baseline: VariantReport | None) -> _C
 
     untrained = min((v for v in deflated if v.training is None), key=preference, default=None)
     worth = [v for v in deflated if v.training is None or untrained is None or _measurably_better(v, untrained)]
-    return _Choice(min(worth, key=preference), small, integer, deflated, untrained)
+    return _Choice(min(worth, key=preference), fast, small, integer, deflated, untrained)
+
+
+def _fast(good: Sequence[VariantReport]) -> list[VariantReport] | None:
+    """Returns those that are as fast as the fastest; None where no latency was measured."""
+    timed = [(variant, variant.latency) for variant in good if variant.latency is not None]
+    if not timed:
+        return None
+    best = min((latency for _, latency in timed), key=lambda latency: latency.deciding_ms)
+    reach = best.high_ms or best.deciding_ms
+    return [
+        variant
+        for variant, latency in timed
+        if latency.deciding_ms <= best.deciding_ms * (1 + SAME_SPEED)
+        or (latency.low_ms or latency.deciding_ms) <= reach
+    ]
 
 
 def _measurably_better(trained: VariantReport, untrained: VariantReport) -> bool:
@@ -245,7 +273,12 @@ def _reasons(
     size = chosen.size_bytes or 0
     whole = baseline.size_bytes or size if baseline else size
     times = f", {whole / size:.1f} times smaller than {baseline.name}" if baseline and whole > size * 1.05 else ""
-    reasons = [f"{size:,} bytes{times}: the smallest that meets every limit (within {SAME_SIZE:.0%})"]
+    of = "that meets every limit"
+    reasons = []
+    if choice.fast is not None and chosen.latency is not None:
+        reasons.append(f"{_latency_text(chosen.latency)}: as fast as any {of} (within {SAME_SPEED:.0%})")
+        of = "of those"
+    reasons.append(f"{size:,} bytes{times}: the smallest {of} (within {SAME_SIZE:.0%})")
     given = "" if constraints.max_accuracy_drop is not None else ", the default"
     reasons.append(f"{_drop_text(chosen)}; n = {chosen.accuracy.n:,}, limit {_amount(chosen, limit)}{given}")
     undecided = chosen.sequential is None and chosen.drop is not None
@@ -269,6 +302,17 @@ def _reasons(
     if chosen.min_runtime_version:
         reasons.append(f"needs TensorFlow Lite {chosen.min_runtime_version} or newer in the app")
     return reasons
+
+
+def _latency_text(latency: Latency) -> str:
+    ratio = latency.ratio
+    against = ""
+    if ratio is not None and ratio.verdict == "tie":
+        against = f", a tie with {ratio.baseline}"
+    elif ratio is not None:
+        factor = ratio.value if ratio.verdict == "slower" else 1 / ratio.value
+        against = f", {factor:.3g} times {ratio.verdict} than {ratio.baseline} there"
+    return f"{latency.deciding_ms:.3g} ms on {latency.target}{against}"
 
 
 def _less(variant: VariantReport, other: VariantReport) -> str:
@@ -299,6 +343,13 @@ def _training_reasons(chosen: VariantReport, data: str | None) -> list[str]:
 def _why_not(variant: VariantReport, choice: _Choice) -> str:
     chosen = choice.chosen
     size, best = variant.size_bytes or 0, chosen.size_bytes or 1
+    if choice.fast is not None and variant not in choice.fast:
+        if variant.latency is None or chosen.latency is None:
+            return "meets the limits, but its latency was not measured on the target"
+        times = variant.latency.deciding_ms / chosen.latency.deciding_ms
+        return (
+            f"meets the limits, but takes {times:.2f} times as long as {chosen.name} ({_latency_text(variant.latency)})"
+        )
     if variant not in choice.small:
         larger = f"{size / best:.1f} times as large as" if size > best * 1.5 else f"{size / best - 1:.0%} larger than"
         return f"meets the limits, but is {larger} {chosen.name}"

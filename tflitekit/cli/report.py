@@ -2,39 +2,101 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tflitekit.cli.shared import Json, app, guarded, print_json
+from tflitekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from tflitekit.results import Report
 
 
 @app.command()
 @guarded
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder with report.json, or the file.", show_default=False)],
+    phones: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Reports of the Android app's benchmark, to merge into it.", show_default=False),
+    ] = None,
     formats: Annotated[
         list[str] | None, typer.Option("--format", help="html, md, csv or all; repeatable.  [default: all]")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for what is written; that of report.json if not given.")
+        Path | None,
+        typer.Option(
+            "--out", help="Folder for what is written; that of report.json if not given. A merged report needs its own."
+        ),
+    ] = None,
+    max_latency: Annotated[
+        float | None,
+        typer.Option(help="With phones: largest accepted latency in ms there, instead of the report's own limit."),
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Shows a finished report again, and writes report.html, report.md and report.csv anew from its JSON."""
+    """Shows a finished report again, and writes report.html, report.md and report.csv anew from its JSON.
+
+    With reports of phones, these are merged: host and phones stand side by side, and the phones' latency decides. Exit
+    code 1 when nothing meets the limits then. Without --out a merged report is only shown.
+    """
     from tflitekit.report import FORMATS, write_views
     from tflitekit.results import read_report
 
-    found = read_report(folder)
-    home = out or (folder if folder.is_dir() else folder.parent)
     wanted = FORMATS if not formats or "all" in formats else tuple(dict.fromkeys(formats))
-    written = write_views(found, home, wanted)
+    written: list[Path] = []
+    if phones:
+        from tflitekit.merging import merge
+
+        found = merge(folder, phones, max_latency_ms=max_latency)
+        if out is not None:
+            written = _write_merged(found, folder, out, wanted)
+    elif max_latency is not None:
+        raise UsageError("--max-latency is of use with reports of phones only.", fix="Name them after the report.")
+    else:
+        found = read_report(folder)
+        written = write_views(found, out or _home(folder), wanted)
     if as_json:
         print_json(found.to_json())
-        return 0
-    from tflitekit.console import show_report, stdout
+    else:
+        from tflitekit.console import show_report, stdout
 
-    show_report(found)
-    stdout.print(f"\nWritten: {', '.join(map(str, written))}", style="dim", markup=False, soft_wrap=True)
-    return 0
+        show_report(found)
+        text = f"Written: {', '.join(map(str, written))}" if written else "Nothing was written: give --out to keep it."
+        stdout.print(f"\n{text}", style="dim", markup=False, soft_wrap=True)
+    answer = found.recommendation
+    return 1 if phones and answer is not None and not answer.constraints_met else 0
+
+
+def _home(report: Path) -> Path:
+    return report if report.is_dir() else report.parent
+
+
+def _write_merged(found: Report, first: Path, out: Path, formats: tuple[str, ...]) -> list[Path]:
+    """Writes the merged report with its views; never over a report that phones were not merged into."""
+    from tflitekit.files import locked, write_json
+    from tflitekit.merging import is_merged
+    from tflitekit.report import write_views
+    from tflitekit.results import read_report
+
+    path = out / "report.json"
+    if path.is_file() and not is_merged(read_report(path)):
+        raise UsageError(
+            f"{path} holds a report without phones, which the merged one would replace.",
+            fix="Give another folder with --out.",
+        )
+    with locked(out):
+        write_json(path, _relocated(found, _home(first), out).to_json())
+        return [path, *write_views(found, out, formats)]
+
+
+def _relocated(found: Report, home: Path, out: Path) -> Report:
+    """Returns the report with files named relative to its new folder, so that 'tflitekit bundle' finds them."""
+    rows = [
+        row.model_copy(update={"file": Path(os.path.relpath(home / row.file, out)).as_posix()}) if row.file else row
+        for row in found.variants
+    ]
+    return found.model_copy(update={"variants": tuple(rows)})

@@ -7,7 +7,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tflitekit.report import text, training_text
-from tflitekit.report.summary import caution, grouped_warnings, model_name, ordered_classes, subject
+from tflitekit.report.summary import (
+    caution,
+    grouped_warnings,
+    latency_conditions,
+    latency_is_of_host,
+    model_name,
+    ordered_classes,
+    places_table,
+    subject,
+)
 from tflitekit.results import Report
 
 __all__ = ["escape", "fill", "render"]
@@ -39,6 +48,7 @@ def render(report: Report) -> str:
     columns, rows = text.table(report)
     reasons = report.recommendation.reasons if report.recommendation else ()
     classes = ordered_classes(report)
+    place_columns, place_rows = places_table(report)
     training_columns, training_rows = training_text.table(report)
     return fill(
         "report.md.jinja",
@@ -48,6 +58,10 @@ def render(report: Report) -> str:
         cautions=[reason.removeprefix("caution: ") for reason in reasons if caution(reason)],
         columns=columns,
         rows=rows,
+        conditions=latency_conditions(report),
+        of_host=latency_is_of_host(report),
+        place_columns=place_columns,
+        place_rows=place_rows,
         training_columns=training_columns,
         training_rows=training_rows,
         training_remarks=training_text.remarks(report),

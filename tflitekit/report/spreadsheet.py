@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tflitekit.report.summary import Place, places
 from tflitekit.report.training_text import stages, three_way
 from tflitekit.results import ClassRecall, Report, VariantReport
 
@@ -15,12 +16,13 @@ __all__ = ["render"]
 
 
 def render(report: Report) -> str:
-    """Returns comma-separated values (RFC 4180): always the same columns, then one for each further metric.
+    """Returns comma-separated values (RFC 4180): always the same columns, then those of further metrics and merged targets.
 
     Fractions are fractions, units stand in the names. Text that a spreadsheet would take for a formula gets an apostrophe
     before it, as OWASP advises ('CSV Injection').
     """
-    rows = [_row(variant, report) for variant in report.variants]
+    found = places(report)
+    rows = [_row(variant, report) | _by_place(variant, found) for variant in report.variants]
     names = dict.fromkeys(name for row in rows for name in row)
     file = io.StringIO()
     writer = csv.DictWriter(file, names, lineterminator="\r\n")
@@ -67,6 +69,15 @@ def _row(variant: VariantReport, report: Report) -> dict[str, Any]:
         "error": variant.error,
         **{other.metric: other.value for other in variant.other_metrics},
     }
+
+
+def _by_place(variant: VariantReport, found: list[Place]) -> dict[str, Any]:
+    cells: dict[str, Any] = {}
+    for place in found:
+        latency = place.latencies.get(variant.name)
+        cells[f"deciding_ms on {place.label}"] = latency.deciding_ms if latency else None
+        cells[f"latency_ratio on {place.label}"] = latency.ratio.value if latency and latency.ratio else None
+    return cells
 
 
 def _fields(part: BaseModel | None, prefix: str, *names: str) -> dict[str, Any]:

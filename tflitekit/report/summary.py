@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tflitekit.report import text
-from tflitekit.results import ClassRecall, Finding, Report, VariantReport
+from tflitekit.results import ClassRecall, Finding, Latency, Report, VariantReport
 
 __all__ = [
     "ClassLoss",
+    "Place",
     "Said",
     "Warned",
     "caution",
@@ -21,6 +22,8 @@ __all__ = [
     "model_name",
     "ordered_classes",
     "pareto_front",
+    "places",
+    "places_table",
     "reference",
     "subject",
 ]
@@ -117,14 +120,63 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
 
 def latency_conditions(report: Report) -> str:
     """Returns in a sentence where, how and with what latency was measured; nothing if it was not."""
-    found = next((row.latency for row in report.variants if row.latency), None)
-    if found is None:
+    deciding = {row.latency.target: row.latency for row in report.variants if row.latency}
+    if not deciding:
         return ""
+    found = next(iter(deciding.values()))
     statistic = {"median": "the median", "p90": "the 90th percentile", "throughput": "the throughput"}[found.statistic]
-    return (
-        f"Latency on {found.target} ({found.machine.get('cpu', 'unknown processor')}), {text.counted(found.threads, 'thread')}, "
-        f"{found.runtime}; protocol {found.protocol}, in which {statistic} decides."
-    )
+    where = text.listed([f"{one.target} ({one.machine.get('cpu', 'unknown processor')})" for one in deciding.values()])
+    how = f"{text.counted(found.threads, 'thread')}, {text.listed(list(dict.fromkeys(one.runtime for one in deciding.values())))}"
+    phones = {
+        one.target for place in places(report) for one in place.latencies.values() if not one.target.startswith("host")
+    }
+    slowest = " Of several phones the slowest decides for each variant." if len(phones) > 1 else ""
+    return f"Latency on {where}, {how}; protocol {found.protocol}, in which {statistic} decides.{slowest}"
+
+
+class Place(NamedTuple):
+    """One configuration under which latency was measured: a target, and of the same target threads and accelerator.
+
+    Attributes:
+        label: What sets it apart from the others of the report.
+        latencies: By variant.
+    """
+
+    label: str
+    latencies: dict[str, Latency]
+
+
+def places(report: Report) -> list[Place]:
+    """Returns the configurations of a report that phones were merged into, hosts last; none of a report of one target."""
+    found: dict[tuple[str, int, str], dict[str, Latency]] = {}
+    for row in report.variants:
+        for one in (row.latency, *row.other_latencies):
+            if one is not None:
+                accelerator = one.accelerator.requested if one.accelerator else "cpu"
+                found.setdefault((one.target, one.threads, accelerator), {})[row.name] = one
+    if len({target for target, _, _ in found}) < 2:
+        return []
+    threads, accelerators = ({key[part] for key in found} for part in (1, 2))
+    labelled = []
+    for (target, count, accelerator), latencies in found.items():
+        parts = [target.removeprefix("android:")]
+        if len(threads) > 1:
+            parts.append(text.counted(count, "thread"))
+        if len(accelerators) > 1:
+            parts.append(accelerator)
+        labelled.append((target.startswith("host"), Place(", ".join(parts), latencies)))
+    return [place for _, place in sorted(labelled, key=lambda pair: pair[0])]
+
+
+def places_table(report: Report) -> tuple[list[str], list[list[str]]]:
+    """Returns the deciding figures of all variants side by side, one column for each of `places`; nothing without."""
+    found = places(report)
+    rows = []
+    for row in report.variants if found else ():
+        cells = [text.latency_against(place.latencies.get(row.name)) for place in found]
+        if any(cell != "–" for cell in cells):
+            rows.append([row.name, *cells])
+    return (["Variant", *(place.label for place in found)] if rows else []), rows
 
 
 class ClassLoss(NamedTuple):

@@ -37,6 +37,7 @@ __all__ = [
     "interval",
     "is_share",
     "latency",
+    "latency_against",
     "latency_interval",
     "listed",
     "measured",
@@ -228,6 +229,13 @@ def latency_interval(found: Latency) -> str:
 def against(latency: Latency) -> str:
     """Returns how much faster or slower than the baseline, or 'tie' where they cannot be told apart."""
     return "baseline" if latency.ratio is None else ratio(latency.ratio)
+
+
+def latency_against(found: Latency | None) -> str:
+    """Returns the deciding figure and how it compares with the baseline's of the same session: '1.23 ms, 3.1× faster'."""
+    if found is None:
+        return "–"
+    return latency(found) + (f", {ratio(found.ratio)}" if found.ratio else "")
 
 
 def ratio(found: LatencyRatio) -> str:

@@ -18,7 +18,17 @@ from tflitekit.results.accuracy import (
     Sequential,
 )
 from tflitekit.results.base import Finding, Part, finite
-from tflitekit.results.latency import Accelerator, Latency, LatencyRatio, OpTime, Profile, Samples, Sustained
+from tflitekit.results.latency import (
+    Accelerator,
+    Conditions,
+    DeviceState,
+    Latency,
+    LatencyRatio,
+    OpTime,
+    Profile,
+    Samples,
+    Sustained,
+)
 from tflitekit.results.migration import SCHEMA_VERSION
 from tflitekit.results.report import (
     Constraints,
@@ -39,10 +49,12 @@ __all__ = [
     "Agreement",
     "CalibrationPoint",
     "ClassRecall",
+    "Conditions",
     "Confidence",
     "ConfidenceBin",
     "Constraints",
     "DatasetRecord",
+    "DeviceState",
     "Drop",
     "Finding",
     "Flip",

@@ -14,6 +14,8 @@ from tflitekit.results.base import Part
 
 __all__ = [
     "Accelerator",
+    "Conditions",
+    "DeviceState",
     "Latency",
     "LatencyRatio",
     "OpTime",
@@ -91,6 +93,28 @@ class Accelerator(Part):
     partitions: int | None = None
 
 
+ThermalStatus = Literal["none", "light", "moderate", "severe", "critical", "emergency", "shutdown"]
+"""Android's words for how much a device slows itself down because it is hot."""
+
+
+class DeviceState(Part):
+    """What a device says of its heat and its battery at one moment; null where it does not tell."""
+
+    thermal_status: ThermalStatus | None = None
+    battery_percent: int | None = None
+    battery_celsius: float | None = None
+    charging: bool | None = None
+    power_save: bool | None = None
+
+
+class Conditions(Part):
+    """A device before and after a benchmark, and the highest thermal status that was seen in between."""
+
+    before: DeviceState
+    after: DeviceState
+    worst_thermal_status: ThermalStatus | None = None
+
+
 class LatencyRatio(Part):
     """Time relative to the baseline's, paired by round: below 1 is faster.
 
@@ -119,6 +143,7 @@ class Latency(Part):
         input_us: Median time to store and quantize the inputs; null where not measured. Not part of the others.
         output_us: Median time to fetch and dequantize the outputs.
         harness_us: What the kit's own loop adds to each measured `invoke()`.
+        conditions: Heat and battery of a phone; null on a host.
         ratio: Of the deciding figure to the baseline's, in the same rounds.
     """
 
@@ -149,6 +174,7 @@ class Latency(Part):
     runtime: str
     machine: dict[str, Any] = Field(default_factory=dict)
     accelerator: Accelerator | None = None
+    conditions: Conditions | None = None
     samples: Samples | None = None
     ratio: LatencyRatio | None = None
 

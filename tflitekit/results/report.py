@@ -62,7 +62,8 @@ class VariantReport(Part):
         control: Name of the float model that was fine-tuned for as many steps, where this variant was trained and such a one
             was evaluated; null for the control itself.
         drop_from_control: Paired difference to it: what quantizing, pruning or clustering costs, without the gain of training.
-        latency: The measurement that decides; further numbers of threads are in ``other_latencies``.
+        latency: The measurement that decides. Further numbers of threads, and after a merge of phones also further targets, are
+            in ``other_latencies``.
         peak_memory_bytes: Highest resident set of the process minus what stays resident after the model is released.
         arena_bytes: Tensor memory that the interpreter itself plans; what delegates allocate is not in it.
     """

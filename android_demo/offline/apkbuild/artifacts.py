@@ -1,4 +1,4 @@
-"""What the build takes from Maven Central, through ``app/pom.xml``: Android's classes, the runtime, the dexer."""
+"""What the build takes from Maven Central, through ``offline/pom.xml``: Android's classes, the runtime, the dexer."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def fetch(project: Path = PROJECT) -> Artifacts:
     Raises:
         BuildError: Maven cannot get one.
     """
-    pom, folder = project / "app" / "pom.xml", project / "app" / "target" / "apk"
+    pom, folder = project / "offline" / "pom.xml", project / "offline" / "target" / "apk"
     state = hashlib.sha256(b"\0".join(path.read_bytes() for path in (pom, project / "pom.xml"))).hexdigest()
     stamp = folder / "fetched"
     if not stamp.is_file() or stamp.read_text() != state:

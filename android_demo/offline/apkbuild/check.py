@@ -24,7 +24,6 @@ __all__ = ["EXPLAINED", "Check", "check_apk", "check_classes"]
 EXPLAINED = {
     "library-not-16kb": "tensorflow-lite 2.16.1 is the last release on Maven Central and is built for pages of 4 KB. "
     "Play refuses such an update; devices with 16 KB pages may not load it. The Gradle build has a runtime without this.",
-    "target-sdk-too-low": "The demo is not in Play, and keeps the level that it was written for.",
     "debug-certificate": "Signed with the debug key, as a build for trying things is. --keystore signs with another.",
 }
 """Findings of `tflitekit doctor apk` that this build is known to have, by their kind, and why."""
@@ -68,7 +67,7 @@ def check_classes(
     if not signature.is_file():
         raise BuildError(
             f"There is no description of the API of level {settings.min_sdk}.",
-            fix="Name its artifact in android_demo/app/pom.xml (net.sf.androidscents.signature) when minSdk changes.",
+            fix="Name its artifact in android_demo/offline/pom.xml (net.sf.androidscents.signature) when minSdk changes.",
         )
     command: Command = ["java", "-cp", ":".join(map(str, artifacts.sniffer)), program, signature, classes, *jars]
     found: dict[str, list[str]] = {"api": [], "indy": [], "androidx": [], "guarded": []}

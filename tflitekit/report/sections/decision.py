@@ -101,7 +101,9 @@ def _tiles(view: View, row: VariantReport) -> tuple[Tile, ...]:
             )
         found.append(Tile(f"Latency {where}", text.latency(row.latency), note))
     if row.peak_memory_bytes is not None:
-        found.append(Tile("Peak memory", text.size(row.peak_memory_bytes), "above the process's own"))
+        elsewhere = row.latency is not None and not row.latency.target.startswith("host")
+        note = "on the host, above the process's own" if elsewhere else "above the process's own"
+        found.append(Tile("Peak memory", text.size(row.peak_memory_bytes), note))
     return tuple(found)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tflitekit.report import text
-from tflitekit.report.blocks import NOTHING, Cell, Choice, Column, Figure, Note, Section, Table, side_by_side
+from tflitekit.report.blocks import NOTHING, Badge, Cell, Choice, Column, Figure, Note, Section, Table, side_by_side
+from tflitekit.report.plots import Spec
 from tflitekit.report.plots.speed import (
     latency_distribution,
     latency_ratio,
@@ -15,7 +17,7 @@ from tflitekit.report.plots.speed import (
     thread_scaling,
 )
 from tflitekit.report.sections import View, named
-from tflitekit.report.summary import latency_conditions, latency_is_of_host
+from tflitekit.report.summary import Place, latency_conditions, latency_is_of_host, places
 from tflitekit.results import Latency, VariantReport
 
 __all__ = ["latency"]
@@ -27,9 +29,12 @@ _MOST_WINDOWS = 200
 def latency(view: View) -> Section:
     """Returns everything about speed but the profile."""
     timed = [row for row in view.able if row.latency]
+    several = places(view.report)
+    where = several or [Place("", {row.name: row.latency for row in timed if row.latency})]
     blocks = (
         _host_note(view, timed),
-        *side_by_side(_distribution(view, timed), _ratios(view, timed)),
+        _by_place(view, several),
+        *side_by_side(_distribution(view, where), _ratios(view, where)),
         _figures(view, timed),
         _surroundings(view, timed),
         *side_by_side(_threads(view), _sustained(view)),
@@ -45,54 +50,124 @@ def _host_note(view: View, timed: list[VariantReport]) -> Note | None:
     )
 
 
-def _distribution(view: View, timed: list[VariantReport]) -> Figure | None:
-    samples = {}
-    for row in timed:
-        if row.latency and row.latency.samples and (rounds := row.latency.samples.rounds()):
-            samples[row.name] = np.concatenate(rounds) / 1000
-    shown = [row for row in timed if row.name in samples and samples[row.name].size]
-    if not shown:
+def _by_place(view: View, several: list[Place]) -> Table | None:
+    about = "The figure that decides; below it its 95 % interval, and the speed against the baseline on the same target"
+    columns = [Column("Variant", numeric=False), *(Column(place.label, about=about) for place in several[:1])]
+    columns += [Column(place.label) for place in several[1:]]
+    rows = []
+    for row in view.able:
+        cells = [_on_place(row, place.latencies.get(row.name), marks=len(several) > 2) for place in several]
+        if any(cell != NOTHING for cell in cells):
+            rows.append((named(view, row), *cells))
+    more = (
+        "Each speed is relative to the baseline on the same target; times of two targets are never put into one ratio."
+    )
+    return Table.of("Latency by target", columns, rows, more=more) if several else None
+
+
+def _on_place(row: VariantReport, found: Latency | None, *, marks: bool) -> Cell:
+    if found is None:
+        return NOTHING
+    note = [part for part in (text.latency_interval(found), text.ratio(found.ratio) if found.ratio else "") if part]
+    badges = (Badge("decides", "accent"),) if marks and found is row.latency else ()
+    return Cell(text.latency(found), found.deciding_ms, ", ".join(note), badges=badges)
+
+
+def _switch(where: list[Place]) -> tuple[Choice, ...]:
+    return (Choice("Measured on", tuple(place.label for place in where)),) if len(where) > 1 else ()
+
+
+def _shown_rows(view: View, place: Place) -> list[tuple[VariantReport, Latency]]:
+    return [(row, found) for row in view.able if (found := place.latencies.get(row.name))]
+
+
+def _distribution(view: View, where: list[Place]) -> Figure | None:
+    specs: dict[str, Spec] = {}
+    kept: list[Place] = []
+    for place in where:
+        timed = _shown_rows(view, place)
+        samples = {
+            row.name: np.concatenate(rounds) / 1000
+            for row, found in timed
+            if found.samples and (rounds := found.samples.rounds())
+        }
+        shown = [(row, found) for row, found in timed if row.name in samples and samples[row.name].size]
+        if not shown:
+            continue
+        for key, relative in enumerate((False, True)):
+            number = f"{len(kept)} " if len(where) > 1 else ""
+            specs[f"{number}{key}"] = _samples_plot(view, shown, samples, place, relative=relative)
+        kept.append(place)
+    if not specs:
         return None
-    specs = {}
-    for key, relative in enumerate((False, True)):
-        scaled, medians = {}, []
-        for row in shown:
-            found = row.latency
-            assert found is not None
-            by = found.median_ms if relative else 1.0
-            scaled[row.name] = samples[row.name] / by
-            tip = {"title": row.name, "Median": f"{text.milliseconds(found.median_ms)} ms"}
-            tip |= {
-                "95 % interval": text.latency_interval(found) or "none",
-                "p99": f"{text.milliseconds(found.p99_ms)} ms",
-            }
-            medians.append(
-                {"variant": row.name, "median": found.median_ms / by, "label": tip["Median"], "tooltip": tip}
-                | {"low": found.median_low_ms and found.median_low_ms / by}
-                | {"high": found.median_high_ms and found.median_high_ms / by}
-            )
-        told = "; ".join(f"{row.name}: median {text.latency(row.latency)}" for row in shown[:12] if row.latency)
-        specs[str(key)] = latency_distribution(
-            scaled,
-            medians,
-            view.looks,
-            title="Relative to the variant's own median" if relative else "Time of one inference, ms",
-            about=f"Distribution of latency samples by variant. {told}.",
-            relative=relative,
-            most=view.room(_MOST_SAMPLES),
-        )
+    if len(kept) == 1 and len(where) > 1:
+        specs = {key.partition(" ")[2]: spec for key, spec in specs.items()}
     caption = (
         f"Each dot is one inference, up to {view.room(_MOST_SAMPLES)} for a variant; the slowest hundredth is left out. The bar is the median, the "
         "thick line its 95 % interval."
     )
-    choice = Choice("Scale", ("ms", "Relative"))
-    return Figure("latency-samples", "Distribution", caption, specs, choices=(choice,))
+    choices = (*_switch(kept), Choice("Scale", ("ms", "Relative")))
+    return Figure("latency-samples", "Distribution", caption, specs, choices=choices)
 
 
-def _ratios(view: View, timed: list[VariantReport]) -> Figure | None:
+def _samples_plot(
+    view: View,
+    shown: list[tuple[VariantReport, Latency]],
+    samples: dict[str, NDArray[np.float64]],
+    place: Place,
+    *,
+    relative: bool,
+) -> Spec:
+    scaled, medians = {}, []
+    for row, found in shown:
+        by = found.median_ms if relative else 1.0
+        scaled[row.name] = samples[row.name] / by
+        tip = {"title": row.name, "Median": f"{text.milliseconds(found.median_ms)} ms"}
+        tip |= {
+            "95 % interval": text.latency_interval(found) or "none",
+            "p99": f"{text.milliseconds(found.p99_ms)} ms",
+        }
+        medians.append(
+            {"variant": row.name, "median": found.median_ms / by, "label": tip["Median"], "tooltip": tip}
+            | {"low": found.median_low_ms and found.median_low_ms / by}
+            | {"high": found.median_high_ms and found.median_high_ms / by}
+        )
+    told = "; ".join(f"{row.name}: median {text.latency(found)}" for row, found in shown[:12])
+    on = f" on {place.label}" if place.label else ""
+    return latency_distribution(
+        scaled,
+        medians,
+        view.looks,
+        title="Relative to the variant's own median" if relative else "Time of one inference, ms",
+        about=f"Distribution of latency samples by variant{on}. {told}.",
+        relative=relative,
+        most=view.room(_MOST_SAMPLES),
+    )
+
+
+def _ratios(view: View, where: list[Place]) -> Figure | None:
+    specs: dict[str, Spec] = {}
+    kept: list[Place] = []
+    base = None
+    for place in where:
+        timed = _shown_rows(view, place)
+        name = next((found.ratio.baseline for _, found in timed if found.ratio), None)
+        if name is not None:
+            specs[str(len(kept))] = _ratio_plot(view, timed, name, place)
+            kept.append(place)
+            base = name
+    if base is None:
+        return None
+    caption = f"Paired by round, so a drift of the machine hits both alike. Below 1 is faster than {base}; lines are 95 % intervals."
+    if len(kept) == 1:
+        specs = {"": specs["0"]}
+    return Figure("latency-ratio", f"Against {base}", caption, specs, choices=_switch(kept))
+
+
+def _ratio_plot(view: View, timed: list[tuple[VariantReport, Latency]], base: str, place: Place) -> Spec:
     values: list[dict[str, Any]] = []
-    for row in timed:
-        found = row.latency.ratio if row.latency else None
+    for row, latency in timed:
+        found = latency.ratio
         if view.is_base(row):
             values.append({"variant": row.name, "ratio": 1, "low": 1, "high": 1, "verdict": "tie", "label": "baseline"})
         if found is None:
@@ -103,13 +178,9 @@ def _ratios(view: View, timed: list[VariantReport]) -> Figure | None:
             {"variant": row.name, "ratio": found.value, "low": found.low, "high": found.high}
             | {"verdict": found.verdict, "label": text.ratio(found), "tooltip": tip}
         )
-    base = next((row.latency.ratio.baseline for row in timed if row.latency and row.latency.ratio), None)
-    if base is None:
-        return None
     told = "; ".join(f"{entry['variant']}: {entry['label']}" for entry in values[:12])
-    spec = latency_ratio(values, title=f"Time relative to {base}", about=f"Time relative to {base}. {told}.")
-    caption = f"Paired by round, so a drift of the machine hits both alike. Below 1 is faster than {base}; lines are 95 % intervals."
-    return Figure("latency-ratio", f"Against {base}", caption, {"": spec})
+    on = f" on {place.label}" if place.label else ""
+    return latency_ratio(values, title=f"Time relative to {base}", about=f"Time relative to {base}{on}. {told}.")
 
 
 def _figures(view: View, timed: list[VariantReport]) -> Table | None:
@@ -177,17 +248,29 @@ def _accelerator(found: Latency) -> Cell:
     return Cell(f"{used.actual}, {used.delegate}" if used.delegate else used.actual, note=note)
 
 
+def _by_threads(row: VariantReport) -> dict[int, Latency]:
+    """Returns what was measured as the deciding latency was, but for the number of threads."""
+    first = row.latency
+    if first is None:
+        return {}
+    ran = first.accelerator.requested if first.accelerator else None
+    return {
+        found.threads: found
+        for found in (first, *row.other_latencies)
+        if found.target == first.target
+        and found.median_ms > 0
+        and (found.accelerator.requested if found.accelerator else None) == ran
+    }
+
+
 def _threads(view: View) -> Figure | None:
     values: list[dict[str, Any]] = []
     rows = []
-    counts = sorted(
-        {f.threads for row in view.able for f in (row.latency, *row.other_latencies) if f and row.other_latencies}
-    )
+    by_row = {row.name: by for row in view.able if len(by := _by_threads(row)) > 1}
+    counts = sorted({threads for by in by_row.values() for threads in by})
     for row in view.able:
-        by_threads = {
-            found.threads: found for found in (row.latency, *row.other_latencies) if found and found.median_ms > 0
-        }
-        if len(by_threads) < 2:
+        by_threads = by_row.get(row.name)
+        if by_threads is None:
             continue
         fewest = by_threads[min(by_threads)]
         for threads, found in sorted(by_threads.items()):

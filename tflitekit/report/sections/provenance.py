@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tflitekit.report import text
-from tflitekit.results import Report
+from tflitekit.report.summary import places
+from tflitekit.results import Conditions, Latency, Report
 
 __all__ = ["provenance"]
 
@@ -18,6 +19,7 @@ def provenance(report: Report) -> list[tuple[str, Facts]]:
         ("Model", list(_model(report))),
         ("Data", list(_data(report))),
         ("Machine", list(_machine(report))),
+        *_phones(report),
         ("Versions", list(report.tool.items())),
         ("Run", list(_run(report))),
     ]
@@ -79,6 +81,41 @@ def _machine(report: Report) -> Iterator[tuple[str, str]]:
             yield "Memory", text.size(value)
         elif value is not None:
             yield _title(name), str(value)
+
+
+def _phones(report: Report) -> Iterator[tuple[str, Facts]]:
+    """Returns the facts about each configuration of a phone that was merged in."""
+    for place in places(report):
+        found = next(iter(place.latencies.values()))
+        if not found.target.startswith("host"):
+            yield place.label, list(_phone(found))
+
+
+def _phone(found: Latency) -> Iterator[tuple[str, str]]:
+    for name, value in found.machine.items():
+        if value is not None:
+            yield _title(name), str(value)
+    yield "Threads", str(found.threads)
+    if found.accelerator is not None:
+        yield "Accelerator", found.accelerator.delegate or found.accelerator.actual
+    if found.conditions is not None:
+        yield from _conditions(found.conditions)
+
+
+def _conditions(found: Conditions) -> Iterator[tuple[str, str]]:
+    before, after = found.before, found.after
+    if found.worst_thermal_status is not None:
+        yield (
+            "Thermal status",
+            f"{before.thermal_status}, then {after.thermal_status}; at most {found.worst_thermal_status}",
+        )
+    if before.battery_percent is not None and after.battery_percent is not None:
+        charging = ", charging" if before.charging or after.charging else ""
+        yield "Battery", f"{before.battery_percent}%, then {after.battery_percent}%{charging}"
+    if before.battery_celsius is not None and after.battery_celsius is not None:
+        yield "Battery temperature", f"{before.battery_celsius:.1f} °C, then {after.battery_celsius:.1f} °C"
+    if before.power_save is not None:
+        yield "Power saving", "on" if before.power_save or after.power_save else "off"
 
 
 def _title(name: str) -> str:

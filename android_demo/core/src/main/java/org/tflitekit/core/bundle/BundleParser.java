@@ -120,8 +120,8 @@ final class BundleParser {
             tolerances.put(accelerator, tolerance(stated.node(accelerator)));
         }
         return new Variant(node.text("name"), node.optionalText("scheme"),
-                new FileEntry(file, hash(node), null, null, 0, 0), node.size("size_bytes"),
-                node.optionalText("min_runtime_version"), node.integer("operators"),
+                new FileEntry(file, hash(node), null, null, 0, 0), node.text("measured_sha256"),
+                node.size("size_bytes"), node.optionalText("min_runtime_version"), node.integer("operators"),
                 node.optionalNumber("integer_op_fraction"), node.flag("keeps_state"), tensors(node, "inputs"),
                 tensors(node, "outputs"), node.integer("primary_output"), accuracy(node.optionalNode("accuracy")),
                 accuracy(node.optionalNode("accuracy_drop")), Collections.unmodifiableMap(tolerances));

@@ -9,6 +9,8 @@ public final class Variant {
     /** The way it was compressed, for example "int8"; null where it is not known. */
     public final String scheme;
     public final FileEntry file;
+    /** Hash of the file that the host's report measured; the bundle's has metadata in it besides. */
+    public final String measuredSha256;
     public final long sizeBytes;
     /** The oldest runtime that has all of its operators, for example "2.3.0"; null where it is not known. */
     public final String minRuntimeVersion;
@@ -30,12 +32,14 @@ public final class Variant {
     /** By accelerator: "cpu", "cpu_builtin", "gpu", "nnapi"; not modifiable. */
     public final Map<String, Tolerance> tolerances;
 
-    Variant(String name, String scheme, FileEntry file, long sizeBytes, String minRuntimeVersion, int operators,
-            double integerOpFraction, boolean keepsState, List<TensorSpec> inputs, List<TensorSpec> outputs,
-            int primaryOutput, Accuracy accuracy, Accuracy accuracyDrop, Map<String, Tolerance> tolerances) {
+    Variant(String name, String scheme, FileEntry file, String measuredSha256, long sizeBytes,
+            String minRuntimeVersion, int operators, double integerOpFraction, boolean keepsState,
+            List<TensorSpec> inputs, List<TensorSpec> outputs, int primaryOutput, Accuracy accuracy,
+            Accuracy accuracyDrop, Map<String, Tolerance> tolerances) {
         this.name = name;
         this.scheme = scheme;
         this.file = file;
+        this.measuredSha256 = measuredSha256;
         this.sizeBytes = sizeBytes;
         this.minRuntimeVersion = minRuntimeVersion;
         this.operators = operators;

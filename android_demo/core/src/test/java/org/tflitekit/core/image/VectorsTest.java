@@ -54,7 +54,8 @@ public class VectorsTest {
         String name = vector.toString();
         TensorSpec input = Specs.tensor(vector.getJSONObject("input"));
         Preprocessor preprocessor = new Preprocessor(Specs.preprocessing(vector.getJSONObject("preprocessing")), input);
-        ArgbImage image = image(vector, blob);
+        PixelSource image = vector.isNull("rgba")
+                ? new FormulaSource(vector.getInt("width"), vector.getInt("height")) : image(vector, blob);
         ByteBuffer stored = ByteBuffer.allocateDirect(input.bytes()).order(ByteOrder.LITTLE_ENDIAN);
         // Another size in between, so that a reused object is what is compared.
         preprocessor.pixels(new ArgbImage(2, 3, new int[] {-1, -1, -1, -1, -1, -1}));
