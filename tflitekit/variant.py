@@ -20,7 +20,7 @@ from tflitekit.training_record import Compression, TrainingRecord
 
 __all__ = ["Variant", "load_variant", "read_sidecar", "sidecar_path", "tool_versions"]
 
-_PACKAGES = ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "ai-edge-litert", "numpy")
+_PACKAGES = ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "ai-edge-litert", "numpy", "pillow")
 
 
 class Variant(BaseModel):

@@ -18,7 +18,8 @@ from tflitekit.bundling.contents import (
     Tolerances,
     read_bundle,
 )
-from tflitekit.bundling.golden import GoldenRun, Task, record
+from tflitekit.bundling.golden import GoldenRun, Task, find_input_kind, record
+from tflitekit.bundling.metadata import with_metadata
 from tflitekit.bundling.selection import Chosen, Selection, select
 from tflitekit.contract import labels_mismatch, resolve_labels
 from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
@@ -106,6 +107,7 @@ class _Assembly:
         self._selection, self._dataset, self._folder = selection, dataset, folder
         self._seed, self._progress = seed, progress
         self._first = selection.variants[0]
+        self._input_kind = find_input_kind(dataset, self._first.graph, self._first.contract.preprocessing)
         self._task = self._choose_task()
         self._labels = self._choose_labels()
 
@@ -120,6 +122,7 @@ class _Assembly:
                 folder=self._folder,
                 preprocessing=contract.preprocessing,
                 labels=self._labels,
+                input_kind=self._input_kind,
                 task=self._task,
                 probabilities=contract.output_meaning == "probabilities",
                 top_k=TOP_K,
@@ -130,7 +133,7 @@ class _Assembly:
         made = Bundle(
             tool=tool_versions(),
             name=name,
-            input_kind=recorded.input_kind,
+            input_kind=self._input_kind,
             task=self._task,
             recommended=self._selection.recommended,
             baseline=report.baseline if report else None,
@@ -161,14 +164,26 @@ class _Assembly:
     def _ship(self, chosen: Chosen, name: str) -> GoldenRun:
         """Writes the variant's file with metadata in it."""
         target = self._folder / "models" / f"{chosen.stem}.tflite"
-        write_whole(target, chosen.variant.path.read_bytes())
         names = [spec.name for spec in chosen.graph.outputs]
+        primary_output = names.index(chosen.contract.outputs[0].name)
+        content = with_metadata(
+            chosen.variant.path.read_bytes(),
+            chosen.graph,
+            name=name,
+            primary_output=primary_output,
+            preprocessing=chosen.contract.preprocessing if self._input_kind == "image" else None,
+            labels=self._labels,
+            task=self._task,
+            scheme=chosen.variant.scheme,
+            accuracy=chosen.row.accuracy if chosen.row else None,
+        )
+        write_whole(target, content)
         return GoldenRun(
             name=chosen.name,
             shipped=target,
             measured=chosen.variant.path,
             graph=chosen.graph,
-            primary_output=names.index(chosen.contract.outputs[0].name),
+            primary_output=primary_output,
         )
 
     def _variant(self, chosen: Chosen, run: GoldenRun, tolerances: Tolerances) -> BundledVariant:

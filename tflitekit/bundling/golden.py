@@ -30,9 +30,10 @@ from tflitekit.graph import Graph
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.runtime import Array, Model, dequantize, quantize
 
-__all__ = ["GoldenRun", "Task", "record", "scores"]
+__all__ = ["GoldenRun", "InputKind", "Task", "find_input_kind", "record", "scores"]
 
 Task = Literal["classification", "binary", "other"]
+InputKind = Literal["image", "tensors"]
 _NO_COLOUR_TAGS = frozenset({"icc_profile", "gamma", "chromaticity", "srgb", "transparency", "palette"})
 
 
@@ -54,16 +55,22 @@ class GoldenRun:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What was recorded.
-
-    Attributes:
-        input_kind: Whether images become the input.
-        tolerances: By variant.
-    """
+    """What was recorded, and the tolerances by variant that follow from it."""
 
     golden: Golden
-    input_kind: Literal["image", "tensors"]
     tolerances: dict[str, Tolerances]
+
+
+def find_input_kind(dataset: Dataset, graph: Graph, preprocessing: Preprocessing) -> InputKind:
+    """Returns 'image' where images become the only input, or 8-bit arrays that are the same as images.
+
+    Raises:
+        DataError: The data are empty, or the first sample cannot be read.
+    """
+    sample = next(iter(dataset), None)
+    if sample is None:
+        raise DataError(f"The data at {dataset.location} are empty.")
+    return "tensors" if _image(_read(sample), graph, preprocessing, sample.key) is None else "image"
 
 
 def record(
@@ -73,6 +80,7 @@ def record(
     folder: Path,
     preprocessing: Preprocessing,
     labels: tuple[str, ...] | None,
+    input_kind: InputKind,
     task: Task,
     probabilities: bool,
     top_k: int,
@@ -83,6 +91,7 @@ def record(
 
     Args:
         dataset: The samples, few.
+        input_kind: What `find_input_kind` says of them.
         probabilities: Whether the primary output holds probabilities.
         top_k: So many of the best classes are recorded.
 
@@ -92,11 +101,10 @@ def record(
     """
     recorders = {run.name: _Recorder(run) for run in runs}
     samples: list[GoldenSample] = []
-    kinds: set[str] = set()
     for index, sample in enumerate(dataset):
         writer = _Writer(folder, f"{index:04d}")
         raw = _read(sample)
-        image = _image(raw, runs[0].graph, preprocessing, sample.key)
+        image = _image(raw, runs[0].graph, preprocessing, sample.key) if input_kind == "image" else None
         pipeline = InputPipeline(runs[0].graph.inputs, preprocessing)
         real = [values[None] for values in pipeline.prepare(raw, sample.key)]
         inputs = tuple(writer.array(f"input-{i}", values) for i, values in enumerate(real))
@@ -120,7 +128,6 @@ def record(
             shape = runs[0].graph.inputs[0].shape[1:]
             original, lossless = writer.images(sample, image, preprocessing, shape)
             pixels = writer.array("pixels", preprocessing.pixels(image, shape))
-        kinds.add("tensors" if image is None else "image")
         samples.append(
             GoldenSample(
                 name=writer.name,
@@ -134,11 +141,8 @@ def record(
             )
         )
         advance(1)
-    if not samples:
-        raise DataError(f"The data at {dataset.location} are empty.")
     return Recorded(
         golden=Golden(seed=seed, top_k=top_k, samples=tuple(samples)),
-        input_kind="image" if kinds == {"image"} else "tensors",
         tolerances={name: recorder.tolerances() for name, recorder in recorders.items()},
     )
 

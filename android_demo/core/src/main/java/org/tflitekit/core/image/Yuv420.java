@@ -2,7 +2,10 @@ package org.tflitekit.core.image;
 
 import java.nio.ByteBuffer;
 
-/** Camera frames (Android's YUV_420_888) as ARGB pixels: BT.601, full range, as JFIF defines it. */
+/**
+ * Camera frames (Android's YUV_420_888) as ARGB pixels: BT.601, full range, as JFIF defines it. Not thread-safe; rows
+ * are copied into reused arrays, because single bytes of a direct buffer are slow to get.
+ */
 public final class Yuv420 {
     // 1.402, 0.344136, 0.714136 and 1.772 with 16 bits after the point.
     private static final int RED_V = 91881;
@@ -11,7 +14,9 @@ public final class Yuv420 {
     private static final int BLUE_U = 116130;
     private static final int HALF = 1 << 15;
 
-    private Yuv420() {}
+    private byte[] luma = new byte[0];
+    private byte[] blueDifferences = new byte[0];
+    private byte[] redDifferences = new byte[0];
 
     /**
      * Converts one frame. Each chroma sample covers 2 x 2 pixels; the last one of an odd side covers what is left.
@@ -24,23 +29,47 @@ public final class Yuv420 {
      * @param uvRowStride bytes from one row of chroma to the next
      * @param argb filled with {@code width * height} opaque pixels
      */
-    public static void toArgb(ByteBuffer y, ByteBuffer u, ByteBuffer v, int yRowStride, int uvRowStride,
-            int uvPixelStride, int width, int height, int[] argb) {
+    public void toArgb(ByteBuffer y, ByteBuffer u, ByteBuffer v, int yRowStride, int uvRowStride, int uvPixelStride,
+            int width, int height, int[] argb) {
+        int chromaBytes = (width - 1) / 2 * uvPixelStride + 1;
+        if (luma.length < width) {
+            luma = new byte[width];
+        }
+        if (blueDifferences.length < chromaBytes) {
+            blueDifferences = new byte[chromaBytes];
+            redDifferences = new byte[chromaBytes];
+        }
         for (int row = 0; row < height; row++) {
-            int luma = row * yRowStride;
-            int chroma = (row >> 1) * uvRowStride;
-            int to = row * width;
-            for (int column = 0; column < width; column += 2) {
-                int blueDifference = (u.get(chroma) & 255) - 128;
-                int redDifference = (v.get(chroma) & 255) - 128;
-                int red = RED_V * redDifference + HALF;
-                int green = -GREEN_U * blueDifference - GREEN_V * redDifference + HALF;
-                int blue = BLUE_U * blueDifference + HALF;
-                argb[to + column] = pixel((y.get(luma + column) & 255) << 16, red, green, blue);
-                if (column + 1 < width) {
-                    argb[to + column + 1] = pixel((y.get(luma + column + 1) & 255) << 16, red, green, blue);
-                }
-                chroma += uvPixelStride;
+            copy(y, row * yRowStride, luma, width);
+            if ((row & 1) == 0) {
+                copy(u, (row >> 1) * uvRowStride, blueDifferences, chromaBytes);
+                copy(v, (row >> 1) * uvRowStride, redDifferences, chromaBytes);
+            }
+            convert(uvPixelStride, width, argb, row * width);
+        }
+    }
+
+    private static void copy(ByteBuffer from, int start, byte[] to, int count) {
+        int position = from.position();
+        int limit = from.limit();
+        from.clear();
+        from.position(start);
+        from.get(to, 0, count);
+        from.limit(limit);
+        from.position(position);
+    }
+
+    private void convert(int pixelStride, int width, int[] argb, int to) {
+        int chroma = 0;
+        for (int column = 0; column < width; column += 2, chroma += pixelStride) {
+            int blueDifference = (blueDifferences[chroma] & 255) - 128;
+            int redDifference = (redDifferences[chroma] & 255) - 128;
+            int red = RED_V * redDifference + HALF;
+            int green = HALF - GREEN_U * blueDifference - GREEN_V * redDifference;
+            int blue = BLUE_U * blueDifference + HALF;
+            argb[to + column] = pixel((luma[column] & 255) << 16, red, green, blue);
+            if (column + 1 < width) {
+                argb[to + column + 1] = pixel((luma[column + 1] & 255) << 16, red, green, blue);
             }
         }
     }

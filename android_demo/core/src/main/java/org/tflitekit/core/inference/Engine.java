@@ -25,7 +25,7 @@ public interface Engine extends Closeable {
 
     int threads();
 
-    /** Returns the runtime's version, for example "2.16.1". */
+    /** Returns the runtime's version in TensorFlow's numbering, which minimum versions have: for example "2.16.1". */
     String runtimeVersion();
 
     /** Frees the model. Does nothing when it was freed before. */

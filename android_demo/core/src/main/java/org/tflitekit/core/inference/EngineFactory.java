@@ -20,6 +20,6 @@ public interface EngineFactory {
     /** Returns what can be asked for on this device: "cpu", "cpu_builtin", "gpu", "nnapi". */
     List<String> accelerators();
 
-    /** Returns the runtime's version, for example "2.16.1". */
+    /** Returns the runtime's version in TensorFlow's numbering, which minimum versions have: for example "2.16.1". */
     String runtimeVersion();
 }

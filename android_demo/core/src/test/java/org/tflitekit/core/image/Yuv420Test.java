@@ -10,6 +10,8 @@ import org.tflitekit.core.AllocatedBytes;
 
 /** Camera frames in all layouts that Camera2 may give, against JFIF's formula in floating point. */
 public class Yuv420Test {
+    private final Yuv420 yuv = new Yuv420();
+
     @Test
     public void everyColour() {
         ByteBuffer luma = ByteBuffer.allocateDirect(1);
@@ -22,7 +24,7 @@ public class Yuv420Test {
                     luma.put(0, (byte) y);
                     blue.put(0, (byte) u);
                     red.put(0, (byte) v);
-                    Yuv420.toArgb(luma, blue, red, 1, 1, 1, 1, 1, argb);
+                    yuv.toArgb(luma, blue, red, 1, 1, 1, 1, 1, argb);
                     check(argb[0] >> 16 & 255, y + 1.402 * (v - 128));
                     check(argb[0] >> 8 & 255,
                             y - 0.114 * 1.772 / 0.587 * (u - 128) - 0.299 * 1.402 / 0.587 * (v - 128));
@@ -49,7 +51,7 @@ public class Yuv420Test {
     }
 
     /** Builds a frame whose buffers end with the last sample, as Android's do, and looks at every pixel. */
-    private static void frame(int width, int height, int pixelStride, int yPadding, int uvPadding) {
+    private void frame(int width, int height, int pixelStride, int yPadding, int uvPadding) {
         Random random = new Random(width * 31 + height);
         int columns = (width + 1) / 2;
         int rows = (height + 1) / 2;
@@ -62,12 +64,12 @@ public class Yuv420Test {
         random.nextBytes(u);
         random.nextBytes(v);
         int[] argb = new int[width * height];
-        Yuv420.toArgb(direct(y), direct(u), direct(v), yStride, uvStride, pixelStride, width, height, argb);
+        yuv.toArgb(direct(y), direct(u), direct(v), yStride, uvStride, pixelStride, width, height, argb);
         int[] one = new int[1];
         for (int row = 0; row < height; row++) {
             for (int column = 0; column < width; column++) {
                 int chroma = row / 2 * uvStride + column / 2 * pixelStride;
-                Yuv420.toArgb(direct(y[row * yStride + column]), direct(u[chroma]), direct(v[chroma]), 1, 1, 1, 1, 1,
+                yuv.toArgb(direct(y[row * yStride + column]), direct(u[chroma]), direct(v[chroma]), 1, 1, 1, 1, 1,
                         one);
                 assertEquals(one[0], argb[row * width + column]);
             }
@@ -84,9 +86,10 @@ public class Yuv420Test {
     public void nothingIsAllocated() {
         ByteBuffer plane = ByteBuffer.allocateDirect(640 * 480);
         int[] argb = new int[640 * 480];
+        yuv.toArgb(plane, plane, plane, 640, 320, 1, 640, 480, argb);
         AllocatedBytes.now();
         long before = AllocatedBytes.now();
-        Yuv420.toArgb(plane, plane, plane, 640, 320, 1, 640, 480, argb);
+        yuv.toArgb(plane, plane, plane, 640, 320, 1, 640, 480, argb);
         assertEquals(0, AllocatedBytes.now() - before);
     }
 }

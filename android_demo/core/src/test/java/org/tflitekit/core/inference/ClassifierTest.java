@@ -76,7 +76,8 @@ public class ClassifierTest {
 
     private static SmallBundle binary(String meaning) throws Exception {
         SmallBundle small = new SmallBundle();
-        small.json.put("task", "binary").put("output_meaning", meaning).put("labels", new JSONArray("[\"no\", \"yes\"]"));
+        small.json.put("task", "binary").put("output_meaning", meaning)
+                .put("labels", new JSONArray("[\"no\", \"yes\"]"));
         for (int i = 0; i < 2; i++) {
             small.variant(i).getJSONArray("outputs").getJSONObject(0).put("shape", new JSONArray("[1, 1]"));
         }
