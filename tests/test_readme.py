@@ -41,3 +41,28 @@ def test_commands_and_python_run_as_they_stand(models, shapes, tmp_path):
     (program,) = [text for kind, text in BLOCKS if kind == "python"]
     done = run("-c", program)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.convert
+@pytest.mark.android
+def test_the_five_commands_to_an_app(models, shapes, tmp_path, android_tools):
+    """All but the last: there is no phone here. As above, the small model wants other preprocessing than the README's."""
+    shutil.copy(models / "shapes.keras", tmp_path / "model.keras")
+    shutil.copytree(shapes, tmp_path / "photos")
+    (tmp_path / "android_demo").symlink_to(Path(__file__).parents[1] / "android_demo")
+    (text,) = [text for kind, text in BLOCKS if kind == "sh"]
+    optimize, bundle, build, doctor, install = text.replace("--preprocess 0-1", "--preprocess raw").splitlines()
+    assert install.startswith("adb install ")
+    for command in (optimize, bundle, build):
+        program, *arguments = shlex.split(command)
+        prefix = ["-m", program] if program == "tflitekit" else []
+        done = subprocess.run(
+            [sys.executable, *prefix, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run(
+        [sys.executable, "-m", *shlex.split(doctor)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (0, 1), done.stderr  # 1: the runtime on Maven Central is not linked for 16 KB pages
+    assert "org.tflitekit.demo" in done.stdout
+    assert "int8.tflite" in done.stdout

@@ -81,7 +81,7 @@ def _archive_start(content: bytes) -> int:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
             intact = archive.testzip() is None
-            start = min((entry.header_offset for entry in entries), default=archive.start_dir)
+            start = min((entry.header_offset for entry in entries), default=len(content))
             return start if intact and start > 8 else len(content)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, struct.error):
         return len(content)  # what looked like an archive's end was something else
