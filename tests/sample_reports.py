@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tflitekit.merging import merge
 from tflitekit.results import (
     Accelerator,
     Agreement,
@@ -63,6 +64,7 @@ __all__ = [
     "extended",
     "hostile",
     "many_classes",
+    "merged",
     "phone",
     "regression",
     "stage",
@@ -624,6 +626,20 @@ def _loss(value: float, n: int) -> Drop:
     return Drop(value=value, low=low, high=high, p_value=0.02 if abs(value) > 0.006 else 0.4, n=n, verdict=verdict)
 
 
+def merged(report: Report) -> Report:
+    """Returns the report with three sessions of two phones, one of them throttled and with a name that tries to be markup."""
+    times = {row.name: 0.9 / (index + 1) for index, row in enumerate(report.variants) if row.status == "ok"}
+    fewer = dict(list(times.items())[:-1]) if len(times) > 2 else times
+    phones = [
+        phone(report, times),
+        phone(report, {name: ms / 2 for name, ms in times.items()}, threads=4, seed=1),
+        phone(
+            report, {name: ms * 3 for name, ms in fewer.items()}, target=f"android:{HOSTILE[1]}", worst="light", seed=2
+        ),
+    ]
+    return merge(report, phones, max_latency_ms=2)
+
+
 SAMPLES: dict[str, Callable[[Report], Report]] = {
     "real": lambda report: report,
     "extended": extended,
@@ -633,6 +649,7 @@ SAMPLES: dict[str, Callable[[Report], Report]] = {
     "regression": lambda report: regression(extended(report)),
     "undecided": undecided,
     "bare": bare,
+    "merged": merged,
 }
 """What makes each sample of a finished report on images."""
 

@@ -189,6 +189,9 @@ def test_what_does_not_belong_to_the_report_is_refused(base):
         merge(base, [good, good])
     with pytest.raises(UsageError, match="different protocols"):
         merge(base, [good, changed(measured(base, TIMES, target=MOTO), protocol="benchmark-model")])
+    apart = [measured(base, {"int8": 300.0}), measured(base, {"float32": 900.0}, target=MOTO)]
+    with pytest.raises(UsageError, match="No variant was measured on all phones"):
+        merge(base, apart)
     with pytest.raises(UsageError, match="no report of a phone to merge"):
         merge(base, [])
     with pytest.raises(UsageError, match="max-latency cannot be -1"):

@@ -1,14 +1,12 @@
 """The benchmark of the Android app, run on the JVM with the real runtime: its report is the kit's, its protocols are the host's."""
 
 import json
-import subprocess
-from importlib.metadata import version
 from pathlib import Path
 
-import ai_edge_litert
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
+from test_android_core import TENSORFLOW_VERSION, library, maven, project, run_tests  # noqa: F401 (two are fixtures)
 
 from tflitekit import bundle, merge
 from tflitekit.errors import UsageError
@@ -29,23 +27,22 @@ def samples():
 
 
 @pytest.fixture(scope="module")
-def phone(android_tools, optimized, shapes, tmp_path_factory):
+def phone(maven, project, optimized, shapes, tmp_path_factory):  # noqa: F811
     """The folder where the Java side left its report and its numbers."""
     folder = tmp_path_factory.mktemp("phone")
     bundle([str(optimized / "report.json")], data=shapes / "test", out=folder / "bundle", variants=["all"], samples=1)
     rounds, weights = samples()
     given = {"rounds": [r.astype(int).tolist() for r in rounds], "weights": weights.tolist(), "loads": [LOADS]}
     (folder / "samples.json").write_text(json.dumps(given))
-    properties = {
-        "test": "PhoneReportTest",
-        "tflitekit.phone": folder,
-        "tflitekit.bundle": folder / "bundle",
-        "tflitekit.litert.library": Path(ai_edge_litert.__file__).parent / "libLiteRt.so",
-        "tflitekit.litert.version": version("ai-edge-litert"),
-    }
-    command = ["mvn", "-q", "-B", "-pl", "core", "test", *(f"-D{key}={value}" for key, value in properties.items())]
-    done = subprocess.run(command, cwd=ROOT / "android_demo", capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    run_tests(
+        maven,
+        project,
+        "PhoneReportTest",
+        phone=folder,
+        bundle=folder / "bundle",
+        litert_library=library(),
+        litert_version=TENSORFLOW_VERSION,
+    )
     return folder
 
 

@@ -143,7 +143,11 @@ def test_no_formula_reaches_a_spreadsheet(report, start):
 
 def test_csv_has_the_same_columns_for_every_report(report):
     heads = {
-        tuple(name for name in spreadsheet.render(make(report)).splitlines()[0].split(",") if name != "rmse")
+        tuple(
+            name
+            for name in next(csv.reader([spreadsheet.render(make(report)).splitlines()[0]]))
+            if name != "rmse" and " on " not in name  # a further metric, and the targets of merged reports
+        )
         for make in SAMPLES.values()
     }
     assert len(heads) == 1

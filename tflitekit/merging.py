@@ -70,7 +70,8 @@ def merge(report: Given, measured: Iterable[Given], *, max_latency_ms: float | N
 
     Raises:
         UsageError: Reports that do not go together: another file, an unknown variant, several protocols, a
-            configuration twice, a limit below zero, or a report whose model is meant for the host.
+            configuration twice, no variant that all phones measured, a limit below zero, or a report whose model is meant
+            for the host.
         ModelError: A report is missing or malformed, is none of a phone, or has no usable samples.
     """
     if max_latency_ms is not None and not max_latency_ms >= 0:
@@ -194,6 +195,11 @@ def _joined(base: Report, sessions: Mapping[_Configuration, Session], max_latenc
     for configuration, session in sessions.items():
         first.setdefault(configuration.target, session)
     rows = [_row(row, first, sessions) for row in base.variants]
+    if all(row.latency is None for row in rows):
+        raise UsageError(
+            f"No variant was measured on all phones ({', '.join(first)}), so none can be recommended.",
+            fix="Measure the same bundle on each.",
+        )
     doubts = {configuration: lint_device(str(configuration), session) for configuration, session in sessions.items()}
     warnings = dict.fromkeys([*map(_located, base.warnings), *(doubt for found in doubts.values() for doubt in found)])
     constraints = base.constraints

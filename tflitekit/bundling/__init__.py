@@ -21,6 +21,7 @@ from tflitekit.bundling.contents import (
 from tflitekit.bundling.golden import GoldenRun, Task, find_input_kind, record
 from tflitekit.bundling.metadata import with_metadata
 from tflitekit.bundling.selection import Chosen, Selection, select
+from tflitekit.bundling.wrappers import check_request, write_wrapper
 from tflitekit.contract import labels_mismatch, resolve_labels
 from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
 from tflitekit.errors import StorageError, UsageError, disk_errors
@@ -79,6 +80,8 @@ def bundle(
     progress = progress or Progress()
     if samples < 1:
         raise UsageError(f"A bundle needs at least one golden sample, not {samples}.")
+    for language in templates:
+        check_request(language, package)
     selection = select(
         [sources] if isinstance(sources, str | Path) else sources,
         variants=variants,
@@ -91,8 +94,6 @@ def bundle(
         folder = Path(temporary) / out.name
         made = _Assembly(selection, dataset, folder, seed, progress).write(name)
         for language in templates:
-            from tflitekit.bundling.wrappers import write_wrapper
-
             write_wrapper(made, folder / "wrappers", language=language, package=package)
         read_bundle(folder)
         _replace(folder, out)
