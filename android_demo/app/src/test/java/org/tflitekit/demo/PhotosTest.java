@@ -10,11 +10,13 @@ import static org.robolectric.Shadows.shadowOf;
 
 import android.graphics.Bitmap;
 import android.net.Uri;
+import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Arrays;
+import javax.imageio.ImageIO;
 import org.junit.Before;
 import org.junit.Test;
 import org.junit.runner.RunWith;
@@ -53,14 +55,19 @@ public class PhotosTest {
         return assertThrows(PhotoException.class, () -> services.photos().load(ADDRESS));
     }
 
-    private static byte[] encoded(int width, int height, int[] argb, Bitmap.CompressFormat format) {
+    private static byte[] jpeg(Bitmap bitmap) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
-        assertTrue(Bitmap.createBitmap(argb, width, height, Bitmap.Config.ARGB_8888).compress(format, 95, out));
+        assertTrue(bitmap.compress(Bitmap.CompressFormat.JPEG, 95, out));
         return out.toByteArray();
     }
 
-    static byte[] png(int width, int height, int... argb) {
-        return encoded(width, height, argb, Bitmap.CompressFormat.PNG);
+    /** Written by the JVM: Android's bitmaps lose colour under transparency. */
+    static byte[] png(int width, int height, int... argb) throws IOException {
+        BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_ARGB);
+        image.setRGB(0, 0, width, height, argb, 0, width);
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        assertTrue(ImageIO.write(image, "png", out));
+        return out.toByteArray();
     }
 
     private static int[] rows(PixelSource source) throws IOException {
@@ -98,10 +105,9 @@ public class PhotosTest {
     public void fortyEightMegapixels() throws Exception {
         Bitmap large = Bitmap.createBitmap(8000, 6000, Bitmap.Config.RGB_565);
         large.eraseColor(0xFF204060);
-        ByteArrayOutputStream out = new ByteArrayOutputStream();
-        large.compress(Bitmap.CompressFormat.JPEG, 80, out);
+        byte[] file = jpeg(large);
         large.recycle();
-        Photo photo = load(out.toByteArray());
+        Photo photo = load(file);
         assertTrue(photo.pixels.width() >= 1000 && photo.pixels.height() >= 750);
         assertEquals(8000.0 / 6000, (double) photo.pixels.width() / photo.pixels.height(), 0.01);
         assertTrue(photo.preview.getWidth() <= 1024 && photo.preview.getHeight() <= 1024);
@@ -110,7 +116,7 @@ public class PhotosTest {
     }
 
     @Test
-    public void damagedImagesAreRefusedInWords() {
+    public void damagedImagesAreRefusedInWords() throws Exception {
         byte[] whole = png(3, 2, 1, 2, 3, 4, 5, 6);
         for (byte[] content : new byte[][] {new byte[0], "no image".getBytes(), Arrays.copyOf(whole, 20)}) {
             String message = refusal(content).getMessage();
@@ -141,7 +147,7 @@ public class PhotosTest {
         for (int i = 0; i < argb.length; i++) {
             argb[i] = i % 32 < 16 ? red : blue;
         }
-        byte[] jpeg = encoded(32, 16, argb, Bitmap.CompressFormat.JPEG);
+        byte[] jpeg = jpeg(Bitmap.createBitmap(argb, 32, 16, Bitmap.Config.ARGB_8888));
         Photo photo = load(oriented(jpeg, 6)); // to be turned clockwise: left becomes top
         assertEquals(16, photo.pixels.width());
         assertEquals(32, photo.pixels.height());
