@@ -43,7 +43,7 @@ class Benchmark:
     Attributes:
         protocol: Name of a protocol (see `tflitekit.targets.protocols`).
         threads: Numbers of the interpreter's threads; the first one's figures decide.
-        runs: At least this many measured runs a file instead of the protocol's.
+        runs: At least this many measured runs a file; neither precision nor the budget of the protocol counts then.
         profile: Whether to find out where the time goes, by operator.
         sustained_minutes: Minutes of load for each file, or None.
         seed: Of the order in each round.
@@ -73,7 +73,12 @@ class Benchmark:
             return rules
         each = -(-self.runs // rules.rounds)
         return rules.model_copy(
-            update={"round_runs": each, "name": f"{rules.name}, {self.runs} runs", "budget_s": _DAY_S}
+            update={
+                "round_runs": each,
+                "name": f"{rules.name}, {self.runs} runs",
+                "precision": None,
+                "budget_s": _DAY_S,
+            }
         )
 
 

@@ -6,9 +6,10 @@ at the end of this module.
 
 from __future__ import annotations
 
+import itertools
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import prod
@@ -170,9 +171,10 @@ class _Tensor:
         self.elements = prod(shape)
         self.resize = shape if -1 in spec.shape else []
 
-        words = _words(spec.name)
+        words = _words(spec.name) or [str(index)]
         camel = "".join(word[0].upper() + word[1:] for word in words)
-        self.parameter = _free([camel[:1].lower() + camel[1:], f"{side}{index}"], names)
+        parameter = [camel[0].lower() + camel[1:], f"{side}{index}"]
+        self.parameter = _free(parameter, names) if side == "input" else ""
         self.getter = _free([f"{side}{camel}", f"{side}{index}"], names) if side == "output" else ""
         self.constant = _free([f"{side}_{'_'.join(words)}".upper(), f"{side}_{index}".upper()], names)
         self.buffer = f"{side}Buffer{index}"
@@ -345,15 +347,16 @@ def _words(name: str) -> list[str]:
     return re.findall(r"[A-Za-z0-9]+", name)
 
 
-def _free(candidates: Iterable[str], taken: set[str]) -> str:
-    """Returns the first identifier that is legal and not taken yet, and takes it."""
+def _free(candidates: Sequence[str], taken: set[str]) -> str:
+    """Returns the first identifier that is legal and not taken yet, and takes it; the last candidate is always legal."""
+    numbered = (f"{candidates[-1]}_{number}" for number in itertools.count(2))
     name = next(
-        c
-        for c in candidates
-        if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,60}", c)
-        and c not in _RESERVED
-        and not _PRIVATE.fullmatch(c)
-        and c not in taken
+        candidate
+        for candidate in itertools.chain(candidates, numbered)
+        if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,60}", candidate)
+        and candidate not in _RESERVED
+        and not _PRIVATE.fullmatch(candidate)
+        and candidate not in taken
     )
     taken.add(name)
     return name
