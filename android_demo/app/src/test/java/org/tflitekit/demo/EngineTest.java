@@ -7,6 +7,7 @@ import static org.junit.Assert.assertTrue;
 
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.Locale;
 import org.junit.Before;
 import org.junit.Test;
 import org.junit.runner.RunWith;
@@ -18,6 +19,7 @@ import org.tflitekit.core.bundle.Bundle;
 import org.tflitekit.core.bundle.BundleException;
 import org.tflitekit.core.bundle.Variant;
 import org.tflitekit.core.inference.Engine;
+import org.tflitekit.core.inference.EngineException;
 import org.tflitekit.core.verify.ImageCheck;
 import org.tflitekit.core.verify.RunCheck;
 import org.tflitekit.core.verify.Verdict;
@@ -73,16 +75,31 @@ public class EngineTest {
         assertEquals(refused.getMessage(), run.message);
     }
 
+    /** There is no GPU delegate on the desktop. */
     @Test
-    public void acceleratorsThatAreNotThereAreNamedAndTheCpuRuns() throws Exception {
+    public void acceleratorsThatAreNotThereAreRefusedInWords() throws Exception {
         Variant variant = bundle.variant("float32");
-        for (String accelerator : new String[] {"gpu", "nnapi"}) {
-            try (Engine engine = services.engines().open(bundle, variant, accelerator, 1)) {
-                assertEquals(accelerator, engine.requestedAccelerator());
-                assertTrue(engine.actualAccelerator(), engine.actualAccelerator().startsWith("cpu"));
-                assertFalse(engine.accelerationDetail().isEmpty());
-                engine.invoke();
-            }
+        assertTrue(services.engines().accelerators().containsAll(Arrays.asList("cpu", "cpu_builtin", "gpu", "nnapi")));
+        for (String accelerator : new String[] {"gpu", "tpu"}) {
+            EngineException refused = assertThrows(accelerator, EngineException.class,
+                    () -> services.engines().open(bundle, variant, accelerator, 1));
+            String message = refused.getMessage();
+            assertTrue(message, message.toLowerCase(Locale.ROOT).contains(accelerator));
+            assertTrue(message, message.contains("Choose"));
+            assertFalse(message, message.contains("Error") || message.contains("java."));
+        }
+    }
+
+    /** The desktop has the delegate, but no NNAPI behind it: the interpreter keeps all operators without a word. */
+    @Test
+    public void aDelegateThatTakesNothingIsNotWhatRuns() throws Exception {
+        Variant variant = bundle.variant("float32");
+        try (Engine engine = services.engines().open(bundle, variant, "nnapi", 1)) {
+            engine.invoke();
+            assertEquals("nnapi", engine.requestedAccelerator());
+            assertEquals("cpu_builtin", engine.actualAccelerator());
+            String detail = engine.accelerationDetail();
+            assertTrue(detail, detail.contains("no operator") && detail.contains("all " + variant.operators));
         }
     }
 
