@@ -252,13 +252,13 @@ def test_memory_does_not_grow_with_the_number_of_runs(variants):
     assert many.peak_memory_bytes < few.peak_memory_bytes + 2_000_000
 
 
-def test_more_runs_are_taken_in_spite_of_the_budget(files, monkeypatch):
+def test_runs_that_are_asked_for_are_taken_whatever_budget_and_precision_are(files, monkeypatch):
     monkeypatch.setattr(scripted_target, "DRIFT", 1.0)
-    rules = PROTOCOLS["quick"].model_copy(update={"budget_s": 0.0})
+    rules = PROTOCOLS["quick"].model_copy(update={"budget_s": 0.0, "precision": 1e-12})
     monkeypatch.setitem(PROTOCOLS, "quick", rules)
     found = benchmark(files, target="scripted", runs=3000).variants[0].latency
-    assert found.runs >= 3000
-    assert found.stopped_by == "precision"
+    assert 3000 <= found.runs < 3000 + rules.rounds
+    assert found.stopped_by == "protocol"
 
 
 def test_what_was_noisy_is_measured_again(files, tmp_path, monkeypatch):

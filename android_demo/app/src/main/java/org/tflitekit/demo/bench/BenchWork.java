@@ -1,0 +1,219 @@
+package org.tflitekit.demo.bench;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CancellationException;
+import org.json.JSONException;
+import org.json.JSONObject;
+import org.tflitekit.core.benchmark.BenchmarkListener;
+import org.tflitekit.core.benchmark.BenchmarkPlan;
+import org.tflitekit.core.benchmark.BenchmarkResult;
+import org.tflitekit.core.benchmark.BenchmarkRunner;
+import org.tflitekit.core.benchmark.Measurement;
+import org.tflitekit.core.benchmark.Protocol;
+import org.tflitekit.core.benchmark.ReportWriter;
+import org.tflitekit.core.bundle.BundleException;
+import org.tflitekit.core.bundle.Variant;
+import org.tflitekit.demo.Services;
+import org.tflitekit.demo.ui.RunRequest;
+import org.tflitekit.demo.ui.Work;
+
+/** Measures variants with the kit's protocols. */
+public final class BenchWork extends Work {
+    /** What is measured, as a person or an intent says it. */
+    static final class Request {
+        /** Names; null for all. */
+        final List<String> variants;
+        final String accelerator;
+        final int threads;
+        final String protocol;
+
+        Request(List<String> variants, String accelerator, int threads, String protocol) {
+            this.variants = variants;
+            this.accelerator = accelerator;
+            this.threads = threads;
+            this.protocol = protocol;
+        }
+    }
+
+    private final String appVersion;
+    private volatile boolean running;
+    private volatile boolean cancelled;
+    private volatile int finished;
+    private volatile int planned;
+    private volatile String measuring;
+    private volatile BenchmarkResult result;
+    private volatile JSONObject report;
+    private volatile String written;
+    private volatile RunRequest files;
+
+    public BenchWork(Services services, String bundleName, String appVersion) {
+        super(services, bundleName);
+        this.appVersion = appVersion;
+    }
+
+    /**
+     * Starts, once the bundle is there.
+     *
+     * @param forFiles where the report goes besides the screen; may be null
+     */
+    void start(final Request request, final RunRequest forFiles) {
+        run(new Runnable() {
+            @Override
+            public void run() {
+                files = forFiles;
+                if (bundle() == null) {
+                    report(problem());
+                    return;
+                }
+                try {
+                    measure(request);
+                } catch (BundleException error) {
+                    fail(error.getMessage());
+                } catch (IllegalArgumentException error) {
+                    fail(error.getMessage());
+                } catch (IOException error) {
+                    fail("The report cannot be written: " + error.getMessage());
+                } catch (CancellationException error) {
+                    fail("The benchmark was stopped before its end. Nothing was kept.");
+                } finally {
+                    running = false;
+                }
+            }
+        });
+    }
+
+    private void measure(Request request) throws BundleException, IOException {
+        List<Variant> variants = new ArrayList<Variant>();
+        if (request.variants == null) {
+            variants.addAll(bundle().variants);
+        } else {
+            for (String name : request.variants) {
+                variants.add(bundle().variant(name));
+            }
+        }
+        BenchmarkPlan plan = new BenchmarkPlan(bundle(), variants, request.accelerator, request.threads,
+                Protocol.named(request.protocol), BenchmarkPlan.DEFAULT_SEED);
+        running = true;
+        cancelled = false;
+        result = null;
+        report = null;
+        written = null;
+        finished = 0;
+        planned = plan.protocol.rounds;
+        measuring = variants.get(0).name;
+        solved();
+        changed();
+        BenchmarkResult measured = new BenchmarkRunner(services.engines(), services.device()).run(plan, listener());
+        JSONObject json = ReportWriter.report(services.device(), Collections.singletonList(measured), tool(),
+                System.currentTimeMillis());
+        report = json;
+        result = measured;
+        if (files != null) {
+            String failure = failure(measured);
+            if (failure == null) {
+                written = files.finish("report.json", text(json));
+            } else {
+                report(failure);
+            }
+        }
+    }
+
+    /** Returns why no variant could be measured; null where one was. */
+    private static String failure(BenchmarkResult measured) {
+        String error = null;
+        for (Measurement one : measured.measurements) {
+            if (one.error == null) {
+                return null;
+            }
+            error = one.error;
+        }
+        return error;
+    }
+
+    private BenchmarkListener listener() {
+        return new BenchmarkListener() {
+            @Override
+            public void progress(int finishedRounds, int plannedRounds, String variant) {
+                finished = finishedRounds;
+                planned = plannedRounds;
+                measuring = variant;
+                changed();
+            }
+
+            @Override
+            public boolean proceed() {
+                return !cancelled && !isClosed();
+            }
+        };
+    }
+
+    private Map<String, String> tool() {
+        Map<String, String> tool = new LinkedHashMap<String, String>();
+        tool.put("tflitekit-demo", appVersion);
+        tool.put("tensorflow-lite", services.engines().runtimeVersion());
+        return tool;
+    }
+
+    static String text(JSONObject json) {
+        try {
+            return json.toString(2) + "\n";
+        } catch (JSONException error) {
+            throw new IllegalStateException(error); // there are no numbers that JSON does not have
+        }
+    }
+
+    @Override
+    protected void onFailure(String words) {
+        report(words);
+    }
+
+    /** Says in the files of the run why there is no report. */
+    private void report(String words) {
+        RunRequest open = files;
+        files = null;
+        if (open != null) {
+            try {
+                open.fail(words == null ? "unknown" : words);
+            } catch (IOException error) {
+                written = null; // nowhere to say it but on the screen, which does
+            }
+        }
+    }
+
+    void cancel() {
+        cancelled = true;
+    }
+
+    boolean isRunning() {
+        return running;
+    }
+
+    int finished() {
+        return finished;
+    }
+
+    int planned() {
+        return planned;
+    }
+
+    String measuring() {
+        return measuring;
+    }
+
+    BenchmarkResult result() {
+        return result;
+    }
+
+    JSONObject report() {
+        return report;
+    }
+
+    String written() {
+        return written;
+    }
+}

@@ -1,0 +1,92 @@
+package org.tflitekit.demo.ui;
+
+import android.content.Context;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.tflitekit.core.bundle.Tolerance;
+import org.tflitekit.core.bundle.Variant;
+import org.tflitekit.demo.R;
+
+/** Numbers and names as people read them. */
+public final class Words {
+    private Words() {}
+
+    public static String accelerator(Context context, String name) {
+        switch (name) {
+            case "cpu":
+                return context.getString(R.string.cpu);
+            case "cpu_builtin":
+                return context.getString(R.string.cpu_builtin);
+            case "gpu":
+                return context.getString(R.string.gpu);
+            case "nnapi":
+                return context.getString(R.string.nnapi);
+            default:
+                return name;
+        }
+    }
+
+    public static List<String> accelerators(Context context, List<String> names) {
+        List<String> words = new ArrayList<String>();
+        for (String name : names) {
+            words.add(accelerator(context, name));
+        }
+        return words;
+    }
+
+    public static List<String> names(List<Variant> variants) {
+        List<String> names = new ArrayList<String>();
+        for (Variant variant : variants) {
+            names.add(variant.name);
+        }
+        return names;
+    }
+
+    /** Returns numbers of threads to choose from: 1, 2, 4, ... up to the processor's cores. */
+    public static List<Integer> threads() {
+        List<Integer> threads = new ArrayList<Integer>();
+        int cores = Math.max(1, Runtime.getRuntime().availableProcessors());
+        for (int count = 1; count < cores; count *= 2) {
+            threads.add(count);
+        }
+        threads.add(cores);
+        return threads;
+    }
+
+    public static List<String> texts(List<?> values) {
+        List<String> texts = new ArrayList<String>();
+        for (Object value : values) {
+            texts.add(value.toString());
+        }
+        return texts;
+    }
+
+    /** Returns a time with three digits that count. */
+    public static String milliseconds(double ms) {
+        if (Double.isNaN(ms)) {
+            return "–";
+        }
+        int digits = ms >= 100 ? 0 : ms >= 10 ? 1 : ms >= 1 ? 2 : 3;
+        return String.format(Locale.getDefault(), "%." + digits + "f", ms);
+    }
+
+    public static String share(double value) {
+        return String.format(Locale.getDefault(), "%.1f %%", 100 * value);
+    }
+
+    /** Returns a difference in its unit. */
+    public static String difference(Context context, double value, Tolerance tolerance) {
+        if (value == 0) {
+            return context.getString(R.string.nothing);
+        }
+        if (Double.isInfinite(value)) {
+            return "∞";
+        }
+        if (tolerance != null && tolerance.inSteps()) {
+            int steps = (int) Math.ceil(value);
+            return context.getResources().getQuantityString(R.plurals.steps, steps, String.valueOf(steps));
+        }
+        return String.format(Locale.getDefault(), "%.3g", value);
+    }
+}

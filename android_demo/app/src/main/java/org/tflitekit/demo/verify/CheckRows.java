@@ -1,0 +1,172 @@
+package org.tflitekit.demo.verify;
+
+import android.app.Activity;
+import android.content.res.ColorStateList;
+import android.view.View;
+import android.view.ViewGroup;
+import android.widget.ImageView;
+import android.widget.TextView;
+import org.tflitekit.core.verify.ImageCheck;
+import org.tflitekit.core.verify.RunCheck;
+import org.tflitekit.core.verify.SampleCheck;
+import org.tflitekit.core.verify.Verdict;
+import org.tflitekit.core.verify.Verification;
+import org.tflitekit.demo.R;
+import org.tflitekit.demo.ui.Words;
+
+/** A verification as a list: an icon and a word for each check, details when it is touched. */
+final class CheckRows {
+    private final Activity activity;
+    private final ViewGroup rows;
+
+    CheckRows(Activity activity, ViewGroup rows) {
+        this.activity = activity;
+        this.rows = rows;
+    }
+
+    void show(Verification verification) {
+        rows.removeAllViews();
+        add(verification.passed() ? Verdict.PASSED : worst(verification), verification.bundle,
+                verification.summary(), null);
+        if (!verification.images.isEmpty()) {
+            images(verification);
+        }
+        for (RunCheck check : verification.runs) {
+            String on = check.actualAccelerator == null ? check.requestedAccelerator : check.actualAccelerator;
+            add(check.verdict, activity.getString(R.string.verify_run, check.variant, Words.accelerator(activity, on)),
+                    text(check), details(check));
+        }
+    }
+
+    private static Verdict worst(Verification verification) {
+        Verdict worst = Verdict.NOT_JUDGED;
+        for (ImageCheck check : verification.images) {
+            worst = check.verdict.compareTo(worst) > 0 ? check.verdict : worst;
+        }
+        for (RunCheck check : verification.runs) {
+            worst = check.verdict.compareTo(worst) > 0 ? check.verdict : worst;
+        }
+        return worst;
+    }
+
+    private void images(Verification verification) {
+        int same = 0;
+        int decoder = 0;
+        Verdict worst = Verdict.PASSED;
+        StringBuilder details = new StringBuilder();
+        for (ImageCheck check : verification.images) {
+            same += check.verdict == Verdict.PASSED ? 1 : 0;
+            decoder = Math.max(decoder, check.decodeDifference);
+            worst = check.verdict.compareTo(worst) > 0 ? check.verdict : worst;
+            if (check.message != null) {
+                details.append(check.sample).append(": ").append(check.message).append('\n');
+            }
+        }
+        details.append(activity.getString(R.string.decoder_note, decoder));
+        int count = verification.images.size();
+        add(worst, activity.getString(R.string.verify_pixels),
+                activity.getResources().getQuantityString(R.plurals.images_same, count, same, count), details.toString());
+    }
+
+    private String text(RunCheck check) {
+        if (check.verdict == Verdict.ERROR || check.tolerance == null) {
+            return check.message;
+        }
+        String difference = Words.difference(activity, check.outputDifference, check.tolerance);
+        return check.tolerance.judges()
+                ? activity.getString(R.string.largest_difference, difference,
+                        Words.difference(activity, check.tolerance.maxDifference, check.tolerance))
+                : activity.getString(R.string.largest_difference_unjudged, difference);
+    }
+
+    private String details(RunCheck check) {
+        StringBuilder details = new StringBuilder();
+        if (check.accelerationDetail != null) {
+            details.append(check.accelerationDetail).append('\n');
+        }
+        if (check.tolerance != null) {
+            details.append(check.tolerance.reason).append('\n');
+        }
+        for (SampleCheck sample : check.samples) {
+            String word = activity.getString(word(sample.verdict));
+            String remarks = (sample.inputEqual ? "" : activity.getString(R.string.input_differs))
+                    + (sample.sameTop1 ? "" : activity.getString(R.string.class_differs))
+                    + (sample.message == null ? "" : " – " + sample.message);
+            details.append(activity.getString(R.string.sample_line, sample.sample, word,
+                    Words.difference(activity, sample.outputDifference, check.tolerance), remarks)).append('\n');
+        }
+        return details.toString().trim();
+    }
+
+    private void add(Verdict verdict, String name, String text, final String details) {
+        View row = activity.getLayoutInflater().inflate(R.layout.check_row, rows, false);
+        ImageView icon = (ImageView) row.findViewById(R.id.check_icon);
+        icon.setImageResource(icon(verdict));
+        icon.setBackgroundResource(chip(verdict));
+        icon.setImageTintList(ColorStateList.valueOf(activity.getColor(color(verdict))));
+        ((TextView) row.findViewById(R.id.check_name)).setText(name);
+        ((TextView) row.findViewById(R.id.check_text)).setText(text);
+        TextView word = (TextView) row.findViewById(R.id.check_verdict);
+        word.setText(word(verdict));
+        word.setTextColor(activity.getColor(color(verdict)));
+        final View more = row.findViewById(R.id.check_details);
+        if (details != null && !details.isEmpty()) {
+            ((TextView) more).setText(details);
+            row.setOnClickListener(new View.OnClickListener() {
+                @Override
+                public void onClick(View view) {
+                    more.setVisibility(more.getVisibility() == View.VISIBLE ? View.GONE : View.VISIBLE);
+                }
+            });
+        }
+        rows.addView(row);
+    }
+
+    private static int word(Verdict verdict) {
+        switch (verdict) {
+            case PASSED:
+                return R.string.verdict_passed;
+            case FAILED:
+                return R.string.verdict_failed;
+            case NOT_JUDGED:
+                return R.string.verdict_not_judged;
+            default:
+                return R.string.verdict_error;
+        }
+    }
+
+    private static int icon(Verdict verdict) {
+        switch (verdict) {
+            case PASSED:
+                return R.drawable.ic_pass;
+            case FAILED:
+                return R.drawable.ic_fail;
+            case NOT_JUDGED:
+                return R.drawable.ic_unjudged;
+            default:
+                return R.drawable.ic_error;
+        }
+    }
+
+    private static int chip(Verdict verdict) {
+        switch (verdict) {
+            case PASSED:
+                return R.drawable.chip_pass;
+            case NOT_JUDGED:
+                return R.drawable.chip_caution;
+            default:
+                return R.drawable.chip_fail;
+        }
+    }
+
+    private static int color(Verdict verdict) {
+        switch (verdict) {
+            case PASSED:
+                return R.color.pass;
+            case NOT_JUDGED:
+                return R.color.caution;
+            default:
+                return R.color.fail;
+        }
+    }
+}
