@@ -10,9 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import ai_edge_litert
 import numpy as np
 import pytest
+from android_jvm import TENSORFLOW_VERSION, library
 from conftest import CLASSES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -29,9 +29,6 @@ sys.path.insert(0, str(DEMO))
 import vectors  # noqa: E402
 
 pytestmark = pytest.mark.android
-
-TENSORFLOW_VERSION = "2.22.0"
-"""The wheel's runtime in the numbering of minimum versions, which is TensorFlow's: it says '2.22.0-dev0' of itself."""
 
 
 @pytest.fixture(scope="session")
@@ -133,11 +130,6 @@ def test_the_same_bytes_for_any_image_and_preprocessing(maven: str, project: Pat
     vectors.write_vectors(tmp_path, wanted)
     printed = run_tests(maven, project, "VectorsTest", vectors=tmp_path)
     assert f"vectors compared: {len(wanted)}" in printed
-
-
-def library() -> Path:
-    """The shared library that computes the host's results."""
-    return next(Path(ai_edge_litert.__file__).parent.glob("*LiteRt.*"))
 
 
 def verified(maven: str, project: Path, bundle: Path, out: Path) -> dict[str, object]:

@@ -108,8 +108,7 @@ public final class LiteRtEngineFactory implements EngineFactory {
         try {
             return new GpuDelegate();
         } catch (LinkageError error) {
-            throw new EngineException("This app or this device has no GPU support (" + words(error)
-                    + "). Choose the CPU.", error);
+            throw new EngineException("This app was built without GPU support for this device. Choose the CPU.", error);
         } catch (RuntimeException error) {
             throw new EngineException("The GPU cannot be used (" + words(error) + "). Choose the CPU.", error);
         }
@@ -120,7 +119,7 @@ public final class LiteRtEngineFactory implements EngineFactory {
         try {
             return new NnApiDelegate();
         } catch (LinkageError error) {
-            throw new EngineException("This app has no NNAPI support (" + words(error) + "). Choose the CPU.", error);
+            throw new EngineException("This app was built without NNAPI support. Choose the CPU.", error);
         } catch (RuntimeException error) {
             throw new EngineException("NNAPI cannot be used (" + words(error) + "). Choose the CPU.", error);
         }

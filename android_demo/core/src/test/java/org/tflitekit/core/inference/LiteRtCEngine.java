@@ -1,6 +1,7 @@
 package org.tflitekit.core.inference;
 
 import com.sun.jna.Callback;
+import com.sun.jna.Library;
 import com.sun.jna.Memory;
 import com.sun.jna.Native;
 import com.sun.jna.NativeLibrary;
@@ -12,6 +13,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import org.tflitekit.core.bundle.Bundle;
 import org.tflitekit.core.bundle.BundleException;
@@ -27,6 +29,9 @@ import org.tflitekit.core.bundle.Variant;
  * promised to stay, so ranks, dimensions and sizes that come back are compared with the bundle's.
  */
 public final class LiteRtCEngine implements Engine {
+    private static final int RTLD_LAZY = 1;
+    /** Its threads and exit handlers outlive what Java knows of it. Without RTLD_GLOBAL: another runtime may be there. */
+    private static final int RTLD_NODELETE = 0x1000;
     private static final int CPU = 1;
     private static final int KERNELS_BUILTIN = 2;
     private static final int LOCK_READ = 0;
@@ -88,7 +93,8 @@ public final class LiteRtCEngine implements Engine {
         private final String version;
 
         public Factory(String path, String version) {
-            library = NativeLibrary.getInstance(path);
+            library = NativeLibrary.getInstance(path,
+                    Collections.singletonMap(Library.OPTION_OPEN_FLAGS, RTLD_LAZY | RTLD_NODELETE));
             this.version = version;
         }
 
