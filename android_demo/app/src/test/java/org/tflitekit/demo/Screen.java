@@ -28,7 +28,7 @@ import org.robolectric.android.controller.ActivityController;
 
 /** An activity on its screen, used as a person does: what is there to read, and what can be touched. */
 final class Screen<A extends Activity> implements AutoCloseable {
-    private static final long PATIENCE_SECONDS = 60;
+    private static final long PATIENCE_SECONDS = 20;
 
     private ActivityController<A> controller;
 
@@ -78,7 +78,8 @@ final class Screen<A extends Activity> implements AutoCloseable {
     void click(View view) {
         assertTrue("not to be seen: " + view, view.isShown());
         assertTrue("not enabled: " + view, view.isEnabled());
-        assertTrue("nothing listens: " + view, view.performClick());
+        assertTrue("not to be touched: " + view, view.isClickable());
+        view.performClick();
         idle();
     }
 
@@ -118,6 +119,11 @@ final class Screen<A extends Activity> implements AutoCloseable {
 
     boolean shows(String part) {
         return toString().contains(part);
+    }
+
+    /** Returns what is said to be wrong; empty where nothing is. */
+    String problem() {
+        return find(R.id.problem).isShown() ? text(R.id.problem) : "";
     }
 
     void idle() {
@@ -161,6 +167,7 @@ final class Screen<A extends Activity> implements AutoCloseable {
     /** Returns the pixels that the window draws, with shadows. */
     Bitmap picture() {
         System.setProperty("robolectric.pixelCopyRenderMode", "hardware");
+        shadowOf(Looper.getMainLooper()).idleFor(3, TimeUnit.SECONDS); // animations end, scroll bars fade
         View decor = activity().getWindow().getDecorView();
         Bitmap bitmap = Bitmap.createBitmap(decor.getWidth(), decor.getHeight(), Bitmap.Config.ARGB_8888);
         AtomicInteger result = new AtomicInteger(-1);

@@ -26,7 +26,6 @@ public final class BenchScreen {
     private final Choice<Integer> threads;
     private final Checks variants;
     private BenchmarkResult shown;
-    private String problem;
 
     public BenchScreen(Activity activity, final BenchWork work, List<String> accelerators) {
         this.activity = activity;
@@ -68,6 +67,7 @@ public final class BenchScreen {
         views.label(label);
         Spinner spinner = (Spinner) activity.getLayoutInflater().inflate(R.layout.spinner, views.options(), false);
         spinner.setContentDescription(activity.getString(label));
+        spinner.setId(label); // with an id the system keeps the choice when the device is turned
         views.options().addView(spinner);
         return new Choice<T>(spinner, new Choice.Listener<T>() {
             @Override
@@ -77,11 +77,11 @@ public final class BenchScreen {
 
     private void startChosen() {
         List<String> chosen = variants.chosen();
-        problem = chosen.isEmpty() ? activity.getString(R.string.choose_variant) : null;
-        if (problem == null) {
+        if (chosen.isEmpty()) {
+            work.refuse(activity.getString(R.string.choose_variant));
+        } else {
             start(chosen, accelerator.value(), threads.value(), protocol.value(), null);
         }
-        render();
     }
 
     /**
@@ -92,11 +92,6 @@ public final class BenchScreen {
      */
     public void start(List<String> names, String on, int count, String rules, RunRequest request) {
         work.start(new BenchWork.Request(names, on, count, rules), request);
-    }
-
-    /** Returns what a person has to change; null where nothing is to be changed. */
-    public String problem() {
-        return problem;
     }
 
     public void render() {
@@ -123,6 +118,7 @@ public final class BenchScreen {
         }
         if (result != null && result != shown) {
             new ResultCards(activity, views.results()).show(result);
+            views.scrollToResults();
         }
         shown = result;
     }
