@@ -101,8 +101,6 @@ public final class ClassifyActivity extends ScreenActivity<ClassifyWork> {
             if (shared != null) {
                 work().choosePhoto(shared);
             }
-        } else if (work().source() == null) {
-            work().setSource(hasPermission() && hasCamera() ? Source.CAMERA : Source.DRAWING);
         }
     }
 

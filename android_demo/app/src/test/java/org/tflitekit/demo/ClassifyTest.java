@@ -154,14 +154,14 @@ public class ClassifyTest {
             drawZero(screen.find(R.id.drawing));
             screen.awaitText("Probabilities\nzero\n");
             Activity before = screen.activity();
-            screen.rotate("land");
+            screen.change("land");
             assertTrue(before != screen.activity());
             assertTrue(screen.toString(), screen.shows("Probabilities\nzero\n"));
             assertTrue(screen.find(R.id.clear).isShown());
             screen.click(R.id.source_photo);
             screen.controller().newIntent(share(bundle.bytes(bundle.golden.get(1).original)));
             awaitBest(screen, bundle.golden.get(1), bundle.recommended);
-            screen.rotate("port");
+            screen.change("port");
             assertTrue(screen.toString(), screen.shows(best(bundle.golden.get(1).result(bundle.variant(bundle.recommended)), bundle)));
             assertTrue(screen.find(R.id.photo).isShown());
         }
@@ -268,7 +268,7 @@ public class ClassifyTest {
         try (Screen<ClassifyActivity> screen = Screen.open(ClassifyActivity.class)) {
             screen.awaitText("Runs on: CPU");
             assertEquals(1, services.camera.starts);
-            screen.rotate("land");
+            screen.change("land");
             assertEquals(2, services.camera.starts);
             assertNotNull(services.camera.listener);
         }

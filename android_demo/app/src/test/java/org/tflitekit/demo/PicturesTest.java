@@ -54,37 +54,41 @@ public class PicturesTest {
         }
     }
 
-    private void all(String suffix) throws Exception {
+    private static void drawLightAndDark(Screen<?> screen, String name) throws Exception {
+        draw(screen, name);
+        screen.change("night");
+        draw(screen, name + "-dark");
+    }
+
+    @Test
+    public void classify() throws Exception {
         try (Screen<ClassifyActivity> screen = Screen.open(ClassifyActivity.class)) {
             screen.awaitText("Runs on: CPU");
             ClassifyTest.drawZero(screen.find(R.id.drawing));
             screen.awaitText("Inference");
-            draw(screen, "classify" + suffix);
+            drawLightAndDark(screen, "classify");
         }
+    }
+
+    @Test
+    public void verify() throws Exception {
         try (Screen<VerifyActivity> screen = Screen.open(VerifyActivity.class)) {
             screen.await("start", () -> screen.find(R.id.start).isEnabled());
             WorkTest.check(screen, "CPU without XNNPACK", true);
             screen.click(R.id.start);
             screen.awaitText("Runs as on the host: 4 of 4");
-            draw(screen, "verify" + suffix);
+            drawLightAndDark(screen, "verify");
         }
+    }
+
+    @Test
+    public void benchmark() throws Exception {
         try (Screen<BenchActivity> screen = Screen.open(BenchActivity.class)) {
             screen.await("start", () -> screen.find(R.id.start).isEnabled());
             screen.click(R.id.start);
             screen.awaitText("Measured on:");
-            draw(screen, "benchmark" + suffix);
+            drawLightAndDark(screen, "benchmark");
         }
-    }
-
-    @Test
-    public void light() throws Exception {
-        all("");
-    }
-
-    @Test
-    public void dark() throws Exception {
-        RuntimeEnvironment.setQualifiers("+night");
-        all("-dark");
     }
 
     @Test

@@ -28,7 +28,7 @@ import org.robolectric.android.controller.ActivityController;
 
 /** An activity on its screen, used as a person does: what is there to read, and what can be touched. */
 final class Screen<A extends Activity> implements AutoCloseable {
-    private static final long PATIENCE_SECONDS = 20;
+    private static final long PATIENCE_SECONDS = 60;
 
     private ActivityController<A> controller;
 
@@ -52,9 +52,9 @@ final class Screen<A extends Activity> implements AutoCloseable {
         return controller;
     }
 
-    /** Turns the phone: the activity is made anew, as Android does. */
-    void rotate(String orientation) {
-        RuntimeEnvironment.setQualifiers("+" + orientation);
+    /** Turns the phone, or darkens it: the activity is made anew, as Android does. */
+    void change(String qualifier) {
+        RuntimeEnvironment.setQualifiers("+" + qualifier);
         Configuration configuration = RuntimeEnvironment.getApplication().getResources().getConfiguration();
         controller.configurationChange(configuration).visible();
         assertEquals(configuration.orientation, activity().getResources().getConfiguration().orientation);

@@ -77,15 +77,15 @@ public class WorkTest {
             screen.click(R.id.start);
             screen.awaitText("Runs as on the host: 2 of 2");
             assertTrue(screen.shows("8 of 8 images as on the host, to the bit"));
-            assertTrue(screen.toString(), screen.shows("int8 on CPU\nLargest difference: none (allowed: none)\nPassed"));
-            assertTrue(screen.toString(), screen.shows("float32 on CPU\nLargest difference: none"));
+            assertTrue(screen.toString(), screen.shows("int8 on CPU\nExactly as on the host\nPassed"));
+            assertTrue(screen.toString(), screen.shows("float32 on CPU\nExactly as on the host"));
             for (String word : new String[] {"Failed", "Could not run", "Not judged"}) {
                 assertFalse(screen.toString(), screen.shows(word));
             }
             assertFalse(screen.shows("0000: Passed"));
             screen.click("int8 on CPU");
             assertTrue(screen.toString(), screen.shows("0000: Passed"));
-            screen.rotate("land");
+            screen.change("land");
             assertTrue("The result is lost.", screen.shows("Runs as on the host: 2 of 2"));
             screen.click(R.id.share);
             Intent chooser = shadowOf(screen.activity()).getNextStartedActivity();
@@ -105,8 +105,8 @@ public class WorkTest {
         Intent intent = intent(VerifyActivity.class, "red").putExtra("bundle", "other");
         try (Screen<VerifyActivity> screen = Screen.open(VerifyActivity.class, intent)) {
             screen.awaitText("Runs as on the host: 1 of 2");
-            assertTrue(screen.toString(), screen.shows("int8 on CPU\nLargest difference: 0.250 (allowed: none)\nFailed"));
-            assertTrue(screen.toString(), screen.shows("float32 on CPU\nLargest difference: none"));
+            assertTrue(screen.toString(), screen.shows("int8 on CPU\nLargest difference: 0.250 (allowed: 0)\nFailed"));
+            assertTrue(screen.toString(), screen.shows("float32 on CPU\nExactly as on the host"));
             assertEquals(RuntimeEnvironment.getApplication().getColor(R.color.fail), ((android.widget.TextView)
                     screen.visible(view -> view.getId() == R.id.check_verdict).get(2)).getCurrentTextColor());
         }
@@ -139,8 +139,8 @@ public class WorkTest {
             assertEquals("Choose at least one accelerator.", screen.problem());
             check(screen, "CPU", true);
             screen.click(R.id.start);
-            assertEquals("", screen.problem());
             screen.awaitText("Runs as on the host: 2 of 2");
+            assertEquals("", screen.problem());
         }
     }
 
@@ -149,7 +149,7 @@ public class WorkTest {
         try (Screen<VerifyActivity> screen = Screen.open(VerifyActivity.class)) {
             check(screen, "CPU without XNNPACK", true);
             check(screen, "CPU", false);
-            screen.rotate("land");
+            screen.change("land");
             assertEquals(1, screen.visible(view -> view instanceof CheckBox && ((CheckBox) view).isChecked()).size());
         }
     }
@@ -163,7 +163,7 @@ public class WorkTest {
             for (String shown : new String[] {"int8", "float32", "Median", "p90", "p99", "Runs on: CPU (XNNPACK)", "Before: "}) {
                 assertTrue(shown, screen.shows(shown));
             }
-            screen.rotate("land");
+            screen.change("land");
             assertTrue("The result is lost.", screen.shows("Measured on:"));
         }
         JSONObject report = new JSONObject(read(file("b1", "report.json")));

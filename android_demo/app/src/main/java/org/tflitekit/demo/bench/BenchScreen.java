@@ -109,8 +109,10 @@ public final class BenchScreen {
         variants.setEnabled(!running);
         if (running) {
             activity.getWindow().addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON);
-            views.progress(true, work.finished(), work.planned(),
-                    activity.getString(R.string.bench_progress, work.finished() + 1, work.planned(), work.measuring()));
+            int round = work.finished() + 1;
+            views.progress(true, work.finished(), work.planned(), round <= work.planned()
+                    ? activity.getString(R.string.bench_progress, round, work.planned(), work.measuring())
+                    : activity.getString(R.string.bench_progress_more, round, work.measuring()));
         } else {
             activity.getWindow().clearFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON);
             views.progress(work.written() != null, 1, 1,

@@ -11,6 +11,7 @@ import android.hardware.camera2.CameraDevice;
 import android.hardware.camera2.CameraManager;
 import android.hardware.camera2.CaptureRequest;
 import android.hardware.camera2.params.StreamConfigurationMap;
+import android.hardware.display.DisplayManager;
 import android.media.Image;
 import android.media.ImageReader;
 import android.os.Handler;
@@ -28,12 +29,14 @@ public final class CameraFrames implements FrameSource {
 
     private final CameraManager manager;
     private final WindowManager windows;
+    private final DisplayManager displays;
     private HandlerThread thread;
     private Session session;
 
     public CameraFrames(Context context) {
         manager = (CameraManager) context.getSystemService(Context.CAMERA_SERVICE);
         windows = (WindowManager) context.getSystemService(Context.WINDOW_SERVICE);
+        displays = (DisplayManager) context.getSystemService(Context.DISPLAY_SERVICE);
     }
 
     @Override
@@ -93,7 +96,8 @@ public final class CameraFrames implements FrameSource {
     }
 
     /** One camera from opening to closing. All but {@link #begin} and {@link #end} runs on the camera's thread. */
-    private final class Session implements ImageReader.OnImageAvailableListener, TextureView.SurfaceTextureListener {
+    private final class Session
+            implements ImageReader.OnImageAvailableListener, TextureView.SurfaceTextureListener, DisplayManager.DisplayListener {
         private final String id;
         private final TextureView preview;
         private final FrameListener listener;
@@ -104,7 +108,10 @@ public final class CameraFrames implements FrameSource {
         private ImageReader reader;
         private Surface surface;
         private Size size;
-        private int turn;
+        private int mounted;
+        private boolean facesFront;
+        private boolean focuses;
+        private volatile int turn;
 
         Session(String id, TextureView preview, FrameListener listener, Handler handler) {
             this.id = id;
@@ -115,6 +122,7 @@ public final class CameraFrames implements FrameSource {
 
         void begin() {
             preview.setSurfaceTextureListener(this);
+            displays.registerDisplayListener(this, null);
             if (preview.isAvailable()) {
                 open(preview.getSurfaceTexture());
             }
@@ -123,6 +131,7 @@ public final class CameraFrames implements FrameSource {
         void end() {
             ended = true;
             preview.setSurfaceTextureListener(null);
+            displays.unregisterDisplayListener(this);
             handler.post(new Runnable() {
                 @Override
                 public void run() {
@@ -150,8 +159,8 @@ public final class CameraFrames implements FrameSource {
             try {
                 CameraCharacteristics facts = manager.getCameraCharacteristics(id);
                 size = nearestSize(facts);
-                turn = turn(facts);
-                fit();
+                read(facts);
+                face();
                 texture.setDefaultBufferSize(size.getWidth(), size.getHeight());
                 reader = ImageReader.newInstance(size.getWidth(), size.getHeight(), ImageFormat.YUV_420_888, 2);
                 reader.setOnImageAvailableListener(this, handler);
@@ -196,7 +205,9 @@ public final class CameraFrames implements FrameSource {
                 final CaptureRequest.Builder request = camera.createCaptureRequest(CameraDevice.TEMPLATE_PREVIEW);
                 request.addTarget(surface);
                 request.addTarget(reader.getSurface());
-                request.set(CaptureRequest.CONTROL_AF_MODE, CaptureRequest.CONTROL_AF_MODE_CONTINUOUS_PICTURE);
+                if (focuses) {
+                    request.set(CaptureRequest.CONTROL_AF_MODE, CaptureRequest.CONTROL_AF_MODE_CONTINUOUS_PICTURE);
+                }
                 camera.createCaptureSession(Arrays.asList(surface, reader.getSurface()),
                         new CameraCaptureSession.StateCallback() {
                             @Override
@@ -267,15 +278,37 @@ public final class CameraFrames implements FrameSource {
             return best;
         }
 
-        /** Returns by how many degrees a frame is turned clockwise, so that it is upright. */
-        private int turn(CameraCharacteristics facts) {
+        private void read(CameraCharacteristics facts) {
             Integer sensor = facts.get(CameraCharacteristics.SENSOR_ORIENTATION);
             Integer facing = facts.get(CameraCharacteristics.LENS_FACING);
-            int screen = screenDegrees();
-            int mounted = sensor == null ? 90 : sensor;
-            boolean front = facing != null && facing == CameraCharacteristics.LENS_FACING_FRONT;
-            return Math.floorMod(front ? mounted + screen : mounted - screen, 360);
+            int[] modes = facts.get(CameraCharacteristics.CONTROL_AF_AVAILABLE_MODES);
+            mounted = sensor == null ? 90 : sensor;
+            facesFront = facing != null && facing == CameraCharacteristics.LENS_FACING_FRONT;
+            for (int mode : modes == null ? new int[0] : modes) {
+                focuses |= mode == CaptureRequest.CONTROL_AF_MODE_CONTINUOUS_PICTURE;
+            }
         }
+
+        /** Turns frames and preview as the screen is turned now. */
+        private void face() {
+            int screen = screenDegrees();
+            turn = Math.floorMod(facesFront ? mounted + screen : mounted - screen, 360);
+            fit(screen);
+        }
+
+        /** Half a turn of the device changes no configuration, so that no activity hears of it. */
+        @Override
+        public void onDisplayChanged(int display) {
+            if (size != null && !ended) {
+                face();
+            }
+        }
+
+        @Override
+        public void onDisplayAdded(int display) {}
+
+        @Override
+        public void onDisplayRemoved(int display) {}
 
         @SuppressWarnings("deprecation") // what replaces it needs API 30
         private int screenDegrees() {
@@ -292,13 +325,14 @@ public final class CameraFrames implements FrameSource {
         }
 
         /** Fills the view with the picture: the view stretches it to its own shape and assumes an upright screen. */
-        private void fit() {
-            final int screen = screenDegrees();
-            final Size buffer = size;
+        private void fit(final int screen) {
+            final Size picture = mounted % 180 == 0 ? size : new Size(size.getHeight(), size.getWidth());
             preview.post(new Runnable() {
                 @Override
                 public void run() {
-                    preview.setTransform(transform(preview.getWidth(), preview.getHeight(), buffer, screen));
+                    if (preview.getWidth() > 0 && preview.getHeight() > 0) {
+                        preview.setTransform(transform(preview.getWidth(), preview.getHeight(), picture, screen));
+                    }
                 }
             });
         }
@@ -311,7 +345,7 @@ public final class CameraFrames implements FrameSource {
         @Override
         public void onSurfaceTextureSizeChanged(SurfaceTexture texture, int width, int height) {
             if (size != null) {
-                fit();
+                fit(screenDegrees());
             }
         }
 
@@ -327,17 +361,17 @@ public final class CameraFrames implements FrameSource {
     /**
      * Returns what makes a camera's picture fill a view, upright and in its own shape.
      *
-     * @param buffer of the camera, which is turned by a quarter when the device is upright
+     * @param picture of the camera as an upright device shows it
      * @param screen degrees that the screen is turned by
      */
-    static Matrix transform(int width, int height, Size buffer, int screen) {
+    static Matrix transform(int width, int height, Size picture, int screen) {
         Matrix matrix = new Matrix();
         float centerX = width / 2f;
         float centerY = height / 2f;
         // The view shows the picture of an upright device, stretched to its size: undo that, turn, and cover the view.
         boolean lying = screen == 90 || screen == 270;
-        float pictureWidth = buffer.getHeight();
-        float pictureHeight = buffer.getWidth();
+        float pictureWidth = picture.getWidth();
+        float pictureHeight = picture.getHeight();
         matrix.postScale(pictureWidth / width, pictureHeight / height, centerX, centerY);
         matrix.postRotate(-screen, centerX, centerY);
         float shownWidth = lying ? pictureHeight : pictureWidth;

@@ -111,30 +111,31 @@ final class LiteRtEngine implements Engine {
         return accelerator;
     }
 
-    /** A delegate that took no operator leaves all of them to the CPU's own kernels. */
     @Override
     public String actualAccelerator() {
-        return delegate != null && steps == variant.operators ? LiteRtEngineFactory.CPU_BUILTIN : accelerator;
+        return accelerator; // a delegate that is refused is an exception; how much it took stands in the detail
     }
 
+    /** Steps say how much was joined: a delegate's piece of the graph is one step. One that took single operators cannot be seen. */
     @Override
     public String accelerationDetail() {
-        if (delegate == null) {
-            return LiteRtEngineFactory.CPU.equals(accelerator) ? "CPU with XNNPACK" : "CPU without XNNPACK";
-        }
         String name = LiteRtEngineFactory.name(accelerator);
-        String remark = LiteRtEngineFactory.NNAPI.equals(accelerator) ? " (deprecated since Android 15)" : "";
-        if (steps == UNKNOWN || variant.operators < steps) {
-            return name + remark + ": this runtime does not tell how many operators it took";
+        if (LiteRtEngineFactory.CPU_BUILTIN.equals(accelerator)) {
+            return "CPU without XNNPACK";
+        }
+        if (delegate == null) {
+            name = "XNNPACK";
+        } else if (LiteRtEngineFactory.NNAPI.equals(accelerator)) {
+            name += " (deprecated since Android 15)";
+        }
+        if (steps == UNKNOWN || steps > variant.operators || variant.operators == 1) {
+            return name + ": this runtime does not tell how many operators it took";
         }
         if (steps == variant.operators) {
-            return name + remark + " took no operator: the CPU runs all " + steps;
+            return name + ": took single ones of " + steps + " operators, or none";
         }
-        if (steps == 1) {
-            return name + remark + ": all " + variant.operators + " operators";
-        }
-        return name + remark + " and CPU: " + variant.operators + " operators in " + steps + " steps, each step of the "
-                + name + " holds several";
+        return name + ": " + (steps == 1 ? "all " + variant.operators + " operators"
+                : variant.operators + " operators in " + steps + " steps, some of which the CPU takes");
     }
 
     @Override

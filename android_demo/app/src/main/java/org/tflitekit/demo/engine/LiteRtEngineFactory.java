@@ -32,6 +32,7 @@ public final class LiteRtEngineFactory implements EngineFactory {
     @Override
     public Engine open(Bundle bundle, Variant variant, String accelerator, int threads)
             throws EngineException, BundleException {
+        requireRuntime();
         RuntimeVersion.require(variant, runtimeVersion());
         ByteBuffer model = bundle.model(variant);
         Delegate delegate = delegate(accelerator);
@@ -73,8 +74,17 @@ public final class LiteRtEngineFactory implements EngineFactory {
     public String runtimeVersion() {
         try {
             return TensorFlowLite.runtimeVersion();
-        } catch (LinkageError error) {
+        } catch (LinkageError | RuntimeException error) {
             return "0";
+        }
+    }
+
+    private static void requireRuntime() throws EngineException {
+        try {
+            TensorFlowLite.init();
+        } catch (LinkageError | RuntimeException error) {
+            throw new EngineException("The TensorFlow Lite library cannot be loaded on this device (" + words(error)
+                    + "). Install an APK that has it for this processor.", error);
         }
     }
 

@@ -3,16 +3,12 @@ package org.tflitekit.demo.image;
 import android.content.ContentResolver;
 import android.graphics.Bitmap;
 import android.graphics.BitmapFactory;
-import android.graphics.Matrix;
-import android.media.ExifInterface;
 import android.net.Uri;
-import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import org.tflitekit.core.image.PixelSource;
-import org.tflitekit.core.image.RotatedSource;
 
 /** Loads photos as people see them: turned upright by what the camera noted. Takes time: not for the main thread. */
 public final class PhotoLoader {
@@ -34,8 +30,8 @@ public final class PhotoLoader {
     public Photo load(Uri uri) throws PhotoException {
         byte[] file = read(uri);
         try {
-            int orientation = orientation(file);
-            PixelSource pixels = upright(decoder.decode(file), orientation);
+            Orientation orientation = Orientation.of(file);
+            PixelSource pixels = decoder.decode(file, orientation);
             return new Photo(pixels, preview(file, orientation));
         } catch (IOException | OutOfMemoryError error) {
             throw new PhotoException("The image cannot be shown: " + sentence(error) + " Choose another one.", error);
@@ -48,6 +44,9 @@ public final class PhotoLoader {
     }
 
     private byte[] read(Uri uri) throws PhotoException {
+        if (!ContentResolver.SCHEME_CONTENT.equals(uri.getScheme())) { // "file:" could name the app's own files
+            throw new PhotoException("The image cannot be opened: the other app gave no link to it. Choose another one.", null);
+        }
         try (InputStream stream = resolver.openInputStream(uri)) {
             if (stream == null) {
                 throw new FileNotFoundException("There is no file behind the link.");
@@ -61,7 +60,7 @@ public final class PhotoLoader {
                 }
             }
             return content.toByteArray();
-        } catch (IOException | SecurityException | OutOfMemoryError error) {
+        } catch (IOException | RuntimeException | OutOfMemoryError error) { // other apps' providers throw as they like
             throw new PhotoException("The image cannot be opened: " + sentence(error) + " Choose another one.", error);
         }
     }
@@ -76,46 +75,7 @@ public final class PhotoLoader {
         return message.endsWith(".") ? message : message + ".";
     }
 
-    private static int orientation(byte[] file) {
-        try {
-            return new ExifInterface(new ByteArrayInputStream(file))
-                    .getAttributeInt(ExifInterface.TAG_ORIENTATION, ExifInterface.ORIENTATION_NORMAL);
-        } catch (IOException | RuntimeException error) {
-            return ExifInterface.ORIENTATION_NORMAL; // formats without EXIF
-        }
-    }
-
-    private static PixelSource upright(PixelSource pixels, int orientation) {
-        int degrees = degrees(orientation);
-        boolean mirror = isMirrored(orientation);
-        return degrees == 0 && !mirror ? pixels : new RotatedSource(pixels, degrees, mirror);
-    }
-
-    /** Returns by how much an image is turned clockwise before it is mirrored. */
-    private static int degrees(int orientation) {
-        switch (orientation) {
-            case ExifInterface.ORIENTATION_ROTATE_180:
-            case ExifInterface.ORIENTATION_FLIP_VERTICAL:
-                return 180;
-            case ExifInterface.ORIENTATION_ROTATE_90:
-            case ExifInterface.ORIENTATION_TRANSPOSE:
-                return 90;
-            case ExifInterface.ORIENTATION_ROTATE_270:
-            case ExifInterface.ORIENTATION_TRANSVERSE:
-                return 270;
-            default:
-                return 0;
-        }
-    }
-
-    private static boolean isMirrored(int orientation) {
-        return orientation == ExifInterface.ORIENTATION_FLIP_HORIZONTAL
-                || orientation == ExifInterface.ORIENTATION_FLIP_VERTICAL
-                || orientation == ExifInterface.ORIENTATION_TRANSPOSE
-                || orientation == ExifInterface.ORIENTATION_TRANSVERSE;
-    }
-
-    private static Bitmap preview(byte[] file, int orientation) throws IOException {
+    private static Bitmap preview(byte[] file, Orientation orientation) throws IOException {
         BitmapFactory.Options options = new BitmapFactory.Options();
         options.inJustDecodeBounds = true;
         BitmapFactory.decodeByteArray(file, 0, file.length, options);
@@ -129,11 +89,7 @@ public final class PhotoLoader {
         if (bitmap == null) {
             throw new IOException("it is damaged");
         }
-        Matrix matrix = new Matrix();
-        matrix.postRotate(degrees(orientation));
-        if (isMirrored(orientation)) {
-            matrix.postScale(-1, 1);
-        }
-        return Bitmap.createBitmap(bitmap, 0, 0, bitmap.getWidth(), bitmap.getHeight(), matrix, true);
+        return Bitmap.createBitmap(bitmap, 0, 0, bitmap.getWidth(), bitmap.getHeight(), orientation.matrix(),
+                true);
     }
 }
