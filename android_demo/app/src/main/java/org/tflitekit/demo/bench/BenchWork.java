@@ -117,6 +117,7 @@ public final class BenchWork extends Work {
             String failure = failure(measured);
             if (failure == null) {
                 written = files.finish("report.json", text(json));
+                files = null;
             } else {
                 report(failure);
             }
@@ -183,6 +184,11 @@ public final class BenchWork extends Work {
                 written = null; // nowhere to say it but on the screen, which does
             }
         }
+    }
+
+    /** Says what a person has to change before a start. */
+    void refuse(String words) {
+        fail(words);
     }
 
     void cancel() {

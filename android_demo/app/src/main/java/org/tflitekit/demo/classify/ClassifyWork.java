@@ -106,7 +106,7 @@ public final class ClassifyWork extends Work {
     /** Classifies the picture that is shown. */
     private void again() {
         Photo last = source == Source.PHOTO ? photo
-                : source == Source.DRAWING && drawing != null ? services.photos().of(drawing) : null;
+                : source == Source.DRAWING && drawing != null ? services.photos().of(Drawings.cut(drawing)) : null;
         if (last != null) {
             classify(last.pixels, false);
         }
