@@ -92,14 +92,13 @@ public class EngineTest {
 
     /** The desktop has the delegate, but no NNAPI behind it: the interpreter keeps all operators without a word. */
     @Test
-    public void aDelegateThatTakesNothingIsNotWhatRuns() throws Exception {
+    public void aDelegateThatMayHaveTakenNothingSaysSo() throws Exception {
         Variant variant = bundle.variant("float32");
         try (Engine engine = services.engines().open(bundle, variant, "nnapi", 1)) {
             engine.invoke();
             assertEquals("nnapi", engine.requestedAccelerator());
-            assertEquals("cpu_builtin", engine.actualAccelerator());
             String detail = engine.accelerationDetail();
-            assertTrue(detail, detail.contains("no operator") && detail.contains("all " + variant.operators));
+            assertTrue(detail, detail.contains(variant.operators + " operators, or none"));
         }
     }
 
