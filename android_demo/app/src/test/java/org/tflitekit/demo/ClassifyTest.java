@@ -239,6 +239,7 @@ public class ClassifyTest {
         GoldenSample sample = bundle.golden.get(5);
         try (Screen<ClassifyActivity> screen = Screen.open(ClassifyActivity.class)) {
             screen.awaitText("Runs on: CPU");
+            screen.click(R.id.source_camera);
             assertTrue(screen.find(R.id.source_camera).isSelected());
             assertNotNull(services.camera.listener);
             assertFalse(services.camera.front);
@@ -267,6 +268,8 @@ public class ClassifyTest {
         shadowOf(RuntimeEnvironment.getApplication()).grantPermissions(Manifest.permission.CAMERA);
         try (Screen<ClassifyActivity> screen = Screen.open(ClassifyActivity.class)) {
             screen.awaitText("Runs on: CPU");
+            assertTrue("Grey models start with drawing.", screen.find(R.id.source_draw).isSelected());
+            screen.click(R.id.source_camera);
             assertEquals(1, services.camera.starts);
             screen.change("land");
             assertEquals(2, services.camera.starts);
@@ -314,6 +317,8 @@ public class ClassifyTest {
         shadowOf(RuntimeEnvironment.getApplication()).grantPermissions(Manifest.permission.CAMERA);
         services.camera.hasBack = false;
         try (Screen<ClassifyActivity> screen = Screen.open(ClassifyActivity.class)) {
+            screen.awaitText("Runs on: CPU");
+            screen.click(R.id.source_camera);
             assertTrue(services.camera.front);
             assertFalse(screen.find(R.id.switch_camera).isShown());
         }
