@@ -72,7 +72,7 @@ public final class BenchActivity extends ScreenActivity<BenchWork> {
 
     @Override
     protected void render() {
-        showProblem(work().problem() != null ? work().problem() : refused != null ? refused : screen.problem());
+        showProblem(work().problem() != null ? work().problem() : refused);
         screen.render();
     }
 }

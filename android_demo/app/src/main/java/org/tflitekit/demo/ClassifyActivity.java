@@ -105,9 +105,6 @@ public final class ClassifyActivity extends ScreenActivity<ClassifyWork> {
                 work().choosePhoto(shared);
             }
         }
-        if (work().source() == null) {
-            work().setSource(hasPermission() && hasCamera() ? Source.CAMERA : Source.DRAWING);
-        }
     }
 
     @SuppressWarnings("deprecation") // what replaces it needs API 33 and differs in the check of the type only

@@ -47,7 +47,7 @@ public final class VerifyActivity extends ScreenActivity<VerifyWork> {
 
     @Override
     protected void render() {
-        showProblem(work().problem() != null ? work().problem() : refused != null ? refused : screen.problem());
+        showProblem(work().problem() != null ? work().problem() : refused);
         screen.render();
     }
 }

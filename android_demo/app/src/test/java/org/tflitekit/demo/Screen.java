@@ -52,9 +52,9 @@ final class Screen<A extends Activity> implements AutoCloseable {
         return controller;
     }
 
-    /** Turns the phone: the activity is made anew, as Android does. */
-    void rotate(String orientation) {
-        RuntimeEnvironment.setQualifiers("+" + orientation);
+    /** Turns the phone, or darkens it: the activity is made anew, as Android does. */
+    void change(String qualifier) {
+        RuntimeEnvironment.setQualifiers("+" + qualifier);
         Configuration configuration = RuntimeEnvironment.getApplication().getResources().getConfiguration();
         controller.configurationChange(configuration).visible();
         assertEquals(configuration.orientation, activity().getResources().getConfiguration().orientation);
@@ -78,7 +78,8 @@ final class Screen<A extends Activity> implements AutoCloseable {
     void click(View view) {
         assertTrue("not to be seen: " + view, view.isShown());
         assertTrue("not enabled: " + view, view.isEnabled());
-        assertTrue("nothing listens: " + view, view.performClick());
+        assertTrue("not to be touched: " + view, view.isClickable());
+        view.performClick();
         idle();
     }
 
@@ -118,6 +119,11 @@ final class Screen<A extends Activity> implements AutoCloseable {
 
     boolean shows(String part) {
         return toString().contains(part);
+    }
+
+    /** Returns what is said to be wrong; empty where nothing is. */
+    String problem() {
+        return find(R.id.problem).isShown() ? text(R.id.problem) : "";
     }
 
     void idle() {
@@ -161,6 +167,7 @@ final class Screen<A extends Activity> implements AutoCloseable {
     /** Returns the pixels that the window draws, with shadows. */
     Bitmap picture() {
         System.setProperty("robolectric.pixelCopyRenderMode", "hardware");
+        shadowOf(Looper.getMainLooper()).idleFor(3, TimeUnit.SECONDS); // animations end, scroll bars fade
         View decor = activity().getWindow().getDecorView();
         Bitmap bitmap = Bitmap.createBitmap(decor.getWidth(), decor.getHeight(), Bitmap.Config.ARGB_8888);
         AtomicInteger result = new AtomicInteger(-1);

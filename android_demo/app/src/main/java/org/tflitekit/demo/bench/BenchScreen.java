@@ -26,7 +26,6 @@ public final class BenchScreen {
     private final Choice<Integer> threads;
     private final Checks variants;
     private BenchmarkResult shown;
-    private String problem;
 
     public BenchScreen(Activity activity, final BenchWork work, List<String> accelerators) {
         this.activity = activity;
@@ -68,6 +67,7 @@ public final class BenchScreen {
         views.label(label);
         Spinner spinner = (Spinner) activity.getLayoutInflater().inflate(R.layout.spinner, views.options(), false);
         spinner.setContentDescription(activity.getString(label));
+        spinner.setId(label); // with an id the system keeps the choice when the device is turned
         views.options().addView(spinner);
         return new Choice<T>(spinner, new Choice.Listener<T>() {
             @Override
@@ -77,11 +77,11 @@ public final class BenchScreen {
 
     private void startChosen() {
         List<String> chosen = variants.chosen();
-        problem = chosen.isEmpty() ? activity.getString(R.string.choose_variant) : null;
-        if (problem == null) {
+        if (chosen.isEmpty()) {
+            work.refuse(activity.getString(R.string.choose_variant));
+        } else {
             start(chosen, accelerator.value(), threads.value(), protocol.value(), null);
         }
-        render();
     }
 
     /**
@@ -92,11 +92,6 @@ public final class BenchScreen {
      */
     public void start(List<String> names, String on, int count, String rules, RunRequest request) {
         work.start(new BenchWork.Request(names, on, count, rules), request);
-    }
-
-    /** Returns what a person has to change; null where nothing is to be changed. */
-    public String problem() {
-        return problem;
     }
 
     public void render() {
@@ -114,8 +109,10 @@ public final class BenchScreen {
         variants.setEnabled(!running);
         if (running) {
             activity.getWindow().addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON);
-            views.progress(true, work.finished(), work.planned(),
-                    activity.getString(R.string.bench_progress, work.finished() + 1, work.planned(), work.measuring()));
+            int round = work.finished() + 1;
+            views.progress(true, work.finished(), work.planned(), round <= work.planned()
+                    ? activity.getString(R.string.bench_progress, round, work.planned(), work.measuring())
+                    : activity.getString(R.string.bench_progress_more, round, work.measuring()));
         } else {
             activity.getWindow().clearFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON);
             views.progress(work.written() != null, 1, 1,
@@ -123,6 +120,7 @@ public final class BenchScreen {
         }
         if (result != null && result != shown) {
             new ResultCards(activity, views.results()).show(result);
+            views.scrollToResults();
         }
         shown = result;
     }

@@ -120,6 +120,7 @@ public final class BenchWork extends Work {
             String failure = failure(measured);
             if (failure == null) {
                 written = files.finish("report.json", text(json));
+                files = null;
             } else {
                 report(failure);
             }
@@ -186,6 +187,11 @@ public final class BenchWork extends Work {
                 written = null; // nowhere to say it but on the screen, which does
             }
         }
+    }
+
+    /** Says what a person has to change before a start. */
+    void refuse(String words) {
+        fail(words);
     }
 
     /** Says whether the screen is there: what runs in the background is no measure of what users get. */

@@ -118,10 +118,10 @@ public final class ClassifyScreen {
             words = activity.getString(R.string.draw_hint);
         } else if (source == Source.PHOTO && work.isReading()) {
             words = activity.getString(R.string.reading_photo);
-        } else if (source == Source.CAMERA && !permitted) {
-            words = activity.getString(denied ? R.string.camera_denied : R.string.why_camera);
         } else if (source == Source.CAMERA && !hasCamera) {
             words = activity.getString(R.string.no_camera);
+        } else if (source == Source.CAMERA && !permitted) {
+            words = activity.getString(denied ? R.string.camera_denied : R.string.why_camera);
         }
         TextView view = (TextView) activity.findViewById(R.id.stage_hint);
         view.setVisibility(words == null ? View.GONE : View.VISIBLE);
@@ -135,7 +135,7 @@ public final class ClassifyScreen {
         boolean asks = source == Source.CAMERA && !permitted && hasCamera;
         button.setVisibility(asks || source == Source.PHOTO ? View.VISIBLE : View.GONE);
         if (source == Source.PHOTO) {
-            button.setText(R.string.choose_photo);
+            button.setText(work.photo() == null ? R.string.choose_photo : R.string.another_photo);
         } else if (asks) {
             button.setText(denied ? R.string.open_settings : R.string.allow_camera);
         }

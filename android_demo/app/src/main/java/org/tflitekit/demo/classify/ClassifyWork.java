@@ -5,6 +5,7 @@ import android.net.Uri;
 import java.io.IOException;
 import org.tflitekit.core.bundle.Bundle;
 import org.tflitekit.core.bundle.BundleException;
+import org.tflitekit.core.bundle.TensorSpec;
 import org.tflitekit.core.image.PixelSource;
 import org.tflitekit.core.inference.Classification;
 import org.tflitekit.core.inference.Classifier;
@@ -51,7 +52,17 @@ public final class ClassifyWork extends Work {
     @Override
     protected void onBundle(Bundle loaded) throws BundleException {
         variant = loaded.recommended;
+        if (source == null) {
+            source = isGrey(loaded) ? Source.DRAWING : Source.CAMERA;
+        }
         open();
+    }
+
+    /** Models of grey images are most often of digits or letters. */
+    private static boolean isGrey(Bundle loaded) {
+        TensorSpec input = loaded.variants.get(0).inputs.get(0);
+        int rank = input.rank();
+        return loaded.takesImages() && (rank == 3 || input.dimension(rank - 1) == 1 || input.dimension(1) == 1);
     }
 
     /** Loads what is chosen, and classifies the last picture with it. On the background thread. */
@@ -103,7 +114,7 @@ public final class ClassifyWork extends Work {
     /** Classifies the picture that is shown. */
     private void again() {
         Photo last = source == Source.PHOTO ? photo
-                : source == Source.DRAWING && drawing != null ? services.photos().of(drawing) : null;
+                : source == Source.DRAWING && drawing != null ? services.photos().of(Drawings.cut(drawing)) : null;
         if (last != null) {
             classify(last.pixels, false);
             changed();

@@ -19,7 +19,7 @@ public final class DrawingView extends View {
 
     /** Pixels of a side of the picture. */
     private static final int SIDE = 256;
-    private static final float BRUSH = SIDE / 12f;
+    private static final float BRUSH = SIDE / 7f;
 
     private final Bitmap bitmap = Bitmap.createBitmap(SIDE, SIDE, Bitmap.Config.ARGB_8888);
     private final Canvas canvas = new Canvas(bitmap);
@@ -40,7 +40,7 @@ public final class DrawingView extends View {
         brush.setStrokeJoin(Paint.Join.ROUND);
         frame.setColor(0xFF3D4457);
         frame.setStyle(Paint.Style.STROKE);
-        frame.setStrokeWidth(getResources().getDisplayMetrics().density);
+        frame.setStrokeWidth(0); // one pixel
         canvas.drawColor(Color.BLACK);
     }
 

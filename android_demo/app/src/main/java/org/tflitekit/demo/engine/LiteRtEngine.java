@@ -111,30 +111,36 @@ final class LiteRtEngine implements Engine {
         return accelerator;
     }
 
-    /** A delegate that took no operator leaves all of them to the CPU's own kernels. */
+    /** A delegate that joined no operators leaves all of them to the CPU's own kernels. */
     @Override
     public String actualAccelerator() {
-        return delegate != null && steps == variant.operators ? LiteRtEngineFactory.CPU_BUILTIN : accelerator;
+        return delegate != null && tookNothing() ? LiteRtEngineFactory.CPU_BUILTIN : accelerator;
+    }
+
+    /** A delegate's piece of the graph is one step. One that took single operators only cannot be told from none. */
+    private boolean tookNothing() {
+        return steps == variant.operators && steps > 1;
     }
 
     @Override
     public String accelerationDetail() {
-        if (delegate == null) {
-            return LiteRtEngineFactory.CPU.equals(accelerator) ? "CPU with XNNPACK" : "CPU without XNNPACK";
-        }
         String name = LiteRtEngineFactory.name(accelerator);
-        String remark = LiteRtEngineFactory.NNAPI.equals(accelerator) ? " (deprecated since Android 15)" : "";
-        if (steps == UNKNOWN || variant.operators < steps) {
-            return name + remark + ": this runtime does not tell how many operators it took";
+        if (LiteRtEngineFactory.CPU_BUILTIN.equals(accelerator)) {
+            return "CPU without XNNPACK";
         }
-        if (steps == variant.operators) {
-            return name + remark + " took no operator: the CPU runs all " + steps;
+        if (delegate == null) {
+            name = "XNNPACK";
+        } else if (LiteRtEngineFactory.NNAPI.equals(accelerator)) {
+            name += " (deprecated since Android 15)";
         }
-        if (steps == 1) {
-            return name + remark + ": all " + variant.operators + " operators";
+        if (tookNothing()) {
+            return name + " took no operator, or single ones only: " + steps + " steps for " + steps + " operators";
         }
-        return name + remark + " and CPU: " + variant.operators + " operators in " + steps + " steps, each step of the "
-                + name + " holds several";
+        if (steps == UNKNOWN || steps > variant.operators || variant.operators == 1) {
+            return name + ": this runtime does not tell how many operators it took";
+        }
+        return name + ": " + (steps == 1 ? "all " + variant.operators + " operators"
+                : variant.operators + " operators in " + steps + " steps, some of which the CPU takes");
     }
 
     @Override

@@ -20,7 +20,7 @@ public final class RunFiles {
     }
 
     /**
-     * Opens the folder of one run and removes the marks of an earlier one.
+     * Opens the folder of one run and removes what an earlier one left.
      *
      * @param runId letters, digits, dots, dashes and underscores
      * @throws IOException the name is none, or the storage is not there
@@ -38,8 +38,9 @@ public final class RunFiles {
             throw new IOException("The folder " + folder + " cannot be made.");
         }
         RunFiles files = new RunFiles(folder);
-        files.remove("done");
-        files.remove("failed");
+        for (String name : new String[] {"done", "failed", "report.json", "verification.json"}) {
+            files.remove(name);
+        }
         return files;
     }
 

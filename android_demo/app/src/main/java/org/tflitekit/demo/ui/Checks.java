@@ -27,6 +27,7 @@ public final class Checks {
             box.setTextColor(group.getContext().getColor(R.color.text));
             box.setMinHeight(group.getResources().getDimensionPixelSize(R.dimen.touch));
             box.setChecked(chosen.contains(offered.get(i)));
+            box.setId(i + 1); // with an id the system keeps the choice when the device is turned
             group.addView(box, new ViewGroup.LayoutParams(
                     ViewGroup.LayoutParams.MATCH_PARENT, ViewGroup.LayoutParams.WRAP_CONTENT));
             values.add(offered.get(i));

@@ -78,7 +78,7 @@ public final class Words {
     /** Returns a difference in its unit. */
     public static String difference(Context context, double value, Tolerance tolerance) {
         if (value == 0) {
-            return context.getString(R.string.nothing);
+            return "0";
         }
         if (Double.isInfinite(value)) {
             return "∞";

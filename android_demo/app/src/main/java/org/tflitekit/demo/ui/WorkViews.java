@@ -6,6 +6,7 @@ import android.view.View;
 import android.view.ViewGroup;
 import android.widget.Button;
 import android.widget.ProgressBar;
+import android.widget.ScrollView;
 import android.widget.TextView;
 import java.io.IOException;
 import org.tflitekit.demo.R;
@@ -84,6 +85,17 @@ public final class WorkViews {
         start.setText(isRunning ? R.string.cancel : startText);
         activity.findViewById(R.id.share).setVisibility(hasResult ? View.VISIBLE : View.GONE);
         results().setVisibility(hasResult ? View.VISIBLE : View.GONE);
+    }
+
+    /** Brings new results into view. */
+    public void scrollToResults() {
+        final ScrollView scroll = (ScrollView) activity.findViewById(R.id.scroll);
+        scroll.post(new Runnable() {
+            @Override
+            public void run() {
+                scroll.smoothScrollTo(0, results().getTop());
+            }
+        });
     }
 
     public void progress(boolean visible, int finished, int planned, String words) {

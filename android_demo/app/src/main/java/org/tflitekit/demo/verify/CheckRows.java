@@ -72,6 +72,9 @@ final class CheckRows {
         if (check.verdict == Verdict.ERROR || check.tolerance == null) {
             return check.message;
         }
+        if (check.tolerance.judges() && check.outputDifference == 0) {
+            return activity.getString(R.string.exact);
+        }
         String difference = Words.difference(activity, check.outputDifference, check.tolerance);
         return check.tolerance.judges()
                 ? activity.getString(R.string.largest_difference, difference,

@@ -18,7 +18,6 @@ public final class VerifyScreen {
     private final WorkViews views;
     private final Checks accelerators;
     private Verification shown;
-    private String problem;
 
     public VerifyScreen(Activity activity, final VerifyWork work, List<String> offered) {
         this.activity = activity;
@@ -48,11 +47,11 @@ public final class VerifyScreen {
 
     /** @param request where the result goes besides the screen; may be null */
     public void start(List<String> chosen, RunRequest request) {
-        problem = chosen.isEmpty() ? activity.getString(R.string.choose_accelerator) : null;
-        if (problem == null) {
+        if (chosen.isEmpty()) {
+            work.refuse(activity.getString(R.string.choose_accelerator));
+        } else {
             work.start(chosen, request);
         }
-        render();
     }
 
     private String json() {
@@ -61,11 +60,6 @@ public final class VerifyScreen {
         } catch (JSONException error) {
             throw new IllegalStateException(error); // there are no numbers that JSON does not have
         }
-    }
-
-    /** Returns what a person has to change; null where nothing is to be changed. */
-    public String problem() {
-        return problem;
     }
 
     public void render() {
@@ -80,6 +74,7 @@ public final class VerifyScreen {
         }
         if (verification != null && verification != shown) {
             new CheckRows(activity, views.results()).show(verification);
+            views.scrollToResults();
         }
         shown = verification;
     }

@@ -78,6 +78,7 @@ public final class VerifyWork extends Work {
                 verification = done;
                 if (request != null) {
                     written = request.finish("verification.json", done.toJson().toString(2));
+                    request = null;
                 }
             } else {
                 report("It was stopped before its end.");
@@ -113,6 +114,11 @@ public final class VerifyWork extends Work {
                 written = null; // nowhere to say it but on the screen, which does
             }
         }
+    }
+
+    /** Says what a person has to change before a start. */
+    void refuse(String words) {
+        fail(words);
     }
 
     void cancel() {
