@@ -59,6 +59,18 @@ public final class BenchActivity extends ScreenActivity<BenchWork> {
     }
 
     @Override
+    protected void onStart() {
+        super.onStart();
+        work().setVisible(true);
+    }
+
+    @Override
+    protected void onStop() {
+        work().setVisible(isChangingConfigurations());
+        super.onStop();
+    }
+
+    @Override
     protected void render() {
         showProblem(work().problem() != null ? work().problem() : refused);
         screen.render();

@@ -26,6 +26,8 @@ public final class ClassifyActivity extends ScreenActivity<ClassifyWork> {
 
     private ClassifyScreen screen;
     private FrameSource camera;
+    private boolean hasBack;
+    private boolean hasFront;
     private boolean resumed;
     private boolean streaming;
 
@@ -43,6 +45,7 @@ public final class ClassifyActivity extends ScreenActivity<ClassifyWork> {
     protected void onViews() {
         stopCamera();
         camera = ((DemoApplication) getApplication()).services().camera(this);
+        countCameras();
         screen = new ClassifyScreen(this, work(), ((DemoApplication) getApplication()).services().engines().accelerators());
         onClick(R.id.source_camera, new Runnable() {
             @Override
@@ -110,8 +113,14 @@ public final class ClassifyActivity extends ScreenActivity<ClassifyWork> {
         return stream instanceof Uri ? (Uri) stream : null;
     }
 
+    /** Asks the system, which takes too long for each frame. */
+    private void countCameras() {
+        hasBack = camera.hasBack();
+        hasFront = camera.hasFront();
+    }
+
     private boolean hasCamera() {
-        return camera.hasBack() || camera.hasFront();
+        return hasBack || hasFront;
     }
 
     private boolean hasPermission() {
@@ -179,6 +188,7 @@ public final class ClassifyActivity extends ScreenActivity<ClassifyWork> {
     protected void onResume() {
         super.onResume();
         resumed = true;
+        countCameras();
         render();
     }
 
@@ -199,7 +209,7 @@ public final class ClassifyActivity extends ScreenActivity<ClassifyWork> {
     @Override
     protected void render() {
         boolean wanted = resumed && work().source() == Source.CAMERA && hasPermission() && hasCamera();
-        screen.render(hasPermission(), hasCamera(), camera.hasFront() && camera.hasBack());
+        screen.render(hasPermission(), hasCamera(), hasFront && hasBack);
         showProblem(screen.problem());
         if (wanted && !streaming) {
             startCamera();
@@ -211,7 +221,7 @@ public final class ClassifyActivity extends ScreenActivity<ClassifyWork> {
     private void startCamera() {
         streaming = true;
         final ClassifyWork receiver = work();
-        boolean front = camera.hasBack() ? receiver.isFront() && camera.hasFront() : true;
+        boolean front = !hasBack || receiver.isFront() && hasFront;
         camera.start((TextureView) findViewById(R.id.camera), front, new FrameListener() {
             @Override
             public void onFrame(PixelSource upright) {

@@ -182,7 +182,7 @@ public class BadInputTest {
     public void damagedAndStrangeImages() throws Exception {
         Bundle bundle = BundleCopy.read();
         byte[] good = bundle.bytes(bundle.golden.get(0).original);
-        byte[][] damaged = {new byte[0], "no image".getBytes(), Arrays.copyOf(good, good.length / 2)};
+        byte[][] damaged = {new byte[0], "no image".getBytes(), Arrays.copyOf(good, 20)};
         try (Screen<ClassifyActivity> screen = Screen.open(ClassifyActivity.class)) {
             screen.awaitText("Runs on: CPU");
             for (byte[] content : damaged) {

@@ -44,9 +44,9 @@ public class RunFilesTest {
         assertEquals("{\"ä\": 1}", new String(Files.readAllBytes(written.toPath()), StandardCharsets.UTF_8));
         assertArrayEquals(new String[] {"done", "report.json"}, sorted(files.folder()));
         RunFiles again = RunFiles.open(context, "run-1");
-        assertFalse(new File(again.folder(), "done").exists());
+        assertArrayEquals(new String[0], sorted(again.folder()));
         again.fail("The battery is empty.");
-        assertArrayEquals(new String[] {"failed", "report.json"}, sorted(again.folder()));
+        assertArrayEquals(new String[] {"failed"}, sorted(again.folder()));
     }
 
     private static String[] sorted(File folder) {

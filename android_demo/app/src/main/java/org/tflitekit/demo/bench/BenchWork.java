@@ -43,6 +43,7 @@ public final class BenchWork extends Work {
     private final String appVersion;
     private volatile boolean running;
     private volatile boolean cancelled;
+    private volatile boolean visible = true;
     private volatile int finished;
     private volatile int planned;
     private volatile String measuring;
@@ -79,7 +80,9 @@ public final class BenchWork extends Work {
                 } catch (IOException error) {
                     fail("The report cannot be written: " + error.getMessage());
                 } catch (CancellationException error) {
-                    fail("The benchmark was stopped before its end. Nothing was kept.");
+                    fail(visible ? "The benchmark was stopped before its end. Nothing was kept."
+                            : "The benchmark was stopped because it was no longer on the screen, where Android slows apps down. Nothing was"
+                                    + " kept. Start it again and leave it on the screen.");
                 } finally {
                     running = false;
                 }
@@ -148,7 +151,7 @@ public final class BenchWork extends Work {
 
             @Override
             public boolean proceed() {
-                return !cancelled && !isClosed();
+                return !cancelled && !isClosed() && visible;
             }
         };
     }
@@ -189,6 +192,11 @@ public final class BenchWork extends Work {
     /** Says what a person has to change before a start. */
     void refuse(String words) {
         fail(words);
+    }
+
+    /** Says whether the screen is there: what runs in the background is no measure of what users get. */
+    public void setVisible(boolean isVisible) {
+        visible = isVisible;
     }
 
     void cancel() {

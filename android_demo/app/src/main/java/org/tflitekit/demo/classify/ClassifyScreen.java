@@ -82,7 +82,13 @@ public final class ClassifyScreen {
 
     /** Returns what is wrong, for people; null where nothing is. */
     public String problem() {
-        return work.problem() != null ? work.problem() : shown.warning != null ? shown.warning : hint;
+        if (work.problem() != null) {
+            return work.problem();
+        }
+        if (work.cameraProblem() != null) {
+            return work.cameraProblem();
+        }
+        return shown.warning != null ? shown.warning : hint;
     }
 
     public void render(boolean permitted, boolean hasCamera, boolean severalCameras) {
@@ -110,6 +116,8 @@ public final class ClassifyScreen {
         String words = null;
         if (source == Source.DRAWING && work.drawing() == null) {
             words = activity.getString(R.string.draw_hint);
+        } else if (source == Source.PHOTO && work.isReading()) {
+            words = activity.getString(R.string.reading_photo);
         } else if (source == Source.CAMERA && !hasCamera) {
             words = activity.getString(R.string.no_camera);
         } else if (source == Source.CAMERA && !permitted) {

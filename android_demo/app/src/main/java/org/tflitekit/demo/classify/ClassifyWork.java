@@ -7,6 +7,7 @@ import org.tflitekit.core.bundle.Bundle;
 import org.tflitekit.core.bundle.BundleException;
 import org.tflitekit.core.bundle.TensorSpec;
 import org.tflitekit.core.image.PixelSource;
+import org.tflitekit.core.inference.Classification;
 import org.tflitekit.core.inference.Classifier;
 import org.tflitekit.core.inference.Engine;
 import org.tflitekit.core.inference.EngineException;
@@ -20,8 +21,12 @@ public final class ClassifyWork extends Work {
     /** Where pictures come from. */
     public enum Source { CAMERA, PHOTO, DRAWING }
 
-    /** Guards the classifier and the result: frames come on the camera's thread. */
+    /** More often nobody can read new figures. */
+    private static final long RENDER_NANOS = 100_000_000;
+
+    /** Guards the classifier: frames come on the camera's thread. The main thread never waits for it. */
     private final Object lock = new Object();
+    /** Guards itself, for the moment of a copy. */
     private final Shown result = new Shown();
     private Classifier classifier;
 
@@ -36,6 +41,9 @@ public final class ClassifyWork extends Work {
     private volatile String actual;
     private volatile String detail;
     private volatile boolean front;
+    private volatile boolean reading;
+    private volatile String cameraProblem;
+    private long rendered;
 
     public ClassifyWork(Services services, String bundleName) {
         super(services, bundleName);
@@ -99,8 +107,8 @@ public final class ClassifyWork extends Work {
                 classifier.close();
                 classifier = null;
             }
-            result.clear();
         }
+        clear();
     }
 
     /** Classifies the picture that is shown. */
@@ -109,6 +117,7 @@ public final class ClassifyWork extends Work {
                 : source == Source.DRAWING && drawing != null ? services.photos().of(Drawings.cut(drawing)) : null;
         if (last != null) {
             classify(last.pixels, false);
+            changed();
         }
     }
 
@@ -118,7 +127,10 @@ public final class ClassifyWork extends Work {
                 if (classifier == null || isClosed()) {
                     return;
                 }
-                result.set(classifier.classify(pixels), smooth);
+                Classification classified = classifier.classify(pixels);
+                synchronized (result) {
+                    result.set(classified, smooth);
+                }
             }
             if (!smooth) {
                 solved();
@@ -128,33 +140,53 @@ public final class ClassifyWork extends Work {
         } catch (EngineException error) {
             fail(error.getMessage());
         }
-        changed();
     }
 
     /** Classifies a frame, on the camera's thread. */
     public void frame(PixelSource upright) {
-        if (source == Source.CAMERA) {
+        if (source != Source.CAMERA) {
+            return;
+        }
+        try {
             classify(upright, true);
+        } catch (RuntimeException error) {
+            fail("Something unexpected happened (" + error + ").");
+        }
+        boolean recovered = cameraProblem != null;
+        cameraProblem = null;
+        long now = System.nanoTime();
+        if (recovered || now - rendered >= RENDER_NANOS) {
+            rendered = now;
+            changed();
         }
     }
 
+    /** @param words what is wrong with the camera, until it gives a frame again */
     public void cameraProblem(String words) {
-        fail(words);
+        cameraProblem = words;
+        changed();
     }
 
     public void choosePhoto(final Uri uri) {
+        photo = null;
+        reading = true;
         setSource(Source.PHOTO);
+        changed();
         run(new Runnable() {
             @Override
             public void run() {
+                clear();
                 try {
                     photo = services.photos().load(uri);
-                    solved();
+                    if (requested != null) {
+                        solved(); // otherwise the screen says why no model is loaded
+                    }
+                    changed(); // a large photo is seen before it is classified
                     again();
                 } catch (PhotoException error) {
-                    photo = null;
-                    clear();
                     fail(error.getMessage());
+                } finally {
+                    reading = false;
                 }
             }
         });
@@ -175,7 +207,7 @@ public final class ClassifyWork extends Work {
     }
 
     private void clear() {
-        synchronized (lock) {
+        synchronized (result) {
             result.clear();
         }
     }
@@ -185,6 +217,7 @@ public final class ClassifyWork extends Work {
             return;
         }
         source = wanted;
+        cameraProblem = null;
         run(new Runnable() {
             @Override
             public void run() {
@@ -227,7 +260,7 @@ public final class ClassifyWork extends Work {
 
     /** Copies the last result. */
     void copyResult(Shown to) {
-        synchronized (lock) {
+        synchronized (result) {
             to.set(result);
         }
     }
@@ -246,6 +279,16 @@ public final class ClassifyWork extends Work {
 
     int threads() {
         return threads;
+    }
+
+    /** Returns whether a photo is being read or classified. */
+    boolean isReading() {
+        return reading;
+    }
+
+    /** Returns what is wrong with the camera, for people; null where nothing is. */
+    String cameraProblem() {
+        return cameraProblem;
     }
 
     boolean isOpening() {

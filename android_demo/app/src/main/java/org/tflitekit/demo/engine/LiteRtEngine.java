@@ -111,12 +111,17 @@ final class LiteRtEngine implements Engine {
         return accelerator;
     }
 
+    /** A delegate that joined no operators leaves all of them to the CPU's own kernels. */
     @Override
     public String actualAccelerator() {
-        return accelerator; // a delegate that is refused is an exception; how much it took stands in the detail
+        return delegate != null && tookNothing() ? LiteRtEngineFactory.CPU_BUILTIN : accelerator;
     }
 
-    /** Steps say how much was joined: a delegate's piece of the graph is one step. One that took single operators cannot be seen. */
+    /** A delegate's piece of the graph is one step. One that took single operators only cannot be told from none. */
+    private boolean tookNothing() {
+        return steps == variant.operators && steps > 1;
+    }
+
     @Override
     public String accelerationDetail() {
         String name = LiteRtEngineFactory.name(accelerator);
@@ -128,11 +133,11 @@ final class LiteRtEngine implements Engine {
         } else if (LiteRtEngineFactory.NNAPI.equals(accelerator)) {
             name += " (deprecated since Android 15)";
         }
+        if (tookNothing()) {
+            return name + " took no operator, or single ones only: " + steps + " steps for " + steps + " operators";
+        }
         if (steps == UNKNOWN || steps > variant.operators || variant.operators == 1) {
             return name + ": this runtime does not tell how many operators it took";
-        }
-        if (steps == variant.operators) {
-            return name + ": took single ones of " + steps + " operators, or none";
         }
         return name + ": " + (steps == 1 ? "all " + variant.operators + " operators"
                 : variant.operators + " operators in " + steps + " steps, some of which the CPU takes");
