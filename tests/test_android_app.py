@@ -80,8 +80,10 @@ def test_the_benchmark_of_the_app_is_a_report_of_the_kit(run: Run) -> None:
     report = read_report(run.results / "report.json")
     assert {row.name for row in report.variants} == {variant.name for variant in bundle.variants}
     for row in report.variants:
-        (latency,) = row.latency
+        latency = row.latency
+        assert latency is not None
         assert latency.target.startswith("android:")
+        assert latency.median_low_ms is not None and latency.median_high_ms is not None
         assert 0 < latency.median_low_ms <= latency.median_ms <= latency.median_high_ms
         assert latency.runs > 0
 

@@ -17,7 +17,6 @@ import android.provider.MediaStore;
 import android.provider.Settings;
 import android.view.MotionEvent;
 import android.view.View;
-import android.widget.Spinner;
 import java.io.ByteArrayInputStream;
 import java.util.Locale;
 import org.junit.Before;
@@ -64,18 +63,6 @@ public class ClassifyTest {
 
     private void awaitBest(Screen<?> screen, GoldenSample sample, String variant) throws Exception {
         screen.awaitText("Probabilities\n" + best(sample.result(bundle.variant(variant)), bundle));
-    }
-
-    private static void choose(Screen<?> screen, int spinner, String name) {
-        Spinner view = (Spinner) screen.find(spinner);
-        for (int i = 0; i < view.getCount(); i++) {
-            if (name.equals(view.getItemAtPosition(i))) {
-                view.setSelection(i);
-                screen.idle();
-                return;
-            }
-        }
-        throw new AssertionError("There is no '" + name + "' to choose.");
     }
 
     @Test
@@ -201,14 +188,14 @@ public class ClassifyTest {
         try (Screen<ClassifyActivity> screen =
                 Screen.open(ClassifyActivity.class, share(bundle.bytes(sample.original)))) {
             awaitBest(screen, sample, bundle.recommended);
-            choose(screen, R.id.variant, "float32");
+            screen.choose(R.id.variant, "float32");
             awaitBest(screen, sample, "float32");
-            choose(screen, R.id.accelerator, "CPU without XNNPACK");
+            screen.choose(R.id.accelerator, "CPU without XNNPACK");
             screen.awaitText("Requested: CPU without XNNPACK. Runs on: CPU without XNNPACK");
             awaitBest(screen, sample, "float32");
-            choose(screen, R.id.threads, "2");
+            screen.choose(R.id.threads, "2");
             screen.await("a result with two threads", () -> screen.shows("Runs on:") && screen.shows("Inference"));
-            choose(screen, R.id.accelerator, "NNAPI");
+            screen.choose(R.id.accelerator, "NNAPI");
             screen.awaitText("Requested: NNAPI. Runs on: CPU without XNNPACK");
             assertTrue(screen.toString(), screen.shows("took no operator")); // there is no NNAPI behind the desktop's delegate
             assertEquals("", screen.problem());
@@ -221,13 +208,13 @@ public class ClassifyTest {
         try (Screen<ClassifyActivity> screen =
                 Screen.open(ClassifyActivity.class, share(bundle.bytes(sample.original)))) {
             awaitBest(screen, sample, bundle.recommended);
-            choose(screen, R.id.variant, "float32");
-            choose(screen, R.id.accelerator, "GPU");
+            screen.choose(R.id.variant, "float32");
+            screen.choose(R.id.accelerator, "GPU");
             screen.await("the refusal", () -> screen.problem().contains("GPU"));
             assertTrue(screen.problem(), screen.problem().contains("Choose the CPU"));
             assertTrue(screen.toString(), screen.shows("Nothing is loaded"));
             assertTrue(screen.shows("No picture yet") || !screen.shows("Probabilities"));
-            choose(screen, R.id.accelerator, "CPU");
+            screen.choose(R.id.accelerator, "CPU");
             awaitBest(screen, sample, "float32");
             assertEquals("", screen.problem());
         }

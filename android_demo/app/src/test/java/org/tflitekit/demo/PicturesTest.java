@@ -88,8 +88,10 @@ public class PicturesTest {
     public void benchmark() throws Exception {
         try (Screen<BenchActivity> screen = Screen.open(BenchActivity.class)) {
             screen.await("start", () -> screen.find(R.id.start).isEnabled());
+            screen.choose(R.string.protocol, "benchmark-model");
             screen.click(R.id.start);
-            screen.awaitText("Measured on:");
+            screen.awaitText("Measured on: Robolectric on the JVM (Android 15)");
+            assertTrue(screen.toString(), screen.shows("Battery: 87 %, 26.3 °C, not charging"));
             drawLightAndDark(screen, "benchmark");
         }
     }

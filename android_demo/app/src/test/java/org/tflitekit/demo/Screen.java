@@ -15,6 +15,7 @@ import android.os.Looper;
 import android.view.PixelCopy;
 import android.view.View;
 import android.view.ViewGroup;
+import android.widget.Spinner;
 import android.widget.TextView;
 import java.util.ArrayList;
 import java.util.List;
@@ -96,6 +97,19 @@ final class Screen<A extends Activity> implements AutoCloseable {
             }
         }
         fail("Nothing to touch shows '" + text + "'. The screen shows:\n" + this);
+    }
+
+    /** Chooses what a spinner offers. */
+    void choose(int id, String name) {
+        Spinner spinner = (Spinner) find(id);
+        for (int i = 0; i < spinner.getCount(); i++) {
+            if (name.equals(spinner.getItemAtPosition(i))) {
+                spinner.setSelection(i);
+                idle();
+                return;
+            }
+        }
+        fail("There is no '" + name + "' to choose.");
     }
 
     List<View> visible(Predicate<View> wanted) {

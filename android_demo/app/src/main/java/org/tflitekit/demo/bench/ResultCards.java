@@ -30,7 +30,7 @@ final class ResultCards {
         for (Finding warning : result.warnings) {
             text(warning.message, warning.advice == null ? "" : warning.advice);
         }
-        text(activity.getString(R.string.measured_on, result.target),
+        text(activity.getString(R.string.measured_on, result.target.substring(result.target.indexOf(':') + 1)),
                 activity.getString(R.string.before) + ": " + state(result.before) + "\n"
                         + activity.getString(R.string.after) + ": " + state(result.after));
     }
