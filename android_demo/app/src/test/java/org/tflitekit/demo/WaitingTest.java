@@ -112,6 +112,7 @@ public class WaitingTest {
         shadowOf(application).grantPermissions(android.Manifest.permission.CAMERA);
         try (Screen<ClassifyActivity> screen = Screen.open(ClassifyActivity.class)) {
             loadFloat32(screen);
+            screen.click(R.id.source_camera); // a grey model starts with drawing
             assertNotNull(cameras.listener);
             Thread frames = new Thread(() -> cameras.listener.onFrame(slow));
             frames.start();
@@ -134,6 +135,7 @@ public class WaitingTest {
         shadowOf(application).grantPermissions(android.Manifest.permission.CAMERA);
         try (Screen<ClassifyActivity> screen = Screen.open(ClassifyActivity.class)) {
             loadFloat32(screen);
+            screen.click(R.id.source_camera);
             cameras.listener.onCameraError("Another app uses the camera.");
             screen.awaitText("Another app uses the camera.");
             cameras.listener.onFrame(new ArgbImage(8, 8, new int[64]));
