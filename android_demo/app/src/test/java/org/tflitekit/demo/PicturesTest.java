@@ -2,9 +2,11 @@ package org.tflitekit.demo;
 
 import static org.junit.Assert.assertTrue;
 
+import android.content.Intent;
 import android.graphics.Bitmap;
 import android.os.BatteryManager;
-import android.content.Intent;
+import android.view.View;
+import android.widget.ScrollView;
 import java.io.File;
 import java.io.FileOutputStream;
 import java.io.OutputStream;
@@ -21,11 +23,9 @@ import org.robolectric.util.ReflectionHelpers;
 /** Every screen, drawn light and dark with real results; -Dtflitekit.screens=FOLDER keeps the pictures. */
 @RunWith(RobolectricTestRunner.class)
 public class PicturesTest {
-    private HostServices services;
-
     @Before
     public void open() {
-        services = HostServices.install();
+        HostServices.install();
         ReflectionHelpers.setStaticField(android.os.Build.class, "MANUFACTURER", "Robolectric");
         ReflectionHelpers.setStaticField(android.os.Build.class, "MODEL", "on the JVM");
         RuntimeEnvironment.getApplication().sendStickyBroadcast(new Intent(Intent.ACTION_BATTERY_CHANGED)
@@ -36,6 +36,9 @@ public class PicturesTest {
     }
 
     private static void draw(Screen<?> screen, String name) throws Exception {
+        for (View view : screen.visible(view -> view instanceof ScrollView)) {
+            view.setVerticalScrollBarEnabled(false); // it would fade
+        }
         Bitmap bitmap = screen.picture();
         Set<Integer> colours = new HashSet<>();
         for (int y = 0; y < bitmap.getHeight(); y += 7) {

@@ -28,6 +28,7 @@ import org.robolectric.android.controller.ActivityController;
 
 /** An activity on its screen, used as a person does: what is there to read, and what can be touched. */
 final class Screen<A extends Activity> implements AutoCloseable {
+    private static final String SOFT_HYPHEN = "\u00AD";
     private static final long PATIENCE_SECONDS = 60;
 
     private ActivityController<A> controller;
@@ -158,7 +159,7 @@ final class Screen<A extends Activity> implements AutoCloseable {
         for (View view : visible(view -> view instanceof TextView)) {
             CharSequence text = ((TextView) view).getText();
             if (text.length() > 0) {
-                lines.append(text).append('\n');
+                lines.append(text.toString().replace(SOFT_HYPHEN, "")).append('\n');
             }
         }
         return lines.toString();

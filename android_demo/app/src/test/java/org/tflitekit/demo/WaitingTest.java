@@ -112,7 +112,7 @@ public class WaitingTest {
         shadowOf(application).grantPermissions(android.Manifest.permission.CAMERA);
         try (Screen<ClassifyActivity> screen = Screen.open(ClassifyActivity.class)) {
             loadFloat32(screen);
-            screen.click(R.id.source_camera); // a grey model starts with drawing
+            screen.click(R.id.source_camera);
             assertNotNull(cameras.listener);
             Thread frames = new Thread(() -> cameras.listener.onFrame(slow));
             frames.start();

@@ -6,6 +6,7 @@ import android.content.Intent;
 import android.graphics.Insets;
 import android.os.Build;
 import android.os.Bundle;
+import android.util.TypedValue;
 import android.view.View;
 import android.view.ViewGroup;
 import android.view.WindowInsets;
@@ -132,7 +133,10 @@ public abstract class ScreenActivity<W extends Work> extends Activity {
     private void item(ViewGroup bar, int icon, int label, final Class<?> activity) {
         View item = getLayoutInflater().inflate(R.layout.nav_item, bar, false);
         ((ImageView) item.findViewById(R.id.nav_icon)).setImageResource(icon);
-        ((TextView) item.findViewById(R.id.nav_label)).setText(label);
+        TextView name = (TextView) item.findViewById(R.id.nav_label);
+        name.setText(label);
+        float largest = getResources().getDimension(R.dimen.largest_nav_label); // four names share the width
+        name.setTextSize(TypedValue.COMPLEX_UNIT_PX, Math.min(name.getTextSize(), largest));
         item.setContentDescription(getString(label));
         item.setSelected(activity == getClass());
         item.setOnClickListener(new View.OnClickListener() {

@@ -93,7 +93,7 @@ public final class WorkViews {
         scroll.post(new Runnable() {
             @Override
             public void run() {
-                scroll.smoothScrollTo(0, results().getTop());
+                scroll.smoothScrollTo(0, results().getTop() + scroll.getPaddingTop() / 2);
             }
         });
     }
