@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -183,6 +184,10 @@ def test_wrong_use(optimized, variants, shapes, tmp_path):
         tk.bundle(variants / "int8.tflite", data=data, out=tmp_path / "b", variants=["int8"])
     with pytest.raises(BundleError, match=r"no variant 'int4'.\n.*float32, dynamic_range, int8"):
         tk.bundle(optimized, data=data, out=tmp_path / "b", variants=["int4"])
+    with pytest.raises(UsageError, match="No variant was named"):
+        tk.bundle(optimized, data=data, out=tmp_path / "b", variants=[])
+    with pytest.raises(UsageError, match="--package names the package of wrappers"):
+        tk.bundle(optimized, data=data, out=tmp_path / "b", package="com.example")
     with pytest.raises(UsageError, match="at least one golden sample"):
         tk.bundle(optimized, data=data, out=tmp_path / "b", samples=0)
     with pytest.raises(UsageError, match="Two variants have the name 'int8'"):
@@ -190,6 +195,77 @@ def test_wrong_use(optimized, variants, shapes, tmp_path):
     with pytest.raises(ContractError, match="There are 2 labels, but the model has 3 outputs"):
         tk.bundle(variants / "int8.tflite", data=data / "circle", labels=["a", "b"], out=tmp_path / "b")
     assert not (tmp_path / "b").exists()
+
+
+def test_a_contract_that_was_not_measured_is_refused(optimized, shapes, tmp_path):
+    with pytest.raises(BundleError, match=r"measured with preprocessing 'raw'(?s:.*)optimize"):
+        tk.bundle(optimized, data=shapes / "test", out=tmp_path / "b", preprocess="0-1")
+    with pytest.raises(BundleError, match="measured with the labels circle, square, stripe"):
+        tk.bundle(optimized, data=shapes / "test", out=tmp_path / "b", labels=["stripe", "square", "circle"])
+    assert tk.bundle(optimized, data=shapes / "test", out=tmp_path / "b", labels=CLASSES).labels == CLASSES
+
+
+def test_what_lies_there_already(optimized, variants, shapes, tmp_path):
+    def again():
+        return tk.bundle(variants / "int8.tflite", data=shapes / "test", out=tmp_path / "b", samples=1)
+
+    again()
+    (tmp_path / "b" / "models" / "int8.tflite").unlink()
+    again()  # a damaged bundle is replaced
+    (tmp_path / "b" / "notes.txt").write_text("mine")
+    with pytest.raises(StorageError, match="holds other files besides"):
+        again()
+    assert (tmp_path / "b" / "notes.txt").read_text() == "mine"
+    (tmp_path / "b.zip").write_bytes(b"holiday pictures")
+    (tmp_path / "b" / "notes.txt").unlink()
+    with pytest.raises(StorageError, match=r"b\.zip is there already and is no zip of a bundle"):
+        again()
+    assert (tmp_path / "b.zip").read_bytes() == b"holiday pictures"
+    with pytest.raises(StorageError, match="lies in the data"):
+        tk.bundle(variants / "int8.tflite", data=shapes / "test", out=shapes / "test" / "bundle")
+
+
+def test_an_interrupted_swap_keeps_the_old_bundle(variants, shapes, tmp_path, monkeypatch):
+    tk.bundle(variants / "int8.tflite", data=shapes / "test", out=tmp_path / "b", samples=1)
+    before = (tmp_path / "b" / "bundle.json").read_bytes()
+    real, calls = Path.rename, []
+
+    def rename(self, target):
+        calls.append(target)
+        if len(calls) == 2:  # the old one is out of the way, the new one not yet there
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(KeyboardInterrupt):
+        tk.bundle(variants / "float32.tflite", data=shapes / "test", out=tmp_path / "b", samples=1)
+    assert (tmp_path / "b" / "bundle.json").read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "b.zip"]
+
+
+def test_variants_of_different_models(models, variants, shapes, tmp_path):
+    tk.convert(models / "shapes_worse.keras", schemes=["float32"], out=tmp_path / "same")
+    (tmp_path / "same" / "float32.tflite").rename(tmp_path / "same" / "worse.tflite")
+    files = [variants / "int8.tflite", tmp_path / "same" / "worse.tflite"]
+    assert len(tk.bundle(files, data=shapes / "test", out=tmp_path / "b", samples=1).variants) == 2
+    tk.convert(models / "lstm.keras", schemes=["float32"], out=tmp_path / "other")
+    (tmp_path / "other" / "float32.tflite").rename(tmp_path / "other" / "lstm.tflite")
+    with pytest.raises(BundleError, match="inputs of different shapes"):
+        tk.bundle(
+            [variants / "int8.tflite", tmp_path / "other" / "lstm.tflite"], data=shapes / "test", out=tmp_path / "c"
+        )
+
+
+def test_labels_decide_what_the_output_is(variants, models, tmp_path):
+    images, _ = shape_arrays(6, 3)
+    unlabelled = tk.bundle(variants / "float32.tflite", data=images, out=tmp_path / "a", samples=1)
+    assert unlabelled.task == "classification"  # it ends in a softmax
+    assert [ranked.label for ranked in unlabelled.golden.samples[0].results[0].top_k] == [None] * 3
+    tk.convert(models / "regression.keras", schemes=["float32"], out=tmp_path / "r")
+    shape = read_graph(tmp_path / "r" / "float32.tflite").inputs[0].shape[1:]
+    data = (np.zeros((3, *shape), np.float32), np.array([120, 80, 300]))
+    found = tk.bundle(tmp_path / "r" / "float32.tflite", data=data, out=tmp_path / "b")
+    assert found.task == "other"
 
 
 def test_a_folder_that_is_no_bundle_is_kept(variants, shapes, tmp_path):
@@ -297,15 +373,15 @@ def test_no_bundle(tmp_path):
         tk.read_bundle(tmp_path)
 
 
-def test_preprocessing_of_colour(models, tmp_path):
-    """Crop, BGR and means a channel, on photos that are larger than the input."""
+def test_photos_that_are_larger_than_the_input(models, tmp_path):
+    """In colour, for a model of grey images, cropped and normalized."""
     tk.convert(models / "shapes.keras", schemes=["float32"], out=tmp_path / "c")
     folder = tmp_path / "photos"
     folder.mkdir()
     for index in range(3):
         pixels = np.random.default_rng(index).integers(0, 255, (31, 47 + index, 3), np.uint8)
         Image.fromarray(pixels).save(folder / f"{index}.png")
-    preprocessing = Preprocessing(fit="center_crop", crop_fraction=0.875, divisor=127.5, mean=(1.0,))
+    preprocessing = Preprocessing(fit="center_crop", crop_fraction=0.875, divisor=127.5, mean=(1.0,), std=(0.5,))
     found = tk.bundle(
         tmp_path / "c" / "float32.tflite", data=folder, preprocess=preprocessing, labels=CLASSES, out=tmp_path / "b"
     )

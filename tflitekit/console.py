@@ -326,13 +326,21 @@ def show_bundle(found: Bundle, folder: Path) -> None:
     )
     count = len(found.golden.samples)
     stdout.print(
-        f"{text.counted(count, 'golden sample')} of {found.name}; {found.preprocessing.describe()}.",
+        f"{text.counted(count, 'golden sample')} of {found.name}{_right(found)}; {found.preprocessing.describe()}.",
         style="dim",
         markup=False,
     )
     if found.labels is None and found.task != "other":
         show_warnings(["The bundle has no labels: an app can only show class numbers. Give them with --labels FILE."])
     stdout.print(f"Written: {folder}, {folder}.zip", style="dim", markup=False, soft_wrap=True)
+
+
+def _right(found: Bundle) -> str:
+    """Returns how many golden samples the recommended variant answers as they are labelled."""
+    results = [(s.label, r) for s in found.golden.samples for r in s.results if r.variant == found.recommended]
+    known = [(label, r) for label, r in results if label is not None and r.top_k]
+    right = sum(r.top_k[0].index == label for label, r in known)
+    return f", {right} of {len(known)} answered as labelled" if known else ""
 
 
 def show_graph(name: str, graph: Graph) -> None:

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tflitekit.bundling.contents import (
     Bundle,
     BundledVariant,
     DataOrigin,
     SourceOrigin,
     Tolerances,
+    class_count,
     read_bundle,
+    read_description,
 )
 from tflitekit.bundling.golden import GoldenRun, Task, find_input_kind, record
 from tflitekit.bundling.metadata import with_metadata
@@ -24,10 +24,13 @@ from tflitekit.bundling.selection import Chosen, Selection, select
 from tflitekit.bundling.wrappers import check_request, write_wrapper
 from tflitekit.contract import labels_mismatch, resolve_labels
 from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
-from tflitekit.errors import StorageError, UsageError, disk_errors
+from tflitekit.errors import BundleError, StorageError, UsageError, disk_errors
 from tflitekit.files import content_hash, write_json, write_whole
+from tflitekit.metric_choice import choose_metric
+from tflitekit.metrics.classification import Classification
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
+from tflitekit.scoring import Scored
 from tflitekit.variant import tool_versions
 
 __all__ = ["SAMPLES", "TOP_K", "Bundle", "bundle", "read_bundle"]
@@ -80,6 +83,10 @@ def bundle(
     progress = progress or Progress()
     if samples < 1:
         raise UsageError(f"A bundle needs at least one golden sample, not {samples}.")
+    if package is not None and not templates:
+        raise UsageError(
+            "--package names the package of wrappers, and none are made.", fix="Add --templates kotlin,java."
+        )
     for language in templates:
         check_request(language, package)
     selection = select(
@@ -89,15 +96,19 @@ def bundle(
         labels=resolve_labels(labels),
     )
     dataset = open_dataset(data, labels=selection.classes, limit=samples, seed=seed, need_labels=False)
-    out = Path(out)
+    out = Path(out).resolve()
+    _check_target(out, data)
     with disk_errors(out), tempfile.TemporaryDirectory(prefix=".bundle-", dir=_parent(out)) as temporary:
         folder = Path(temporary) / out.name
         made = _Assembly(selection, dataset, folder, seed, progress).write(name)
         for language in templates:
             write_wrapper(made, folder / "wrappers", language=language, package=package)
         read_bundle(folder)
+        archive = Path(temporary) / f"{out.name}.zip"
+        _write_zip(archive, folder, made)
+        _check_target(out, data)
         _replace(folder, out)
-    _write_zip(out, made)
+        archive.replace(_zip_of(out))
     return made
 
 
@@ -209,12 +220,19 @@ class _Assembly:
         )
 
     def _choose_task(self) -> Task:
-        """Returns what the primary output is, as evaluation takes it: class labels make it a classification."""
+        """Returns what the primary output is: what evaluation takes it for, else what labels or a softmax make of it."""
         spec = self._first.contract.outputs[0]
         sizes = [d for d in spec.shape[1:] if d != 1]
-        sample = next(iter(self._dataset), None)
-        classes = sample is not None and isinstance(sample.label, int)
-        if len(sizes) > 1 or not (classes or self._selection.classes):
+        row, sample = self._first.row, next(iter(self._dataset), None)
+        if row is not None and row.accuracy is not None:
+            classes = row.accuracy.metric == "top1"
+        elif sample is not None and sample.label is not None:
+            metric = choose_metric(None, self._dataset, Scored(self._first.variant, self._first.graph, spec.name))
+            classes = isinstance(metric, Classification)
+        else:
+            softmax = bool(sizes) and self._first.contract.output_meaning == "probabilities"
+            classes = self._selection.classes is not None or softmax
+        if len(sizes) > 1 or not classes:
             return "other"
         return "classification" if sizes else "binary"
 
@@ -227,8 +245,8 @@ class _Assembly:
         found = self._selection.classes
         if found is None and self._task != "other":
             found = self._dataset.classes
-        wanted = 2 if self._task == "binary" else int(np.prod(self._first.contract.outputs[0].shape[1:]))
-        if found is not None and self._task != "other" and wanted > 0 and len(found) != wanted:
+        wanted = class_count(self._task, self._first.contract.outputs[0])
+        if found is not None and wanted is not None and len(found) != wanted:
             raise labels_mismatch(len(found), wanted)
         return found
 
@@ -242,31 +260,66 @@ def _parent(out: Path) -> Path:
     return out.parent
 
 
-def _replace(folder: Path, out: Path) -> None:
-    """Puts the finished folder into place; what is there must be a bundle."""
-    if out.exists() and not ((out / "bundle.json").is_file() or (out.is_dir() and not any(out.iterdir()))):
+def _zip_of(out: Path) -> Path:
+    return out.with_name(f"{out.name}.zip")
+
+
+def _check_target(out: Path, data: Any) -> None:
+    """Refuses to write over what is no bundle, and into the data."""
+    if isinstance(data, str | Path) and out.is_relative_to(Path(data).resolve()):
         raise StorageError(
-            f"{out} is there already and is no bundle.", fix="Choose another folder with --out, or remove it."
+            f"{out} lies in the data {data}, and would become a part of them.", fix="Choose another --out."
         )
+    archive = _zip_of(out)
+    if out.exists() and not _is_bundle(out):
+        raise StorageError(
+            f"{out} is there already, and is no bundle or holds other files besides.",
+            fix="Choose another folder with --out, or remove it.",
+        )
+    if archive.exists() and not _is_archive(archive):
+        raise StorageError(
+            f"{archive} is there already and is no zip of a bundle.",
+            fix="Choose another folder with --out, or remove it.",
+        )
+
+
+def _is_bundle(out: Path) -> bool:
+    """Whether a folder is empty, or holds a bundle and nothing else; its files may be damaged."""
+    if not out.is_dir():
+        return False
+    found = {path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir()}
+    try:
+        named = {entry.file for entry in read_description(out).files()} | {"bundle.json", "labels.txt"}
+    except BundleError:
+        return not found
+    return all(name in named or name.startswith("wrappers/") for name in found)
+
+
+def _is_archive(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "bundle.json" in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _replace(folder: Path, out: Path) -> None:
+    """Puts the finished folder into place; what was there stays until it is."""
+    before = folder.with_name("replaced")  # removed with the temporary folder
     if out.exists():
-        out.rename(folder.with_name("replaced"))  # removed with the temporary folder
-    folder.rename(out)
+        out.rename(before)
+    try:
+        folder.rename(out)
+    except BaseException:
+        if before.exists():
+            before.rename(out)
+        raise
 
 
-def _write_zip(out: Path, made: Bundle) -> None:
-    target = out.with_name(out.name + ".zip")
+def _write_zip(target: Path, folder: Path, made: Bundle) -> None:
     names = ["bundle.json", *(["labels.txt"] if made.labels is not None else []), *(e.file for e in made.files())]
-    with disk_errors(target):
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as stream:
-            temporary = Path(stream.name)
-        try:
-            with zipfile.ZipFile(temporary, "w") as archive:
-                for name in sorted(names):
-                    entry = zipfile.ZipInfo(name, _ZIP_TIME)
-                    entry.external_attr = 0o644 << 16
-                    archive.writestr(entry, (out / name).read_bytes(), zipfile.ZIP_DEFLATED)
-            temporary.chmod(0o644)
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in sorted(names):
+            entry = zipfile.ZipInfo(name, _ZIP_TIME)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, (folder / name).read_bytes(), zipfile.ZIP_DEFLATED)

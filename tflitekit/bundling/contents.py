@@ -7,6 +7,7 @@ the bundle's folder and each has its SHA-256.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -34,7 +35,9 @@ __all__ = [
     "SourceOrigin",
     "Tolerance",
     "Tolerances",
+    "class_count",
     "read_bundle",
+    "read_description",
 ]
 
 SCHEMA_VERSION = 1
@@ -241,6 +244,13 @@ class Bundle(_Part):
         return (*self.variants, *(f for s in self.golden.samples for f in s.files()))
 
 
+def class_count(task: str, output: TensorSpec) -> int | None:
+    """Returns for how many classes an output stands; None where it ranks none or its size is not fixed."""
+    if task == "other" or min(output.shape[1:], default=1) < 0:
+        return None
+    return 2 if task == "binary" else math.prod(output.shape[1:])
+
+
 def read_bundle(folder: str | Path) -> Bundle:
     """Reads a bundle and checks it: schema version, hashes of all files, labels against outputs, names of variants.
 
@@ -249,7 +259,7 @@ def read_bundle(folder: str | Path) -> Bundle:
         ContractError: The labels do not match the output.
     """
     folder = Path(folder)
-    bundle = _parse(folder / "bundle.json")
+    bundle = read_description(folder)
     _check_names(bundle)
     for entry in bundle.files():
         path = folder / entry.file
@@ -273,17 +283,23 @@ def _check_names(bundle: Bundle) -> None:
     for variant in bundle.variants:
         if not 0 <= variant.primary_output < len(variant.outputs):
             raise BundleError(f"The variant '{variant.name}' has no output {variant.primary_output}.")
-        classes = 2 if bundle.task == "binary" else variant.outputs[variant.primary_output].shape[-1]
-        if bundle.task != "other" and bundle.labels is not None and len(bundle.labels) != classes:
+        classes = class_count(bundle.task, variant.outputs[variant.primary_output])
+        if classes is not None and bundle.labels is not None and len(bundle.labels) != classes:
             raise labels_mismatch(len(bundle.labels), classes)
 
 
-def _parse(path: Path) -> Bundle:
+def read_description(folder: Path) -> Bundle:
+    """Reads ``bundle.json`` and does not look at the files that it names.
+
+    Raises:
+        BundleError: It is missing, malformed, or was made by a newer version of the kit.
+    """
+    path = folder / "bundle.json"
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BundleError(f"There is no bundle at {path.parent}.", fix="Make one with 'tflitekit bundle'.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{path} is not JSON: {error}.") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if type(version) is not int or version < 1:

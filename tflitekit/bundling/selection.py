@@ -17,6 +17,9 @@ from tflitekit.variant import Variant, load_variant
 __all__ = ["Chosen", "Selection", "select"]
 
 
+_RESOURCES = {"VAR_HANDLE", "ASSIGN_VARIABLE", "READ_VARIABLE"}
+
+
 @dataclass(frozen=True)
 class Chosen:
     """A variant that goes into the bundle, and its row where a report has one.
@@ -104,6 +107,7 @@ def _from_report(
 ) -> Selection:
     report = read_report(path)
     folder = path if path.is_dir() else path.parent
+    _check_contract(report, preprocessing, labels)
     recommended = report.recommendation.chosen if report.recommendation else None
     names = _names(report, variants, recommended)
     chosen = []
@@ -116,6 +120,11 @@ def _from_report(
                 fix="Name another one with --variant.",
             )
         file = folder / row.file
+        if not file.is_file():
+            raise ModelError(
+                f"There is no file {file}, which the report names.",
+                fix="Give the report where its files lie beside it, or run 'tflitekit optimize' again.",
+            )
         variant, graph = load_variant(file, preprocessing=preprocessing or _reported(report), labels=labels)
         if variant.sha256 != row.sha256:
             raise ModelError(
@@ -125,6 +134,25 @@ def _from_report(
         chosen.append(_checked(variant.model_copy(update={"name": name}), graph, row))
     _same_model(chosen)
     return Selection(tuple(chosen), recommended if recommended in names else names[0], report)
+
+
+def _check_contract(report: Report, preprocessing: Preprocessing | None, labels: tuple[str, ...] | None) -> None:
+    """Refuses a contract under which the report's accuracies were not measured."""
+    reported = _reported(report)
+    what = None
+    if preprocessing is not None and reported is not None and preprocessing != reported:
+        what = f"preprocessing '{reported.name}'"
+    known = (report.contract.labels if report.contract else None) or (
+        report.dataset.classes if report.dataset else None
+    )
+    if labels is not None and known is not None and labels != known:
+        what = f"the labels {', '.join(known[:5])}{', ...' if len(known) > 5 else ''}"
+    if what is not None:
+        raise BundleError(
+            f"The report was measured with {what}, and the bundle shall have others.",
+            why="Its accuracies would not be those of what an app runs.",
+            fix="Run 'tflitekit optimize' with them, or bundle the .tflite files instead of the report.",
+        )
 
 
 def _reported(report: Report) -> Preprocessing | None:
@@ -140,8 +168,12 @@ def _names(report: Report, variants: Sequence[str] | None, recommended: str | No
                 fix=f"Name one or more with --variant: {', '.join(usable)}.",
             )
         return [recommended]
-    if list(variants) == ["all"]:
+    if "all" in variants:
+        if not usable:
+            raise BundleError("The report has no variant that was converted.", fix="See its failures.")
         return usable
+    if not variants:
+        raise UsageError("No variant was named.", fix=f"Give one or more with --variant: {', '.join(usable)}.")
     known = [v.name for v in report.variants]
     for name in variants:
         if name not in known:
@@ -155,6 +187,13 @@ def _checked(variant: Variant, graph: Graph, row: VariantReport | None) -> Chose
             f"The variant '{variant.name}' needs the TensorFlow operators {', '.join(graph.select_tf_ops)}.",
             why="The runtime of an app does not have them, and this host cannot run them for the golden samples.",
             fix="Convert without --allow-select-tf-ops, or leave the variant out.",
+        )
+    kept = sorted({op.name for op in graph.ops} & _RESOURCES)
+    if kept:
+        raise BundleError(
+            f"The variant '{variant.name}' keeps values between inferences in variables ({', '.join(kept)}).",
+            why="The runtime cannot reset them, so an answer would depend on the samples before.",
+            fix="Export the model without them: for a recurrent layer of Keras, with stateful=False.",
         )
     for spec in graph.inputs:
         if not spec.shape or spec.shape[0] not in (1, -1):
@@ -179,6 +218,13 @@ def _same_model(chosen: Sequence[Chosen]) -> None:
         if [s.shape[1:] for s in other.graph.inputs] != [s.shape[1:] for s in first.graph.inputs]:
             raise BundleError(
                 f"'{other.name}' and '{first.name}' take inputs of different shapes.",
+                fix="Bundle variants of one model; make a bundle for each model.",
+            )
+        answers = [(c.contract.outputs[0].shape, c.contract.output_meaning) for c in (other, first)]
+        if answers[0] != answers[1]:
+            raise BundleError(
+                f"'{other.name}' and '{first.name}' answer differently: {answers[0][1]} of the shape "
+                f"{list(answers[0][0])}, and {answers[1][1]} of the shape {list(answers[1][0])}.",
                 fix="Bundle variants of one model; make a bundle for each model.",
             )
         if other.contract.preprocessing != first.contract.preprocessing:

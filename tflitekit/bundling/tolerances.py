@@ -74,7 +74,7 @@ def _of_integers(apart: float, largest: float, step: float, steps: bool) -> tupl
     exact = Tolerance(
         max_difference=0,
         unit=unit,
-        reason="All operators compute with integers, which the same kernels do alike on every processor: exact.",
+        reason="All operators compute with integers, which the same kernels are expected to do alike on every processor: exact.",
     )
     if apart == 0:
         return exact, exact.model_copy(
@@ -108,8 +108,10 @@ def _real(stored: Array, spec: TensorSpec) -> Array:
     return dequantize(stored, spec)
 
 
-def _up(value: float) -> float:
-    """Rounds up to three digits, so that the text of the bound is the bound."""
+def _up(value: float) -> float | None:
+    """Rounds up to three digits, so that the text of the bound is the bound; none for what is no number."""
+    if not np.isfinite(value):
+        return None
     if value == 0:
         return 0.0
     scale = 10.0 ** (int(np.floor(np.log10(value))) - 2)
