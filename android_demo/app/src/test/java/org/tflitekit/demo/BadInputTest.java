@@ -111,8 +111,9 @@ public class BadInputTest {
         try (Screen<VerifyActivity> screen = Screen.open(VerifyActivity.class)) {
             screen.await("start", () -> screen.find(R.id.start).isEnabled());
             screen.click(R.id.start);
-            screen.awaitText("float32 on CPU\nExactly as on the host\nPassed");
-            assertTrue(screen.toString(), screen.shows("Could not run"));
+            screen.awaitText("float32 on CPU");
+            assertEquals("Passed: Exactly as on the host", WorkTest.row(screen, "float32 on CPU"));
+            assertTrue(WorkTest.row(screen, "int8 on CPU").startsWith("Could not run: "));
             for (String part : parts) {
                 assertTrue(screen.toString(), screen.shows(part));
             }
@@ -174,7 +175,7 @@ public class BadInputTest {
             screen.await("start", () -> screen.find(R.id.start).isEnabled());
             screen.click(R.id.start);
             screen.awaitText("float32 on CPU");
-            assertTrue(screen.toString(), screen.shows("Failed"));
+            assertTrue(WorkTest.row(screen, "float32 on CPU").startsWith("Failed: "));
         }
     }
 

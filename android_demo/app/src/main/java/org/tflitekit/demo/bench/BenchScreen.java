@@ -110,13 +110,12 @@ public final class BenchScreen {
         if (running) {
             activity.getWindow().addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON);
             int round = work.finished() + 1;
-            views.progress(true, work.finished(), work.planned(), round <= work.planned()
+            views.progress(work.finished(), work.planned(), round <= work.planned()
                     ? activity.getString(R.string.bench_progress, round, work.planned(), work.measuring())
                     : activity.getString(R.string.bench_progress_more, round, work.measuring()));
         } else {
             activity.getWindow().clearFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON);
-            views.progress(work.written() != null, 1, 1,
-                    work.written() == null ? null : activity.getString(R.string.written, work.written()));
+            views.note(work.written() == null ? null : activity.getString(R.string.written, work.written()));
         }
         if (result != null && result != shown) {
             new ResultCards(activity, views.results()).show(result);

@@ -59,7 +59,7 @@ public final class WorkViews {
             Intent intent = ReportProvider.share(activity, name, json);
             activity.startActivity(intent);
         } catch (IOException error) {
-            progress(true, 0, 0, "The file cannot be shared: " + error.getMessage());
+            note("The file cannot be shared: " + error.getMessage());
         }
     }
 
@@ -98,11 +98,19 @@ public final class WorkViews {
         });
     }
 
-    public void progress(boolean visible, int finished, int planned, String words) {
-        activity.findViewById(R.id.progress).setVisibility(visible ? View.VISIBLE : View.GONE);
+    /** Shows how far it is. */
+    public void progress(int finished, int planned, String words) {
+        note(words);
         ProgressBar bar = (ProgressBar) activity.findViewById(R.id.progress_bar);
+        bar.setVisibility(View.VISIBLE);
         bar.setMax(Math.max(1, planned));
         bar.setProgress(Math.min(finished, planned));
+    }
+
+    /** Shows words where the progress was; hides both without words. */
+    public void note(String words) {
+        activity.findViewById(R.id.progress).setVisibility(words == null ? View.GONE : View.VISIBLE);
+        activity.findViewById(R.id.progress_bar).setVisibility(View.GONE);
         text(R.id.progress_text).setText(words == null ? "" : words);
     }
 

@@ -67,10 +67,9 @@ public final class VerifyScreen {
         views.show(work.bundle() != null, work.isRunning(), verification != null);
         accelerators.setEnabled(!work.isRunning());
         if (work.isRunning()) {
-            views.progress(true, work.finished(), work.planned(), activity.getString(R.string.verify_progress, work.last()));
+            views.progress(work.finished(), work.planned(), activity.getString(R.string.verify_progress, work.last()));
         } else {
-            views.progress(work.written() != null, 1, 1,
-                    work.written() == null ? null : activity.getString(R.string.written, work.written()));
+            views.note(work.written() == null ? null : activity.getString(R.string.written, work.written()));
         }
         if (verification != null && verification != shown) {
             new CheckRows(activity, views.results()).show(verification);
