@@ -27,6 +27,7 @@ import org.robolectric.RuntimeEnvironment;
 import org.tflitekit.core.bundle.Bundle;
 import org.tflitekit.core.bundle.GoldenResult;
 import org.tflitekit.core.bundle.GoldenSample;
+import org.tflitekit.core.image.PixelSource;
 
 /** The classify screen with pictures from everywhere, on the host's runtime. */
 @RunWith(RobolectricTestRunner.class)
@@ -230,8 +231,12 @@ public class ClassifyTest {
             assertTrue(screen.find(R.id.source_camera).isSelected());
             assertNotNull(services.camera.listener);
             assertFalse(services.camera.front);
-            services.camera.listener.onFrame(services.decoder().decode(bundle.bytes(sample.image)));
-            awaitBest(screen, sample, bundle.recommended);
+            PixelSource frame = services.decoder().decode(bundle.bytes(sample.image));
+            String answer = "Probabilities\n" + best(sample.result(bundle.variant(bundle.recommended)), bundle);
+            screen.await(answer, () -> {
+                services.camera.listener.onFrame(frame); // a camera goes on
+                return screen.shows(answer);
+            });
 
             screen.click(R.id.switch_camera);
             assertTrue(services.camera.front);
