@@ -111,7 +111,7 @@ public class BadInputTest {
         try (Screen<VerifyActivity> screen = Screen.open(VerifyActivity.class)) {
             screen.await("start", () -> screen.find(R.id.start).isEnabled());
             screen.click(R.id.start);
-            screen.awaitText("float32 on CPU\nExactly as on the host\nPassed");
+            screen.awaitText("float32 on CPU\nPassed\nExactly as on the host");
             assertTrue(screen.toString(), screen.shows("Could not run"));
             for (String part : parts) {
                 assertTrue(screen.toString(), screen.shows(part));
