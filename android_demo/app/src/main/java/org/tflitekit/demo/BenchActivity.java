@@ -3,11 +3,11 @@ package org.tflitekit.demo;
 import android.content.Intent;
 import android.content.pm.PackageManager;
 import java.io.IOException;
-import java.util.Arrays;
 import org.tflitekit.demo.bench.BenchScreen;
 import org.tflitekit.demo.bench.BenchWork;
 import org.tflitekit.demo.ui.RunRequest;
 import org.tflitekit.demo.ui.ScreenActivity;
+import org.tflitekit.demo.ui.Words;
 
 /**
  * Measures latencies. By intent: {@code am start -S -W -n org.tflitekit.demo/.BenchActivity --es run_id X [--es variants a,b] [--ei
@@ -43,13 +43,14 @@ public final class BenchActivity extends ScreenActivity<BenchWork> {
 
     @Override
     protected void begin(Intent intent) {
+        refused = null;
         try {
             RunRequest request = RunRequest.of(this, intent);
             if (request != null) {
                 String variants = intent.getStringExtra("variants");
                 String accelerator = intent.getStringExtra("accelerator");
                 String protocol = intent.getStringExtra("protocol");
-                screen.start(variants == null ? null : Arrays.asList(variants.split(",")),
+                screen.start(variants == null ? null : Words.list(variants),
                         accelerator == null ? "cpu" : accelerator, intent.getIntExtra("threads", 1),
                         protocol == null ? "quick" : protocol, request);
             }

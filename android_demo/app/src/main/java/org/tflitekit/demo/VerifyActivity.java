@@ -2,10 +2,10 @@ package org.tflitekit.demo;
 
 import android.content.Intent;
 import java.io.IOException;
-import java.util.Arrays;
 import java.util.Collections;
 import org.tflitekit.demo.ui.RunRequest;
 import org.tflitekit.demo.ui.ScreenActivity;
+import org.tflitekit.demo.ui.Words;
 import org.tflitekit.demo.verify.VerifyScreen;
 import org.tflitekit.demo.verify.VerifyWork;
 
@@ -34,11 +34,12 @@ public final class VerifyActivity extends ScreenActivity<VerifyWork> {
 
     @Override
     protected void begin(Intent intent) {
+        refused = null;
         try {
             RunRequest request = RunRequest.of(this, intent);
             if (request != null) {
                 String wanted = intent.getStringExtra("accelerators");
-                screen.start(wanted == null ? Collections.singletonList("cpu") : Arrays.asList(wanted.split(",")), request);
+                screen.start(wanted == null ? Collections.singletonList("cpu") : Words.list(wanted), request);
             }
         } catch (IOException error) {
             refused = error.getMessage();

@@ -132,6 +132,15 @@ public class WorkTest {
     }
 
     @Test
+    public void anIntentWithoutAnAcceleratorFailsInItsFolder() throws Exception {
+        Intent intent = intent(VerifyActivity.class, "none").putExtra("accelerators", " , ");
+        try (Screen<VerifyActivity> screen = Screen.open(VerifyActivity.class, intent)) {
+            screen.await("the mark", () -> Files.exists(file("none", "failed")));
+            assertTrue(read(file("none", "failed")), read(file("none", "failed")).contains("No accelerator was named"));
+        }
+    }
+
+    @Test
     public void verifyByIntentLeavesItsResult() throws Exception {
         Intent intent = intent(VerifyActivity.class, "v1").putExtra("accelerators", "cpu,cpu_builtin,gpu,nnapi");
         try (Screen<VerifyActivity> screen = Screen.open(VerifyActivity.class, intent)) {

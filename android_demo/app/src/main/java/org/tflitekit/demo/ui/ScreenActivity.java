@@ -66,7 +66,9 @@ public abstract class ScreenActivity<W extends Work> extends Activity {
         onViews();
         if (fresh) {
             work.load();
-            begin(getIntent());
+            if (saved == null || Intent.ACTION_SEND.equals(getIntent().getAction())) {
+                begin(getIntent()); // a run that the system restores after it ended the app is not started again
+            }
         }
         render();
     }
@@ -84,6 +86,7 @@ public abstract class ScreenActivity<W extends Work> extends Activity {
         setIntent(intent);
         if (same) {
             begin(intent);
+            render();
             return;
         }
         work.detach();

@@ -54,6 +54,17 @@ public final class Words {
         return threads;
     }
 
+    /** Returns the names of a list with commas. */
+    public static List<String> list(String text) {
+        List<String> names = new ArrayList<String>();
+        for (String name : text.split(",")) {
+            if (!name.trim().isEmpty()) {
+                names.add(name.trim());
+            }
+        }
+        return names;
+    }
+
     public static List<String> texts(List<?> values) {
         List<String> texts = new ArrayList<String>();
         for (Object value : values) {
@@ -72,7 +83,7 @@ public final class Words {
     }
 
     public static String share(double value) {
-        return String.format(Locale.getDefault(), "%.1f %%", 100 * value);
+        return String.format(Locale.getDefault(), "%.1f\u00a0%%", 100 * value);
     }
 
     /** Returns a difference in its unit. */

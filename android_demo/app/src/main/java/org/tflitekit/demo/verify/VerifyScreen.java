@@ -47,7 +47,7 @@ public final class VerifyScreen {
 
     /** @param request where the result goes besides the screen; may be null */
     public void start(List<String> chosen, RunRequest request) {
-        if (chosen.isEmpty()) {
+        if (chosen.isEmpty() && request == null) {
             work.refuse(activity.getString(R.string.choose_accelerator));
         } else {
             work.start(chosen, request);

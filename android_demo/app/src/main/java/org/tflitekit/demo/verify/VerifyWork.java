@@ -39,6 +39,8 @@ public final class VerifyWork extends Work {
                 request = forFiles;
                 if (bundle() == null) {
                     report(problem());
+                } else if (accelerators.isEmpty()) {
+                    fail("No accelerator was named. Give them as in: accelerators cpu,gpu");
                 } else {
                     verify(accelerators);
                 }
