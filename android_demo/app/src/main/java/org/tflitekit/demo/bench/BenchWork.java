@@ -20,10 +20,10 @@ import org.tflitekit.core.bundle.BundleException;
 import org.tflitekit.core.bundle.Variant;
 import org.tflitekit.demo.Services;
 import org.tflitekit.demo.ui.RunRequest;
-import org.tflitekit.demo.ui.Work;
+import org.tflitekit.demo.ui.RunWork;
 
 /** Measures variants with the kit's protocols. */
-public final class BenchWork extends Work {
+public final class BenchWork extends RunWork {
     /** What is measured, as a person or an intent says it. */
     static final class Request {
         /** Names; null for all. */
@@ -41,16 +41,10 @@ public final class BenchWork extends Work {
     }
 
     private final String appVersion;
-    private volatile boolean running;
-    private volatile boolean cancelled;
     private volatile boolean visible = true;
-    private volatile int finished;
-    private volatile int planned;
     private volatile String measuring;
     private volatile BenchmarkResult result;
     private volatile JSONObject report;
-    private volatile String written;
-    private volatile RunRequest files;
 
     public BenchWork(Services services, String bundleName, String appVersion) {
         super(services, bundleName);
@@ -63,14 +57,9 @@ public final class BenchWork extends Work {
      * @param forFiles where the report goes besides the screen; may be null
      */
     void start(final Request request, final RunRequest forFiles) {
-        run(new Runnable() {
+        start(forFiles, new Runnable() {
             @Override
             public void run() {
-                files = forFiles;
-                if (bundle() == null) {
-                    report(problem());
-                    return;
-                }
                 try {
                     measure(request);
                 } catch (BundleException error) {
@@ -83,8 +72,6 @@ public final class BenchWork extends Work {
                     fail(visible ? "The benchmark was stopped before its end. Nothing was kept."
                             : "The benchmark was stopped because it was no longer on the screen, where Android slows apps down. Nothing was"
                                     + " kept. Start it again and leave it on the screen.");
-                } finally {
-                    running = false;
                 }
             }
         });
@@ -101,29 +88,20 @@ public final class BenchWork extends Work {
         }
         BenchmarkPlan plan = new BenchmarkPlan(bundle(), variants, request.accelerator, request.threads,
                 Protocol.named(request.protocol), BenchmarkPlan.DEFAULT_SEED);
-        running = true;
-        cancelled = false;
         result = null;
         report = null;
-        written = null;
-        finished = 0;
-        planned = plan.protocol.rounds;
         measuring = variants.get(0).name;
-        solved();
-        changed();
+        begin(plan.protocol.rounds);
         BenchmarkResult measured = new BenchmarkRunner(services.engines(), services.device()).run(plan, listener());
         JSONObject json = ReportWriter.report(services.device(), Collections.singletonList(measured), tool(),
                 System.currentTimeMillis());
         report = json;
         result = measured;
-        if (files != null) {
-            String failure = failure(measured);
-            if (failure == null) {
-                written = files.finish("report.json", text(json));
-                files = null;
-            } else {
-                report(failure);
-            }
+        String failure = failure(measured);
+        if (failure == null) {
+            finish("report.json", text(json));
+        } else {
+            report(failure);
         }
     }
 
@@ -143,15 +121,13 @@ public final class BenchWork extends Work {
         return new BenchmarkListener() {
             @Override
             public void progress(int finishedRounds, int plannedRounds, String variant) {
-                finished = finishedRounds;
-                planned = plannedRounds;
                 measuring = variant;
-                changed();
+                setProgress(finishedRounds, plannedRounds);
             }
 
             @Override
             public boolean proceed() {
-                return !cancelled && !isClosed() && visible;
+                return goesOn() && visible;
             }
         };
     }
@@ -171,48 +147,9 @@ public final class BenchWork extends Work {
         }
     }
 
-    @Override
-    protected void onFailure(String words) {
-        report(words);
-    }
-
-    /** Says in the files of the run why there is no report. */
-    private void report(String words) {
-        RunRequest open = files;
-        files = null;
-        if (open != null) {
-            try {
-                open.fail(words == null ? "unknown" : words);
-            } catch (IOException error) {
-                written = null; // nowhere to say it but on the screen, which does
-            }
-        }
-    }
-
-    /** Says what a person has to change before a start. */
-    void refuse(String words) {
-        fail(words);
-    }
-
     /** Says whether the screen is there: what runs in the background is no measure of what users get. */
     public void setVisible(boolean isVisible) {
         visible = isVisible;
-    }
-
-    void cancel() {
-        cancelled = true;
-    }
-
-    boolean isRunning() {
-        return running;
-    }
-
-    int finished() {
-        return finished;
-    }
-
-    int planned() {
-        return planned;
     }
 
     String measuring() {
@@ -225,9 +162,5 @@ public final class BenchWork extends Work {
 
     JSONObject report() {
         return report;
-    }
-
-    String written() {
-        return written;
     }
 }

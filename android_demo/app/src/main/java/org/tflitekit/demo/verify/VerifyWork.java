@@ -10,18 +10,12 @@ import org.tflitekit.core.verify.VerificationListener;
 import org.tflitekit.core.verify.Verifier;
 import org.tflitekit.demo.Services;
 import org.tflitekit.demo.ui.RunRequest;
-import org.tflitekit.demo.ui.Work;
+import org.tflitekit.demo.ui.RunWork;
 
 /** Replays the golden samples on some accelerators. */
-public final class VerifyWork extends Work {
-    private volatile boolean running;
-    private volatile boolean cancelled;
+public final class VerifyWork extends RunWork {
     private volatile String last;
-    private volatile int finished;
-    private volatile int planned;
     private volatile Verification verification;
-    private volatile String written;
-    private volatile RunRequest request;
 
     public VerifyWork(Services services, String bundleName) {
         super(services, bundleName);
@@ -33,13 +27,10 @@ public final class VerifyWork extends Work {
      * @param forFiles where the result goes besides the screen; may be null
      */
     void start(final List<String> accelerators, final RunRequest forFiles) {
-        run(new Runnable() {
+        start(forFiles, new Runnable() {
             @Override
             public void run() {
-                request = forFiles;
-                if (bundle() == null) {
-                    report(problem());
-                } else if (accelerators.isEmpty()) {
+                if (accelerators.isEmpty()) {
                     fail("No accelerator was named. Give them as in: accelerators cpu,gpu");
                 } else {
                     verify(accelerators);
@@ -49,15 +40,9 @@ public final class VerifyWork extends Work {
     }
 
     private void verify(List<String> accelerators) {
-        running = true;
-        cancelled = false;
         verification = null;
-        written = null;
-        finished = 0;
-        planned = bundle().variants.size() * accelerators.size() + (bundle().takesImages() ? bundle().golden.size() : 0);
         last = bundle().name;
-        solved();
-        changed();
+        begin(bundle().variants.size() * accelerators.size() + (bundle().takesImages() ? bundle().golden.size() : 0));
         try {
             Verification done = new Verifier(bundle(), services.engines(), services.decoder()).verify(accelerators, 1,
                     new VerificationListener() {
@@ -73,15 +58,12 @@ public final class VerifyWork extends Work {
 
                         @Override
                         public boolean proceed() {
-                            return !cancelled && !isClosed();
+                            return goesOn();
                         }
                     });
             if (!done.cancelled) {
                 verification = done;
-                if (request != null) {
-                    written = request.finish("verification.json", done.toJson().toString(2));
-                    request = null;
-                }
+                finish("verification.json", done.toJson().toString(2));
             } else {
                 report("It was stopped before its end.");
             }
@@ -89,65 +71,19 @@ public final class VerifyWork extends Work {
             throw new IllegalStateException(error); // there are no numbers that JSON does not have
         } catch (IOException error) {
             fail("The result cannot be written: " + error.getMessage());
-        } finally {
-            running = false;
         }
     }
 
     private void step(String name) {
-        finished++;
         last = name;
-        changed();
-    }
-
-    @Override
-    protected void onFailure(String words) {
-        report(words);
-    }
-
-    /** Says in the files of the run why there is no result. */
-    private void report(String words) {
-        RunRequest open = request;
-        request = null;
-        if (open != null) {
-            try {
-                open.fail(words == null ? "unknown" : words);
-            } catch (IOException error) {
-                written = null; // nowhere to say it but on the screen, which does
-            }
-        }
-    }
-
-    /** Says what a person has to change before a start. */
-    void refuse(String words) {
-        fail(words);
-    }
-
-    void cancel() {
-        cancelled = true;
-    }
-
-    boolean isRunning() {
-        return running;
+        setProgress(finished() + 1, planned());
     }
 
     String last() {
         return last;
     }
 
-    int finished() {
-        return finished;
-    }
-
-    int planned() {
-        return planned;
-    }
-
     Verification verification() {
         return verification;
-    }
-
-    String written() {
-        return written;
     }
 }
