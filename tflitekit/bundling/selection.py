@@ -51,8 +51,7 @@ class Selection:
     @property
     def classes(self) -> tuple[str, ...] | None:
         """The labels of the contract, else the class names that the report's accuracy belongs to."""
-        measured_on = self.report.dataset if self.report else None
-        return self.variants[0].contract.labels or (measured_on.classes if measured_on else None)
+        return self.variants[0].contract.labels or _classes_measured(self.report)
 
 
 def select(
@@ -142,9 +141,7 @@ def _check_contract(report: Report, preprocessing: Preprocessing | None, labels:
     what = None
     if preprocessing is not None and reported is not None and preprocessing != reported:
         what = f"preprocessing '{reported.name}'"
-    known = (report.contract.labels if report.contract else None) or (
-        report.dataset.classes if report.dataset else None
-    )
+    known = (report.contract.labels if report.contract else None) or _classes_measured(report)
     if labels is not None and known is not None and labels != known:
         what = f"the labels {', '.join(known[:5])}{', ...' if len(known) > 5 else ''}"
     if what is not None:
@@ -153,6 +150,10 @@ def _check_contract(report: Report, preprocessing: Preprocessing | None, labels:
             why="Its accuracies would not be those of what an app runs.",
             fix="Run 'tflitekit optimize' with them, or bundle the .tflite files instead of the report.",
         )
+
+
+def _classes_measured(report: Report | None) -> tuple[str, ...] | None:
+    return report.dataset.classes if report and report.dataset else None
 
 
 def _reported(report: Report) -> Preprocessing | None:

@@ -9,7 +9,6 @@ import numpy as np
 from tflitekit.bundling.contents import Tolerance, Tolerances
 from tflitekit.graph import Graph
 from tflitekit.runtime import Array, dequantize
-from tflitekit.tensor import TensorSpec
 
 __all__ = ["largest_difference", "tolerances"]
 
@@ -43,14 +42,14 @@ def tolerances(graph: Graph, default: Sequence[Sequence[Array]], builtin: Sequen
         for one, two in zip(default, builtin, strict=True)
         for spec, a, b in zip(graph.outputs, one, two, strict=True)
     ]
-    largest = max((float(np.max(np.abs(_real(a, spec)), initial=0.0)) for spec, a, _ in pairs), default=0.0)
+    largest = max((float(np.max(np.abs(dequantize(a, spec)), initial=0.0)) for spec, a, _ in pairs), default=0.0)
     if steps:
         apart = max((largest_difference(a, b) for _, a, b in pairs), default=0.0)
         step = max(spec.quantization.scale[0] for spec in graph.outputs if spec.quantization is not None)
     else:
-        apart = max((largest_difference(_real(a, s), _real(b, s)) for s, a, b in pairs), default=0.0)
+        apart = max((largest_difference(dequantize(a, s), dequantize(b, s)) for s, a, b in pairs), default=0.0)
         step = max((s.quantization.scale[0] for s in graph.inner_outputs if s.quantization is not None), default=0.0)
-    exact, builtin_bound = (_of_integers if integers else _of_floats)(apart, largest, step, steps)
+    exact, builtin_bound = _of_integers(apart, step, steps) if integers else _of_floats(apart, largest, steps)
     half = _HALF_PRECISION * largest + (2 * step if integers else 0.0)
     return Tolerances(
         cpu=exact,
@@ -69,7 +68,7 @@ def tolerances(graph: Graph, default: Sequence[Sequence[Array]], builtin: Sequen
     )
 
 
-def _of_integers(apart: float, largest: float, step: float, steps: bool) -> tuple[Tolerance, Tolerance]:
+def _of_integers(apart: float, step: float, steps: bool) -> tuple[Tolerance, Tolerance]:
     unit, one = ("steps", 1.0) if steps else ("real", step)
     exact = Tolerance(
         max_difference=0,
@@ -88,7 +87,7 @@ def _of_integers(apart: float, largest: float, step: float, steps: bool) -> tupl
     )
 
 
-def _of_floats(apart: float, largest: float, step: float, steps: bool) -> tuple[Tolerance, Tolerance]:
+def _of_floats(apart: float, largest: float, steps: bool) -> tuple[Tolerance, Tolerance]:
     if steps:
         bound, unit = apart + 1, "steps"
         reason = (
@@ -102,10 +101,6 @@ def _of_floats(apart: float, largest: float, step: float, steps: bool) -> tuple[
         )
     found = Tolerance(max_difference=_up(bound), unit=unit, reason=reason)
     return found, found
-
-
-def _real(stored: Array, spec: TensorSpec) -> Array:
-    return dequantize(stored, spec)
 
 
 def _up(value: float) -> float | None:
