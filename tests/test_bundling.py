@@ -91,7 +91,7 @@ def test_every_scheme(variants, shapes, tmp_path, scheme):
         variants / f"{scheme}.tflite", data=shapes / "test", out=tmp_path / "b", samples=2, preprocess="raw"
     )
     runs_again(tmp_path / "b", found, found.preprocessing)
-    bound = found.variants[0].tolerances.cpu
+    bound = found.variants[0].tolerances[0].cpu
     integer = scheme.startswith("int")
     assert (bound.max_difference == 0) == integer
     assert bound.unit == ("steps" if scheme == "int8-io-uint8" else "real")
@@ -102,12 +102,12 @@ def test_every_scheme(variants, shapes, tmp_path, scheme):
 def test_what_two_sets_of_kernels_disagree_on_is_tolerated(variants):
     graph = read_graph(variants / "dynamic_range.tflite")
     one = np.array([[0.5, 0.25, 0.25]], np.float32)
-    apart = tolerances(graph, [[one]], [[one + np.float32(0.01)]])
+    (apart,) = tolerances(graph, [[one]], [[one + np.float32(0.01)]])
     assert apart.cpu.max_difference == pytest.approx(0.04, rel=0.01)
     assert apart.nnapi.max_difference is None
     integer = read_graph(variants / "int8-io-uint8.tflite")
     steps = np.array([[3, 4, 5]], np.uint8)
-    apart = tolerances(integer, [[steps]], [[steps + np.uint8(2)]])
+    (apart,) = tolerances(integer, [[steps]], [[steps + np.uint8(2)]])
     assert (apart.cpu.max_difference, apart.cpu_builtin.max_difference) == (0, 3)
     assert "2 steps" in apart.cpu_builtin.reason
 
@@ -348,12 +348,40 @@ def test_damaged_bundles_are_refused(made):
         ({"labels": ["only", "two"]}, "There are 2 labels, but the model has 3 outputs"),
         ({"recommended": "int4"}, "has no variant 'int4'"),
         ({"variants": "many"}, "malformed at variants"),
+        ({"labels": ["circle", "square", "disc"]}, "labels.txt does not have the labels"),
     ],
 )
 def test_malformed_descriptions_are_refused(made, fields, message):
     change(made, **fields)
     with pytest.raises((BundleError, ContractError), match=message):
         tk.read_bundle(made)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda content: content["variants"].append(content["variants"][0]), "names a variant twice"),
+        (lambda content: content["variants"][0].update(size_bytes=1), "by bundle.json it has 1"),
+        (lambda content: content["variants"][0].update(primary_output=1), "has no output 1"),
+        (lambda content: content["variants"][0].update(tolerances=[]), "1 outputs and 0 tolerances"),
+        (lambda content: result(content).update(variant="int4"), "has no variant 'int4'"),
+        (lambda content: result(content)["inputs"].clear(), "does not have the tensors"),
+        (lambda content: result(content)["outputs"][0].update(dtype="int16"), "does not have the tensors"),
+        (lambda content: result(content)["outputs"][0].update(dtype="object"), "not a type of stored numbers"),
+        (lambda content: result(content)["outputs"][0].update(shape=[1, 4]), "by bundle.json it has 16"),
+        (lambda content: result(content)["top_k"][0].update(index=3), "names a class"),
+    ],
+)
+def test_descriptions_that_contradict_themselves_are_refused(made, spoil, message):
+    content = json.loads((made / "bundle.json").read_text())
+    spoil(content)
+    change(made, **content)
+    with pytest.raises(BundleError, match=message):
+        tk.read_bundle(made)
+
+
+def result(content):
+    return content["golden"]["samples"][0]["results"][0]
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "models\\x", "C:x", "models/../../x"])

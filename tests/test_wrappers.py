@@ -41,7 +41,7 @@ def describe(path: Path, **changes: Any) -> Bundle:
         name="only", scheme=None, file=f"models/{path.name}", sha256=content_hash(path), size_bytes=path.stat().st_size,
         measured_sha256="", min_runtime_version=None, operators=1, integer_op_fraction=None, keeps_state=graph.keeps_state,
         inputs=graph.inputs, outputs=graph.outputs, primary_output=0, accuracy=None, accuracy_drop=None,
-        tolerances=Tolerances(cpu=tolerance, cpu_builtin=tolerance, gpu=tolerance, nnapi=tolerance),
+        tolerances=(Tolerances(cpu=tolerance, cpu_builtin=tolerance, gpu=tolerance, nnapi=tolerance),),
     )  # fmt: skip
     fields = {
         "tool": {"tflitekit": "0"}, "name": "some", "input_kind": "tensors", "task": "other", "recommended": "only",

@@ -319,7 +319,7 @@ def show_bundle(found: Bundle, folder: Path) -> None:
                 text.size(v.size_bytes),
                 text.with_half_width(v.accuracy),
                 f">= {v.min_runtime_version}" if v.min_runtime_version else "–",
-                text.tolerance(v.tolerances.cpu),
+                text.tolerance(v.tolerances[v.primary_output].cpu),
             )
             for v in found.variants
         ],

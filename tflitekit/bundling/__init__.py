@@ -15,6 +15,8 @@ from tflitekit.bundling.contents import (
     SourceOrigin,
     Tolerances,
     class_count,
+    is_unicode,
+    labels_file,
     read_bundle,
     read_description,
 )
@@ -81,6 +83,8 @@ def bundle(
         DataError: The data do not fit.
     """
     progress = progress or Progress()
+    if name is not None and not (name.strip() and is_unicode(name)):
+        raise UsageError("The name of a bundle (--name) must be Unicode text that is not empty.")
     if samples < 1:
         raise UsageError(f"A bundle needs at least one golden sample, not {samples}.")
     if package is not None and not templates:
@@ -170,7 +174,7 @@ class _Assembly:
         )
         write_json(self._folder / "bundle.json", made.model_dump(mode="json"))
         if self._labels is not None:
-            write_whole(self._folder / "labels.txt", "\n".join(self._labels) + "\n")
+            write_whole(self._folder / "labels.txt", labels_file(self._labels))
         return made
 
     def _ship(self, chosen: Chosen, name: str) -> GoldenRun:
@@ -198,7 +202,7 @@ class _Assembly:
             primary_output=primary_output,
         )
 
-    def _variant(self, chosen: Chosen, run: GoldenRun, tolerances: Tolerances) -> BundledVariant:
+    def _variant(self, chosen: Chosen, run: GoldenRun, tolerances: tuple[Tolerances, ...]) -> BundledVariant:
         variant, graph, row = chosen.variant, chosen.graph, chosen.row
         return BundledVariant(
             name=chosen.name,

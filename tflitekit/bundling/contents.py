@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from tflitekit.contract import labels_mismatch
@@ -36,11 +38,16 @@ __all__ = [
     "Tolerance",
     "Tolerances",
     "class_count",
+    "is_unicode",
+    "labels_file",
     "read_bundle",
     "read_description",
 ]
 
 SCHEMA_VERSION = 1
+_DTYPES = frozenset(
+    ["bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64"]
+)
 
 
 class _Part(BaseModel):
@@ -75,6 +82,18 @@ class ArrayFile(FileEntry):
     dtype: str
     shape: tuple[int, ...]
 
+    @property
+    def size_bytes(self) -> int:
+        """What the values take."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+    @field_validator("dtype")
+    @classmethod
+    def _numbers(cls, value: str) -> str:
+        if value not in _DTYPES:
+            raise ValueError(f"'{value}' is not a type of stored numbers")
+        return value
+
 
 class Tolerance(_Part):
     """How far a device's output may lie from the host's.
@@ -92,7 +111,7 @@ class Tolerance(_Part):
 
 
 class Tolerances(_Part):
-    """By what really runs the model: the CPU with XNNPACK, the CPU with the runtime's own kernels, a GPU, NNAPI."""
+    """Those of one output, by what really runs the model: the CPU with XNNPACK, the CPU with the runtime's own kernels, a GPU, NNAPI."""
 
     cpu: Tolerance
     cpu_builtin: Tolerance
@@ -111,6 +130,7 @@ class BundledVariant(FileEntry):
         primary_output: Index of the output that labels, accuracy and ``top_k`` belong to.
         accuracy: As measured on the report's data; null where no report was given.
         accuracy_drop: Paired, to the report's baseline.
+        tolerances: One for each output.
     """
 
     name: str
@@ -126,7 +146,7 @@ class BundledVariant(FileEntry):
     primary_output: int
     accuracy: Measured | None
     accuracy_drop: Drop | None
-    tolerances: Tolerances
+    tolerances: tuple[Tolerances, ...]
 
 
 class Ranked(_Part):
@@ -252,7 +272,7 @@ def class_count(task: str, output: TensorSpec) -> int | None:
 
 
 def read_bundle(folder: str | Path) -> Bundle:
-    """Reads a bundle and checks it: schema version, hashes of all files, labels against outputs, names of variants.
+    """Reads a bundle and checks it: schema version, hashes and sizes of all files, labels, tensors and names in themselves.
 
     Raises:
         BundleError: Something is missing, changed or malformed, or it was made by a newer version of the kit.
@@ -260,32 +280,83 @@ def read_bundle(folder: str | Path) -> Bundle:
     """
     folder = Path(folder)
     bundle = read_description(folder)
-    _check_names(bundle)
+    _check_variants(bundle)
+    _check_samples(bundle)
     for entry in bundle.files():
-        path = folder / entry.file
-        if not path.is_file():
-            raise BundleError(f"The bundle {folder} lacks {entry.file}.", fix="Make it again with 'tflitekit bundle'.")
-        found = content_hash(path)
-        if found != entry.sha256:
-            raise BundleError(
-                f"{path} is not the file that the bundle was made with.",
-                why=f"Its SHA-256 is {found[:12]}…, bundle.json says {entry.sha256[:12]}….",
-                fix="Make the bundle again with 'tflitekit bundle', or restore the file.",
-            )
+        _check_file(folder, entry)
+    if bundle.labels is not None and _content(folder / "labels.txt") != labels_file(bundle.labels).encode():
+        raise _changed(f"{folder / 'labels.txt'} does not have the labels of bundle.json.")
     return bundle
 
 
-def _check_names(bundle: Bundle) -> None:
+def _check_variants(bundle: Bundle) -> None:
     bundle.variant(bundle.recommended)
-    for sample in bundle.golden.samples:
-        for result in sample.results:
-            bundle.variant(result.variant)
+    names = [variant.name for variant in bundle.variants]
+    if len(set(names)) != len(names):
+        raise _changed(f"The bundle '{bundle.name}' names a variant twice.")
     for variant in bundle.variants:
         if not 0 <= variant.primary_output < len(variant.outputs):
-            raise BundleError(f"The variant '{variant.name}' has no output {variant.primary_output}.")
+            raise _changed(f"The variant '{variant.name}' has no output {variant.primary_output}.")
+        if len(variant.tolerances) != len(variant.outputs):
+            raise _changed(
+                f"The variant '{variant.name}' has {len(variant.outputs)} outputs and {len(variant.tolerances)} tolerances."
+            )
         classes = class_count(bundle.task, variant.outputs[variant.primary_output])
         if classes is not None and bundle.labels is not None and len(bundle.labels) != classes:
             raise labels_mismatch(len(bundle.labels), classes)
+
+
+def _check_samples(bundle: Bundle) -> None:
+    for sample in bundle.golden.samples:
+        for result in sample.results:
+            variant = bundle.variant(result.variant)
+            for arrays, specs in ((result.inputs, variant.inputs), (result.outputs, variant.outputs)):
+                if [array.dtype for array in arrays] != [spec.dtype for spec in specs]:
+                    raise _changed(
+                        f"The golden sample {sample.name} does not have the tensors of the variant '{variant.name}'."
+                    )
+            classes = class_count(bundle.task, variant.outputs[variant.primary_output])
+            if classes is not None and not all(0 <= ranked.index < classes for ranked in result.top_k):
+                raise _changed(f"The golden sample {sample.name} names a class that '{variant.name}' does not have.")
+
+
+def _check_file(folder: Path, entry: FileEntry) -> None:
+    path = folder / entry.file
+    if not path.is_file():
+        raise _changed(f"The bundle {folder} lacks {entry.file}.")
+    found = content_hash(path)
+    if found != entry.sha256:
+        raise BundleError(
+            f"{path} is not the file that the bundle was made with.",
+            why=f"Its SHA-256 is {found[:12]}…, bundle.json says {entry.sha256[:12]}….",
+            fix="Make the bundle again with 'tflitekit bundle', or restore the file.",
+        )
+    stated = entry.size_bytes if isinstance(entry, BundledVariant | ArrayFile) else None
+    size = path.stat().st_size
+    if stated is not None and stated != size:
+        raise _changed(f"{path} has {size} bytes; by bundle.json it has {stated}.")
+
+
+def is_unicode(text: str) -> bool:
+    """Returns whether a text can be stored; a name from the file system or the command line in another encoding cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def labels_file(labels: Sequence[str]) -> str:
+    """Returns what stands in ``labels.txt``: a line for each class."""
+    return "\n".join(labels) + "\n"
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _changed(what: str) -> BundleError:
+    return BundleError(what, fix="Make the bundle again with 'tflitekit bundle'.")
 
 
 def read_description(folder: Path) -> Bundle:

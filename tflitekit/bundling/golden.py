@@ -58,7 +58,7 @@ class Recorded:
     """What was recorded, and the tolerances by variant that follow from it."""
 
     golden: Golden
-    tolerances: dict[str, Tolerances]
+    tolerances: dict[str, tuple[Tolerances, ...]]
 
 
 def find_input_kind(dataset: Dataset, graph: Graph, preprocessing: Preprocessing) -> InputKind:
@@ -199,7 +199,7 @@ class _Recorder:
         self._builtin_outputs.append(self._stored(self._builtin, values))
         return outputs
 
-    def tolerances(self) -> Tolerances:
+    def tolerances(self) -> tuple[Tolerances, ...]:
         """Returns what follows from all samples."""
         return tolerances(self._run.graph, self._outputs, self._builtin_outputs)
 

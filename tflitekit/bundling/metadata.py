@@ -15,6 +15,7 @@ import flatbuffers
 import numpy as np
 
 from tflitekit._version import __version__
+from tflitekit.bundling.contents import is_unicode, labels_file
 from tflitekit.bundling.embedding import embed, extract_model
 from tflitekit.errors import ContractError
 from tflitekit.graph import Graph
@@ -144,7 +145,7 @@ def with_metadata(
     if labels is not None:
         _check_labels(labels)
         if task == "classification":
-            files[LABELS_FILE] = ("\n".join(labels) + "\n").encode()
+            files[LABELS_FILE] = labels_file(labels).encode()
     pixels = preprocessing if len(graph.inputs) == 1 else None
     tables = _Tables()
     subgraph = tables.table(
@@ -201,13 +202,20 @@ def _description(scheme: str | None, accuracy: Measured | None) -> str:
 
 def _check_labels(labels: Sequence[str]) -> None:
     for index, label in enumerate(labels):
-        if not label.strip() or "\n" in label or "\r" in label:
-            what = "empty" if not label.strip() else "of several lines"
-            raise ContractError(
-                f"The label of class {index} is {what}.",
-                why="The labels inside a model are one a line, and its readers skip empty lines: all that follow would shift.",
-                fix="Give every class a name of one line with --labels.",
+        if not label.strip():
+            what, why = (
+                "is empty",
+                "Readers of the labels inside a model skip empty lines: all that follow would shift.",
             )
+        elif "\n" in label or "\r" in label:
+            what, why = "has several lines", "The labels inside a model are one a line: all that follow would shift."
+        elif not is_unicode(label):
+            what, why = "is not Unicode text", "Labels are stored as UTF-8; this folder's name is in another encoding."
+        else:
+            continue
+        raise ContractError(
+            f"The label of class {index} {what}.", why=why, fix="Give every class a name of one line with --labels."
+        )
 
 
 def _input(tables: _Tables, spec: TensorSpec, preprocessing: Preprocessing | None) -> int:

@@ -9,17 +9,18 @@ import numpy as np
 from tflitekit.bundling.contents import Tolerance, Tolerances
 from tflitekit.graph import Graph
 from tflitekit.runtime import Array, dequantize
+from tflitekit.tensor import TensorSpec
 
 __all__ = ["largest_difference", "tolerances"]
 
 _ROUNDING = 1e-5
-"""Share of the largest output: float32 has 2**-24, and a sum over some hundred terms in another order moves that far."""
+"""Share of the largest value: float32 has 2**-24, and a sum over some hundred terms in another order moves that far."""
 
 _MARGIN = 4
 """Times what two sets of kernels on this host differ by on the golden samples."""
 
 _HALF_PRECISION = 0.02
-"""Share of the largest output: a GPU computes in float16 (2**-11), over some tens of layers. A rule of thumb, not measured."""
+"""Share of the largest value: a GPU computes in float16 (2**-11), over some tens of layers. A rule of thumb, not measured."""
 
 
 def largest_difference(one: Array, other: Array) -> float:
@@ -27,28 +28,35 @@ def largest_difference(one: Array, other: Array) -> float:
     return float(np.max(np.abs(one.astype(np.float64) - other.astype(np.float64)), initial=0.0))
 
 
-def tolerances(graph: Graph, default: Sequence[Sequence[Array]], builtin: Sequence[Sequence[Array]]) -> Tolerances:
-    """Derives the tolerances of one variant.
+def tolerances(
+    graph: Graph, default: Sequence[Sequence[Array]], builtin: Sequence[Sequence[Array]]
+) -> tuple[Tolerances, ...]:
+    """Derives the tolerances of each output of one variant.
 
     Args:
         graph: Of the variant.
         default: Stored outputs by sample, from XNNPACK's kernels.
         builtin: The same from the runtime's own kernels.
     """
-    steps = all(spec.quantization is not None for spec in graph.outputs)
-    integers = graph.integer_op_fraction == 1.0
-    pairs = [
-        (spec, a, b)
-        for one, two in zip(default, builtin, strict=True)
-        for spec, a, b in zip(graph.outputs, one, two, strict=True)
-    ]
-    largest = max((float(np.max(np.abs(dequantize(a, spec)), initial=0.0)) for spec, a, _ in pairs), default=0.0)
-    if steps:
-        apart = max((largest_difference(a, b) for _, a, b in pairs), default=0.0)
-        step = max(spec.quantization.scale[0] for spec in graph.outputs if spec.quantization is not None)
-    else:
-        apart = max((largest_difference(dequantize(a, s), dequantize(b, s)) for s, a, b in pairs), default=0.0)
-        step = max((s.quantization.scale[0] for s in graph.inner_outputs if s.quantization is not None), default=0.0)
+    return tuple(
+        _of_output(
+            spec,
+            inner,
+            [(one[index], two[index]) for one, two in zip(default, builtin, strict=True)],
+            integers=graph.integer_op_fraction == 1.0,
+        )
+        for index, (spec, inner) in enumerate(zip(graph.outputs, graph.inner_outputs, strict=True))
+    )
+
+
+def _of_output(
+    spec: TensorSpec, inner: TensorSpec, pairs: Sequence[tuple[Array, Array]], *, integers: bool
+) -> Tolerances:
+    steps = spec.quantization is not None
+    step = inner.quantization.scale[0] if inner.quantization is not None else 0.0
+    largest = max((float(np.max(np.abs(dequantize(one, spec)), initial=0.0)) for one, _ in pairs), default=0.0)
+    comparable = pairs if steps else [(dequantize(one, spec), dequantize(two, spec)) for one, two in pairs]
+    apart = max((largest_difference(one, two) for one, two in comparable), default=0.0)
     exact, builtin_bound = _of_integers(apart, step, steps) if integers else _of_floats(apart, largest, steps)
     half = _HALF_PRECISION * largest + (2 * step if integers else 0.0)
     return Tolerances(
@@ -57,7 +65,7 @@ def tolerances(graph: Graph, default: Sequence[Sequence[Array]], builtin: Sequen
         gpu=Tolerance(
             max_difference=_up(half),
             unit="real",
-            reason=f"GPUs compute in 16-bit floats: {_HALF_PRECISION:.0%} of the largest output {largest:.4g}"
+            reason=f"GPUs compute in 16-bit floats: {_HALF_PRECISION:.0%} of the largest value {largest:.4g}"
             f"{', and two quantization steps' if integers and step else ''}. A rule of thumb, not measured.",
         ),
         nnapi=Tolerance(
@@ -70,6 +78,7 @@ def tolerances(graph: Graph, default: Sequence[Sequence[Array]], builtin: Sequen
 
 def _of_integers(apart: float, step: float, steps: bool) -> tuple[Tolerance, Tolerance]:
     unit, one = ("steps", 1.0) if steps else ("real", step)
+    by = f"{apart / one:.0f} steps" if one else f"{apart:g}"
     exact = Tolerance(
         max_difference=0,
         unit=unit,
@@ -82,8 +91,8 @@ def _of_integers(apart: float, step: float, steps: bool) -> tuple[Tolerance, Tol
     return exact, Tolerance(
         max_difference=_up(apart + one),
         unit=unit,
-        reason=f"The runtime's own kernels round otherwise than XNNPACK's: {apart / one:.0f} steps on these samples on the "
-        "host, and one more.",
+        reason=f"The runtime's own kernels round otherwise than XNNPACK's: {by} on these samples on the host"
+        f"{', and one more' if one else ''}.",
     )
 
 
@@ -96,7 +105,7 @@ def _of_floats(apart: float, largest: float, steps: bool) -> tuple[Tolerance, To
     else:
         bound, unit = max(_ROUNDING * largest, _MARGIN * apart), "real"
         reason = (
-            f"Floats are summed in another order on other processors: the larger of {_ROUNDING:g} of the largest output "
+            f"Floats are summed in another order on other processors: the larger of {_ROUNDING:g} of the largest value "
             f"{largest:.4g}, and {_MARGIN} times the {apart:.2g} by which two sets of kernels differ on the host."
         )
     found = Tolerance(max_difference=_up(bound), unit=unit, reason=reason)

@@ -59,7 +59,7 @@ public class ClassifyTest {
     /** Returns what the screen has to show for the best class of the host. */
     private static String best(GoldenResult result, Bundle bundle) {
         return bundle.labels.get(result.topIndex(0)) + "\n"
-                + String.format(Locale.getDefault(), "%.1f %%", 100 * result.topScore(0));
+                + String.format(Locale.getDefault(), "%.1f\u00a0%%", 100 * result.topScore(0));
     }
 
     private void awaitBest(Screen<?> screen, GoldenSample sample, String variant) throws Exception {

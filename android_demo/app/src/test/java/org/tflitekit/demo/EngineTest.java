@@ -52,7 +52,7 @@ public class EngineTest {
             if ("float32".equals(run.variant)) {
                 assertEquals(run.message, Verdict.PASSED, run.verdict);
                 assertEquals(run.requestedAccelerator, run.actualAccelerator);
-                assertTrue(run.outputDifference <= 1e-5);
+                assertTrue(run.worst.difference <= 1e-5);
                 assertEquals(bundle.golden.size(), run.samples.size());
                 judged++;
             }

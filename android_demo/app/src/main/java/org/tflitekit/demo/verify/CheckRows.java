@@ -6,7 +6,9 @@ import android.view.View;
 import android.view.ViewGroup;
 import android.widget.ImageView;
 import android.widget.TextView;
+import org.tflitekit.core.bundle.Tolerance;
 import org.tflitekit.core.verify.ImageCheck;
+import org.tflitekit.core.verify.OutputCheck;
 import org.tflitekit.core.verify.RunCheck;
 import org.tflitekit.core.verify.SampleCheck;
 import org.tflitekit.core.verify.Verdict;
@@ -69,16 +71,17 @@ final class CheckRows {
     }
 
     private String text(RunCheck check) {
-        if (check.verdict == Verdict.ERROR || check.tolerance == null) {
+        if (check.verdict == Verdict.ERROR || check.worst == null) {
             return check.message;
         }
-        if (check.tolerance.judges() && check.outputDifference == 0) {
+        Tolerance tolerance = check.worst.tolerance;
+        if (tolerance.judges() && check.worst.difference == 0) {
             return activity.getString(R.string.exact);
         }
-        String difference = Words.difference(activity, check.outputDifference, check.tolerance);
-        return check.tolerance.judges()
+        String difference = Words.difference(activity, check.worst.difference, tolerance);
+        return tolerance.judges()
                 ? activity.getString(R.string.largest_difference, difference,
-                        Words.difference(activity, check.tolerance.maxDifference, check.tolerance))
+                        Words.difference(activity, tolerance.maxDifference, tolerance))
                 : activity.getString(R.string.largest_difference_unjudged, difference);
     }
 
@@ -87,8 +90,11 @@ final class CheckRows {
         if (check.accelerationDetail != null) {
             details.append(check.accelerationDetail).append('\n');
         }
-        if (check.tolerance != null) {
-            details.append(check.tolerance.reason).append('\n');
+        if (check.worst != null) {
+            OutputCheck worst = check.worst;
+            details.append(worst.isOnlyOne ? worst.tolerance.reason
+                    : activity.getString(R.string.output_reason, worst.output.name, worst.tolerance.reason))
+                    .append('\n');
         }
         for (SampleCheck sample : check.samples) {
             String word = activity.getString(word(sample.verdict));
@@ -96,7 +102,9 @@ final class CheckRows {
                     + (sample.sameTop1 ? "" : activity.getString(R.string.class_differs))
                     + (sample.message == null ? "" : " – " + sample.message);
             details.append(activity.getString(R.string.sample_line, sample.sample, word,
-                    Words.difference(activity, sample.outputDifference, check.tolerance), remarks)).append('\n');
+                    sample.worst == null ? activity.getString(R.string.unknown)
+                            : Words.difference(activity, sample.worst.difference, sample.worst.tolerance),
+                    remarks)).append('\n');
         }
         return details.toString().trim();
     }

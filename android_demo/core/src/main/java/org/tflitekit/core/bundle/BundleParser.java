@@ -114,17 +114,34 @@ final class BundleParser {
 
     private static Variant variant(JsonNode node) throws BundleException {
         String file = fileName(node, "file");
-        Map<String, Tolerance> tolerances = new LinkedHashMap<>();
-        JsonNode stated = node.node("tolerances");
-        for (String accelerator : ACCELERATORS) {
-            tolerances.put(accelerator, tolerance(stated.node(accelerator)));
-        }
+        List<TensorSpec> outputs = tensors(node, "outputs");
         return new Variant(node.text("name"), node.optionalText("scheme"),
                 new FileEntry(file, hash(node), null, null, 0, 0), node.text("measured_sha256"),
                 node.size("size_bytes"), node.optionalText("min_runtime_version"), node.integer("operators"),
                 node.optionalNumber("integer_op_fraction"), node.flag("keeps_state"), tensors(node, "inputs"),
-                tensors(node, "outputs"), node.integer("primary_output"), accuracy(node.optionalNode("accuracy")),
-                accuracy(node.optionalNode("accuracy_drop")), Collections.unmodifiableMap(tolerances));
+                outputs, node.integer("primary_output"), accuracy(node.optionalNode("accuracy")),
+                accuracy(node.optionalNode("accuracy_drop")), tolerances(node, outputs));
+    }
+
+    private static List<Map<String, Tolerance>> tolerances(JsonNode node, List<TensorSpec> outputs)
+            throws BundleException {
+        JsonNode[] stated = node.nodes("tolerances");
+        if (stated.length != outputs.size()) {
+            throw node.wrong("tolerances", "a list with one object for each output");
+        }
+        List<Map<String, Tolerance>> found = new ArrayList<>();
+        for (int i = 0; i < stated.length; i++) {
+            Map<String, Tolerance> ofOutput = new LinkedHashMap<>();
+            for (String accelerator : ACCELERATORS) {
+                Tolerance tolerance = tolerance(stated[i].node(accelerator));
+                if (tolerance.inSteps() && DataTypes.isFloat(outputs.get(i).dtype)) {
+                    throw stated[i].wrong(accelerator + ".unit", "'real', because the output holds floats");
+                }
+                ofOutput.put(accelerator, tolerance);
+            }
+            found.add(Collections.unmodifiableMap(ofOutput));
+        }
+        return Collections.unmodifiableList(found);
     }
 
     private static List<TensorSpec> tensors(JsonNode node, String key) throws BundleException {

@@ -29,13 +29,13 @@ public final class Variant {
     public final Accuracy accuracy;
     /** What the variant loses against the baseline; null where it was not measured. */
     public final Accuracy accuracyDrop;
-    /** By accelerator: "cpu", "cpu_builtin", "gpu", "nnapi"; not modifiable. */
-    public final Map<String, Tolerance> tolerances;
+    /** For each output, by accelerator: "cpu", "cpu_builtin", "gpu", "nnapi"; not modifiable. */
+    public final List<Map<String, Tolerance>> tolerances;
 
     Variant(String name, String scheme, FileEntry file, String measuredSha256, long sizeBytes,
             String minRuntimeVersion, int operators, double integerOpFraction, boolean keepsState,
             List<TensorSpec> inputs, List<TensorSpec> outputs, int primaryOutput, Accuracy accuracy,
-            Accuracy accuracyDrop, Map<String, Tolerance> tolerances) {
+            Accuracy accuracyDrop, List<Map<String, Tolerance>> tolerances) {
         this.name = name;
         this.scheme = scheme;
         this.file = file;
@@ -58,9 +58,12 @@ public final class Variant {
         return outputs.get(primaryOutput);
     }
 
-    /** Returns the tolerance for what really runs the model; one that judges nothing where the bundle states none. */
-    public Tolerance tolerance(String accelerator) {
-        Tolerance stated = tolerances.get(accelerator);
+    /**
+     * Returns the tolerance of an output for what really runs the model; one that judges nothing where the bundle
+     * states none.
+     */
+    public Tolerance tolerance(int output, String accelerator) {
+        Tolerance stated = tolerances.get(output).get(accelerator);
         return stated != null ? stated
                 : new Tolerance(Double.NaN, "real", "the bundle states no bound for '" + accelerator + "'");
     }

@@ -1,7 +1,6 @@
 package org.tflitekit.core.verify;
 
 import java.util.List;
-import org.tflitekit.core.bundle.Tolerance;
 
 /** All golden samples on one variant and accelerator. */
 public final class RunCheck {
@@ -13,26 +12,22 @@ public final class RunCheck {
     public final String accelerationDetail;
     public final int threads;
     public final Verdict verdict;
-    /** That of the actual accelerator; null where nothing ran. */
-    public final Tolerance tolerance;
-    /** Largest of all samples, in the tolerance's unit. */
-    public final double outputDifference;
+    /** The output that is worst, of all samples; null where nothing ran. */
+    public final OutputCheck worst;
     /** Not modifiable. */
     public final List<SampleCheck> samples;
     /** One sentence for people. */
     public final String message;
 
     RunCheck(String variant, String requestedAccelerator, String actualAccelerator, String accelerationDetail,
-            int threads, Verdict verdict, Tolerance tolerance, double outputDifference, List<SampleCheck> samples,
-            String message) {
+            int threads, Verdict verdict, OutputCheck worst, List<SampleCheck> samples, String message) {
         this.variant = variant;
         this.requestedAccelerator = requestedAccelerator;
         this.actualAccelerator = actualAccelerator;
         this.accelerationDetail = accelerationDetail;
         this.threads = threads;
         this.verdict = verdict;
-        this.tolerance = tolerance;
-        this.outputDifference = outputDifference;
+        this.worst = worst;
         this.samples = samples;
         this.message = message;
     }

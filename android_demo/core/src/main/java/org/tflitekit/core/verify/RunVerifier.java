@@ -11,7 +11,6 @@ import java.util.List;
 import java.util.Map;
 import org.tflitekit.core.bundle.Bundle;
 import org.tflitekit.core.bundle.BundleException;
-import org.tflitekit.core.bundle.DataTypes;
 import org.tflitekit.core.bundle.FileEntry;
 import org.tflitekit.core.bundle.GoldenResult;
 import org.tflitekit.core.bundle.GoldenSample;
@@ -59,27 +58,27 @@ final class RunVerifier {
     }
 
     private RunCheck error(String accelerator, int threads, Exception error) {
-        return new RunCheck(variant.name, accelerator, null, null, threads, Verdict.ERROR, null, Double.NaN,
+        return new RunCheck(variant.name, accelerator, null, null, threads, Verdict.ERROR, null,
                 Collections.<SampleCheck>emptyList(), error.getMessage());
     }
 
     private RunCheck check(Engine engine) {
-        Tolerance tolerance = variant.tolerance(engine.actualAccelerator());
         List<SampleCheck> samples = new ArrayList<>();
         for (GoldenSample sample : bundle.golden) {
-            samples.add(check(engine, sample, tolerance));
+            samples.add(checkSample(engine, sample));
         }
-        Verdict verdict = worst(samples, tolerance);
-        double largest = 0;
+        Verdict verdict = samples.isEmpty() ? Verdict.NOT_JUDGED : Verdict.PASSED;
+        OutputCheck worst = null;
         for (SampleCheck sample : samples) {
-            largest = Math.max(largest, sample.outputDifference);
+            verdict = sample.verdict.compareTo(verdict) > 0 ? sample.verdict : verdict;
+            worst = OutputCheck.worse(worst, sample.worst);
         }
         return new RunCheck(variant.name, engine.requestedAccelerator(), engine.actualAccelerator(),
-                engine.accelerationDetail(), engine.threads(), verdict, tolerance, largest,
-                Collections.unmodifiableList(samples), message(verdict, samples, tolerance, largest));
+                engine.accelerationDetail(), engine.threads(), verdict, worst, Collections.unmodifiableList(samples),
+                message(verdict, samples, worst));
     }
 
-    private SampleCheck check(Engine engine, GoldenSample sample, Tolerance tolerance) {
+    private SampleCheck checkSample(Engine engine, GoldenSample sample) {
         try {
             GoldenResult golden = sample.result(variant);
             boolean inputEqual = true;
@@ -91,7 +90,7 @@ final class RunVerifier {
                 engine.input(i).rewind();
             }
             engine.invoke();
-            return compare(engine, sample, golden, tolerance, inputEqual);
+            return compare(engine, sample, golden, inputEqual);
         } catch (BundleException error) {
             return error(sample, error);
         } catch (EngineException error) {
@@ -102,7 +101,7 @@ final class RunVerifier {
     }
 
     private static SampleCheck error(GoldenSample sample, Exception error) {
-        return new SampleCheck(sample.name, Verdict.ERROR, false, Double.NaN, false, false, error.getMessage());
+        return new SampleCheck(sample.name, Verdict.ERROR, false, null, false, false, error.getMessage());
     }
 
     /** Returns what this device stores in the input for the sample's image; computed once for all accelerators. */
@@ -129,13 +128,12 @@ final class RunVerifier {
         return stored;
     }
 
-    private SampleCheck compare(Engine engine, GoldenSample sample, GoldenResult golden, Tolerance tolerance,
-            boolean inputEqual) throws BundleException {
-        boolean fails = !inputEqual;
-        boolean judged = tolerance.judges();
+    private SampleCheck compare(Engine engine, GoldenSample sample, GoldenResult golden, boolean inputEqual)
+            throws BundleException {
+        Verdict verdict = inputEqual ? Verdict.PASSED : Verdict.FAILED;
         boolean notANumber = false;
         boolean sameTop1 = true;
-        double largest = 0;
+        OutputCheck worst = null;
         for (int i = 0; i < variant.outputs.size(); i++) {
             TensorSpec spec = variant.outputs.get(i);
             ByteBuffer device = engine.output(i);
@@ -153,18 +151,14 @@ final class RunVerifier {
                 sameTop1 = bundle.isBinary() ? binary(hostReal[0]) == binary(deviceReal[0])
                         : top1(hostReal) == top1(deviceReal);
             }
-            boolean inSteps = tolerance.inSteps() && !DataTypes.isFloat(spec.dtype);
-            double difference = inSteps ? Differences.steps(host, device, spec)
-                    : Differences.real(hostReal, deviceReal, count);
-            if (inSteps == tolerance.inSteps() || tolerance.maxDifference == 0) {
-                largest = Math.max(largest, difference);
-                fails |= difference > tolerance.maxDifference || Double.isInfinite(difference);
-            } else {
-                judged = false;
-            }
+            Tolerance tolerance = variant.tolerance(i, engine.actualAccelerator());
+            OutputCheck output = new OutputCheck(spec, variant.outputs.size() == 1, tolerance,
+                    tolerance.inSteps() ? Differences.steps(host, device, spec)
+                            : Differences.real(hostReal, deviceReal, count));
+            verdict = output.verdict().compareTo(verdict) > 0 ? output.verdict() : verdict;
+            worst = OutputCheck.worse(worst, output);
         }
-        Verdict verdict = fails ? Verdict.FAILED : judged ? Verdict.PASSED : Verdict.NOT_JUDGED;
-        return new SampleCheck(sample.name, verdict, inputEqual, largest, sameTop1, notANumber,
+        return new SampleCheck(sample.name, verdict, inputEqual, worst, sameTop1, notANumber,
                 inputEqual ? null : "What this device stores in the input is not what the host stored.");
     }
 
@@ -180,20 +174,7 @@ final class RunVerifier {
         return best[0];
     }
 
-    private static Verdict worst(List<SampleCheck> samples, Tolerance tolerance) {
-        Verdict worst = samples.isEmpty() || !tolerance.judges() ? Verdict.NOT_JUDGED : Verdict.PASSED;
-        for (SampleCheck sample : samples) {
-            if (sample.verdict.ordinal() > worst.ordinal()) {
-                worst = sample.verdict;
-            }
-        }
-        return worst;
-    }
-
-    private String message(Verdict verdict, List<SampleCheck> samples, Tolerance tolerance, double largest) {
-        String unit = tolerance.inSteps() ? " steps" : "";
-        String bound = tolerance.judges() ? "allowed: " + number(tolerance.maxDifference) + unit
-                : "not judged: " + tolerance.reason;
+    private String message(Verdict verdict, List<SampleCheck> samples, OutputCheck worst) {
         if (samples.isEmpty()) {
             return "The bundle has no golden samples, so nothing was compared.";
         }
@@ -212,7 +193,11 @@ final class RunVerifier {
             otherInput += sample.inputEqual ? 0 : 1;
             notANumber |= sample.notANumber;
         }
-        String text = "Largest difference of outputs: " + number(largest) + unit + " (" + bound + ").";
+        String unit = worst.tolerance.inSteps() ? " steps" : "";
+        String bound = worst.tolerance.judges() ? "allowed: " + number(worst.tolerance.maxDifference) + unit
+                : "not judged: " + worst.tolerance.reason;
+        String where = worst.isOnlyOne ? "of outputs" : "in the output '" + worst.output.name + "'";
+        String text = "Largest difference " + where + ": " + number(worst.difference) + unit + " (" + bound + ").";
         if (otherInput > 0) {
             text = "The input of " + otherInput + " of " + samples.size() + " samples is not the host's. " + text;
         }

@@ -6,8 +6,8 @@ public final class SampleCheck {
     public final Verdict verdict;
     /** Whether the stored bytes of the input are the host's; true where the model takes no images. */
     public final boolean inputEqual;
-    /** Largest difference of all outputs, in the tolerance's unit; infinite where only one side is a number. */
-    public final double outputDifference;
+    /** The output that is worst; null where nothing ran. */
+    public final OutputCheck worst;
     /** Whether the best class is the host's; true where the model does not classify. */
     public final boolean sameTop1;
     /** Whether the device's outputs hold values that are not numbers (NaN). */
@@ -15,12 +15,12 @@ public final class SampleCheck {
     /** What went wrong, for people; null where nothing did. */
     public final String message;
 
-    SampleCheck(String sample, Verdict verdict, boolean inputEqual, double outputDifference, boolean sameTop1,
-            boolean notANumber, String message) {
+    SampleCheck(String sample, Verdict verdict, boolean inputEqual, OutputCheck worst, boolean sameTop1, boolean notANumber,
+            String message) {
         this.sample = sample;
         this.verdict = verdict;
         this.inputEqual = inputEqual;
-        this.outputDifference = outputDifference;
+        this.worst = worst;
         this.sameTop1 = sameTop1;
         this.notANumber = notANumber;
         this.message = message;

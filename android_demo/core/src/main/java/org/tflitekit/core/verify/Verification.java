@@ -108,10 +108,10 @@ public final class Verification {
         for (SampleCheck sample : check.samples) {
             samples.put(json(sample));
         }
-        JSONObject tolerance = check.tolerance == null ? null : new JSONObject()
-                .put("max_difference", finite(check.tolerance.maxDifference))
-                .put("unit", check.tolerance.unit)
-                .put("reason", check.tolerance.reason);
+        JSONObject tolerance = check.worst == null ? null : new JSONObject()
+                .put("max_difference", finite(check.worst.tolerance.maxDifference))
+                .put("unit", check.worst.tolerance.unit)
+                .put("reason", check.worst.tolerance.reason);
         return new JSONObject()
                 .put("variant", check.variant)
                 .put("requested_accelerator", check.requestedAccelerator)
@@ -119,8 +119,9 @@ public final class Verification {
                 .put("acceleration_detail", orNull(check.accelerationDetail))
                 .put("threads", check.threads)
                 .put("verdict", word(check.verdict))
+                .put("output", orNull(check.worst == null ? null : check.worst.output.name))
                 .put("tolerance", orNull(tolerance))
-                .put("output_difference", finite(check.outputDifference))
+                .put("output_difference", difference(check.worst))
                 .put("message", orNull(check.message))
                 .put("samples", samples);
     }
@@ -130,10 +131,15 @@ public final class Verification {
                 .put("sample", check.sample)
                 .put("verdict", word(check.verdict))
                 .put("input_equal", check.inputEqual)
-                .put("output_difference", finite(check.outputDifference))
+                .put("output", orNull(check.worst == null ? null : check.worst.output.name))
+                .put("output_difference", difference(check.worst))
                 .put("same_top_1", check.sameTop1)
                 .put("not_a_number", check.notANumber)
                 .put("message", orNull(check.message));
+    }
+
+    private static Object difference(OutputCheck worst) {
+        return worst == null ? JSONObject.NULL : finite(worst.difference);
     }
 
     private static String word(Verdict verdict) {

@@ -27,9 +27,9 @@ public class BundleTest {
         assertEquals(16, variant.inputs.get(0).bytes());
         assertEquals(0.9, variant.accuracy.value, 0);
         assertNull(variant.accuracyDrop);
-        assertTrue(variant.tolerance("cpu").inSteps());
-        assertTrue(!variant.tolerance("nnapi").judges());
-        assertTrue(!variant.tolerance("something new").judges());
+        assertTrue(variant.tolerance(0, "cpu").inSteps());
+        assertTrue(!variant.tolerance(0, "nnapi").judges());
+        assertTrue(!variant.tolerance(0, "something new").judges());
         assertEquals(0.5f, bundle.golden.get(0).result(variant).topScore(0), 0);
         ByteBuffer model = bundle.model(variant);
         assertTrue(model.isDirect());

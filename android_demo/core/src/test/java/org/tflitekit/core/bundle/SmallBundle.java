@@ -81,6 +81,17 @@ public final class SmallBundle implements BundleFiles {
         return new JSONObject().put("file", file).put("sha256", hash.toString());
     }
 
+    /** Gives the first variant, which must be of that name, another output. */
+    public void addOutput(String variant, String name, double bound, byte[] content) throws Exception {
+        JSONObject tolerance = new JSONObject().put("max_difference", bound).put("unit", "real").put("reason", "large");
+        variant(0).getJSONArray("outputs").put(new JSONObject().put("name", name).put("shape", new JSONArray("[1, 3]"))
+                .put("dtype", "float32").put("quantization", JSONObject.NULL));
+        variant(0).getJSONArray("tolerances").put(new JSONObject().put("cpu", tolerance)
+                .put("cpu_builtin", tolerance).put("gpu", tolerance).put("nnapi", tolerance));
+        sample(0).getJSONArray("results").getJSONObject(0).getJSONArray("outputs")
+                .put(array("golden/0000/" + variant + ".output-1.bin", "float32", "[1, 3]", content));
+    }
+
     private JSONObject variant(String name, String unit, double bound) throws Exception {
         byte[] model = ("model " + name).getBytes(StandardCharsets.UTF_8);
         boolean quantized = name.equals("int8");
@@ -109,8 +120,8 @@ public final class SmallBundle implements BundleFiles {
                 .put("accuracy", new JSONObject("{\"metric\": \"accuracy\", \"value\": 0.9, \"low\": 0.8,"
                         + " \"high\": 0.95, \"n\": 100, \"higher_is_better\": true}"))
                 .put("accuracy_drop", JSONObject.NULL)
-                .put("tolerances", new JSONObject().put("cpu", tight).put("cpu_builtin", tight).put("gpu", loose)
-                        .put("nnapi", none));
+                .put("tolerances", new JSONArray().put(new JSONObject().put("cpu", tight).put("cpu_builtin", tight)
+                        .put("gpu", loose).put("nnapi", none)));
     }
 
     private JSONObject sample() throws Exception {

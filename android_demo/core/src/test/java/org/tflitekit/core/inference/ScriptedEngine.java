@@ -2,10 +2,12 @@ package org.tflitekit.core.inference;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.tflitekit.core.bundle.Bundle;
 import org.tflitekit.core.bundle.BundleException;
+import org.tflitekit.core.bundle.TensorSpec;
 import org.tflitekit.core.bundle.Variant;
 
 /**
@@ -14,16 +16,18 @@ import org.tflitekit.core.bundle.Variant;
  */
 public final class ScriptedEngine implements Engine {
     private final ByteBuffer input;
-    private final ByteBuffer output;
+    private final List<ByteBuffer> outputs = new ArrayList<>();
     private final byte[] answer;
     private final String requested;
     private final String actual;
     public boolean closed;
 
-    /** @param answer stored bytes of the output, or null where running fails */
+    /** @param answer stored bytes of all outputs in their order, or null where running fails */
     public ScriptedEngine(Variant variant, byte[] answer, String requested, String actual) {
         input = ByteBuffer.allocateDirect(variant.inputs.get(0).bytes()).order(ByteOrder.nativeOrder());
-        output = ByteBuffer.allocateDirect(variant.primary().bytes()).order(ByteOrder.nativeOrder());
+        for (TensorSpec output : variant.outputs) {
+            outputs.add(ByteBuffer.allocateDirect(output.bytes()).order(ByteOrder.nativeOrder()));
+        }
         this.answer = answer;
         this.requested = requested;
         this.actual = actual;
@@ -67,7 +71,7 @@ public final class ScriptedEngine implements Engine {
 
     @Override
     public ByteBuffer output(int index) {
-        return output;
+        return outputs.get(index);
     }
 
     @Override
@@ -75,9 +79,14 @@ public final class ScriptedEngine implements Engine {
         if (answer == null) {
             throw new EngineException("The delegate lost its device.");
         }
-        output.rewind();
-        output.put(answer);
-        output.rewind();
+        int at = 0;
+        for (int i = 0; i < outputs.size(); i++) { // without an iterator, which would be allocated
+            ByteBuffer output = outputs.get(i);
+            output.rewind();
+            output.put(answer, at, output.capacity());
+            output.rewind();
+            at += output.capacity();
+        }
     }
 
     @Override

@@ -71,7 +71,7 @@ public class VerifierTest {
         Verification result = verify(only("int8"), new ScriptedEngine.Factory(new byte[] {-2, 0, 1}, null), "cpu");
         assertFalse(result.passed());
         assertEquals(Verdict.FAILED, run(result).verdict);
-        assertEquals(2, run(result).outputDifference, 0);
+        assertEquals(2, run(result).worst.difference, 0);
         assertEquals("1 of 1 samples fail. Largest difference of outputs: 2 steps (allowed: 0 steps).",
                 run(result).message);
         assertFalse(run(result).samples.get(0).sameTop1);
@@ -86,17 +86,17 @@ public class VerifierTest {
         assertEquals(Verdict.PASSED, gpu.verdict);
         assertEquals("cpu", gpu.requestedAccelerator);
         assertEquals("gpu", gpu.actualAccelerator);
-        assertEquals(0.5, gpu.outputDifference, 0);
+        assertEquals(0.5, gpu.worst.difference, 0);
         RunCheck cpu = run(verify(only("int8"), new ScriptedEngine.Factory(oneStep, "cpu"), "gpu"));
         assertEquals(Verdict.FAILED, cpu.verdict);
-        assertEquals(1, cpu.outputDifference, 0);
+        assertEquals(1, cpu.worst.difference, 0);
     }
 
     @Test
     public void withoutABoundNothingIsJudged() throws Exception {
         Verification result = verify(only("int8"), new ScriptedEngine.Factory(new byte[] {9, 9, 9}, null), "nnapi");
         assertEquals(Verdict.NOT_JUDGED, run(result).verdict);
-        assertEquals(5.5, run(result).outputDifference, 0);
+        assertEquals(5.5, run(result).worst.difference, 0);
         assertEquals("Largest difference of outputs: 5.5 (not judged: vendors round as they like).",
                 run(result).message);
         assertFalse("nothing was proven", result.passed());
@@ -123,7 +123,22 @@ public class VerifierTest {
         byte[] close = SmallBundle.floats(0.25f, 0.500001f, 0.25f);
         RunCheck run = run(verify(only("float32"), new ScriptedEngine.Factory(close, null), "cpu"));
         assertEquals(Verdict.PASSED, run.verdict);
-        assertEquals(0.500001f - 0.5f, run.outputDifference, 1e-12);
+        assertEquals(0.500001f - 0.5f, run.worst.difference, 1e-12);
+    }
+
+    /** A small output is not judged by what a large one may be off by, and the worst is told by its share of its bound. */
+    @Test
+    public void eachOutputHasItsTolerance() throws Exception {
+        SmallBundle small = only("float32");
+        small.addOutput("float32", "boxes", 10, SmallBundle.floats(300, 200, 100));
+        float[][] answers = {{0.25f, 0.5f, 0.25f, 305, 200, 100}, {0.25f, 0.51f, 0.25f, 305, 200, 100}};
+        RunCheck within = run(verify(small, new ScriptedEngine.Factory(SmallBundle.floats(answers[0]), null), "cpu"));
+        assertEquals(Verdict.PASSED, within.verdict);
+        assertEquals("Largest difference in the output 'boxes': 5 (allowed: 10).", within.message);
+        Verification result = verify(small, new ScriptedEngine.Factory(SmallBundle.floats(answers[1]), null), "cpu");
+        assertEquals(Verdict.FAILED, run(result).verdict);
+        assertEquals(0.01, run(result).worst.difference, 1e-7);
+        assertEquals("shape", result.toJson().getJSONArray("runs").getJSONObject(0).getString("output"));
     }
 
     @Test
