@@ -137,7 +137,7 @@ public final class ClassifyActivity extends ScreenActivity<ClassifyWork> {
 
     /** Asks, or leads to the settings where the system does not ask any more. */
     private void askForCamera() {
-        if (screen.wasDenied() && !shouldShowRequestPermissionRationale(Manifest.permission.CAMERA)) {
+        if (screen.isDeniedForGood()) {
             startActivity(new Intent(Settings.ACTION_APPLICATION_DETAILS_SETTINGS,
                     Uri.fromParts("package", getPackageName(), null)));
         } else {
@@ -148,7 +148,8 @@ public final class ClassifyActivity extends ScreenActivity<ClassifyWork> {
     @Override
     public void onRequestPermissionsResult(int request, String[] permissions, int[] results) {
         if (request == CAMERA && results.length > 0) {
-            screen.setDenied(results[0] != PackageManager.PERMISSION_GRANTED);
+            screen.setDeniedForGood(results[0] != PackageManager.PERMISSION_GRANTED
+                    && !shouldShowRequestPermissionRationale(Manifest.permission.CAMERA));
             render();
         }
     }

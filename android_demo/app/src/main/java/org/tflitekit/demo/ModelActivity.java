@@ -59,7 +59,8 @@ public final class ModelActivity extends ScreenActivity<ModelActivity.ModelWork>
 
     private String about(Bundle bundle, String runtime) {
         String takes = getString(bundle.takesImages() ? R.string.model_images : R.string.model_tensors);
-        String text = getString(R.string.model_takes, takes) + "\n" + getString(R.string.model_runtime, runtime);
+        String text = getString(R.string.model_takes, takes) + "\n"
+                + (hasRuntime(runtime) ? getString(R.string.model_runtime, runtime) : getString(R.string.model_no_runtime));
         return bundle.labels == null ? text
                 : text + "\n" + getString(R.string.model_classes, TextUtils.join(", ", bundle.labels));
     }
@@ -68,12 +69,16 @@ public final class ModelActivity extends ScreenActivity<ModelActivity.ModelWork>
         String size = String.format(Locale.getDefault(), "%.1f", variant.sizeBytes / 1000.0);
         StringBuilder text = new StringBuilder(getString(R.string.model_size, size));
         text.append('\n').append(accuracy(variant.accuracy));
-        if (variant.minRuntimeVersion != null) {
-            boolean tooNew = RuntimeVersion.compare(runtime, variant.minRuntimeVersion) < 0;
+        if (variant.minRuntimeVersion != null && hasRuntime(runtime)) {
+            boolean tooNew = !RuntimeVersion.has(runtime, variant.minRuntimeVersion);
             text.append('\n').append(getString(tooNew ? R.string.model_too_new : R.string.model_minimum,
                     variant.minRuntimeVersion));
         }
         return text.toString();
+    }
+
+    private static boolean hasRuntime(String runtime) {
+        return !RuntimeVersion.NONE.equals(runtime);
     }
 
     private String accuracy(Accuracy accuracy) {
@@ -81,10 +86,22 @@ public final class ModelActivity extends ScreenActivity<ModelActivity.ModelWork>
             return getString(R.string.model_not_measured);
         }
         if (Double.isNaN(accuracy.low)) {
-            return getString(R.string.model_accuracy_plain, Words.share(accuracy.value));
+            return getString(R.string.model_accuracy_plain, metric(accuracy), value(accuracy, accuracy.value));
         }
-        return getString(R.string.model_accuracy, Words.share(accuracy.value), Words.share(accuracy.low),
-                Words.share(accuracy.high), accuracy.samples);
+        return getString(R.string.model_accuracy, metric(accuracy), value(accuracy, accuracy.value),
+                value(accuracy, accuracy.low), value(accuracy, accuracy.high), accuracy.samples);
+    }
+
+    private String metric(Accuracy accuracy) {
+        if ("top1".equals(accuracy.metric)) {
+            return getString(R.string.metric_top1);
+        }
+        return "top5".equals(accuracy.metric) ? getString(R.string.metric_top5) : accuracy.metric;
+    }
+
+    private static String value(Accuracy accuracy, double value) {
+        boolean share = "top1".equals(accuracy.metric) || "top5".equals(accuracy.metric);
+        return share ? Words.share(value) : String.format(Locale.getDefault(), "%.4g", value);
     }
 
     private void card(ViewGroup cards, String title, String words) {

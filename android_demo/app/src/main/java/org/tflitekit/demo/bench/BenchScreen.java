@@ -100,8 +100,8 @@ public final class BenchScreen {
             List<String> names = Words.names(bundle.variants);
             variants.offer(names, names, names);
         }
-        BenchmarkResult result = work.result();
         boolean running = work.isRunning();
+        BenchmarkResult result = running ? null : work.result();
         views.show(bundle != null, running, result != null);
         protocol.setEnabled(!running);
         accelerator.setEnabled(!running);

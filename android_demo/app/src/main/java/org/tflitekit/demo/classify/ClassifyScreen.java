@@ -24,7 +24,7 @@ public final class ClassifyScreen {
     private final Choice<String> variant;
     private final Choice<String> accelerator;
     private final Choice<Integer> threads;
-    private boolean denied;
+    private boolean deniedForGood;
     private String hint;
 
     public ClassifyScreen(Activity activity, final ClassifyWork work, List<String> accelerators) {
@@ -68,12 +68,12 @@ public final class ClassifyScreen {
         });
     }
 
-    public void setDenied(boolean value) {
-        denied = value;
+    public void setDeniedForGood(boolean value) {
+        deniedForGood = value;
     }
 
-    public boolean wasDenied() {
-        return denied;
+    public boolean isDeniedForGood() {
+        return deniedForGood;
     }
 
     public void setHint(String words) {
@@ -121,7 +121,7 @@ public final class ClassifyScreen {
         } else if (source == Source.CAMERA && !hasCamera) {
             words = activity.getString(R.string.no_camera);
         } else if (source == Source.CAMERA && !permitted) {
-            words = activity.getString(denied ? R.string.camera_denied : R.string.why_camera);
+            words = activity.getString(deniedForGood ? R.string.camera_denied : R.string.why_camera);
         }
         TextView view = (TextView) activity.findViewById(R.id.stage_hint);
         view.setVisibility(words == null ? View.GONE : View.VISIBLE);
@@ -137,7 +137,7 @@ public final class ClassifyScreen {
         if (source == Source.PHOTO) {
             button.setText(work.photo() == null ? R.string.choose_photo : R.string.another_photo);
         } else if (asks) {
-            button.setText(denied ? R.string.open_settings : R.string.allow_camera);
+            button.setText(deniedForGood ? R.string.open_settings : R.string.allow_camera);
         }
     }
 

@@ -75,7 +75,7 @@ public final class LiteRtEngineFactory implements EngineFactory {
         try {
             return TensorFlowLite.runtimeVersion();
         } catch (LinkageError | RuntimeException error) {
-            return "0";
+            return RuntimeVersion.NONE;
         }
     }
 

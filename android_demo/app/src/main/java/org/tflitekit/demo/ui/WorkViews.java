@@ -90,10 +90,18 @@ public final class WorkViews {
     /** Brings new results into view. */
     public void scrollToResults() {
         final ScrollView scroll = (ScrollView) activity.findViewById(R.id.scroll);
-        scroll.post(new Runnable() {
+        final View results = results();
+        results.addOnLayoutChangeListener(new View.OnLayoutChangeListener() {
             @Override
-            public void run() {
-                scroll.smoothScrollTo(0, results().getTop() + scroll.getPaddingTop() / 2);
+            public void onLayoutChange(View view, int left, int top, int right, int bottom, int oldLeft, int oldTop,
+                    int oldRight, int oldBottom) {
+                results.removeOnLayoutChangeListener(this); // only now is the place of the results known
+                scroll.post(new Runnable() {
+                    @Override
+                    public void run() {
+                        scroll.smoothScrollTo(0, results.getTop() + scroll.getPaddingTop() / 2);
+                    }
+                });
             }
         });
     }

@@ -4,6 +4,7 @@ import android.app.Activity;
 import android.content.res.ColorStateList;
 import android.view.View;
 import android.view.ViewGroup;
+import android.view.accessibility.AccessibilityNodeInfo;
 import android.widget.ImageView;
 import android.widget.TextView;
 import org.tflitekit.core.bundle.Tolerance;
@@ -120,17 +121,35 @@ final class CheckRows {
         TextView word = (TextView) row.findViewById(R.id.check_verdict);
         word.setText(word(verdict));
         word.setTextColor(activity.getColor(color(verdict)));
-        final View more = row.findViewById(R.id.check_details);
         if (details != null && !details.isEmpty()) {
-            ((TextView) more).setText(details);
-            row.setOnClickListener(new View.OnClickListener() {
-                @Override
-                public void onClick(View view) {
-                    more.setVisibility(more.getVisibility() == View.VISIBLE ? View.GONE : View.VISIBLE);
-                }
-            });
+            opens(row, details);
         }
         rows.addView(row);
+    }
+
+    /** A touch shows the details and hides them; an arrow says so, and to screen readers the name of the action. */
+    private static void opens(View row, String text) {
+        final TextView details = (TextView) row.findViewById(R.id.check_details);
+        final View arrow = row.findViewById(R.id.check_more);
+        details.setText(text);
+        arrow.setVisibility(View.VISIBLE);
+        row.setOnClickListener(new View.OnClickListener() {
+            @Override
+            public void onClick(View view) {
+                boolean open = details.getVisibility() != View.VISIBLE;
+                details.setVisibility(open ? View.VISIBLE : View.GONE);
+                arrow.setRotation(open ? 180 : 0);
+            }
+        });
+        row.setAccessibilityDelegate(new View.AccessibilityDelegate() {
+            @Override
+            public void onInitializeAccessibilityNodeInfo(View host, AccessibilityNodeInfo info) {
+                super.onInitializeAccessibilityNodeInfo(host, info);
+                boolean open = details.getVisibility() == View.VISIBLE;
+                info.addAction(new AccessibilityNodeInfo.AccessibilityAction(AccessibilityNodeInfo.ACTION_CLICK,
+                        host.getContext().getString(open ? R.string.hide_details : R.string.show_details)));
+            }
+        });
     }
 
     private static int word(Verdict verdict) {

@@ -63,7 +63,7 @@ public final class VerifyScreen {
     }
 
     public void render() {
-        Verification verification = work.verification();
+        Verification verification = work.isRunning() ? null : work.verification();
         views.show(work.bundle() != null, work.isRunning(), verification != null);
         accelerators.setEnabled(!work.isRunning());
         if (work.isRunning()) {

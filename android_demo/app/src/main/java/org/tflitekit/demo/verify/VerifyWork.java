@@ -65,7 +65,7 @@ public final class VerifyWork extends RunWork {
                 verification = done;
                 finish("verification.json", done.toJson().toString(2));
             } else {
-                report("It was stopped before its end.");
+                fail("The verification was stopped before its end. Nothing was kept.");
             }
         } catch (JSONException error) {
             throw new IllegalStateException(error); // there are no numbers that JSON does not have

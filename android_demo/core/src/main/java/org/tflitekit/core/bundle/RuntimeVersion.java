@@ -1,7 +1,15 @@
 package org.tflitekit.core.bundle;
 
-/** Versions of the runtime such as "2.16.1"; only leading numbers count. */
+/**
+ * Versions of the runtime such as "2.16.1"; only leading numbers count. LiteRT counts its releases anew, from 1.0 after
+ * TensorFlow 2.17; a TensorFlow Lite 1.x has no interface for this app, so such a number is LiteRT's.
+ */
 public final class RuntimeVersion {
+    /** Stands for the version of a runtime that cannot be loaded. */
+    public static final String NONE = "0";
+
+    private static final String BEFORE_LITERT = "2.17";
+
     private RuntimeVersion() {}
 
     /** Compares two versions by their numbers: below 0 when {@code a} is older; "2.3" equals "2.3.0". */
@@ -22,11 +30,17 @@ public final class RuntimeVersion {
      * @throws BundleException the runtime is older than the variant's minimum
      */
     public static void require(Variant variant, String runtimeVersion) throws BundleException {
-        if (variant.minRuntimeVersion != null && compare(runtimeVersion, variant.minRuntimeVersion) < 0) {
+        if (variant.minRuntimeVersion != null && !has(runtimeVersion, variant.minRuntimeVersion)) {
             throw new BundleException("The variant '" + variant.name + "' needs the runtime "
                     + variant.minRuntimeVersion + " or newer, this app has " + runtimeVersion
                     + ". Choose another variant, or update the app's runtime.");
         }
+    }
+
+    /** Returns whether a runtime is a version or newer; of LiteRT 1.x only what TensorFlow 2.17 had is certain. */
+    public static boolean has(String runtimeVersion, String minimum) {
+        boolean litert = numbers(runtimeVersion)[0] == 1;
+        return compare(litert ? BEFORE_LITERT : runtimeVersion, minimum) >= 0;
     }
 
     private static int[] numbers(String version) {

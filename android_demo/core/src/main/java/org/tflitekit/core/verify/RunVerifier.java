@@ -14,7 +14,6 @@ import org.tflitekit.core.bundle.BundleException;
 import org.tflitekit.core.bundle.FileEntry;
 import org.tflitekit.core.bundle.GoldenResult;
 import org.tflitekit.core.bundle.GoldenSample;
-import org.tflitekit.core.bundle.RuntimeVersion;
 import org.tflitekit.core.bundle.TensorSpec;
 import org.tflitekit.core.bundle.Tolerance;
 import org.tflitekit.core.bundle.Variant;
@@ -43,7 +42,6 @@ final class RunVerifier {
     RunCheck check(String accelerator, int threads) {
         Engine engine;
         try {
-            RuntimeVersion.require(variant, engines.runtimeVersion());
             engine = engines.open(bundle, variant, accelerator, threads);
         } catch (BundleException error) {
             return error(accelerator, threads, error);

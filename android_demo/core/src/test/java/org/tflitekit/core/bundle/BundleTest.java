@@ -263,6 +263,7 @@ public class BundleTest {
         Variant variant = small.read().variant("int8");
         RuntimeVersion.require(variant, "2.17");
         RuntimeVersion.require(variant, "2.22.0-dev0+selfbuilt");
+        RuntimeVersion.require(variant, "1.4.2");
         try {
             RuntimeVersion.require(variant, "2.16.1");
             fail();

@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.tflitekit.core.bundle.Bundle;
 import org.tflitekit.core.bundle.BundleException;
+import org.tflitekit.core.bundle.RuntimeVersion;
 import org.tflitekit.core.bundle.TensorSpec;
 import org.tflitekit.core.bundle.Variant;
 
@@ -48,6 +49,7 @@ public final class ScriptedEngine implements Engine {
         @Override
         public Engine open(Bundle bundle, Variant variant, String accelerator, int threads)
                 throws EngineException, BundleException {
+            RuntimeVersion.require(variant, runtimeVersion());
             bundle.model(variant);
             last = new ScriptedEngine(variant, answer, accelerator, actual == null ? accelerator : actual);
             return last;
