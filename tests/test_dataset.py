@@ -202,3 +202,12 @@ def test_normalization_reaches_arrays_that_are_images():
     flat = InputPipeline([TensorSpec(name="f", shape=(1, 8), dtype="float32")], PRESETS["0-1"])
     with pytest.raises(ContractError, match="for pixels"):
         flat.prepare({"x": np.zeros(8)}, "row 0")
+
+
+@pytest.mark.parametrize("values", [[0.5, 1.0], [1.0, float("nan")], [1.0, 3e9]])
+def test_what_an_integer_input_cannot_hold_is_refused(values):
+    pipeline = InputPipeline([TensorSpec(name="tokens", shape=(1, 2), dtype="int32")], PRESETS["raw"])
+    (whole,) = pipeline.prepare({"x": np.array([3.0, 4.0])}, "row 0")
+    assert (whole.dtype, whole.tolist()) == (np.int32, [3, 4])
+    with pytest.raises(DataError, match=r"row 1.*'tokens' cannot hold(?s:.*)token ids"):
+        pipeline.prepare({"x": np.array(values)}, "row 1")

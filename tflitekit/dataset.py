@@ -756,7 +756,16 @@ class InputPipeline:
         if values.dtype.kind not in "iufb":
             raise DataError(f"The data for input '{spec.name}' are of the type {values.dtype}, not numbers ({key}).")
         if spec.dtype in ("int32", "int64", "bool") or (spec.dtype in ("uint8", "int8") and spec.quantization is None):
-            return np.ascontiguousarray(values.astype(spec.dtype))
+            with np.errstate(invalid="ignore"):  # NaN becomes some number, which is refused below
+                whole = np.ascontiguousarray(values.astype(spec.dtype))
+            if values.dtype != whole.dtype and not np.array_equal(whole, values):
+                raise DataError(
+                    f"The sample '{key}' has values that the input '{spec.name}' cannot hold: it takes {spec.dtype}, without "
+                    "quantization.",
+                    why=f"The data are {values.dtype} from {values.min():g} to {values.max():g}: fractions and larger values would change.",
+                    fix="Give the whole numbers that the model was trained with (token ids, pixels from 0 to 255).",
+                )
+            return whole
         result = values.astype(np.float32)
         if not np.isfinite(result).all():
             raise DataError(
