@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import platform
 import re
 import shutil
@@ -594,6 +595,9 @@ def test_files_that_are_no_apk(tmp_path):
         inspect_apk(tmp_path / "none.apk")
     with pytest.raises(ApkError, match="is a folder"):
         inspect_apk(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ApkError, match="no regular file"):
+        inspect_apk(tmp_path / "pipe")
     for content, why in ((b"", "It is empty"), (b"MZ" * 50, "does not begin like a ZIP archive")):
         path = tmp_path / "x.apk"
         path.write_bytes(content)

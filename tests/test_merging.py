@@ -271,6 +271,8 @@ def test_the_command_shows_and_writes_all_views(files, cli):
     assert cli("report", files / "q", files / "pixel.json", "--out", files / "m")[0] == 0
     code, _, err = cli("report", files / "q", files / "pixel.json", "--out", files / "q")
     assert code == 2 and "a report without phones" in err
+    code, _, err = cli("report", files / "q", files / "pixel.json", "--format", "md")
+    assert code == 2 and "none are written without --out" in err
     (files / "p").mkdir()
     (files / "p" / "report.json").write_bytes((files / "pixel.json").read_bytes())
     assert cli("report", files / "q", files / "moto.json", "--out", files / "p")[0] == 2

@@ -66,8 +66,8 @@ class Archive:
             ApkError: It cannot be read, is no ZIP archive, is cut short, or is made to mislead or exhaust its reader.
         """
         self.path = path
-        if path.is_dir():
-            raise ApkError(f"{path} is a folder, not an APK.")
+        if path.exists() and not path.is_file():
+            raise ApkError(f"{path} is {'a folder' if path.is_dir() else 'no regular file'}, not an APK.")
         try:
             self._file: BinaryIO = path.open("rb")
         except OSError as error:

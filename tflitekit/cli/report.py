@@ -51,6 +51,11 @@ def report(
     if phones:
         from tflitekit.merging import merge
 
+        if formats and out is None:
+            raise UsageError(
+                "--format chooses files to write, and with reports of phones none are written without --out.",
+                fix="Name a folder with --out.",
+            )
         found = merge(folder, phones, max_latency_ms=max_latency)
         if out is not None:
             written = _write_merged(found, folder, out, wanted)
