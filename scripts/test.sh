@@ -16,4 +16,5 @@ fi
 ruff check .
 ruff format --check .
 mypy
-exec python -m pytest "$@"
+# Two processes, each file whole in one of them: much of a test is one core at work, such as building a graph.
+exec python -m pytest -n 2 --dist loadfile "$@"
