@@ -20,7 +20,7 @@ from tflitekit.bundling.contents import (
     read_bundle,
     read_description,
 )
-from tflitekit.bundling.golden import GoldenRun, Task, find_input_kind, record
+from tflitekit.bundling.golden import GoldenRun, Recording, Task, find_input_kind, record
 from tflitekit.bundling.metadata import with_metadata
 from tflitekit.bundling.selection import Chosen, Selection, select
 from tflitekit.bundling.wrappers import check_request, write_wrapper
@@ -131,20 +131,17 @@ class _Assembly:
         contract = self._first.contract
         name = name or self._default_name()
         runs = [self._ship(chosen, name) for chosen in self._selection.variants]
+        how = Recording(
+            folder=self._folder,
+            preprocessing=contract.preprocessing,
+            labels=self._labels,
+            input_kind=self._input_kind,
+            task=self._task,
+            probabilities=contract.output_meaning == "probabilities",
+            top_k=TOP_K,
+        )
         with self._progress.task("Recording golden samples", self._dataset.size) as advance:
-            recorded = record(
-                runs,
-                self._dataset,
-                folder=self._folder,
-                preprocessing=contract.preprocessing,
-                labels=self._labels,
-                input_kind=self._input_kind,
-                task=self._task,
-                probabilities=contract.output_meaning == "probabilities",
-                top_k=TOP_K,
-                seed=self._seed,
-                advance=advance,
-            )
+            recorded = record(runs, self._dataset, how, seed=self._seed, advance=advance)
         report = self._selection.report
         made = Bundle(
             tool=tool_versions(),

@@ -30,7 +30,7 @@ from tflitekit.graph import Graph
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.runtime import Array, Model, dequantize, quantize
 
-__all__ = ["GoldenRun", "InputKind", "Task", "find_input_kind", "record", "scores"]
+__all__ = ["GoldenRun", "InputKind", "Recording", "Task", "find_input_kind", "record", "scores"]
 
 Task = Literal["classification", "binary", "other"]
 InputKind = Literal["image", "tensors"]
@@ -54,6 +54,30 @@ class GoldenRun:
 
 
 @dataclass(frozen=True)
+class Recording:
+    """How samples are recorded.
+
+    Attributes:
+        folder: Of the bundle; ``golden/`` is written below it.
+        input_kind: What `find_input_kind` says of the samples.
+        probabilities: Whether the primary output holds probabilities.
+        top_k: So many of the best classes are recorded.
+    """
+
+    folder: Path
+    preprocessing: Preprocessing
+    labels: tuple[str, ...] | None
+    input_kind: InputKind
+    task: Task
+    probabilities: bool
+    top_k: int
+
+    def prepared(self, graph: Graph, raw: Raw, key: str) -> list[Array]:
+        """Returns the real values of each input of a graph, with the batch dimension."""
+        return [values[None] for values in InputPipeline(graph.inputs, self.preprocessing).prepare(raw, key)]
+
+
+@dataclass(frozen=True)
 class Recorded:
     """What was recorded, and the tolerances by variant that follow from it."""
 
@@ -74,76 +98,63 @@ def find_input_kind(dataset: Dataset, graph: Graph, preprocessing: Preprocessing
 
 
 def record(
-    runs: Sequence[GoldenRun],
-    dataset: Dataset,
-    *,
-    folder: Path,
-    preprocessing: Preprocessing,
-    labels: tuple[str, ...] | None,
-    input_kind: InputKind,
-    task: Task,
-    probabilities: bool,
-    top_k: int,
-    seed: int,
-    advance: Callable[[int], None],
+    runs: Sequence[GoldenRun], dataset: Dataset, how: Recording, *, seed: int, advance: Callable[[int], None]
 ) -> Recorded:
-    """Runs every variant on every sample and writes ``golden/`` below ``folder``.
+    """Runs every variant on every sample and writes ``golden/``.
 
     Args:
         dataset: The samples, few.
-        input_kind: What `find_input_kind` says of them.
-        probabilities: Whether the primary output holds probabilities.
-        top_k: So many of the best classes are recorded.
+        seed: That they were drawn with.
 
     Raises:
         DataError: A sample cannot be read or does not fit the model.
         BundleError: A variant's output is not a number.
     """
-    recorders = {run.name: _Recorder(run) for run in runs}
-    samples: list[GoldenSample] = []
+    recorders = [_Recorder(run) for run in runs]
+    samples = []
     for index, sample in enumerate(dataset):
-        writer = _Writer(folder, f"{index:04d}")
-        raw = _read(sample)
-        image = _image(raw, runs[0].graph, preprocessing, sample.key) if input_kind == "image" else None
-        pipeline = InputPipeline(runs[0].graph.inputs, preprocessing)
-        real = [values[None] for values in pipeline.prepare(raw, sample.key)]
-        inputs = tuple(writer.array(f"input-{i}", values) for i, values in enumerate(real))
-        results = []
-        for run in runs:
-            values = [v[None] for v in InputPipeline(run.graph.inputs, preprocessing).prepare(raw, sample.key)]
-            outputs = recorders[run.name].run(values, sample.key)
-            answer = dequantize(outputs[run.primary_output], run.graph.outputs[run.primary_output])
-            stem = run.shipped.stem
-            stored = [quantize(v, spec) for v, spec in zip(values, run.graph.inputs, strict=True)]
-            results.append(
-                GoldenResult(
-                    variant=run.name,
-                    inputs=tuple(writer.array(f"{stem}.input-{i}", v) for i, v in enumerate(stored)),
-                    outputs=tuple(writer.array(f"{stem}.output-{i}", v) for i, v in enumerate(outputs)),
-                    top_k=_top(scores(answer, task, probabilities=probabilities), labels, top_k),
-                )
-            )
-        original = pixels = lossless = None
-        if image is not None:
-            shape = runs[0].graph.inputs[0].shape[1:]
-            original, lossless = writer.images(sample, image, preprocessing, shape)
-            pixels = writer.array("pixels", preprocessing.pixels(image, shape))
-        samples.append(
-            GoldenSample(
-                name=writer.name,
-                key=sample.key,
-                label=sample.label if isinstance(sample.label, int) else None,
-                original=original,
-                image=lossless,
-                pixels=pixels,
-                inputs=inputs,
-                results=tuple(results),
-            )
-        )
+        samples.append(_sample(sample, recorders, how, _Writer(how.folder, f"{index:04d}")))
         advance(1)
     return Recorded(
-        golden=Golden(seed=seed, top_k=top_k, samples=tuple(samples)),
-        tolerances={name: recorder.tolerances() for name, recorder in recorders.items()},
+        golden=Golden(seed=seed, top_k=how.top_k, samples=tuple(samples)),
+        tolerances={recorder.run.name: recorder.tolerances() for recorder in recorders},
+    )
+
+
+def _sample(sample: Sample, recorders: Sequence[_Recorder], how: Recording, writer: _Writer) -> GoldenSample:
+    raw, graph = _read(sample), recorders[0].run.graph
+    inputs = tuple(writer.array(f"input-{i}", values) for i, values in enumerate(how.prepared(graph, raw, sample.key)))
+    results = tuple(_result(recorder, raw, sample.key, how, writer) for recorder in recorders)
+    original = pixels = lossless = None
+    image = _image(raw, graph, how.preprocessing, sample.key) if how.input_kind == "image" else None
+    if image is not None:
+        shape = graph.inputs[0].shape[1:]
+        original, lossless = writer.images(sample, image, how.preprocessing, shape)
+        pixels = writer.array("pixels", how.preprocessing.pixels(image, shape))
+    return GoldenSample(
+        name=writer.name,
+        key=sample.key,
+        label=sample.label if isinstance(sample.label, int) else None,
+        original=original,
+        image=lossless,
+        pixels=pixels,
+        inputs=inputs,
+        results=results,
+    )
+
+
+def _result(recorder: _Recorder, raw: Raw, key: str, how: Recording, writer: _Writer) -> GoldenResult:
+    run = recorder.run
+    values = how.prepared(run.graph, raw, key)
+    outputs = recorder.outputs(values, key)
+    answer = dequantize(outputs[run.primary_output], run.graph.outputs[run.primary_output])
+    stem = run.shipped.stem
+    stored = [quantize(v, spec) for v, spec in zip(values, run.graph.inputs, strict=True)]
+    return GoldenResult(
+        variant=run.name,
+        inputs=tuple(writer.array(f"{stem}.input-{i}", v) for i, v in enumerate(stored)),
+        outputs=tuple(writer.array(f"{stem}.output-{i}", v) for i, v in enumerate(outputs)),
+        top_k=_top(scores(answer, how.task, probabilities=how.probabilities), how.labels, how.top_k),
     )
 
 
@@ -169,14 +180,14 @@ class _Recorder:
     """Runs one variant as it ships, with both sets of kernels, and the file that it was made of."""
 
     def __init__(self, run: GoldenRun) -> None:
-        self._run = run
+        self.run = run
         self._default = Model(run.shipped, graph=run.graph)
         self._builtin = Model(run.shipped, graph=run.graph, kernels="builtin")
         self._measured = Model(run.measured)
         self._outputs: list[list[Array]] = []
         self._builtin_outputs: list[list[Array]] = []
 
-    def run(self, values: Sequence[Array], key: str) -> list[Array]:
+    def outputs(self, values: Sequence[Array], key: str) -> list[Array]:
         """Returns the stored outputs.
 
         Raises:
@@ -185,13 +196,13 @@ class _Recorder:
         outputs = self._stored(self._default, values)
         if not all(np.isfinite(v).all() for v in outputs if v.dtype.kind == "f"):
             raise BundleError(
-                f"The variant '{self._run.name}' gives NaN or infinite values for the sample '{key}'.",
+                f"The variant '{self.run.name}' gives NaN or infinite values for the sample '{key}'.",
                 why="An app could not show a result, and equality with the host could not be proven.",
                 fix="Leave the variant out with --variant, or look at its warnings in the report.",
             )
         if not all(np.array_equal(a, b) for a, b in zip(outputs, self._stored(self._measured, values), strict=True)):
             raise BundleError(
-                f"The variant '{self._run.name}' computes something else with metadata in it (sample '{key}').",
+                f"The variant '{self.run.name}' computes something else with metadata in it (sample '{key}').",
                 why="Writing metadata must not change a model: this is a defect of the kit or of the runtime.",
                 fix="Please report it with the file.",
             )
@@ -201,11 +212,11 @@ class _Recorder:
 
     def tolerances(self) -> tuple[Tolerances, ...]:
         """Returns what follows from all samples."""
-        return tolerances(self._run.graph, self._outputs, self._builtin_outputs)
+        return tolerances(self.run.graph, self._outputs, self._builtin_outputs)
 
     def _stored(self, model: Model, values: Sequence[Array]) -> list[Array]:
         model.run(values)
-        return [model.stored_output(index) for index in range(len(self._run.graph.outputs))]
+        return [model.stored_output(index) for index in range(len(self.run.graph.outputs))]
 
 
 def _read(sample: Sample) -> Raw:
