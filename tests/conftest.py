@@ -17,6 +17,9 @@ from PIL import Image
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.pop(
+    "COLUMNS", None
+)  # a console that is made while it is set keeps that width; pytest-xdist's processes have 80
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "android_demo" / "offline"))
 
