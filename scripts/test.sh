@@ -16,5 +16,5 @@ fi
 ruff check .
 ruff format --check .
 mypy
-# Two processes, each file whole in one of them: much of a test is one core at work, such as building a graph.
-exec python -m pytest -n 2 --dist loadfile "$@"
+# Two processes, each file whole in one of them (tests/conftest.py): much of a test is one core at work, such as building a graph.
+exec python -m pytest -n 2 --dist loadgroup "$@"

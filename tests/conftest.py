@@ -34,6 +34,14 @@ LINTS = {
 """Findings that healthy models and data never give."""
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In several processes keeps a file in one, and all that use Maven in the same one: its cache is not made for two."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            group = "android" if item.get_closest_marker("android") else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The real CIFAR-10 images and MLPerf Tiny models."""
