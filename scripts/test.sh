@@ -17,4 +17,4 @@ ruff check .
 ruff format --check .
 mypy
 # Two processes, each file whole in one of them (tests/conftest.py): much of a test is one core at work, such as building a graph.
-exec python -m pytest -n 2 --dist loadgroup "$@"
+exec python -m pytest -n 2 "$@"

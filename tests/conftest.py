@@ -32,14 +32,22 @@ LINTS = {
     "one-class-calibration", "saturated-output", "trained-on-evaluation-data",
 }  # fmt: skip
 """Findings that healthy models and data never give."""
+WITH_MAVEN = {
+    "test_android_app", "test_android_build", "test_android_core", "test_phone_report", "test_readme", "test_wrappers",
+}  # fmt: skip
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """In several processes keeps a file in one, and all that use Maven in the same one: its cache is not made for two."""
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            group = "android" if item.get_closest_marker("android") else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "maven" if Path(file).stem in WITH_MAVEN else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
