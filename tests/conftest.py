@@ -17,9 +17,8 @@ from PIL import Image
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.pop(
-    "COLUMNS", None
-)  # a console that is made while it is set keeps that width; pytest-xdist's processes have 80
+# A console that is made while it is set keeps that width, and pytest-xdist's processes have 80.
+os.environ.pop("COLUMNS", None)
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "android_demo" / "offline"))
 
@@ -32,9 +31,6 @@ LINTS = {
     "one-class-calibration", "saturated-output", "trained-on-evaluation-data",
 }  # fmt: skip
 """Findings that healthy models and data never give."""
-WITH_MAVEN = {
-    "test_android_app", "test_android_build", "test_android_core", "test_phone_report", "test_readme", "test_wrappers",
-}  # fmt: skip
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -42,10 +38,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """In several processes keeps a file in one, and all that use Maven in the same one: its cache is not made for two."""
     from xdist.scheduler import LoadScopeScheduling
 
+    tests = Path(__file__).parent
+    with_maven = {path.name for path in tests.glob("test_*.py") if "mark.android" in path.read_text(encoding="utf-8")}
+
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "maven" if Path(file).stem in WITH_MAVEN else file
+            return "maven" if Path(file).name in with_maven else file
 
     return ByFile(config, log)
 

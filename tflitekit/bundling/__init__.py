@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tflitekit.bundling.contents import (
+    LABELS_FILE,
     Bundle,
     BundledVariant,
     DataOrigin,
@@ -171,7 +172,7 @@ class _Assembly:
         )
         write_json(self._folder / "bundle.json", made.model_dump(mode="json"))
         if self._labels is not None:
-            write_whole(self._folder / "labels.txt", labels_file(self._labels))
+            write_whole(self._folder / LABELS_FILE, labels_file(self._labels))
         return made
 
     def _ship(self, chosen: Chosen, name: str) -> GoldenRun:
@@ -290,7 +291,7 @@ def _is_bundle(out: Path) -> bool:
         return False
     found = {path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir()}
     try:
-        named = {entry.file for entry in read_description(out).files()} | {"bundle.json", "labels.txt"}
+        named = {entry.file for entry in read_description(out).files()} | {"bundle.json", LABELS_FILE}
     except BundleError:
         return not found
     return all(name in named or name.startswith("wrappers/") for name in found)
@@ -318,7 +319,7 @@ def _replace(folder: Path, out: Path) -> None:
 
 
 def _write_zip(target: Path, folder: Path, made: Bundle) -> None:
-    names = ["bundle.json", *(["labels.txt"] if made.labels is not None else []), *(e.file for e in made.files())]
+    names = ["bundle.json", *([LABELS_FILE] if made.labels is not None else []), *(e.file for e in made.files())]
     with zipfile.ZipFile(target, "w") as archive:
         for name in sorted(names):
             entry = zipfile.ZipInfo(name, _ZIP_TIME)

@@ -23,6 +23,7 @@ from tflitekit.results import Drop, Measured
 from tflitekit.tensor import TensorSpec
 
 __all__ = [
+    "LABELS_FILE",
     "SCHEMA_VERSION",
     "ArrayFile",
     "Bundle",
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
+LABELS_FILE = "labels.txt"
 _DTYPES = frozenset(
     ["bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64"]
 )
@@ -284,8 +286,8 @@ def read_bundle(folder: str | Path) -> Bundle:
     _check_samples(bundle)
     for entry in bundle.files():
         _check_file(folder, entry)
-    if bundle.labels is not None and _content(folder / "labels.txt") != labels_file(bundle.labels).encode():
-        raise _changed(f"{folder / 'labels.txt'} does not have the labels of bundle.json.")
+    if bundle.labels is not None and _content(folder / LABELS_FILE) != labels_file(bundle.labels).encode():
+        raise _changed(f"{folder / LABELS_FILE} does not have the labels of bundle.json.")
     return bundle
 
 
@@ -347,7 +349,7 @@ def is_unicode(text: str) -> bool:
 
 
 def labels_file(labels: Sequence[str]) -> str:
-    """Returns what stands in ``labels.txt``: a line for each class."""
+    """Returns what stands in `LABELS_FILE`: a line for each class."""
     return "\n".join(labels) + "\n"
 
 

@@ -15,7 +15,7 @@ import flatbuffers
 import numpy as np
 
 from tflitekit._version import __version__
-from tflitekit.bundling.contents import is_unicode, labels_file
+from tflitekit.bundling.contents import LABELS_FILE, is_unicode, labels_file
 from tflitekit.bundling.embedding import embed, extract_model
 from tflitekit.errors import ContractError
 from tflitekit.graph import Graph
@@ -25,9 +25,8 @@ from tflitekit.results import Measured
 from tflitekit.runtime import quantize
 from tflitekit.tensor import TensorSpec
 
-__all__ = ["LABELS_FILE", "normalization", "with_metadata"]
+__all__ = ["normalization", "with_metadata"]
 
-LABELS_FILE = "labels.txt"
 
 _IDENTIFIER = b"M001"
 _MIN_PARSER_VERSION = "1.0.0"  # all fields that are written here are in the first version of the schema
