@@ -1,0 +1,140 @@
+"""Labelled samples from folders of images, ``.npz`` files and Python factories: streamed, re-iterable,
+keyed by input name. One file a kind; `open_dataset` tells them apart.
+
+A `Sample` is cheap to make; reading and decoding happen in `Sample.read`, so that several threads can do it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tflitekit.dataset.factory import Factory
+from tflitekit.dataset.images import ImageFolder
+from tflitekit.dataset.npz import NpzFile
+from tflitekit.dataset.pipeline import InputPipeline
+from tflitekit.dataset.rows import Arrays, class_labels
+from tflitekit.dataset.samples import (
+    DEFAULT_SEED,
+    Dataset,
+    Raw,
+    Sample,
+    Selection,
+    SkippedSamples,
+    Subset,
+    UnreadableSampleError,
+    balanced,
+)
+from tflitekit.errors import DataError, UsageError
+
+__all__ = [
+    "DEFAULT_SEED",
+    "Dataset",
+    "ImageFolder",
+    "InputPipeline",
+    "Raw",
+    "Sample",
+    "Selection",
+    "SkippedSamples",
+    "Subset",
+    "UnreadableSampleError",
+    "balanced",
+    "class_labels",
+    "load_function",
+    "open_dataset",
+]
+
+
+def load_function(name: str, purpose: str) -> Callable[..., Any]:
+    """Imports ``module:function`` or ``path/to/file.py:function``.
+
+    Raises:
+        UsageError: There is no such module or function.
+    """
+    module_name, _, function_name = name.rpartition(":")
+    if not module_name or not function_name:
+        raise UsageError(
+            f"'{name}' does not name a {purpose}.", fix="Write module:function or path/to/file.py:function."
+        )
+    try:
+        if module_name.endswith(".py"):
+            spec = importlib.util.spec_from_file_location(Path(module_name).stem, module_name)
+            if spec is None or spec.loader is None or not Path(module_name).is_file():
+                raise ImportError(f"no file {module_name}")
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        else:
+            if str(Path.cwd()) not in sys.path:
+                sys.path.insert(0, str(Path.cwd()))
+            module = importlib.import_module(module_name)
+        function = getattr(module, function_name)
+    except (ImportError, AttributeError, SyntaxError) as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        raise UsageError(
+            f"The {purpose} '{name}' cannot be loaded: {error}.",
+            fix=f"Install the package that has '{missing}', or correct the name." if missing else None,
+        ) from error
+    if not callable(function):
+        raise UsageError(f"The {purpose} '{name}' is not a function.")
+    return function  # type: ignore[no-any-return]
+
+
+def open_dataset(
+    source: Any,
+    *,
+    labels: tuple[str, ...] | None = None,
+    limit: int | None = None,
+    seed: int = DEFAULT_SEED,
+    need_labels: bool = True,
+) -> Dataset:
+    """Opens a data set.
+
+    Args:
+        source: A folder with one sub-folder per class; an ``.npz`` with ``x`` (or one array per input name)
+            and ``y``; ``module:function``; in Python also ``(x, y)``, a dict of arrays, a function, or a `Dataset`.
+        labels: Class names in the order of the model's output; class folders are matched to them by name.
+        limit: A seeded, class-balanced sample of this many.
+        seed: Seed of that sample.
+        need_labels: Whether missing labels are an error (calibration does without).
+
+    Raises:
+        DataError: The data are missing, empty or malformed.
+        UsageError: The source is of no known kind.
+    """
+    options: dict[str, Any] = {"labels": labels, "limit": limit, "seed": seed, "need_labels": need_labels}
+    if isinstance(source, Dataset):
+        return source if limit is None else Subset(source, limit=limit, seed=seed)
+    if isinstance(source, tuple) and len(source) == 2:
+        return Arrays({"x": source[0], "y": source[1]}, **options)
+    if isinstance(source, np.ndarray):
+        return Arrays({"x": source}, **options)
+    if isinstance(source, Mapping):
+        return Arrays(source, **options)
+    if callable(source):
+        return Factory(getattr(source, "__name__", "data function"), source, **options)
+    if not isinstance(source, str | Path):
+        raise UsageError(
+            f"A {type(source).__name__} is not a data set.", fix="Give a path, 'module:function' or (x, y)."
+        )
+    path = Path(source)
+    if path.is_dir():
+        return ImageFolder(path, **options)
+    if path.is_file():
+        if path.suffix.lower() != ".npz":
+            raise DataError(
+                f"{path} is a {path.suffix or 'file without a suffix'}, not a data set that the kit reads.",
+                fix="Give a folder with one sub-folder per class, an .npz file, or a factory 'module:function'.",
+            )
+        return NpzFile(path, **options)
+    if ":" in str(source):
+        return Factory(str(source), load_function(str(source), "data factory"), **options)
+    raise DataError(
+        f"There is no data at {path}.",
+        fix="Give a folder with one sub-folder per class, an .npz file, or a factory 'module:function'.",
+    )

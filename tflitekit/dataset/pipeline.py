@@ -1,0 +1,105 @@
+"""From a sample to the model's input arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tflitekit.dataset.samples import Array, Raw
+from tflitekit.errors import ContractError, DataError
+from tflitekit.preprocessing import Preprocessing
+from tflitekit.tensor import TensorSpec
+
+__all__ = ["InputPipeline"]
+
+
+class InputPipeline:
+    """Turns what `Sample.read` gives into the model's input arrays, by the contract's rules.
+
+    Args:
+        inputs: The model's inputs; quantized integer inputs take real values here.
+        preprocessing: What happens to pixels.
+    """
+
+    def __init__(self, inputs: Sequence[TensorSpec], preprocessing: Preprocessing) -> None:
+        self.inputs = tuple(inputs)
+        self.preprocessing = preprocessing
+
+    def prepare(self, raw: Raw, key: str) -> tuple[Array, ...]:
+        """Returns one array per input, in the order of the model's inputs, without the batch dimension.
+
+        Raises:
+            DataError: Names or shapes do not fit; the message gives both.
+        """
+        if isinstance(raw, Image.Image):
+            return (self.preprocessing.normalized(self.pixels(raw), self.inputs[0].shape[1:]),)
+        return tuple(
+            self._array(spec, values, key) for spec, values in zip(self.inputs, self._by_name(raw), strict=True)
+        )
+
+    def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Returns an image as the only input has it before normalization.
+
+        Raises:
+            DataError: The model has several inputs.
+        """
+        if len(self.inputs) != 1:
+            raise DataError(
+                f"The model has {len(self.inputs)} inputs ({', '.join(s.name for s in self.inputs)}), "
+                "and a folder of images fills only one.",
+                fix="Give an .npz with one array per input name, or a factory that yields a dict of arrays.",
+            )
+        return self.preprocessing.pixels(image, self.inputs[0].shape[1:])
+
+    def _by_name(self, raw: Mapping[str, Array]) -> list[Array]:
+        if len(self.inputs) == 1 and len(raw) == 1:
+            return list(raw.values())
+        names = [spec.name for spec in self.inputs]
+        if set(names) != set(raw):
+            raise DataError(
+                f"The data's arrays do not match the model's inputs: the data have {', '.join(raw) or 'none'}; "
+                f"the model takes {', '.join(names)}.",
+                fix="Name one array per model input (and 'y' for the labels).",
+            )
+        return [raw[name] for name in names]
+
+    def _array(self, spec: TensorSpec, values: Array, key: str) -> Array:
+        wanted, given = spec.shape[1:], list(values.shape)
+        if values.ndim == len(wanted) - 1 and wanted[-1] == 1:
+            values = values[..., None]
+        if values.ndim != len(wanted) or any(w not in (-1, have) for w, have in zip(wanted, values.shape, strict=True)):
+            raise DataError(
+                f"The data's shape {given} does not fit the model's input '{spec.name}', "
+                f"which takes {['?' if d < 0 else d for d in wanted]} (both without batch; {key}).".replace("'?'", "?")
+            )
+        if values.dtype.kind not in "iufb":
+            raise DataError(f"The data for input '{spec.name}' are of the type {values.dtype}, not numbers ({key}).")
+        if spec.dtype in ("int32", "int64", "bool") or (spec.dtype in ("uint8", "int8") and spec.quantization is None):
+            with np.errstate(invalid="ignore"):  # NaN becomes some number, which is refused below
+                whole = np.ascontiguousarray(values.astype(spec.dtype))
+            if values.dtype != whole.dtype and not np.array_equal(whole, values):
+                raise DataError(
+                    f"The sample '{key}' has values that the input '{spec.name}' cannot hold: it takes {spec.dtype}, without "
+                    "quantization.",
+                    why=f"The data are {values.dtype} from {values.min():g} to {values.max():g}: fractions and larger values would change.",
+                    fix="Give the whole numbers that the model was trained with (token ids, pixels from 0 to 255).",
+                )
+            return whole
+        result = values.astype(np.float32)
+        if not np.isfinite(result).all():
+            raise DataError(
+                f"The sample '{key}' has NaN or infinite values in the input '{spec.name}'.",
+                fix="Remove the sample or repair the data.",
+            )
+        if self.preprocessing.changes_values:
+            if result.ndim != 3 or result.shape[-1] not in (1, 3, 4):
+                raise ContractError(
+                    f"The preprocessing '{self.preprocessing.name}' is for pixels, and the input '{spec.name}' "
+                    f"has the shape {list(values.shape)}.",
+                    fix="Store the data as the model wants them and use --preprocess raw.",
+                )
+            result = self.preprocessing.values(result)
+        return np.ascontiguousarray(result)

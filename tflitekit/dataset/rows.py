@@ -1,0 +1,127 @@
+"""Rows of arrays by input name, and what their labels mean."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tflitekit.dataset.samples import Array, Dataset, Sample, balanced, some
+from tflitekit.errors import DataError
+
+__all__ = ["Arrays", "Rows", "class_labels"]
+
+
+class Rows(Dataset):
+    """Rows of arrays by input name; subclasses say where the rows come from."""
+
+    def __init__(
+        self,
+        location: str,
+        lengths: Mapping[str, int],
+        targets: Array | None,
+        *,
+        labels: tuple[str, ...] | None,
+        limit: int | None,
+        seed: int,
+        need_labels: bool,
+    ) -> None:
+        if not lengths:
+            raise DataError(f"{location} has no inputs.", fix="Store the inputs as 'x', or one array per input name.")
+        if targets is None and need_labels:
+            raise DataError(
+                f"{location} has no labels.",
+                fix="Store class indices (or regression targets) as the array 'y'.",
+            )
+        counts = dict(lengths) | ({} if targets is None else {"y": len(targets)})
+        if len(set(counts.values())) != 1:
+            shown = ", ".join(f"{name}: {count}" for name, count in counts.items())
+            raise DataError(f"The arrays in {location} have different numbers of samples ({shown}).")
+        total = next(iter(counts.values()))
+        if total == 0:
+            raise DataError(f"{location} is empty: its arrays have no samples.")
+        self._names = list(lengths)
+        self._labels = [None] * total if targets is None else class_labels(location, targets, labels)
+        self._chosen = list(range(total)) if limit is None else balanced(self._labels, limit, seed)
+        super().__init__(location, classes=labels)
+        if limit is not None:
+            self.available, self.seed = total, seed
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def largest_label(self) -> int | None:
+        return max((label for label in self._labels if isinstance(label, int)), default=None)
+
+    def _rows(self, name: str, chosen: Sequence[int]) -> Iterator[Array]:
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[Sample]:
+        columns = [self._rows(name, self._chosen) for name in self._names]
+        for index, *values in zip(self._chosen, *columns, strict=True):
+            row = dict(zip(self._names, values, strict=True))
+            yield Sample(f"row {index}", self._labels[index], lambda row=row: row)  # type: ignore[misc]
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for sample in self:
+            digest.update(repr(sample.label).encode())
+            row = sample.read()
+            assert isinstance(row, Mapping)
+            for name in self._names:
+                digest.update(f"{name}{row[name].dtype}{row[name].shape}".encode() + row[name].tobytes())
+        return digest.hexdigest()
+
+
+def class_labels(location: str, targets: Array, labels: tuple[str, ...] | None) -> list[Any]:
+    """Returns one label a row: class indices where the rows are integers, names or one-hot, else the rows themselves.
+
+    Raises:
+        DataError: They are neither integers, finite floats nor names from ``labels``.
+    """
+    if targets.dtype.kind in "US":
+        if labels is None:
+            raise DataError(f"The labels in {location} are names.", fix="Give their order with --labels FILE.")
+        names = [str(name) for name in targets.reshape(len(targets), -1)[:, 0]]
+        unknown = sorted(set(names) - set(labels))
+        if unknown:
+            raise DataError(f"Labels in {location} that are not in the labels file: {some(unknown)}.")
+        return [labels.index(name) for name in names]
+    if targets.dtype.kind == "b":
+        targets = targets.astype(np.int64)
+    if targets.dtype.kind not in "iuf":
+        raise DataError(f"The labels 'y' in {location} are of the type {targets.dtype}; use integers or floats.")
+    if targets.dtype.kind == "f" and not np.isfinite(targets).all():
+        raise DataError(f"The labels 'y' in {location} contain NaN or infinite values.")
+    if targets.ndim == 2 and targets.shape[1] == 1 and targets.dtype.kind in "iu":
+        targets = targets[:, 0]
+    one_hot = (
+        targets.ndim == 2
+        and targets.shape[1] > 1
+        and bool(np.isin(targets, (0, 1)).all())
+        and bool((targets.sum(axis=1) == 1).all())
+    )
+    if one_hot:
+        targets = targets.argmax(axis=1)
+    if targets.ndim == 1 and targets.dtype.kind in "iu":
+        if int(targets.min()) < 0:
+            raise DataError(f"The labels 'y' in {location} contain {int(targets.min())}; classes count from 0.")
+        return [int(value) for value in targets]
+    return list(targets)
+
+
+class Arrays(Rows):
+    """Arrays in memory: ``(x, y)`` or a mapping from input name to array, with 'y'."""
+
+    kind = "arrays"
+
+    def __init__(self, columns: Mapping[str, Array], **options: Any) -> None:
+        arrays = {name: np.asarray(values) for name, values in columns.items()}
+        targets = arrays.pop("y", None)
+        self._columns = arrays
+        super().__init__("arrays in memory", {name: len(v) for name, v in arrays.items()}, targets, **options)
+
+    def _rows(self, name: str, chosen: Sequence[int]) -> Iterator[Array]:
+        return (self._columns[name][index] for index in chosen)
