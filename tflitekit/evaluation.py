@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from tflitekit.results.packing import pack_labels
 from tflitekit.runtime import Model, runtime_name
 from tflitekit.score_store import ScoreStore, score_all
 from tflitekit.scoring import Scored
-from tflitekit.variant import Variant, load_variant
+from tflitekit.variant import Variant, load_variant, with_stored_pixels
 from tflitekit.variant_rows import control_of, inputs_of, linted, row_of, with_examples
 from tflitekit.workers import run_alone
 
@@ -83,7 +83,8 @@ def evaluate(
     Args:
         files: Made by the kit or not; a sidecar's contract is used where there is one.
         data: See `open_dataset`.
-        preprocess: Preset or JSON file; the sidecar's when not given, else 'raw'.
+        preprocess: Preset or JSON file; the sidecar's when not given, else 'raw', and for 8-bit inputs pixels as they are
+            stored (see `tflitekit.dataset.pixels`).
         labels: Names or labels file; the sidecar's when not given.
         limit: Seeded, class-balanced sample of this many.
         metric: ``module:function`` with ``function(output, label) -> float`` per sample.
@@ -109,8 +110,9 @@ def evaluate(
     assert first is not None
     dataset = open_dataset(data, labels=names or first.labels, limit=limit, seed=seed)
     chosen = choose_baseline(variants, files, baseline)
-    return evaluate_variants(
-        variants,
+    stored = variants if preprocessing is not None else [with_stored_pixels(variant, dataset) for variant in variants]
+    found = evaluate_variants(
+        stored,
         dataset,
         metric=metric,
         output=output,
@@ -119,6 +121,19 @@ def evaluate(
         certainty=certainty,
         jobs=jobs,
         progress=progress or Progress(),
+    )
+    notes = [_stored_note(now) for now, before in zip(stored, variants, strict=True) if now != before]
+    return replace(found, warnings=(*notes, *found.warnings))
+
+
+def _stored_note(variant: Variant) -> Finding:
+    assert variant.contract is not None
+    spec, preprocessing = variant.contract.inputs[0], variant.contract.preprocessing
+    return Finding(
+        kind="preprocessing-not-named",
+        message=f"No preprocessing was named for {variant.name}: its input takes {spec.describe()}, and got the pixels as they are "
+        f"stored{' (less 128)' if spec.dtype == 'int8' else ''}, as apps feed it ({preprocessing.describe()}).",
+        advice="Where it was trained with another resizing, crop or order of colours, name it by --preprocess.",
     )
 
 

@@ -21,6 +21,7 @@ from tflitekit.conversion import (
     require_chief,
 )
 from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
+from tflitekit.dataset.pixels import holds_pixels
 from tflitekit.errors import CheckFailedError
 from tflitekit.evaluation import Evaluation, check_certainty, evaluate_variants
 from tflitekit.files import locked
@@ -146,7 +147,8 @@ def optimize(
             evaluation.variants, converted.variants, target, how, BASELINE, progress, cache=out / WORK_FOLDER
         )
         doubts = _calibration_warnings(converted, evaluation, dataset) + list(doubts)
-        report = _report(converted, evaluation, rows, preprocess, constraints, target, doubts)
+        doubts += [] if preprocess is not None else _unnamed_preprocessing(dataset, converted)
+        report = _report(converted, evaluation, rows, constraints, target, doubts)
         report = report.model_copy(update={"calibration_curve": curve})
         write_all(report, out)
     return report
@@ -191,26 +193,28 @@ def _calibration_warnings(converted: ConvertResult, evaluation: Evaluation, data
     return found
 
 
+def _unnamed_preprocessing(dataset: Dataset, converted: ConvertResult) -> list[Finding]:
+    if not any(holds_pixels(dataset, spec) for spec in converted.source.inputs):
+        return []
+    return [
+        Finding(
+            kind="preprocessing-not-named",
+            message="No preprocessing was named: 'raw' was taken, which gives the model pixels from 0 to 255 as they are.",
+            advice="Name the one that the model was trained with by --preprocess.",
+        )
+    ]
+
+
 def _report(
     converted: ConvertResult,
     evaluation: Evaluation,
     rows: tuple[VariantReport, ...],
-    preprocess: Any,
     constraints: Constraints,
     target: Target,
     doubts: Sequence[Finding],
 ) -> Report:
     source = converted.source
     warnings = [*(Finding(kind="source", message=note) for note in source.notes), *evaluation.warnings, *doubts]
-    pixels = evaluation.dataset.kind == "images" or any(len(spec.shape) == 4 for spec in source.inputs)
-    if preprocess is None and pixels:
-        warnings.append(
-            Finding(
-                kind="preprocessing-not-named",
-                message="No preprocessing was named: 'raw' was taken, which gives the model pixels from 0 to 255 as they are.",
-                advice="Name the one that the model was trained with by --preprocess.",
-            )
-        )
     return Report(
         tool=tool_versions() | {"python": platform.python_version()},
         created=datetime.now(UTC).isoformat(timespec="seconds"),

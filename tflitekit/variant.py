@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tflitekit._version import __version__
 from tflitekit.contract import Contract
+from tflitekit.dataset import Dataset
+from tflitekit.dataset.pixels import holds_pixels, stored_pixels
 from tflitekit.errors import ModelError
 from tflitekit.files import content_hash, deflated_size, write_json
 from tflitekit.graph import Graph, read_graph
@@ -18,7 +20,7 @@ from tflitekit.preprocessing import Preprocessing
 from tflitekit.tensor import TensorSpec
 from tflitekit.training_record import Compression, TrainingRecord
 
-__all__ = ["Variant", "load_variant", "read_sidecar", "sidecar_path", "tool_versions"]
+__all__ = ["Variant", "load_variant", "read_sidecar", "sidecar_path", "tool_versions", "with_stored_pixels"]
 
 _PACKAGES = ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "ai-edge-litert", "numpy", "pillow")
 
@@ -154,6 +156,24 @@ def load_variant(
         runnable=not graph.select_tf_ops,
     )
     return variant, graph
+
+
+def with_stored_pixels(variant: Variant, dataset: Dataset) -> Variant:
+    """Feeds a foreign file of which no preprocessing is known as apps do: an 8-bit input gets the pixels as they are stored.
+
+    Args:
+        dataset: Only data that are pixels are stored like that; real numbers are quantized.
+
+    Returns:
+        The variant with that preprocessing in its contract, or as it was where that is not called for.
+    """
+    contract = variant.contract
+    if contract is None or variant.scheme is not None or len(contract.inputs) != 1:
+        return variant
+    found = stored_pixels(contract.inputs[0])
+    if found is None or not holds_pixels(dataset, contract.inputs[0]):
+        return variant
+    return variant.model_copy(update={"contract": contract.model_copy(update={"preprocessing": found})})
 
 
 def ordered_outputs(graph: Graph, wanted: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:

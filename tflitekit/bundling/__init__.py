@@ -101,6 +101,8 @@ def bundle(
         labels=resolve_labels(labels),
     )
     dataset = open_dataset(data, labels=selection.classes, limit=samples, seed=seed, need_labels=False)
+    if preprocess is None and selection.report is None:
+        selection = selection.with_stored_pixels(dataset)
     out = Path(out).resolve()
     _check_target(out, data)
     with disk_errors(out), tempfile.TemporaryDirectory(prefix=".bundle-", dir=_parent(out)) as temporary:

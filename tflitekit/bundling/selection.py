@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tflitekit.contract import Contract
+from tflitekit.dataset import Dataset
 from tflitekit.errors import BundleError, ModelError, UsageError
 from tflitekit.graph import Graph
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.results import Report, VariantReport, read_report
-from tflitekit.variant import Variant, load_variant
+from tflitekit.variant import Variant, load_variant, with_stored_pixels
 
 __all__ = ["Chosen", "Selection", "select"]
 
@@ -52,6 +53,12 @@ class Selection:
     def classes(self) -> tuple[str, ...] | None:
         """The labels of the contract, else the class names that the report's accuracy belongs to."""
         return self.variants[0].contract.labels or _classes_measured(self.report)
+
+    def with_stored_pixels(self, dataset: Dataset) -> Selection:
+        """Feeds foreign files of which no preprocessing is known as apps do (see `tflitekit.variant.with_stored_pixels`)."""
+        chosen = tuple(replace(c, variant=with_stored_pixels(c.variant, dataset)) for c in self.variants)
+        _same_model(chosen)
+        return replace(self, variants=chosen)
 
 
 def select(

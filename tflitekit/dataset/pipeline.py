@@ -35,7 +35,8 @@ class InputPipeline:
             DataError: Names or shapes do not fit; the message gives both.
         """
         if isinstance(raw, Image.Image):
-            return (self.preprocessing.normalized(self.pixels(raw), self.inputs[0].shape[1:]),)
+            values = self.preprocessing.normalized(self.pixels(raw), self.inputs[0].shape[1:])
+            return (self._whole(self.inputs[0], values, key) if _takes_whole(self.inputs[0]) else values,)
         return tuple(
             self._array(spec, values, key) for spec, values in zip(self.inputs, self._by_name(raw), strict=True)
         )
@@ -77,17 +78,8 @@ class InputPipeline:
             )
         if values.dtype.kind not in "iufb":
             raise DataError(f"The data for input '{spec.name}' are of the type {values.dtype}, not numbers ({key}).")
-        if spec.dtype in ("int32", "int64", "bool") or (spec.dtype in ("uint8", "int8") and spec.quantization is None):
-            with np.errstate(invalid="ignore"):  # NaN becomes some number, which is refused below
-                whole = np.ascontiguousarray(values.astype(spec.dtype))
-            if values.dtype != whole.dtype and not np.array_equal(whole, values):
-                raise DataError(
-                    f"The sample '{key}' has values that the input '{spec.name}' cannot hold: it takes {spec.dtype}, without "
-                    "quantization.",
-                    why=f"The data are {values.dtype} from {values.min():g} to {values.max():g}: fractions and larger values would change.",
-                    fix="Give the whole numbers that the model was trained with (token ids, pixels from 0 to 255).",
-                )
-            return whole
+        if _takes_whole(spec):
+            return self._whole(spec, values, key)
         result = values.astype(np.float32)
         if not np.isfinite(result).all():
             raise DataError(
@@ -103,3 +95,25 @@ class InputPipeline:
                 )
             result = self.preprocessing.values(result)
         return np.ascontiguousarray(result)
+
+    def _whole(self, spec: TensorSpec, values: Array, key: str) -> Array:
+        with np.errstate(invalid="ignore"):  # NaN becomes some number, which is refused below
+            whole = np.ascontiguousarray(values.astype(spec.dtype))
+        if values.dtype != whole.dtype and not np.array_equal(whole, values):
+            raise DataError(
+                f"The sample '{key}' has values that the input '{spec.name}' cannot hold: it takes {spec.dtype}, without "
+                "quantization.",
+                why=f"The data are {values.dtype} from {values.min():g} to {values.max():g}: fractions and larger values would change.",
+                fix="Give the whole numbers that the model was trained with (token ids, pixels from 0 to 255)"
+                + (
+                    f", and --preprocess raw instead of '{self.preprocessing.name}'."
+                    if self.preprocessing.changes_values
+                    else "."
+                ),
+            )
+        return whole
+
+
+def _takes_whole(spec: TensorSpec) -> bool:
+    """Whether an input takes whole numbers as they are, not real ones."""
+    return spec.dtype in ("int32", "int64", "bool") or (spec.dtype in ("uint8", "int8") and spec.quantization is None)

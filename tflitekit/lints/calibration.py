@@ -27,6 +27,8 @@ _MARGIN = 0.25
 # Neighbouring pixels of noise correlate by 0 within a hundredth; those of photographs by more than 0.8.
 _NOISE, _STRUCTURE = 0.1, 0.3
 _COMPARED_PICTURES = 32
+# A preprocessing that was left out or done twice changes values by a factor of 127.5 or 255.
+_OTHER_SCALE = 8
 
 
 def lint_calibration(
@@ -128,12 +130,15 @@ def _ranges(inputs: Inputs, evaluation: Inputs) -> list[Finding]:
             f"{float(np.quantile(low, 0.01)):.4g} to {float(np.quantile(high, 0.99)):.4g}"
             for low, high in (ours, theirs)
         ]
+        sizes = [float(max(np.abs(low).max(), np.abs(high).max())) for low, high in (ours, theirs)]
         found.append(
             Finding(
                 kind="calibration-range",
                 message=f"The input '{name}' spans {spans[0]} in the calibration samples and {spans[1]} in the evaluation "
                 f"samples: {outside[0]:.0%} of the one leave the range of all of the other.",
-                advice="Scale both alike: one of them is probably normalized twice, or not at all.",
+                advice="Scale both alike: one of them is probably normalized twice, or not at all."
+                if max(sizes) > _OTHER_SCALE * min(sizes)
+                else "Prepare both alike, and calibrate on samples that cover what the model sees.",
             )
         )
     return found

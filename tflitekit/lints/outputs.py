@@ -24,6 +24,10 @@ _MARGIN = 0.05
 _CLIPPED = 0.05
 # Values that span fewer of 256 steps are stored with less than three bits.
 _FEWEST_STEPS = 8
+# Calibration samples that miss some values of the field span less than they do, but not an eighth; a preprocessing that was
+# left out or done twice changes values by a factor of 127.5 or 255.
+_OTHER_SCALE = 8
+_ANOTHER_SCALE = "The file was calibrated on data in another scale: check --preprocess and the calibration data."
 _RECALIBRATE = "Calibrate on samples with the preprocessing that the model was trained with, or try int16x8."
 
 
@@ -113,22 +117,27 @@ def lint_stored_inputs(inputs: Inputs, inner: Sequence[TensorSpec]) -> list[Find
         share = float(np.mean((lows < low - margin) | (highs > high + margin)))
         least, most = float(np.quantile(lows, 0.01)), float(np.quantile(highs, 0.99))
         name, dtype = inputs.specs[index].name, inner[index].dtype
+        other_scale = not 1 / _OTHER_SCALE < max(abs(least), abs(most)) / max(abs(low), abs(high)) < _OTHER_SCALE
         if share > _CLIPPED:
             found.append(
                 Finding(
                     kind="clipped-input",
                     message=f"The {dtype} input '{name}' holds {low:.4g} to {high:.4g}. In {share:.0%} of the samples values "
                     f"lie beyond ({least:.4g} to {most:.4g}) and are cut off.",
-                    advice="The file was calibrated on data in another scale: check --preprocess and the calibration data.",
+                    advice=_ANOTHER_SCALE
+                    if other_scale
+                    else "Calibrate on samples that cover what the model sees in the field, prepared in the same way.",
                 )
             )
-        elif most - least < _FEWEST_STEPS * step:
+        elif lows.min() < highs.max() and most - least < _FEWEST_STEPS * step:
             found.append(
                 Finding(
                     kind="coarse-input",
                     message=f"The {dtype} input '{name}' holds {low:.4g} to {high:.4g} in steps of {step:.3g}, and the samples "
                     f"only span {least:.4g} to {most:.4g}: {(most - least) / step:.1f} steps.",
-                    advice="The file was calibrated on data in another scale: check --preprocess and the calibration data.",
+                    advice=_ANOTHER_SCALE
+                    if other_scale
+                    else "The values lie close together in a wide range: standardize this input, or use int16x8.",
                 )
             )
     return found
