@@ -10,6 +10,7 @@ from tflitekit.errors import ModelError, UsageError
 from tflitekit.graph import read_graph
 from tflitekit.runtime import Model
 from tflitekit.source import identify, prepare
+from tflitekit.user_code import load_module
 
 pytestmark = pytest.mark.convert
 
@@ -144,7 +145,17 @@ def test_custom_layers_come_from_the_users_module(models, tmp_path):
         "        return inputs * 2.0\n"
     )
     assert load(models, tmp_path, "custom.keras", custom_objects=str(tmp_path / "my_layers.py"))["loader"]
-    with pytest.raises(UsageError, match="cannot be imported"):
+    (tmp_path / "my_layers.py").write_text(
+        "import keras\nclass Scale(keras.layers.Layer):\n    def call(self, x):\n        return x * 2.0\n"
+    )
+    keras = pytest.importorskip("keras")
+    keras.Sequential([keras.Input((7,)), load_module(str(tmp_path / "my_layers.py"), "test").Scale()]).save(
+        tmp_path / "plain.keras"
+    )
+    assert load(tmp_path, tmp_path, "plain.keras", custom_objects=str(tmp_path / "my_layers.py"))[
+        "loader"
+    ]  # neither registered nor listed
+    with pytest.raises(UsageError, match="'no_such_module' cannot be loaded"):
         load(models, tmp_path, "custom.keras", custom_objects="no_such_module")
 
 

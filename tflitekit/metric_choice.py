@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from tflitekit.contract import labels_mismatch
-from tflitekit.dataset import Dataset, load_function
+from tflitekit.dataset import Dataset
 from tflitekit.errors import DataError
 from tflitekit.metrics import Metric
 from tflitekit.metrics.classification import Classification
 from tflitekit.metrics.custom import CustomMetric
 from tflitekit.metrics.regression import Regression
 from tflitekit.scoring import Scored
+from tflitekit.user_code import load_function
 from tflitekit.variant import Variant
 
 __all__ = ["choose_metric"]

@@ -7,11 +7,8 @@ TensorFlow is imported inside the functions that run in a worker; `identify` doe
 from __future__ import annotations
 
 import hashlib
-import importlib
-import importlib.util
 import json
 import re
-import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from tflitekit.errors import ModelError, UsageError
 from tflitekit.files import content_hash
 from tflitekit.tensor import TensorSpec
+from tflitekit.user_code import find_source, load_module, own_objects
 
 __all__ = [
     "PreparedSource",
@@ -445,37 +443,21 @@ def module_hash(module: str | None) -> str | None:
     """Returns the hash of the source of the user's module (or of a file), without importing it; its name where it is not found."""
     if module is None:
         return None
-    path = module
-    if not module.endswith(".py"):
-        sys.path.insert(0, str(Path.cwd()))
-        try:
-            spec = importlib.util.find_spec(module)
-        except ImportError:
-            spec = None
-        finally:
-            sys.path.pop(0)
-        path = (spec.origin if spec else None) or module
-    return content_hash(Path(path)) if Path(path).is_file() else path
+    path = find_source(module)
+    return content_hash(path) if path is not None else module
 
 
 def import_custom_objects(module: str | None, *, attribute: str = "custom_objects") -> dict[str, Any]:
-    """Imports the user's module, which registers its layers with Keras or lists them in ``custom_objects``.
+    """Imports the user's module, which registers its layers with Keras, lists them in ``custom_objects``, or defines them.
 
     Raises:
         UsageError: It cannot be imported.
     """
     if module is None:
         return {}
-    try:
-        if module.endswith(".py"):
-            sys.path.insert(0, str(Path(module).resolve().parent))
-            imported = importlib.import_module(Path(module).stem)
-        else:
-            sys.path.insert(0, str(Path.cwd()))
-            imported = importlib.import_module(module)
-    except ImportError as error:
-        raise UsageError(f"The module of custom objects '{module}' cannot be imported: {error}.") from error
-    return dict(getattr(imported, attribute, {}))
+    imported = load_module(module, "module of custom objects")
+    objects = own_objects(imported) if attribute == "custom_objects" else {}
+    return objects | dict(getattr(imported, attribute, {}))
 
 
 def _refuse_lambda(path: Path, kind: Kind) -> None:

@@ -6,10 +6,7 @@ A `Sample` is cheap to make; reading and decoding happen in `Sample.read`, so th
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +29,7 @@ from tflitekit.dataset.samples import (
     balanced,
 )
 from tflitekit.errors import DataError, UsageError
+from tflitekit.user_code import load_function
 
 __all__ = [
     "DEFAULT_SEED",
@@ -46,43 +44,8 @@ __all__ = [
     "UnreadableSampleError",
     "balanced",
     "class_labels",
-    "load_function",
     "open_dataset",
 ]
-
-
-def load_function(name: str, purpose: str) -> Callable[..., Any]:
-    """Imports ``module:function`` or ``path/to/file.py:function``.
-
-    Raises:
-        UsageError: There is no such module or function.
-    """
-    module_name, _, function_name = name.rpartition(":")
-    if not module_name or not function_name:
-        raise UsageError(
-            f"'{name}' does not name a {purpose}.", fix="Write module:function or path/to/file.py:function."
-        )
-    try:
-        if module_name.endswith(".py"):
-            spec = importlib.util.spec_from_file_location(Path(module_name).stem, module_name)
-            if spec is None or spec.loader is None or not Path(module_name).is_file():
-                raise ImportError(f"no file {module_name}")
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-        else:
-            if str(Path.cwd()) not in sys.path:
-                sys.path.insert(0, str(Path.cwd()))
-            module = importlib.import_module(module_name)
-        function = getattr(module, function_name)
-    except (ImportError, AttributeError, SyntaxError) as error:
-        missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        raise UsageError(
-            f"The {purpose} '{name}' cannot be loaded: {error}.",
-            fix=f"Install the package that has '{missing}', or correct the name." if missing else None,
-        ) from error
-    if not callable(function):
-        raise UsageError(f"The {purpose} '{name}' is not a function.")
-    return function  # type: ignore[no-any-return]
 
 
 def open_dataset(

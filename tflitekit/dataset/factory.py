@@ -10,6 +10,7 @@ import numpy as np
 from tflitekit.dataset.rows import class_labels
 from tflitekit.dataset.samples import Dataset, Raw, Sample, UnreadableSampleError, balanced
 from tflitekit.errors import DataError
+from tflitekit.user_code import place
 
 __all__ = ["Factory"]
 
@@ -67,6 +68,7 @@ class Factory(Dataset):
         except Exception as error:
             raise DataError(
                 f"The data factory {self.location} failed: {type(error).__name__}: {error}.",
+                why=f"At {where}." if (where := place(error)) else None,
                 fix="It must take no arguments and return an iterable of (inputs, label).",
             ) from error
 

@@ -12,6 +12,7 @@ from tflitekit.errors import DataError
 from tflitekit.metrics import Meaning, Scores
 from tflitekit.results import Drop, Measured, finite
 from tflitekit.statistics import mean_interval, paired_mean_increase
+from tflitekit.user_code import place
 
 __all__ = ["CustomMetric"]
 
@@ -38,7 +39,8 @@ class CustomMetric:
         except Exception as error:
             raise DataError(
                 f"The metric '{self.name}' failed: {type(error).__name__}: {error}.",
-                why=f"It was called with an output of the shape {list(outputs.shape[1:])} and a label.",
+                why=(f"At {where}. " if (where := place(error)) else "")
+                + f"It was called with an output of the shape {list(outputs.shape[1:])} and a label.",
                 fix="It must be function(output, label) -> float, for one sample.",
             ) from error
         flat = outputs.reshape(len(labels), -1)

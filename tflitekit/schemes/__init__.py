@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tflitekit.errors import UsageError
+from tflitekit.user_code import load_module
 
 __all__ = ["Promise", "Request", "Scheme", "Stage", "available", "find", "parse_request", "scheme"]
 
@@ -167,10 +168,7 @@ def available() -> dict[str, Scheme]:
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{__name__}.{module.name}")
     for module_name in filter(None, os.environ.get("TFLITEKIT_SCHEMES", "").split(",")):
-        try:
-            importlib.import_module(module_name)
-        except ImportError as error:
-            raise UsageError(f"The module '{module_name}' in TFLITEKIT_SCHEMES cannot be imported: {error}.") from error
+        load_module(module_name.strip(), "module of schemes (TFLITEKIT_SCHEMES)")
     order = [
         "float32", "float16", "dynamic_range", "int8", "int8_float_fallback", "int16x8", "finetuned", "qat", "pruned",
         "clustered", "pruned_qat", "clustered_qat", "pruned_clustered_qat",

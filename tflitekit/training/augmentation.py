@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tflitekit.dataset import load_function
 from tflitekit.errors import ContractError, UsageError
 from tflitekit.preprocessing import image_layout
 from tflitekit.tensor import TensorSpec
+from tflitekit.user_code import load_function, place
 
 __all__ = ["AUGMENTATIONS", "Augmentation", "check_augmentation", "load_augmentation"]
 
@@ -112,7 +112,7 @@ def _own(function: Callable[..., Any], name: str) -> Augmentation:
         except Exception as error:
             raise UsageError(
                 f"The augmentation '{name}' failed.",
-                why=f"{type(error).__name__}: {error}",
+                why=f"{type(error).__name__}: {error}" + (f" ({where})" if (where := place(error)) else ""),
                 fix="It takes a batch as a TensorFlow tensor (a dict of them for several inputs) and returns another.",
             ) from error
         return tf.nest.map_structure(lambda before, after: _checked(before, after, name), x, result)

@@ -21,7 +21,6 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from tflitekit.dataset import load_function
 from tflitekit.errors import ConversionError
 from tflitekit.schemes import Stage
 from tflitekit.training.checkpoint import Checkpoint
@@ -30,6 +29,7 @@ from tflitekit.training.objective import Objective, make_optimizer
 from tflitekit.training.observers import freeze_ranges
 from tflitekit.training.options import TrainingOptions
 from tflitekit.training_record import EpochRecord, StageRecord
+from tflitekit.user_code import call_function, load_function
 
 __all__ = ["Job", "train"]
 
@@ -182,7 +182,7 @@ def _freeze(model: Any, job: Job) -> None:
 def _own_callbacks(job: Job) -> list[Any]:
     if job.options.callbacks is None:
         return []
-    found = load_function(job.options.callbacks, "callbacks")()
+    found = call_function(job.options.callbacks, "callbacks")
     return list(found) if isinstance(found, list | tuple) else [found]
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tflitekit.dataset import load_function
 from tflitekit.errors import DataError, ModelError, UsageError
 from tflitekit.training.options import TrainingOptions
+from tflitekit.user_code import call_function, load_function
 
 __all__ = ["Objective", "check_labels", "choose_objective", "compiled_loss", "load_class_weights", "make_optimizer"]
 
@@ -296,7 +296,7 @@ def make_optimizer(options: TrainingOptions, steps: int, kind: str) -> tuple[Any
         rate / warm_up, max(1, steps - warm_up), warmup_target=rate, warmup_steps=warm_up
     )
     if ":" in options.optimizer:
-        made = load_function(options.optimizer, "optimizer")(schedule)
+        made = call_function(options.optimizer, "optimizer", schedule)
         if not isinstance(made, tf_keras.optimizers.Optimizer):
             raise UsageError(
                 f"The optimizer '{options.optimizer}' returned {type(made).__module__}.{type(made).__name__}.",
