@@ -1,6 +1,7 @@
 """Data sets of each kind: order, labels, samples drawn, streaming, and errors in the user's words."""
 
 import tracemalloc
+import unicodedata
 from collections import Counter
 
 import numpy as np
@@ -36,6 +37,49 @@ def test_labels_match_folders_by_name(shapes):
 def test_unknown_folder_is_named(shapes):
     with pytest.raises(DataError, match=r"square is not in the labels file"):
         open_dataset(shapes / "test", labels=("circle", "stripe"))
+
+
+def folders(root, *names):
+    for name in names:
+        (root / name).mkdir(parents=True)
+        Image.new("L", (3, 3)).save(root / name / "1.png")
+    return root
+
+
+def test_names_in_either_unicode_form_are_one(tmp_path):
+    forms = {form: unicodedata.normalize(form, "Café_Zürich") for form in ("NFC", "NFD")}
+    assert forms["NFC"] != forms["NFD"]
+    for folder, label in (
+        (forms["NFD"], forms["NFC"]),
+        (forms["NFC"], forms["NFD"]),
+        (forms["NFD"].upper(), "café zürich"),
+    ):
+        data = open_dataset(folders(tmp_path / f"{folder}-{label}", folder), labels=("other", label))
+        assert [sample.label for sample in data] == [1]
+    x = np.zeros((2, 2))
+    assert [s.label for s in open_dataset((x, np.array([forms["NFD"], "b"])), labels=("b", forms["NFC"]))] == [1, 0]
+    assert [s.label for s in open_dataset((x, np.array([b"b", "é".encode()])), labels=("b", "é"))] == [0, 1]
+
+
+def test_a_label_that_stands_twice(tmp_path):
+    labels = ("dog", "crane", "cat", "crane")
+    for source in (folders(tmp_path / "a", "crane", "dog"), (np.zeros((2, 2)), np.array(["dog", "crane"]))):
+        with pytest.raises(
+            DataError, match=r"(?s)crane.* stands 2 times.*1, 3 \(from 0\).*crane \(bird\).*by index: 1 or 3"
+        ):
+            open_dataset(source, labels=labels)
+    assert [s.label for s in open_dataset(folders(tmp_path / "b", "cat", "dog"), labels=labels)] == [
+        2,
+        0,
+    ]  # needs none of the two
+    assert [s.label for s in open_dataset(folders(tmp_path / "c", "1", "3"), labels=labels)] == [1, 3]
+    assert [s.label for s in open_dataset(folders(tmp_path / "d", "3", "4"), labels=("3", "1", "4", "1"))] == [
+        0,
+        2,
+    ]  # names first
+    for number, wrong in enumerate((("1", "4"), ("1", "dog", "bird"))):
+        with pytest.raises(DataError, match="not in the labels file"):
+            open_dataset(folders(tmp_path / str(number), *wrong), labels=labels)
 
 
 def test_limit_is_seeded_and_balanced(shapes):

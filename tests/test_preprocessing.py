@@ -134,3 +134,24 @@ def test_labels_files(tmp_path):
         load_labels(path)
     with pytest.raises(ContractError, match="cannot be read"):
         load_labels(tmp_path / "none.txt")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("suffix", ["txt", "json"])
+def test_labels_in_every_encoding_that_marks_itself(tmp_path, encoding, suffix):
+    names = ["Kätzchen", "犬", "café"]
+    path = tmp_path / f"labels.{suffix}"
+    path.write_bytes(
+        ("\r\n".join(names) if suffix == "txt" else json.dumps(names, ensure_ascii=False)).encode(encoding)
+    )
+    assert load_labels(path) == tuple(names)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "problem"), [("latin-1", "not UTF-8: line 2 has the byte 0xe9"), ("utf-16-le", "zero bytes")]
+)
+def test_labels_in_encodings_that_cannot_be_known(tmp_path, encoding, problem):
+    path = tmp_path / "labels.txt"
+    path.write_bytes("chat\ncafé\n".encode(encoding))
+    with pytest.raises(ContractError, match=rf"(?s){problem}.*Save it as UTF-8"):
+        load_labels(path)

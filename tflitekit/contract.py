@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,15 @@ from tflitekit.preprocessing import Preprocessing
 from tflitekit.tensor import TensorSpec
 
 __all__ = ["Contract", "labels_mismatch", "load_labels", "resolve_labels"]
+
+# The mark of UTF-32 begins with that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
 
 
 class Contract(BaseModel):
@@ -42,10 +52,7 @@ def load_labels(path: str | Path) -> tuple[str, ...]:
         ContractError: The file is missing, empty or malformed.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ContractError(f"The labels file {path} cannot be read: {error}.") from error
+    text = _read_text(path)
     if path.suffix.lower() == ".json":
         labels = _labels_from_json(path, text)
     else:
@@ -53,6 +60,29 @@ def load_labels(path: str | Path) -> tuple[str, ...]:
     if not labels or not any(labels):
         raise ContractError(f"The labels file {path} is empty.", fix="Write one class name a line, in output order.")
     return labels
+
+
+def _read_text(path: Path) -> str:
+    """Reads UTF-8, and UTF-16 or UTF-32 with a byte order mark, as editors on Windows write them."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ContractError(f"The labels file {path} cannot be read: {error.strerror or error}.") from error
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and b"\0" in content:
+        raise ContractError(
+            f"The labels file {path} has zero bytes in its text.",
+            why="UTF-16 without a byte order mark looks like this, and files that are no text.",
+            fix="Save it as UTF-8.",
+        )
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ContractError(
+            f"The labels file {path} is not {encoding.upper().removesuffix('-SIG')}: line {line} has the byte 0x{content[error.start]:02x}.",
+            fix="Save it as UTF-8; it is probably in an older encoding (Latin-1, Windows-1252).",
+        ) from error
 
 
 def _labels_from_json(path: Path, text: str) -> tuple[str, ...]:

@@ -6,13 +6,13 @@ import functools
 import hashlib
 import os
 from array import array
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image
 
-from tflitekit.dataset.samples import Dataset, Sample, UnreadableSampleError, balanced, some
+from tflitekit.dataset.names import match_names
+from tflitekit.dataset.samples import Dataset, Sample, UnreadableSampleError, balanced
 from tflitekit.errors import DataError
 
 __all__ = ["ImageFolder"]
@@ -68,7 +68,12 @@ class ImageFolder(Dataset):
             self._files.extend(self._flat(root, need_labels), None)
             super().__init__(self._root)
         else:
-            for folder, index in zip(folders, _match_labels(root, folders, labels), strict=True):
+            indices = (
+                range(len(folders))
+                if labels is None
+                else match_names(folders, labels, lambda name: f"The class folder {root / name}")
+            )
+            for folder, index in zip(folders, indices, strict=True):
                 images = _images(root, folder)
                 if not images:
                     raise DataError(
@@ -145,28 +150,3 @@ def _decode(path: str) -> Image.Image:
         raise UnreadableSampleError(f"too large: {error}") from error
     except Exception as error:
         raise UnreadableSampleError(f"{type(error).__name__}: {error}") from error
-
-
-def _match_labels(root: Path, names: Sequence[str], labels: tuple[str, ...] | None) -> list[int]:
-    if labels is None:
-        return list(range(len(names)))
-    indices = []
-    folded = defaultdict(list)
-    for index, label in enumerate(labels):
-        folded[_fold(label)].append(index)
-    for name in names:
-        exact = [index for index, label in enumerate(labels) if label == name]
-        found = exact or folded[_fold(name)]
-        if len(found) != 1:
-            problem = "is not in the labels file" if not found else f"stands {len(found)} times in the labels file"
-            raise DataError(
-                f"The class folder {root / name} {problem}.",
-                why=f"The labels are {some(labels)}.",
-                fix="Rename the folder to the label's exact text, or give the right labels file with --labels.",
-            )
-        indices.append(found[0])
-    return indices
-
-
-def _fold(name: str) -> str:
-    return name.casefold().replace("_", " ").replace("-", " ").strip()

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tflitekit.dataset.samples import Array, Dataset, Sample, balanced, some
+from tflitekit.dataset.names import match_names
+from tflitekit.dataset.samples import Array, Dataset, Sample, balanced
 from tflitekit.errors import DataError
 
 __all__ = ["Arrays", "Rows", "class_labels"]
@@ -36,18 +37,23 @@ class Rows(Dataset):
                 fix="Store class indices (or regression targets) as the array 'y'.",
             )
         counts = dict(lengths) | ({} if targets is None else {"y": len(targets)})
-        if len(set(counts.values())) != 1:
-            shown = ", ".join(f"{name}: {count}" for name, count in counts.items())
-            raise DataError(f"The arrays in {location} have different numbers of samples ({shown}).")
+        self.check_counts(location, counts)
         total = next(iter(counts.values()))
-        if total == 0:
-            raise DataError(f"{location} is empty: its arrays have no samples.")
         self._names = list(lengths)
         self._labels = [None] * total if targets is None else class_labels(location, targets, labels)
-        self._chosen = list(range(total)) if limit is None else balanced(self._labels, limit, seed)
+        self._chosen = range(total) if limit is None else balanced(self._labels, limit, seed)
         super().__init__(location, classes=labels)
         if limit is not None:
             self.available, self.seed = total, seed
+
+    @staticmethod
+    def check_counts(location: str, counts: Mapping[str, int]) -> None:
+        """Raises `DataError` where arrays have different numbers of samples, or none."""
+        if len(set(counts.values())) > 1:
+            shown = ", ".join(f"{name}: {count}" for name, count in counts.items())
+            raise DataError(f"The arrays in {location} have different numbers of samples ({shown}).")
+        if 0 in counts.values():
+            raise DataError(f"{location} is empty: its arrays have no samples.")
 
     def __len__(self) -> int:
         return len(self._chosen)
@@ -84,11 +90,7 @@ def class_labels(location: str, targets: Array, labels: tuple[str, ...] | None) 
     if targets.dtype.kind in "US":
         if labels is None:
             raise DataError(f"The labels in {location} are names.", fix="Give their order with --labels FILE.")
-        names = [str(name) for name in targets.reshape(len(targets), -1)[:, 0]]
-        unknown = sorted(set(names) - set(labels))
-        if unknown:
-            raise DataError(f"Labels in {location} that are not in the labels file: {some(unknown)}.")
-        return [labels.index(name) for name in names]
+        return _by_name(location, targets.reshape(len(targets), -1)[:, 0], labels)
     if targets.dtype.kind == "b":
         targets = targets.astype(np.int64)
     if targets.dtype.kind not in "iuf":
@@ -112,6 +114,17 @@ def class_labels(location: str, targets: Array, labels: tuple[str, ...] | None) 
     return list(targets)
 
 
+def _by_name(location: str, names: Array, labels: tuple[str, ...]) -> list[Any]:
+    try:
+        texts = [name.decode() if isinstance(name, bytes) else str(name) for name in names.tolist()]
+    except UnicodeDecodeError as error:
+        raise DataError(f"The labels in {location} are not UTF-8: {error}.", fix="Store them as str.") from error
+    distinct = sorted(set(texts))
+    indices = match_names(distinct, labels, lambda name: f"The label '{name}' in {location}")
+    by_text = dict(zip(distinct, indices, strict=True))
+    return [by_text[text] for text in texts]
+
+
 class Arrays(Rows):
     """Arrays in memory: ``(x, y)`` or a mapping from input name to array, with 'y'."""
 
@@ -119,6 +132,12 @@ class Arrays(Rows):
 
     def __init__(self, columns: Mapping[str, Array], **options: Any) -> None:
         arrays = {name: np.asarray(values) for name, values in columns.items()}
+        single = [name for name, values in arrays.items() if values.ndim == 0]
+        if single:
+            raise DataError(
+                f"The array '{single[0]}' in memory is a single value ({type(columns[single[0]]).__name__}), not one for each sample.",
+                fix="Give arrays whose first dimension counts the samples.",
+            )
         targets = arrays.pop("y", None)
         self._columns = arrays
         super().__init__("arrays in memory", {name: len(v) for name, v in arrays.items()}, targets, **options)
