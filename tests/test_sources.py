@@ -9,7 +9,7 @@ from tflitekit.conversion import ConvertOptions, convert
 from tflitekit.errors import ModelError, UsageError
 from tflitekit.graph import read_graph
 from tflitekit.runtime import Model
-from tflitekit.source import identify, prepare
+from tflitekit.source import export_model, identify, load_model, prepare
 from tflitekit.user_code import load_module
 
 pytestmark = pytest.mark.convert
@@ -239,3 +239,80 @@ def test_swish_which_has_a_gradient_of_its_own_converts(tmp_path):
     (variant,) = convert(model, schemes=["float32"], out=tmp_path).variants
     samples = np.random.default_rng(0).normal(size=(1, 8, 8, 3)).astype(np.float32)
     assert Model(variant.path).run([samples])[0] == pytest.approx(np.asarray(model(samples)), abs=1e-5)
+
+
+@pytest.mark.parametrize("package", ["keras", "tf_keras"])
+def test_half_precision_is_converted_in_float32_with_the_same_weights(tmp_path, package):
+    """Policies of the whole model and of single layers, models inside of models, layers of one's own and Lambda layers."""
+    keras, tf = pytest.importorskip(package), pytest.importorskip("tensorflow")
+    layers = keras.layers
+
+    class Double(layers.Layer):
+        def call(self, inputs):
+            return inputs * 2
+
+    def build(policy, single):
+        keras.utils.set_random_seed(3)
+        keras.mixed_precision.set_global_policy(policy)
+        inner = keras.Sequential([keras.Input((8,)), layers.Dense(4), layers.LayerNormalization()], name="inner")
+        inner.compile("sgd", loss=lambda truth, output: truth - output)
+        image = keras.Input((6, 8), name="image")
+        hidden = layers.Lambda(lambda t: t + 1)(Double()(layers.Dense(8, dtype=single)(layers.Flatten()(image))))
+        return keras.Model(image, layers.Dense(3, dtype="float32", name="scores")(inner(hidden)))
+
+    samples = np.random.default_rng(0).normal(size=(1, 6, 8)).astype(np.float32)
+    try:
+        for policy, single in (("mixed_float16", "float32"), ("float32", "mixed_bfloat16")):
+            half, plain = build(policy, single), build("float32", "float32")
+            keras.mixed_precision.set_global_policy(policy)  # what the user's program has while it converts
+            source = export_model(half, tmp_path / policy, batch=1, input_shapes={})
+            assert keras.mixed_precision.global_policy().name == policy if package == "tf_keras" else True
+            assert any("computes in mixed_" in note and "in float32" in note for note in source.notes)
+            expected = np.asarray(plain(samples))
+            (tmp_path / "float32.tflite").write_bytes(
+                tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / policy)).convert()
+            )
+            assert Model(tmp_path / "float32.tflite").run([samples])[0] == pytest.approx(expected, abs=1e-5)
+            assert np.abs(np.asarray(half(samples)) - expected).max() > 1e-5  # the model itself stays in half precision
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+
+
+def test_half_precision_that_cannot_be_rebuilt_says_what_to_do(tmp_path):
+    keras = pytest.importorskip("keras")
+
+    class Own(keras.Model):
+        def __init__(self, width):
+            super().__init__(dtype="mixed_float16")
+            self.dense = keras.layers.Dense(width, dtype="mixed_float16")
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+    with pytest.raises(ModelError, match=r"(?s)computes in mixed_float16.*Own.*set_global_policy\('float32'\)"):
+        export_model(Own(3), tmp_path, batch=1, input_shapes={"": (4,)})
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_lambdas_that_only_compile_was_given_are_no_layers(tmp_path, suffix):
+    """What stands in a file and is not built: the losses of the model and of models inside of it."""
+    keras = pytest.importorskip("keras")
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="inner")
+    inner.compile("sgd", loss=lambda truth, output: truth - output)
+    image = keras.Input((4,))
+    model = keras.Model(image, keras.layers.Dense(2)(inner(image)))
+    model.compile("sgd", loss=lambda truth, output: truth - output, metrics=[lambda truth, output: truth])
+    model.save(tmp_path / f"model{suffix}")
+    samples = np.ones((1, 4), np.float32)
+    found = load_model(
+        tmp_path / f"model{suffix}",
+        kind=identify(tmp_path / f"model{suffix}").kind,
+        unsafe_load=False,
+        custom_objects=None,
+    )
+    assert np.asarray(found[0](samples)) == pytest.approx(np.asarray(model(samples)))
+    keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda t: t, name="mine")]).save(
+        tmp_path / f"real{suffix}"
+    )
+    with pytest.raises(ModelError, match=r"Lambda layers \(mine\)"):
+        load(tmp_path, tmp_path, f"real{suffix}")

@@ -11,6 +11,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,8 @@ from pydantic import BaseModel, ConfigDict
 
 from tflitekit.errors import ModelError, UsageError
 from tflitekit.files import content_hash
+from tflitekit.keras_config import loadable, without_compile
+from tflitekit.precision import as_float32
 from tflitekit.tensor import TensorSpec
 from tflitekit.user_code import find_source, load_module, own_objects
 
@@ -189,18 +192,23 @@ def load_model(
         ModelError: It has Lambda layers, which run code (unless ``unsafe_load``), or cannot be loaded.
     """
     objects = import_custom_objects(custom_objects)
+    config = _keras_archive_config(path) if kind == "keras" else _hdf5_config(path)
     if not unsafe_load:
-        _refuse_lambda(path, kind)
+        _refuse_lambda(path, config)
     if keras2 and kind == "hdf5" and _written_by_keras2(path):
         import tf_keras
 
         try:
-            return tf_keras.models.load_model(
+            model = tf_keras.models.load_model(
                 str(path), custom_objects=objects, compile=False, safe_mode=not unsafe_load
-            ), []
+            )
+            return as_float32(model, objects)
         except Exception:  # noqa: BLE001 - the usual way gives the reasons of both
             pass
-    return _load_keras(path, objects, unsafe_load)
+    with loadable(path, config) if kind == "keras" else nullcontext(path) as file:
+        model, notes = _load_keras(file, path, objects, unsafe_load)
+    model, precision = as_float32(model, objects)
+    return model, [*notes, *precision]
 
 
 def _written_by_keras2(path: Path) -> bool:
@@ -235,7 +243,8 @@ def export_model(
         else:
             fix = f"Give {_KINDS}, or a Keras model object."
         raise ModelError(f"{origin} is a {type(model).__name__}, not a Keras model.", fix=fix)
-    notes = list(notes)
+    model, precision = as_float32(model)
+    notes = [*notes, *precision]
     specs, pack, output_names = _keras_interface(model, is_keras3, batch, input_shapes, origin)
     _check_finite(((getattr(w, "path", w.name), w) for w in model.weights), origin)
     flatten = _tree(is_keras3).flatten
@@ -460,12 +469,8 @@ def import_custom_objects(module: str | None, *, attribute: str = "custom_object
     return objects | dict(getattr(imported, attribute, {}))
 
 
-def _refuse_lambda(path: Path, kind: Kind) -> None:
-    if kind == "keras":
-        config: Any = _keras_archive_config(path)
-    else:
-        config = _hdf5_config(path)
-    found = sorted({name for name in _lambda_layers(config)})
+def _refuse_lambda(path: Path, config: Any) -> None:
+    found = sorted(set(_lambda_layers(without_compile(config))))
     if found:
         raise ModelError(
             f"The model {path} has Lambda layers ({', '.join(found)}), and the kit does not load those by itself.",
@@ -508,15 +513,15 @@ def _lambda_layers(config: Any) -> Iterator[str]:
             yield from _lambda_layers(value)
 
 
-def _load_keras(path: Path, custom_objects: dict[str, Any], unsafe_load: bool) -> tuple[Any, list[str]]:
-    """Loads with Keras 3, then with tf_keras (Keras 2)."""
+def _load_keras(file: Path, path: Path, custom_objects: dict[str, Any], unsafe_load: bool) -> tuple[Any, list[str]]:
+    """Loads with Keras 3, then with tf_keras (Keras 2); ``path`` is the user's name of the file."""
     import keras
 
     if path.suffix.lower() not in (".keras", ".h5", ".hdf5"):
         raise ModelError(f"Keras loads models by their suffix, and {path.name} has none of its own.",
                          fix="Rename it to end in .keras (zip) or .h5 (HDF5).")  # fmt: skip
     try:
-        model = keras.saving.load_model(path, custom_objects=custom_objects, compile=False, safe_mode=not unsafe_load)
+        model = keras.saving.load_model(file, custom_objects=custom_objects, compile=False, safe_mode=not unsafe_load)
         return model, []
     except Exception as error:  # noqa: BLE001 - any reason is shown if tf_keras fails too
         keras3_reason = _reason(error)
@@ -524,7 +529,7 @@ def _load_keras(path: Path, custom_objects: dict[str, Any], unsafe_load: bool) -
         import tf_keras
 
         model = tf_keras.models.load_model(
-            str(path), custom_objects=custom_objects, compile=False, safe_mode=not unsafe_load
+            str(file), custom_objects=custom_objects, compile=False, safe_mode=not unsafe_load
         )
     except Exception as error:
         unknown = _UNKNOWN_CLASS.search(keras3_reason)
