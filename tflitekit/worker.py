@@ -23,6 +23,7 @@ import time
 import traceback
 import warnings
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,20 +70,14 @@ def _redirect(log: str) -> None:
     os.dup2(descriptor, 2)
 
 
-def _serve() -> None:
-    """Reads requests until standard input closes, then ends all children and itself."""
+def _serve(preload: Sequence[str]) -> None:
+    """Reads requests until standard input closes or the parent is gone, then ends all children and itself."""
+    parent = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # nothing but answers may reach the parent's pipe
-    line = b""
-    while not line.endswith(b"\n"):  # unbuffered: what follows the first line belongs to the loop below
-        byte = os.read(0, 1)
-        if not byte:
-            return
-        line += byte
-    first = json.loads(line)
-    jobs = int(first["jobs"])
-    for module in first["preload"]:
+    jobs = 1
+    for module in preload:
         importlib.import_module(module)
 
     wake_read, wake_write = os.pipe()
@@ -95,7 +90,7 @@ def _serve() -> None:
     waiting: deque[dict[str, Any]] = deque()
     running: dict[int, tuple[dict[str, Any], float]] = {}
     buffer = b""
-    while True:
+    while os.getppid() == parent:
         while waiting and len(running) < jobs:
             request = waiting.popleft()
             limit = request["timeout_s"]
@@ -104,17 +99,19 @@ def _serve() -> None:
             if pid == 0:
                 _child(request)
             running[pid] = (request, deadline)
-        for key, _ in selector.select(timeout=0.5 if running else None):
+        for key, _ in selector.select(timeout=0.5 if running else 2.0):
             if key.fd == wake_read:
                 os.read(wake_read, 4096)
                 continue
             chunk = os.read(0, 1 << 16)
             if not chunk:
-                for pid in running:
-                    os.kill(pid, signal.SIGKILL)
-                os._exit(0)
+                parent = 0
             *lines, buffer = (buffer + chunk).split(b"\n")
-            waiting.extend(json.loads(line) for line in lines if line.strip())
+            for message in map(json.loads, lines):
+                if "jobs" in message:
+                    jobs = int(message["jobs"])
+                else:
+                    waiting.append(message)
         for pid, (request, deadline) in list(running.items()):
             if time.monotonic() > deadline and not request.get("timed_out"):
                 request["timed_out"] = True
@@ -124,6 +121,9 @@ def _serve() -> None:
                 del running[pid]
                 answer = {"id": request["id"], "exit": os.waitstatus_to_exitcode(status)}
                 answers.write(json.dumps(answer | {"timed_out": bool(request.get("timed_out"))}) + "\n")
+    for pid in running:
+        os.kill(pid, signal.SIGKILL)
+    os._exit(0)
 
 
 def _child(request: dict[str, Any]) -> None:
@@ -145,7 +145,7 @@ def _child(request: dict[str, Any]) -> None:
 def main() -> None:
     """Entry point of both modes."""
     if sys.argv[1] == "serve":
-        _serve()
+        _serve(sys.argv[2:])
     else:
         request = json.loads(Path(sys.argv[2]).read_text())
         _redirect(request["log"])

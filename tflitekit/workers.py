@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -9,11 +10,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from tflitekit import errors
 from tflitekit.errors import ConversionError, CrashError, TflitekitError
@@ -22,6 +24,7 @@ __all__ = ["WorkerPool", "run_alone", "wait_for"]
 
 _CAN_FORK = sys.platform == "linux"
 _LAST_WORDS_CHARS = 2000
+_IDLE_S = 60.0
 _CRASH_ADVICE = (
     "A crash inside TensorFlow or the runtime, which the kit cannot repair. Full integer schemes often crash on the loop of "
     "an LSTM or GRU that was not fused; float16 and dynamic_range need no calibration and may work."
@@ -40,12 +43,107 @@ def _environment() -> dict[str, str]:
     return {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"} | os.environ
 
 
+class _ForkServer:
+    """The process that has imported what tasks need and forks a child for each.
+
+    It outlives the pool that started it by a minute, so that the next pool of this process pays for no import. It is
+    only taken again where a new one would not differ: the same modules, environment and working directory.
+    """
+
+    _idle: ClassVar[list[_ForkServer]] = []
+
+    def __init__(self, preload: tuple[str, ...], key: object) -> None:
+        self.key, self.pid = key, os.getpid()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the server
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tflitekit.worker", "serve", *preload],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
+            env=_environment(), start_new_session=True,
+        )  # fmt: skip
+        self._timer: threading.Timer | None = None
+        self._answer: Callable[[dict[str, Any]], None] = lambda answer: None
+        self._end: Callable[[str], None] = lambda words: None
+        self._words: str | None = None
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    @classmethod
+    def take(cls, preload: tuple[str, ...]) -> _ForkServer:
+        """Returns one that waits, or starts one."""
+        try:
+            key: object = (os.getpid(), preload, _environment(), Path.cwd())
+        except FileNotFoundError:  # the working directory is gone
+            key = object()
+        for server in list(cls._idle):
+            if server.key == key and server.wake():
+                return server
+        return cls(preload, key)
+
+    def wake(self) -> bool:
+        """Takes it out of those that wait; says whether it still runs."""
+        assert self._timer is not None
+        self._timer.cancel()
+        try:
+            self._idle.remove(self)
+        except ValueError:  # its minute was over just now
+            return False
+        return self._process.poll() is None
+
+    def serve(self, jobs: int, answer: Callable[[dict[str, Any]], None], end: Callable[[str], None]) -> None:
+        """Begins to work for a pool: `answer` takes each child's end, `end` the last words of the server."""
+        self._answer, self._end = answer, end
+        if self._words is not None:  # it has ended already
+            end(self._words)
+        self.send({"jobs": jobs})
+
+    def send(self, message: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # the listener sees the end of the server and fails the tasks
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._answer(json.loads(line))
+        self._log.seek(0)
+        self._words = _last_words(self._log.read())
+        self._end(self._words)
+
+    def rest(self) -> None:
+        """Keeps it for the next pool. Only where no child runs."""
+        self._answer, self._end = lambda answer: None, lambda words: None
+        self._timer = threading.Timer(_IDLE_S, self.kill)
+        self._timer.daemon = True
+        self._idle.append(self)
+        self._timer.start()
+
+    def kill(self) -> None:
+        """Ends it and every child that still runs."""
+        if self in self._idle:
+            self._idle.remove(self)
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    @classmethod
+    def kill_idle(cls) -> None:
+        for server in list(cls._idle):
+            if server.pid == os.getpid():  # not in a fork of this process
+                server.kill()
+
+
+atexit.register(_ForkServer.kill_idle)
+
+
 class WorkerPool:
     """Child processes for functions of the kit; TensorFlow's import is paid once for all of them.
 
     Args:
         jobs: How many run at a time.
         timeout_s: A task that takes longer is ended and recorded as a failure.
+        preload: Modules that are imported once, before the children are forked.
     """
 
     def __init__(self, *, jobs: int, timeout_s: float, preload: tuple[str, ...] = _TENSORFLOW_MODULES) -> None:
@@ -58,17 +156,10 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._slots = threading.Semaphore(jobs)
         self._single: set[subprocess.Popen[bytes]] = set()
-        self._server: subprocess.Popen[bytes] | None = None
         self._ended: TflitekitError | None = None
-        if _CAN_FORK:
-            with (self._logs / "server.log").open("ab") as log:
-                self._server = subprocess.Popen(
-                    [sys.executable, "-m", "tflitekit.worker", "serve"],
-                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
-                    env=_environment(), start_new_session=True,
-                )  # fmt: skip
-            self._send({"jobs": jobs, "preload": preload})
-            threading.Thread(target=self._listen, daemon=True).start()
+        self._server = _ForkServer.take(preload) if _CAN_FORK else None
+        if self._server is not None:
+            self._server.serve(jobs, self._answered, self._server_ended)
 
     def submit(
         self,
@@ -110,27 +201,17 @@ class WorkerPool:
                 return future
             self._tasks[number] = task
             if self._server is not None:
-                self._send(request)
+                self._server.send(request)
         if self._server is None:
             threading.Thread(target=self._run_single, args=(task,), daemon=True).start()
         return future
 
-    def _send(self, message: dict[str, Any]) -> None:
-        assert self._server is not None and self._server.stdin is not None
-        try:
-            self._server.stdin.write(json.dumps(message).encode() + b"\n")
-            self._server.stdin.flush()
-        except BrokenPipeError:
-            pass  # the listener sees the end of the server and fails the tasks
+    def _answered(self, answer: dict[str, Any]) -> None:
+        with self._lock:
+            task = self._tasks.pop(answer["id"])
+        _finish(task, answer["exit"], timed_out=answer["timed_out"])
 
-    def _listen(self) -> None:
-        assert self._server is not None and self._server.stdout is not None
-        for line in self._server.stdout:
-            answer = json.loads(line)
-            with self._lock:
-                task = self._tasks.pop(answer["id"])
-            _finish(task, answer["exit"], timed_out=answer["timed_out"])
-        words = _last_words(self._logs / "server.log")
+    def _server_ended(self, words: str) -> None:
         with self._lock:
             missing = "No module named" in words
             self._ended = (
@@ -160,11 +241,15 @@ class WorkerPool:
             _finish(task, child.returncode, timed_out=timed_out)
 
     def close(self) -> None:
-        """Ends the server and every child that still runs."""
+        """Ends every child that still runs."""
         if self._server is not None:
-            if self._server.poll() is None:
-                os.killpg(self._server.pid, signal.SIGKILL)
-            self._server.wait()
+            with self._lock:
+                at_work = self._tasks or self._ended is not None
+            if at_work:
+                self._server.kill()
+            else:
+                self._server.rest()
+            self._server = None
         for child in list(self._single):
             child.kill()
         self._folder.cleanup()
@@ -235,7 +320,7 @@ def _finish(task: _Task, exit_code: int, *, timed_out: bool) -> None:
         task.future.set_exception(
             ConversionError(
                 f"{task.label}: ended after {task.request['timeout_s']:.0f} s without a result.",
-                why=_last_words(Path(task.request["log"])) or None,
+                why=_log_words(Path(task.request["log"])) or None,
                 fix="Give it more time with --timeout SECONDS.",
             )
         )
@@ -252,7 +337,7 @@ def _finish(task: _Task, exit_code: int, *, timed_out: bool) -> None:
         task.future.set_exception(
             failure(
                 f"{task.label}: {content['exception'] if content else _cause(exit_code)}",
-                why="Its last words: " + (_last_words(Path(task.request["log"])) or "(none)"),
+                why="Its last words: " + (_log_words(Path(task.request["log"])) or "(none)"),
                 fix=None if content else _CRASH_ADVICE,
             )
         )
@@ -266,11 +351,15 @@ def _cause(exit_code: int) -> str:
     return f"the process was killed by {name}{hint}."
 
 
-def _last_words(log: Path) -> str:
+def _log_words(log: Path) -> str:
     try:
-        text = log.read_bytes()[-20000:].decode(errors="replace")
+        return _last_words(log.read_bytes())
     except OSError:
         return ""
+
+
+def _last_words(log: bytes) -> str:
+    text = log[-20000:].decode(errors="replace")
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     return "\n".join(lines[-12:])[-_LAST_WORDS_CHARS:]
 

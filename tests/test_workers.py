@@ -1,0 +1,76 @@
+"""Child processes: one import for all pools of a process, and no server that differs from a new one."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import psutil
+import pytest
+
+from tflitekit.errors import MissingDependencyError
+from tflitekit.workers import WorkerPool, wait_for
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="fork servers are for systems that can fork")
+
+LIGHT = ("tflitekit.runtime",)
+
+
+def servers() -> set[int]:
+    """The fork servers that run for this process, also those that wait for the next pool."""
+    return {p.pid for p in psutil.Process().children()}
+
+
+def run(preload: tuple[str, ...] = LIGHT) -> set[int]:
+    """Uses a pool and returns the servers that ran meanwhile."""
+    with WorkerPool(jobs=1, timeout_s=60, preload=preload) as pool:
+        assert "ai-edge-litert" in wait_for(pool.submit("tflitekit.runtime:runtime_name", {}, label="name"))
+        return servers()
+
+
+def test_the_next_pool_takes_the_server_of_the_last():
+    first = run()
+    assert run() == first
+
+
+def test_two_pools_at_a_time_have_a_server_each():
+    with WorkerPool(jobs=1, timeout_s=60, preload=LIGHT):
+        first = servers()
+        with WorkerPool(jobs=1, timeout_s=60, preload=LIGHT):
+            assert servers() > first
+
+
+@pytest.mark.parametrize("change", ["environment", "folder", "modules"])
+def test_a_server_that_would_differ_is_not_taken(change, monkeypatch, tmp_path):
+    before = run()
+    if change == "environment":
+        monkeypatch.setenv("TFLITEKIT_SCHEMES", "")
+    elif change == "folder":
+        monkeypatch.chdir(tmp_path)
+    after = run((*LIGHT, "tflitekit.graph") if change == "modules" else LIGHT)
+    assert after - before
+
+
+def test_a_server_that_was_killed_is_not_taken():
+    run()
+    processes = psutil.Process().children()
+    for process in processes:
+        process.kill()
+    psutil.wait_procs(processes)
+    assert run()
+
+
+def test_a_pool_that_is_closed_at_work_leaves_no_child():
+    idle = servers()
+    pool = WorkerPool(jobs=1, timeout_s=60, preload=(*LIGHT, "tflitekit.graph"))
+    at_work = servers() - idle
+    task = pool.submit("tflitekit.runtime:runtime_name", {}, label="name")
+    pool.close()
+    assert task.done() or not servers() & at_work
+
+
+def test_a_server_that_cannot_import_is_an_error_and_no_hang():
+    with WorkerPool(jobs=1, timeout_s=60, preload=("no_such_module_anywhere",)) as pool:
+        time.sleep(0.5)  # it has ended by now, or ends with the task in its queue
+        with pytest.raises(MissingDependencyError):
+            wait_for(pool.submit("tflitekit.runtime:runtime_name", {}, label="name"))
