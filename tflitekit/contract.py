@@ -10,11 +10,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tflitekit.errors import ContractError
+from tflitekit.errors import ContractError, UsageError
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.tensor import TensorSpec
 
-__all__ = ["Contract", "labels_mismatch", "load_labels", "resolve_labels"]
+__all__ = ["Contract", "find_output", "labels_mismatch", "load_labels", "resolve_labels"]
 
 # The mark of UTF-32 begins with that of UTF-16.
 _MARKS = (
@@ -108,6 +108,18 @@ def resolve_labels(labels: str | Path | Sequence[str] | None) -> tuple[str, ...]
     if labels is None:
         return None
     return load_labels(labels) if isinstance(labels, str | Path) else tuple(labels)
+
+
+def find_output(outputs: Sequence[TensorSpec], name: str | None, owner: str = "The model") -> TensorSpec:
+    """Returns an output by name; the first where none is named.
+
+    Raises:
+        UsageError: There is none of that name; the message lists those that there are.
+    """
+    for spec in outputs:
+        if name in (None, spec.name):
+            return spec
+    raise UsageError(f"{owner} has no output '{name}'.", fix=f"Its outputs: {', '.join(s.name for s in outputs)}.")
 
 
 def labels_mismatch(labels: int, outputs: int) -> ContractError:

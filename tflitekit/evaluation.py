@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import numpy as np
 
 from tflitekit.adaptive import DEFAULT_ERROR_RATE, Certainty, UntilCertain, score_until_certain
 from tflitekit.contract import resolve_labels
-from tflitekit.dataset import DEFAULT_SEED, Dataset, UnreadableSampleError, open_dataset
+from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
 from tflitekit.errors import ModelError, UsageError
 from tflitekit.facts import Inputs
 from tflitekit.files import hash_json
@@ -22,7 +20,6 @@ from tflitekit.lints.chance import chance
 from tflitekit.lints.float16 import lint_float16
 from tflitekit.lints.inputs import lint_inputs
 from tflitekit.lints.training import lint_training
-from tflitekit.metric_choice import choose_metric
 from tflitekit.metrics import Metric, Scores
 from tflitekit.metrics.classification import Classification
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
@@ -33,6 +30,7 @@ from tflitekit.results.packing import pack_labels
 from tflitekit.runtime import Model, runtime_name
 from tflitekit.score_store import ScoreStore, score_all
 from tflitekit.scoring import Scored
+from tflitekit.suitability import check_evaluation_data
 from tflitekit.variant import Variant, load_variant, with_stored_pixels
 from tflitekit.variant_rows import control_of, inputs_of, linted, row_of, with_examples
 from tflitekit.workers import run_alone
@@ -231,10 +229,15 @@ def evaluate_variants(
         record = DatasetRecord(location=dataset.location, kind=dataset.kind, samples=0, classes=dataset.classes)
         return Evaluation(record, None, tuple(VariantReport.of(v) for v in variants))
     runs = {v.name: Scored(v, read_graph(v.path), output) for v in usable}
-    _check_inputs(runs.values(), dataset)
-    scorer = choose_metric(metric, dataset, next(iter(runs.values())))
+    first = next(iter(runs.values()))
+    contract = first.variant.contract
+    assert contract is not None
+    pipelines = [run.pipeline() for run in runs.values()]
+    scorer = check_evaluation_data(
+        dataset, pipelines, first.outputs, metric=metric, output=output, labels=contract.labels
+    )
     for run in runs.values():
-        scorer.check(run.output_spec.shape)
+        scorer.check(run.output_spec)
     if constraints.max_class_drop is not None:
         _check_class_gate(scorer)
     fingerprint = fingerprint or dataset.fingerprint()
@@ -324,15 +327,6 @@ def _record(
         seed=seed,
         adaptive=stopped.record if stopped is not None else None,
     )
-
-
-def _check_inputs(runs: Iterable[Scored], dataset: Dataset) -> None:
-    """Refuses data that do not fit the models' inputs at the first sample, before anything else is said of them."""
-    for sample in itertools.islice(dataset, 1):
-        with contextlib.suppress(UnreadableSampleError):
-            raw = sample.read()
-            for run in runs:
-                run.pipeline().prepare(raw, sample.key)
 
 
 def _skip_warning(skipped: Sequence[str]) -> list[Finding]:

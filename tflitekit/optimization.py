@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from tflitekit.conversion import (
     convert_unlocked,
     require_chief,
 )
-from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
+from tflitekit.dataset import DEFAULT_SEED, Dataset, InputPipeline, open_dataset
 from tflitekit.dataset.pixels import holds_pixels
 from tflitekit.errors import CheckFailedError
 from tflitekit.evaluation import Evaluation, check_certainty, evaluate_variants
@@ -33,7 +33,8 @@ from tflitekit.recommendation import recommend
 from tflitekit.report import write_all
 from tflitekit.results import Constraints, DatasetRecord, Finding, Report, SourceRecord, VariantReport
 from tflitekit.schemes import Request, available, parse_request
-from tflitekit.source import identify
+from tflitekit.source import PreparedSource, identify
+from tflitekit.suitability import check_evaluation_data
 from tflitekit.targets import Target, open_target
 from tflitekit.variant import tool_versions
 
@@ -113,7 +114,14 @@ def optimize(
     dataset = open_dataset(data, labels=names, limit=limit, seed=seed)
     out = Path(out)
     with locked(out), open_target("host") as target, ThreadPoolExecutor(1) as background:
-        fingerprint = background.submit(_prepare_evaluation, dataset)  # while the worker imports TensorFlow
+        values = background.submit(dataset.check_values)
+        fingerprint = background.submit(_prepare_evaluation, dataset, values)  # while the worker imports TensorFlow
+
+        def check(source: PreparedSource) -> None:
+            pipeline = InputPipeline(source.inputs, preprocessing)
+            check_evaluation_data(dataset, [pipeline], source.outputs, metric=metric, output=output, labels=names)
+            values.result()
+
         converted = convert_unlocked(
             model,
             requests=requests,
@@ -126,6 +134,7 @@ def optimize(
             skip_unfit=schemes is None,
             output=output,
             curve=calibration_curve,
+            check=check,
         )
         baseline = converted.variants[0]
         if baseline.status != "ok":
@@ -154,10 +163,11 @@ def optimize(
     return report
 
 
-def _prepare_evaluation(dataset: Dataset) -> str | None:
-    """Does what the evaluation will need and a core is idle for: hashes the data, imports SciPy."""
+def _prepare_evaluation(dataset: Dataset, checked: Future[None]) -> str | None:
+    """Does what the evaluation will need and a core is idle for: imports SciPy, hashes data that were checked."""
     import scipy.stats  # noqa: F401
 
+    checked.result()
     return dataset.fingerprint()
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tflitekit.contract import find_output
 from tflitekit.dataset import Dataset, InputPipeline, Sample, SkippedSamples, UnreadableSampleError
-from tflitekit.errors import DataError, UsageError
+from tflitekit.errors import DataError
 from tflitekit.facts import input_facts, output_facts
 from tflitekit.graph import Graph
 from tflitekit.metrics import Meaning, Metric, Scores
@@ -42,11 +43,8 @@ class Scored:
 
     def __post_init__(self) -> None:
         assert self.variant.contract is not None
-        names = [spec.name for spec in self.graph.outputs]
         wanted = self.output or self.variant.contract.outputs[0].name
-        if wanted not in names:
-            raise UsageError(f"{self.variant.name} has no output '{wanted}'.", fix=f"Its outputs: {', '.join(names)}.")
-        self.output_index = names.index(wanted)
+        self.output_index = self.graph.outputs.index(find_output(self.graph.outputs, wanted, self.variant.name))
 
     @property
     def identity(self) -> tuple[str | None, Preprocessing, int]:
@@ -58,6 +56,13 @@ class Scored:
     def meaning(self) -> Meaning:
         """What this file's output holds; another file of the same model may end in a softmax."""
         return self.graph.output_meanings[self.output_index]
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The file's outputs, the one that is scored by default first."""
+        assert self.variant.contract is not None
+        name = self.variant.contract.outputs[0].name
+        return tuple(sorted(self.graph.outputs, key=lambda spec: spec.name != name))
 
     @property
     def output_spec(self) -> TensorSpec:

@@ -29,11 +29,9 @@ from tflitekit.contract import labels_mismatch, resolve_labels
 from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
 from tflitekit.errors import BundleError, StorageError, UsageError, disk_errors
 from tflitekit.files import content_hash, write_json, write_whole
-from tflitekit.metric_choice import choose_metric
-from tflitekit.metrics.classification import Classification
+from tflitekit.metric_choice import takes_classes
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
-from tflitekit.scoring import Scored
 from tflitekit.variant import tool_versions
 
 __all__ = ["SAMPLES", "TOP_K", "Bundle", "bundle", "read_bundle"]
@@ -231,8 +229,7 @@ class _Assembly:
         if row is not None and row.accuracy is not None:
             classes = row.accuracy.metric == "top1"
         elif sample is not None and sample.label is not None:
-            metric = choose_metric(None, self._dataset, Scored(self._first.variant, self._first.graph, spec.name))
-            classes = isinstance(metric, Classification)
+            classes = takes_classes(self._dataset, spec)
         else:
             softmax = bool(sizes) and self._first.contract.output_meaning == "probabilities"
             classes = self._selection.classes is not None or softmax

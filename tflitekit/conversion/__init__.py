@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from tflitekit.files import locked
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
 from tflitekit.schemes import Request, available, parse_request
+from tflitekit.source import PreparedSource
 from tflitekit.training.rendezvous import Chief
 
 __all__ = [
@@ -95,6 +96,7 @@ def convert_unlocked(
     skip_unfit: bool = False,
     output: str | None = None,
     curve: Sequence[int] = (),
+    check: Callable[[PreparedSource], object] | None = None,
 ) -> ConvertResult:
     """`convert` for a caller that holds the folder's lock.
 
@@ -103,6 +105,7 @@ def convert_unlocked(
         skip_unfit: Record schemes without calibration data, and schemes that train where the model has no layers, as
             skipped instead of refusing.
         curve: Numbers of calibration samples to convert with `CURVE_SCHEME` besides; these files lie in the work folder.
+        check: Called with what the loader found, before anything is converted or trained; refuses by raising.
     """
     requests = _all_requests(requests, options)
     if options.batch < 1:
@@ -135,7 +138,7 @@ def convert_unlocked(
     chief = None
     if cluster is not None:
         chief = Chief(cluster, out / WORK_FOLDER, command_of(model_file(model), requests, options), progress)
-    run = Conversion(model, requests, out, data, preprocessing, labels, options, progress, curve, chief)
+    run = Conversion(model, requests, out, data, preprocessing, labels, options, progress, curve, chief, check)
     return run.run(output, skip_unfit)
 
 

@@ -6,7 +6,7 @@ import functools
 import inspect
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tflitekit.calibration import CalibrationSet, store_calibration
-from tflitekit.contract import labels_mismatch
+from tflitekit.contract import find_output, labels_mismatch
 from tflitekit.conversion.options import CURVE_SCHEME, WORK_FOLDER, ConvertOptions, ConvertResult
 from tflitekit.dataset import Dataset
 from tflitekit.errors import ModelError, TflitekitError
@@ -61,6 +61,7 @@ class Conversion:
         progress: Progress,
         curve: Sequence[int],
         chief: Chief | None,
+        check: Callable[[PreparedSource], object] | None = None,
     ) -> None:
         self.model, self.out, self.data = model, out, data
         self.preprocessing, self.labels, self.options, self.progress = preprocessing, labels, options, progress
@@ -76,7 +77,7 @@ class Conversion:
             self.location, self.sha256 = f"{type(model).__name__} object", hash_model(model)
         self._pool: WorkerPool | None = None
         self._trainer: Trainer | None = None
-        self._chief = chief
+        self._chief, self._check = chief, check
         self._untrainable: ModelError | None = None
 
     @property
@@ -105,6 +106,8 @@ class Conversion:
         try:
             source = self._source()
             self._check_labels(source, output)
+            if self._check is not None:
+                self._check(source)
             calibration = None
             if self.data is not None:
                 folder = self.work / "calibration"
@@ -227,7 +230,7 @@ class Conversion:
         return sidecar if sidecar.sha256 == content_hash(path) else None
 
     def _check_labels(self, source: PreparedSource, output: str | None) -> None:
-        spec = next((spec for spec in source.outputs if spec.name == output), source.outputs[0])
+        spec = find_output(source.outputs, output)
         if self.labels is not None and spec.shape and spec.shape[-1] > 1 and len(self.labels) != spec.shape[-1]:
             raise labels_mismatch(len(self.labels), spec.shape[-1])
 
@@ -267,8 +270,13 @@ class Conversion:
             for job in plain:
                 submit(job)
             collect_all(advance)
+        unconvertible = any(v.scheme == "float32" and v.status == "failed" for v in done.values())
         for job in open_jobs:
-            if job.request.stages:
+            if job.request.stages and unconvertible:
+                done[job] = _skipped(
+                    job.request, "Was not trained, because not even float32 can be converted: see its error."
+                )
+            elif job.request.stages:
                 assert self._trainer is not None
                 try:
                     submit(job, self._trainer.train(job.request))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tflitekit.dataset.rows import check_finite
 from tflitekit.dataset.samples import Array, Raw
 from tflitekit.errors import ContractError, DataError
 from tflitekit.preprocessing import Preprocessing
@@ -80,12 +81,8 @@ class InputPipeline:
             raise DataError(f"The data for input '{spec.name}' are of the type {values.dtype}, not numbers ({key}).")
         if _takes_whole(spec):
             return self._whole(spec, values, key)
+        check_finite(values, spec.name, key)
         result = values.astype(np.float32)
-        if not np.isfinite(result).all():
-            raise DataError(
-                f"The sample '{key}' has NaN or infinite values in the input '{spec.name}'.",
-                fix="Remove the sample or repair the data.",
-            )
         if self.preprocessing.changes_values:
             if result.ndim != 3 or result.shape[-1] not in (1, 3, 4):
                 raise ContractError(

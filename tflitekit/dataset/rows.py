@@ -12,7 +12,7 @@ from tflitekit.dataset.names import match_names
 from tflitekit.dataset.samples import Array, Dataset, Sample, balanced
 from tflitekit.errors import DataError
 
-__all__ = ["Arrays", "Rows", "class_labels"]
+__all__ = ["Arrays", "Rows", "check_finite", "class_labels"]
 
 
 class Rows(Dataset):
@@ -70,6 +70,13 @@ class Rows(Dataset):
             row = dict(zip(self._names, values, strict=True))
             yield Sample(f"row {index}", self._labels[index], lambda row=row: row)  # type: ignore[misc]
 
+    def check_values(self) -> None:
+        for sample in self:
+            row = sample.read()
+            assert isinstance(row, Mapping)
+            for name, values in row.items():
+                check_finite(values, name, sample.key)
+
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
         for sample in self:
@@ -110,6 +117,8 @@ def class_labels(location: str, targets: Array, labels: tuple[str, ...] | None) 
     if targets.ndim == 1 and targets.dtype.kind in "iu":
         if int(targets.min()) < 0:
             raise DataError(f"The labels 'y' in {location} contain {int(targets.min())}; classes count from 0.")
+        if int(targets.max()) > np.iinfo(np.int64).max:
+            raise DataError(f"The labels 'y' in {location} contain {int(targets.max())}, more than int64 holds.")
         return [int(value) for value in targets]
     return list(targets)
 
@@ -123,6 +132,30 @@ def _by_name(location: str, names: Array, labels: tuple[str, ...]) -> list[Any]:
     indices = match_names(distinct, labels, lambda name: f"The label '{name}' in {location}")
     by_text = dict(zip(distinct, indices, strict=True))
     return [by_text[text] for text in texts]
+
+
+def check_finite(values: Array, name: str, key: str) -> None:
+    """Refuses what no model takes: NaN, infinity, and numbers that float32 makes infinite.
+
+    Args:
+        name: Of the input or array.
+        key: The sample's name.
+
+    Raises:
+        DataError: ``values`` have some.
+    """
+    if values.dtype.kind != "f":
+        return
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(values.astype(np.float32, copy=False))
+    if not finite.all():
+        worst = values[~finite].flat[0]
+        raise DataError(
+            f"The sample '{key}' has NaN or infinite values in the input '{name}'."
+            if not np.isfinite(worst)
+            else f"The sample '{key}' has values in the input '{name}' that float32 cannot hold ({worst:g}).",
+            fix="Remove the sample or repair the data.",
+        )
 
 
 class Arrays(Rows):

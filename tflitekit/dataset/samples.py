@@ -127,6 +127,9 @@ class Dataset:
         """Returns a hash of the samples' content and labels; None where it cannot be had without a full pass."""
         raise NotImplementedError
 
+    def check_values(self) -> None:
+        """Raises `DataError` where numbers of a sample are not finite; data that only decoding would tell are not read."""
+
     def largest_label(self) -> int | None:
         """Returns the largest class index; None without classes, or where only a full pass would tell."""
         return None
@@ -181,6 +184,9 @@ class Selection(Dataset):
 
     def largest_label(self) -> int | None:
         return self._dataset.largest_label()
+
+    def check_values(self) -> None:
+        self._dataset.check_values()
 
 
 class Subset(Selection):

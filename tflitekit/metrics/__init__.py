@@ -2,7 +2,7 @@
 
 Scores are kept per sample (a few bytes each), because comparisons with the baseline are paired.
 A metric is one file in this folder with a class that has the methods of `Metric`; which one data and model call for,
-`tflitekit.evaluation` decides.
+`tflitekit.metric_choice` decides.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.results import Drop, Measured
+from tflitekit.tensor import TensorSpec
 
 __all__ = ["Meaning", "Metric", "Scores"]
 
@@ -30,7 +31,7 @@ class Metric(Protocol):
 
     name: str
 
-    def check(self, output_shape: tuple[int, ...]) -> None:
+    def check(self, output: TensorSpec) -> None:
         """Raises `DataError` where labels and outputs cannot belong together."""
 
     def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:

@@ -14,6 +14,7 @@ from tflitekit.metrics.confidence import calibration
 from tflitekit.results import Agreement, ClassRecall, Drop, Flips, Measured
 from tflitekit.results.packing import pack_hits
 from tflitekit.statistics import paired_accuracy_drop, wilson_interval
+from tflitekit.tensor import TensorSpec
 
 __all__ = ["Classification"]
 
@@ -37,22 +38,27 @@ class Classification:
     def __init__(self, classes: Sequence[str] | None, outputs: int) -> None:
         self.classes, self.outputs = classes, outputs
 
-    def check(self, output_shape: tuple[int, ...]) -> None:
-        sizes = [d for d in output_shape[1:] if d != 1]
+    def check(self, output: TensorSpec) -> None:
+        sizes = [d for d in output.shape[1:] if d != 1]
         if len(sizes) > 1:
             raise DataError(
-                f"The output has the shape {list(output_shape)}, and the labels are one class per sample.",
+                f"The output '{output.name}' has the shape {list(output.shape)}, and the labels are one class per sample.",
                 fix="Score another output with --output NAME, or give a metric of your own with --metric module:function.",
+            )
+
+    def check_largest(self, label: int) -> None:
+        """Raises `DataError` where a class index is none of the model's."""
+        if label >= max(2, self.outputs):
+            raise DataError(
+                f"The data have the class {label}, but the model gives {max(2, self.outputs)} classes (from 0).",
+                fix="Give labels that count from 0 in the order of the model's output (class names with --labels FILE), or name the "
+                "output that they belong to with --output.",
             )
 
     def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:
         rows = outputs.reshape(len(labels), -1)
+        Classification(None, rows.shape[1]).check_largest(max(labels, default=0))  # outputs may be dynamic
         truth = np.asarray(labels, np.int32)
-        if truth.size and int(truth.max()) >= max(2, rows.shape[1]):
-            raise DataError(
-                f"The data have the class {int(truth.max())}, but the model gives {rows.shape[1]} classes (from 0).",
-                fix="Check that data and model belong together, or give the model's labels with --labels FILE.",
-            )
         finite = np.asarray(np.isfinite(rows).all(axis=1))
         with np.errstate(all="ignore"):  # what is not finite fails the variant
             predicted, confidence = _answers(rows, meaning)

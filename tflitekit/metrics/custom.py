@@ -12,6 +12,7 @@ from tflitekit.errors import DataError
 from tflitekit.metrics import Meaning, Scores
 from tflitekit.results import Drop, Measured, finite
 from tflitekit.statistics import mean_interval, paired_mean_increase
+from tflitekit.tensor import TensorSpec
 from tflitekit.user_code import place
 
 __all__ = ["CustomMetric"]
@@ -29,8 +30,8 @@ class CustomMetric:
         self._function = function
         self._sign = -1.0 if getattr(function, "higher_is_better", True) else 1.0
 
-    def check(self, output_shape: tuple[int, ...]) -> None:
-        del output_shape
+    def check(self, output: TensorSpec) -> None:
+        """Takes every output."""
 
     def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:
         del meaning

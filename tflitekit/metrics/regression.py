@@ -12,6 +12,7 @@ from tflitekit.errors import DataError
 from tflitekit.metrics import Meaning, Scores
 from tflitekit.results import Drop, Measured, finite
 from tflitekit.statistics import mean_interval, paired_mean_increase
+from tflitekit.tensor import TensorSpec
 
 __all__ = ["Regression"]
 
@@ -21,23 +22,31 @@ class Regression:
 
     name = "mae"
 
-    def __init__(self, target_size: int) -> None:
-        self._target_size = target_size
+    def __init__(self, target_shape: tuple[int, ...]) -> None:
+        self._shape = target_shape
 
-    def check(self, output_shape: tuple[int, ...]) -> None:
-        size = int(np.prod([d for d in output_shape[1:] if d > 0]))
-        if -1 not in output_shape[1:] and size != self._target_size:
-            raise DataError(
-                f"The model gives {size} values per sample (shape {list(output_shape)}), the data's 'y' {self._target_size}.",
-                fix="Check that data and model belong together, or score another output with --output NAME.",
-            )
+    def check(self, output: TensorSpec) -> None:
+        given, wanted = output.shape[1:], self._shape
+        if -1 in given or math.prod(given) == math.prod(wanted):
+            return
+        per_value = "one for each class at each place" if given[:-1] == wanted and len(wanted) > 0 else "not as many"
+        raise DataError(
+            f"The labels are arrays of the shape {list(wanted)} ({math.prod(wanted)} values per sample), and the output "
+            f"'{output.name}' of the shape {list(given)} gives {math.prod(given)} values per sample: {per_value}.",
+            fix="Compare them by a metric of your own, --metric module:function with function(output, label) -> float, or score "
+            "another output with --output NAME.",
+        )
 
     def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:
         del meaning
         rows = outputs.reshape(len(labels), -1).astype(np.float64)
-        targets = np.asarray(labels, np.float64).reshape(len(labels), -1)
-        if rows.shape != targets.shape:
-            raise DataError(f"The model gives {rows.shape[1]} values per sample, the data's labels {targets.shape[1]}.")
+        odd = next((np.shape(label) for label in labels if np.size(label) != rows.shape[1]), None)
+        if odd is not None:
+            raise DataError(
+                f"The model gives {rows.shape[1]} values per sample, and a label has the shape {list(odd)}.",
+                fix="Give one target for each value of the output, or a metric of your own with --metric module:function.",
+            )
+        targets = np.asarray([np.ravel(label) for label in labels], np.float64)
         error = rows - targets
         return {
             "absolute": np.abs(error).mean(axis=1),

@@ -51,7 +51,7 @@ def compare_three(path: Path, contract: Contract, reference: Path, output: str) 
     if facts["labels"] == "class":
         metric, given = Classification(contract.labels, int(np.prod(found.shape[1:]))), [int(label) for label in labels]
     else:
-        metric, given = Regression(int(np.prod(labels.shape[1:]))), list(labels)
+        metric, given = Regression(labels.shape[1:]), list(labels)
     outputs = (groups["float"][0], groups["trained"][0], found)
     scored = [metric.score(np.asarray(o, np.float32), given, meaning=meaning) for o in outputs]
     figures = [metric.summarize(scores)[0] for scores in scored]
