@@ -255,3 +255,68 @@ def test_what_an_integer_input_cannot_hold_is_refused(values):
     assert (whole.dtype, whole.tolist()) == (np.int32, [3, 4])
     with pytest.raises(DataError, match=r"row 1.*'tokens' cannot hold(?s:.*)token ids"):
         pipeline.prepare({"x": np.array(values)}, "row 1")
+
+
+def test_samples_as_representative_datasets_have_them():
+    """TensorFlow's guide yields lists with one batch of one."""
+    rows = np.random.default_rng(0).random((5, 12, 12, 1)).astype(np.float32)
+    pipeline = InputPipeline([IMAGE], PRESETS["raw"])
+    for yields in (
+        lambda x: [x[None]],
+        lambda x: x[None],
+        lambda x: [x],
+        lambda x: {"image": x[None]},
+        lambda x: x[..., 0],
+    ):
+        data = open_dataset(lambda yields=yields: map(yields, rows), need_labels=False)
+        found = [pipeline.prepare(sample.read(), sample.key)[0] for sample in data]
+        assert np.array_equal(found, rows)
+    with pytest.raises(DataError, match=r"(?s)\[5, 12, 12, 1\] does not fit.*one by one, not in batches"):
+        pipeline.prepare({"x": rows}, "item 0")
+
+
+def test_one_hot_labels_of_a_factory():
+    def factory(labels):
+        return open_dataset(lambda: ((np.zeros(2), label) for label in labels))
+
+    assert [sample.label for sample in factory(np.eye(3)[[2, 0, 1]])] == [2, 0, 1]
+    targets = np.array([[0, 1.0], [0.25, 0.5]])
+    assert np.array_equal([sample.label for sample in factory(targets)], targets)
+    assert np.array_equal([sample.label for sample in factory(np.ones((3, 2)))], np.ones((3, 2)))
+    late = np.concatenate([np.eye(3)[np.arange(300) % 3], [[0.5, 0.5, 0]]])
+    with pytest.raises(DataError, match=r"item 300.*0\.5, 0\.5, 0\.0.*one-hot"):
+        list(factory(late))
+
+
+def test_what_is_no_data_set_says_what_would_be():
+    for wrong in ([(np.zeros(2), 1)], iter([1]), object()):
+        with pytest.raises(UsageError, match=r"(?s)is not a data set.*tf\.data.*one by one"):
+            open_dataset(wrong)
+
+
+@pytest.mark.convert
+@pytest.mark.parametrize("batch", [None, 4, "remainder", "padded"])
+def test_tf_data(batch):
+    tf = pytest.importorskip("tensorflow")
+    x, y = np.arange(120, dtype=np.float32).reshape(10, 4, 3), np.arange(10) % 3
+    plain = tf.data.Dataset.from_tensor_slices((x, y))
+    made = {
+        None: lambda d: d.prefetch(2),
+        4: lambda d: d.batch(4).map(lambda a, b: (a, b)).prefetch(2),
+        "remainder": lambda d: d.batch(5, drop_remainder=True).cache(),
+        "padded": lambda d: d.padded_batch(4).unbatch().batch(3, num_parallel_calls=2),
+    }[batch](plain)
+    generated = tf.data.Dataset.from_generator(
+        lambda: iter([(x[:6], y[:6]), (x[6:], y[6:])]),
+        output_signature=(tf.TensorSpec((None, 4, 3)), tf.TensorSpec((None,), tf.int64)),
+    )
+    onehot = made.map(lambda a, b: (a, tf.one_hot(b, 3)))
+    for source in (made, lambda: made, onehot, generated):
+        for _ in range(2):
+            samples = list(open_dataset(source))
+            assert [sample.label for sample in samples] == y.tolist()
+            assert np.array_equal([sample.read()["x"] for sample in samples], x)
+    named = made.map(lambda a, b: {"left": a})
+    rows = [sample.read() for sample in open_dataset(named, need_labels=False)]
+    assert np.array_equal([row["left"] for row in rows], x)
+    assert len(open_dataset(made, limit=6, seed=1)) == 6

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tflitekit.dataset.factory import Factory
+from tflitekit.dataset.factory import Factory, is_pipeline
 from tflitekit.dataset.images import ImageFolder
 from tflitekit.dataset.npz import NpzFile
 from tflitekit.dataset.pipeline import InputPipeline
@@ -60,7 +60,8 @@ def open_dataset(
 
     Args:
         source: A folder with one sub-folder per class; an ``.npz`` with ``x`` (or one array per input name)
-            and ``y``; ``module:function``; in Python also ``(x, y)``, a dict of arrays, a function, or a `Dataset`.
+            and ``y``; ``module:function``; in Python also ``(x, y)``, a dict of arrays, a function, a tf.data
+            pipeline (batches are taken apart), or a `Dataset`.
         labels: Class names in the order of the model's output; class folders are matched to them by name.
         limit: A seeded, class-balanced sample of this many.
         seed: Seed of that sample.
@@ -79,11 +80,15 @@ def open_dataset(
         return Arrays({"x": source}, **options)
     if isinstance(source, Mapping):
         return Arrays(source, **options)
+    if is_pipeline(source):
+        return Factory("tf.data pipeline", lambda: source, **options)
     if callable(source):
         return Factory(getattr(source, "__name__", "data function"), source, **options)
     if not isinstance(source, str | Path):
         raise UsageError(
-            f"A {type(source).__name__} is not a data set.", fix="Give a path, 'module:function' or (x, y)."
+            f"A {type(source).__name__} is not a data set.",
+            fix="Give a path, 'module:function', (x, y), a tf.data pipeline, or a function without arguments that returns the samples "
+            "(inputs, label) one by one, anew each time: of batches, lambda: (pair for batch in batches for pair in zip(*batch)).",
         )
     path = Path(source)
     if path.is_dir():

@@ -1,18 +1,23 @@
-"""Functions that return a fresh iterable of samples."""
+"""Functions that return a fresh iterable of samples, and tf.data pipelines. TensorFlow is not imported: a pipeline is the user's."""
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tflitekit.dataset.rows import class_labels
-from tflitekit.dataset.samples import Dataset, Raw, Sample, UnreadableSampleError, balanced
+from tflitekit.dataset.rows import class_labels, one_hot
+from tflitekit.dataset.samples import Array, Dataset, Raw, Sample, UnreadableSampleError, balanced, some
 from tflitekit.errors import DataError
 from tflitekit.user_code import place
 
-__all__ = ["Factory"]
+__all__ = ["Factory", "is_pipeline"]
+
+# Labels that are looked at to tell one-hot classes from targets.
+_FIRST = 256
 
 
 class Factory(Dataset):
@@ -60,7 +65,7 @@ class Factory(Dataset):
 
     def __iter__(self) -> Iterator[Sample]:
         try:
-            for index, item in enumerate(self._function()):
+            for index, item in enumerate(_items(self._function())):
                 if self._chosen is None or index in self._chosen:
                     yield self._sample(index, item)
         except DataError:
@@ -69,11 +74,11 @@ class Factory(Dataset):
             raise DataError(
                 f"The data factory {self.location} failed: {type(error).__name__}: {error}.",
                 why=f"At {where}." if (where := place(error)) else None,
-                fix="It must take no arguments and return an iterable of (inputs, label).",
+                fix="It must take no arguments and return an iterable of (inputs, label), or a tf.data pipeline of them.",
             ) from error
 
     def _sample(self, index: int, item: Any) -> Sample:
-        inputs, label = item if isinstance(item, tuple) and len(item) == 2 else (item, None)
+        inputs, label = _pair(item)
         if label is None and self._need_labels:
             raise DataError(
                 f"The data factory {self.location} yields no label at item {index}.",
@@ -83,7 +88,63 @@ class Factory(Dataset):
         arrays = dict(inputs) if isinstance(inputs, Mapping) else {"x": inputs}
         row = {name: np.asarray(value) for name, value in arrays.items()}
         if label is not None:
-            target = np.asarray(label)
-            # A vector may be one-hot or one of several targets, which a single item cannot tell: it stays as it is.
-            label = target if target.size > 1 else class_labels(self.location, target.reshape(1), self.classes)[0]
+            label = self._label(index, np.asarray(label))
         return Sample(f"item {index}", label, lambda: row)
+
+    def _label(self, index: int, target: Array) -> Any:
+        if target.size == 1:
+            return class_labels(self.location, target.reshape(1), self.classes)[0]
+        if not self._one_hot:
+            return target
+        if not one_hot(target[None]):
+            raise DataError(
+                f"The label at item {index} of {self.location} is {some([str(v) for v in target.ravel().tolist()])}, and those before "
+                "it are one-hot classes.",
+                fix="Yield class indices; or targets as floats that are no zeros and ones only.",
+            )
+        return int(target.argmax())
+
+    @functools.cached_property
+    def _one_hot(self) -> bool:
+        """Whether labels of several values are classes, by the first of them: a single one cannot tell."""
+        pairs = map(_pair, itertools.islice(_items(self._function()), _FIRST))
+        labels = [np.asarray(label) for _, label in pairs if label is not None]
+        alike = len({label.shape for label in labels}) == 1
+        return alike and one_hot(np.stack(labels)) and len(np.unique(np.argmax(labels, axis=1))) > 1
+
+
+def _pair(item: Any) -> tuple[Any, Any]:
+    return item if isinstance(item, tuple) and len(item) == 2 else (item, None)
+
+
+def is_pipeline(value: Any) -> bool:
+    """Whether a value is a ``tf.data.Dataset``."""
+    return hasattr(value, "as_numpy_iterator") and hasattr(value, "element_spec")
+
+
+def _items(found: Any) -> Iterable[Any]:
+    """Returns the samples of what a factory returned; those of a batched tf.data pipeline one by one."""
+    if not is_pipeline(found):
+        return found  # type: ignore[no-any-return]
+    items: Iterable[Any] = (found.unbatch() if _is_batched(found) else found).as_numpy_iterator()
+    return items
+
+
+def _is_batched(pipeline: Any) -> bool:
+    """Looks for the step that made batches, behind those that keep them; where none is found, at the shapes."""
+    step = pipeline
+    while step is not None:
+        kind = type(step).__name__
+        if "Unbatch" in kind:
+            return False
+        if "Batch" in kind:
+            return True
+        if "FlatMap" in kind or "Interleave" in kind:  # what comes out is made by a function
+            break
+        step = getattr(step, "_input_dataset", None)
+    spec = pipeline.element_spec
+    if not (isinstance(spec, tuple) and len(spec) == 2):
+        return False
+    first = [next(iter(part.values())) if isinstance(part, Mapping) else part for part in spec]
+    ends = [tuple(part.shape)[:1] for part in first if getattr(part, "shape", None) is not None]
+    return len(ends) == 2 and ends[0] == ends[1] == (None,)

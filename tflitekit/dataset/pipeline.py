@@ -14,7 +14,7 @@ from tflitekit.errors import ContractError, DataError
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.tensor import TensorSpec
 
-__all__ = ["InputPipeline"]
+__all__ = ["InputPipeline", "without_batch"]
 
 
 class InputPipeline:
@@ -70,12 +70,15 @@ class InputPipeline:
 
     def _array(self, spec: TensorSpec, values: Array, key: str) -> Array:
         wanted, given = spec.shape[1:], list(values.shape)
+        values = without_batch(values, len(wanted))
         if values.ndim == len(wanted) - 1 and wanted[-1] == 1:
             values = values[..., None]
         if values.ndim != len(wanted) or any(w not in (-1, have) for w, have in zip(wanted, values.shape, strict=True)):
+            batched = values.ndim == len(wanted) + 1
             raise DataError(
                 f"The data's shape {given} does not fit the model's input '{spec.name}', "
-                f"which takes {['?' if d < 0 else d for d in wanted]} (both without batch; {key}).".replace("'?'", "?")
+                f"which takes {['?' if d < 0 else d for d in wanted]} (both without batch; {key}).".replace("'?'", "?"),
+                fix="Give samples one by one, not in batches." if batched else None,
             )
         if values.dtype.kind not in "iufb":
             raise DataError(f"The data for input '{spec.name}' are of the type {values.dtype}, not numbers ({key}).")
@@ -114,3 +117,10 @@ class InputPipeline:
 def _takes_whole(spec: TensorSpec) -> bool:
     """Whether an input takes whole numbers as they are, not real ones."""
     return spec.dtype in ("int32", "int64", "bool") or (spec.dtype in ("uint8", "int8") and spec.quantization is None)
+
+
+def without_batch(values: Array, rank: int) -> Array:
+    """Returns a sample of ``rank`` dimensions without those of size 1 before them, as representative datasets have them."""
+    while values.ndim > rank and values.shape[0] == 1:
+        values = values[0]
+    return values

@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 
+from tflitekit.dataset.pipeline import without_batch
 from tflitekit.dataset.samples import Array, Dataset, UnreadableSampleError
 from tflitekit.errors import ContractError
 from tflitekit.preprocessing import Preprocessing, image_layout
@@ -31,6 +32,7 @@ def holds_pixels(dataset: Dataset, spec: TensorSpec) -> bool:
             continue
         assert not hasattr(raw, "mode")
         values = next(iter(raw.values())) if len(raw) == 1 else raw.get(spec.name)
+        values = None if values is None else without_batch(values, len(spec.shape) - 1)
         if values is None or values.size == 0 or not _is_picture(values, spec):
             return False
         found.append(values)

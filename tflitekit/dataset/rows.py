@@ -12,7 +12,7 @@ from tflitekit.dataset.names import match_names
 from tflitekit.dataset.samples import Array, Dataset, Sample, balanced
 from tflitekit.errors import DataError
 
-__all__ = ["Arrays", "Rows", "check_finite", "class_labels"]
+__all__ = ["Arrays", "Rows", "check_finite", "class_labels", "one_hot"]
 
 
 class Rows(Dataset):
@@ -106,13 +106,7 @@ def class_labels(location: str, targets: Array, labels: tuple[str, ...] | None) 
         raise DataError(f"The labels 'y' in {location} contain NaN or infinite values.")
     if targets.ndim == 2 and targets.shape[1] == 1 and targets.dtype.kind in "iu":
         targets = targets[:, 0]
-    one_hot = (
-        targets.ndim == 2
-        and targets.shape[1] > 1
-        and bool(np.isin(targets, (0, 1)).all())
-        and bool((targets.sum(axis=1) == 1).all())
-    )
-    if one_hot:
+    if one_hot(targets):
         targets = targets.argmax(axis=1)
     if targets.ndim == 1 and targets.dtype.kind in "iu":
         if int(targets.min()) < 0:
@@ -132,6 +126,16 @@ def _by_name(location: str, names: Array, labels: tuple[str, ...]) -> list[Any]:
     indices = match_names(distinct, labels, lambda name: f"The label '{name}' in {location}")
     by_text = dict(zip(distinct, indices, strict=True))
     return [by_text[text] for text in texts]
+
+
+def one_hot(targets: Array) -> bool:
+    """Whether rows ``(n, classes)`` have a single one among zeros."""
+    return (
+        targets.ndim == 2
+        and targets.shape[1] > 1
+        and bool(np.isin(targets, (0, 1)).all())
+        and bool((targets.sum(axis=1) == 1).all())
+    )
 
 
 def check_finite(values: Array, name: str, key: str) -> None:
