@@ -49,6 +49,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByFile(config, log)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _short_measurements() -> None:
+    """Two seconds of latency a file instead of ten, which a busy machine would spend in each test to be no more certain."""
+    from tflitekit.targets.protocols import PROTOCOLS
+
+    PROTOCOLS["quick"] = PROTOCOLS["quick"].model_copy(update={"budget_s": 2.0})
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The real CIFAR-10 images and MLPerf Tiny models."""
