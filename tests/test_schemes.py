@@ -136,9 +136,9 @@ def test_an_untrue_label_is_refused(variants):
     )  # fmt: skip
     graph = read_graph(variants / "dynamic_range.tflite")
     with pytest.raises(ConversionError, match=r"promised integers only.*CONV_2D"):
-        _check_promise("int8", Promise(weights="int8", integer_only=True), graph, source, False)
+        _check_promise(parse_request("int8"), Promise(weights="int8", integer_only=True), graph, source, False)
     with pytest.raises(ConversionError, match="promised uint8 for 'image'"):
-        _check_promise("int8", Promise(io="uint8"), graph, source, False)
+        _check_promise(parse_request("int8"), Promise(io="uint8"), graph, source, False)
 
 
 def test_requests():

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tflitekit.advice import without_integer_kernels
 from tflitekit.calibration import CalibrationSet
 from tflitekit.contract import Contract
 from tflitekit.errors import ConversionError, ModelError
@@ -69,7 +70,7 @@ def build(
     record = TrainingRecord.model_validate(trained["record"]) if trained else None
     if record is not None and record.left_float:
         promise = replace(promise, integer_only=False)
-    _check_promise(request.name, promise, graph, prepared, allow_select_tf_ops)
+    _check_promise(request, promise, graph, prepared, allow_select_tf_ops)
     warnings = _warnings(request, promise, graph)
     if record is not None and record.left_float:
         warnings.append(f"Layers left float: {', '.join(record.left_float)} ('tflitekit preflight' says why).")
@@ -161,15 +162,17 @@ def _explain(request: Request, error: Exception, allow_select_tf_ops: bool) -> C
             "(the app must then ship the Flex delegate, which adds megabytes).",
         )
     operators = f" ({', '.join(unquantized)})" if unquantized else ""
-    fix = None
-    if request.calibrated:
-        fix = "Try int8_float_fallback, which leaves operators without an integer kernel in float and says which."
-    return ConversionError(f"{request.name}: the converter refused the model{operators}.", why=first[:800], fix=fix)
+    return ConversionError(
+        f"{request.name}: the converter refused the model{operators}.",
+        why=first[:800],
+        fix=without_integer_kernels(request),
+    )
 
 
 def _check_promise(
-    name: str, promise: Promise, graph: Graph, source: PreparedSource, allow_select_tf_ops: bool
+    request: Request, promise: Promise, graph: Graph, source: PreparedSource, allow_select_tf_ops: bool
 ) -> None:
+    name = request.name
     if graph.select_tf_ops and not allow_select_tf_ops:
         raise ConversionError(
             f"{name}: the file needs the TensorFlow ops {', '.join(graph.select_tf_ops)}.",
@@ -190,7 +193,7 @@ def _check_promise(
         if left:
             raise ConversionError(
                 f"{name}: promised integers only, and these operators stayed float: {', '.join(left)}.",
-                fix="Use int8_float_fallback where that is acceptable.",
+                fix=without_integer_kernels(request),
             )
 
 

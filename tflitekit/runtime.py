@@ -105,6 +105,11 @@ class Model:
         self._bind()
 
     def _refused(self, error: Exception) -> ModelError:
+        if not self.path.is_file():
+            return ModelError(
+                f"The file {self.path} is gone: it was there a moment ago.",
+                fix="Leave the folder alone while a run uses it, and run the same command again.",
+            )
         flex = self.graph.select_tf_ops
         return ModelError(
             f"The runtime cannot run {self.path.name}.",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tflitekit.adaptive import UntilCertain
+from tflitekit.advice import request_of
 from tflitekit.dataset import Dataset
 from tflitekit.facts import Inputs
 from tflitekit.flips import flip_examples
@@ -130,12 +131,13 @@ def linted(
         return row
     own, reference, run = scores[row.name], scores[baseline], runs[row.name]
     contract = run.variant.contract
-    constant = lint_constant_output(own, reference, contract.labels if contract else None)
-    found = constant + lint_stored_inputs(inputs_of(run, own), run.graph.inner_inputs)
+    request = request_of(run.variant.scheme, run.variant.options)
+    constant = lint_constant_output(own, reference, contract.labels if contract else None, request=request)
+    found = constant + lint_stored_inputs(inputs_of(run, own), run.graph.inner_inputs, request=request)
     of_baseline = runs[baseline].graph.inner_outputs[runs[baseline].output_index]
     if row.name != baseline and reference["finite"].all() and not constant:
         if of_baseline.quantization is None:
-            found += lint_output_range(own, run.graph.inner_outputs[run.output_index], reference)
+            found += lint_output_range(own, run.graph.inner_outputs[run.output_index], reference, request=request)
         if isinstance(metric, Classification):
-            found += lint_confidence(own, reference, max(2, metric.outputs))
+            found += lint_confidence(own, reference, max(2, metric.outputs), request=request)
     return row.model_copy(update={"warnings": (*row.warnings, *found)})

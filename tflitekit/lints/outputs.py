@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tflitekit.advice import finer, learned_from, more_accurate
 from tflitekit.facts import Inputs
 from tflitekit.metrics import Scores
 from tflitekit.results import Finding
+from tflitekit.schemes import Request
 from tflitekit.tensor import TensorSpec
 
 __all__ = ["lint_confidence", "lint_constant_output", "lint_output_range", "lint_stored_inputs"]
@@ -27,11 +29,11 @@ _FEWEST_STEPS = 8
 # Calibration samples that miss some values of the field span less than they do, but not an eighth; a preprocessing that was
 # left out or done twice changes values by a factor of 127.5 or 255.
 _OTHER_SCALE = 8
-_ANOTHER_SCALE = "The file was calibrated on data in another scale: check --preprocess and the calibration data."
-_RECALIBRATE = "Calibrate on samples with the preprocessing that the model was trained with, or try int16x8."
 
 
-def lint_constant_output(scores: Scores, baseline: Scores, labels: Sequence[str] | None = None) -> list[Finding]:
+def lint_constant_output(
+    scores: Scores, baseline: Scores, labels: Sequence[str] | None = None, *, request: Request | None = None
+) -> list[Finding]:
     """Finds an output that never changes: the loudest sign of a broken conversion.
 
     One class for all samples is a sign, too, but only where the baseline gives several: on lopsided data, or on data that
@@ -47,7 +49,9 @@ def lint_constant_output(scores: Scores, baseline: Scores, labels: Sequence[str]
         if float(np.ptp(baseline["output_mark"])) == 0:
             advice = "Check the model and the preprocessing: conversion is not what broke it."
             return [Finding(kind="constant-output", message=f"{text}, the baseline's too.", advice=advice)]
-        return [Finding(kind="constant-output", message=f"{text}: the variant is broken.", advice=_RECALIBRATE)]
+        return [
+            Finding(kind="constant-output", message=f"{text}: the variant is broken.", advice=more_accurate(request))
+        ]
     if "predicted" not in scores or len(np.unique(scores["predicted"])) > 1:
         return []
     if len(np.unique(baseline["predicted"])) == 1:
@@ -55,10 +59,12 @@ def lint_constant_output(scores: Scores, baseline: Scores, labels: Sequence[str]
     answer = int(scores["predicted"][0])
     name = f"{answer} ('{labels[answer]}')" if labels is not None and answer < len(labels) else str(answer)
     text = f"The output is the class {name} for all {n:,} samples, of which the baseline takes some for others."
-    return [Finding(kind="constant-output", message=text, advice=_RECALIBRATE)]
+    return [Finding(kind="constant-output", message=text, advice=more_accurate(request))]
 
 
-def lint_output_range(variant: Scores, inner: TensorSpec, baseline: Scores) -> list[Finding]:
+def lint_output_range(
+    variant: Scores, inner: TensorSpec, baseline: Scores, *, request: Request | None = None
+) -> list[Finding]:
     """Compares how an output is stored as an integer with the float outputs of the baseline on the same samples.
 
     Args:
@@ -69,7 +75,7 @@ def lint_output_range(variant: Scores, inner: TensorSpec, baseline: Scores) -> l
     if stored is None or len(baseline["finite"]) < _ENOUGH:
         return []
     low, high, step = stored
-    found = []
+    found, learned = [], learned_from(request)
     spread = _spread(baseline)
     if step > spread:  # about four steps for all that the outputs tell: they vary by two deviations to both sides
         found.append(
@@ -77,7 +83,8 @@ def lint_output_range(variant: Scores, inner: TensorSpec, baseline: Scores) -> l
                 kind="coarse-output",
                 message=f"The {inner.dtype} output moves in steps of {step:.3g}, and the float outputs vary by only "
                 f"{spread:.3g} (standard deviation): most differences are rounded away.",
-                advice="A rare extreme calibration sample stretches the scale: remove it, or try int16x8 or dynamic_range.",
+                advice=f"A rare extreme {'training' if learned == 'train' else 'calibration'} sample stretches the scale: remove it, "
+                f"or {finer(request)}.",
             )
         )
     margin = _MARGIN * (high - low)
@@ -91,13 +98,13 @@ def lint_output_range(variant: Scores, inner: TensorSpec, baseline: Scores) -> l
                 message=f"The {inner.dtype} output reaches from {low:.4g} to {high:.4g}. In {share:.0%} of the samples the "
                 f"float output lies beyond ({float(baseline['output_low'].min()):.4g} to "
                 f"{float(baseline['output_high'].max()):.4g} over all) and is cut off at the end.",
-                advice="Calibrate on samples that cover what the model sees in the field, of all classes.",
+                advice=f"{learned.capitalize()} on samples that cover what the model sees in the field, of all classes.",
             )
         )
     return found
 
 
-def lint_stored_inputs(inputs: Inputs, inner: Sequence[TensorSpec]) -> list[Finding]:
+def lint_stored_inputs(inputs: Inputs, inner: Sequence[TensorSpec], *, request: Request | None = None) -> list[Finding]:
     """Compares how inputs are stored as integers with the values that they were given.
 
     Args:
@@ -107,6 +114,8 @@ def lint_stored_inputs(inputs: Inputs, inner: Sequence[TensorSpec]) -> list[Find
     found: list[Finding] = []
     if len(inputs) < _ENOUGH:
         return found
+    learned = learned_from(request)
+    another = f"The file was {'trained' if learned == 'train' else 'calibrated'} on data in another scale: check --preprocess and these data."
     for index in inputs.real():
         stored = _range(inner[index])
         if stored is None:
@@ -124,9 +133,9 @@ def lint_stored_inputs(inputs: Inputs, inner: Sequence[TensorSpec]) -> list[Find
                     kind="clipped-input",
                     message=f"The {dtype} input '{name}' holds {low:.4g} to {high:.4g}. In {share:.0%} of the samples values "
                     f"lie beyond ({least:.4g} to {most:.4g}) and are cut off.",
-                    advice=_ANOTHER_SCALE
+                    advice=another
                     if other_scale
-                    else "Calibrate on samples that cover what the model sees in the field, prepared in the same way.",
+                    else f"{learned.capitalize()} on samples that cover what the model sees in the field, prepared in the same way.",
                 )
             )
         elif lows.min() < highs.max() and most - least < _FEWEST_STEPS * step:
@@ -135,15 +144,17 @@ def lint_stored_inputs(inputs: Inputs, inner: Sequence[TensorSpec]) -> list[Find
                     kind="coarse-input",
                     message=f"The {dtype} input '{name}' holds {low:.4g} to {high:.4g} in steps of {step:.3g}, and the samples "
                     f"only span {least:.4g} to {most:.4g}: {(most - least) / step:.1f} steps.",
-                    advice=_ANOTHER_SCALE
+                    advice=another
                     if other_scale
-                    else "The values lie close together in a wide range: standardize this input, or use int16x8.",
+                    else f"The values lie close together in a wide range: standardize this input, or {finer(request)}.",
                 )
             )
     return found
 
 
-def lint_confidence(variant: Scores, baseline: Scores, classes: int) -> list[Finding]:
+def lint_confidence(
+    variant: Scores, baseline: Scores, classes: int, *, request: Request | None = None
+) -> list[Finding]:
     """Finds scores that fell most of the way to those of a guess, although the answers may still be right."""
     if "confidence" not in variant or len(variant["finite"]) < _ENOUGH:
         return []
@@ -156,7 +167,8 @@ def lint_confidence(variant: Scores, baseline: Scores, classes: int) -> list[Fin
         Finding(
             kind="collapsed-confidence",
             message=f"The mean confidence falls from {before:.1%} to {after:.1%} (a guess has {guess:.1%}).",
-            advice="Thresholds on the score that suit the float model do not suit this variant. " + _RECALIBRATE,
+            advice="Thresholds on the score that suit the float model do not suit this variant. "
+            + more_accurate(request),
         )
     ]
 
