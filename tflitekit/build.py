@@ -20,7 +20,6 @@ from tflitekit.graph import Graph, read_graph
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.schemes import Promise, Request, find
 from tflitekit.source import PreparedSource
-from tflitekit.tensor import TensorSpec
 from tflitekit.training_record import TrainingRecord
 from tflitekit.variant import Variant, ordered_outputs, primary_meaning, tool_versions
 
@@ -218,6 +217,12 @@ def _warnings(request: Request, promise: Promise, graph: Graph) -> list[str]:
         )
     if any(op.name == "WHILE" for op in graph.ops):
         found.append("A WHILE loop is left: an LSTM or GRU was not fused, which is slow and cannot be delegated.")
+    if promise.integer_only and any(op.name == "CAST" and op.compute == "conversion" for op in graph.ops):
+        whole = [f"'{spec.name}' ({spec.dtype})" for spec in graph.inputs if "int" in spec.dtype and not spec.quantization]
+        found.append(
+            f"Integers{' of the inputs ' + ', '.join(whole) if whole else ''} become float and are quantized (CAST, QUANTIZE), "
+            "which accelerators leave to the CPU. A float32 input in the Keras model would become the scheme's own integers."
+        )
     if graph.keeps_state:
         found.append(
             "The file keeps the state of its LSTM from one inference to the next: set it to zero before each new sequence "
@@ -232,12 +237,12 @@ def _warnings(request: Request, promise: Promise, graph: Graph) -> list[str]:
 
 def _invoke_once(name: str, path: Path, graph: Graph, calibration: CalibrationSet | None) -> list[str]:
     """Runs the file in LiteRT on a calibration sample, or on zeros where there is none."""
-    from tflitekit.runtime import Model
+    from tflitekit.runtime import Model, zeros
 
     try:
         model = Model(path, graph=graph)
         sample = next(calibration.batches(model.batch)) if calibration else {}
-        outputs = model.run([sample.get(spec.name, _zeros(spec)) for spec in graph.inputs])
+        outputs = model.run([sample.get(spec.name, zeros(spec)) for spec in graph.inputs])
     except ModelError as error:
         raise ConversionError(
             f"{name}: converted, but does not run.", why=f"{error.what} {error.why}", fix=error.fix
@@ -245,8 +250,3 @@ def _invoke_once(name: str, path: Path, graph: Graph, calibration: CalibrationSe
     if calibration and not all(np.isfinite(o).all() for o in outputs if o.dtype.kind == "f"):
         return ["NaN or infinite values in the output on a calibration sample."]
     return []
-
-
-def _zeros(spec: TensorSpec) -> Any:
-    dtype = "float32" if spec.quantization else spec.dtype
-    return np.zeros([max(1, d) for d in spec.shape], dtype)

@@ -79,6 +79,7 @@ def store_calibration(
     shapes: list[tuple[int, ...]] = []
     dtypes: list[str] = []
     facts: dict[str, list[NDArray[Any]]] = defaultdict(list)
+    texts: dict[int, list[NDArray[Any]]] = defaultdict(list)  # written last, when the longest one is known
     count = 0
     with disk_errors(folder), progress.task("Reading calibration samples", dataset.size) as advance:
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,15 +96,21 @@ def store_calibration(
                 check_shapes(arrays, shapes, sample.key, "calibration")
                 if not shapes:
                     shapes, dtypes = [a.shape for a in arrays], [a.dtype.str for a in arrays]
-                for stream, array in zip(streams, arrays, strict=True):
-                    data = array.tobytes()
-                    digest.update(data)
-                    stream.write(data)
+                for i, array in enumerate(arrays):
+                    digest.update(array.tobytes())
+                    if array.dtype.kind == "S":
+                        texts[i].append(array)
+                    else:
+                        streams[i].write(array.tobytes())
                 count += 1
                 label = sample.label if isinstance(sample.label, int) else -1
                 described = {**input_facts([arrays]), **(picture_facts(arrays[0]) or {}), "label": np.array([label])}
                 for name, column in described.items():
                     facts[name].append(column)
+            for i, rows in texts.items():
+                whole = np.stack(rows)
+                dtypes[i] = whole.dtype.str
+                streams[i].write(whole.tobytes())
         finally:
             for stream in streams:
                 stream.close()

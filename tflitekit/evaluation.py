@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tflitekit.adaptive import DEFAULT_ERROR_RATE, Certainty, UntilCertain, score_until_certain
 from tflitekit.contract import resolve_labels
 from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
@@ -27,7 +25,7 @@ from tflitekit.progress import Progress
 from tflitekit.recommendation import AT_CHANCE, broken_gates, top1_limit
 from tflitekit.results import Constraints, DatasetRecord, Finding, Rejection, VariantReport
 from tflitekit.results.packing import pack_labels
-from tflitekit.runtime import Model, runtime_name
+from tflitekit.runtime import Model, runtime_name, zeros
 from tflitekit.score_store import ScoreStore, score_all
 from tflitekit.scoring import Scored
 from tflitekit.suitability import check_evaluation_data
@@ -189,11 +187,8 @@ def probe(variant: Variant) -> None:
 def run_once(*, path: str) -> bool:
     """Invokes a file on zeros (runs in a worker)."""
     model = Model(path)
-    shapes = [[max(1, d) for d in spec.shape] for spec in model.inputs]
-    dtypes = ["float32" if spec.quantization else spec.dtype for spec in model.inputs]
-    if any(dtype in ("string", "resource", "variant") for dtype in dtypes):
-        return True
-    model.run([np.zeros(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)])
+    if not any(spec.dtype in ("resource", "variant") for spec in model.inputs):
+        model.run([zeros(spec) for spec in model.inputs])
     return True
 
 

@@ -53,7 +53,7 @@ def input_facts(rows: Sequence[tuple[NDArray[Any], ...]]) -> Facts:
 
     Returns:
         ``content``, 64 bits of a hash (SHA-1) of all values of a sample, shape ``(n,)``; ``input_low`` and ``input_high``,
-        the smallest and largest value of each input as float32, shape ``(n, inputs)``.
+        the smallest and largest value of each input as float32 (0 for text), shape ``(n, inputs)``.
     """
     content = np.empty(len(rows), np.uint64)
     low, high = (np.empty((len(rows), len(rows[0])), np.float32) for _ in range(2))
@@ -62,7 +62,8 @@ def input_facts(rows: Sequence[tuple[NDArray[Any], ...]]) -> Facts:
         for column, array in enumerate(arrays):
             digest = hashlib.sha1(np.ascontiguousarray(array).data, usedforsecurity=False).digest()
             hashed += int.from_bytes(digest[:8], "little")
-            low[index, column], high[index, column] = (array.min(), array.max()) if array.size else (0, 0)
+            numbers = array.size and array.dtype.kind != "S"
+            low[index, column], high[index, column] = (array.min(), array.max()) if numbers else (0, 0)
         content[index] = hashed % 2**64
     return {"content": content, "input_low": low, "input_high": high}
 
@@ -93,7 +94,7 @@ def picture_facts(array: NDArray[Any]) -> Facts | None:
         ``channel_low`` and ``channel_high``, shape ``(1, channels)``, and ``smoothness``, shape ``(1,)``, as float32.
     """
     try:
-        _, _, channels, first = image_layout(array.shape)
+        _, _, channels, first = image_layout(array.shape if array.dtype.kind != "S" else ())
     except ContractError:
         return None
     picture = np.moveaxis(array, 0, -1) if first else array.reshape(*array.shape[:2], channels)

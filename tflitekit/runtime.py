@@ -19,7 +19,7 @@ from tflitekit.errors import DataError, ModelError
 from tflitekit.graph import Graph, read_graph
 from tflitekit.tensor import TensorSpec
 
-__all__ = ["Model", "dequantize", "quantize", "runtime_name"]
+__all__ = ["Model", "dequantize", "quantize", "runtime_name", "zeros"]
 
 Array = NDArray[Any]
 Kernels = Literal["default", "builtin"]
@@ -35,7 +35,9 @@ def runtime_name() -> str:
 
 
 def quantize(values: Array, spec: TensorSpec) -> Array:
-    """Stores real values in the tensor's type: ``round(real / scale) + zero_point``, clipped to the type's range."""
+    """Stores real values in the tensor's type: ``round(real / scale) + zero_point``, clipped to the type's range; text as it is."""
+    if spec.is_text:
+        return values
     dtype = np.dtype(spec.dtype)
     if spec.quantization is None or dtype.kind == "f":
         return values if values.dtype == dtype else values.astype(dtype)
@@ -51,6 +53,12 @@ def dequantize(stored: Array, spec: TensorSpec) -> Array:
         return stored
     real = stored.astype(np.float32) - np.float32(spec.quantization.zero_point[0])
     return real * np.float32(spec.quantization.scale[0])
+
+
+def zeros(spec: TensorSpec) -> Array:
+    """Returns real zeros (or empty text) for an input, with open dimensions at 1."""
+    dtype = "S1" if spec.is_text else "float32" if spec.quantization else spec.dtype
+    return np.zeros([max(1, d) for d in spec.shape], dtype)
 
 
 @contextmanager
@@ -184,7 +192,13 @@ class Model:
         taken = {int(index) for op in pieces for index in op["outputs"]}
         # What a delegate computes inside of itself has no memory of the interpreter's.
         delegated = [
-            op for op in own if all(int(i) in taken or self._address(int(i)) is None for i in op["outputs"] if i >= 0)
+            op
+            for op in own
+            if all(
+                int(i) in taken or (self._address(int(i)) is None and not self._is_text(int(i)))
+                for i in op["outputs"]
+                if i >= 0
+            )
         ]
         return len(own), len(delegated) if pieces else 0, len(pieces)
 
@@ -200,7 +214,12 @@ class Model:
             reached = max(reached, end)
         return total
 
+    def _is_text(self, index: int) -> bool:
+        return self._interpreter._get_tensor_details(index, 0)["dtype"] is np.bytes_
+
     def _address(self, index: int) -> tuple[int, int] | None:
+        if self._is_text(index):  # text lies outside of the arena; looking at it crashes the runtime
+            return None
         try:
             view = self._interpreter.tensor(index)()
         except (ValueError, RuntimeError):  # not allocated by the interpreter

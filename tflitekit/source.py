@@ -36,6 +36,7 @@ __all__ = [
     "module_hash",
     "prepare",
     "require_layers",
+    "require_numbers",
 ]
 
 Kind = Literal["keras", "hdf5", "saved_model"]
@@ -132,6 +133,20 @@ def require_layers(found: SourceFile) -> None:
             f"{found.path} is a SavedModel, which has no layers any more.",
             why="Compression while training needs the layers and their weights.",
             fix="Give the Keras model: model.save('name.keras').",
+        )
+
+
+def require_numbers(inputs: Sequence[TensorSpec]) -> None:
+    """Refuses a model that cannot be trained because it takes text.
+
+    Raises:
+        ModelError: An input is a string.
+    """
+    text = [spec.name for spec in inputs if spec.is_text]
+    if text:
+        raise ModelError(
+            f"The model takes text ({', '.join(text)}), and training here takes numbers.",
+            fix="Train the part behind the lookup, a model of its own that takes the looked-up numbers; or convert without training.",
         )
 
 
@@ -327,7 +342,8 @@ def _freeze(concrete: Any, model: Any) -> Callable[..., dict[str, Any]] | None:
     """Turns variables into constants once, instead of once per scheme; None where that could change the graph.
 
     A graph with control flow or inner functions is left as it is: tf_keras marks its LSTM and GRU functions for the
-    converter, which fuses them into one operator, and freezing would inline them. Protobuf ends at 2 GiB.
+    converter, which fuses them into one operator, and freezing would inline them. Lookup tables are no variables and stay
+    what they are. Protobuf ends at 2 GiB.
     """
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -335,6 +351,8 @@ def _freeze(concrete: Any, model: Any) -> Callable[..., dict[str, Any]] | None:
     if size > _MOST_FROZEN_BYTES or len(concrete.graph.as_graph_def().library.function):
         return None
     constant = convert_variables_to_constants_v2(concrete)
+    if len(constant.inputs) > len(concrete.structured_input_signature[0]):
+        return None
     names = sorted(concrete.structured_outputs)
 
     def serve(*flat: Any) -> dict[str, Any]:

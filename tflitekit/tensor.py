@@ -27,6 +27,11 @@ class TensorSpec(BaseModel):
     dtype: str
     quantization: Quantization | None = None
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it holds strings (as UTF-8), not numbers."""
+        return self.dtype == "string"
+
     def describe(self) -> str:
         """Returns 'name dtype[shape] (scale, zero point)'."""
         text = f"{self.name} {self.dtype}[{', '.join('?' if d < 0 else str(d) for d in self.shape)}]"

@@ -101,6 +101,7 @@ def bundle(
     dataset = open_dataset(data, labels=selection.classes, limit=samples, seed=seed, need_labels=False)
     if preprocess is None and selection.report is None:
         selection = selection.with_stored_pixels(dataset)
+    _refuse_text(selection)
     out = Path(out).resolve()
     _check_target(out, data)
     with disk_errors(out), tempfile.TemporaryDirectory(prefix=".bundle-", dir=_parent(out)) as temporary:
@@ -115,6 +116,16 @@ def bundle(
         _replace(folder, out)
         archive.replace(_zip_of(out))
     return made
+
+
+def _refuse_text(selection: Selection) -> None:
+    for chosen in selection.variants:
+        text = [spec.name for spec in (*chosen.graph.inputs, *chosen.graph.outputs) if spec.is_text]
+        if text:
+            raise BundleError(
+                f"The variant '{chosen.name}' has text in {', '.join(text)}, which a bundle cannot hold: golden samples are numbers.",
+                fix="Ship the .tflite file and its sidecar as they are; or look words up in the app, with a model that takes numbers.",
+            )
 
 
 class _Assembly:

@@ -80,6 +80,8 @@ class InputPipeline:
                 f"which takes {['?' if d < 0 else d for d in wanted]} (both without batch; {key}).".replace("'?'", "?"),
                 fix="Give samples one by one, not in batches." if batched else None,
             )
+        if spec.is_text:
+            return _text(spec, values, key)
         if values.dtype.kind not in "iufb":
             raise DataError(f"The data for input '{spec.name}' are of the type {values.dtype}, not numbers ({key}).")
         if _takes_whole(spec):
@@ -112,6 +114,21 @@ class InputPipeline:
                 ),
             )
         return whole
+
+
+def _text(spec: TensorSpec, values: Array, key: str) -> Array:
+    """Returns text as UTF-8, as wide as the longest."""
+    texts = values.reshape(-1).tolist()
+    if not all(isinstance(text, str | bytes) for text in texts):
+        raise DataError(
+            f"The input '{spec.name}' takes text, and the data are of the type {values.dtype} ({key}).",
+            fix="Store the array as text: np.asarray(values, str).",
+        )
+    try:
+        coded = [text.encode() if isinstance(text, str) else text for text in texts]
+    except UnicodeEncodeError as error:
+        raise DataError(f"The text for the input '{spec.name}' is not Unicode: {error} ({key}).") from error
+    return np.array(coded, np.bytes_).reshape(values.shape)
 
 
 def _takes_whole(spec: TensorSpec) -> bool:

@@ -21,7 +21,7 @@ import psutil
 from tflitekit.errors import ModelError
 from tflitekit.graph import read_graph
 from tflitekit.results import Accelerator
-from tflitekit.runtime import Model
+from tflitekit.runtime import Model, zeros
 from tflitekit.targets import Facts, Loaded
 
 __all__ = ["random_inputs", "serve"]
@@ -63,7 +63,7 @@ def serve(*, address: str, path: str, threads: int) -> bool:
 
 
 def random_inputs(model: Model) -> list[Any]:
-    """Returns seeded values from 0 to 1 for every input that takes real values, zeros for indices.
+    """Returns seeded values from 0 to 1 for every input that takes real values, zeros for indices, empty text.
 
     Raises:
         ModelError: An input takes neither.
@@ -71,13 +71,13 @@ def random_inputs(model: Model) -> list[Any]:
     generator = np.random.default_rng(_SEED)
     inputs = []
     for spec in model.inputs:
-        if spec.dtype in ("string", "resource", "variant"):
+        if spec.dtype in ("resource", "variant"):
             raise ModelError(
                 f"The input '{spec.name}' of {model.path.name} takes {spec.dtype}s, which the kit cannot fill."
             )
-        shape = [max(1, d) for d in spec.shape]
         real = spec.quantization is not None or spec.dtype.startswith("float")
-        inputs.append(generator.random(shape, np.float32) if real else np.zeros(shape, spec.dtype))
+        values = zeros(spec)
+        inputs.append(generator.random(values.shape, np.float32) if real else values)
     return inputs
 
 

@@ -14,7 +14,7 @@ from tflitekit.files import hash_json
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.progress import Advance, Progress
 from tflitekit.schemes import Request, Stage
-from tflitekit.source import SourceFile, module_hash, require_layers
+from tflitekit.source import SourceFile, module_hash, require_layers, require_numbers
 from tflitekit.tensor import TensorSpec
 from tflitekit.training.augmentation import check_augmentation
 from tflitekit.training.options import TrainingOptions
@@ -103,6 +103,7 @@ class Trainer:
         self._batch, self._input_shapes = batch, {name: list(shape) for name, shape in input_shapes.items()}
         if source_file is not None:
             require_layers(source_file)
+        require_numbers(inputs)
         if options.augment is not None:
             check_augmentation(options.augment, inputs)
         self._store = functools.partial(

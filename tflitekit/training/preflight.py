@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict
 from tflitekit.dataset import DEFAULT_SEED, InputPipeline, open_dataset
 from tflitekit.errors import DataError
 from tflitekit.preprocessing import load_preprocessing
-from tflitekit.source import identify, import_custom_objects, load_model, require_layers
+from tflitekit.source import identify, import_custom_objects, load_model, require_layers, require_numbers
 from tflitekit.tensor import TensorSpec
 from tflitekit.training.annotate import annotate_model
-from tflitekit.training.parity import input_names
+from tflitekit.training.parity import input_names, inputs_of
 from tflitekit.training.rebuild import Refused, rebuild
 from tflitekit.training.treatments import Treatment
 from tflitekit.training.walk import calls, is_keras3
@@ -128,6 +128,7 @@ def examine_model(
         samples: Real inputs, one array for each input of the model.
         counterparts: tf_keras classes for layers of one's own; see `rebuild`.
     """
+    require_numbers(_specs(model))
     refused: list[Refused] = []
     rebuilt = rebuild(model, samples=samples, counterparts=counterparts, refused=refused)
     annotated = annotate_model(rebuilt.model, paths=rebuilt.paths, samples=samples, prove=rebuilt.parity is not None)
@@ -169,18 +170,21 @@ def _kind(layer: Any) -> str:
     return str(layer.get_config().get("function", name)) if name in ("TFOpLambda", "SlicingOpLambda") else name
 
 
-def _read_samples(model: Any, data: str, preprocess: str | None, limit: int, seed: int) -> list[Any]:
-    import numpy as np
-
-    specs = [
+def _specs(model: Any) -> list[TensorSpec]:
+    return [
         TensorSpec(
             name=name,
             shape=(1, *(-1 if d is None else int(d) for d in tuple(tensor.shape)[1:])),
             dtype=str(getattr(tensor.dtype, "name", tensor.dtype)),
         )
-        for name, tensor in zip(input_names(model, is_keras3(model)), model.inputs, strict=True)
+        for name, tensor in zip(input_names(model, is_keras3(model)), inputs_of(model), strict=True)
     ]
-    pipeline = InputPipeline(specs, load_preprocessing(preprocess))
+
+
+def _read_samples(model: Any, data: str, preprocess: str | None, limit: int, seed: int) -> list[Any]:
+    import numpy as np
+
+    pipeline = InputPipeline(_specs(model), load_preprocessing(preprocess))
     dataset = open_dataset(data, limit=limit, seed=seed, need_labels=False)
     rows = [pipeline.prepare(sample.read(), sample.key) for sample in dataset]
     if not rows:
