@@ -6,15 +6,19 @@ import numpy as np
 import pytest
 from conftest import shape_arrays
 
-from tflitekit.build import _check_promise
+from tflitekit.build import _check_promise, build
+from tflitekit.calibration import store_calibration
 from tflitekit.conversion import convert
+from tflitekit.dataset import open_dataset
 from tflitekit.errors import ConversionError, UsageError
 from tflitekit.files import content_hash
 from tflitekit.graph import read_graph
+from tflitekit.preprocessing import PRESETS
+from tflitekit.progress import Progress
 from tflitekit.runtime import Model
 from tflitekit.schemes import Promise, available, find, parse_request
-from tflitekit.source import PreparedSource
-from tflitekit.variant import read_sidecar
+from tflitekit.source import PreparedSource, export_model
+from tflitekit.variant import Variant, read_sidecar
 
 # Largest difference of any class probability on the test pictures. Rounding float32 (and float16 weights) moves it by
 # less than a thousandth; int8 weights by hundredths; int8 activations too, in steps of 1/256 at the output.
@@ -182,3 +186,66 @@ def test_schemes_document_themselves(cli):
     assert set(listed) == set(available())
     assert listed["int8"]["options"] == {"io": ["float32", "int8", "uint8"]}
     assert listed["pruned"]["options"]["sparsity"] == "float"
+
+
+@pytest.fixture(scope="module")
+def build_here(tmp_path_factory):
+    """Returns a function that builds a variant of a model object in this process, and calibrates it on ``rows``."""
+
+    def run(model, request, rows):
+        folder = tmp_path_factory.mktemp("built")
+        source = export_model(model, folder / "saved", batch=1, input_shapes={})
+        data = open_dataset({source.inputs[0].name: rows}, need_labels=False)
+        calibration = store_calibration(data, source.inputs, PRESETS["raw"], folder / "calibration", Progress())
+        asked = parse_request(request)
+        built = Variant.model_validate(
+            build(
+                scheme=asked.scheme.name,
+                options=asked.options,
+                saved_model=str(folder / "saved"),
+                source=source.model_dump(mode="json"),
+                source_sha256="",
+                calibration=calibration.model_dump(mode="json"),
+                preprocessing=PRESETS["raw"].model_dump(mode="json"),
+                labels=None,
+                allow_select_tf_ops=False,
+                out=str(folder),
+                work=str(folder),
+                key="0" * 64,
+            )
+        )
+        return built.model_copy(update={"folder": folder})
+
+    return run
+
+
+@pytest.mark.convert
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+def test_a_cast_of_an_integer_input_is_no_float_computation(build_here, dtype):
+    """The model declares integers, so that a CAST stands first; what computes is integer all the same."""
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(3)
+    image = keras.Input((8, 8, 1), dtype=dtype, name="image")
+    hidden = keras.layers.Conv2D(4, 3, activation="relu")(keras.layers.Rescaling(1 / 255)(image))
+    model = keras.Model(image, keras.layers.Dense(3, name="scores")(keras.layers.Flatten()(hidden)))
+    rows = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 1)).astype(dtype)
+    whole = build_here(model, "int8", rows)
+    assert whole.integer_op_fraction == 1.0
+    assert any(f"'image' ({dtype})" in warning for warning in whole.warnings)
+    expected = np.asarray(model(rows[:1]))
+    assert Model(whole.path).run([rows[:1]])[0] == pytest.approx(expected, abs=0.05)  # steps of 1/256 of its range
+
+
+@pytest.mark.convert
+def test_float_fallback_gives_integers_in_and_out_on_request(build_here):
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential(
+        [keras.Input((8,), name="x"), keras.layers.Dense(8, name="first"), keras.layers.ELU(), keras.layers.Dense(2)]
+    )
+    rows = np.random.default_rng(0).normal(size=(16, 8)).astype(np.float32)
+    mixed = build_here(model, "int8_float_fallback:io=uint8", rows)
+    assert {spec.dtype for spec in (*mixed.contract.inputs, *mixed.contract.outputs)} == {"uint8"}
+    assert 0 < mixed.integer_op_fraction < 1  # ELU has no integer kernel
+    expected = np.asarray(model(rows[:1]))
+    assert Model(mixed.path).run([rows[:1]])[0] == pytest.approx(expected, abs=0.1)

@@ -218,7 +218,9 @@ def _warnings(request: Request, promise: Promise, graph: Graph) -> list[str]:
     if any(op.name == "WHILE" for op in graph.ops):
         found.append("A WHILE loop is left: an LSTM or GRU was not fused, which is slow and cannot be delegated.")
     if promise.integer_only and any(op.name == "CAST" and op.compute == "conversion" for op in graph.ops):
-        whole = [f"'{spec.name}' ({spec.dtype})" for spec in graph.inputs if "int" in spec.dtype and not spec.quantization]
+        whole = [
+            f"'{spec.name}' ({spec.dtype})" for spec in graph.inputs if "int" in spec.dtype and not spec.quantization
+        ]
         found.append(
             f"Integers{' of the inputs ' + ', '.join(whole) if whole else ''} become float and are quantized (CAST, QUANTIZE), "
             "which accelerators leave to the CPU. A float32 input in the Keras model would become the scheme's own integers."

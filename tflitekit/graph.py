@@ -50,7 +50,7 @@ class OpCount:
     Attributes:
         compute: 'float32', 'int8', 'int16', ... by the activations; 'hybrid' for float activations with
             integer weights; 'index' for operators on shapes and indices only; 'conversion' for
-            QUANTIZE and DEQUANTIZE.
+            QUANTIZE and DEQUANTIZE, and for a CAST between integers and float.
         weight_bytes: Bytes of the constants that these operators read first.
     """
 
@@ -470,6 +470,8 @@ def _compute(name: str, activations: list[str], constants: list[Any]) -> str:
     if name in _SHAPE_ONLY:
         return "index"
     floats = [dtype for dtype in activations if dtype in _FLOATS]
+    if floats and name == "CAST":  # says in another type what an integer input or an index is, and computes nothing
+        return "conversion"
     if floats:
         weights = {_DTYPES.get(tensor.Type(), "?") for tensor in constants if tensor.ShapeLength() > 1}
         return "hybrid" if weights & _QUANTIZED else floats[0]
