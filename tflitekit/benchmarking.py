@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -11,12 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel
 
 from tflitekit._version import __version__
 from tflitekit.dataset import DEFAULT_SEED
 from tflitekit.errors import TflitekitError, UsageError
 from tflitekit.evaluation import choose_baseline, named_variants
-from tflitekit.files import hash_json, write_json
+from tflitekit.files import hash_json
 from tflitekit.graph import read_graph
 from tflitekit.interleaving import measure_interleaved
 from tflitekit.latency_figures import to_latencies
@@ -24,6 +24,7 @@ from tflitekit.latency_lints import lint_profile, lint_session, lint_sustained, 
 from tflitekit.machine import Load, LoadWatch, describe_machine
 from tflitekit.progress import Progress
 from tflitekit.results import Constraints, Finding, OpRow, Profile, Report, Sustained, VariantReport
+from tflitekit.structured import read_record, write_record
 from tflitekit.targets import Run, Target, open_target
 from tflitekit.targets.protocols import BenchmarkProtocol, find_protocol
 from tflitekit.variant import Variant, tool_versions
@@ -241,8 +242,10 @@ def _measure(
     path: Path | None,
 ) -> tuple[dict[str, Run | TflitekitError], Load]:
     distinct = {str(v.sha256): v for v in reversed(usable)}  # the same bytes are measured once
-    found = _load(path)
-    if found is None:
+    kept = read_record(path, _Kept) if path is not None else None
+    if kept is not None and set(kept.runs) == set(distinct):
+        found: tuple[Mapping[str, Run | TflitekitError], Load] = kept.runs, kept.load
+    else:
         watch = LoadWatch()
         taken = measure_interleaved(
             {sha256: variant.path for sha256, variant in distinct.items()},
@@ -260,20 +263,17 @@ def _measure(
     return {v.name: runs[str(v.sha256)] for v in usable}, load
 
 
-def _load(path: Path | None) -> tuple[dict[str, Run | TflitekitError], Load] | None:
-    if path is None or not path.is_file():
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return {name: Run.model_validate(run) for name, run in content["runs"].items()}, Load(**content["load"])
-    except (ValueError, LookupError, TypeError):
-        return None
+class _Kept(BaseModel):
+    """Runs of an earlier benchmark of the same files, by their hashes, and how busy the machine was."""
+
+    runs: dict[str, Run]
+    load: Load
 
 
 def _save(path: Path | None, runs: Mapping[str, Run | TflitekitError], load: Load) -> None:
     complete = {name: run.model_dump(mode="json") for name, run in runs.items() if isinstance(run, Run)}
     if path is not None and len(complete) == len(runs):
-        write_json(path, {"runs": complete, "load": load._asdict()})
+        write_record(path, {"runs": complete, "load": load._asdict()})
 
 
 def _profile(

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import codecs
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tflitekit.errors import ContractError, UsageError
+from tflitekit.errors import ContractError, UnreadableError, UsageError
+from tflitekit.files import decode_text, read_bytes
 from tflitekit.preprocessing import Preprocessing
+from tflitekit.structured import parse_json
 from tflitekit.tensor import TensorSpec
 
 __all__ = ["Contract", "find_output", "labels_mismatch", "load_labels", "resolve_labels"]
-
-# The mark of UTF-32 begins with that of UTF-16.
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-)
 
 
 class Contract(BaseModel):
@@ -52,7 +43,10 @@ def load_labels(path: str | Path) -> tuple[str, ...]:
         ContractError: The file is missing, empty or malformed.
     """
     path = Path(path)
-    text = _read_text(path)
+    try:
+        text = decode_text(read_bytes(path), str(path))
+    except UnreadableError as error:
+        raise ContractError(f"The labels file {path} cannot be read: {error.reason}.", fix=error.fix) from error
     if path.suffix.lower() == ".json":
         labels = _labels_from_json(path, text)
     else:
@@ -62,38 +56,14 @@ def load_labels(path: str | Path) -> tuple[str, ...]:
     return labels
 
 
-def _read_text(path: Path) -> str:
-    """Reads UTF-8, and UTF-16 or UTF-32 with a byte order mark, as editors on Windows write them."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ContractError(f"The labels file {path} cannot be read: {error.strerror or error}.") from error
-    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
-    if encoding == "utf-8" and b"\0" in content:
-        raise ContractError(
-            f"The labels file {path} has zero bytes in its text.",
-            why="UTF-16 without a byte order mark looks like this, and files that are no text.",
-            fix="Save it as UTF-8.",
-        )
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ContractError(
-            f"The labels file {path} is not {encoding.upper().removesuffix('-SIG')}: line {line} has the byte 0x{content[error.start]:02x}.",
-            fix="Save it as UTF-8; it is probably in an older encoding (Latin-1, Windows-1252).",
-        ) from error
-
-
 def _labels_from_json(path: Path, text: str) -> tuple[str, ...]:
-    wrong = ContractError(
-        f"The labels file {path} is not a JSON list of names or an object from index to name.",
-        fix='Write ["cat", "dog"] or {"0": "cat", "1": "dog"}.',
-    )
+    what = f"The labels file {path} is not a JSON list of names or an object from index to name."
+    fix = 'Write ["cat", "dog"] or {"0": "cat", "1": "dog"}.'
     try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise wrong from error
+        content = parse_json(text, str(path))
+    except UnreadableError as error:
+        raise ContractError(what, why=f"{error.reason.capitalize()}.", fix=fix) from error
+    wrong = ContractError(what, fix=fix)
     if isinstance(content, dict):
         if sorted(content, key=str) != sorted((str(i) for i in range(len(content))), key=str):
             raise wrong

@@ -25,6 +25,7 @@ __all__ = [
     "StorageError",
     "TflitekitError",
     "TrackingError",
+    "UnreadableError",
     "UsageError",
     "disk_errors",
     "disk_full",
@@ -57,6 +58,20 @@ class UsageError(TflitekitError):
 
 class ModelError(TflitekitError):
     """A model (Keras, SavedModel or ``.tflite``) that is missing, broken or cannot be used."""
+
+
+class UnreadableError(TflitekitError):
+    """A file that is not there, cannot be read, or does not hold what it should; who knows what it was for says so instead.
+
+    Args:
+        name: The file.
+        reason: What is wrong with it, as the end of a sentence.
+        missing: Whether it is not there.
+    """
+
+    def __init__(self, name: str, reason: str, *, missing: bool = False, fix: str | None = None) -> None:
+        self.reason, self.missing = reason, missing
+        super().__init__(f"{name} cannot be read: {reason}.", fix=fix)
 
 
 class ApkError(TflitekitError):

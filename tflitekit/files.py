@@ -1,22 +1,137 @@
-"""Files written whole, content hashes, and the lock that keeps two runs out of one folder."""
+"""Files written whole, the one place that opens files of users, content hashes, and the lock that keeps two runs out of one folder."""
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import os
+import stat
 import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from tflitekit.errors import BusyError, disk_errors
+from tflitekit.errors import BusyError, UnreadableError, disk_errors
 
-__all__ = ["content_hash", "deflated_size", "hash_json", "locked", "write_json", "write_whole"]
+__all__ = [
+    "MODEL_LIMIT_BYTES",
+    "TEXT_LIMIT_BYTES",
+    "content_hash",
+    "decode_text",
+    "deflated_size",
+    "hash_json",
+    "is_folder",
+    "locked",
+    "open_file",
+    "read_bytes",
+    "shortened",
+    "write_json",
+    "write_whole",
+]
 
+TEXT_LIMIT_BYTES = 64 << 20
+"""A report with pictures of 400 classes takes a hundredth of it."""
+MODEL_LIMIT_BYTES = 8 << 30
+"""Flatbuffers end at 2 GiB; larger models keep their weights behind them, and no phone loads so many."""
 _CHUNK_BYTES = 1 << 20
+_MOST_SHOWN = 120
+# The mark of UTF-32 begins with that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
+
+
+def open_file(path: str | Path, limit_bytes: int | None = None) -> BinaryIO:
+    """Opens a regular file for reading. Pipes and devices, which wait or never end, are refused before they are opened.
+
+    Raises:
+        UnreadableError: It is missing, no regular file, larger than the limit, or may not be read.
+    """
+    name = str(path)
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        _require_regular(name, Path(path).stat(), limit_bytes)
+        stream = os.fdopen(os.open(path, flags), "rb")
+    except FileNotFoundError:
+        raise UnreadableError(name, "there is no such file", missing=True) from None
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise UnreadableError(name, reason, missing=isinstance(error, NotADirectoryError)) from error
+    try:
+        _require_regular(name, os.fstat(stream.fileno()), limit_bytes)  # it may have been replaced in between
+    except UnreadableError:
+        stream.close()
+        raise
+    return stream
+
+
+def _require_regular(name: str, found: os.stat_result, limit_bytes: int | None) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+        kind = kinds.get(stat.S_IFMT(found.st_mode), "a device")
+        raise UnreadableError(name, f"it is {kind}, not a regular file")
+    if limit_bytes is not None and found.st_size > limit_bytes:
+        raise UnreadableError(name, f"it has {found.st_size:,} bytes, and {limit_bytes:,} are the most that are read")
+
+
+def is_folder(path: Path) -> bool:
+    """Returns whether there is a folder of that name; a name that cannot be is that of none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def read_bytes(path: str | Path, limit_bytes: int | None = None) -> bytes:
+    """Returns the content of a regular file of at most ``limit_bytes`` (else `TEXT_LIMIT_BYTES`).
+
+    Raises:
+        UnreadableError: As `open_file`.
+    """
+    limit = TEXT_LIMIT_BYTES if limit_bytes is None else limit_bytes
+    with open_file(path, limit) as stream:
+        try:
+            content = stream.read(limit + 1)  # a file of the kernel, or one that grows, may say less of itself
+        except (OSError, MemoryError, OverflowError) as error:
+            raise UnreadableError(str(path), str(getattr(error, "strerror", None) or error).lower()) from error
+    if len(content) > limit:
+        raise UnreadableError(str(path), f"it has more than {limit:,} bytes")
+    return content
+
+
+def decode_text(content: bytes, name: str) -> str:
+    """Returns UTF-8 text, and UTF-16 or UTF-32 with a byte order mark, as editors on Windows write them.
+
+    Raises:
+        UnreadableError: It is in another encoding.
+    """
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and b"\0" in content:
+        reason = (
+            "there are zero bytes in its text, as in UTF-16 without a byte order mark and in files that are no text"
+        )
+        raise UnreadableError(name, reason, fix="Save it as UTF-8.")
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        reason = (
+            f"it is not {encoding.upper().removesuffix('-SIG')}: line {line} has the byte 0x{content[error.start]:02x}"
+        )
+        fix = "Save it as UTF-8; it is probably in an older encoding (Latin-1, Windows-1252)."
+        raise UnreadableError(name, reason, fix=fix) from error
+
+
+def shortened(text: str, most: int = _MOST_SHOWN) -> str:
+    """Returns a text of at most ``most`` characters, for messages that name what a file holds."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -54,7 +169,7 @@ def content_hash(path: Path) -> str:
         for child in sorted(p for p in path.rglob("*") if p.is_file()):
             digest.update(str(child.relative_to(path)).encode() + b"\0" + content_hash(child).encode())
         return digest.hexdigest()
-    with path.open("rb") as stream:
+    with open_file(path) as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
@@ -68,7 +183,7 @@ def hash_json(value: Any) -> str:
 def deflated_size(path: Path) -> int:
     """Returns the size in bytes of a file after DEFLATE at level 9: what it costs inside an APK download."""
     compressor, size = zlib.compressobj(9, zlib.DEFLATED, -15), 0
-    with path.open("rb") as stream:
+    with open_file(path) as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             size += len(compressor.compress(chunk))
     return size + len(compressor.flush())

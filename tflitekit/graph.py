@@ -12,7 +12,8 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from tflitekit.errors import ModelError
+from tflitekit.errors import ModelError, UnreadableError
+from tflitekit.files import MODEL_LIMIT_BYTES, read_bytes
 from tflitekit.op_versions import PER_CHANNEL_FULLY_CONNECTED, minimum_runtime_version, version_key
 from tflitekit.tensor import Quantization, TensorSpec
 
@@ -164,12 +165,12 @@ _Found = TypeVar("_Found")
 
 def read_with(path: Path, read: Callable[[Reader], _Found]) -> _Found:
     """Opens a ``.tflite`` file for a function that reads it, whose errors on a damaged file become a `ModelError`."""
-    if path.is_dir():
-        raise ModelError(f"{path} is a folder, not a .tflite file.")
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"The model {path} cannot be read: {error.strerror}.") from error
+        content = read_bytes(path, MODEL_LIMIT_BYTES)
+    except UnreadableError as error:
+        if error.missing:
+            raise ModelError(f"There is no file {path}.") from error
+        raise ModelError(f"The model {path} cannot be read: {error.reason}.", fix="Give a .tflite file.") from error
     return _parse(content, str(path), read)
 
 

@@ -6,7 +6,6 @@ are made of; what is finished is on disk before the next processes start.
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,18 +15,26 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from tflitekit.errors import TflitekitError
-from tflitekit.files import write_json
 from tflitekit.progress import Progress
 from tflitekit.results import Samples
 from tflitekit.statistics import bootstrap_interval, bootstrap_quantiles, bootstrap_weights
+from tflitekit.structured import read_record, write_record
 from tflitekit.targets import Facts, Loaded, Run, Session, Target
 from tflitekit.targets.protocols import BenchmarkProtocol
 
 __all__ = ["measure_interleaved"]
 
 _CHECK_DRAWS = 1000
+
+
+class _Kept(BaseModel):
+    """Finished rounds of a run that goes on, by file."""
+
+    elapsed_s: float
+    runs: dict[str, Run]
 
 
 @dataclass
@@ -184,24 +191,17 @@ def _keep(taken: Mapping[str, _Taken], partial: Path | None, elapsed_s: float) -
         return
     runs = {name: _result(t, "protocol") for name, t in taken.items()}
     content = {name: run.model_dump(mode="json") for name, run in runs.items() if isinstance(run, Run)}
-    write_json(partial, {"elapsed_s": elapsed_s, "runs": content})
+    write_record(partial, {"elapsed_s": elapsed_s, "runs": content})
 
 
 def _restore(taken: Mapping[str, _Taken], partial: Path | None) -> float:
     """Takes over the rounds of an interrupted run; returns how long they took."""
-    if partial is None or not partial.is_file():
+    kept = read_record(partial, _Kept) if partial is not None else None
+    if kept is None or set(kept.runs) != set(taken):
         return 0.0
-    try:
-        content = json.loads(partial.read_text(encoding="utf-8"))
-        runs = {name: Run.model_validate(run) for name, run in content["runs"].items()}
-        elapsed_s = float(content["elapsed_s"])
-    except (ValueError, LookupError, TypeError):
-        return 0.0
-    if set(runs) != set(taken):
-        return 0.0
-    for name, run in runs.items():
+    for name, run in kept.runs.items():
         one = taken[name]
         one.rounds = run.rounds.rounds()
         one.processes, one.windows_s, one.loads = list(run.rounds.processes), list(run.windows_s), list(run.loads)
         one.warmup_runs, one.facts = run.warmup_runs, run.facts
-    return elapsed_s
+    return kept.elapsed_s

@@ -6,16 +6,16 @@ The value of a pixel ``p`` (0 to 255) becomes ``(p / divisor - mean) / std``, pe
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from tflitekit.errors import ContractError
+from tflitekit.errors import ContractError, UnreadableError
+from tflitekit.structured import check_model, read_json
 
 __all__ = ["PRESETS", "Preprocessing", "Step", "image_layout", "load_preprocessing"]
 
@@ -27,7 +27,17 @@ _RESAMPLING = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 
-Channels = tuple[float, ...]
+
+def _float32(value: float) -> float:
+    """Refuses what float32, in which pixels are normalized, cannot hold: infinity, or a number that becomes 0 or loses digits."""
+    if not np.isfinite(value) or (value and not _SMALLEST <= abs(value) <= _LARGEST):
+        raise ValueError(f"{value!r} has no place in float32, in which pixels are computed")
+    return value
+
+
+_SMALLEST, _LARGEST = (float(bound) for bound in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
+Float32 = Annotated[float, AfterValidator(_float32)]
+Channels = tuple[Float32, ...]
 Step = tuple[Literal["divide", "subtract"], NDArray[np.float32]]
 """One operation in float32 with one value, or one a channel."""
 
@@ -53,7 +63,7 @@ class Preprocessing(BaseModel):
         le=1,
         description="Centred part of the image kept before resizing (ImageNet evaluation: 0.875).",
     )
-    divisor: float = Field(1.0, gt=0, description="Pixels are divided by this first.")
+    divisor: Float32 = Field(1.0, gt=0, description="Pixels are divided by this first.")
     mean: Channels = Field((0.0,), description="Subtracted after the division: one value, or one a channel.")
     std: Channels = Field((1.0,), description="Divided by last: one value, or one a channel.")
 
@@ -67,8 +77,8 @@ class Preprocessing(BaseModel):
     @field_validator("mean")
     @classmethod
     def _not_empty(cls, value: Channels) -> Channels:
-        if not value or any(not np.isfinite(part) for part in value):
-            raise ValueError("mean must hold finite numbers")
+        if not value:
+            raise ValueError("mean must hold a number")
         return value
 
     @property
@@ -241,16 +251,12 @@ def load_preprocessing(value: str | Path | Preprocessing | None) -> Preprocessin
         return PRESETS[str(value)]
     path = Path(value)
     choice = f"Presets: {', '.join(PRESETS)}; or give a JSON file (see 'tflitekit presets --json' for the fields)."
-    if not path.is_file():
-        raise ContractError(f"There is no preprocessing preset or file '{value}'.", fix=choice)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         if isinstance(content, dict) and "preprocessing" in content:
             content = content["preprocessing"]
-        return Preprocessing.model_validate(content)
-    except (ValueError, OSError) as error:
-        detail = error
-        if isinstance(error, ValidationError):
-            problems = (f"{'.'.join(map(str, p['loc'])) or 'value'}: {p['msg']}" for p in error.errors())
-            raise ContractError(f"The preprocessing file {path} is wrong: {'; '.join(problems)}.", fix=choice) from None
-        raise ContractError(f"The preprocessing file {path} cannot be read: {detail}.", fix=choice) from error
+        return check_model(Preprocessing, content, str(path))
+    except UnreadableError as error:
+        if error.missing:
+            raise ContractError(f"There is no preprocessing preset or file '{value}'.", fix=choice) from None
+        raise ContractError(f"The preprocessing file {path} cannot be read: {error.reason}.", fix=choice) from error

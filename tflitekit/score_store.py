@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import io
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic import BaseModel
 
 from tflitekit.dataset import Dataset, SkippedSamples
 from tflitekit.files import hash_json, write_whole
@@ -17,6 +17,7 @@ from tflitekit.metrics import Metric, Scores
 from tflitekit.progress import Progress
 from tflitekit.runtime import runtime_name
 from tflitekit.scoring import Scored, score
+from tflitekit.structured import read_record, write_record
 from tflitekit.variant import Variant
 
 __all__ = ["ScoreStore", "StoredScores", "score_all"]
@@ -29,6 +30,12 @@ class StoredScores(NamedTuple):
 
     scores: Scores
     skipped: list[str]
+    drawn: int
+
+
+class _Kept(BaseModel):
+    """The record of a file of scores, with its hash."""
+
     drawn: int
 
 
@@ -80,15 +87,13 @@ class ScoreStore:
     def load(self, variant: Variant) -> StoredScores | None:
         """Returns what is kept of a variant, or None."""
         path = self._path(variant)
-        if path is None or not path.is_file():
+        kept = read_record(path.with_suffix(".json"), _Kept) if path is not None else None
+        if path is None or kept is None:
             return None
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                columns = {name: archive[name] for name in archive.files}
-            skipped = [str(name) for name in columns.pop("skipped_names")]
-            return StoredScores(columns, skipped, int(columns.pop("drawn")))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            return None
+        with np.load(path, allow_pickle=False) as archive:
+            columns = {name: archive[name] for name in archive.files}
+        skipped = [str(name) for name in columns.pop("skipped_names")]
+        return StoredScores(columns, skipped, kept.drawn)
 
     def save(self, variant: Variant, scores: Scores, skipped: Sequence[str], drawn: int = -1) -> None:
         """Keeps the scores of a variant, whole; ``drawn`` counts the draws where the order matters."""
@@ -96,9 +101,10 @@ class ScoreStore:
         if path is None:
             return
         buffer = io.BytesIO()
-        columns: dict[str, Any] = {**scores, "skipped_names": np.asarray(list(skipped), dtype=np.str_), "drawn": drawn}
+        columns: dict[str, Any] = {**scores, "skipped_names": np.asarray(list(skipped), dtype=np.str_)}
         np.savez_compressed(buffer, **columns)
         write_whole(path, buffer.getvalue())
+        write_record(path.with_suffix(".json"), {"drawn": drawn}, path.name)
 
 
 def score_all(

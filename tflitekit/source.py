@@ -18,8 +18,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tflitekit.errors import ModelError, UsageError
-from tflitekit.files import content_hash
+from tflitekit.errors import ModelError, UnreadableError, UsageError
+from tflitekit.files import content_hash, is_folder, open_file
 from tflitekit.keras_config import loadable, without_compile
 from tflitekit.precision import as_float32
 from tflitekit.tensor import TensorSpec
@@ -93,16 +93,19 @@ def identify(path: str | Path) -> SourceFile:
         ModelError: It is missing, or of a kind that the kit does not convert.
     """
     path = Path(path)
-    if not path.exists():
-        raise ModelError(f"There is no model at {path}.")
-    if path.is_dir():
+    if is_folder(path):
         if (path / "saved_model.pb").is_file() or (path / "saved_model.pbtxt").is_file():
             return SourceFile(path, "saved_model", content_hash(path))
         raise ModelError(
             f"The folder {path} is not a SavedModel.", why="It has no saved_model.pb.", fix=f"Give {_KINDS}."
         )
-    with path.open("rb") as stream:
-        head = stream.read(8)
+    try:
+        with open_file(path) as stream:
+            head = stream.read(8)
+    except UnreadableError as error:
+        if error.missing:
+            raise ModelError(f"There is no model at {path}.") from error
+        raise ModelError(f"The model {path} cannot be read: {error.reason}.", fix=f"Give {_KINDS}.") from error
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
         return SourceFile(path, "hdf5", content_hash(path))
     if head.startswith(b"PK"):

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import itertools
 import os
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tflitekit.errors import TflitekitError, UsageError
+from tflitekit.errors import TflitekitError, UnreadableError, UsageError
 from tflitekit.files import write_whole
 from tflitekit.optimization import optimize
 from tflitekit.progress import Progress
 from tflitekit.report import suite_text
 from tflitekit.report.suite_text import EntryResult
 from tflitekit.results import Constraints
+from tflitekit.structured import read_toml
 
 __all__ = ["DATA_VARIABLE", "Suite", "read_suite", "run_suite"]
 
@@ -128,13 +128,12 @@ def read_suite(path: str | Path) -> Suite:
     """
     path = Path(path)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"There is no suite {path}.", fix="Name a TOML file, such as edge_benchmarks/quickstart.toml."
-        ) from error
-    except ValueError as error:
-        raise UsageError(f"The suite {path} is not TOML: {error}.") from error
+        content = read_toml(path)
+    except UnreadableError as error:
+        fix = "Name a TOML file, such as edge_benchmarks/quickstart.toml."
+        if error.missing:
+            raise UsageError(f"There is no suite {path}.", fix=fix) from error
+        raise UsageError(f"The suite {path} cannot be read: {error.reason}.", fix=fix) from error
     try:
         return Suite.model_validate(content)
     except ValidationError as error:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from tflitekit._version import __version__
 from tflitekit.contract import Contract
 from tflitekit.dataset import Dataset
 from tflitekit.dataset.pixels import holds_pixels, stored_pixels
-from tflitekit.errors import ModelError
+from tflitekit.errors import UnreadableError
 from tflitekit.files import content_hash, deflated_size, write_json
 from tflitekit.graph import Graph, read_graph
 from tflitekit.preprocessing import Preprocessing
+from tflitekit.structured import read_model
 from tflitekit.tensor import TensorSpec
 from tflitekit.training_record import Compression, TrainingRecord
 
@@ -95,10 +95,9 @@ def tool_versions() -> dict[str, str]:
 
 def read_sidecar(model: Path) -> Variant | None:
     """Returns the sidecar of a ``.tflite`` file, or None where it has none that the kit can read."""
-    path = sidecar_path(model)
     try:
-        value = Variant.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, ValidationError):
+        value = read_model(Variant, sidecar_path(model))
+    except UnreadableError:
         return None
     return value.model_copy(update={"folder": model.parent})
 
@@ -117,10 +116,6 @@ def load_variant(
         ModelError: The file is missing or damaged.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ModelError(
-            f"There is no file {path}." if not path.is_dir() else f"{path} is a folder, not a .tflite file."
-        )
     graph = read_graph(path)
     sha256 = content_hash(path)
     sidecar = read_sidecar(path)

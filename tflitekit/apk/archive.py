@@ -13,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from tflitekit.errors import ApkError
+from tflitekit.errors import ApkError, UnreadableError
+from tflitekit.files import open_file
 
 __all__ = ["MODEL_LIMIT_BYTES", "Archive", "Entry"]
 
@@ -66,12 +67,10 @@ class Archive:
             ApkError: It cannot be read, is no ZIP archive, is cut short, or is made to mislead or exhaust its reader.
         """
         self.path = path
-        if path.exists() and not path.is_file():
-            raise ApkError(f"{path} is {'a folder' if path.is_dir() else 'no regular file'}, not an APK.")
         try:
-            self._file: BinaryIO = path.open("rb")
-        except OSError as error:
-            raise ApkError(f"The APK {path} cannot be read: {error.strerror}.") from error
+            self._file: BinaryIO = open_file(path)
+        except UnreadableError as error:
+            raise ApkError(f"The APK {path} cannot be read: {error.reason}.") from error
         try:
             self.size_bytes = path.stat().st_size
             with self._damage():

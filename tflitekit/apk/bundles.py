@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from tflitekit.apk.archive import Archive, Entry
 from tflitekit.apk.report import PackedBundle
+from tflitekit.errors import UnreadableError
+from tflitekit.structured import parse_json
 
 __all__ = ["read_bundles"]
 
@@ -31,9 +32,9 @@ def read_bundles(archive: Archive) -> tuple[PackedBundle, ...]:
 
 def _bundle(archive: Archive, entry: Entry) -> PackedBundle:
     try:
-        named = dict(_named(json.loads(archive.read(entry, _LIMIT_BYTES))))
-    except (ValueError, RecursionError) as error:
-        return PackedBundle(path=entry.name, files=0, problem=f"it is not JSON: {error}")
+        named = dict(_named(parse_json(archive.read(entry, _LIMIT_BYTES), entry.name)))
+    except UnreadableError as error:
+        return PackedBundle(path=entry.name, files=0, problem=error.reason)
     if not named:
         return PackedBundle(path=entry.name, files=0, problem="it names no file with a SHA-256")
     folder = entry.name.removesuffix(_NAME)

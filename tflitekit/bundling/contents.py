@@ -6,20 +6,20 @@ the bundle's folder and each has its SHA-256.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from tflitekit.contract import labels_mismatch
-from tflitekit.errors import BundleError
-from tflitekit.files import content_hash
+from tflitekit.errors import BundleError, UnreadableError
+from tflitekit.files import content_hash, read_bytes, shortened
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.results import Drop, Measured
+from tflitekit.structured import check_model, is_unicode, read_json
 from tflitekit.tensor import TensorSpec
 
 __all__ = [
@@ -339,22 +339,13 @@ def _check_file(folder: Path, entry: FileEntry) -> None:
         raise _changed(f"{path} has {size} bytes; by bundle.json it has {stated}.")
 
 
-def is_unicode(text: str) -> bool:
-    """Returns whether a text can be stored; a name from the file system or the command line in another encoding cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def labels_file(labels: Sequence[str]) -> str:
     """Returns what stands in `LABELS_FILE`: a line for each class."""
     return "\n".join(labels) + "\n"
 
 
 def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
+    return read_bytes(path) if path.is_file() else None
 
 
 def _changed(what: str) -> BundleError:
@@ -369,21 +360,23 @@ def read_description(folder: Path) -> Bundle:
     """
     path = folder / "bundle.json"
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BundleError(f"There is no bundle at {path.parent}.", fix="Make one with 'tflitekit bundle'.") from error
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{path} is not JSON: {error}.") from error
+        content: Any = read_json(path)
+    except UnreadableError as error:
+        fix = "Make one with 'tflitekit bundle'."
+        if error.missing:
+            raise BundleError(f"There is no bundle at {path.parent}.", fix=fix) from error
+        raise BundleError(f"{path} cannot be read: {error.reason}.", fix=fix) from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if type(version) is not int or version < 1:
         raise BundleError(f"{path} is not the description of a bundle: it has no schema version.")
     if version > SCHEMA_VERSION:
         raise BundleError(
-            f"{path} has the schema version {version}; this kit reads version {SCHEMA_VERSION}.",
+            f"{path} has the schema version {shortened(str(version))}; this kit reads version {SCHEMA_VERSION}.",
             fix="Update tflitekit, or make the bundle with this version.",
         )
     try:
-        return Bundle.model_validate(content)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise BundleError(f"{path} is malformed at {'.'.join(map(str, problem['loc']))}: {problem['msg']}.") from None
+        return check_model(Bundle, content, str(path))
+    except UnreadableError as error:
+        raise BundleError(
+            f"{path} cannot be read: {error.reason}.", fix="Make the bundle again with 'tflitekit bundle'."
+        ) from None

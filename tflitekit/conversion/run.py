@@ -13,16 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from tflitekit.calibration import CalibrationSet, store_calibration
 from tflitekit.contract import find_output, labels_mismatch
 from tflitekit.conversion.options import CURVE_SCHEME, WORK_FOLDER, ConvertOptions, ConvertResult
 from tflitekit.dataset import Dataset
 from tflitekit.errors import ModelError, TflitekitError
-from tflitekit.files import content_hash, hash_json, write_json
+from tflitekit.files import content_hash, hash_json
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.progress import Advance, Progress
 from tflitekit.schemes import Request, parse_request
 from tflitekit.source import PreparedSource, SourceFile, export_model, hash_model, identify, module_hash
+from tflitekit.structured import read_record, write_record
 from tflitekit.training.plan import Trained, Trainer
 from tflitekit.training.rendezvous import Chief
 from tflitekit.variant import Variant, read_sidecar, tool_versions
@@ -31,6 +34,13 @@ from tflitekit.workers import WorkerPool, wait_for
 __all__ = ["Conversion"]
 
 _NO_CALIBRATION = "Needs calibration data: give a few hundred representative samples with --calibration DATA."
+
+
+class _Export(BaseModel):
+    """What the loader found, and the hash of the SavedModel that it wrote."""
+
+    source: PreparedSource
+    saved_model: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,11 +181,18 @@ class Conversion:
             return export_model(
                 self.model, self.saved_model, batch=self.options.batch, input_shapes=self.options.input_shapes
             )
-        if self.record.is_file() and (self._all_finished() or self.saved_model.is_dir()):
-            return PreparedSource.model_validate_json(self.record.read_text(encoding="utf-8"))
+        if (found := self._recorded()) is not None and (self._all_finished() or self.saved_model.is_dir()):
+            return found
         for stale in self.work.glob("source-*.json"):
             stale.unlink()
         return self._prepare()
+
+    def _recorded(self) -> PreparedSource | None:
+        """Returns what an earlier run found; the export that it left goes unless it is still the same."""
+        kept = read_record(self.record, _Export)
+        if self.saved_model.is_dir() and (kept is None or content_hash(self.saved_model) != kept.saved_model):
+            shutil.rmtree(self.saved_model, ignore_errors=True)
+        return kept.source if kept is not None else None
 
     def _prepare(self) -> PreparedSource:
         assert self.source_file is not None
@@ -199,7 +216,9 @@ class Conversion:
             )
             source = PreparedSource.model_validate(wait_for(future))
         partial.replace(self.saved_model)
-        write_json(self.record, source.model_dump(mode="json"))
+        write_record(
+            self.record, _Export(source=source, saved_model=content_hash(self.saved_model)).model_dump(mode="json")
+        )
         return source
 
     @functools.cached_property

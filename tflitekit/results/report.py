@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from tflitekit.contract import Contract
-from tflitekit.errors import ModelError
+from tflitekit.errors import ModelError, UnreadableError
+from tflitekit.files import is_folder, shortened
 from tflitekit.results.accuracy import (
     Adaptive,
     Agreement,
@@ -24,6 +24,7 @@ from tflitekit.results.accuracy import (
 from tflitekit.results.base import Finding, Part
 from tflitekit.results.latency import Latency, Profile, Sustained
 from tflitekit.results.migration import SCHEMA_VERSION, migrate
+from tflitekit.structured import check_model, read_json
 from tflitekit.tensor import TensorSpec
 from tflitekit.training_record import Compression, TrainingRecord
 from tflitekit.variant import Variant
@@ -225,28 +226,32 @@ def read_report(path: str | Path) -> Report:
         ModelError: It is missing, malformed, or of a schema version that this kit does not know.
     """
     path = Path(path)
-    if path.is_dir():
+    if is_folder(path):
         path = path / "report.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(f"There is no report at {path}.", fix="Make one with 'tflitekit optimize'.") from error
-    except ValueError as error:
-        raise ModelError(f"The report {path} is not JSON: {error}.") from error
+        content = read_json(path)
+    except UnreadableError as error:
+        fix = "Make one with 'tflitekit optimize'."
+        if error.missing:
+            raise ModelError(f"There is no report at {path}.", fix=fix) from error
+        raise ModelError(f"The report {path} cannot be read: {error.reason}.", fix=fix) from error
     if not isinstance(content, dict):
         raise ModelError(f"The report {path} is not a JSON object.")
     found = content.get("schema_version")
     if type(found) is not int or not 1 <= found <= SCHEMA_VERSION:  # true is no version
         raise ModelError(
-            f"The report {path} has the schema version {found}; this kit reads versions 1 to {SCHEMA_VERSION}.",
+            f"The report {path} has the schema version {shortened(str(found))}; this kit reads versions 1 to {SCHEMA_VERSION}.",
             fix="Use the version of tflitekit that wrote it, or run the job again.",
         )
     try:
-        return Report.model_validate(migrate(content))
-    except (ValidationError, LookupError, TypeError, AttributeError) as error:
-        if isinstance(error, ValidationError):
-            problem = error.errors()[0]
-            detail = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-        else:
-            detail = f"{type(error).__name__}: {error}"
-        raise ModelError(f"The report {path} is malformed at {detail}.") from None
+        return check_model(Report, _migrated(content, str(path)), str(path))
+    except UnreadableError as error:
+        raise ModelError(f"The report {path} cannot be read: {error.reason}.", fix="Run the job again.") from None
+
+
+def _migrated(content: dict[str, Any], name: str) -> dict[str, Any]:
+    try:
+        return migrate(content)
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        detail = shortened(f"{type(error).__name__}: {error}")
+        raise UnreadableError(name, f"it is malformed at {detail}") from None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from tflitekit.errors import UsageError
+from tflitekit.errors import UnreadableError, UsageError
+from tflitekit.structured import parse_json
 
 __all__ = ["Cluster", "parse_cluster", "read_cluster"]
 
@@ -57,9 +57,9 @@ def parse_cluster(text: str) -> Cluster:
         UsageError: It is malformed.
     """
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _error(f"it is not JSON: {error}") from None
+        value = parse_json(text, "TF_CONFIG")
+    except UnreadableError as error:
+        raise _error(error.reason) from None
     cluster, task = _field(value, "cluster", dict), _field(value, "task", dict)
     other = sorted(set(cluster) - {"chief", "worker"})
     if other:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from tflitekit.errors import DataError, UsageError
-from tflitekit.files import write_json
 from tflitekit.schemes import Stage
 from tflitekit.source import import_custom_objects, load_model
+from tflitekit.structured import write_record
 from tflitekit.training.batches import read_rows, train_batches, validation_batches
 from tflitekit.training.checkpoint import discard_damaged, read_arrays
 from tflitekit.training.distribution import Distribution, open_distribution
@@ -145,7 +145,7 @@ def train_stage(
             "devices": list(distribution.devices),
             "preparing_s": round(preparing_s, 3),
         }
-        write_json(out / "stage.json", facts)
+        write_record(out / "stage.json", {"facts": facts}, "saved_model", "weights.npz", "reference.npz")
         (out / "checkpoint.npz").unlink(missing_ok=True)
         return facts
 

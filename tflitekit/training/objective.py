@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tflitekit.errors import DataError, ModelError, UsageError
+from tflitekit.errors import DataError, ModelError, UnreadableError, UsageError
+from tflitekit.structured import read_json
 from tflitekit.training.options import TrainingOptions
 from tflitekit.user_code import call_function, load_function
 
@@ -259,13 +260,15 @@ def load_class_weights(text: str, counts: Sequence[int], names: Sequence[str] | 
     path = Path(text)
     fix = "Give 'balanced', or a JSON file with one weight for each class."
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         if isinstance(content, dict):
             keys = [str(names[i]) if names and str(names[i]) in content else str(i) for i in range(len(counts))]
             content = [content[key] for key in keys]
         weights = [float(value) for value in content]
-    except OSError as error:
-        raise UsageError(f"There are no class weights at '{text}'.", fix=fix) from error
+    except UnreadableError as error:
+        if error.missing:
+            raise UsageError(f"There are no class weights at '{text}'.", fix=fix) from error
+        raise UsageError(f"The class weights in {path} cannot be read: {error.reason}.", fix=fix) from error
     except KeyError as error:
         raise UsageError(f"The class weights in {path} say nothing of the class {error}.", fix=fix) from error
     except (ValueError, TypeError) as error:

@@ -10,11 +10,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from tflitekit.files import hash_json
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.progress import Advance, Progress
 from tflitekit.schemes import Request, Stage
 from tflitekit.source import SourceFile, module_hash, require_layers, require_numbers
+from tflitekit.structured import read_record
 from tflitekit.tensor import TensorSpec
 from tflitekit.training.augmentation import check_augmentation
 from tflitekit.training.options import TrainingOptions
@@ -277,12 +280,15 @@ class Trainer:
             self.data.delete_rows()
 
 
+class _Stage(BaseModel):
+    """What a finished stage told of itself."""
+
+    facts: dict[str, Any]
+
+
 def _finished(folder: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads((folder / "stage.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and (folder / "saved_model").is_dir() else None
+    found = read_record(folder / "stage.json", _Stage)
+    return found.facts if found is not None else None
 
 
 def _code(name: str | None) -> str | None:

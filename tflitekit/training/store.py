@@ -14,13 +14,14 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from tflitekit.dataset import Dataset, ImageFolder, InputPipeline, class_labels, open_dataset
 from tflitekit.errors import DataError, UsageError, disk_errors
-from tflitekit.files import hash_json, write_json
+from tflitekit.files import hash_json
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.progress import Progress
+from tflitekit.structured import read_record, write_record
 from tflitekit.tensor import TensorSpec
 from tflitekit.training.decoding import Column, SampleWriter, image_bytes
 from tflitekit.training.split import split_rows
@@ -30,6 +31,7 @@ __all__ = ["Part", "StreamedFolder", "TrainingSet", "store_training_data"]
 Part = Literal["train", "validation"]
 
 _RECORD = "training_set.json"
+_ARRAYS = ("labels", "train", "validation")
 _FORMAT = 1  # raise it when files of the same data would be laid out otherwise
 
 
@@ -227,7 +229,7 @@ def store_training_data(
             targets, kind = _targets(writer.labels, first)
             own = sum(counts) - counts[0]
             train, held = _split(writer, targets, kind, own, validation_split, seed)
-            for name, array in (("labels", targets), ("train", train), ("validation", held)):
+            for name, array in zip(_ARRAYS, (targets, train, held), strict=True):
                 np.save(folder / f"{name}.npy", array, allow_pickle=False)
             classes = _count_classes(targets, first, kind)
         except BaseException:
@@ -255,7 +257,7 @@ def store_training_data(
         seed=seed,
         streamed=streams,
     )
-    write_json(folder / _RECORD, result.model_dump(mode="json"))
+    write_record(folder / _RECORD, result.model_dump(mode="json"), *(f"{name}.npy" for name in _ARRAYS))
     return result
 
 
@@ -281,11 +283,8 @@ def _open(data: Any, *, labels: tuple[str, ...] | None, limit: int | None, valid
 
 def _find(folder: Path, sha256: str, *, stored: bool) -> TrainingSet | None:
     """Returns the finished set of that hash in ``folder``, perhaps without its rows; ``stored`` refuses one that is streamed."""
-    try:
-        found = TrainingSet.model_validate_json((folder / _RECORD).read_bytes())
-    except (OSError, ValidationError):
-        return None
-    if found.sha256 != sha256 or (stored and found.streamed):
+    found = read_record(folder / _RECORD, TrainingSet)
+    if found is None or found.sha256 != sha256 or (stored and found.streamed):
         return None
     found = found.model_copy(update={"folder": folder})
     try:
