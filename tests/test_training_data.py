@@ -135,7 +135,7 @@ def test_a_stored_set_is_used_again_without_the_images_being_decoded(shapes, tmp
 
     other = store(shapes / "train", tmp_path, preprocessing=PRESETS["0-1"])
     assert other.sha256 != first.sha256
-    assert json.loads((tmp_path / "training_set.json").read_text())["sha256"] == other.sha256
+    assert json.loads((tmp_path / "training_set.json").read_text())["value"]["sha256"] == other.sha256
     assert store(shapes / "train", tmp_path / "b").sha256 == first.sha256
 
 

@@ -7,9 +7,8 @@ TensorFlow is imported inside the functions that run in a worker; `identify` doe
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-import zipfile
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -18,10 +17,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from tflitekit.allowlist import named_beyond
 from tflitekit.errors import ModelError, UnreadableError, UsageError
 from tflitekit.files import content_hash, is_folder, open_file
 from tflitekit.keras_config import loadable, without_compile
+from tflitekit.keras_file import read_archive_config, read_hdf5_config, refuse_outside_data
 from tflitekit.precision import as_float32
+from tflitekit.saved_model_file import refuse_file_operators
 from tflitekit.tensor import TensorSpec
 from tflitekit.user_code import find_source, load_module, own_objects
 
@@ -109,7 +111,7 @@ def identify(path: str | Path) -> SourceFile:
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
         return SourceFile(path, "hdf5", content_hash(path))
     if head.startswith(b"PK"):
-        _keras_archive_config(path)
+        read_archive_config(path)
         return SourceFile(path, "keras", content_hash(path))
     if head[4:8] == b"TFL3":
         raise ModelError(
@@ -156,18 +158,6 @@ def require_numbers(inputs: Sequence[TensorSpec]) -> None:
 _KINDS = "a Keras model (.keras or .h5, whole, not weights only) or a SavedModel folder"
 
 
-def _keras_archive_config(path: Path) -> dict[str, Any]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return dict(json.loads(archive.read("config.json")))
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
-        raise ModelError(
-            f"The model {path} is damaged or not a .keras file.",
-            why=f"{type(error).__name__}: {error}.",
-            fix="Save it again with model.save('name.keras').",
-        ) from error
-
-
 def prepare(
     path: str,
     *,
@@ -185,6 +175,8 @@ def prepare(
         A `PreparedSource` as JSON.
     """
     if kind == "saved_model":
+        if not unsafe_load:
+            refuse_file_operators(Path(path))
         prepared = _prepare_saved_model(Path(path), Path(folder), batch, signature, input_shapes)
     else:
         model, notes = load_model(Path(path), kind=kind, unsafe_load=unsafe_load, custom_objects=custom_objects)
@@ -210,9 +202,12 @@ def load_model(
         ModelError: It has Lambda layers, which run code (unless ``unsafe_load``), or cannot be loaded.
     """
     objects = import_custom_objects(custom_objects)
-    config = _keras_archive_config(path) if kind == "keras" else _hdf5_config(path)
+    config = read_archive_config(path) if kind == "keras" else read_hdf5_config(path)
     if not unsafe_load:
         _refuse_lambda(path, config)
+        _refuse_beyond(path, without_compile(config), objects)
+        if kind == "hdf5":
+            refuse_outside_data(path)
     if keras2 and kind == "hdf5" and _written_by_keras2(path):
         import tf_keras
 
@@ -500,23 +495,28 @@ def _refuse_lambda(path: Path, config: Any) -> None:
         )
 
 
-def _hdf5_config(path: Path) -> Any:
-    import h5py
+def _refuse_beyond(path: Path, config: Any, objects: Mapping[str, Any]) -> None:
+    """Refuses a file that names functions, classes or files other than Keras's own and the user's."""
+    import keras
 
-    try:
-        with h5py.File(path, "r") as file:
-            config = file.attrs.get("model_config")
-    except OSError as error:
+    own = {*objects, *keras.saving.get_custom_objects()}
+    if "tf_keras" in sys.modules:
+        own |= set(sys.modules["tf_keras"].saving.get_custom_objects())
+    found = named_beyond(config, own | {name.rpartition(">")[2] for name in own})
+    dangerous = [named.what for named in found if not named.own]
+    if dangerous:
         raise ModelError(
-            f"The model {path} is damaged or cut short.", why=f"HDF5: {error}.", fix="Copy or save it again."
-        ) from error
-    if config is None:
-        raise ModelError(
-            f"{path} holds weights only, not a model.",
-            why="It has no 'model_config': it was written by save_weights().",
-            fix="Build the model in Python, load these weights into it, and save it whole with model.save('name.keras').",
+            f"The model {path} names {', '.join(dangerous[:5])}, and the kit runs nothing from a file but what computes.",
+            why="What a file names runs while it loads, and it could read, change or delete your files.",
+            fix="If you trust where the file comes from, load it with --unsafe-load.",
         )
-    return json.loads(config)
+    if found:
+        raise ModelError(
+            f"The model {path} uses '{found[0].what}', which Keras does not know.",
+            why=f"All that it names so: {', '.join(named.what for named in found[:10])}." if len(found) > 1 else None,
+            fix="Layers of your own: give the module that defines them with --custom-objects MODULE. "
+            "Otherwise load it where it was made and export it with model.export(folder).",
+        )
 
 
 def _lambda_layers(config: Any) -> Iterator[str]:

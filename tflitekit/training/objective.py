@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tflitekit.allowlist import named_beyond
 from tflitekit.errors import DataError, ModelError, UnreadableError, UsageError
+from tflitekit.keras_file import read_archive_config, read_hdf5_config
 from tflitekit.structured import read_json
 from tflitekit.training.options import TrainingOptions
 from tflitekit.user_code import call_function, load_function
@@ -44,20 +44,20 @@ class Objective:
 
 def compiled_loss(path: str | Path | None, kind: str) -> Any:
     """Returns the loss that a model file was compiled with, as its configuration says; None where it says nothing."""
-    try:
-        if path is not None and kind == "keras":
-            with zipfile.ZipFile(path) as archive:
-                config = json.loads(archive.read("config.json")).get("compile_config") or {}
-        elif path is not None and kind == "hdf5":
-            import h5py
-
-            with h5py.File(path, "r") as file:
-                config = json.loads(file.attrs.get("training_config") or "{}")
-        else:
-            return None
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"The compile settings of {path} cannot be read: {error}.") from error
-    return config.get("loss")
+    if path is None or kind not in ("keras", "hdf5"):
+        return None
+    if kind == "keras":
+        config = read_archive_config(Path(path)).get("compile_config")
+    else:
+        config = read_hdf5_config(Path(path), "training_config", needed=False)
+    loss = config.get("loss") if isinstance(config, dict) else None
+    beyond = [named.what for named in named_beyond(loss) if not named.own]
+    if beyond:
+        raise ModelError(
+            f"The model {path} was compiled with {beyond[0]}, and the kit runs nothing from a file but what computes.",
+            fix="Name the loss with --loss.",
+        )
+    return loss
 
 
 def choose_objective(options: TrainingOptions, model: Any, index: int, labels: str, compiled: Any) -> Objective:
