@@ -253,6 +253,135 @@ def test_masks_are_not_lost(tmp_path):
     assert "mask" in rows["words"].how
 
 
+def test_an_input_may_feed_several_layers():
+    """As in every U-Net, Inception block and skip from the input."""
+    from tflitekit.training.annotate import annotate_model, quantize
+    from tflitekit.training.observers import settle_ranges
+    from tflitekit.training.rebuild import rebuild
+
+    keras = package("keras")
+    layers = keras.layers
+    first, second = keras.Input((6, 6, 3), name="first"), keras.Input((6, 6, 3), name="second")
+    wide = layers.Concatenate()([layers.Conv2D(3, 1)(first), first, layers.Conv2D(2, 3, padding="same")(second)])
+    model = keras.Model([first, second], [layers.Conv2D(2, 1)(wide), layers.Add()([first, second])])
+    quantized = quantize(annotate_model(rebuild(model).model).model)
+    settle_ranges(quantized, [[np.full((4, 6, 6, 3), value, np.float32) for value in (2.0, 7.0)]])
+    entries = [layer for layer in quantized.layers if type(layer).__name__ == "QuantizeLayer"]
+    assert sorted(float(layer.quantizer_vars["max_var"]) for layer in entries) == [
+        2.0,
+        7.0,
+    ]  # and not the other way round
+
+
+def test_layers_left_float_read_what_was_quantized(tmp_path):
+    """A layer that keeps the scale, and then one that stays float: the converter hands on integers, and the file does not run."""
+    keras = package("keras")
+    layers = keras.layers
+    image = keras.Input((4, 4, 4), name="image")
+    one, other = keras.ops.split(layers.Conv2D(8, 1)(image), 2, axis=-1)
+    tokens = layers.Reshape((16, 16))(layers.Concatenate()([one, other, image, layers.MaxPooling2D(1)(image)]))
+    model = keras.Model(image, layers.Dense(2)(layers.MultiHeadAttention(2, 4, name="attention")(tokens, tokens)))
+    annotated, float_operators, _, gap = through(model, tmp_path)
+    assert [row.layer for row in annotated.layers if row.treatment == "left float"] == ["attention"]
+    assert "BATCH_MATMUL" in float_operators
+    assert gap < 2
+
+
+@pytest.mark.parametrize(("deviations", "treatment"), [((1.0, 4.0), "quantized"), ((1.0, 1e6), "left float")])
+def test_features_of_unlike_size_are_normalized_in_float(deviations, treatment):
+    from tflitekit.training.annotate import annotate_model
+    from tflitekit.training.rebuild import rebuild
+
+    keras = package("keras")
+    normalization = keras.layers.Normalization(mean=[0.0, 0.0], variance=np.square(deviations), name="scale")
+    model = keras.Sequential([keras.Input((2,)), normalization, keras.layers.Dense(2)])
+    row = annotate_model(rebuild(model).model).layers[0]
+    assert (row.layer, row.treatment) == ("scale", treatment)
+
+
+def masked_models(keras):
+    """Masks that meet operators, merges with and without a mask on the other side, and layers that pass them on."""
+    layers = keras.layers
+    words, others, values = keras.Input((6,), dtype="int32"), keras.Input((6,), dtype="int32"), keras.Input((6, 4))
+    x, y = layers.Embedding(9, 4, mask_zero=True)(words), layers.Embedding(9, 4, mask_zero=True)(others)
+
+    def mean():
+        return lambda x: layers.Dense(2)(layers.GlobalAveragePooling1D()(x))
+
+    padded = layers.Masking(-7.0)(values)
+    return {
+        "operator": keras.Model(words, mean()(x + x)),
+        "one side": keras.Model([words, values], mean()(layers.Add()([x, values]))),
+        "both sides": keras.Model([words, others], mean()(layers.Maximum()([x, y]))),
+        "identity": keras.Model(words, mean()(layers.Identity()(x))),
+        "activation": keras.Model(values, layers.Dense(2)(layers.LSTM(3)(layers.Activation("hard_silu")(padded)))),
+        "dropout": keras.Model(words, mean()(layers.Multiply()([layers.Dropout(0.5)(x), layers.Dense(4)(x)]))),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["operator", "one side", "both sides", "identity", "activation", "dropout"])
+def test_masks_go_where_keras3_lets_them_go(name):
+    from tflitekit.training.annotate import annotate_model, quantize
+    from tflitekit.training.rebuild import rebuild
+
+    model = masked_models(package("keras"))[name]
+    generator = np.random.default_rng(0)
+    samples = []
+    for tensor in model.inputs:
+        whole = generator.integers(1, 9, (4, *tensor.shape[1:])).astype(tensor.dtype)
+        whole[1, 3:], whole[2, :2] = (0, 0) if tensor.dtype == "int32" else (-7, -7)
+        samples.append(whole)
+    rebuilt = rebuild(model)  # its proof comes upon padding by itself
+    wanted, found = (np.asarray(m(samples if len(samples) > 1 else samples[0])) for m in (model, rebuilt.model))
+    assert found == pytest.approx(wanted, abs=1e-5)
+    quantize(annotate_model(rebuilt.model).model)
+
+
+@pytest.mark.parametrize("layer", ["mask", "clip", "sign"])
+def test_the_proof_reaches_what_layers_do_rarely(layer):
+    from tflitekit.training.parity import check_parity
+
+    keras = package("keras")
+    layers = keras.layers
+
+    def made(rare):
+        if layer == "mask":
+            words = keras.Input((6,), dtype="int32")
+            return keras.Model(
+                words, layers.GlobalAveragePooling1D()(layers.Embedding(5000, 4, mask_zero=rare, name="e")(words))
+            )
+        values = keras.Input((3,))
+        limit = (
+            keras.ops.minimum(values, 1.5)
+            if layer == "clip"
+            else keras.ops.where(keras.ops.equal(values, 0.0), 9.0, values)
+        )
+        return keras.Model(values, limit if rare else layers.Identity()(values))
+
+    one, other = made(True), made(False)
+    other.set_weights(one.get_weights())
+    with pytest.raises(ModelError, match="does not compute the same"):
+        check_parity(one, other)
+
+
+def test_slices_of_keras2_are_rebuilt(tmp_path):
+    import tensorflow as tf
+
+    from tflitekit.training.rebuild import rebuild
+
+    tf_keras = package("tf_keras")
+    layers = tf_keras.layers
+    image = tf_keras.Input((6, 6, 4))
+    x = layers.Conv2D(4, 1)(image)
+    parts = [x[:, 0:4], x[:, ::2], x[..., 0], x[:, None, 1], x[:, -1], x[:, ::-1], x[:, 1:3, 2, :2],
+             tf.reshape(x, (-1, tf.shape(x)[1], 24)), x[:, : tf.shape(image)[1] // 2]]  # fmt: skip
+    inner = tf_keras.Model(image, layers.Concatenate()([layers.Flatten()(part) for part in parts]))
+    again = tf_keras.Input((6, 6, 4))
+    tf_keras.Model(again, layers.Dense(2)(inner(again)[:, 3:-3])).save(tmp_path / "model.h5")
+    rebuilt = rebuild(tf_keras.models.load_model(tmp_path / "model.h5"))
+    assert rebuilt.parity.max_abs_difference <= rebuilt.parity.tolerance
+
+
 # Rebuilding ------------------------------------------------------------------------------------------------------------
 
 
@@ -467,7 +596,7 @@ def test_every_layer_that_cannot_be_rebuilt_is_in_the_table(tmp_path, cli):
     keras = package("keras")
     layers = keras.layers
     model = keras.Sequential([
-        keras.Input((6, 4)), layers.LayerNormalization(rms_scaling=True, name="norm"), layers.Dense(4, name="dense"),
+        keras.Input((6, 4), name="input_1"), layers.LayerNormalization(rms_scaling=True, name="norm"), layers.Dense(4, name="dense"),
         layers.LayerNormalization(rms_scaling=True, name="again"),
     ])  # fmt: skip
     model.save(tmp_path / "model.keras")

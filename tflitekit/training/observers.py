@@ -11,6 +11,7 @@ from typing import Any, Literal
 import tensorflow as tf
 
 from tflitekit.training.tfmot import load_tfmot
+from tflitekit.training.walk import Call, calls
 
 __all__ = ["RangeObserver", "freeze_ranges", "settle_ranges"]
 
@@ -65,7 +66,9 @@ def settle_ranges(model: Any, batches: Iterable[Sequence[Any]]) -> None:
     observers = [q for wrapper in wrappers for q in wrapper._output_quantizers if isinstance(q, RangeObserver)]
     for observer in observers:
         observer.settle()
-    entries = [(layer, _position(model, layer)) for layer in model.layers if type(layer).__name__ == "QuantizeLayer"]
+    entries = [
+        (step.layer, _position(model, step)) for step in calls(model) if type(step.layer).__name__ == "QuantizeLayer"
+    ]
     try:
         for batch in batches:
             for layer, position in entries:
@@ -84,9 +87,9 @@ def freeze_ranges(model: Any) -> None:
                 quantizer.mode = "frozen"
 
 
-def _position(model: Any, layer: Any) -> int:
-    """Returns which of the model's inputs an entry layer reads."""
-    return next(index for index, tensor in enumerate(model.inputs) if tensor is layer.input)
+def _position(model: Any, step: Call) -> int:
+    """Returns which of the model's inputs an entry layer reads; the layer itself may belong to other models too."""
+    return next(index for index, tensor in enumerate(model.inputs) if tensor is step.args[0])
 
 
 def _wrappers(model: Any) -> Iterator[Any]:

@@ -5,6 +5,7 @@ Imports TensorFlow; import it inside functions only.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ import tf_keras
 
 from tflitekit.errors import ModelError
 
-__all__ = ["Operation", "decode", "encode"]
+__all__ = ["MaskOf", "MaskedMerge", "Operation", "decode", "encode"]
 
 _KERAS_OPS = "keras.src.ops."
 
@@ -48,7 +49,8 @@ class Operation(tf_keras.layers.Layer):  # type: ignore[misc]
         # As text, because a tf_keras layer wraps the dicts and lists that it is given as attributes.
         args = [{"tensor": 0}] if args is None else list(args)
         self._settings = json.dumps({"options": dict(options or {}), "args": args, "kwargs": dict(kwargs or {})})
-        self.supports_masking = True
+        # An activation stands for a layer, which passes a mask on; an operator loses it, in Keras 2 as in Keras 3.
+        self.supports_masking = symbol.startswith("activation")
         self._function = _resolve(symbol, {key: decode(value, ()) for key, value in (options or {}).items()})
 
     def call(self, inputs: Any) -> Any:
@@ -64,6 +66,59 @@ class Operation(tf_keras.layers.Layer):  # type: ignore[misc]
         config: dict[str, Any] = super().get_config() | {"symbol": self.symbol}
         config.update(json.loads(self._settings))
         return config
+
+
+@tf_keras.utils.register_keras_serializable("tflitekit")
+class MaskOf(tf_keras.layers.Layer):  # type: ignore[misc]
+    """Returns the first of its inputs, masked where any of the others is: where Keras 3 passes masks on in another way.
+
+    With one input it takes the mask away.
+    """
+
+    def __init__(self, **base: Any) -> None:
+        super().__init__(**base)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        return tf.identity(inputs[0] if isinstance(inputs, list | tuple) else inputs)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        masks = [found for found in mask[1:] if found is not None] if isinstance(mask, list | tuple) else []
+        return functools.reduce(tf.logical_or, masks) if masks else None
+
+    def get_config(self) -> dict[str, Any]:
+        return dict(super().get_config())
+
+
+@tf_keras.utils.register_keras_serializable("tflitekit")
+class MaskedMerge(tf_keras.layers.Layer):  # type: ignore[misc]
+    """A merging layer of Keras 3 on inputs with masks: it looks at them, and passes on what any of them keeps.
+
+    It runs Keras 3's own code on TensorFlow's tensors.
+    """
+
+    def __init__(self, kind: str, **base: Any) -> None:
+        import keras
+
+        super().__init__(**base)
+        self.kind, self.supports_masking = kind, True
+        self._merge = getattr(keras.layers, kind)()
+
+    def build(self, input_shape: Any) -> None:
+        self._merge.build([tuple(shape) for shape in input_shape])
+        super().build(input_shape)
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        inputs = [tf.identity(tensor) for tensor in inputs]
+        for tensor, found in zip(inputs, mask or [None] * len(inputs), strict=True):
+            tensor._keras_mask = found
+        return tf.identity(self._merge.call(inputs))  # without the mask that it may have: `compute_mask` gives it
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return None if mask is None else self._merge.compute_mask(list(inputs), list(mask))
+
+    def get_config(self) -> dict[str, Any]:
+        return dict(super().get_config()) | {"kind": self.kind}
 
 
 def encode(value: Any, number: Mapping[int, int]) -> Any:

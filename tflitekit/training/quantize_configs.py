@@ -13,10 +13,17 @@ import tensorflow as tf
 import tf_keras
 
 from tflitekit.training.observers import RangeObserver
-from tflitekit.training.operations import Operation
+from tflitekit.training.operations import MaskedMerge, MaskOf, Operation
 from tflitekit.training.tfmot import load_tfmot
 
-__all__ = ["FixedRange", "KernelQuantizer", "LayerQuantizeConfig", "custom_objects", "remember_patterns"]
+__all__ = [
+    "FixedRange",
+    "KernelQuantizer",
+    "LayerQuantizeConfig",
+    "OnlyAnnotated",
+    "custom_objects",
+    "remember_patterns",
+]
 
 _quantization: Any = load_tfmot().quantization.keras
 
@@ -154,6 +161,19 @@ class LayerQuantizeConfig(_quantization.QuantizeConfig):  # type: ignore[misc]
         return config | {"sparse": self.sparse, "distinct": self.distinct}
 
 
+class OnlyAnnotated(_quantization.default_8bit.Default8BitQuantizeScheme):  # type: ignore[misc]
+    """Quantizes what is annotated, and nothing else.
+
+    tensorflow-model-optimization's own scheme also quantizes a plain layer before an annotated one where it knows its class.
+    """
+
+    def get_quantize_registry(self) -> Any:
+        return self
+
+    def supports(self, layer: Any) -> bool:
+        return False
+
+
 def remember_patterns(model: Any) -> None:
     """Takes which weights stay zero or equal from the kernels of a quantized model, where it was annotated to keep them."""
     for layer in model.layers:
@@ -164,4 +184,9 @@ def remember_patterns(model: Any) -> None:
 
 def custom_objects() -> dict[str, Any]:
     """Returns the classes that an annotated or quantized model is made of, for ``quantize_scope`` and loading."""
-    return {"Operation": Operation, "LayerQuantizeConfig": LayerQuantizeConfig}
+    return {
+        "MaskOf": MaskOf,
+        "MaskedMerge": MaskedMerge,
+        "Operation": Operation,
+        "LayerQuantizeConfig": LayerQuantizeConfig,
+    }

@@ -15,7 +15,7 @@ import numpy as np
 
 from tflitekit.errors import ModelError
 from tflitekit.training.parity import check_parity, dtype_of, input_names, inputs_of, output_names
-from tflitekit.training.walk import Call, flatten_tensors, is_keras3, run
+from tflitekit.training.walk import Call, flatten_tensors, is_keras3, is_masked, run
 from tflitekit.training_record import Parity
 
 __all__ = ["Rebuilt", "Refused", "new_name", "rebuild"]
@@ -161,7 +161,10 @@ class _Builder:
         import tf_keras
 
         self.loose_ends += flatten_tensors((args, kwargs))
-        replaced = [tf_keras.Input(tuple(t.shape)[1:], dtype=dtype_of(t)) for t in step.outputs]
+        name = step.path.rpartition("/")[2]
+        replaced = [
+            tf_keras.Input(tuple(t.shape)[1:], dtype=dtype_of(t), name=new_name(name, self.names)) for t in step.outputs
+        ]
         self.placeholders += replaced
         return replaced
 
@@ -172,7 +175,7 @@ class _Builder:
             if self._is_operation(layer):
                 return self._operation(step, args, kwargs)
             if id(layer) not in self._made:
-                self._made[id(layer)] = self._make(step)
+                self._made[id(layer)] = self._make(step, any(map(is_masked, flatten_tensors(args))))
                 fresh = True
             else:
                 fresh = False
@@ -180,11 +183,27 @@ class _Builder:
             outputs = made(*args, **kwargs)
             if fresh:
                 self._copy_weights(layer, made)
-            return activation(outputs) if activation is not None else outputs
+            if activation is not None:
+                outputs = activation(outputs)
+            return self._as_masked(step, args, outputs) if self.keras3 else outputs
         except ModelError:
             raise
         except Exception as error:
             raise _cannot(step.path, layer, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+
+    def _as_masked(self, step: Call, args: tuple[Any, ...], outputs: Any) -> Any:
+        """Gives a layer's output the mask that Keras 3 gives it: a few layers pass masks on in one of them only."""
+        from tflitekit.training.operations import MaskOf
+
+        tensors = flatten_tensors(args)
+        if not any(map(is_masked, tensors)) or len(flatten_tensors(outputs)) != 1:
+            return outputs
+        passes = bool(step.layer.supports_masking)
+        if passes == is_masked(outputs) or (passes and not _passes_mask(type(step.layer))):
+            return outputs
+        name = new_name(f"{step.path.rpartition('/')[2]}_mask", self.names)
+        self.paths[name] = step.path
+        return MaskOf(name=name)([outputs, tensors[0]] if passes else outputs)
 
     def _is_operation(self, layer: Any) -> bool:
         if self.keras3:
@@ -204,8 +223,14 @@ class _Builder:
             symbol = f"ops:{module.removeprefix('keras.src.ops.')}.{type(layer).__name__}"
             options = {key: value for key, value in layer.get_config().items() if key != "name"}
         else:
-            symbol, options = f"tf:{layer.symbol or layer.get_config()['function']}", {}
+            symbol, options = f"tf:{layer.symbol}", {}
+            if not layer.symbol:
+                raise _cannot(
+                    step.path, layer, f"It calls {layer.function}, which TensorFlow has under no public name."
+                )
         tensors = flatten_tensors((args, kwargs))
+        if not self.keras3:
+            args, kwargs = _slices(args), _slices(kwargs)
         number = {id(tensor): index for index, tensor in reversed(list(enumerate(tensors)))}
         unique = [tensor for index, tensor in enumerate(tensors) if number[id(tensor)] == index]
         number = {id(tensor): index for index, tensor in enumerate(unique)}
@@ -227,11 +252,17 @@ class _Builder:
         self.paths[name] = path
         return name
 
-    def _make(self, step: Call) -> tuple[Any, Any]:
+    def _make(self, step: Call, masked: bool) -> tuple[Any, Any]:
         """Returns the tf_keras layer, and the operation that does the activation which it cannot."""
         name = self._name(step.path)
         if not self.keras3:
             return type(step.layer).from_config(step.layer.get_config() | {"name": name}), None
+        kind = type(step.layer)
+        merges = any(base.__name__ == "Merge" for base in kind.__mro__) and kind.__name__ not in ("Concatenate", "Dot")
+        if masked and merges:
+            from tflitekit.training.operations import MaskedMerge
+
+            return MaskedMerge(kind.__name__, name=name), None
         return self._convert(step.layer, step.path, name)
 
     def _convert(self, layer: Any, path: str, name: str) -> tuple[Any, Any]:
@@ -336,6 +367,19 @@ def _cannot(path: str, layer: Any, why: str) -> ModelError:
         why=f"{why} tensorflow-model-optimization only knows layers of tf_keras (Keras 2).",
         fix="Replace it by layers that both have, or quantize the model after training (scheme int8), which takes any layer.",
     )
+
+
+def _slices(value: Any) -> Any:
+    """Makes slices again of what Keras 2 stores of them."""
+    if isinstance(value, dict):
+        parts = {key: _slices(inner) for key, inner in value.items()}
+        return slice(parts["start"], parts["stop"], parts["step"]) if set(parts) == {"start", "stop", "step"} else parts
+    return type(value)(_slices(inner) for inner in value) if isinstance(value, list | tuple) else value
+
+
+def _passes_mask(kind: Any) -> bool:
+    """Whether a layer's output has the mask of its input, as most layers that know masks have it."""
+    return str(next(base for base in kind.__mro__ if "compute_mask" in vars(base)).__name__) == "Layer"
 
 
 def _activation_name(function: Any) -> str:

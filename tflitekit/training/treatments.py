@@ -55,7 +55,7 @@ ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "Softmax")
 # Operations by their last name in lower case, without '_'.
 SAME_SCALE_OPERATIONS = {
     "identity", "reshape", "transpose", "getitem", "stridedslice", "squeeze", "expanddims", "pad", "flatten", "max",
-    "reducemax", "slicewithspec", "broadcastto", "stopgradient",
+    "reducemax", "slicewithspec", "broadcastto", "stopgradient", "split", "unstack",
 }  # fmt: skip
 OBSERVED_OPERATIONS = {
     "add", "subtract", "multiply", "maximum", "minimum", "mean", "reducemean", "sum", "reducesum", "leakyrelu", "gelu", "silu", "swish", "concatenate", "concat", "abs", "absolute",

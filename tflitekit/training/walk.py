@@ -8,7 +8,7 @@ from typing import Any
 
 from tflitekit.errors import ModelError
 
-__all__ = ["Call", "calls", "flatten_tensors", "is_keras3", "map_tensors", "run"]
+__all__ = ["Call", "calls", "flatten_tensors", "is_keras3", "is_masked", "map_tensors", "run"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ def _run(model: Any, inputs: Sequence[Any], call: Callable[..., Any], *, prefix:
             if any(id(tensor) not in values for tensor in tensors):
                 continue
             if _is_model(step.layer):
+                given = {name: value for name, value in step.kwargs.items() if name != "mask"}  # tensors carry theirs
+                tensors = flatten_tensors((step.args, given))
                 results = _run(step.layer, [fill(t) for t in tensors], call, prefix=f"{step.path}/")
             else:
                 results = _flatten(call(step, map_tensors(fill, step.args), map_tensors(fill, step.kwargs)))
@@ -151,6 +153,11 @@ def flatten_tensors(value: Any) -> list[Any]:
     if isinstance(value, list | tuple):
         return [tensor for inner in value for tensor in flatten_tensors(inner)]
     return []
+
+
+def is_masked(tensor: Any) -> bool:
+    """Whether a symbolic tensor carries a mask."""
+    return getattr(tensor, "_keras_mask", None) is not None
 
 
 def _is_tensor(value: Any) -> bool:

@@ -75,7 +75,7 @@ class LayerWriter:
         from tflitekit.training.operations import Operation
 
         original = id(tensor)
-        if original in self.integer:
+        if original in self.integer or not tensor.dtype.is_floating:
             return tensor
         if original not in self._quantized:
             producer = tensor._keras_history.layer.name
@@ -89,6 +89,22 @@ class LayerWriter:
             self._quantized[original] = self.compute("tf:identity", [tensor], "observed", "quantized")
             self.path, self.kind = name, kind
         return self._quantized[original]
+
+    def leave(self, tensor: Any) -> Any:
+        """Returns a tensor as a layer that stays float can read it: straight from a quantizer.
+
+        Through a layer that only keeps the scale of its input the converter would hand on the integers.
+        """
+        config = getattr(tensor._keras_history.layer, "quantize_config", None)
+        if id(tensor) not in self.integer or config is None or config.output is not None:
+            return tensor
+        if id(tensor) not in self._quantized:
+            self._quantized[id(tensor)] = self.compute("tf:identity", [tensor], "observed", "leaving")
+        return self._quantized[id(tensor)]
+
+    def is_input(self, tensor: Any) -> bool:
+        """Whether a tensor is an input of the model, as the app gives it."""
+        return type(tensor._keras_history.layer).__name__ == "InputLayer"
 
     def keep(self, tensor: Any) -> Any:
         self.integer[id(tensor)] = tensor
