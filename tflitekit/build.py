@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from tflitekit import op_advice
 from tflitekit.advice import without_integer_kernels
 from tflitekit.calibration import CalibrationSet
 from tflitekit.contract import Contract
 from tflitekit.errors import ConversionError, ModelError
 from tflitekit.files import content_hash, deflated_size, write_whole
 from tflitekit.graph import Graph, read_graph
+from tflitekit.layers import layer_names
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.schemes import Promise, Request, find
 from tflitekit.source import PreparedSource
@@ -70,7 +72,7 @@ def build(
     if record is not None and record.left_float:
         promise = replace(promise, integer_only=False)
     _check_promise(request, promise, graph, prepared, allow_select_tf_ops)
-    warnings = _warnings(request, promise, graph)
+    warnings = _warnings(request, promise, graph, prepared.layers)
     if record is not None and record.left_float:
         warnings.append(f"Layers left float: {', '.join(record.left_float)} ('tflitekit preflight' says why).")
     runnable = not graph.select_tf_ops
@@ -139,32 +141,42 @@ def _convert(
     try:
         return bytes(converter.convert())
     except Exception as error:
-        raise _explain(request, error, allow_select_tf_ops) from error
+        raise _explain(request, error, allow_select_tf_ops, source.layers) from error
 
 
-def _explain(request: Request, error: Exception, allow_select_tf_ops: bool) -> ConversionError:
+def _explain(
+    request: Request, error: Exception, allow_select_tf_ops: bool, layers: Sequence[str] = ()
+) -> ConversionError:
     """Says in the user's words why the converter refused."""
     text = str(error)
     flex = set(re.findall(r"'tf\.([A-Za-z0-9_]+)' op is neither a custom op nor a flex op", text))
     for line in re.findall(r"^\s*(?:TF Select|Custom) ops: (.+)$", text, re.MULTILINE):
         flex.update(name.strip() for name in line.split(","))
-    unquantized = sorted(set(re.findall(r"'(tfl\.[a-z0-9_]+)' op quantized", text)))
+    unquantized = sorted(
+        set(re.findall(r"(?:'tfl\.(?=[a-z0-9_]+' op quantized)|supported for op: ')([A-Za-z0-9_]+)'", text))
+    )
+    places = op_advice.of_operations(op_advice.located(text), layers)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     first = next((line for line in lines if "error:" in line), lines[0] if lines else type(error).__name__)
     if flex:
         return ConversionError(
-            f"{request.name}: the model uses operators that TensorFlow Lite does not have: {', '.join(sorted(flex))}.",
-            why=first[:500],
-            fix="The Flex delegate does not have them either: replace them by supported layers."
-            if allow_select_tf_ops
-            else "Replace them by supported layers, or allow TensorFlow's own kernels with --allow-select-tf-ops "
-            "(the app must then ship the Flex delegate, which adds megabytes).",
+            f"{request.name}: the model uses operators that TensorFlow Lite does not have: "
+            f"{op_advice.describe({name: places.get(name, []) for name in sorted(flex)})}.",
+            why=op_advice.advise(sorted(flex)) or first[:500],
+            fix=(
+                "It computes in half precision: build it in float32 with the same weights, and export that."
+                if re.search(r"\bx?b?f16>", text)
+                else "The Flex delegate does not have them either: replace them by supported layers."
+                if allow_select_tf_ops
+                else "Replace them by supported layers, or allow TensorFlow's own kernels with --allow-select-tf-ops "
+                "(the app must then ship the Flex delegate, which adds megabytes)."
+            ),
         )
-    operators = f" ({', '.join(unquantized)})" if unquantized else ""
+    operators = f" ({op_advice.describe({name: places.get(name, []) for name in unquantized})})" if unquantized else ""
     return ConversionError(
         f"{request.name}: the converter refused the model{operators}.",
         why=first[:800],
-        fix=without_integer_kernels(request),
+        fix=" ".join(filter(None, (op_advice.advise(unquantized), without_integer_kernels(request)))) or None,
     )
 
 
@@ -188,15 +200,21 @@ def _check_promise(
         if missing:
             raise ConversionError(f"{name}: the file lost the tensors {', '.join(sorted(missing))}.")
     if promise.integer_only:
-        left = [f"{op.name} ({op.count})" for op in graph.ops if op.compute in ("float32", "float16", "hybrid")]
+        left = _left_float(graph)
         if left:
+            places = op_advice.describe(op_advice.of_graph(graph, left, source.layers))
             raise ConversionError(
-                f"{name}: promised integers only, and these operators stayed float: {', '.join(left)}.",
+                f"{name}: promised integers only, and these operators stayed float: {places}.",
+                why=op_advice.advise(left) or None,
                 fix=without_integer_kernels(request),
             )
 
 
-def _warnings(request: Request, promise: Promise, graph: Graph) -> list[str]:
+def _left_float(graph: Graph) -> list[str]:
+    return list(dict.fromkeys(op.name for op in graph.ops if op.compute in ("float32", "float16", "hybrid")))
+
+
+def _warnings(request: Request, promise: Promise, graph: Graph, layers: Sequence[str]) -> list[str]:
     found = [request.scheme.caution] if request.scheme.caution else []
     total = sum(graph.weight_bytes_by_dtype.values())
     kept = graph.weight_bytes_by_dtype.get(promise.weights, 0)
@@ -207,16 +225,22 @@ def _warnings(request: Request, promise: Promise, graph: Graph) -> list[str]:
             else f"No weight was stored as {promise.weights}."
         )
     if request.scheme.name == "int8_float_fallback":
-        left = [f"{op.name} ({op.count})" for op in graph.ops if op.compute in ("float32", "float16", "hybrid")]
+        left = _left_float(graph)
         if left:
-            found.append(f"Operators left in float: {', '.join(left)}.")
+            places = op_advice.describe(op_advice.of_graph(graph, left, layers))
+            found.append(f"Operators left in float: {places}. {op_advice.advise(left)}".strip())
     if graph.select_tf_ops:
         found.append(
             f"Needs the Flex delegate for {', '.join(graph.select_tf_ops)}; "
             "it adds megabytes to the app, and is not in the LiteRT wheel: nothing was measured here."
         )
     if any(op.name == "WHILE" for op in graph.ops):
-        found.append("A WHILE loop is left: an LSTM or GRU was not fused, which is slow and cannot be delegated.")
+        loops = [op for op in graph.operators if op.name == "WHILE"]
+        names = sorted({name for name in layer_names(loops, layers) if name})
+        found.append(
+            f"A WHILE loop is left{' of ' + ', '.join(names) if names else ''}: an LSTM or GRU was not fused, which is slow and cannot "
+            f"be delegated. Instead: {op_advice.UNROLL}."
+        )
     if promise.integer_only and any(op.name == "CAST" and op.compute == "conversion" for op in graph.ops):
         whole = [
             f"'{spec.name}' ({spec.dtype})" for spec in graph.inputs if "int" in spec.dtype and not spec.quantization

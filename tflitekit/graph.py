@@ -64,11 +64,13 @@ class OpCount:
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator of the main graph: its name, and the names of the constants it reads and the tensors it writes."""
+    """One operator of the main graph: its name, the names of the constants it reads and the tensors it writes, and the type
+    that it computes in (see `OpCount`)."""
 
     name: str
     constants: tuple[str, ...]
     outputs: tuple[str, ...]
+    compute: str = ""
 
 
 @dataclass(frozen=True)
@@ -370,18 +372,8 @@ class Reader:
             for i in range(subgraph.OperatorsLength()):
                 operator = subgraph.Operators(i)
                 name, version, _ = codes[operator.OpcodeIndex()]
-                activations, constants = [], []
-                for j in range(operator.InputsLength()):
-                    if operator.Inputs(j) < 0:
-                        continue
-                    tensor = subgraph.Tensors(operator.Inputs(j))
-                    if self.buffer_bytes[tensor.Buffer()]:
-                        constants.append((j, tensor))
-                    else:
-                        activations.append(_DTYPES.get(tensor.Type(), "?"))
-                for j in range(operator.OutputsLength()):
-                    activations.append(_DTYPES.get(subgraph.Tensors(operator.Outputs(j)).Type(), "?"))
-                entry = counts[name, version, _compute(name, activations, [t for _, t in constants])]
+                compute, constants = self._computes(subgraph, operator, name)
+                entry = counts[name, version, compute]
                 entry[0] += 1
                 for j, tensor in constants:
                     if tensor.Buffer() not in roles:
@@ -390,6 +382,21 @@ class Reader:
         census = [OpCount(*key, count=count, weight_bytes=size) for key, (count, size) in counts.items()]
         return sorted(census, key=lambda op: (-op.weight_bytes, -op.count, op.name)), roles
 
+    def _computes(self, subgraph: Any, operator: Any, name: str) -> tuple[str, list[tuple[int, Any]]]:
+        """Returns the type that an operator computes in, and the constants that it reads, by their position."""
+        activations, constants = [], []
+        for j in range(operator.InputsLength()):
+            if operator.Inputs(j) < 0:
+                continue
+            tensor = subgraph.Tensors(operator.Inputs(j))
+            if self.buffer_bytes[tensor.Buffer()]:
+                constants.append((j, tensor))
+            else:
+                activations.append(_DTYPES.get(tensor.Type(), "?"))
+        for j in range(operator.OutputsLength()):
+            activations.append(_DTYPES.get(subgraph.Tensors(operator.Outputs(j)).Type(), "?"))
+        return _compute(name, activations, [tensor for _, tensor in constants]), constants
+
     def _operators(self, main: Any, codes: list[tuple[str, int, bool]]) -> Iterator[Operator]:
         def name(index: int) -> str:
             return (main.Tensors(index).Name() or b"").decode(errors="replace")
@@ -397,8 +404,10 @@ class Reader:
         for i in range(main.OperatorsLength()):
             operator = main.Operators(i)
             inputs = [operator.Inputs(j) for j in range(operator.InputsLength()) if operator.Inputs(j) >= 0]
+            kind = codes[operator.OpcodeIndex()][0]
             yield Operator(
-                name=codes[operator.OpcodeIndex()][0],
+                name=kind,
+                compute=self._computes(main, operator, kind)[0],
                 constants=tuple(name(index) for index in inputs if self.buffer_bytes[main.Tensors(index).Buffer()]),
                 outputs=tuple(name(operator.Outputs(j)) for j in range(operator.OutputsLength())),
             )

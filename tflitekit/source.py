@@ -10,7 +10,7 @@ import hashlib
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -64,7 +64,8 @@ class PreparedSource(BaseModel):
         loader: What loaded it: 'keras 3.x', 'tf_keras 2.x' or 'tensorflow SavedModel'.
         outputs: In the model's own order (by name for SavedModels and dicts, which have none); the first one is scored
             unless another is named.
-        layers: The names of all layers, those of nested models too.
+        layers: The names of all layers and operations, those of nested models too.
+        loops: The names of operations that run in a loop, as of a recurrent layer, with their scopes.
         notes: What users should know, such as a fall-back to tf_keras.
     """
 
@@ -76,6 +77,7 @@ class PreparedSource(BaseModel):
     outputs: tuple[TensorSpec, ...]
     parameters: int
     layers: tuple[str, ...] = ()
+    loops: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -268,7 +270,8 @@ def export_model(
         return dict(zip(names, outputs, strict=True))
 
     function = tf.function(serve, input_signature=specs)
-    concrete = function.get_concrete_function()
+    with _named_operations(model):
+        concrete = function.get_concrete_function()
     frozen = _freeze(concrete, model)
     if is_keras3:
         import keras
@@ -284,7 +287,7 @@ def export_model(
     elif is_keras3:
         archive = keras.export.ExportArchive()
         archive.track(model)
-        archive.add_endpoint(SIGNATURE, serve, input_signature=specs)
+        archive.add_endpoint(SIGNATURE, function)
         archive.write_out(str(folder), options=_without_gradients(), verbose=False)
     else:
         tf.saved_model.save(model, str(folder), signatures={SIGNATURE: function}, options=_without_gradients())
@@ -299,6 +302,7 @@ def export_model(
         outputs=outputs,
         parameters=int(model.count_params()),
         layers=tuple(_layer_names(model)),
+        loops=_loops(concrete.graph),
         notes=tuple(notes),
     )
 
@@ -312,9 +316,45 @@ def _without_gradients() -> Any:
 
 
 def _layer_names(model: Any) -> Iterator[str]:
-    for layer in getattr(model, "layers", ()):
+    for layer in getattr(model, "operations", None) or getattr(model, "layers", None) or ():
         yield str(layer.name)
         yield from _layer_names(layer)
+
+
+@contextmanager
+def _named_operations(model: Any) -> Iterator[None]:
+    """Puts what functions of Keras 3 compute (``keras.ops``, ``x + y``) below their names, as the layers' computations are."""
+    named = list(_operations(model))
+    for operation in named:
+        operation.call = _in_scope(operation.name, operation.call)
+    try:
+        yield
+    finally:
+        for operation in named:
+            del operation.call
+
+
+def _in_scope(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    import tensorflow as tf
+
+    def scoped(*arguments: Any, **options: Any) -> Any:
+        with tf.name_scope(name):
+            return call(*arguments, **options)
+
+    return scoped
+
+
+def _operations(model: Any) -> Iterator[Any]:
+    """Yields the operations of a Keras 3 model, and of models inside of it, that are no layers."""
+    for operation in getattr(model, "operations", ()):
+        if hasattr(operation, "weights"):
+            yield from _operations(operation)
+        elif "call" not in vars(operation):
+            yield operation
+
+
+def _loops(graph: Any) -> tuple[str, ...]:
+    return tuple(op.name for op in graph.get_operations() if op.type in ("While", "StatelessWhile"))
 
 
 def hash_model(model: Any) -> str:

@@ -19,8 +19,9 @@ from tflitekit.calibration import CalibrationSet, store_calibration
 from tflitekit.contract import find_output, labels_mismatch
 from tflitekit.conversion.options import CURVE_SCHEME, WORK_FOLDER, ConvertOptions, ConvertResult
 from tflitekit.dataset import Dataset
-from tflitekit.errors import ModelError, TflitekitError
+from tflitekit.errors import CrashError, ModelError, TflitekitError
 from tflitekit.files import content_hash, hash_json
+from tflitekit.op_advice import on_a_loop
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.progress import Advance, Progress
 from tflitekit.schemes import Request, parse_request
@@ -269,7 +270,7 @@ class Conversion:
             while pending:
                 for future in wait(pending, timeout=0.2, return_when=FIRST_COMPLETED).done:
                     job = pending.pop(future)
-                    done[job] = self._collect(job, future)
+                    done[job] = self._collect(job, future, source)
                     advance(1)
 
         open_jobs = []
@@ -366,10 +367,14 @@ class Conversion:
         }
         return self.pool.submit("tflitekit.build:build", arguments, label=request.name)
 
-    def _collect(self, job: Job, future: Future[Any]) -> Variant:
+    def _collect(self, job: Job, future: Future[Any], source: PreparedSource) -> Variant:
         try:
             variant = Variant.model_validate(future.result())
             return variant.model_copy(update={"folder": job.out})
+        except CrashError as error:
+            return self._failure(
+                job, on_a_loop(error, source.loops, source.layers) if job.request.calibrated else error
+            )
         except TflitekitError as error:
             return self._failure(job, error)
 
