@@ -320,3 +320,20 @@ def test_tf_data(batch):
     rows = [sample.read() for sample in open_dataset(named, need_labels=False)]
     assert np.array_equal([row["left"] for row in rows], x)
     assert len(open_dataset(made, limit=6, seed=1)) == 6
+
+
+@pytest.mark.parametrize(
+    "label", [np.array([np.nan, 1]), np.array([]), np.array([{}, 1]), [np.inf, 0.0], "cat", -1, 2**63, 1j]
+)
+def test_labels_of_a_factory_that_are_none(label):
+    with pytest.raises(DataError, match=r"label"):
+        list(open_dataset(lambda: iter([(np.zeros(2), label)])))
+
+
+def test_rows_of_unlike_lengths_and_missing_labels_in_memory():
+    rows = [[1.0, 2.0], [3.0]]
+    for x in (rows, [np.array(row) for row in rows], np.array([np.array(row) for row in rows], dtype=object)):
+        assert [sample.read()["x"].tolist() for sample in open_dataset((x, [0, 1]))] == rows
+        assert [sample.label for sample in open_dataset((x, None), need_labels=False)] == [None, None]
+    with pytest.raises(DataError, match="has no labels"):
+        open_dataset((rows, None))

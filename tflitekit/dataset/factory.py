@@ -72,7 +72,7 @@ class Factory(Dataset):
             raise
         except Exception as error:
             raise DataError(
-                f"The data factory {self.location} failed: {type(error).__name__}: {error}.",
+                f"The data factory {self.location} failed: {type(error).__name__}: {str(error).rstrip('.')}.",
                 why=f"At {where}." if (where := place(error)) else None,
                 fix="It must take no arguments and return an iterable of (inputs, label), or a tf.data pipeline of them.",
             ) from error
@@ -94,6 +94,11 @@ class Factory(Dataset):
     def _label(self, index: int, target: Array) -> Any:
         if target.size == 1:
             return class_labels(self.location, target.reshape(1), self.classes)[0]
+        if target.size == 0 or target.dtype.kind not in "biuf" or not np.isfinite(target).all():
+            raise DataError(
+                f"The label at item {index} of {self.location} is {str(target.tolist())[:60]}: empty, no numbers, or NaN or infinite.",
+                fix="Yield a class index, or an array of finite targets.",
+            )
         if not self._one_hot:
             return target
         if not one_hot(target[None]):

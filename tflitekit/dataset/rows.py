@@ -168,7 +168,7 @@ class Arrays(Rows):
     kind = "arrays"
 
     def __init__(self, columns: Mapping[str, Array], **options: Any) -> None:
-        arrays = {name: np.asarray(values) for name, values in columns.items()}
+        arrays = {name: _column(values) for name, values in columns.items() if values is not None}
         single = [name for name, values in arrays.items() if values.ndim == 0]
         if single:
             raise DataError(
@@ -180,4 +180,15 @@ class Arrays(Rows):
         super().__init__("arrays in memory", {name: len(v) for name, v in arrays.items()}, targets, **options)
 
     def _rows(self, name: str, chosen: Sequence[int]) -> Iterator[Array]:
-        return (self._columns[name][index] for index in chosen)
+        return (np.asarray(self._columns[name][index]) for index in chosen)
+
+
+def _column(values: Any) -> Array:
+    """Returns an array with one row a sample; of objects where the rows have unlike shapes."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        rows = np.empty(len(values), object)
+        for index, row in enumerate(values):
+            rows[index] = np.asarray(row)
+        return rows

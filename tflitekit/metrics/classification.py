@@ -43,7 +43,7 @@ class Classification:
         if len(sizes) > 1:
             raise DataError(
                 f"The output '{output.name}' has the shape {list(output.shape)}, and the labels are one class per sample.",
-                fix="Score another output with --output NAME, or give a metric of your own with --metric module:function.",
+                fix="Compare them by a metric of your own: --metric module:function, with function(output, label) -> float.",
             )
 
     def check_largest(self, label: int) -> None:
