@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from tflitekit._version import __version__
+from tflitekit.arguments import as_list
 from tflitekit.dataset import DEFAULT_SEED
 from tflitekit.errors import TflitekitError, UsageError
 from tflitekit.evaluation import choose_baseline, named_variants
@@ -99,7 +100,7 @@ def parse_threads(text: str | int | Sequence[int]) -> tuple[int, ...]:
 
 
 def benchmark(
-    files: Sequence[str | Path],
+    files: str | Path | Sequence[str | Path],
     *,
     threads: int | str | Sequence[int] = 1,
     target: str = "host",
@@ -114,7 +115,7 @@ def benchmark(
     """Measures any ``.tflite`` files: initialization, first inference, steady state, peak memory.
 
     Args:
-        files: Made by the kit or not.
+        files: One or several, made by the kit or not.
         threads: Of the interpreter; several are measured one after the other.
         target: Where to run.
         protocol: 'quick', 'benchmark-model', 'mlperf-mobile' or 'mlperf-tiny'.
@@ -131,6 +132,7 @@ def benchmark(
         ModelError: A file is damaged or the runtime refuses it.
     """
     how = Benchmark(protocol, parse_threads(threads), runs, profile, sustained_minutes, seed)
+    files = as_list(files)
     variants = named_variants(files)
     chosen = choose_baseline(variants, files, baseline)
     rows = [VariantReport.of(variant) for variant in variants]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tflitekit.adaptive import DEFAULT_ERROR_RATE, Certainty, UntilCertain, score_until_certain
+from tflitekit.arguments import as_list
 from tflitekit.contract import resolve_labels
 from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
 from tflitekit.errors import ModelError, UsageError
@@ -58,7 +59,7 @@ class Evaluation:
 
 
 def evaluate(
-    files: Sequence[str | Path],
+    files: str | Path | Sequence[str | Path],
     *,
     data: Any,
     preprocess: str | Path | Preprocessing | None = None,
@@ -77,7 +78,7 @@ def evaluate(
     """Measures the accuracy of any ``.tflite`` files on one data set.
 
     Args:
-        files: Made by the kit or not; a sidecar's contract is used where there is one.
+        files: One or several, made by the kit or not; a sidecar's contract is used where there is one.
         data: See `open_dataset`.
         preprocess: Preset or JSON file; the sidecar's when not given, else 'raw', and for 8-bit inputs pixels as they are
             stored (see `tflitekit.dataset.pixels`).
@@ -96,6 +97,7 @@ def evaluate(
         ModelError: A file is damaged or the runtime cannot run it.
         DataError: The data do not fit.
     """
+    files = as_list(files)
     certainty = Certainty(error_rate, seed) if until_certain else None
     preprocessing = load_preprocessing(preprocess) if preprocess is not None else None
     names = resolve_labels(labels)

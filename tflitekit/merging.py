@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tflitekit.arguments import as_list
 from tflitekit.errors import ModelError, UsageError
 from tflitekit.latency_figures import recomputed
 from tflitekit.latency_lints import lint_device
@@ -53,7 +54,7 @@ def is_merged(report: Report) -> bool:
     return {_of_host(latency) for row in report.variants for latency in _latencies(row)} == {True, False}
 
 
-def merge(report: Given, measured: Iterable[Given], *, max_latency_ms: float | None = None) -> Report:
+def merge(report: Given, measured: Given | Iterable[Given], *, max_latency_ms: float | None = None) -> Report:
     """Puts what phones measured beside what the host measured, and recommends anew: the phones' latency decides.
 
     The first configuration of each phone (threads, accelerator) is the one that counts for it, as on the host. Of several
@@ -61,7 +62,7 @@ def merge(report: Given, measured: Iterable[Given], *, max_latency_ms: float | N
 
     Args:
         report: Of `optimize`, or one that phones were merged into before.
-        measured: Reports that the Android app wrote for a bundle of this report's variants.
+        measured: One or several reports that the Android app wrote for a bundle of this report's variants.
         max_latency_ms: Instead of the report's own limit.
 
     Returns:
@@ -83,7 +84,7 @@ def merge(report: Given, measured: Iterable[Given], *, max_latency_ms: float | N
             fix="Run 'tflitekit optimize' again without --deploy-on host; finished files are reused.",
         )
     sessions = _sessions([base])
-    for number, given in enumerate(measured, 1):
+    for number, given in enumerate(as_list(measured, Report), 1):
         label = f"report {number}" if isinstance(given, Report) else str(given)
         found = _read(given)
         _check_phone(found, label, base)

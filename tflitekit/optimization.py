@@ -5,11 +5,13 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tflitekit.adaptive import DEFAULT_ERROR_RATE, Certainty
+from tflitekit.arguments import as_list
 from tflitekit.benchmarking import Benchmark, measure_variants, parse_threads
 from tflitekit.calibration_curve import measure_curve
 from tflitekit.contract import resolve_labels
@@ -20,7 +22,7 @@ from tflitekit.conversion import (
     convert_unlocked,
     require_chief,
 )
-from tflitekit.dataset import DEFAULT_SEED, Dataset, InputPipeline, open_dataset
+from tflitekit.dataset import Dataset, InputPipeline, open_dataset
 from tflitekit.dataset.pixels import holds_pixels
 from tflitekit.errors import CheckFailedError
 from tflitekit.evaluation import Evaluation, check_certainty, evaluate_variants
@@ -49,7 +51,7 @@ def optimize(
     data: Any,
     out: str | Path,
     calibration: Any = None,
-    schemes: Iterable[str | Request] | None = None,
+    schemes: str | Request | Iterable[str | Request] | None = None,
     preprocess: str | Path | Preprocessing | None = None,
     labels: str | Path | Sequence[str] | None = None,
     limit: int | None = None,
@@ -58,12 +60,12 @@ def optimize(
     constraints: Constraints | None = None,
     until_certain: bool = False,
     error_rate: float = DEFAULT_ERROR_RATE,
-    calibration_curve: Sequence[int] = (),
+    calibration_curve: int | Sequence[int] = (),
     threads: int | str | Sequence[int] = 1,
     protocol: str = "quick",
     profile: bool = False,
     options: ConvertOptions | None = None,
-    seed: int = DEFAULT_SEED,
+    seed: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Takes a trained model through every scheme and recommends one variant.
@@ -91,6 +93,7 @@ def optimize(
         protocol: Of the latency benchmark (see `tflitekit.targets.protocols`).
         profile: Also find out where the time goes, by operator.
         options: How to load and convert.
+        seed: Of everything that is drawn: samples, training, the order of measurements; that of ``options`` when not given.
         progress: Receives progress.
 
     Returns:
@@ -101,7 +104,9 @@ def optimize(
     """
     progress = progress or Progress()
     constraints = constraints or Constraints()
-    options = options or ConvertOptions(seed=seed)
+    options = options or ConvertOptions()
+    seed = options.seed if seed is None else seed
+    options = replace(options, seed=seed)
     require_chief(options)
     how = Benchmark(protocol=protocol, threads=parse_threads(threads), profile=profile, seed=seed)
     if until_certain:
@@ -133,7 +138,7 @@ def optimize(
             progress=progress,
             skip_unfit=schemes is None,
             output=output,
-            curve=calibration_curve,
+            curve=as_list(calibration_curve, int),
             check=check,
         )
         baseline = converted.variants[0]
@@ -171,7 +176,7 @@ def _prepare_evaluation(dataset: Dataset, checked: Future[None]) -> str | None:
     return dataset.fingerprint()
 
 
-def _requests(schemes: Iterable[str | Request] | None, training: bool) -> list[Request]:
+def _requests(schemes: str | Request | Iterable[str | Request] | None, training: bool) -> list[Request]:
     """Returns what to build, the baseline first."""
     if schemes is None:
         wanted = [
@@ -180,7 +185,7 @@ def _requests(schemes: Iterable[str | Request] | None, training: bool) -> list[R
             if scheme.by_default and (training or scheme.needs != "training")
         ]
     else:
-        wanted = [parse_request(scheme) for scheme in schemes]
+        wanted = [parse_request(scheme) for scheme in as_list(schemes, Request)]
     unique = {request.name: request for request in [parse_request(BASELINE), *wanted]}
     return list(unique.values())
 

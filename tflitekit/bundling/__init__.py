@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tflitekit.arguments import as_list
 from tflitekit.bundling.contents import (
     LABELS_FILE,
     Bundle,
@@ -46,12 +47,12 @@ def bundle(
     *,
     data: Any,
     out: str | Path,
-    variants: Sequence[str] | None = None,
+    variants: str | Sequence[str] | None = None,
     samples: int = SAMPLES,
     preprocess: str | Path | Preprocessing | None = None,
     labels: str | Path | Sequence[str] | None = None,
     name: str | None = None,
-    templates: Sequence[str] = (),
+    templates: str | Sequence[str] = (),
     package: str | None = None,
     seed: int = DEFAULT_SEED,
     progress: Progress | None = None,
@@ -90,11 +91,12 @@ def bundle(
         raise UsageError(
             "--package names the package of wrappers, and none are made.", fix="Add --templates kotlin,java."
         )
+    templates = as_list(templates)
     for language in templates:
         check_request(language, package)
     selection = select(
-        [sources] if isinstance(sources, str | Path) else sources,
-        variants=variants,
+        as_list(sources),
+        variants=as_list(variants) if variants is not None else None,
         preprocessing=load_preprocessing(preprocess) if preprocess is not None else None,
         labels=resolve_labels(labels),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tflitekit.arguments import as_list
 from tflitekit.comparison.accuracy import SharedData, compare_accuracy, compare_recalls, shared_data
 from tflitekit.comparison.gates import judge_gates, judge_presence
 from tflitekit.comparison.latency import Control, compare_latency, find_control, unlike_latency
@@ -22,7 +23,7 @@ def compare(
     old: Report | str | Path,
     new: Report | str | Path,
     *,
-    variants: Iterable[str] | None = None,
+    variants: str | Iterable[str] | None = None,
     max_accuracy_drop: float | None = None,
     max_class_drop: float | None = None,
     max_latency_increase: float | None = None,
@@ -61,7 +62,10 @@ def compare(
             raise UsageError(f"--{gate} cannot be {limit:g}.", fix="Give a limit of 0 or more.")
     first, second = (report if isinstance(report, Report) else read_report(report) for report in (old, new))
     data, control = shared_data(first, second), find_control(first, second)
-    changes = tuple(_compare_pair(*pair, data, control) for pair in _pairs(first, second, variants))
+    changes = tuple(
+        _compare_pair(*pair, data, control)
+        for pair in _pairs(first, second, None if variants is None else as_list(variants))
+    )
     accepted = first.recommendation.chosen if first.recommendation else None
     gates = (*judge_presence(changes, accepted), *judge_gates(changes, limits, allow_unlike=allow_unlike))
     return Comparison(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tflitekit.arguments import as_list
 from tflitekit.contract import resolve_labels
 from tflitekit.conversion.options import WORK_FOLDER, ConvertOptions, ConvertResult
 from tflitekit.conversion.run import Conversion
@@ -34,7 +35,7 @@ __all__ = [
 def convert(
     model: Any,
     *,
-    schemes: Iterable[str | Request],
+    schemes: str | Request | Iterable[str | Request],
     out: str | Path,
     calibration: Any = None,
     preprocess: str | Path | Preprocessing | None = None,
@@ -47,7 +48,7 @@ def convert(
 
     Args:
         model: A ``.keras`` or ``.h5`` file, a SavedModel folder, or a Keras model object.
-        schemes: Names, with options as in ``int8:io=uint8``.
+        schemes: One or several names, with options as in ``int8:io=uint8``.
         out: Folder for ``NAME.tflite`` and ``NAME.json``.
         calibration: Data set for the schemes that need one (see `open_dataset`); a sample of the training data when
             not given and there are such.
@@ -64,7 +65,7 @@ def convert(
         TflitekitError: Wrong input, before anything is converted.
     """
     out, options, progress = Path(out), options or ConvertOptions(), progress or Progress()
-    requests = [parse_request(s) for s in schemes]
+    requests = [parse_request(s) for s in as_list(schemes, Request)]
     cluster = cluster_of(options)
     if cluster is not None and not cluster.is_chief:
         options = _with_output(options, output)

@@ -22,7 +22,7 @@ def write_all(report: Report, out: Path) -> None:
     write_views(report, out)
 
 
-def write_views(report: Report, out: Path, formats: Iterable[str] = FORMATS) -> list[Path]:
+def write_views(report: Report, out: Path, formats: str | Iterable[str] = FORMATS) -> list[Path]:
     """Writes ``report.html``, ``report.md`` and ``report.csv`` into a folder, or those of them that are asked for.
 
     Returns:
@@ -31,9 +31,10 @@ def write_views(report: Report, out: Path, formats: Iterable[str] = FORMATS) -> 
     Raises:
         UsageError: A format that does not exist.
     """
+    from tflitekit.arguments import as_list
     from tflitekit.files import write_whole
 
-    renderers = {out / f"report.{name}": _renderer(name) for name in formats}
+    renderers = {out / f"report.{name}": _renderer(name) for name in as_list(formats)}
     for path, render in renderers.items():
         # Names of files that are not UTF-8 hold lone surrogates, which no encoding can write.
         write_whole(path, render(report).encode("utf-8", "replace"))
