@@ -87,6 +87,25 @@ def test_a_foreign_file_gets_what_an_app_stores(photos, tmp_path, dtype, zero):
         )
 
 
+@pytest.mark.parametrize("shape", [(6, 6), (4, 5, 1), (4, 5, 3), (3, 4, 5), (1, 4, 5)])
+def test_every_layout_of_pictures_is_stored_alike(tmp_path, shape):
+    path = echo_model(tmp_path / "m.tflite", (1, *shape), "int8", scale=1 / 64, zero_point=-28)
+    pixels = np.random.default_rng(1).integers(0, 256, (20, *shape), dtype=np.uint8)
+    wanted = ((pixels.astype(np.float32) - 100) / 64).reshape(20, -1)
+    assert evaluate([path], data=(pixels, wanted)).variants[0].accuracy.value == 0
+
+
+def test_channels_first_arrays_are_normalized_by_channel():
+    pixels = np.random.default_rng(1).random((4, 5, 3)).astype(np.float32) * 255
+    for preset in ("imagenet-torch", "imagenet-caffe"):
+        last, first = (
+            InputPipeline([spec("float32", None, 0, (1, *s))], PRESETS[preset]) for s in ((4, 5, 3), (3, 4, 5))
+        )
+        (expected,) = last.prepare({"x": pixels}, "row 0")
+        (found,) = first.prepare({"x": np.moveaxis(pixels, -1, 0)}, "row 0")
+        assert np.array_equal(found, np.moveaxis(expected, -1, 0))
+
+
 @pytest.mark.parametrize(
     ("x", "expected"),
     [

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from tflitekit.errors import ContractError, UnreadableError
 from tflitekit.structured import check_model, read_json
 
-__all__ = ["PRESETS", "Preprocessing", "Step", "image_layout", "load_preprocessing"]
+__all__ = ["PRESETS", "Preprocessing", "Step", "image_layout", "is_picture", "load_preprocessing"]
 
 _RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -146,6 +146,17 @@ class Preprocessing(BaseModel):
         """Applies channel order and normalization to ``(..., C)`` pixels; the shape stays."""
         return _apply(self._steps(pixels.shape[-1]), self._ordered(pixels))
 
+    def array(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Applies channel order and normalization to one picture in any layout; the shape stays.
+
+        Raises:
+            ContractError: The shape is not that of an image, or the means are not those of its channels.
+        """
+        _, _, _, channels_first = image_layout(pixels.shape)
+        if channels_first:
+            return np.moveaxis(self.values(np.moveaxis(pixels, 0, -1)), -1, 0)
+        return self.values(pixels) if pixels.ndim == 3 else self.values(pixels[..., None])[..., 0]
+
     def _ordered(self, pixels: NDArray[Any]) -> NDArray[Any]:
         return pixels[..., ::-1] if self.color == "bgr" and pixels.shape[-1] == 3 else pixels
 
@@ -216,6 +227,15 @@ def image_layout(shape: tuple[int, ...]) -> tuple[int, int, int, bool]:
         why="Folders of images need an input of height x width x 1, 3 or 4 channels with fixed sizes.",
         fix="Give the data as an .npz file or as a Python factory 'module:function' instead.",
     )
+
+
+def is_picture(shape: tuple[int, ...]) -> bool:
+    """Whether `image_layout` knows a shape without batch."""
+    try:
+        image_layout(shape)
+    except ContractError:
+        return False
+    return True
 
 
 def _short(values: Channels) -> str:

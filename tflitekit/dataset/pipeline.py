@@ -11,7 +11,7 @@ from PIL import Image
 from tflitekit.dataset.rows import check_finite
 from tflitekit.dataset.samples import Array, Raw
 from tflitekit.errors import ContractError, DataError
-from tflitekit.preprocessing import Preprocessing
+from tflitekit.preprocessing import Preprocessing, is_picture
 from tflitekit.tensor import TensorSpec
 
 __all__ = ["InputPipeline", "without_batch"]
@@ -89,13 +89,13 @@ class InputPipeline:
         check_finite(values, spec.name, key)
         result = values.astype(np.float32)
         if self.preprocessing.changes_values:
-            if result.ndim != 3 or result.shape[-1] not in (1, 3, 4):
+            if not is_picture(result.shape):
                 raise ContractError(
                     f"The preprocessing '{self.preprocessing.name}' is for pixels, and the input '{spec.name}' "
                     f"has the shape {list(values.shape)}.",
                     fix="Store the data as the model wants them and use --preprocess raw.",
                 )
-            result = self.preprocessing.values(result)
+            result = self.preprocessing.array(result)
         return np.ascontiguousarray(result)
 
     def _whole(self, spec: TensorSpec, values: Array, key: str) -> Array:

@@ -8,8 +8,7 @@ import numpy as np
 
 from tflitekit.dataset.pipeline import without_batch
 from tflitekit.dataset.samples import Array, Dataset, UnreadableSampleError
-from tflitekit.errors import ContractError
-from tflitekit.preprocessing import Preprocessing, image_layout
+from tflitekit.preprocessing import Preprocessing, is_picture
 from tflitekit.tensor import TensorSpec
 
 __all__ = ["holds_pixels", "stored_pixels"]
@@ -41,12 +40,7 @@ def holds_pixels(dataset: Dataset, spec: TensorSpec) -> bool:
 
 
 def _is_picture(values: Array, spec: TensorSpec) -> bool:
-    shape = values.shape if values.ndim == len(spec.shape) - 1 else (*values.shape, 1)
-    try:
-        image_layout(shape)
-    except ContractError:
-        return False
-    return True
+    return is_picture(values.shape if values.ndim == len(spec.shape) - 1 else (*values.shape, 1))
 
 
 def stored_pixels(spec: TensorSpec) -> Preprocessing | None:
