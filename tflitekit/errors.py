@@ -6,6 +6,7 @@ One root class, caught once in the command line, which turns it into a message a
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ __all__ = [
     "TrackingError",
     "UnreadableError",
     "UsageError",
+    "as_known",
     "disk_errors",
     "disk_full",
 ]
@@ -126,12 +128,47 @@ class CheckFailedError(TflitekitError):
     exit_code = 1
 
 
-def disk_full(what: str) -> StorageError:
-    """Returns the error for a full disk."""
+_NO_ROOM = {
+    errno.ENOSPC: ("The disk is full", "Free some space"),
+    errno.EDQUOT: ("The disk quota is used up", "Free some space"),
+    errno.EFBIG: ("The limit on the size of a file is too low", "Raise it (ulimit -f)"),
+}
+_NO_FILES = (errno.EMFILE, errno.ENFILE)
+
+
+def disk_full(number: int, path: Path | str | None = None) -> StorageError:
+    """Returns the error for a disk, a quota or a limit that leaves no room, by the system's error number."""
+    what, remedy = _NO_ROOM[number]
     return StorageError(
-        what,
+        f"{what}: could not write {path}." if path is not None else f"{what}.",
         why="Files that were already finished are kept.",
-        fix="Free some space and run the same command again: it continues where it stopped.",
+        fix=f"{remedy} and run the same command again: it continues where it stopped.",
+    )
+
+
+def as_known(error: BaseException) -> TflitekitError | None:
+    """Returns what an exception of any library says about the machine: no room on the disk, or too many open files.
+
+    Libraries wrap the system's error, or keep only its text.
+    """
+    if isinstance(error, TflitekitError):
+        return error
+    seen: BaseException | None = error
+    while seen is not None:
+        number = seen.errno if isinstance(seen, OSError) else None
+        for known in (*_NO_ROOM, *_NO_FILES):
+            if number == known or os.strerror(known) in str(seen):
+                return _of_number(known, getattr(seen, "filename", None))
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return None
+
+
+def _of_number(number: int, path: str | None) -> TflitekitError:
+    if number in _NO_ROOM:
+        return disk_full(number, path)
+    return UsageError(
+        "Too many files are open: this shell allows a process too few.",
+        fix="Raise the limit with 'ulimit -n 1024' and run the same command again.",
     )
 
 
@@ -146,8 +183,8 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise disk_full(f"The disk is full: could not write {path}.") from error
+        if error.errno in _NO_ROOM:
+            raise disk_full(error.errno, path) from error
         if error.errno in _UNWRITABLE:
             raise StorageError(
                 f"Cannot write {path}: {error.strerror}.",

@@ -9,16 +9,19 @@ import os
 import stat
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tflitekit.errors import BusyError, UnreadableError, disk_errors
+from tflitekit.errors import BusyError, StorageError, UnreadableError, disk_errors
+from tflitekit.lifetime import hold, is_own
+from tflitekit.printable import dump_json
 
 __all__ = [
     "MODEL_LIMIT_BYTES",
     "TEXT_LIMIT_BYTES",
+    "check_written",
     "content_hash",
     "decode_text",
     "deflated_size",
@@ -27,6 +30,8 @@ __all__ = [
     "locked",
     "open_file",
     "read_bytes",
+    "remove_partial",
+    "require_utf8",
     "shortened",
     "write_json",
     "write_whole",
@@ -37,6 +42,7 @@ TEXT_LIMIT_BYTES = 64 << 20
 MODEL_LIMIT_BYTES = 8 << 30
 """Flatbuffers end at 2 GiB; larger models keep their weights behind them, and no phone loads so many."""
 _CHUNK_BYTES = 1 << 20
+_PARTIAL = ".partial-"
 _MOST_SHOWN = 120
 # The mark of UTF-32 begins with that of UTF-16.
 _MARKS = (
@@ -143,14 +149,18 @@ def write_whole(path: Path, content: bytes | str) -> None:
     data = content.encode() if isinstance(content, str) else content
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        remove_partial(path.parent)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_PARTIAL)
+        while not is_own(handle, Path(temporary)):
+            os.close(handle)
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_PARTIAL)
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
+                Path(temporary).chmod(0o644)
+                Path(temporary).replace(path)
         except BaseException:
             with suppress(OSError):
                 Path(temporary).unlink()
@@ -159,7 +169,51 @@ def write_whole(path: Path, content: bytes | str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes ``value`` as indented JSON, whole."""
-    write_whole(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    write_whole(path, dump_json(value) + "\n")
+
+
+def remove_partial(folder: Path) -> None:
+    """Removes files of a folder that killed processes left half written; those that another process writes are locked."""
+    for path in folder.glob(f"{_PARTIAL}*"):
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+            try:
+                if hold(descriptor):
+                    path.unlink()
+            finally:
+                os.close(descriptor)
+
+
+def check_written(paths: Iterable[Path]) -> None:
+    """Makes sure that files are where a run wrote them, before it says so.
+
+    Raises:
+        StorageError: Some are gone.
+    """
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        raise _vanished(f"{missing[0]} is gone" + (f", and {len(missing) - 1} more" if len(missing) > 1 else ""))
+
+
+def _vanished(what: str) -> StorageError:
+    return StorageError(
+        f"{what}: something else removed or replaced it while this run was writing.",
+        fix="Run the same command again into a folder that nothing else changes.",
+    )
+
+
+def require_utf8(path: Path, *, why: str) -> None:
+    """Refuses a place whose name is not UTF-8, for a library that cannot write there.
+
+    Raises:
+        StorageError: It is not; ``why`` says who cannot.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise StorageError(
+            f"The name of the folder {path} is not UTF-8.", why=why, fix="Choose another folder with --out."
+        ) from None
 
 
 def content_hash(path: Path) -> str:
@@ -167,7 +221,7 @@ def content_hash(path: Path) -> str:
     digest = hashlib.sha256()
     if path.is_dir():
         for child in sorted(p for p in path.rglob("*") if p.is_file()):
-            digest.update(str(child.relative_to(path)).encode() + b"\0" + content_hash(child).encode())
+            digest.update(os.fsencode(child.relative_to(path)) + b"\0" + content_hash(child).encode())
         return digest.hexdigest()
     with open_file(path) as stream:
         while chunk := stream.read(_CHUNK_BYTES):
@@ -200,6 +254,8 @@ def locked(folder: Path) -> Iterator[None]:
 
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    for inside in (folder, folder / ".tflitekit"):
+        remove_partial(inside)
     name = folder / ".lock"
     lock = FileLock(name, timeout=0)
     with disk_errors(name):
@@ -210,7 +266,25 @@ def locked(folder: Path) -> Iterator[None]:
                 f"Another tflitekit run is writing into {folder}.",
                 fix="Wait until it has ended, or give this run a folder of its own with --out.",
             ) from error
+    held = name.stat()
     try:
         yield
+    except StorageError:
+        raise
+    except Exception as error:
+        _check_same(folder, name, held, error)
+        raise
+    else:
+        _check_same(folder, name, held)
     finally:
         lock.release()
+
+
+def _check_same(folder: Path, name: Path, held: os.stat_result, cause: Exception | None = None) -> None:
+    """Makes sure that the folder is the one that was locked: what was written into it is lost otherwise, and that is why."""
+    try:
+        same = os.path.samestat(name.stat(), held)
+    except OSError:
+        same = False
+    if not same:
+        raise _vanished(f"The folder {folder} is not the one any more that this run began with") from cause

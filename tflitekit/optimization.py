@@ -26,7 +26,7 @@ from tflitekit.dataset import Dataset, InputPipeline, open_dataset
 from tflitekit.dataset.pixels import holds_pixels
 from tflitekit.errors import CheckFailedError
 from tflitekit.evaluation import Evaluation, check_certainty, evaluate_variants
-from tflitekit.files import locked
+from tflitekit.files import check_written, locked
 from tflitekit.lints.calibration import lint_calibration
 from tflitekit.machine import describe_machine
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
@@ -165,6 +165,7 @@ def optimize(
         report = _report(converted, evaluation, rows, constraints, target, doubts)
         report = report.model_copy(update={"calibration_curve": curve})
         write_all(report, out)
+        check_written([out / "report.json", *converted.files()])
     return report
 
 

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from tflitekit.dataset import Dataset, Sample
 from tflitekit.errors import ModelError, TflitekitError
+from tflitekit.lifetime import end_with_parent
 
 __all__ = ["Done", "process_chunks"]
 
@@ -81,9 +82,12 @@ def _forked(
 ) -> Iterator[Done]:
     context = multiprocessing.get_context("fork")
     ticket = context.Value("q", 0)
+    parent = os.getpid()
 
     def work(pipe: Connection) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+        for asked in (signal.SIGINT, signal.SIGTERM):  # the parent decides what these mean
+            signal.signal(asked, signal.SIG_IGN)
+        end_with_parent(parent)
         gc.freeze()  # the collector would touch, and so copy, every object that the parent made
         try:
             process = make_processor()

@@ -61,6 +61,15 @@ def zeros(spec: TensorSpec) -> Array:
     return np.zeros([max(1, d) for d in spec.shape], dtype)
 
 
+def _model(path: Path) -> dict[str, Any]:
+    """Returns how the interpreter is told what to load: it takes no names that are not UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return {"model_content": path.read_bytes()}
+    return {"model_path": str(path)}
+
+
 @contextmanager
 def _quiet_first_time() -> Iterator[None]:
     """Keeps the runtime's 'Created XNNPACK delegate' line, printed once a process from C++, off standard error."""
@@ -103,7 +112,7 @@ class Model:
         try:
             with _quiet_first_time():
                 self._interpreter = Interpreter(
-                    model_path=str(path),
+                    **_model(self.path),
                     num_threads=threads,
                     experimental_op_resolver_type=_RESOLVERS[kernels],
                 )

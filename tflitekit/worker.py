@@ -1,11 +1,13 @@
 """The child's side of `tflitekit.workers`: runs one task in a process of its own.
 
-``python -m tflitekit.worker serve``: a fork server. It imports TensorFlow once, then reads one JSON request a line
+``serve``: a fork server. It imports TensorFlow once, then reads one JSON request a line
 from standard input and forks a child for each, so that no child pays for the import and a child that aborts
 takes nobody with it. TensorFlow must only be *imported* here, never used: its threads would not survive the fork.
 
-``python -m tflitekit.worker run REQUEST.json``: one task in a fresh interpreter, for systems that cannot fork and
-for measurements that want a clean process.
+``run REQUEST.json``: one task in a fresh interpreter, for systems that cannot fork and for measurements that want a clean
+process.
+
+`tflitekit.workers` starts both without the working directory on the path, so that a ``numpy.py`` that lies there is not run.
 
 A request names a function of the kit, its JSON arguments, and the files for the result and for what the task prints.
 """
@@ -27,8 +29,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tflitekit.errors import TflitekitError, disk_full
+from tflitekit.errors import TflitekitError, as_known
 from tflitekit.files import write_json
+from tflitekit.lifetime import end_with_parent, live_without_parent
 
 __all__ = ["main"]
 
@@ -51,8 +54,8 @@ def execute(request: dict[str, Any]) -> int:
         write_json(result, {"error": error.to_json()})
         return 1
     except Exception as error:  # noqa: BLE001 - reported to the parent, whatever it is
-        if "No space left on device" in str(error):  # TensorFlow's own writers do not raise OSError
-            write_json(result, {"error": disk_full("The disk is full.").to_json()})
+        if (known := as_known(error)) is not None:
+            write_json(result, {"error": known.to_json()})
             return 1
         traceback.print_exc()
         sys.stderr.flush()
@@ -70,15 +73,17 @@ def _redirect(log: str) -> None:
     os.dup2(descriptor, 2)
 
 
-def _serve(preload: Sequence[str]) -> None:
+def _serve(parent: int, preload: Sequence[str]) -> None:
     """Reads requests until standard input closes or the parent is gone, then ends all children and itself."""
-    parent = os.getppid()
+    server = os.getpid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    end_with_parent(parent)  # while it imports, it does not see the parent go
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # nothing but answers may reach the parent's pipe
     jobs = 1
     for module in preload:
         importlib.import_module(module)
+    live_without_parent()  # which ends with the thread that started this process
 
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
@@ -97,7 +102,7 @@ def _serve(preload: Sequence[str]) -> None:
             deadline = math.inf if limit is None else time.monotonic() + float(limit)
             pid = os.fork()
             if pid == 0:
-                _child(request)
+                _child(request, server)
             running[pid] = (request, deadline)
         for key, _ in selector.select(timeout=0.5 if running else 2.0):
             if key.fd == wake_read:
@@ -126,9 +131,10 @@ def _serve(preload: Sequence[str]) -> None:
     os._exit(0)
 
 
-def _child(request: dict[str, Any]) -> None:
+def _child(request: dict[str, Any], server: int) -> None:
     code = 1
     try:
+        end_with_parent(server)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         _redirect(request["log"])
@@ -144,10 +150,12 @@ def _child(request: dict[str, Any]) -> None:
 
 def main() -> None:
     """Entry point of both modes."""
-    if sys.argv[1] == "serve":
-        _serve(sys.argv[2:])
+    mode, parent, *others = sys.argv[1:]
+    if mode == "serve":
+        _serve(int(parent), others)
     else:
-        request = json.loads(Path(sys.argv[2]).read_text())
+        end_with_parent(int(parent))
+        request = json.loads(Path(others[0]).read_text())
         _redirect(request["log"])
         sys.exit(execute(request))
 

@@ -15,10 +15,11 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import IO, Any, ClassVar, Self
 
 from tflitekit import errors
-from tflitekit.errors import ConversionError, CrashError, TflitekitError
+from tflitekit.errors import ConversionError, CrashError, TflitekitError, as_known
+from tflitekit.lifetime import scratch
 
 __all__ = ["WorkerPool", "run_alone", "wait_for"]
 
@@ -39,8 +40,30 @@ class _Task:
     future: Future[Any]
 
 
+_PROGRAM = "import sys; sys.path.append(sys.argv.pop(1)); from tflitekit.worker import main; main()"
+
+
 def _environment() -> dict[str, str]:
-    return {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"} | os.environ
+    defaults = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+    environment = defaults | os.environ | {"TMPDIR": str(scratch())}
+    if "PYTHONPATH" in environment:  # an empty part, as in ":/my/modules", would be the working directory
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, environment["PYTHONPATH"].split(os.pathsep)))
+    return environment
+
+
+def _start(mode: str, *arguments: str, log: IO[bytes], pipe: bool = False) -> subprocess.Popen[bytes]:
+    """Starts an interpreter that has the libraries on its path and what PYTHONPATH names, but not the working directory.
+
+    Args:
+        log: Receives what it prints.
+        pipe: Whether its standard input and output are pipes instead.
+    """
+    home = str(Path(__file__).resolve().parents[1])
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", _PROGRAM, home, mode, str(os.getpid()), *arguments],
+        stdin=subprocess.PIPE if pipe else subprocess.DEVNULL, stdout=subprocess.PIPE if pipe else log, stderr=log,
+        env=_environment(), start_new_session=True,
+    )  # fmt: skip
 
 
 class _ForkServer:
@@ -54,12 +77,8 @@ class _ForkServer:
 
     def __init__(self, preload: tuple[str, ...], key: object) -> None:
         self.key, self.pid = key, os.getpid()
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the server
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tflitekit.worker", "serve", *preload],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
-            env=_environment(), start_new_session=True,
-        )  # fmt: skip
+        self._log = tempfile.TemporaryFile(dir=scratch())  # noqa: SIM115 - open as long as the server
+        self._process = _start("serve", *preload, log=self._log, pipe=True)
         self._timer: threading.Timer | None = None
         self._answer: Callable[[dict[str, Any]], None] = lambda answer: None
         self._end: Callable[[str], None] = lambda words: None
@@ -149,7 +168,7 @@ class WorkerPool:
     def __init__(self, *, jobs: int, timeout_s: float, preload: tuple[str, ...] = _TENSORFLOW_MODULES) -> None:
         self._timeout_s = timeout_s
         # What tasks print and return; apart from the results, so that a full disk there can still be reported.
-        self._folder = tempfile.TemporaryDirectory(prefix="tflitekit-")
+        self._folder = tempfile.TemporaryDirectory(dir=scratch())
         self._logs = Path(self._folder.name)
         self._tasks: dict[int, _Task] = {}
         self._count = 0
@@ -213,10 +232,10 @@ class WorkerPool:
 
     def _server_ended(self, words: str) -> None:
         with self._lock:
-            missing = "No module named" in words
-            self._ended = (
-                missing_tensorflow(words) if missing else ConversionError("The worker process ended.", why=words)
-            )
+            if "No module named" in words:
+                self._ended = missing_tensorflow(words)
+            else:
+                self._ended = as_known(Exception(words)) or ConversionError("The worker process ended.", why=words)
             orphans, self._tasks = list(self._tasks.values()), {}
         for task in orphans:
             task.future.set_exception(self._ended)
@@ -226,9 +245,7 @@ class WorkerPool:
         with self._slots:
             path = Path(task.request["result"]).with_suffix(".request.json")
             path.write_text(json.dumps(task.request))
-            with subprocess.Popen(
-                [sys.executable, "-m", "tflitekit.worker", "run", str(path)], env=_environment()
-            ) as child:
+            with path.with_suffix(".log").open("ab") as log, _start("run", str(path), log=log) as child:
                 self._single.add(child)
                 timed_out = False
                 try:
@@ -276,7 +293,7 @@ def run_alone(call: str, arguments: dict[str, Any], *, label: str, timeout_s: fl
     Raises:
         TflitekitError: What the function raised; `ConversionError` where the process crashed or hung.
     """
-    with tempfile.TemporaryDirectory(prefix="tflitekit-") as folder:
+    with tempfile.TemporaryDirectory(dir=scratch()) as folder:
         request = {
             "id": 0,
             "call": call,
@@ -289,9 +306,7 @@ def run_alone(call: str, arguments: dict[str, Any], *, label: str, timeout_s: fl
         path.write_text(json.dumps(request))
         task = _Task(label, request, Future())
         timed_out = False
-        with subprocess.Popen(
-            [sys.executable, "-m", "tflitekit.worker", "run", str(path)], env=_environment(), start_new_session=True
-        ) as child:
+        with (Path(folder) / "log").open("ab") as log, _start("run", str(path), log=log) as child:
             try:
                 child.wait(timeout_s)
             except subprocess.TimeoutExpired:
@@ -334,10 +349,12 @@ def _finish(task: _Task, exit_code: int, *, timed_out: bool) -> None:
         task.future.set_exception(kind(details["what"], why=details["why"], fix=details["fix"]))
     else:
         failure = ConversionError if content else CrashError
+        words = _log_words(Path(task.request["log"]))
         task.future.set_exception(
-            failure(
+            as_known(Exception(words))
+            or failure(
                 f"{task.label}: {content['exception'] if content else _cause(exit_code)}",
-                why="Its last words: " + (_log_words(Path(task.request["log"])) or "(none)"),
+                why="Its last words: " + (words or "(none)"),
                 fix=None if content else _CRASH_ADVICE,
             )
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from tflitekit.contract import labels_mismatch, resolve_labels
 from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
 from tflitekit.errors import BundleError, StorageError, UsageError, disk_errors
 from tflitekit.files import content_hash, write_json, write_whole
+from tflitekit.lifetime import temporary_folder
 from tflitekit.metric_choice import takes_classes
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
@@ -106,13 +106,13 @@ def bundle(
     _refuse_text(selection)
     out = Path(out).resolve()
     _check_target(out, data)
-    with disk_errors(out), tempfile.TemporaryDirectory(prefix=".bundle-", dir=_parent(out)) as temporary:
-        folder = Path(temporary) / out.name
+    with disk_errors(out), temporary_folder(_parent(out), ".bundle-") as temporary:
+        folder = temporary / out.name
         made = _Assembly(selection, dataset, folder, seed, progress).write(name)
         for language in templates:
             write_wrapper(made, folder / "wrappers", language=language, package=package)
         read_bundle(folder)
-        archive = Path(temporary) / f"{out.name}.zip"
+        archive = temporary / f"{out.name}.zip"
         _write_zip(archive, folder, made)
         _check_target(out, data)
         _replace(folder, out)

@@ -46,5 +46,7 @@ def _root(
 
 
 def main() -> None:
-    """Entry point of the ``tflitekit`` command."""
-    app()
+    """Runs the command line in this process, as ``tflitekit`` does."""
+    from tflitekit.__main__ import main as run
+
+    run()

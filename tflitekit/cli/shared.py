@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import json
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tflitekit.errors import TflitekitError, UsageError
+from tflitekit.errors import UsageError, as_known
+from tflitekit.lifetime import finished
+from tflitekit.printable import dump_json
 
 if TYPE_CHECKING:
     from tflitekit.conversion import ConvertOptions
@@ -71,7 +73,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done; 1 a constraint or check is not met; 2 wrong use or input; 130 stopped by Ctrl-C.",
+    epilog="Exit codes: 0 done; 1 a constraint or check is not met; 2 wrong use or input; 130 stopped by Ctrl-C, 143 by SIGTERM.",
 )
 
 INTERRUPTED = 130
@@ -162,25 +164,43 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*args: Any, **options: Any) -> None:
         try:
+            _check_working_directory()
             code = command(*args, **options)
-        except TflitekitError as error:
-            from tflitekit.console import show_error
-
-            if options.get("as_json"):
-                print_json({"error": error.to_json()})
-            show_error(error)
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
+            finished()
+        except KeyboardInterrupt as stopped:
             kept = command.__name__ in _RESUMING
             typer.echo(f"Stopped.{_KEPT if kept else ' Nothing was kept.'}", err=True)
-            raise typer.Exit(INTERRUPTED) from None
+            raise typer.Exit(getattr(stopped, "exit_code", INTERRUPTED)) from None
+        except Exception as error:
+            known = as_known(error)
+            if known is None:
+                raise
+            if options.get("as_json"):
+                print_json({"error": known.to_json()})
+            from tflitekit.console import show_error
+
+            show_error(known)
+            raise typer.Exit(known.exit_code) from None
         raise typer.Exit(code or 0)
 
     return run
 
 
+def _check_working_directory() -> None:
+    try:
+        os.getcwd()  # noqa: PTH109 - a Path can be made of one that is gone
+    except OSError as error:
+        raise UsageError(
+            f"The working directory cannot be used: {(error.strerror or str(error)).lower()}.",
+            why="It was deleted or its rights were taken away after the shell went there.",
+            fix="Change into a folder that exists and run the same command again.",
+        ) from error
+
+
 def print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Prints JSON in what standard output can encode."""
+    utf8 = (sys.stdout.encoding or "").lower().startswith("utf")
+    sys.stdout.write(dump_json(value, ascii_only=not utf8) + "\n")
 
 
 def progress() -> Any:

@@ -14,7 +14,7 @@ from tflitekit.conversion.run import Conversion
 from tflitekit.conversion.several import cluster_of, command_of, model_file, require_chief, train_along
 from tflitekit.dataset import Dataset, open_dataset
 from tflitekit.errors import UsageError
-from tflitekit.files import locked
+from tflitekit.files import check_written, locked, require_utf8
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
 from tflitekit.schemes import Request, available, parse_request
@@ -71,7 +71,7 @@ def convert(
         options = _with_output(options, output)
         return train_along(cluster, model, _all_requests(requests, options), out, options, progress)
     with locked(out):
-        return convert_unlocked(
+        result = convert_unlocked(
             model,
             requests=requests,
             out=out,
@@ -82,6 +82,8 @@ def convert(
             progress=progress,
             output=output,
         )
+        check_written(result.files())
+        return result
 
 
 def convert_unlocked(
@@ -108,6 +110,7 @@ def convert_unlocked(
         curve: Numbers of calibration samples to convert with `CURVE_SCHEME` besides; these files lie in the work folder.
         check: Called with what the loader found, before anything is converted or trained; refuses by raising.
     """
+    require_utf8(out, why="TensorFlow cannot write there.")
     requests = _all_requests(requests, options)
     if options.batch < 1:
         raise UsageError(f"The batch size must be at least 1, not {options.batch}.")

@@ -10,7 +10,7 @@ from tflitekit.calibration import CalibrationSet
 from tflitekit.dataset import DEFAULT_SEED
 from tflitekit.source import PreparedSource
 from tflitekit.training.options import TrainingOptions
-from tflitekit.variant import Variant
+from tflitekit.variant import Variant, sidecar_path
 
 __all__ = ["CURVE_SCHEME", "WORK_FOLDER", "ConvertOptions", "ConvertResult"]
 
@@ -69,3 +69,8 @@ class ConvertResult:
     calibration_kind: str | None = None
     curve: tuple[tuple[int, Variant], ...] = ()
     trained_along: str | None = None
+
+    def files(self) -> list[Path]:
+        """Returns the files that belong to the variants that are fine, with their sidecars."""
+        made = [variant.path for variant in self.variants if variant.status == "ok"]
+        return [file for path in made for file in (path, sidecar_path(path))]

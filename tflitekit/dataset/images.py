@@ -122,7 +122,7 @@ class ImageFolder(Dataset):
                 content = hashlib.sha256((Path(self._root) / name).read_bytes()).digest()
             except OSError as error:
                 content = str(error).encode()
-            digest.update(f"{name}\0{label}\0".encode() + content)
+            digest.update(f"{name}\0{label}\0".encode(errors="surrogateescape") + content)
         return digest.hexdigest()
 
     def largest_label(self) -> int | None:

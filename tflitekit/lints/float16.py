@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tflitekit.dataset import Dataset, UnreadableSampleError
 from tflitekit.errors import TflitekitError
 from tflitekit.graph import Graph, float_constants
+from tflitekit.lifetime import scratch
 from tflitekit.results import Finding
 from tflitekit.scoring import Scored
 from tflitekit.workers import run_alone
@@ -47,7 +48,7 @@ def lint_float16(run: Scored, dataset: Dataset) -> list[Finding]:
             continue
     if not rows:
         return []
-    with tempfile.TemporaryDirectory(prefix="tflitekit-") as folder:
+    with tempfile.TemporaryDirectory(dir=scratch()) as folder:
         samples = Path(folder) / "samples.npz"
         np.savez(samples, **{f"{i}-{j}": array for i, row in enumerate(rows) for j, array in enumerate(row)})  # type: ignore[arg-type]
         arguments = {"path": str(run.variant.path), "samples": str(samples), "count": len(rows)}

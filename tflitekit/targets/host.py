@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.errors import ConversionError, ModelError, TflitekitError
+from tflitekit.lifetime import scratch
 from tflitekit.machine import cpu_model
 from tflitekit.results import Profile
 from tflitekit.runtime import runtime_name
@@ -27,7 +28,7 @@ __all__ = ["HostTarget"]
 _MOST_SESSIONS = 1024
 _TIMEOUT_S = 30 * 86_400.0
 _POLL_S = 0.2
-_LONGEST_FOLDER = 60
+_LONGEST_FOLDER = 40
 
 
 @register_target("host")
@@ -48,8 +49,8 @@ class HostTarget:
             preload=("tflitekit.targets.session", "tflitekit.targets.profiling"),
         )
         # The path of a socket may have about 100 characters.
-        short = "/tmp" if os.name == "posix" and len(tempfile.gettempdir()) > _LONGEST_FOLDER else None
-        self._folder = tempfile.TemporaryDirectory(prefix="tflitekit-", dir=short)
+        short = Path("/tmp") if os.name == "posix" and len(tempfile.gettempdir()) > _LONGEST_FOLDER else None
+        self._folder = tempfile.TemporaryDirectory(dir=scratch(short))
         self._opened = 0
 
     def close(self) -> None:

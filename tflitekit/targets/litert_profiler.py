@@ -8,6 +8,7 @@ stay, so their sizes are checked on the first events, and everything runs in a p
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Iterable
 from ctypes import Structure, byref, c_char_p, c_int, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
@@ -78,7 +79,7 @@ class ProfiledModel:
         self._library = ctypes.CDLL(str(library))
         self._kept: list[Any] = []  # what the runtime only borrows
         self._environment = self._make("LiteRtCreateEnvironment", c_int(0), None)
-        model = self._make("LiteRtCreateModelFromFile", self._environment, c_char_p(str(path).encode()))
+        model = self._make("LiteRtCreateModelFromFile", self._environment, c_char_p(os.fsencode(path)))
         options = self._make("LiteRtCreateOptions")
         self._call("LiteRtSetOptionsHardwareAccelerators", options, c_int(_CPU))
         self._add_option(options, "runtime_options_string", "enable_profiling = true\n")
