@@ -78,7 +78,7 @@ HOSTILE = (
     "</script><img src=x onerror=alert(2)>",
     "\"quoted\" 'name' & `tick`",
     "{{ 7 * 7 }} {% raw %}",
-    "日本語 \u202eright-to-left\u2028line",
+    "日本語 \u202eright-to-left\u2028line \x1b[31m\x9b2J",
     "=HYPERLINK(1)",
 )
 """Names that must stay text in every view."""

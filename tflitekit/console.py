@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from tflitekit.errors import TflitekitError
+from tflitekit.printable import is_printable, printable
 from tflitekit.progress import Advance, Progress
 from tflitekit.report import text, training_text
 from tflitekit.report.summary import Warned, grouped_warnings, latency_conditions, places_table
@@ -48,8 +50,35 @@ _LINE_EVERY_S = 30.0
 _WORD = 24
 """Up to this length a word of a table, like the name of a variant, is kept whole where there is room."""
 
-stdout = Console(highlight=False)
-stderr = Console(stderr=True, highlight=False)
+
+class _PrintableConsole(Console):
+    """A console that shows what would steer the terminal instead of sending it there, wherever the text comes from."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        if isinstance(renderable, Text) and not is_printable(renderable.plain):
+            renderable = _printable_text(renderable)  # before it is wrapped
+        for segment in super().render(renderable, options):
+            if segment.control or is_printable(segment.text):
+                yield segment
+            else:
+                yield Segment(printable(segment.text), segment.style)
+
+
+def _printable_text(text: Text) -> Text:
+    shown = text.blank_copy()
+    for character in text.divide(range(1, len(text))):
+        character.plain = printable(character.plain)
+        shown.append_text(character)
+    return shown
+
+
+def _cell(text: str) -> str:
+    """Returns the text of a table's cell without markup or controls, so that its width is known."""
+    return escape(printable(text))
+
+
+stdout = _PrintableConsole(highlight=False)
+stderr = _PrintableConsole(stderr=True, highlight=False)
 
 
 class Bars(Progress):
@@ -128,6 +157,7 @@ def show_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, tit
     Where it does not fit, titles and text are wrapped; numbers and names of a usual length are not.
     """
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", header_style="bold", pad_edge=False)
+    rows = [tuple(map(printable, row)) for row in rows]  # so that their widths are known
     numeric = [
         index > 0 and all(not row[index] or row[index][0].isdigit() or row[index][0] in "–-" for row in rows)
         for index in range(len(columns))
@@ -136,7 +166,7 @@ def show_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, tit
     for column, right, width in zip(columns, numeric, widths, strict=True):
         table.add_column(column, justify="right" if right else "left", overflow="fold", width=width)
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*map(escape, row))
     stdout.print(table)
 
 
@@ -171,7 +201,7 @@ def show_report(report: Report) -> None:
         table.add_column(column, justify="left" if words else "right", no_wrap=column != "Change")
     for variant, cells in zip(report.variants, rows, strict=True):
         style = "bold green" if variant.name == chosen else "dim" if variant.status != "ok" else ""
-        table.add_row(*map(escape, cells), style=style)
+        table.add_row(*map(_cell, cells), style=style)
     stdout.print(table)
     if conditions := latency_conditions(report):
         stdout.print(Text(conditions, style="dim"))
@@ -241,7 +271,7 @@ def _show_training(report: Report, chosen: str | None) -> None:
         )
     for row, line in zip(rows, cells, strict=True):
         style = "bold green" if row.name == chosen else "dim" if row.status != "ok" else ""
-        table.add_row(*map(escape, line), style=style)
+        table.add_row(*map(_cell, line), style=style)
     stdout.print(table)
     for row in rows:
         if (found := training_text.three_way(row)) is not None:

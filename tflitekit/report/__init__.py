@@ -36,8 +36,7 @@ def write_views(report: Report, out: Path, formats: str | Iterable[str] = FORMAT
 
     renderers = {out / f"report.{name}": _renderer(name) for name in as_list(formats)}
     for path, render in renderers.items():
-        # Names of files that are not UTF-8 hold lone surrogates, which no encoding can write.
-        write_whole(path, render(report).encode("utf-8", "replace"))
+        write_whole(path, render(report))
     return list(renderers)
 
 

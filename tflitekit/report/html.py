@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tflitekit._version import __version__
+from tflitekit.printable import printable
 from tflitekit.report.plots import CONFIG
 from tflitekit.report.sections import View
 from tflitekit.report.sections.accuracy import accuracy
@@ -59,6 +60,7 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
+        finalize=_shown,
     )
     environment.filters["one_line"] = _one_line
     return environment.get_template("report.html.jinja").render(
@@ -73,10 +75,15 @@ def render(report: Report) -> str:
         policy=_policy(scripts),
         style=Markup(_part("report.css")),
         scripts=[Markup(script) for script in scripts],
-        plots=_json(_finite({"config": CONFIG, "specs": specs})),
+        plots=_json(_plain({"config": CONFIG, "specs": specs})),
         licences=_asset("LICENSES.txt"),
         version=__version__,
     )
+
+
+def _shown(value: Any) -> Any:
+    """Returns text as the page may show it; finished markup stays."""
+    return printable(value) if type(value) is str else value
 
 
 def _policy(scripts: Sequence[str]) -> str:
@@ -98,12 +105,14 @@ def _json(value: Any) -> Markup:
     return Markup(found)
 
 
-def _finite(value: Any) -> Any:
-    """Returns the value with null for what JSON has no number for, as a metric of one's own may give."""
+def _plain(value: Any) -> Any:
+    """Returns the value with printable text, and null for what JSON has no number for, as a metric of one's own may give."""
     if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
+        return {_plain(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
+        return [_plain(entry) for entry in value]
+    if isinstance(value, str):
+        return printable(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

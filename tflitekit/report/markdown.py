@@ -6,6 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tflitekit.printable import printable
 from tflitekit.report import text, training_text
 from tflitekit.report.summary import (
     caution,
@@ -26,8 +27,8 @@ _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
 
 
 def escape(value: Any) -> str:
-    """Makes text from files harmless inside Markdown: no markup, no line breaks."""
-    return " ".join(str(value).split()).translate(_SPECIAL)
+    """Makes text from files harmless inside Markdown: no markup, no line breaks, no controls."""
+    return " ".join(printable(str(value)).split()).translate(_SPECIAL)
 
 
 def fill(template: str, **values: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tflitekit.printable import printable
 from tflitekit.report.summary import Place, places
 from tflitekit.report.training_text import stages, three_way
 from tflitekit.results import ClassRecall, Report, VariantReport
@@ -90,5 +91,5 @@ def _class_drop(entry: ClassRecall) -> float:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return value
+        return f"'{printable(value)}"
+    return printable(value) if isinstance(value, str) else value
