@@ -102,6 +102,25 @@ def test_a_signal_at_exit_does_not_change_how_a_finished_run_ends(place, how):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_signal_that_comes_while_python_drops_exceptions_is_not_lost(place):
+    program = (
+        "import os, signal, time\n"
+        "from tflitekit.lifetime import Stopped, stoppable\n"
+        "class Finalized:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        time.sleep(1)\n"
+        "with stoppable():\n"
+        "    try:\n"
+        "        Finalized()\n"
+        "        time.sleep(20)\n"
+        "    except Stopped as stopped:\n"
+        "        raise SystemExit(stopped.exit_code)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env=place[1], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (143, "")
+
+
 def test_files_of_the_working_directory_are_not_run(place, models, shapes, optimized, tmp_path):
     here = tmp_path / "here"
     here.mkdir()

@@ -15,7 +15,7 @@ def main() -> None:
     """Entry point of the ``tflitekit`` command."""
     if __name__ == "__main__" and not sys.flags.safe_path:
         del sys.path[0]  # the working directory, which -m puts before the libraries
-    from tflitekit.lifetime import Stopped, stoppable
+    from tflitekit.lifetime import Stopped, finished, stoppable
     from tflitekit.streams import standard_streams
 
     code: int | str | None = 0
@@ -24,6 +24,7 @@ def main() -> None:
             with standard_streams():
                 code = _run()
         except Stopped as stopped:
+            finished()
             sys.stderr.write("Stopped.\n")
             code = stopped.exit_code
         except Exception as error:  # noqa: BLE001 - what the machine lacks is told; the rest is raised again

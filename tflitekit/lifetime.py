@@ -31,15 +31,29 @@ __all__ = [
 _PREFIX = "tflitekit-run-"
 _MARK = ".running"
 _SET_PARENT_DEATH_SIGNAL = 1
+_AGAIN_S = 0.05
 _heard: list[signal.Signals] = []
 
 
-class Stopped(KeyboardInterrupt):
-    """A signal asked the process to end."""
+class Stopped(BaseException):
+    """A signal asked the process to end.
+
+    Python drops exceptions in finalizers and callbacks. One that is dropped before `finished` is raised again soon after.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
-        self.exit_code = 128 + number
+        self.number, self.exit_code = number, 128 + number
+
+    def __del__(self) -> None:
+        if _heard and hasattr(signal, "setitimer"):
+            number = self.number
+            signal.signal(signal.SIGALRM, lambda *_: _raise(number))
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+
+
+def _raise(number: int) -> None:
+    raise Stopped(number)
 
 
 @contextmanager
@@ -50,8 +64,14 @@ def stoppable() -> Iterator[None]:
     """
 
     def stop(number: int, _frame: object) -> None:
-        finished()
+        _ignore()
         raise Stopped(number)
+
+    def dropped(what: sys.UnraisableHookArgs) -> None:
+        if not isinstance(what.exc_value, Stopped):  # which is raised again
+            report(what)
+
+    report, sys.unraisablehook = sys.unraisablehook, dropped
 
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     for number in (signal.Signals[name] for name in names if hasattr(signal, name)):
@@ -66,6 +86,13 @@ def stoppable() -> Iterator[None]:
 
 def finished() -> None:
     """What the process is for is done, or was stopped: within `stoppable`, no signal changes how it ends any more."""
+    _ignore()
+    if _heard and hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    _heard.clear()
+
+
+def _ignore() -> None:
     for number in _heard:
         signal.signal(number, signal.SIG_IGN)  # a function would make way for the default when the interpreter ends
 

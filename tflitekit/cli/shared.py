@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tflitekit.errors import UsageError, as_known
-from tflitekit.lifetime import finished
+from tflitekit.lifetime import Stopped, finished
 from tflitekit.printable import dump_json
 
 if TYPE_CHECKING:
@@ -167,7 +167,8 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
             _check_working_directory()
             code = command(*args, **options)
             finished()
-        except KeyboardInterrupt as stopped:
+        except (KeyboardInterrupt, Stopped) as stopped:
+            finished()
             kept = command.__name__ in _RESUMING
             typer.echo(f"Stopped.{_KEPT if kept else ' Nothing was kept.'}", err=True)
             raise typer.Exit(getattr(stopped, "exit_code", INTERRUPTED)) from None
