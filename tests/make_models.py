@@ -149,6 +149,27 @@ def main(folder: Path) -> None:
     module = Inverse()
     tf.saved_model.save(module, str(folder / "flex_saved_model"), signatures={"serving_default": module.serve})
 
+    class Counter(tf.Module):
+        """Adds its inputs up, from 5 on: what it keeps lies in a variable that the graph assigns."""
+
+        def __init__(self):
+            self.total = tf.Variable([[5.0, 5.0]])
+
+        @tf.function(input_signature=[tf.TensorSpec([1, 2], tf.float32, name="x")])
+        def serve(self, x):
+            return {"y": self.total.assign_add(x) + 0.0}
+
+    module = Counter()
+    tf.saved_model.save(module, str(folder / "counter"), signatures={"serving_default": module.serve})
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / "counter"))
+    (folder / "counter.tflite").write_bytes(converter.convert())
+
+    tf_keras.utils.set_random_seed(3)
+    fused = tf_keras.Sequential(
+        [tf_keras.Input(batch_shape=(1, 5, 2)), tf_keras.layers.LSTM(4), tf_keras.layers.Dense(2)]
+    )
+    (folder / "fused_lstm.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(fused).convert())
+
     # last, because they draw from the same random numbers as the models above
     worse(model).save(folder / "shapes_worse.keras")
     slower(model).save(folder / "shapes_slower.keras")

@@ -221,13 +221,19 @@ def test_samples_do_not_depend_on_each_other_where_an_lstm_keeps_state(tmp_path)
     tf_keras = pytest.importorskip("tf_keras")
     tf_keras.utils.set_random_seed(3)
     model = tf_keras.Sequential([tf_keras.Input((10, 4)), tf_keras.layers.LSTM(8), tf_keras.layers.Dense(2)])
-    (variant,) = convert(model, schemes=["float32"], out=tmp_path).variants
+    samples = np.random.default_rng(0).normal(size=(6, 10, 4)).astype(np.float32)
+    calibration = np.repeat(samples[:1], 20, axis=0)
+    variant, integer = convert(
+        model, schemes=["float32", "int8:io=int8"], calibration=calibration, out=tmp_path
+    ).variants
     assert read_graph(variant.path).keeps_state  # the converter fuses the LSTM of Keras 2
     assert any("before each new sequence" in warning for warning in variant.warnings)
-    samples = np.random.default_rng(0).normal(size=(6, 10, 4)).astype(np.float32)
     found = Model(variant.path)
     outputs = np.concatenate([found.run([sample[None]])[0] for sample in samples])
     assert outputs == pytest.approx(np.asarray(model(samples)), abs=1e-5)  # float32 rounding of sums
+    (scale,) = read_graph(integer.path).outputs[0].quantization.scale
+    seen = np.append(outputs[0], 0)  # the calibrator saw this one only, over and over
+    assert 255 * scale == pytest.approx(np.ptp(seen), rel=1e-3)
 
 
 @pytest.mark.convert

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -139,9 +140,29 @@ def _convert(
     if allow_select_tf_ops:
         converter.target_spec.supported_ops = [*converter.target_spec.supported_ops, tf.lite.OpsSet.SELECT_TF_OPS]
     try:
-        return bytes(converter.convert())
+        with _calibrating_apart():
+            return bytes(converter.convert())
     except Exception as error:
         raise _explain(request, error, allow_select_tf_ops, source.layers) from error
+
+
+@contextmanager
+def _calibrating_apart() -> Iterator[None]:
+    """Lets TensorFlow's calibrator begin each sample at the model's initial state: it resets variables only at the first
+    sample that it is given, so it is given each as the first."""
+    from tensorflow.lite.python.optimize.calibrator import Calibrator
+
+    feed = Calibrator._feed_tensors
+
+    def feed_apart(calibrator: Any, samples: Callable[[], Iterable[Any]], resize_input: bool) -> None:
+        for sample in samples():
+            feed(calibrator, lambda one=sample: iter([one]), resize_input)
+
+    Calibrator._feed_tensors = feed_apart
+    try:
+        yield
+    finally:
+        Calibrator._feed_tensors = feed
 
 
 def _explain(
@@ -251,8 +272,11 @@ def _warnings(request: Request, promise: Promise, graph: Graph, layers: Sequence
         )
     if graph.keeps_state:
         found.append(
-            "The file keeps the state of its LSTM from one inference to the next: set it to zero before each new sequence "
+            "The file keeps state from one inference to the next, as of an LSTM: set it to zero before each new sequence "
             "(resetVariableTensors() in Java, reset_all_variables() in Python)."
+            if graph.resettable
+            else "The file keeps values in variables from one inference to the next, which the runtime cannot reset: load it "
+            "anew before each new sequence."
         )
     if graph.dynamic_tensors:
         found.append(f"{len(graph.dynamic_tensors)} tensors have dynamic shapes, which delegates refuse.")

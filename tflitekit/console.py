@@ -373,6 +373,12 @@ def _right(found: Bundle) -> str:
     return f", {right} of {len(known)} answered as labelled" if known else ""
 
 
+def _state(graph: Graph) -> str:
+    if not graph.keeps_state:
+        return "no"
+    return f"yes: {'set it to zero' if graph.resettable else 'load the file anew'} before each new sequence"
+
+
 def show_graph(name: str, graph: Graph) -> None:
     """Prints what `tflitekit inspect` found."""
     facts: list[tuple[str, Any]] = [
@@ -388,7 +394,7 @@ def show_graph(name: str, graph: Graph) -> None:
         ("TensorFlow (Flex) ops", ", ".join(graph.select_tf_ops) or "none"),
         ("Custom ops", ", ".join(graph.custom_ops) or "none"),
         ("Dynamic tensors", f"{len(graph.dynamic_tensors)}" if graph.dynamic_tensors else "none"),
-        ("Keeps state", "yes: set it to zero before each new sequence" if graph.keeps_state else "no"),
+        ("Keeps state", _state(graph)),
         (
             "Signatures",
             "; ".join(f"{s.key}({', '.join(s.inputs)}) -> {', '.join(s.outputs)}" for s in graph.signatures) or "none",

@@ -34,7 +34,7 @@ from tflitekit.variant import Variant, load_variant, with_stored_pixels
 from tflitekit.variant_rows import control_of, inputs_of, linted, row_of, with_examples
 from tflitekit.workers import run_alone
 
-__all__ = ["Evaluation", "choose_baseline", "evaluate", "evaluate_variants", "named_variants", "probe"]
+__all__ = ["Evaluation", "check_stream", "choose_baseline", "evaluate", "evaluate_variants", "named_variants", "probe"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ def evaluate(
     constraints: Constraints | None = None,
     until_certain: bool = False,
     error_rate: float = DEFAULT_ERROR_RATE,
+    stream: bool = False,
     jobs: int | None = None,
     seed: int = DEFAULT_SEED,
     progress: Progress | None = None,
@@ -90,6 +91,8 @@ def evaluate(
         constraints: Limits on the drop of accuracy and of each class's recall; what breaks them is in `Evaluation.broken`.
         until_certain: Stop as soon as every variant's drop is known to lie below or above the limit.
         error_rate: Largest probability of a wrong decision then, for each variant.
+        stream: The samples are one stream, in their order: what a model keeps between inferences goes on from each sample
+            to the next, and one process runs them all. When not given, each sample begins at the initial state.
         jobs: Processes; one per core when not given.
         seed: Of every sample that is drawn.
 
@@ -98,6 +101,7 @@ def evaluate(
         DataError: The data do not fit.
     """
     files = as_list(files)
+    check_stream(stream, limit=limit, until_certain=until_certain)
     certainty = Certainty(error_rate, seed) if until_certain else None
     preprocessing = load_preprocessing(preprocess) if preprocess is not None else None
     names = resolve_labels(labels)
@@ -117,6 +121,7 @@ def evaluate(
         baseline=chosen,
         constraints=constraints,
         certainty=certainty,
+        stream=stream,
         jobs=jobs,
         progress=progress or Progress(),
     )
@@ -133,6 +138,16 @@ def _stored_note(variant: Variant) -> Finding:
         f"stored{' (less 128)' if spec.dtype == 'int8' else ''}, as apps feed it ({preprocessing.describe()}).",
         advice="Where it was trained with another resizing, crop or order of colours, name it by --preprocess.",
     )
+
+
+def check_stream(stream: bool, *, limit: int | None, until_certain: bool) -> None:
+    """Raises `UsageError` where samples are one stream, and others are to be drawn from among them."""
+    if stream and (limit is not None or until_certain):
+        raise UsageError(
+            f"{'--limit' if limit is not None else '--until-certain'} draws samples from among the data, which would tear "
+            "a stream (--stream) apart.",
+            fix="Leave out one of the two; store the part of the stream that you want as data of its own.",
+        )
 
 
 def named_variants(
@@ -206,6 +221,7 @@ def evaluate_variants(
     cache: Path | None = None,
     constraints: Constraints | None = None,
     certainty: Certainty | None = None,
+    stream: bool = False,
     fingerprint: str | None = None,
     advise: bool = True,
 ) -> Evaluation:
@@ -215,6 +231,7 @@ def evaluate_variants(
         cache: Folder where scores are kept, so that a later run takes them from there.
         constraints: The drops that matter; they make the verdicts' 'too few samples'.
         certainty: Stop when the drop of every variant is decided; None for all samples.
+        stream: Whether samples are one stream (see `evaluate`).
         fingerprint: The data's, where the caller has it already.
         advise: Whether to lint: to look for a better preprocessing where the baseline is at chance, and so on.
     """
@@ -238,7 +255,7 @@ def evaluate_variants(
     if constraints.max_class_drop is not None:
         _check_class_gate(scorer)
     fingerprint = fingerprint or dataset.fingerprint()
-    store = ScoreStore(cache, fingerprint, scorer.name, metric, output)
+    store = ScoreStore(cache, fingerprint, scorer.name, metric, output, stream=stream)
     baseline = baseline if baseline in runs else None
     stopped: UntilCertain | None = None
     if certainty is None:
@@ -263,15 +280,16 @@ def evaluate_variants(
         for v in variants
     )
     rows = with_examples(rows, scores, scorer, baseline, dataset)
-    doubts, warnings = [], _skip_warning(skipped) + _stop_note(stopped)
+    doubts, warnings = [], _skip_warning(skipped) + _stop_note(stopped) + _stream_note(stream, list(runs.values()))
     inputs = None
     if baseline is not None:
         inputs = inputs_of(runs[baseline], scores[baseline])
         if advise:
-            doubts = chance(runs[baseline], scores[baseline], dataset, scorer, jobs)
+            doubts = chance(runs[baseline], scores[baseline], dataset, scorer, jobs, stream=stream)
             warnings += doubts + _lint_data(runs[baseline], inputs, dataset)
             rows = tuple(linted(row, runs, scores, scorer, baseline) for row in rows)
     record = _record(dataset, next(iter(scores.values())), fingerprint, skipped, stopped)
+    record = record.model_copy(update={"stream": stream})
     if advise:
         rows = tuple(lint_training(row, record, baseline) for row in rows)
     cautions = [AT_CHANCE] if doubts else []
@@ -344,6 +362,21 @@ def _stop_note(stopped: UntilCertain | None) -> list[Finding]:
             f"variant was decided against the limit of {record.limit * 100:.3g} points (each wrongly with a "
             f"probability of at most {record.alpha:g}). Other intervals and tests take n as fixed beforehand.",
             advice="Leave out --until-certain for figures on all samples.",
+        )
+    ]
+
+
+def _stream_note(stream: bool, runs: Sequence[Scored]) -> list[Finding]:
+    if not stream:
+        return []
+    keeping = [run.variant.name for run in runs if run.graph.keeps_state]
+    whose = f"what {', '.join(keeping)} {'keeps' if len(keeping) == 1 else 'keep'} between inferences went on"
+    return [
+        Finding(
+            kind="stream",
+            message="The samples were taken as one stream (--stream), in their order: "
+            + (f"{whose} from each to the next." if keeping else "no variant keeps anything, so it changed nothing."),
+            advice="Leave out --stream where samples do not belong together.",
         )
     ]
 

@@ -98,8 +98,10 @@ class Graph:
         select_tf_ops: Operators that need the TensorFlow (Flex) delegate in the app.
         output_meanings: For each output, 'probabilities' behind softmax or sigmoid, else 'values'.
         dynamic_tensors: Names of tensors with a dimension that is not fixed.
-        keeps_state: Whether operators keep values from one inference to the next (variable tensors): the fused LSTM does,
-            also of a Keras layer that is not stateful.
+        keeps_state: Whether operators keep values from one inference to the next: in variable tensors, as the fused LSTM
+            does, also of a Keras layer that is not stateful, or in variables that a graph assigns, as of ``stateful=True``.
+        resettable: Whether the runtime can put all of that back to its beginning (``reset_all_variables``). It can do so
+            for variable tensors of the main graph only; else the file must be loaded anew.
         inner_inputs: What the operators see of each input: the integer tensor behind a QUANTIZE, else the input itself.
         inner_outputs: The integer tensor before a DEQUANTIZE, else the output itself.
     """
@@ -120,6 +122,7 @@ class Graph:
     custom_ops: tuple[str, ...]
     dynamic_tensors: tuple[str, ...]
     keeps_state: bool
+    resettable: bool
     signatures: tuple[Signature, ...]
     metadata: tuple[str, ...]
     description: str
@@ -237,6 +240,8 @@ class Reader:
         silent = PER_CHANNEL_FULLY_CONNECTED if self._has_per_channel_dense(codes) else None
         minimum = max((v for v in (minimum, recorded, silent) if v), key=version_key, default=None)
         by_kind, by_dtype, parameters = self._sizes(roles, metadata)
+        in_main, elsewhere = self._variable_tensors(0), any(map(self._variable_tensors, range(1, len(self.subgraphs))))
+        unreachable = elsewhere or self._assigns_variables(codes)
         return Graph(
             size_bytes=len(self.content),
             inputs=inputs,
@@ -253,9 +258,8 @@ class Reader:
             select_tf_ops=tuple(name for name in custom if name.startswith("Flex")),
             custom_ops=tuple(name for name in custom if not name.startswith("Flex")),
             dynamic_tensors=self._dynamic(),
-            keeps_state=any(
-                subgraph.Tensors(i).IsVariable() for subgraph in self.subgraphs for i in range(subgraph.TensorsLength())
-            ),
+            keeps_state=in_main or unreachable,
+            resettable=not unreachable,
             signatures=tuple(signature for signature, _ in signatures),
             metadata=tuple(metadata),
             description=(self.model.Description() or b"").decode(errors="replace"),
@@ -271,6 +275,25 @@ class Reader:
                 for i in range(main.OutputsLength())
             ),
         )
+
+    def _variable_tensors(self, index: int) -> bool:
+        subgraph = self.subgraphs[index]
+        return any(subgraph.Tensors(i).IsVariable() for i in range(subgraph.TensorsLength()))
+
+    def _assigns_variables(self, codes: list[tuple[str, int, bool]]) -> bool:
+        """Whether an inference changes a variable; CALL_ONCE only gives it its first value."""
+        assigning, initial = set(), set()
+        for index, subgraph in enumerate(self.subgraphs):
+            for i in range(subgraph.OperatorsLength()):
+                operator = subgraph.Operators(i)
+                name = codes[operator.OpcodeIndex()][0]
+                if name == "ASSIGN_VARIABLE":
+                    assigning.add(index)
+                elif name == "CALL_ONCE":
+                    options = schema.CallOnceOptions()
+                    options.Init(operator.BuiltinOptions().Bytes, operator.BuiltinOptions().Pos)
+                    initial.add(options.InitSubgraphIndex())
+        return bool(assigning - initial)
 
     def _behind(self, main: Any, index: int, conversion: str, codes: list[tuple[str, int, bool]]) -> int:
         """Returns the tensor on the other side of a conversion at the edge of the graph, else the tensor itself."""

@@ -25,7 +25,7 @@ from tflitekit.conversion import (
 from tflitekit.dataset import Dataset, InputPipeline, open_dataset
 from tflitekit.dataset.pixels import holds_pixels
 from tflitekit.errors import CheckFailedError
-from tflitekit.evaluation import Evaluation, check_certainty, evaluate_variants
+from tflitekit.evaluation import Evaluation, check_certainty, check_stream, evaluate_variants
 from tflitekit.files import check_written, locked
 from tflitekit.lints.calibration import lint_calibration
 from tflitekit.machine import describe_machine
@@ -60,6 +60,7 @@ def optimize(
     constraints: Constraints | None = None,
     until_certain: bool = False,
     error_rate: float = DEFAULT_ERROR_RATE,
+    stream: bool = False,
     calibration_curve: int | Sequence[int] = (),
     threads: int | str | Sequence[int] = 1,
     protocol: str = "quick",
@@ -88,6 +89,8 @@ def optimize(
         constraints: What the team can accept; see `Constraints` for what holds when nothing is given.
         until_certain: Stop evaluating when for every variant it is decided whether its drop exceeds the limit.
         error_rate: Largest probability of a wrong decision then, for each variant.
+        stream: The evaluation data are one stream: what a model keeps between inferences goes on from each sample to the
+            next. When not given, each sample begins at the initial state; calibration samples always do.
         calibration_curve: Numbers of calibration samples to measure int8's accuracy for.
         threads: Of the interpreter while measuring latency; several are measured, the first decides.
         protocol: Of the latency benchmark (see `tflitekit.targets.protocols`).
@@ -109,6 +112,7 @@ def optimize(
     options = replace(options, seed=seed)
     require_chief(options)
     how = Benchmark(protocol=protocol, threads=parse_threads(threads), profile=profile, seed=seed)
+    check_stream(stream, limit=limit, until_certain=until_certain)
     if until_certain:
         check_certainty(constraints)
     if isinstance(model, str | Path):
@@ -153,6 +157,7 @@ def optimize(
             "cache": out / WORK_FOLDER,
             "constraints": constraints,
             "certainty": certainty,
+            "stream": stream,
             "fingerprint": fingerprint.result(),
         }
         evaluation = evaluate_variants(converted.variants, dataset, **scoring)

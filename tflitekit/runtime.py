@@ -93,32 +93,51 @@ def _quiet_first_time() -> Iterator[None]:
 class Model:
     """A loaded ``.tflite`` file. Not thread-safe: one per thread.
 
+    Whatever runs samples goes through `run`, which begins each one at the initial state. `set_inputs` and `invoke` are
+    for measuring time.
+
     Args:
         path: The file.
         threads: Threads of the interpreter.
         graph: What `read_graph` says of it, where it was read already.
         kernels: 'default' is XNNPACK where it has a kernel; 'builtin' only the runtime's own.
+        keep_tensors: Whether the values of all tensors can be read after a run (`tensor`).
+        stream: Whether samples are one stream, so that state goes on from each to the next.
 
     Raises:
         ModelError: The runtime refuses the file.
     """
 
     def __init__(
-        self, path: str | Path, *, threads: int = 1, graph: Graph | None = None, kernels: Kernels = "default"
+        self,
+        path: str | Path,
+        *,
+        threads: int = 1,
+        graph: Graph | None = None,
+        kernels: Kernels = "default",
+        keep_tensors: bool = False,
+        stream: bool = False,
     ) -> None:
         self.path = Path(path)
         self.graph = graph or read_graph(path)
         self.inputs, self.outputs = self.graph.inputs, self.graph.outputs
+        self._stream = stream
+        self._options = {
+            **_model(self.path),
+            "num_threads": threads,
+            "experimental_op_resolver_type": _RESOLVERS[kernels],
+            "experimental_preserve_all_tensors": keep_tensors,
+        }
+        self._load()
+
+    def _load(self) -> None:
         try:
             with _quiet_first_time():
-                self._interpreter = Interpreter(
-                    **_model(self.path),
-                    num_threads=threads,
-                    experimental_op_resolver_type=_RESOLVERS[kernels],
-                )
+                self._interpreter = Interpreter(**self._options)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise self._refused(error) from error
+        self._used = False
         self._bind()
 
     def _refused(self, error: Exception) -> ModelError:
@@ -165,6 +184,13 @@ class Model:
                     raise DataError(
                         f"The input '{spec.name}' takes {list(spec.shape)}, the data are {list(values.shape)}."
                     )
+                if self._stream and self._used and self.graph.keeps_state:
+                    raise DataError(
+                        f"The shape of the input '{spec.name}' changes from {list(detail['shape'])} to {list(values.shape)} "
+                        "within a stream (--stream).",
+                        why="The runtime loses what the model keeps when it resizes an input.",
+                        fix="Give samples of one shape, or leave out --stream.",
+                    )
                 self._interpreter.resize_tensor_input(detail["index"], values.shape)
                 resized = True
         if resized:
@@ -179,6 +205,7 @@ class Model:
         Raises:
             ModelError: The runtime reports a failure.
         """
+        self._used = True
         try:
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
@@ -193,9 +220,24 @@ class Model:
         stored: Array = self._interpreter.get_tensor(self._output_indices[index])
         return stored
 
+    def tensor(self, index: int) -> Array:
+        """Returns a tensor of the main graph as it is stored (see ``keep_tensors``)."""
+        values: Array = self._interpreter.get_tensor(index)
+        return values
+
+    def tensor_details(self) -> list[dict[str, Any]]:
+        """Returns the runtime's words for each tensor, kernels' scratch memory (which has no name) included."""
+        details: list[dict[str, Any]] = self._interpreter.get_tensor_details()
+        return details
+
+    def op_details(self) -> list[dict[str, Any]]:
+        """Returns the runtime's words for each operator: 'op_name', 'inputs' and 'outputs'."""
+        details: list[dict[str, Any]] = self._interpreter._get_ops_details()
+        return details
+
     def delegation(self) -> tuple[int, int, int]:
         """Returns the number of operators, how many of them delegates took, and in how many pieces."""
-        ops = self._interpreter._get_ops_details()
+        ops = self.op_details()
         own = [op for op in ops if op["op_name"] != "DELEGATE"]
         pieces = [op for op in ops if op["op_name"] == "DELEGATE"]
         taken = {int(index) for op in pieces for index in op["outputs"]}
@@ -213,7 +255,7 @@ class Model:
 
     def arena_bytes(self) -> int:
         """Returns the bytes that the interpreter's own tensors cover, constants and the delegates' memory aside."""
-        ops = self._interpreter._get_ops_details()
+        ops = self.op_details()
         written = {int(i) for op in ops for i in op["outputs"] if i >= 0}
         written |= {int(detail["index"]) for detail in self._input_details}
         spans = sorted(span for index in written if (span := self._address(index)) is not None)
@@ -240,13 +282,24 @@ class Model:
         """Frees the interpreter; the object is of no use afterwards."""
         del self._interpreter
 
-    def run(self, arrays: Sequence[Array]) -> list[Array]:
-        """Sets inputs, invokes, and returns all outputs as real values, with the batch dimension.
+    def run(self, arrays: Sequence[Array], *, outputs: Sequence[int] | None = None) -> list[Array]:
+        """Sets inputs, invokes, and returns outputs as real values, with the batch dimension.
 
-        What operators keep between inferences is set to zero before: samples do not depend on each other.
+        What operators keep between inferences is put back to its beginning before, unless samples are a stream: samples
+        do not depend on each other.
+
+        Args:
+            arrays: As for `set_inputs`.
+            outputs: The outputs to return, by their number; all when not given.
         """
-        if self.graph.keeps_state:
-            self._interpreter.reset_all_variables()
+        if self._used and self.graph.keeps_state and not self._stream:
+            self._begin_anew()
         self.set_inputs(arrays)
         self.invoke()
-        return [self.output(index) for index in range(len(self.outputs))]
+        return [self.output(index) for index in (range(len(self.outputs)) if outputs is None else outputs)]
+
+    def _begin_anew(self) -> None:
+        if self.graph.resettable:
+            self._interpreter.reset_all_variables()
+        else:
+            self._load()

@@ -22,7 +22,7 @@ from tflitekit.variant import Variant
 
 __all__ = ["ScoreStore", "StoredScores", "score_all"]
 
-_COLUMNS = 3  # raised whenever scores have other columns, so that older files are not misread
+_COLUMNS = 4  # raised whenever scores have other columns or are found otherwise, so that older files are not misread
 
 
 class StoredScores(NamedTuple):
@@ -48,6 +48,7 @@ class ScoreStore:
         name: The metric's.
         metric: The function, where it is one of the user's own: its behaviour cannot be hashed, so nothing is kept.
         output: The output that is scored.
+        stream: Whether samples are one stream.
     """
 
     def __init__(
@@ -57,13 +58,17 @@ class ScoreStore:
         name: str,
         metric: str | None,
         output: str | None,
+        *,
+        stream: bool = False,
     ) -> None:
+        self.stream = stream
         self._folder = folder if fingerprint is not None and metric is None else None
         self._base: dict[str, Any] = {
             "columns": _COLUMNS,
             "data": fingerprint,
             "metric": name,
             "output": output,
+            "stream": stream,
             "runtime": runtime_name(),
         }
 
@@ -133,7 +138,15 @@ def score_all(
     if pending:
         distinct = {run.identity: run for run in pending}
         skipped = SkippedSamples(dataset.size)
-        fresh = score(list(distinct.values()), dataset, metric, jobs=jobs, progress=progress, skipped=skipped)
+        fresh = score(
+            list(distinct.values()),
+            dataset,
+            metric,
+            jobs=jobs,
+            progress=progress,
+            skipped=skipped,
+            stream=store.stream,
+        )
         names = sorted(skipped.names)
         for run in pending:
             scores[run.variant.name] = fresh[distinct[run.identity].variant.name]

@@ -81,10 +81,13 @@ def score(
     jobs: int | None,
     progress: Progress,
     skipped: SkippedSamples,
+    stream: bool = False,
 ) -> dict[str, Scores]:
     """Runs every variant on every sample.
 
     Args:
+        stream: Whether the samples are one stream: they are taken in order, in one process, and state goes on from each to
+            the next.
         skipped: Takes the samples that cannot be read.
 
     Returns:
@@ -92,10 +95,15 @@ def score(
         inputs and output.
     """
     batch = int(np.lcm.reduce([max(1, run.graph.inputs[0].shape[0]) for run in runs]))
+    if stream and batch > 1:
+        raise UsageError(
+            f"Samples are one stream (--stream), and a file takes {batch} at once.", fix="Convert with --batch 1."
+        )
+    workers = 1 if stream else jobs or os.cpu_count() or 1
     collected = _Collector(dataset.size or 1024)
     with progress.task(f"Evaluating {len(runs)} variants", dataset.size) as advance:
         for done in process_chunks(
-            dataset, max(_CHUNK, batch), jobs or os.cpu_count() or 1, lambda: _ChunkEvaluator(runs, metric)
+            dataset, max(_CHUNK, batch), workers, lambda: _ChunkEvaluator(runs, metric, stream=stream)
         ):
             positions, scores, unreadable = done.value
             for key, reason in unreadable:
@@ -154,9 +162,9 @@ def _grown(values: NDArray[Any], last: int) -> NDArray[Any]:
 class _ChunkEvaluator:
     """One worker's interpreters: decodes a chunk once and runs every variant on it."""
 
-    def __init__(self, runs: Sequence[Scored], metric: Metric) -> None:
+    def __init__(self, runs: Sequence[Scored], metric: Metric, *, stream: bool) -> None:
         self._metric = metric
-        self._models = [(run, Model(run.variant.path, graph=run.graph)) for run in runs]
+        self._models = [(run, Model(run.variant.path, graph=run.graph, stream=stream)) for run in runs]
         self._pipelines: dict[Any, InputPipeline] = {}
         self._keys = {}
         for run in runs:
@@ -204,7 +212,6 @@ def _outputs(model: Model, run: Scored, rows: Sequence[tuple[NDArray[Any], ...]]
         arrays = [column[0][None] for column in zip(*filled, strict=True)] if model.batch == 1 else [
             np.stack(column) for column in zip(*filled, strict=True)
         ]  # fmt: skip
-        model.set_inputs(arrays)
-        model.invoke()
-        collected.append(model.output(run.output_index)[: len(group)])
+        (output,) = model.run(arrays, outputs=[run.output_index])
+        collected.append(output[: len(group)])
     return np.concatenate(collected) if len(collected) > 1 else collected[0]

@@ -47,6 +47,7 @@ class Data(BaseModel):
     labels: str | None = None
     limit: int | None = Field(None, ge=1)
     metric: str | None = None
+    stream: bool = False
 
 
 class Model(BaseModel):
@@ -243,6 +244,7 @@ def _run_entry(
             labels=places.find(data.labels),
             limit=data.limit,
             metric=data.metric,
+            stream=data.stream,
             constraints=suite.constraints,
             out=out,
             progress=progress,

@@ -32,6 +32,11 @@ class TensorSpec(BaseModel):
         """Whether it holds strings (as UTF-8), not numbers."""
         return self.dtype == "string"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a dimension besides the batch is not fixed."""
+        return any(d < 0 for d in self.shape[1:])
+
     def describe(self) -> str:
         """Returns 'name dtype[shape] (scale, zero point)'."""
         text = f"{self.name} {self.dtype}[{', '.join('?' if d < 0 else str(d) for d in self.shape)}]"

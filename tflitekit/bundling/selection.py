@@ -18,9 +18,6 @@ from tflitekit.variant import Variant, load_variant, with_stored_pixels
 __all__ = ["Chosen", "Selection", "select"]
 
 
-_RESOURCES = {"VAR_HANDLE", "ASSIGN_VARIABLE", "READ_VARIABLE"}
-
-
 @dataclass(frozen=True)
 class Chosen:
     """A variant that goes into the bundle, and its row where a report has one.
@@ -196,10 +193,9 @@ def _checked(variant: Variant, graph: Graph, row: VariantReport | None) -> Chose
             why="The runtime of an app does not have them, and this host cannot run them for the golden samples.",
             fix="Convert without --allow-select-tf-ops, or leave the variant out.",
         )
-    kept = sorted({op.name for op in graph.ops} & _RESOURCES)
-    if kept:
+    if graph.keeps_state and not graph.resettable:
         raise BundleError(
-            f"The variant '{variant.name}' keeps values between inferences in variables ({', '.join(kept)}).",
+            f"The variant '{variant.name}' keeps values between inferences in variables.",
             why="The runtime cannot reset them, so an answer would depend on the samples before.",
             fix="Export the model without them: for a recurrent layer of Keras, with stateful=False.",
         )

@@ -35,6 +35,7 @@ from tflitekit.cli.shared import (
     Seed,
     SelectTfOps,
     Signature,
+    Stream,
     Threads,
     Timeout,
     UnsafeLoad,
@@ -104,6 +105,7 @@ def optimize(
     output: Output = None,
     until_certain: UntilCertain = False,
     error_rate: ErrorRate = None,
+    stream: Stream = False,
     calibration_curve: Annotated[
         str | None, typer.Option(help="Measure int8 also on so few calibration samples, as in 10,50,100,500.")
     ] = None,
@@ -159,6 +161,7 @@ def optimize(
             deploy_on=deploy_on,
         ),
         **certainty(until_certain, error_rate),
+        stream=stream,
         calibration_curve=parse_counts(calibration_curve, "--calibration-curve"),
         threads=threads,
         protocol=protocol,

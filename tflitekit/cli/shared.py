@@ -49,6 +49,7 @@ __all__ = [
     "Seed",
     "SelectTfOps",
     "Signature",
+    "Stream",
     "Threads",
     "Timeout",
     "UnsafeLoad",
@@ -114,6 +115,10 @@ UntilCertain = Annotated[
 ErrorRate = Annotated[
     float | None,
     typer.Option(help="With --until-certain: largest probability of a wrong decision, for each variant. [0.05]"),
+]
+Stream = Annotated[
+    bool,
+    typer.Option("--stream", help="The samples are one stream: a model's state goes on from each to the next."),
 ]
 Threads = Annotated[
     str, typer.Option("--threads", help="Threads of the interpreter while measuring latency; several as 1,2,4.")

@@ -47,6 +47,8 @@ def shared_data(old: Report, new: Report) -> SharedData:
     if first.sha256 != second.sha256:
         were, are = (f"{d.samples:,} samples from {d.location}" for d in (first, second))
         return SharedData(None, (*unlike, f"the evaluation data ({were}; now {are})"))
+    if first.stream != second.stream:
+        return SharedData(None, (*unlike, "whether the samples are one stream (--stream)"))
     drawn = [(d.samples, d.skipped, d.seed if d.samples != d.available else None) for d in (first, second)]
     if drawn[0] != drawn[1]:
         return SharedData(None, tuple(unlike))

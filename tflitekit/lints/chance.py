@@ -18,7 +18,9 @@ __all__ = ["chance"]
 _PROBE_SAMPLES = 200
 
 
-def chance(run: Scored, scores: Scores, dataset: Dataset, metric: Metric, jobs: int | None) -> list[Finding]:
+def chance(
+    run: Scored, scores: Scores, dataset: Dataset, metric: Metric, jobs: int | None, *, stream: bool = False
+) -> list[Finding]:
     """Where the baseline is no better than chance, or than the most frequent class, says so, and tries which preset would fit the model."""
     if not isinstance(metric, Classification) or not scores["finite"].all():
         return []
@@ -40,13 +42,14 @@ def chance(run: Scored, scores: Scores, dataset: Dataset, metric: Metric, jobs: 
         advice = "Check that the data are scaled as in training, and that labels and outputs are in the same order."
         return [Finding(kind="chance", message=text, advice=advice)]
     best: tuple[float, str] | None = None
-    few = Subset(dataset, limit=_PROBE_SAMPLES)
+    few = dataset if stream else Subset(dataset, limit=_PROBE_SAMPLES)
     for preset in PRESETS.values():
         if preset != current:
             contract = run.variant.contract.model_copy(update={"preprocessing": preset})
             trial = Scored(run.variant.model_copy(update={"contract": contract}), run.graph, run.output)
+            skipped = SkippedSamples(few.size)
             try:
-                found = score([trial], few, metric, jobs=jobs, progress=Progress(), skipped=SkippedSamples(few.size))
+                found = score([trial], few, metric, jobs=jobs, progress=Progress(), skipped=skipped, stream=stream)
             except TflitekitError:  # a preset that does not fit this input
                 continue
             value = float(found[run.variant.name]["correct"].mean())

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tflitekit.dataset import Dataset, UnreadableSampleError
 from tflitekit.errors import TflitekitError
 from tflitekit.graph import Graph, float_constants
 from tflitekit.lifetime import scratch
 from tflitekit.results import Finding
+from tflitekit.runtime import Model
 from tflitekit.scoring import Scored
 from tflitekit.workers import run_alone
 
@@ -86,26 +86,17 @@ def _finding(kind: str, what: str, beyond: Sequence[Sequence[Any]], advice: str)
 
 def largest_values(*, path: str, samples: str, count: int) -> dict[str, list[tuple[str, float]]]:
     """Returns weights and activations beyond float16 by name, largest first (runs in a worker)."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    interpreter = Interpreter(
-        model_path=path,
-        experimental_preserve_all_tensors=True,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
-    interpreter.allocate_tensors()
+    model = Model(path, kernels="builtin", keep_tensors=True)
     constants = float_constants(path)
     largest: dict[str, float] = {}
     with np.load(samples, allow_pickle=False) as archive:
         for number in range(count):
-            details = interpreter.get_input_details()
-            _feed(interpreter, details, [archive[f"{number}-{column}"][None] for column in range(len(details))])
-            interpreter.reset_all_variables()
-            interpreter.invoke()
-            for detail in interpreter.get_tensor_details():
+            rows = [archive[f"{number}-{column}"] for column in range(len(model.inputs))]
+            model.run([np.repeat(row[None], model.batch, axis=0) for row in rows], outputs=())
+            for detail in model.tensor_details():
                 # A tensor without a name is a kernel's scratch memory.
                 if detail["name"] and detail["dtype"] is np.float32 and detail["index"] not in constants:
-                    value = _largest(interpreter, detail["index"])
+                    value = _largest(model, detail["index"])
                     largest[detail["name"]] = max(largest.get(detail["name"], 0.0), value)
     return {
         "weights": _beyond([(name, value) for name, value in constants.values()]),
@@ -113,23 +104,9 @@ def largest_values(*, path: str, samples: str, count: int) -> dict[str, list[tup
     }
 
 
-def _feed(interpreter: Any, details: Sequence[dict[str, Any]], arrays: Sequence[NDArray[Any]]) -> None:
-    """Sets one sample: repeated to a fixed batch, or with dynamic dimensions resized to it."""
-    dynamic = [-1 in detail["shape_signature"] for detail in details]
-    unfit = [tuple(detail["shape"]) != values.shape for detail, values in zip(details, arrays, strict=True)]
-    if any(a and b for a, b in zip(dynamic, unfit, strict=True)):
-        for detail, values, resizable in zip(details, arrays, dynamic, strict=True):
-            if resizable:
-                interpreter.resize_tensor_input(detail["index"], values.shape)
-        interpreter.allocate_tensors()
-    for detail, values, resizable in zip(details, arrays, dynamic, strict=True):
-        repeats = 1 if resizable else int(detail["shape"][0])
-        interpreter.set_tensor(detail["index"], np.repeat(values, repeats, axis=0))
-
-
-def _largest(interpreter: Any, index: int) -> float:
+def _largest(model: Model, index: int) -> float:
     try:
-        values = interpreter.get_tensor(index)
+        values = model.tensor(index)
     except ValueError:  # a tensor without data: one that no operator needed
         return 0.0
     return float(np.nanmax(np.abs(values), initial=0.0)) if values.size else 0.0

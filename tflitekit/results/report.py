@@ -139,7 +139,8 @@ class DatasetRecord(Part):
     ``sha256`` covers the samples' content and labels; it is null for factories, which cannot be recognised. ``available`` is the
     number of samples before ``--limit`` or an early stop, ``seed`` that of the draw. ``adaptive`` is there where
     ``--until-certain`` looked repeatedly. ``labels`` are, for classes, the true class of each sample that was scored, in the
-    data's order (see `tflitekit.results.packing`).
+    data's order (see `tflitekit.results.packing`). ``stream``: samples were one stream, so that a model's state went on from
+    each to the next.
     """
 
     location: str
@@ -150,6 +151,7 @@ class DatasetRecord(Part):
     skipped: tuple[str, ...] = ()
     available: int | None = None
     seed: int | None = None
+    stream: bool = False
     adaptive: Adaptive | None = None
     labels: str | None = None
     calibration_location: str | None = None

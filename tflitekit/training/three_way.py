@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 from tflitekit.contract import Contract
 from tflitekit.errors import ConversionError
-from tflitekit.graph import read_graph
 from tflitekit.metrics import Metric
 from tflitekit.metrics.classification import Classification
 from tflitekit.metrics.regression import Regression
 from tflitekit.results import Drop
-from tflitekit.runtime import Model, quantize
+from tflitekit.runtime import Model
 from tflitekit.tensor import TensorSpec
 from tflitekit.training.checkpoint import read_arrays
 from tflitekit.training_record import Score, ThreeWay
@@ -154,28 +152,19 @@ def _all_tensors(path: Path, columns: Sequence[Array], names: Sequence[str]) -> 
     Returns:
         For each operator's output the scopes in its name, its thinned values ``(samples, values)``, and its step.
     """
-    graph = read_graph(path)
-    interpreter = Interpreter(
-        model_path=str(path),
-        experimental_preserve_all_tensors=True,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
-    interpreter.allocate_tensors()
-    order = _input_order(graph.inputs, names)
-    details = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
-    written = [op for op in interpreter._get_ops_details() if len(op["outputs"])]
-    batch, count = max(1, graph.inputs[0].shape[0]), len(columns[0])
+    model = Model(path, kernels="builtin", keep_tensors=True)
+    order = _input_order(model.inputs, names)
+    details = {detail["index"]: detail for detail in model.tensor_details()}
+    written = [op for op in model.op_details() if len(op["outputs"])]
+    batch, count = model.batch, len(columns[0])
     values: list[list[Array]] = [[] for _ in written]
     for start in range(0, count, batch):
         rows = [(start + i) % count for i in range(batch)]
-        for detail, spec, column in zip(interpreter.get_input_details(), graph.inputs, order, strict=True):
-            interpreter.set_tensor(detail["index"], quantize(columns[column][rows], spec))
-        interpreter.reset_all_variables()
-        interpreter.invoke()
+        model.run([columns[column][rows] for column in order], outputs=())
         for op, kept in zip(written, values, strict=True):
             index = int(op["outputs"][0])
             scale, zero_point = details[index]["quantization"]
-            stored = np.asarray(interpreter.get_tensor(index))
+            stored = model.tensor(index)
             real = (stored.astype(np.float32) - np.float32(zero_point)) * np.float32(scale) if scale else stored
             if stored.ndim and len(stored) == batch:
                 kept.append(thin(real))
@@ -219,7 +208,7 @@ def _run(path: Path, columns: Sequence[Array], names: Sequence[str], output: str
     if output not in outputs and len(outputs) > 1:
         raise ConversionError(f"The output '{output}' is not in the file, which has {', '.join(outputs)}.")
     index = outputs.index(output) if output in outputs else 0
-    batch, count, results = max(1, model.batch), len(columns[0]), []
+    batch, count, results = model.batch, len(columns[0]), []
     for start in range(0, count, batch):
         rows = [(start + i) % count for i in range(batch)]  # the last batch wraps around
         results.append(np.array(model.run([columns[i][rows] for i in order])[index]))
