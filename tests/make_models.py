@@ -164,6 +164,11 @@ def main(folder: Path) -> None:
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / "counter"))
     (folder / "counter.tflite").write_bytes(converter.convert())
 
+    inputs = keras.Input((None, None, 3), name="image")  # of any size from 3 x 3 on
+    of_any_size = keras.Model(inputs, keras.layers.Conv2D(1, 3, name="map")(inputs))
+    of_any_size.save(folder / "open.keras")
+    (folder / "open.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(of_any_size).convert())
+
     tf_keras.utils.set_random_seed(3)
     fused = tf_keras.Sequential(
         [tf_keras.Input(batch_shape=(1, 5, 2)), tf_keras.layers.LSTM(4), tf_keras.layers.Dense(2)]

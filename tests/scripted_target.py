@@ -62,13 +62,13 @@ class ScriptedTarget:
     def identity(self):
         return {"runtime": "script 1", "cpu": "paper"}
 
-    def open(self, path, *, threads):
-        del threads
+    def open(self, path, *, threads, shapes=None):
+        del threads, shapes
         self.opened += 1
         return ScriptedSession(self, path.stem)
 
-    def profile(self, path, *, threads):
-        del path, threads
+    def profile(self, path, *, threads, shapes=None):
+        del path, threads, shapes
         ops = (OpTime(index=0, op="CONV_2D", layer="first", time_us=75, share=0.75),)
         return Profile(method="written by hand", runs=1, rounding_us=0, whole_us=100, sum_us=75, ops=ops)
 

@@ -275,7 +275,7 @@ def test_what_was_noisy_is_measured_again(files, tmp_path, monkeypatch):
 
 
 def test_a_profile_that_fails_costs_nothing_else(files, monkeypatch):
-    def refuse(self, path, *, threads):
+    def refuse(self, path, *, threads, shapes):
         raise ModelError("no profiler here", fix="none")
 
     monkeypatch.setattr(scripted_target.ScriptedTarget, "profile", refuse)

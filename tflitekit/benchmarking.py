@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,8 +26,9 @@ from tflitekit.machine import Load, LoadWatch, describe_machine
 from tflitekit.progress import Progress
 from tflitekit.results import Constraints, Finding, OpRow, Profile, Report, Sustained, VariantReport
 from tflitekit.structured import read_record, write_record
-from tflitekit.targets import Run, Target, open_target
+from tflitekit.targets import Run, Shapes, Target, open_target
 from tflitekit.targets.protocols import BenchmarkProtocol, find_protocol
+from tflitekit.tensor import TensorSpec, shown_shape
 from tflitekit.variant import Variant, tool_versions
 
 __all__ = ["Benchmark", "benchmark", "measure_variants", "parse_threads"]
@@ -49,6 +50,8 @@ class Benchmark:
         profile: Whether to find out where the time goes, by operator.
         sustained_minutes: Minutes of load for each file, or None.
         seed: Of the order in each round.
+        input_shapes: By the name of an input whose size a file leaves open, the shape without batch to measure at; '' is
+            the only such input.
     """
 
     protocol: str = "quick"
@@ -57,6 +60,7 @@ class Benchmark:
     profile: bool = False
     sustained_minutes: float | None = None
     seed: int = DEFAULT_SEED
+    input_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         find_protocol(self.protocol)
@@ -108,6 +112,7 @@ def benchmark(
     runs: int | None = None,
     profile: bool = False,
     sustained_minutes: float | None = None,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
     baseline: str | Path | None = None,
     seed: int = DEFAULT_SEED,
     progress: Progress | None = None,
@@ -122,6 +127,8 @@ def benchmark(
         runs: At least this many measured runs; the protocol's when not given.
         profile: Also find out where the time goes, by operator.
         sustained_minutes: Also keep each file running for so long, and show its latency over time.
+        input_shapes: By the name of an input whose size a file leaves open, the shape without batch to measure at; '' is
+            the only such input.
         baseline: The file that times are compared with; the float32 variant, else the first, when not given.
         seed: Of the order in each round.
 
@@ -130,10 +137,12 @@ def benchmark(
 
     Raises:
         ModelError: A file is damaged or the runtime refuses it.
+        UsageError: A file leaves a size open, and ``input_shapes`` does not tell it.
     """
-    how = Benchmark(protocol, parse_threads(threads), runs, profile, sustained_minutes, seed)
+    how = Benchmark(protocol, parse_threads(threads), runs, profile, sustained_minutes, seed, input_shapes or {})
     files = as_list(files)
     variants = named_variants(files)
+    _check_shapes(variants, how.input_shapes)
     chosen = choose_baseline(variants, files, baseline)
     rows = [VariantReport.of(variant) for variant in variants]
     with open_target(target) as place:
@@ -181,13 +190,17 @@ def measure_variants(
     Returns:
         The rows, and what is doubtful about the measurement as a whole.
     """
-    usable = [v for v in variants if v.status == "ok" and v.runnable]
+    able = [v for v in variants if v.status == "ok" and v.runnable]
+    shapes, untold = _shapes(able, how.input_shapes)
+    usable = [v for v in able if v.name in shapes]
     rows = [_with_ops(row, variant) for row, variant in zip(rows, variants, strict=True)]
     by_name = {row.name: row for row in rows}
+    for name, error in untold.items():
+        by_name[name] = _unmeasured(by_name[name], error)
     findings: list[Finding] = []
-    for position, threads in enumerate(how.threads):
-        path = _cache_path(usable, target, threads, how, cache)
-        runs, load = _measure(usable, target, threads, how, progress, path)
+    for position, threads in enumerate(how.threads if usable else ()):
+        path = _cache_path(usable, shapes, target, threads, how, cache)
+        runs, load = _measure(usable, shapes, target, threads, how, progress, path)
         good = {name: run for name, run in runs.items() if isinstance(run, Run)}
         if strict and not good:
             raise next(run for run in runs.values() if isinstance(run, TflitekitError))
@@ -199,9 +212,7 @@ def measure_variants(
         for name, run in runs.items():
             row = by_name[name]
             if isinstance(run, TflitekitError):
-                text = f"Latency was not measured: {run.what}"
-                note = Finding(kind="latency-not-measured", message=text, advice=run.fix)
-                by_name[name] = row.model_copy(update={"warnings": (*row.warnings, note)})
+                by_name[name] = _unmeasured(row, run)
             elif position == 0:
                 lints = lint_variant(row, latencies[name], min(load.timer_us for load in run.loads))
                 by_name[name] = row.model_copy(
@@ -214,18 +225,82 @@ def measure_variants(
                 )
             else:
                 by_name[name] = row.model_copy(update={"other_latencies": (*row.other_latencies, latencies[name])})
-    _profile(by_name, [v for v in usable if by_name[v.name].latency is not None], target, how, progress)
-    findings += _sustain(by_name, usable, target, how, progress)
+    _profile(by_name, [v for v in usable if by_name[v.name].latency is not None], shapes, target, how, progress)
+    findings += _sustain(by_name, usable, shapes, target, how, progress)
     return tuple(by_name[row.name] for row in rows), list(dict.fromkeys(findings))
 
 
+def _unmeasured(row: VariantReport, error: TflitekitError) -> VariantReport:
+    text = f"Latency was not measured: {error.what}"
+    note = Finding(kind="latency-not-measured", message=text, advice=error.fix)
+    return row.model_copy(update={"warnings": (*row.warnings, note)})
+
+
+def _check_shapes(variants: Sequence[Variant], given: Mapping[str, Sequence[int]]) -> None:
+    """Raises `UsageError` where a size is open and not told, or told and not open."""
+    _, untold = _shapes(variants, given)
+    if untold:
+        raise next(iter(untold.values()))
+    inputs = {spec.name for v in variants for spec in read_graph(v.path).open_inputs}
+    for name in given:
+        if name not in inputs and not (name == "" and inputs):
+            fixed = "no file leaves the size of an input open" if not inputs else f"open is only {', '.join(inputs)}"
+            raise UsageError(
+                f"--input-shape cannot be used for '{name}': {fixed}."
+                if name
+                else f"--input-shape is of no use: {fixed}."
+            )
+
+
+def _shapes(
+    variants: Sequence[Variant], given: Mapping[str, Sequence[int]]
+) -> tuple[dict[str, Shapes], dict[str, TflitekitError]]:
+    """Returns by variant the shapes to measure at, and what is wrong where they are not told."""
+    found: dict[str, Shapes] = {}
+    untold: dict[str, TflitekitError] = {}
+    for variant in variants:
+        graph = read_graph(variant.path)
+        alone = given.get("", ()) if len(graph.open_inputs) == 1 else ()
+        try:
+            found[variant.name] = {
+                spec.name: _shape(variant.name, spec, given.get(spec.name, alone)) for spec in graph.open_inputs
+            }
+        except UsageError as error:
+            untold[variant.name] = error
+    return found, untold
+
+
+def _shape(name: str, spec: TensorSpec, given: Sequence[int]) -> tuple[int, ...]:
+    """Returns the shape of an open input with its batch."""
+    wanted = spec.shape[1:]
+    if not given:
+        raise UsageError(
+            f"{name} leaves the size of its input '{spec.name}' open ({shown_shape(wanted)} without batch), and its time and memory "
+            "depend on it.",
+            fix=f"Say at which size to measure: --input-shape {spec.name}={','.join('224' if d < 0 else str(d) for d in wanted)} "
+            "(with numbers of your own).",
+        )
+    if len(given) != len(wanted) or any(w not in (-1, g) for w, g in zip(wanted, given, strict=True)):
+        raise UsageError(
+            f"The shape {shown_shape(given)} does not fit the input '{spec.name}' of {name}, which takes {shown_shape(wanted)} "
+            "(both without batch)."
+        )
+    return (max(1, spec.shape[0]), *given)
+
+
 def _cache_path(
-    usable: Sequence[Variant], target: Target, threads: int, how: Benchmark, cache: Path | None
+    usable: Sequence[Variant],
+    shapes: Mapping[str, Shapes],
+    target: Target,
+    threads: int,
+    how: Benchmark,
+    cache: Path | None,
 ) -> Path | None:
     if cache is None:
         return None
     parts = {
         "files": sorted({str(v.sha256) for v in usable}),
+        "shapes": {str(v.sha256): dict(shapes[v.name]) for v in usable},
         "kit": __version__,
         "target": target.identity(),
         "protocol": how.rules.model_dump(),
@@ -237,6 +312,7 @@ def _cache_path(
 
 def _measure(
     usable: Sequence[Variant],
+    shapes: Mapping[str, Shapes],
     target: Target,
     threads: int,
     how: Benchmark,
@@ -256,6 +332,7 @@ def _measure(
             protocol=how.rules,
             seed=how.seed,
             progress=progress,
+            shapes={sha256: shapes[variant.name] for sha256, variant in distinct.items()},
             partial=path.with_suffix(".partial.json") if path else None,
             after_round=watch.sample,
         )
@@ -279,7 +356,12 @@ def _save(path: Path | None, runs: Mapping[str, Run | TflitekitError], load: Loa
 
 
 def _profile(
-    rows: dict[str, VariantReport], usable: Sequence[Variant], target: Target, how: Benchmark, progress: Progress
+    rows: dict[str, VariantReport],
+    usable: Sequence[Variant],
+    shapes: Mapping[str, Shapes],
+    target: Target,
+    how: Benchmark,
+    progress: Progress,
 ) -> None:
     if not how.profile:
         return
@@ -288,7 +370,9 @@ def _profile(
         for variant in usable:
             if variant.sha256 not in done:
                 try:
-                    done[variant.sha256] = target.profile(variant.path, threads=how.threads[0])
+                    done[variant.sha256] = target.profile(
+                        variant.path, threads=how.threads[0], shapes=shapes[variant.name]
+                    )
                 except TflitekitError as error:
                     done[variant.sha256] = error
             found = done[variant.sha256]
@@ -303,14 +387,19 @@ def _profile(
 
 
 def _sustain(
-    rows: dict[str, VariantReport], usable: Sequence[Variant], target: Target, how: Benchmark, progress: Progress
+    rows: dict[str, VariantReport],
+    usable: Sequence[Variant],
+    shapes: Mapping[str, Shapes],
+    target: Target,
+    how: Benchmark,
+    progress: Progress,
 ) -> list[Finding]:
     if how.sustained_minutes is None:
         return []
     seconds = how.sustained_minutes * 60
     with progress.task("Sustained load", len(usable) * _WINDOWS) as advance:
         for variant in usable:
-            session = target.open(variant.path, threads=how.threads[0])
+            session = target.open(variant.path, threads=how.threads[0], shapes=shapes[variant.name])
             try:
                 session.warm_up(how.rules.warmup_runs, how.rules.warmup_s)
                 begin = time.monotonic()

@@ -16,7 +16,7 @@ from tflitekit import op_advice
 from tflitekit.advice import without_integer_kernels
 from tflitekit.calibration import CalibrationSet
 from tflitekit.contract import Contract
-from tflitekit.errors import ConversionError, ModelError
+from tflitekit.errors import ConversionError, DataError, ModelError
 from tflitekit.files import content_hash, deflated_size, write_whole
 from tflitekit.graph import Graph, read_graph
 from tflitekit.layers import layer_names
@@ -286,14 +286,19 @@ def _warnings(request: Request, promise: Promise, graph: Graph, layers: Sequence
 
 
 def _invoke_once(name: str, path: Path, graph: Graph, calibration: CalibrationSet | None) -> list[str]:
-    """Runs the file in LiteRT on a calibration sample, or on zeros where there is none."""
+    """Runs the file in LiteRT on a calibration sample, or on zeros where there is none and it fixes all sizes."""
     from tflitekit.runtime import Model, zeros
 
+    if graph.open_inputs and calibration is None:
+        return [
+            f"Not run when it was converted: the size of its input '{graph.open_inputs[0].name}' is open, and no calibration "
+            "sample tells one."
+        ]
     try:
         model = Model(path, graph=graph)
         sample = next(calibration.batches(model.batch)) if calibration else {}
         outputs = model.run([sample.get(spec.name, zeros(spec)) for spec in graph.inputs])
-    except ModelError as error:
+    except (DataError, ModelError) as error:
         raise ConversionError(
             f"{name}: converted, but does not run.", why=f"{error.what} {error.why}", fix=error.fix
         ) from error

@@ -27,6 +27,8 @@ class CalibrationSet(BaseModel):
     """Preprocessed calibration samples on disk, one raw file per model input.
 
     Attributes:
+        shapes: Of each input, without batch; where samples have unlike ones, those of the first.
+        each: Of each sample the shapes of its inputs, where they are unlike.
         sha256: Hash of all values, in order: part of the key of every variant that was calibrated.
         rows: The samples to use, by their number in the files; all when not given.
         inputs: What the lints look at; it does not go to the workers.
@@ -38,6 +40,7 @@ class CalibrationSet(BaseModel):
     names: tuple[str, ...]
     dtypes: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
+    each: tuple[tuple[tuple[int, ...], ...], ...] | None = None
     samples: int
     sha256: str
     skipped: tuple[str, ...] = ()
@@ -53,16 +56,22 @@ class CalibrationSet(BaseModel):
 
     def batches(self, batch: int) -> Iterator[dict[str, NDArray[Any]]]:
         """Yields dicts of arrays by input name with ``batch`` samples each; the last one wraps around."""
-        columns = [
-            np.memmap(self.folder / f"{i}.raw", dtype=dtype, mode="r", shape=(self.samples, *shape))
-            for i, (dtype, shape) in enumerate(zip(self.dtypes, self.shapes, strict=True))
-        ]
+        columns = [self._column(i) for i in range(len(self.names))]
         chosen = self.rows if self.rows is not None else range(self.samples)
         for start in range(0, len(chosen), batch):
             rows = [chosen[index % len(chosen)] for index in range(start, start + batch)]
             yield {
                 name: np.stack([column[row] for row in rows]) for name, column in zip(self.names, columns, strict=True)
             }
+
+    def _column(self, index: int) -> Sequence[NDArray[Any]]:
+        """Returns one input's array of each sample."""
+        values = np.memmap(self.folder / f"{index}.raw", dtype=self.dtypes[index], mode="r")
+        if self.each is None:
+            return list(values.reshape(self.samples, *self.shapes[index]))
+        shapes = [shapes[index] for shapes in self.each]
+        parts = np.split(values, np.cumsum([np.prod(shape, dtype=np.int64) for shape in shapes])[:-1])
+        return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def store_calibration(
@@ -71,12 +80,15 @@ def store_calibration(
     """Preprocesses a data set into ``folder``.
 
     Raises:
-        DataError: It is empty, has NaN or infinite values, or samples of different shapes.
+        DataError: It is empty, has NaN or infinite values, or samples of different shapes although the model takes several
+            at once.
     """
     pipeline = InputPipeline(inputs, preprocessing)
     skipped = SkippedSamples(dataset.size)
     digest = hashlib.sha256()
     shapes: list[tuple[int, ...]] = []
+    each: list[tuple[tuple[int, ...], ...]] = []
+    together = any(spec.shape[0] > 1 for spec in pipeline.inputs if spec.shape)
     dtypes: list[str] = []
     facts: dict[str, list[NDArray[Any]]] = defaultdict(list)
     texts: dict[int, list[NDArray[Any]]] = defaultdict(list)  # written last, when the longest one is known
@@ -93,9 +105,11 @@ def store_calibration(
                     continue
                 finally:
                     advance(1)
-                check_shapes(arrays, shapes, sample.key, "calibration")
+                if together:
+                    check_shapes(arrays, shapes, sample.key, "calibration")
                 if not shapes:
                     shapes, dtypes = [a.shape for a in arrays], [a.dtype.str for a in arrays]
+                each.append(tuple(array.shape for array in arrays))
                 for i, array in enumerate(arrays):
                     digest.update(array.tobytes())
                     if array.dtype.kind == "S":
@@ -108,7 +122,7 @@ def store_calibration(
                 for name, column in described.items():
                     facts[name].append(column)
             for i, rows in texts.items():
-                whole = np.stack(rows)
+                whole = np.concatenate([row.reshape(-1) for row in rows])
                 dtypes[i] = whole.dtype.str
                 streams[i].write(whole.tobytes())
         finally:
@@ -117,12 +131,14 @@ def store_calibration(
     if count == 0:
         raise DataError(f"The calibration data at {dataset.location} are empty.")
     skipped.check(count + len(skipped.names))
-    digest.update(repr((shapes, dtypes, [spec.name for spec in pipeline.inputs])).encode())
+    unlike = tuple(each) if len(set(each)) > 1 else None
+    digest.update(repr((unlike or shapes, dtypes, [spec.name for spec in pipeline.inputs])).encode())
     return CalibrationSet(
         folder=folder,
         names=tuple(spec.name for spec in pipeline.inputs),
         dtypes=tuple(dtypes),
         shapes=tuple(shapes),
+        each=unlike,
         samples=count,
         sha256=digest.hexdigest(),
         skipped=tuple(skipped.names),

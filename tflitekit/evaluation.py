@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 from tflitekit.adaptive import DEFAULT_ERROR_RATE, Certainty, UntilCertain, score_until_certain
 from tflitekit.arguments import as_list
 from tflitekit.contract import resolve_labels
-from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
-from tflitekit.errors import ModelError, UsageError
-from tflitekit.facts import Inputs
+from tflitekit.dataset import DEFAULT_SEED, Dataset, UnreadableSampleError, open_dataset
+from tflitekit.errors import DataError, ModelError, UsageError
+from tflitekit.facts import Inputs, usual_shapes
 from tflitekit.files import hash_json
 from tflitekit.graph import read_graph
 from tflitekit.lints.chance import chance
@@ -47,6 +48,7 @@ class Evaluation:
         cautions: What casts doubt on the figures as a whole.
         broken: Variants that break a limit that was given, with the reasons.
         inputs: What the baseline was fed; not part of the report.
+        input_shapes: The shape that most samples have, without batch, of each input whose size the files leave open.
     """
 
     dataset: DatasetRecord
@@ -56,6 +58,7 @@ class Evaluation:
     cautions: tuple[str, ...] = ()
     broken: tuple[Rejection, ...] = ()
     inputs: Inputs | None = field(default=None, compare=False, repr=False)
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def evaluate(
@@ -106,13 +109,13 @@ def evaluate(
     preprocessing = load_preprocessing(preprocess) if preprocess is not None else None
     names = resolve_labels(labels)
     variants = named_variants(files, preprocessing=preprocessing, labels=names)
-    for variant in variants:
-        probe(variant)
     first = variants[0].contract
     assert first is not None
     dataset = open_dataset(data, labels=names or first.labels, limit=limit, seed=seed)
     chosen = choose_baseline(variants, files, baseline)
     stored = variants if preprocessing is not None else [with_stored_pixels(variant, dataset) for variant in variants]
+    for variant in stored:
+        probe(variant, dataset)
     found = evaluate_variants(
         stored,
         dataset,
@@ -187,25 +190,48 @@ def choose_baseline(variants: Sequence[Variant], files: Sequence[str | Path], wa
     return (floats or [variants[0].name])[0]
 
 
-def probe(variant: Variant) -> None:
+def probe(variant: Variant, dataset: Dataset) -> None:
     """Loads and runs a file once in a process of its own, so that one that crashes the runtime is an error.
+
+    Args:
+        dataset: Tells the sizes of inputs that the file leaves open.
 
     Raises:
         ModelError: It crashes or the runtime refuses it.
+        DataError: It cannot take the size of the first sample.
     """
+    arguments = {"path": str(variant.path), "shapes": _first_shapes(variant, dataset)}
     try:
-        run_alone("tflitekit.evaluation:run_once", {"path": str(variant.path)}, label=variant.name, timeout_s=300)
-    except ModelError:
+        run_alone("tflitekit.evaluation:run_once", arguments, label=variant.name, timeout_s=300)
+    except (DataError, ModelError):
         raise
     except Exception as error:
         raise ModelError(f"{variant.path} crashes the runtime ({runtime_name()}).", why=str(error)) from error
 
 
-def run_once(*, path: str) -> bool:
-    """Invokes a file on zeros (runs in a worker)."""
+def _first_shapes(variant: Variant, dataset: Dataset) -> list[list[int]] | None:
+    """Returns the shapes of the first readable sample where a file leaves sizes open."""
+    run = Scored(variant, read_graph(variant.path), None)
+    if not run.graph.open_inputs:
+        return None
+    for sample in dataset:
+        with contextlib.suppress(UnreadableSampleError):
+            return [[1, *array.shape] for array in run.pipeline().prepare(sample.read(), sample.key)]
+    return None
+
+
+def run_once(*, path: str, shapes: list[list[int]] | None = None) -> bool:
+    """Invokes a file on zeros, of these shapes for one sample where it leaves sizes open (runs in a worker)."""
     model = Model(path)
+    if model.graph.open_inputs and shapes is None:
+        return True
+    given = shapes or [list(spec.shape) for spec in model.inputs]
+    sizes = [
+        [size if wanted < 0 else wanted for wanted, size in zip(spec.shape, shape, strict=True)]
+        for spec, shape in zip(model.inputs, given, strict=True)
+    ]
     if not any(spec.dtype in ("resource", "variant") for spec in model.inputs):
-        model.run([zeros(spec) for spec in model.inputs])
+        model.run([zeros(spec, shape) for spec, shape in zip(model.inputs, sizes, strict=True)])
     return True
 
 
@@ -301,6 +327,12 @@ def evaluate_variants(
         cautions=tuple(cautions),
         broken=broken_gates(rows, constraints, baseline=baseline),
         inputs=inputs,
+        input_shapes={
+            name: shape
+            for run in runs.values()
+            if "sizes" in scores[run.variant.name]
+            for name, shape in usual_shapes(scores[run.variant.name]["sizes"], run.graph.inputs).items()
+        },
     )
 
 

@@ -6,6 +6,7 @@ Columns with one row per sample, kept beside the scores; a few dozen bytes each.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,16 @@ from tflitekit.errors import ContractError
 from tflitekit.preprocessing import image_layout
 from tflitekit.tensor import TensorSpec
 
-__all__ = ["Facts", "Inputs", "input_facts", "output_facts", "picture_facts", "smoothness"]
+__all__ = [
+    "Facts",
+    "Inputs",
+    "input_facts",
+    "output_facts",
+    "picture_facts",
+    "size_facts",
+    "smoothness",
+    "usual_shapes",
+]
 
 Facts = dict[str, NDArray[Any]]
 
@@ -66,6 +76,30 @@ def input_facts(rows: Sequence[tuple[NDArray[Any], ...]]) -> Facts:
             low[index, column], high[index, column] = (array.min(), array.max()) if numbers else (0, 0)
         content[index] = hashed % 2**64
     return {"content": content, "input_low": low, "input_high": high}
+
+
+def size_facts(rows: Sequence[tuple[NDArray[Any], ...]], specs: Sequence[TensorSpec]) -> Facts:
+    """Tells the shapes of prepared samples where the model leaves sizes open.
+
+    Returns:
+        ``sizes``, the dimensions of all open inputs without batch, one after the other, as int32, shape ``(n, dimensions)``;
+        nothing where all sizes are fixed.
+    """
+    which = [index for index, spec in enumerate(specs) if spec.is_open]
+    if not which:
+        return {}
+    return {"sizes": np.asarray([[d for index in which for d in row[index].shape] for row in rows], np.int32)}
+
+
+def usual_shapes(sizes: NDArray[np.int32], specs: Sequence[TensorSpec]) -> dict[str, tuple[int, ...]]:
+    """Returns the shape that most samples have, without batch, by open input; of equally frequent ones the smallest.
+
+    Args:
+        sizes: As `size_facts` tells them.
+    """
+    rows, counts = np.unique(sizes, axis=0, return_counts=True)
+    dimensions = iter(rows[int(np.argmax(counts))].tolist())
+    return {spec.name: tuple(itertools.islice(dimensions, len(spec.shape) - 1)) for spec in specs if spec.is_open}
 
 
 def output_facts(outputs: NDArray[np.float32]) -> Facts:

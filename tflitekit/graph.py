@@ -130,6 +130,11 @@ class Graph:
     inner_inputs: tuple[TensorSpec, ...]
     inner_outputs: tuple[TensorSpec, ...]
 
+    @property
+    def open_inputs(self) -> tuple[TensorSpec, ...]:
+        """The inputs with a dimension besides the batch that is not fixed."""
+        return tuple(spec for spec in self.inputs if spec.is_open)
+
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON types."""
         value = asdict(self)

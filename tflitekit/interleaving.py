@@ -22,7 +22,7 @@ from tflitekit.progress import Progress
 from tflitekit.results import Samples
 from tflitekit.statistics import bootstrap_interval, bootstrap_quantiles, bootstrap_weights
 from tflitekit.structured import read_record, write_record
-from tflitekit.targets import Facts, Loaded, Run, Session, Target
+from tflitekit.targets import Facts, Loaded, Run, Session, Shapes, Target
 from tflitekit.targets.protocols import BenchmarkProtocol
 
 __all__ = ["measure_interleaved"]
@@ -42,6 +42,7 @@ class _Taken:
     """What was measured of one file so far."""
 
     path: Path
+    shapes: Shapes
     rounds: list[NDArray[np.float64]] = field(default_factory=list)
     processes: list[int] = field(default_factory=list)
     windows_s: list[float] = field(default_factory=list)
@@ -59,6 +60,7 @@ def measure_interleaved(
     protocol: BenchmarkProtocol,
     seed: int,
     progress: Progress,
+    shapes: Mapping[str, Shapes] | None = None,
     partial: Path | None = None,
     after_round: Callable[[], None] = lambda: None,
 ) -> dict[str, Run | TflitekitError]:
@@ -66,13 +68,14 @@ def measure_interleaved(
 
     Args:
         paths: Distinct files.
+        shapes: By file, as of `Target.open`, where one leaves sizes open.
         after_round: Called while the machine is still warm from a round.
         partial: Where finished rounds are kept; a run that was interrupted goes on from there.
 
     Returns:
         A run for each file, or the error of one that the runtime refused; the others are complete.
     """
-    taken = {name: _Taken(path) for name, path in paths.items()}
+    taken = {name: _Taken(path, (shapes or {}).get(name, {})) for name, path in paths.items()}
     begin = time.monotonic() - _restore(taken, partial)
     stopped_by = "protocol"
     with progress.task(f"Measuring latency on {target.name}", protocol.rounds) as advance:
@@ -134,7 +137,7 @@ class _Block:
         try:
             for name, one in alive.items():
                 with _recorded(one):
-                    sessions[name] = self.target.open(one.path, threads=self.threads)
+                    sessions[name] = self.target.open(one.path, threads=self.threads, shapes=one.shapes)
                     one.loads.append(sessions[name].loaded)
                     one.warmup_runs += sessions[name].warm_up(self.protocol.warmup_runs, self.protocol.warmup_s)
             for index in range(self.protocol.rounds_per_process or self.protocol.rounds - self.finished):
@@ -183,6 +186,7 @@ def _result(one: _Taken, stopped_by: str) -> Run | TflitekitError:
         warmup_runs=one.warmup_runs,
         facts=one.facts,
         stopped_by=stopped_by,
+        input_shapes=one.shapes,
     )
 
 

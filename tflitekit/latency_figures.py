@@ -49,6 +49,7 @@ def _latency(run: Run, target: Target, threads: int, protocol: BenchmarkProtocol
         rounds=len(rounds),
         warmup_runs=run.warmup_runs,
         stopped_by=cast(Literal["precision", "budget", "protocol"], run.stopped_by),
+        input_shapes=dict(run.input_shapes),
         runtime=target.identity().get("runtime", "unknown"),
         machine=target.identity(),
         accelerator=run.facts.accelerator,

@@ -162,6 +162,7 @@ def optimize(
         }
         evaluation = evaluate_variants(converted.variants, dataset, **scoring)
         curve = measure_curve(converted, dataset, **scoring)
+        how = replace(how, input_shapes=evaluation.input_shapes)
         rows, doubts = measure_variants(
             evaluation.variants, converted.variants, target, how, BASELINE, progress, cache=out / WORK_FOLDER
         )

@@ -15,7 +15,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
-from tflitekit.errors import DataError, ModelError
+from tflitekit.errors import DataError, ModelError, TflitekitError
 from tflitekit.graph import Graph, read_graph
 from tflitekit.tensor import TensorSpec
 
@@ -55,10 +55,10 @@ def dequantize(stored: Array, spec: TensorSpec) -> Array:
     return real * np.float32(spec.quantization.scale[0])
 
 
-def zeros(spec: TensorSpec) -> Array:
-    """Returns real zeros (or empty text) for an input, with open dimensions at 1."""
+def zeros(spec: TensorSpec, shape: Sequence[int] | None = None) -> Array:
+    """Returns real zeros (or empty text) for an input, of its own shape when none is given, with open dimensions at 1."""
     dtype = "S1" if spec.is_text else "float32" if spec.quantization else spec.dtype
-    return np.zeros([max(1, d) for d in spec.shape], dtype)
+    return np.zeros([max(1, d) for d in shape or spec.shape], dtype)
 
 
 def _model(path: Path) -> dict[str, Any]:
@@ -104,6 +104,8 @@ class Model:
         keep_tensors: Whether the values of all tensors can be read after a run (`tensor`).
         stream: Whether samples are one stream, so that state goes on from each to the next.
 
+    A file that leaves the size of an input open is ready when `resize`, `set_inputs` or `run` has told the size.
+
     Raises:
         ModelError: The runtime refuses the file.
     """
@@ -134,11 +136,24 @@ class Model:
         try:
             with _quiet_first_time():
                 self._interpreter = Interpreter(**self._options)
-                self._interpreter.allocate_tensors()
+                if not self.graph.open_inputs:
+                    self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise self._refused(error) from error
-        self._used = False
+        self._used, self._allocated = False, not self.graph.open_inputs
         self._bind()
+
+    def _failed(self, error: Exception) -> TflitekitError:
+        """Returns what a failure means: of a file whose sizes are open, that it cannot take these; else of the file."""
+        if self.graph.open_inputs and not self.graph.select_tf_ops:
+            taken = {spec.name: d["shape"].tolist() for spec, d in zip(self.inputs, self._input_details, strict=True)}
+            shapes = " and ".join(f"{taken[spec.name]} for its input '{spec.name}'" for spec in self.graph.open_inputs)
+            return DataError(
+                f"{self.path.name} cannot take the shape {shapes}, although it leaves the size open.",
+                why=str(error).strip() or type(error).__name__,
+                fix="Give samples of sizes that the model can take, or fix the size when converting with --input-shape.",
+            )
+        return self._refused(error)
 
     def _refused(self, error: Exception) -> ModelError:
         if not self.path.is_file():
@@ -165,6 +180,40 @@ class Model:
         shape = self.inputs[0].shape if self.inputs else ()
         return shape[0] if shape and shape[0] > 0 else 1
 
+    def resize(self, shapes: Sequence[Sequence[int]]) -> None:
+        """Makes the inputs take these shapes and allocates the tensors for them.
+
+        Args:
+            shapes: One per input with the batch dimension, in the model's order.
+
+        Raises:
+            DataError: A shape does not fit, or the model cannot take it; the message names both.
+        """
+        resized = not self._allocated
+        for spec, detail, shape in zip(self.inputs, self._input_details, map(tuple, shapes), strict=True):
+            if tuple(detail["shape"]) != shape:
+                fits = len(spec.shape) == len(shape) and all(
+                    want in (-1, have) for want, have in zip(spec.shape, shape, strict=True)
+                )
+                if not fits:
+                    raise DataError(f"The input '{spec.name}' takes {list(spec.shape)}, the data are {list(shape)}.")
+                if self._stream and self._used and self.graph.keeps_state:
+                    raise DataError(
+                        f"The shape of the input '{spec.name}' changes from {detail['shape'].tolist()} to {list(shape)} "
+                        "within a stream (--stream).",
+                        why="The runtime loses what the model keeps when it resizes an input.",
+                        fix="Give samples of one shape, or leave out --stream.",
+                    )
+                self._interpreter.resize_tensor_input(detail["index"], shape)
+                resized = True
+        if resized:
+            self._bind()
+            try:
+                self._interpreter.allocate_tensors()
+            except (ValueError, RuntimeError) as error:
+                raise self._failed(error) from error
+            self._allocated = True
+
     def set_inputs(self, arrays: Sequence[Array]) -> None:
         """Stores real values into the inputs, quantized where the tensor is; resizes dynamic dimensions.
 
@@ -172,30 +221,9 @@ class Model:
             arrays: One array per input with the batch dimension, in the model's order.
 
         Raises:
-            DataError: A shape does not fit; the message names both.
+            DataError: As `resize`.
         """
-        resized = False
-        for spec, detail, values in zip(self.inputs, self._input_details, arrays, strict=True):
-            if tuple(detail["shape"]) != values.shape:
-                fits = len(spec.shape) == values.ndim and all(
-                    want in (-1, have) for want, have in zip(spec.shape, values.shape, strict=True)
-                )
-                if not fits:
-                    raise DataError(
-                        f"The input '{spec.name}' takes {list(spec.shape)}, the data are {list(values.shape)}."
-                    )
-                if self._stream and self._used and self.graph.keeps_state:
-                    raise DataError(
-                        f"The shape of the input '{spec.name}' changes from {list(detail['shape'])} to {list(values.shape)} "
-                        "within a stream (--stream).",
-                        why="The runtime loses what the model keeps when it resizes an input.",
-                        fix="Give samples of one shape, or leave out --stream.",
-                    )
-                self._interpreter.resize_tensor_input(detail["index"], values.shape)
-                resized = True
-        if resized:
-            self._interpreter.allocate_tensors()
-            self._bind()
+        self.resize([values.shape for values in arrays])
         for spec, detail, values in zip(self.inputs, self._input_details, arrays, strict=True):
             self._interpreter.set_tensor(detail["index"], quantize(values, spec))
 
@@ -204,12 +232,13 @@ class Model:
 
         Raises:
             ModelError: The runtime reports a failure.
+            DataError: The same, of a file whose sizes are open.
         """
         self._used = True
         try:
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
-            raise self._refused(error) from error
+            raise self._failed(error) from error
 
     def output(self, index: int = 0) -> Array:
         """Returns the real values of one output, with the batch dimension."""

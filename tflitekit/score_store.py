@@ -22,7 +22,7 @@ from tflitekit.variant import Variant
 
 __all__ = ["ScoreStore", "StoredScores", "score_all"]
 
-_COLUMNS = 4  # raised whenever scores have other columns or are found otherwise, so that older files are not misread
+_COLUMNS = 5  # raised whenever scores have other columns or are found otherwise, so that older files are not misread
 
 
 class StoredScores(NamedTuple):

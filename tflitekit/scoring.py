@@ -6,6 +6,7 @@ Memory holds a few samples and a few bytes of scores per sample.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 
 from tflitekit.contract import find_output
 from tflitekit.dataset import Dataset, InputPipeline, Sample, SkippedSamples, UnreadableSampleError
-from tflitekit.errors import DataError
-from tflitekit.facts import input_facts, output_facts
+from tflitekit.errors import DataError, UsageError
+from tflitekit.facts import input_facts, output_facts, size_facts
 from tflitekit.graph import Graph
 from tflitekit.metrics import Meaning, Metric, Scores
 from tflitekit.parallel import process_chunks
@@ -191,27 +192,50 @@ class _ChunkEvaluator:
             key: [pipeline.prepare(raw, sample.key) for sample, raw in samples]
             for key, pipeline in self._pipelines.items()
         }
-        facts = {key: input_facts(rows) for key, rows in prepared.items()}
+        facts = {
+            key: input_facts(rows) | size_facts(rows, self._pipelines[key].inputs) for key, rows in prepared.items()
+        }
         labels = [sample.label for sample, _ in samples]
         scores = {}
+        names = [sample.key for sample, _ in samples]
         for run, model in self._models:
             key = self._keys[run.variant.name]
-            outputs = _outputs(model, run, prepared[key])
-            scores[run.variant.name] = (
-                self._metric.score(outputs, labels, meaning=run.meaning) | facts[key] | output_facts(outputs)
-            )
+            outputs = _outputs(model, run, prepared[key], names)
+            scores[run.variant.name] = self._score(run, outputs, labels) | facts[key]
         return np.asarray(positions, np.int64), scores, unreadable
 
+    def _score(self, run: Scored, outputs: Sequence[NDArray[np.float32]], labels: Sequence[Any]) -> Scores:
+        """Scores the outputs of samples; those that follow one another and are of one shape, at once."""
+        parts = []
+        pairs = zip(outputs, labels, strict=True)
+        for _, alike in itertools.groupby(pairs, key=lambda pair: (pair[0].shape, np.shape(pair[1]))):
+            group = list(alike)
+            stacked = np.stack([output for output, _ in group])
+            scored = self._metric.score(stacked, [label for _, label in group], meaning=run.meaning)
+            parts.append(scored | output_facts(stacked))
+        return parts[0] if len(parts) == 1 else {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 
-def _outputs(model: Model, run: Scored, rows: Sequence[tuple[NDArray[Any], ...]]) -> NDArray[np.float32]:
-    """Runs a model on rows, batch by batch; the last batch is filled up by repeating its last row."""
-    collected = []
-    for start in range(0, len(rows), model.batch):
-        group = list(rows[start : start + model.batch])
-        filled = group + [group[-1]] * (model.batch - len(group))
-        arrays = [column[0][None] for column in zip(*filled, strict=True)] if model.batch == 1 else [
-            np.stack(column) for column in zip(*filled, strict=True)
-        ]  # fmt: skip
-        (output,) = model.run(arrays, outputs=[run.output_index])
-        collected.append(output[: len(group)])
-    return np.concatenate(collected) if len(collected) > 1 else collected[0]
+
+def _outputs(
+    model: Model, run: Scored, rows: Sequence[tuple[NDArray[Any], ...]], names: Sequence[str]
+) -> list[NDArray[np.float32]]:
+    """Runs a model on rows, those of one shape batch by batch; a batch is filled up by repeating its last row.
+
+    Args:
+        names: Of the samples, for errors.
+    """
+    collected: list[NDArray[np.float32]] = []
+    for _, alike in itertools.groupby(rows, key=lambda row: [array.shape for array in row]):
+        while group := list(itertools.islice(alike, model.batch)):
+            filled = [*group, *[group[-1]] * (model.batch - len(group))]
+            arrays = [column[0][None] for column in zip(*filled, strict=True)] if model.batch == 1 else [
+                np.stack(column) for column in zip(*filled, strict=True)
+            ]  # fmt: skip
+            try:
+                (output,) = model.run(arrays, outputs=[run.output_index])
+            except DataError as error:
+                raise DataError(
+                    f"The sample '{names[len(collected)]}': {error.what}", why=error.why, fix=error.fix
+                ) from error
+            collected += list(output[: len(group)])
+    return collected

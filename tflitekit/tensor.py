@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Quantization", "TensorSpec"]
+__all__ = ["Quantization", "TensorSpec", "shown_shape"]
+
+
+def shown_shape(shape: Sequence[int]) -> str:
+    """Returns ``[1, ?, ?, 3]``: a dimension that is not fixed is a question mark."""
+    return f"[{', '.join('?' if d < 0 else str(d) for d in shape)}]"
 
 
 class Quantization(BaseModel):
@@ -39,7 +46,7 @@ class TensorSpec(BaseModel):
 
     def describe(self) -> str:
         """Returns 'name dtype[shape] (scale, zero point)'."""
-        text = f"{self.name} {self.dtype}[{', '.join('?' if d < 0 else str(d) for d in self.shape)}]"
+        text = f"{self.name} {self.dtype}{shown_shape(self.shape)}"
         if self.quantization and len(self.quantization.scale) == 1:
             text += f" scale {self.quantization.scale[0]:.6g}, zero point {self.quantization.zero_point[0]}"
         return text

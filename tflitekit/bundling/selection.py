@@ -13,6 +13,7 @@ from tflitekit.errors import BundleError, ModelError, UsageError
 from tflitekit.graph import Graph
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.results import Report, VariantReport, read_report
+from tflitekit.tensor import shown_shape
 from tflitekit.variant import Variant, load_variant, with_stored_pixels
 
 __all__ = ["Chosen", "Selection", "select"]
@@ -206,6 +207,12 @@ def _checked(variant: Variant, graph: Graph, row: VariantReport | None) -> Chose
                 why="An app gives one sample at a time.",
                 fix="Convert with --batch 1.",
             )
+    for spec in graph.open_inputs:
+        raise BundleError(
+            f"The variant '{variant.name}' leaves the size of its input '{spec.name}' open ({shown_shape(spec.shape)}).",
+            why="The app and the golden samples need one size, and a phone's latency would be that of another.",
+            fix=f"Convert with a fixed size: --input-shape {spec.name}=...",
+        )
     stem = re.sub(r"[^A-Za-z0-9._-]+", "_", variant.name).strip(".") or "model"
     return Chosen(variant.name, stem, variant, graph, row)
 

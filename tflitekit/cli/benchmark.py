@@ -10,6 +10,7 @@ import typer
 from tflitekit.cli.shared import (
     SEED,
     Files,
+    InputShape,
     Json,
     Profile,
     Protocol,
@@ -17,6 +18,7 @@ from tflitekit.cli.shared import (
     Threads,
     app,
     guarded,
+    parse_shapes,
     print_json,
     progress,
 )
@@ -40,6 +42,7 @@ def benchmark(
     sustained: Annotated[
         float | None, typer.Option(help="Minutes to keep each file running; shows its latency over time.")
     ] = None,
+    input_shape: InputShape = None,
     baseline: Annotated[
         Path | None, typer.Option(help="File to compare with; float32 or the first if not given.")
     ] = None,
@@ -61,6 +64,7 @@ def benchmark(
         runs=runs,
         profile=profile,
         sustained_minutes=sustained,
+        input_shapes=parse_shapes(input_shape),
         baseline=baseline,
         seed=seed,
         progress=progress(),
@@ -133,7 +137,7 @@ def _show(report: Report) -> None:
     stdout.print(
         f"{found.target}, {found.machine.get('cpu', '?')}, {found.runtime}; protocol {found.protocol}, {found.rounds} rounds, "
         f"ended by {found.stopped_by}; the {found.statistic} decides. Against {report.baseline}: times its time, paired by "
-        "round. Storing inputs and fetching outputs are not in the times. Figures of this host say little about a phone.",
+        f"round.{text.measured_shapes(found)} Storing inputs and fetching outputs are not in the times. Figures of this host say little about a phone.",
         style="dim",
         markup=False,
     )

@@ -31,6 +31,7 @@ def unlike_latency(old: Latency, new: Latency) -> tuple[str, ...]:
     """Returns what differs in how two benchmarks were taken; empty where they can be compared."""
     parts = ("target", "protocol", "threads", "runtime")
     pairs = [(f"the {name}", getattr(old, name), getattr(new, name)) for name in parts]
+    pairs.append(("the sizes of the inputs", old.input_shapes, new.input_shapes))
     keys = dict.fromkeys(chain(old.machine, new.machine))
     pairs += [(f"the machine's {key}", old.machine.get(key), new.machine.get(key)) for key in keys if key != "runtime"]
     return tuple(f"{name} ({before}; now {after})" for name, before, after in pairs if before != after)

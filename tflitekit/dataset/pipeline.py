@@ -12,7 +12,7 @@ from tflitekit.dataset.rows import check_finite
 from tflitekit.dataset.samples import Array, Raw
 from tflitekit.errors import ContractError, DataError
 from tflitekit.preprocessing import Preprocessing, is_picture
-from tflitekit.tensor import TensorSpec
+from tflitekit.tensor import TensorSpec, shown_shape
 
 __all__ = ["InputPipeline", "without_batch"]
 
@@ -36,7 +36,8 @@ class InputPipeline:
             DataError: Names or shapes do not fit; the message gives both.
         """
         if isinstance(raw, Image.Image):
-            values = self.preprocessing.normalized(self.pixels(raw), self.inputs[0].shape[1:])
+            pixels = self.pixels(raw)
+            values = self.preprocessing.normalized(pixels, pixels.shape)
             return (self._whole(self.inputs[0], values, key) if _takes_whole(self.inputs[0]) else values,)
         return tuple(
             self._array(spec, values, key) for spec, values in zip(self.inputs, self._by_name(raw), strict=True)
@@ -54,7 +55,16 @@ class InputPipeline:
                 "and a folder of images fills only one.",
                 fix="Give an .npz with one array per input name, or a factory that yields a dict of arrays.",
             )
-        return self.preprocessing.pixels(image, self.inputs[0].shape[1:])
+        return self.preprocessing.pixels(image, self._shape_for(image))
+
+    def _shape_for(self, image: Image.Image) -> tuple[int, ...]:
+        """Returns the input's shape without batch; where it leaves the size open, the image keeps its own."""
+        shape = self.inputs[0].shape[1:]
+        if len(shape) != 3 or min(shape) > 0:
+            return shape
+        channels_first = shape[2] not in (1, 3, 4) and shape[0] in (1, 3, 4)
+        own = (-1, image.height, image.width) if channels_first else (image.height, image.width, -1)
+        return tuple(mine if size < 0 else size for size, mine in zip(shape, own, strict=True))
 
     def _by_name(self, raw: Mapping[str, Array]) -> list[Array]:
         if len(self.inputs) == 1 and len(raw) == 1:
@@ -77,7 +87,7 @@ class InputPipeline:
             batched = values.ndim == len(wanted) + 1
             raise DataError(
                 f"The data's shape {given} does not fit the model's input '{spec.name}', "
-                f"which takes {['?' if d < 0 else d for d in wanted]} (both without batch; {key}).".replace("'?'", "?"),
+                f"which takes {shown_shape(wanted)} (both without batch; {key}).",
                 fix="Give samples one by one, not in batches." if batched else None,
             )
         if spec.is_text:

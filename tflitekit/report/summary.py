@@ -131,7 +131,8 @@ def latency_conditions(report: Report) -> str:
         one.target for place in places(report) for one in place.latencies.values() if not one.target.startswith("host")
     }
     slowest = " Of several phones the slowest decides for each variant." if len(phones) > 1 else ""
-    return f"Latency on {where}, {how}; protocol {found.protocol}, in which {statistic} decides.{slowest}"
+    sizes = text.measured_shapes(found, ", most frequent in the evaluation data" if report.dataset else "")
+    return f"Latency on {where}, {how}; protocol {found.protocol}, in which {statistic} decides.{sizes}{slowest}"
 
 
 class Place(NamedTuple):

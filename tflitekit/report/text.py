@@ -197,6 +197,14 @@ def milliseconds(value: float) -> str:
     return f"{value:.0f}" if value >= 99.95 else f"{value:#.3g}"
 
 
+def measured_shapes(latency: Latency, of: str = "") -> str:
+    """Returns at which sizes a file that leaves them open was measured, in a sentence behind a space; else nothing."""
+    if not latency.input_shapes:
+        return ""
+    shapes = [f"'{name}' {' x '.join(map(str, shape))}" for name, shape in latency.input_shapes.items()]
+    return f" The files leave sizes open; measured with {listed(shapes)}{of}."
+
+
 def per_second(values: Sequence[float]) -> str:
     """Returns the median of throughputs."""
     return f"{median(values):,.4g}/s" if values else "–"

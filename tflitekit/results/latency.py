@@ -144,6 +144,8 @@ class Latency(Part):
         output_us: Median time to fetch and dequantize the outputs.
         harness_us: What the kit's own loop adds to each measured `invoke()`.
         conditions: Heat and battery of a phone; null on a host.
+        input_shapes: The shapes that were measured, with the batch, of inputs whose size the file leaves open. Memory and
+            profile were measured at the same ones.
         ratio: Of the deciding figure to the baseline's, in the same rounds.
     """
 
@@ -171,6 +173,7 @@ class Latency(Part):
     rounds: int = 1
     warmup_runs: int
     stopped_by: Literal["precision", "budget", "protocol"] = "protocol"
+    input_shapes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     runtime: str
     machine: dict[str, Any] = Field(default_factory=dict)
     accelerator: Accelerator | None = None

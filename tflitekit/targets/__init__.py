@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +16,10 @@ from pydantic import BaseModel, ConfigDict
 from tflitekit.errors import UsageError
 from tflitekit.results import Accelerator, Profile, Samples
 
-__all__ = ["Facts", "Loaded", "Run", "Session", "Target", "open_target", "register_target"]
+__all__ = ["Facts", "Loaded", "Run", "Session", "Shapes", "Target", "open_target", "register_target"]
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""Shapes of inputs by name."""
 
 
 class Loaded(BaseModel):
@@ -64,6 +67,7 @@ class Run(BaseModel):
         rounds: Samples by round: the time of each `invoke()`, without storing inputs and fetching outputs.
         windows_s: Time that each round took from its first to its last measured run, with everything in between.
         stopped_by: 'precision', 'budget' or 'protocol'.
+        input_shapes: The shapes that were measured, of inputs whose size the file leaves open.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -74,6 +78,7 @@ class Run(BaseModel):
     warmup_runs: int
     facts: Facts
     stopped_by: str = "protocol"
+    input_shapes: Shapes = {}
 
 
 class Session(Protocol):
@@ -108,15 +113,18 @@ class Target(Protocol):
     def identity(self) -> dict[str, Any]:
         """Returns what must agree for two results to be comparable."""
 
-    def open(self, path: Path, *, threads: int) -> Session:
+    def open(self, path: Path, *, threads: int, shapes: Shapes | None = None) -> Session:
         """Loads one file in a fresh process on the target.
+
+        Args:
+            shapes: To measure at, with the batch dimension, by the name of each input whose size the file leaves open.
 
         Raises:
             ModelError: The runtime there refuses it.
         """
 
-    def profile(self, path: Path, *, threads: int) -> Profile:
-        """Measures where the time goes, by operator.
+    def profile(self, path: Path, *, threads: int, shapes: Shapes | None = None) -> Profile:
+        """Measures where the time goes, by operator, at the shapes as of `open`.
 
         Raises:
             ModelError: The runtime there has no profiler, or refuses the file.

@@ -20,7 +20,7 @@ from tflitekit.lifetime import scratch
 from tflitekit.machine import cpu_model
 from tflitekit.results import Profile
 from tflitekit.runtime import runtime_name
-from tflitekit.targets import Facts, Loaded, register_target
+from tflitekit.targets import Facts, Loaded, Shapes, register_target
 from tflitekit.workers import WorkerPool, wait_for
 
 __all__ = ["HostTarget"]
@@ -66,17 +66,22 @@ class HostTarget:
             "runtime": runtime_name(),
         }
 
-    def open(self, path: Path, *, threads: int) -> HostSession:
+    def open(self, path: Path, *, threads: int, shapes: Shapes | None = None) -> HostSession:
         self._opened += 1
         unix = os.name == "posix"
         with Listener(str(Path(self._folder.name) / f"{self._opened}.socket") if unix else None) as listener:
-            arguments = {"address": listener.address, "path": str(path.resolve()), "threads": threads}
+            arguments = {
+                "address": listener.address,
+                "path": str(path.resolve()),
+                "threads": threads,
+                "shapes": dict(shapes or {}),
+            }
             future = self._pool.submit("tflitekit.targets.session:serve", arguments, label=path.name)
             connection = _accept(listener, future, path)
         return HostSession(connection, future, path)
 
-    def profile(self, path: Path, *, threads: int) -> Profile:
-        arguments = {"path": str(path.resolve()), "threads": threads}
+    def profile(self, path: Path, *, threads: int, shapes: Shapes | None = None) -> Profile:
+        arguments = {"path": str(path.resolve()), "threads": threads, "shapes": dict(shapes or {})}
         future = self._pool.submit("tflitekit.targets.profiling:profile", arguments, label=path.name)
         try:
             return Profile.model_validate(wait_for(future))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ctypes import Structure, byref, c_char_p, c_int, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -66,11 +66,14 @@ class _RawEvent(Structure):
 class ProfiledModel:
     """A file that is ready to run with the profiler at hand.
 
+    Args:
+        shapes: Of all inputs, in the file's order, where it leaves sizes open.
+
     Raises:
         ModelError: The runtime refuses the file, or this version of it gives no access to its profiler.
     """
 
-    def __init__(self, path: Path, *, threads: int) -> None:
+    def __init__(self, path: Path, *, threads: int, shapes: Sequence[Sequence[int]] | None = None) -> None:
         self._name = path.name
         folder = Path(ai_edge_litert.__file__).parent
         library = next((folder / name for name in _NAMES if (folder / name).is_file()), None)
@@ -89,8 +92,8 @@ class ProfiledModel:
         if not self._profiler:
             raise self._unavailable("it returned no profiler")
         signature = self._make("LiteRtGetModelSignature", model, c_size_t(0))
-        self._inputs = self._buffers(signature, "Input")
-        self._outputs = self._buffers(signature, "Output")
+        self._inputs = self._buffers(signature, "Input", self._resized(shapes) if shapes else None)
+        self._outputs = self._buffers(signature, "Output", self._computed(signature) if shapes else None)
 
     def run(self) -> None:
         """Runs one inference on what the buffers hold, which is random memory or zeros."""
@@ -132,7 +135,33 @@ class ProfiledModel:
             raise self._unavailable("its events are not of the form that this kit knows")
         return inferences
 
-    def _buffers(self, signature: c_void_p, side: str) -> list[c_void_p]:
+    def _resized(self, shapes: Sequence[Sequence[int]]) -> list[_Layout]:
+        """Gives the inputs these shapes; returns their layouts."""
+        layouts = []
+        for index, shape in enumerate(shapes):
+            dimensions = (c_int32 * len(shape))(*shape)
+            self._call(
+                "LiteRtCompiledModelResizeInputTensor",
+                self._model,
+                c_size_t(0),
+                c_size_t(index),
+                dimensions,
+                c_size_t(len(shape)),
+            )
+            layouts.append(_Layout(rank_and_flags=len(shape), dimensions=(c_int32 * 8)(*shape)))
+        return layouts
+
+    def _computed(self, signature: c_void_p) -> list[_Layout]:
+        """Returns the layouts of the outputs for the inputs' shapes."""
+        count = c_size_t()
+        self._call("LiteRtGetNumSignatureOutputs", signature, byref(count))
+        layouts = (_Layout * count.value)()
+        self._call(
+            "LiteRtGetCompiledModelOutputTensorLayouts", self._model, c_size_t(0), count, layouts, ctypes.c_bool(True)
+        )
+        return list(layouts)
+
+    def _buffers(self, signature: c_void_p, side: str, layouts: Sequence[_Layout] | None) -> list[c_void_p]:
         count = c_size_t()
         self._call(f"LiteRtGetNumSignature{side}s", signature, byref(count))
         buffers = []
@@ -140,6 +169,8 @@ class ProfiledModel:
             tensor = self._make(f"LiteRtGetSignature{side}TensorByIndex", signature, c_size_t(index))
             kind = _TensorType()
             self._call("LiteRtGetRankedTensorType", tensor, byref(kind))
+            if layouts is not None:
+                kind.layout = layouts[index]
             if any(d < 1 for d in kind.layout.dimensions[: kind.layout.rank_and_flags & 0x7F]):
                 raise ModelError(
                     f"{self._name} cannot be profiled: its {side.lower()} {index} has no fixed shape.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tflitekit.layers import layer_names
 from tflitekit.results import OpTime, Profile
 from tflitekit.runtime import Model
 from tflitekit.targets.litert_profiler import Event, ProfiledModel
-from tflitekit.targets.session import random_inputs, time_runs
+from tflitekit.targets.session import full_shapes, random_inputs, time_runs
 from tflitekit.variant import read_sidecar
 
 __all__ = ["align", "profile"]
@@ -61,8 +61,11 @@ _WORDS = {
 }
 
 
-def profile(*, path: str, threads: int) -> dict[str, Any]:
+def profile(*, path: str, threads: int, shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
     """Profiles one file.
+
+    Args:
+        shapes: As of `Target.open`.
 
     Returns:
         A `Profile` as JSON.
@@ -72,12 +75,14 @@ def profile(*, path: str, threads: int) -> dict[str, Any]:
     """
     graph = read_graph(path)
     model = Model(path, threads=threads, graph=graph)
-    model.set_inputs(random_inputs(model))
+    model.set_inputs(random_inputs(model, shapes))
     for _ in range(3):
         model.invoke()
     least = float(time_runs(model.invoke, 3, 0)[:-1].min()) / 1e3
     runs = int(np.clip(_ABOUT_US / max(least, 1), _LEAST_RUNS, _MOST_RUNS))
-    profiled = ProfiledModel(Path(path), threads=threads)
+    profiled = ProfiledModel(
+        Path(path), threads=threads, shapes=full_shapes(model, shapes) if graph.open_inputs else None
+    )
     for _ in range(3):
         profiled.run()
     whole, inferences = [], []

@@ -10,7 +10,7 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Client
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from tflitekit.results import Accelerator
 from tflitekit.runtime import Model, zeros
 from tflitekit.targets import Facts, Loaded
 
-__all__ = ["random_inputs", "serve"]
+__all__ = ["full_shapes", "random_inputs", "serve"]
 
 _SEED = 7
 _HARNESS_CALLS = 2000
@@ -33,15 +33,20 @@ _IO_CALLS = 50
 clock = time.perf_counter_ns
 
 
-def serve(*, address: str, path: str, threads: int) -> bool:
-    """Loads a file and answers the parent until it says stop (runs in a worker)."""
+def serve(*, address: str, path: str, threads: int, shapes: Mapping[str, Sequence[int]]) -> bool:
+    """Loads a file and answers the parent until it says stop (runs in a worker).
+
+    Args:
+        shapes: As of `Target.open`.
+    """
     graph = read_graph(path)  # the kit's own reading; a damaged file is an error before the runtime sees it
     gc.collect()
     reset_peak()
     start = clock()
     model = Model(path, threads=threads, graph=graph)
+    model.resize(full_shapes(model, shapes))
     init = clock() - start
-    inputs = random_inputs(model)
+    inputs = random_inputs(model, shapes)
     model.set_inputs(inputs)
     start = clock()
     model.invoke()
@@ -62,7 +67,12 @@ def serve(*, address: str, path: str, threads: int) -> bool:
     return True
 
 
-def random_inputs(model: Model) -> list[Any]:
+def full_shapes(model: Model, shapes: Mapping[str, Sequence[int]]) -> list[list[int]]:
+    """Returns the shape of every input, with a batch of 1 where it is dynamic; ``shapes`` are those of open sizes."""
+    return [[max(1, d) for d in shapes.get(spec.name, spec.shape)] for spec in model.inputs]
+
+
+def random_inputs(model: Model, shapes: Mapping[str, Sequence[int]]) -> list[Any]:
     """Returns seeded values from 0 to 1 for every input that takes real values, zeros for indices, empty text.
 
     Raises:
@@ -70,13 +80,13 @@ def random_inputs(model: Model) -> list[Any]:
     """
     generator = np.random.default_rng(_SEED)
     inputs = []
-    for spec in model.inputs:
+    for spec, shape in zip(model.inputs, full_shapes(model, shapes), strict=True):
         if spec.dtype in ("resource", "variant"):
             raise ModelError(
                 f"The input '{spec.name}' of {model.path.name} takes {spec.dtype}s, which the kit cannot fill."
             )
         real = spec.quantization is not None or spec.dtype.startswith("float")
-        values = zeros(spec)
+        values = zeros(spec, shape)
         inputs.append(generator.random(values.shape, np.float32) if real else values)
     return inputs
 
