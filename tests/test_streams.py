@@ -61,7 +61,9 @@ def test_ascii_output(shell):
 
 
 def test_a_deleted_working_directory_is_said(shell):
-    code, _, err = shell("mkdir gone; cd gone; rmdir ../gone; $T inspect $M")
+    gone = "mkdir gone; cd gone; rmdir ../gone"
+    assert shell(f"{gone}; $T inspect $M")[0] == 0
+    code, _, err = shell(f"{gone}; $T report here")
     assert code == 2
     assert "The working directory cannot be used" in err and err.count("Error") == 1
 

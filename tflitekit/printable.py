@@ -8,10 +8,9 @@ from typing import Any
 
 __all__ = ["dump_json", "is_printable", "printable"]
 
-# Controls but tab and line feed (C0, DEL, C1), marks and overrides of direction, line separators, and lone surrogates.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
+# Controls but tab and line feed (C0, DEL, C1), line separators, embeddings, overrides and isolates of direction, and lone
+# surrogates. The marks that right-to-left text is written with (U+200E, U+200F) turn nothing around.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _FIRST_BYTE, _LAST_BYTE = 0xDC80, 0xDCFF
 """Python's stand-ins for the bytes of a name that is not UTF-8 (surrogateescape)."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -169,7 +168,6 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*args: Any, **options: Any) -> None:
         try:
-            _check_working_directory()
             code = command(*args, **options)
             finished()
         except (KeyboardInterrupt, Stopped) as stopped:
@@ -178,7 +176,7 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
             typer.echo(f"Stopped.{_KEPT if kept else ' Nothing was kept.'}", err=True)
             raise typer.Exit(getattr(stopped, "exit_code", INTERRUPTED)) from None
         except Exception as error:
-            known = as_known(error)
+            known = _without_working_directory() or as_known(error)
             if known is None:
                 raise
             if options.get("as_json"):
@@ -192,15 +190,17 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
     return run
 
 
-def _check_working_directory() -> None:
+def _without_working_directory() -> UsageError | None:
+    """Returns why anything may have failed where the working directory is gone."""
     try:
-        os.getcwd()  # noqa: PTH109 - a Path can be made of one that is gone
+        Path.cwd()
     except OSError as error:
-        raise UsageError(
+        return UsageError(
             f"The working directory cannot be used: {(error.strerror or str(error)).lower()}.",
             why="It was deleted or its rights were taken away after the shell went there.",
             fix="Change into a folder that exists and run the same command again.",
-        ) from error
+        )
+    return None
 
 
 def print_json(value: Any) -> None:
