@@ -26,6 +26,7 @@ from tflitekit.training.checkpoint import read_arrays
 from tflitekit.training.options import TrainingOptions
 from tflitekit.training.plan import Trainer
 from tflitekit.training.three_way import check_gap, compare_three, first_difference, layer_differences
+from tflitekit.training_record import OutputDrift
 from tflitekit.variant import read_sidecar
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install '.[convert]'")
@@ -107,8 +108,9 @@ def train(
 
 def reference(trained):
     """Returns what training keeps of the validation samples: float outputs, trained outputs, and labels."""
-    groups, _ = read_arrays(trained.folder / "reference.npz")
-    return groups["float"][0], groups["trained"][0], groups["labels"][0]
+    groups, facts = read_arrays(trained.folder / "reference.npz")
+    index = facts["index"]
+    return groups["float"][index], groups["trained"][index], groups["labels"][0]
 
 
 def softmax(values):
@@ -396,6 +398,24 @@ def test_distillation_keeps_the_outputs_of_the_float_model(head, tmp_path):
         moved[share] = np.abs(before - after).max()
         assert trained.record.distill == share
     assert moved[1.0] < 1e-5 < 0.05 < moved[None]  # the teacher is the model itself, so there is nothing to learn
+
+
+def test_outputs_without_labels_are_held_to_the_float_model(tmp_path):
+    import keras
+
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((FEATURES,), name="features")
+    x = keras.layers.Dense(16, activation="relu")(inputs)
+    kind, amount = keras.layers.Dense(CLASSES, name="kind")(x), keras.layers.Dense(2, name="amount")(x)
+    model = keras.Model(inputs, [kind, amount, keras.ops.argmax(amount, axis=-1)])
+    labels = np.random.default_rng(0).permutation(features()[1])  # which nothing in the shared layer helps with
+    trained = train(model, (features()[0], labels), tmp_path, epochs=10, learning_rate=3e-2, output="kind")
+    groups, facts = read_arrays(trained.folder / "reference.npz")
+    assert facts["outputs"][:2] == ["kind", "amount"]
+    kinds, amounts = zip(*(groups[key][:2] for key in ("float", "trained")), strict=True)
+    moved = [np.sqrt(np.mean((b - a) ** 2)) / np.std(a) for a, b in (kinds, amounts)]
+    assert moved[0] > 0.5  # it did train
+    assert moved[1] < 0.3
 
 
 def test_augmentation_changes_what_is_trained_on_and_not_what_is_validated_on(own, tmp_path):
@@ -962,6 +982,15 @@ def fill_disk(out):
 # -- the finished file against what was trained -----------------------------------------------------------------------
 
 
+def test_a_lost_output_without_labels_is_a_failure(finished):
+    variant, kept = finished
+    found = variant.training.three_way.model_copy(
+        update={"others": (OutputDrift(output="boxes", training=0.1, conversion=0.9),)}
+    )
+    with pytest.raises(ConversionError, match="'boxes' of the finished file is not what was trained: it is off by 90%"):
+        check_gap("qat", found, variant.path, kept)
+
+
 @pytest.fixture
 def finished(whole):
     """A file of quantization-aware training, its contract, and what training kept."""
@@ -1056,6 +1085,9 @@ def test_three_way_of_another_output_and_of_several_inputs(tmp_path):
     assert found.float_model.value == pytest.approx(expected)
     assert abs(found.tflite.value - expected) <= 0.1  # rounding turns a few that lie near zero
     assert max(value for _, value in layer_differences(variant.path, kept)) < 0.05
+    (other,) = found.others
+    assert other.output == "kind"
+    assert max(other.training, other.conversion) < 0.1
 
 
 # -- control and optimize ---------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ __all__ = [
     "CompressedLayer",
     "Compression",
     "EpochRecord",
+    "OutputDrift",
     "Parity",
     "Score",
     "StageRecord",
@@ -100,6 +101,20 @@ class Score(_Record):
     high: float | None = None
 
 
+class OutputDrift(_Record):
+    """What became of an output that has no labels.
+
+    Attributes:
+        training: How far the fake-quantized model is from the float one: the root mean square of the difference over the
+            deviation of the values; of whole numbers the share that changed.
+        conversion: How far the finished file is from the fake-quantized model, likewise.
+    """
+
+    output: str
+    training: float
+    conversion: float
+
+
 class ThreeWay(_Record):
     """The float model, the fake-quantized one and the finished file on the same samples.
 
@@ -110,6 +125,7 @@ class ThreeWay(_Record):
         gap_low: Lower end of its 95 % interval; a gap whose whole interval lies above 0 with a p-value below 0.01 is a failure.
         agreement: Share of samples on which the last two give the same class; None without classes.
         layer: Where the last two begin to differ, looked for only after a failure.
+        others: The outputs that have no labels.
     """
 
     metric: str
@@ -124,6 +140,7 @@ class ThreeWay(_Record):
     p_value: float = 1.0
     agreement: float | None = None
     layer: str | None = None
+    others: tuple[OutputDrift, ...] = ()
 
     @property
     def is_failure(self) -> bool:

@@ -2,45 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
-__all__ = ["with_teacher"]
+__all__ = ["spread", "with_teacher"]
 
 _SMALLEST = 1e-7  # probability whose logarithm is taken for zero's
+_CONSTANT = (
+    1e-4  # a constant output that is off by a hundredth of its value counts like one that is off by its deviation
+)
 
 
-def with_teacher(model: Any, teacher: Any, *, index: int, classes: bool, probabilities: bool, share: float, temperature: float) -> Any:  # fmt: skip
+def with_teacher(
+    model: Any,
+    teacher: Any,
+    *,
+    index: int,
+    classes: bool,
+    probabilities: bool,
+    share: float | None,
+    temperature: float,
+    spreads: Sequence[Any],
+) -> Any:
     """Returns a model of the same layers whose loss compares with the teacher's outputs.
 
     For classes the Kullback-Leibler divergence between both softmaxes at a temperature, times its square (G. Hinton,
-    O. Vinyals, J. Dean, 'Distilling the knowledge in a neural network', 2015); for values, and for outputs other than the one
-    that has labels, the mean squared difference.
+    O. Vinyals, J. Dean, 'Distilling the knowledge in a neural network', 2015); for values the mean squared difference.
+    Outputs other than the one that has labels are held to the teacher's: the mean squared difference, over the spread of
+    each column, is added. Without that, training for one output would spoil what the others know.
 
     Args:
         index: The output that has labels.
-        share: Of the loss that comes from the teacher.
+        share: Of that output's loss that comes from the teacher; None for nothing.
+        spreads: From `spread`, for each output.
     """
 
     class Student(tf_keras.Model):  # type: ignore[misc]
         def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None) -> Any:
             loss = super().compute_loss(x, y, y_pred, sample_weight)
             taught, learned = tf.nest.flatten(teacher(x, training=False)), tf.nest.flatten(y_pred)
-            from_teacher = tf.add_n([
-                _divergence(t, p, probabilities, temperature) if classes and position == index
-                else tf.reduce_mean(tf.square(t - p))
-                for position, (t, p) in enumerate(zip(taught, learned, strict=True))
-            ])  # fmt: skip
             # Keras has divided its loss by the number of replicas, over which gradients are summed.
-            from_teacher /= tf.distribute.get_strategy().num_replicas_in_sync
-            return (1.0 - share) * loss + share * from_teacher
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            if share is not None:
+                one, other = taught[index], learned[index]
+                if classes:
+                    from_teacher = _divergence(one, other, probabilities, temperature)
+                else:
+                    from_teacher = tf.reduce_mean(tf.square(one - other))
+                loss = (1.0 - share) * loss + share * from_teacher / replicas
+            for position, (one, other) in enumerate(zip(taught, learned, strict=True)):
+                if position != index and other.dtype.is_floating:
+                    loss += tf.reduce_mean(tf.square(one - other) / spreads[position]) / replicas
+            return loss
 
     teacher.trainable = False
     student = Student(model.inputs, model.outputs if len(model.outputs) > 1 else model.outputs[0], name=model.name)
     student.output_names = list(model.output_names)
     return student
+
+
+def spread(values: Any) -> Any:
+    """Returns the variance of each column of an output over the samples; of one that hardly varies, part of its square."""
+    axes = tuple(range(values.ndim - 1)) if values.ndim > 1 else None
+    values = np.asarray(values, np.float64)
+    square = np.mean(np.square(values), axis=axes)
+    return np.maximum(np.var(values, axis=axes) + _CONSTANT * square, _SMALLEST).astype(np.float32)
 
 
 def _divergence(teacher: Any, student: Any, probabilities: bool, temperature: float) -> Any:

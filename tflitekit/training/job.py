@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tflitekit.errors import DataError, UsageError
-from tflitekit.schemes import Stage
+from tflitekit.schemes import Request, Stage, find
 from tflitekit.source import import_custom_objects, load_model
 from tflitekit.structured import write_record
 from tflitekit.training.batches import read_rows, train_batches, validation_batches
@@ -19,7 +19,7 @@ from tflitekit.training.checkpoint import discard_damaged, read_arrays
 from tflitekit.training.distribution import Distribution, open_distribution
 from tflitekit.training.objective import Objective, check_labels, choose_objective, compiled_loss, load_class_weights
 from tflitekit.training.options import TrainingOptions
-from tflitekit.training.outcome import keep_outcome
+from tflitekit.training.outcome import keep_outcome, run_model
 from tflitekit.training.rebuild import Rebuilt, rebuild
 from tflitekit.training.stages import Prepared, prepare_stage
 from tflitekit.training.store import TrainingSet
@@ -44,6 +44,7 @@ def train_stage(
     batch: int,
     input_shapes: Mapping[str, Sequence[int]],
     tensorboard: str | None,
+    trial: Mapping[str, Any] | None = None,
     model: Any = None,
 ) -> dict[str, Any]:
     """Trains one stage; continues where a killed one left off.
@@ -55,6 +56,7 @@ def train_stage(
         options: `TrainingOptions` without their data.
         data: A `TrainingSet` as JSON.
         previous: Folder of the stage before; None for the first.
+        trial: Scheme, its options and ``allow_select_tf_ops``, to convert the model with before anything trains.
         model: The model itself, where the caller has it in this process.
 
     Returns:
@@ -93,13 +95,15 @@ def train_stage(
             prepare_stage, wanted, steps=steps_per_epoch * chosen.epochs, samples=samples, strict=chosen.strict
         )
         prepared = replicated = prepare(rebuilt)
-        if wanted.kind == "quantize":
-            _settle(prepared, found)
+        quantized = _settle(prepared, found) if wanted.kind == "quantize" else None
+        if trial is not None and distribution.writes and not (out / "checkpoint.npz").is_file():
+            _try(trial, quantized, lambda: _copy(model, rebuilt, counterparts), chosen, found, batch, input_shapes)
+        tf_keras.utils.set_random_seed(seed)  # whatever was tried before
         with distribution.scope():
             if distribution.strategy is not None:  # the same model again, of variables that all replicas have
                 replicated = prepare(_copy(model, rebuilt, counterparts), prove=False)
                 replicated.model.set_weights(prepared.model.get_weights())
-            trainee = _trainee(replicated, original, chosen, objective, index)
+            trainee = _trainee(replicated, original, chosen, objective, index, found)
 
         from tflitekit.training.loop import Job, train
 
@@ -123,10 +127,7 @@ def train_stage(
             prepared.model.set_weights(replicated.model.get_weights())
         if not distribution.writes:
             return {}
-        finished = prepared.finish()
-        if wanted.kind != "quantize":
-            rebuilt.model.set_weights(finished.get_weights())
-            finished = rebuilt.model
+        finished = _finish(prepared, rebuilt, wanted)
         keep_outcome(finished, original.model, out, found, batch, input_shapes, index, prepared.paths, kind)
         facts: dict[str, Any] = {
             "record": record.model_dump(mode="json"),
@@ -228,19 +229,65 @@ def _copy(model: Any, original: Rebuilt, counterparts: Mapping[str, Any]) -> Reb
     return copied
 
 
-def _settle(prepared: Prepared, data: TrainingSet) -> None:
+def _settle(prepared: Prepared, data: TrainingSet) -> Prepared:
     from tflitekit.training.observers import settle_ranges
 
     columns, _ = read_rows(data, "train", _SETTLING_SAMPLES)
     starts = range(0, len(columns[0]), _CHUNK)
     settle_ranges(prepared.model, [[c[start : start + _CHUNK] for c in columns] for start in starts])
+    return prepared
 
 
-def _trainee(prepared: Prepared, original: Rebuilt, options: TrainingOptions, objective: Objective, index: int) -> Any:
-    if options.distill is None:
+def _try(
+    trial: Mapping[str, Any],
+    prepared: Prepared | None,
+    copy: Callable[[], Rebuilt],
+    options: TrainingOptions,
+    data: TrainingSet,
+    batch: int,
+    input_shapes: Mapping[str, Sequence[int]],
+) -> None:
+    """Converts the untrained model as the trained one will be.
+
+    Args:
+        prepared: The quantized model, where this stage quantizes; made of a ``copy`` where a later stage does.
+    """
+    from tflitekit.training.trial import try_conversion
+
+    request = Request(find(trial["scheme"]), dict(trial["options"]))
+    samples, _ = read_rows(data, "train", _PARITY_SAMPLES)
+    later = next((stage for stage in request.stages if stage.kind == "quantize"), None)
+    if prepared is None and later is not None:
+        made = prepare_stage(later, copy(), steps=1, samples=samples, strict=options.strict, prove=False)
+        prepared = _settle(made, data)
+    try_conversion(
+        copy().model if prepared is None else prepared.model,
+        request,
+        samples,
+        left_float=prepared is not None and bool(prepared.left_float),
+        allow_select_tf_ops=trial["allow_select_tf_ops"],
+        batch=batch,
+        input_shapes=input_shapes,
+    )
+
+
+def _finish(prepared: Prepared, rebuilt: Rebuilt, stage: Stage) -> Any:
+    """Returns the trained model as the next stage and the converter take it."""
+    finished = prepared.finish()
+    if stage.kind != "quantize":
+        rebuilt.model.set_weights(finished.get_weights())
+        finished = rebuilt.model
+    return finished
+
+
+def _trainee(
+    prepared: Prepared, original: Rebuilt, options: TrainingOptions, objective: Objective, index: int, data: TrainingSet
+) -> Any:
+    if options.distill is None and len(original.model.outputs) == 1:
         return prepared.model
-    from tflitekit.training.distillation import with_teacher
+    from tflitekit.training.distillation import spread, with_teacher
 
+    columns, _ = read_rows(data, "train", _SETTLING_SAMPLES)
     return with_teacher(
         prepared.model,
         original.model,
@@ -249,6 +296,7 @@ def _trainee(prepared: Prepared, original: Rebuilt, options: TrainingOptions, ob
         probabilities=objective.probabilities,
         share=options.distill,
         temperature=options.temperature,
+        spreads=[spread(values) for values in run_model(original.model, columns)],
     )
 
 

@@ -14,7 +14,7 @@ from tflitekit.training.checkpoint import write_arrays
 from tflitekit.training.store import Part, TrainingSet
 from tflitekit.training.three_way import thin
 
-__all__ = ["keep_outcome"]
+__all__ = ["keep_outcome", "run_model"]
 
 _REFERENCE_SAMPLES, _REFERENCE_BYTES = 1000, 128 << 20
 _LAYER_SAMPLES = 4
@@ -44,10 +44,16 @@ def keep_outcome(
     part: Part = "validation" if data.validation_samples else "train"
     row_bytes = sum(array.nbytes for array in read_rows(data, part, 1)[0])
     columns, labels = read_rows(data, part, max(50, min(_REFERENCE_SAMPLES, _REFERENCE_BYTES // row_bytes)))
-    outputs = {"float": [_run(original, columns, index)], "trained": [_run(finished, columns, index)]}
+    outputs = {"float": run_model(original, columns), "trained": run_model(finished, columns)}
     layers, names = _layer_outputs(finished, [column[:_LAYER_SAMPLES] for column in columns], paths)
     groups = outputs | {"inputs": columns, "labels": [np.asarray(labels)], "layers": layers}
-    facts = {"labels": kind, "inputs": [spec.name for spec in data.inputs], "layers": names, "part": part}
+    facts: dict[str, Any] = {
+        "labels": kind,
+        "inputs": [spec.name for spec in data.inputs],
+        "layers": names,
+        "part": part,
+    }
+    facts |= {"outputs": list(original.output_names), "index": index}
     write_arrays(out / "reference.npz", groups, facts)
     export_model(finished, out / "saved_model", batch=batch, input_shapes=input_shapes)
 
@@ -66,10 +72,15 @@ def _layer_outputs(model: Any, columns: Sequence[Any], paths: Mapping[str, str])
     return [thin(np.asarray(values)) for values in found], [[n, paths.get(n.removeprefix("quant_"), n)] for n in names]
 
 
-def _run(model: Any, columns: Sequence[Any], index: int) -> Any:
-    chunks = []
+def run_model(model: Any, columns: Sequence[Any]) -> list[Any]:
+    """Returns every output of a tf_keras model for all samples.
+
+    Args:
+        columns: One array ``(samples, ...)`` for each input.
+    """
+    chunks: list[list[Any]] = []
     for start in range(0, len(columns[0]), _CHUNK):
         inputs = [column[start : start + _CHUNK] for column in columns]
         found = model(inputs if len(inputs) > 1 else inputs[0], training=False)
-        chunks.append(np.asarray(found[index] if isinstance(found, list | tuple) else found))
-    return np.concatenate(chunks)
+        chunks.append([np.asarray(values) for values in (found if isinstance(found, list | tuple) else [found])])
+    return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,13 +18,15 @@ from tflitekit.results import Drop
 from tflitekit.runtime import Model
 from tflitekit.tensor import TensorSpec
 from tflitekit.training.checkpoint import read_arrays
-from tflitekit.training_record import Score, ThreeWay
+from tflitekit.training_record import OutputDrift, Score, ThreeWay
 
 __all__ = ["check_gap", "compare_three", "first_difference", "layer_differences", "thin"]
 
 _FAR = 0.1  # root mean square of the difference over that of the values; rounding to int8 stays far below in one layer
 _STANDS_OUT = 3.0  # times the largest difference of the layers before
 _STEPS = 16.0
+_LOST = 0.5  # of the spread: int8 stays below a tenth, and then three quarters of the variance are still there
+_ROUNDING = 1e-2  # of its size, by which an output that is constant may differ
 _MOST_VALUES = 4096
 
 Array = NDArray[Any]
@@ -44,13 +46,15 @@ def compare_three(path: Path, contract: Contract, reference: Path, output: str) 
     """
     groups, facts = read_arrays(reference)
     labels = groups["labels"][0]
-    found, meaning = _run(path, groups["inputs"], facts["inputs"], output)
+    file = _run(path, groups["inputs"], facts["inputs"])
+    index = facts.get("index", 0)
+    found, meaning = _output(file, output)
     metric: Metric
     if facts["labels"] == "class":
         metric, given = Classification(contract.labels, int(np.prod(found.shape[1:]))), [int(label) for label in labels]
     else:
         metric, given = Regression(labels.shape[1:]), list(labels)
-    outputs = (groups["float"][0], groups["trained"][0], found)
+    outputs = (groups["float"][index], groups["trained"][index], found)
     scored = [metric.score(np.asarray(o, np.float32), given, meaning=meaning) for o in outputs]
     figures = [metric.summarize(scores)[0] for scores in scored]
     gap = metric.drop(scored[1], scored[2], None)
@@ -70,6 +74,15 @@ def compare_three(path: Path, contract: Contract, reference: Path, output: str) 
         gap_high=gap.high,
         p_value=gap.p_value,
         agreement=agreement,
+        others=tuple(
+            OutputDrift(
+                output=name,
+                training=_drift(groups["float"][position], groups["trained"][position]),
+                conversion=_drift(groups["trained"][position], _output(file, name)[0]),
+            )
+            for position, name in enumerate(facts.get("outputs", ()))
+            if position != index
+        ),
     )
     return compared, metric.drop(scored[0], scored[1], None)
 
@@ -78,15 +91,26 @@ def check_gap(name: str, found: ThreeWay, path: Path, reference: Path) -> None:
     """Fails a file that does worse than the model that was trained, and says at which layer they part.
 
     Raises:
-        ConversionError: The gap is in the file's disfavour, its interval leaves zero out, and its p-value is below 0.01.
+        ConversionError: The gap is in the file's disfavour, its interval leaves zero out, and its p-value is below 0.01; or
+            an output without labels has little to do with what was trained.
     """
-    if not found.is_failure:
+    lost = next((other for other in found.others if other.conversion > _LOST), None)
+    if not found.is_failure and lost is None:
         return
     layer = first_difference(path, reference)
 
     def shown(value: float) -> str:
         return f"{value * 100:.1f} %" if found.metric == "top1" else f"{value:.4g}"
 
+    if not found.is_failure and lost is not None:
+        raise ConversionError(
+            f"{name}: the output '{lost.output}' of the finished file is not what was trained: it is off by "
+            f"{lost.conversion:.0%} of its spread ({found.samples:,} {found.origin} samples).",
+            why=f"They begin to differ at the layer '{layer}'." if layer else None,
+            fix="Replace that layer by one that 'tflitekit preflight' calls quantized, or use scheme int8."
+            if layer
+            else "Give the parts of that output that differ in size outputs of their own, or use scheme int8.",
+        )
     raise ConversionError(
         f"{name}: the finished file does worse than the model that was trained: {found.metric} "
         f"{shown(found.fake_quantized.value)} when trained, {shown(found.tflite.value)} as .tflite "
@@ -196,20 +220,34 @@ def thin(values: Array) -> Array:
     return np.ascontiguousarray(flat[:, ::step])
 
 
-def _run(path: Path, columns: Sequence[Array], names: Sequence[str], output: str) -> tuple[Array, OutputMeaning]:
-    """Returns one output of a ``.tflite`` file for all samples, and what it holds.
+def _drift(before: Array, after: Array) -> float:
+    """Returns the root mean square of a difference over the deviation of the values; for classes and the like, the share that changed."""
+    if before.dtype.kind != "f":
+        return float(np.mean(before != after))
+    before, after = before.astype(np.float64), after.astype(np.float64)
+    spread = np.std(before) + _ROUNDING * np.sqrt(np.mean(np.square(before)))
+    return float(np.sqrt(np.mean(np.square(after - before))) / max(spread, 1e-30))
+
+
+def _output(found: Mapping[str, tuple[Array, OutputMeaning]], name: str) -> tuple[Array, OutputMeaning]:
+    if name in found or len(found) == 1:
+        return found.get(name) or next(iter(found.values()))
+    raise ConversionError(f"The output '{name}' is not in the file, which has {', '.join(found)}.")
+
+
+def _run(path: Path, columns: Sequence[Array], names: Sequence[str]) -> dict[str, tuple[Array, OutputMeaning]]:
+    """Returns each output of a ``.tflite`` file for all samples, and what it holds.
 
     Args:
         columns: One array ``(samples, ...)`` for each input of the trained model; ``names`` are theirs.
     """
     model = Model(path)
     order = _input_order(model.inputs, names)
-    outputs = [spec.name for spec in model.outputs]
-    if output not in outputs and len(outputs) > 1:
-        raise ConversionError(f"The output '{output}' is not in the file, which has {', '.join(outputs)}.")
-    index = outputs.index(output) if output in outputs else 0
-    batch, count, results = model.batch, len(columns[0]), []
+    batch, count = model.batch, len(columns[0])
+    results: list[list[Array]] = []
     for start in range(0, count, batch):
         rows = [(start + i) % count for i in range(batch)]  # the last batch wraps around
-        results.append(np.array(model.run([columns[i][rows] for i in order])[index]))
-    return np.concatenate(results)[:count], model.graph.output_meanings[index]
+        results.append([np.array(values) for values in model.run([columns[i][rows] for i in order])])
+    columns_of = [np.concatenate(parts)[:count] for parts in zip(*results, strict=True)]
+    outputs = [spec.name for spec in model.outputs]
+    return dict(zip(outputs, zip(columns_of, model.graph.output_meanings, strict=True), strict=True))

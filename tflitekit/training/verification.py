@@ -13,6 +13,8 @@ from tflitekit.weights import check_compression, measure_weights
 
 __all__ = ["verify"]
 
+_MOVED = 0.2  # of the spread of an output: int8 alone stays below a tenth
+
 
 def drop_text(value: float, found: ThreeWay) -> str:
     """Returns how much worse, in points for shares."""
@@ -68,5 +70,11 @@ def verify(
                 f"Training made the model worse, {drop_text(drop.value, found)} on {found.samples:,} {found.origin} samples, "
                 "before it became a file: train longer, at another rate (--learning-rate), or compress less."
             )
+        doubts += [
+            f"Training changed the output '{other.output}', which has no labels, by {other.training:.0%} of its spread: train "
+            "at a lower rate (--learning-rate), or give labels for that output in a training of your own (--train-function)."
+            for other in found.others
+            if other.training > _MOVED
+        ]
         record = record.model_copy(update={"three_way": found})
     return record, compression, doubts
