@@ -2,8 +2,10 @@
 
 import os
 import time
+from pathlib import Path
 
-from tflitekit.schemes import Promise, scheme
+from tflitekit.errors import ConversionError
+from tflitekit.schemes import Promise, Stage, scheme
 
 
 @scheme(promise=lambda options: Promise())
@@ -29,3 +31,15 @@ def raises(converter):
 def slow(converter):
     """Takes long enough to be interrupted."""
     time.sleep(20)
+
+
+@scheme(
+    needs="training", promise=lambda options: Promise(), stages=lambda options: (Stage("finetune"),), by_default=False
+)
+def fails_later(converter):
+    """Converts the untrained model, and then not what was trained, until the file that the environment names is gone."""
+    cause = Path(os.environ["FAILS_LATER"])
+    if cause.exists() and cause.read_text() == "now":
+        raise ConversionError("The converter is out of luck.")
+    if cause.exists():
+        cause.write_text("now")

@@ -982,6 +982,48 @@ def fill_disk(out):
 # -- the finished file against what was trained -----------------------------------------------------------------------
 
 
+def test_what_was_trained_outlives_a_later_failure(tmp_path, monkeypatch):
+    import keras
+
+    monkeypatch.setenv("TFLITEKIT_SCHEMES", "crashing_schemes")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("FAILS_LATER", str(tmp_path / "cause"))
+    (tmp_path / "cause").write_text("later")
+    np.savez(tmp_path / "data.npz", x=features()[0], y=features()[1])
+    path = saved(network(keras), tmp_path)
+
+    def run():
+        options = ConvertOptions(training=TrainingOptions(data=tmp_path / "data.npz", epochs=1))
+        (variant,) = convert(path, schemes=["fails_later"], out=tmp_path / "o", options=options).variants
+        (stage,) = (tmp_path / "o" / ".tflitekit").glob("trained-*/stage.json")
+        return variant, stage, stage.stat().st_mtime_ns
+
+    failed, stage, stamp = run()
+    assert failed.status == "failed"
+    assert "out of luck" in failed.error
+    assert f"What was trained is kept in {stage.parent}" in failed.error
+    (tmp_path / "cause").unlink()
+    variant, _, again = run()
+    assert (variant.status, variant.error) == ("ok", None)
+    assert again == stamp
+
+
+def test_what_cannot_be_converted_is_not_trained(tmp_path):
+    import keras
+
+    from tflitekit.training.preflight import examine_model
+
+    inputs = keras.Input((4,), name="features")
+    model = keras.Model(inputs, keras.ops.erfinv(keras.layers.Dense(2)(inputs)))
+    assert "ERFINV" in (examine_model(model).problem or "").upper()
+    np.savez(tmp_path / "data.npz", x=np.zeros((40, 4), np.float32), y=np.arange(40) % 2)
+    options = ConvertOptions(training=TrainingOptions(data=tmp_path / "data.npz", epochs=1))
+    (variant,) = convert(saved(model, tmp_path), schemes=["qat"], out=tmp_path / "o", options=options).variants
+    assert variant.status == "failed"
+    assert "Found before training" in variant.error
+    assert not list((tmp_path / "o").glob(".tflitekit/trained-*/*.npz"))
+
+
 def test_a_lost_output_without_labels_is_a_failure(finished):
     variant, kept = finished
     found = variant.training.three_way.model_copy(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -26,9 +26,16 @@ from tflitekit.source import PreparedSource
 from tflitekit.training_record import TrainingRecord
 from tflitekit.variant import Variant, ordered_outputs, primary_meaning, tool_versions
 
-__all__ = ["build"]
+__all__ = ["build", "check_file"]
 
 _SMALL_WEIGHT_BYTES = 4096
+
+
+class Samples(Protocol):
+    """Preprocessed inputs, as `CalibrationSet` has them."""
+
+    def batches(self, batch: int) -> Iterator[dict[str, Any]]:
+        """Returns arrays ``(batch, ...)`` by input name."""
 
 
 def build(
@@ -63,22 +70,16 @@ def build(
     request = Request(find(scheme), dict(options))
     prepared = PreparedSource.model_validate(source)
     calibrated = CalibrationSet.model_validate(calibration) if calibration else None
-    content = _convert(request, prepared, Path(saved_model), calibrated, allow_select_tf_ops)
     target = Path(out) / f"{request.name}.tflite"
     candidate = Path(work) / f"{request.name}-{key[:8]}.candidate.tflite"
-    write_whole(candidate, content)
-    graph = read_graph(candidate)
-    promise = request.scheme.promise(request.options)
     record = TrainingRecord.model_validate(trained["record"]) if trained else None
-    if record is not None and record.left_float:
-        promise = replace(promise, integer_only=False)
-    _check_promise(request, promise, graph, prepared, allow_select_tf_ops)
-    warnings = _warnings(request, promise, graph, prepared.layers)
+    left_float = record is not None and bool(record.left_float)
+    graph, warnings = check_file(
+        request, prepared, Path(saved_model), calibrated, allow_select_tf_ops, candidate, left_float
+    )
     if record is not None and record.left_float:
         warnings.append(f"Layers left float: {', '.join(record.left_float)} ('tflitekit preflight' says why).")
     runnable = not graph.select_tf_ops
-    if runnable:
-        warnings += _invoke_once(request.name, candidate, graph, calibrated)
     outputs = ordered_outputs(graph, prepared.outputs)
     contract = Contract(
         inputs=graph.inputs,
@@ -121,11 +122,44 @@ def build(
     return variant.model_dump(mode="json")
 
 
+def check_file(
+    request: Request,
+    source: PreparedSource,
+    saved_model: Path,
+    samples: Samples | None,
+    allow_select_tf_ops: bool,
+    path: Path,
+    left_float: bool,
+) -> tuple[Graph, list[str]]:
+    """Converts with one scheme, writes the file, and checks that it keeps the scheme's promise and runs.
+
+    Args:
+        samples: For calibration and the run; zeros where there are none.
+        left_float: Whether the model was trained with layers left float, which are excepted from the promise.
+
+    Returns:
+        What stands in the file, and what users should know.
+
+    Raises:
+        ConversionError: The converter refused, the file breaks the promise, or it does not run.
+    """
+    write_whole(path, _convert(request, source, saved_model, samples, allow_select_tf_ops))
+    graph = read_graph(path)
+    promise = request.scheme.promise(request.options)
+    if left_float:
+        promise = replace(promise, integer_only=False)
+    _check_promise(request, promise, graph, source, allow_select_tf_ops)
+    warnings = _warnings(request, promise, graph, source.layers)
+    if not graph.select_tf_ops:
+        warnings += _invoke_once(request.name, path, graph, samples)
+    return graph, warnings
+
+
 def _convert(
     request: Request,
     source: PreparedSource,
     saved_model: Path,
-    calibration: CalibrationSet | None,
+    calibration: Samples | None,
     allow_select_tf_ops: bool,
 ) -> bytes:
     import tensorflow as tf
@@ -285,7 +319,7 @@ def _warnings(request: Request, promise: Promise, graph: Graph, layers: Sequence
     return found
 
 
-def _invoke_once(name: str, path: Path, graph: Graph, calibration: CalibrationSet | None) -> list[str]:
+def _invoke_once(name: str, path: Path, graph: Graph, calibration: Samples | None) -> list[str]:
     """Runs the file in LiteRT on a calibration sample, or on zeros where there is none and it fixes all sizes."""
     from tflitekit.runtime import Model, zeros
 

@@ -329,6 +329,9 @@ def show_preflight(found: Preflight) -> None:
                 style="dim",
                 markup=False,
             )
+    if found.problem is not None:
+        stdout.print(Text("\nTrained for int8, this model would not become a file that runs", style="bold red"))
+        stdout.print(found.problem, markup=False)
     fixes: dict[str, list[str]] = {}
     for layer in found.layers:
         if layer.treatment != "quantized" and layer.fix:

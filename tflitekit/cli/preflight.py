@@ -46,7 +46,10 @@ def preflight(
     seed: Seed = SEED,
     as_json: Json = False,
 ) -> int:
-    """Says for each layer of a Keras model whether it can be trained for int8, why, and what to do."""
+    """Says for each layer of a Keras model whether it can be trained for int8, why, and what to do.
+
+    The untrained model is also converted and run once; exit code 1 where that fails.
+    """
     from tflitekit.training.preflight import preflight as run
 
     with progress().task("Looking at the layers", None):
@@ -66,4 +69,4 @@ def preflight(
         from tflitekit.console import show_preflight
 
         show_preflight(found)
-    return 1 if strict and not found.clean else 0
+    return 1 if found.problem is not None or (strict and not found.clean) else 0

@@ -27,7 +27,7 @@ from tflitekit.progress import Advance, Progress
 from tflitekit.schemes import Request, parse_request
 from tflitekit.source import PreparedSource, SourceFile, export_model, hash_model, identify, module_hash
 from tflitekit.structured import read_record, write_record
-from tflitekit.training.plan import Trained, Trainer
+from tflitekit.training.plan import Trained, Trainer, kept_note, with_note
 from tflitekit.training.rendezvous import Chief
 from tflitekit.variant import Variant, read_sidecar, tool_versions
 from tflitekit.workers import WorkerPool, wait_for
@@ -170,6 +170,7 @@ class Conversion:
             submit=self._chief.submit if self._chief is not None else self._submit_training,
             jobs=self.options.jobs,
             progress=self.progress,
+            allow_select_tf_ops=self.options.allow_select_tf_ops,
         )
 
     def _submit_training(self, call: str, arguments: dict[str, Any], label: str) -> Future[Any]:
@@ -256,7 +257,7 @@ class Conversion:
 
     def _variants(self, source: PreparedSource, calibration: CalibrationSet | None) -> list[Variant]:
         done: dict[Job, Variant] = {}
-        pending: dict[Future[Any], Job] = {}
+        pending: dict[Future[Any], tuple[Job, Trained | None]] = {}
         jobs = [*self.jobs, *self.curve]
 
         def submit(job: Job, trained: Trained | None = None) -> None:
@@ -264,13 +265,13 @@ class Conversion:
             if trained is None and not self.saved_model.is_dir():
                 self._prepare()
             key = self._key(job.request, samples)
-            pending[self._submit(job, source, samples, key, trained)] = job
+            pending[self._submit(job, source, samples, key, trained)] = job, trained
 
         def collect_all(advance: Advance) -> None:
             while pending:
                 for future in wait(pending, timeout=0.2, return_when=FIRST_COMPLETED).done:
-                    job = pending.pop(future)
-                    done[job] = self._collect(job, future, source)
+                    job, trained = pending.pop(future)
+                    done[job] = self._collect(job, future, source, trained)
                     advance(1)
 
         open_jobs = []
@@ -299,7 +300,7 @@ class Conversion:
             elif job.request.stages:
                 assert self._trainer is not None
                 try:
-                    submit(job, self._trainer.train(job.request))
+                    submit(job, self._trainer.train(job.request, try_first=True))
                 except TflitekitError as error:
                     done[job] = self._failure(job, error)
         if self._chief is not None:
@@ -367,16 +368,15 @@ class Conversion:
         }
         return self.pool.submit("tflitekit.build:build", arguments, label=request.name)
 
-    def _collect(self, job: Job, future: Future[Any], source: PreparedSource) -> Variant:
+    def _collect(self, job: Job, future: Future[Any], source: PreparedSource, trained: Trained | None) -> Variant:
         try:
             variant = Variant.model_validate(future.result())
             return variant.model_copy(update={"folder": job.out})
-        except CrashError as error:
-            return self._failure(
-                job, on_a_loop(error, source.loops, source.layers) if job.request.calibrated else error
-            )
         except TflitekitError as error:
-            return self._failure(job, error)
+            found: TflitekitError = error
+            if isinstance(error, CrashError) and job.request.calibrated:
+                found = on_a_loop(error, source.loops, source.layers)
+            return self._failure(job, with_note(found, kept_note([trained.folder])) if trained is not None else found)
 
     def _failure(self, job: Job, error: TflitekitError) -> Variant:
         if error.exit_code == 2 and not isinstance(error, ModelError):

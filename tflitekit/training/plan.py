@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tflitekit.errors import TflitekitError
 from tflitekit.files import hash_json
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.progress import Advance, Progress
@@ -24,7 +25,7 @@ from tflitekit.training.options import TrainingOptions
 from tflitekit.training.store import TrainingSet, store_training_data
 from tflitekit.training_record import StageRecord, TrainingRecord
 
-__all__ = ["Trained", "Trainer"]
+__all__ = ["Trained", "Trainer", "kept_note", "with_note"]
 
 _TRAINED = "trained-"
 _LINE_BYTES = 4096
@@ -77,6 +78,7 @@ class Trainer:
         loading: ``unsafe_load`` and ``custom_objects``.
         inputs: Of the model.
         work: Folder for data, checkpoints and trained models.
+        allow_select_tf_ops: Whether the file may need TensorFlow's own kernels.
         submit: Runs ``module:function`` with arguments under a label in a worker.
     """
 
@@ -99,10 +101,12 @@ class Trainer:
         submit: Submit,
         jobs: int | None,
         progress: Progress,
+        allow_select_tf_ops: bool = False,
     ) -> None:
         self.options, self._progress, self._submit = options, progress, submit
         self._source_file, self._model, self._loading = source_file, model, dict(loading)
         self._source_key, self._seed, self._work, self._tensorboard = source_key, seed, work, tensorboard
+        self._allow_select_tf_ops = allow_select_tf_ops
         self._batch, self._input_shapes = batch, {name: list(shape) for name, shape in input_shapes.items()}
         if source_file is not None:
             require_layers(source_file)
@@ -155,18 +159,29 @@ class Trainer:
             options.class_weights,
         ]
 
-    def train(self, request: Request) -> Trained:
+    def train(self, request: Request, *, try_first: bool = False) -> Trained:
         """Trains the stages of a request that no earlier request or run has finished.
+
+        Args:
+            try_first: Convert the untrained model before anything trains, so that a file that cannot be is known.
 
         Raises:
             TflitekitError: The model cannot be trained so, or training failed.
         """
         folders = [self._work / f"{_TRAINED}{key[:16]}" for key in self._keys(request)]
         facts: list[dict[str, Any]] = []
+        untried = try_first
         for index, (stage, folder) in enumerate(zip(request.stages, folders, strict=True)):
             found = _finished(folder)
             if found is None:
-                found = self._stage(request, index, stage, folder, folders[index - 1] if index else None)
+                before = folders[index - 1] if index else None
+                try:
+                    found = self._stage(request, index, stage, folder, before, trial=untried)
+                except TflitekitError as error:
+                    finished = [path for path in folders[:index] if _finished(path) is not None]
+                    started = [folder] if (folder / "checkpoint.npz").is_file() else []
+                    raise with_note(error, kept_note([*finished, *started])) from error
+                untried = False
             facts.append(found)
         last = facts[-1]
         return Trained(
@@ -178,7 +193,9 @@ class Trainer:
             output=last["output"],
         )
 
-    def _stage(self, request: Request, index: int, stage: Stage, folder: Path, previous: Path | None) -> dict[str, Any]:
+    def _stage(
+        self, request: Request, index: int, stage: Stage, folder: Path, previous: Path | None, *, trial: bool
+    ) -> dict[str, Any]:
         if not self.data.has_rows:
             self.data = self._store()
         name = f"{request.name}" + (f" {index + 1}/{len(request.stages)}" if len(request.stages) > 1 else "")
@@ -196,6 +213,7 @@ class Trainer:
             "seed": self._seed,
             "batch": self._batch,
             "input_shapes": self._input_shapes,
+            "trial": self._trial(request) if trial else None,
             "tensorboard": str(self._tensorboard / request.name / str(index + 1)) if self.options.tensorboard else None,
         }
         progress = folder / "progress.jsonl"
@@ -217,6 +235,13 @@ class Trainer:
                 advance(steps - done)
         progress.unlink(missing_ok=True)
         return found
+
+    def _trial(self, request: Request) -> dict[str, Any]:
+        return {
+            "scheme": request.scheme.name,
+            "options": dict(request.options),
+            "allow_select_tf_ops": self._allow_select_tf_ops,
+        }
 
     def _follow(self, path: Path, done: int, advance: Advance) -> int:
         """Moves the bar to where the worker says it is."""
@@ -284,6 +309,24 @@ class _Stage(BaseModel):
     """What a finished stage told of itself."""
 
     facts: dict[str, Any]
+
+
+def kept_note(folders: Sequence[Path]) -> str:
+    """Says where what was trained is, and what becomes of it; '' where nothing was."""
+    if not folders:
+        return ""
+    return (
+        f"What was trained is kept in {', '.join(map(str, folders))}: once the cause is mended, the same command goes on from "
+        "there and trains none of it again."
+    )
+
+
+def with_note(error: TflitekitError, note: str) -> TflitekitError:
+    """Returns an error that also says what was kept."""
+    if note:
+        error.fix = f"{error.fix} {note}" if error.fix else note
+        error.args = ("\n".join(part for part in (error.what, error.why, error.fix) if part),)
+    return error
 
 
 def _finished(folder: Path) -> dict[str, Any] | None:

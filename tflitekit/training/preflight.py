@@ -9,13 +9,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from tflitekit.dataset import DEFAULT_SEED, InputPipeline, open_dataset
-from tflitekit.errors import DataError
+from tflitekit.errors import ConversionError, DataError, ModelError
 from tflitekit.preprocessing import load_preprocessing
+from tflitekit.schemes import parse_request
 from tflitekit.source import identify, import_custom_objects, load_model, require_layers, require_numbers
 from tflitekit.tensor import TensorSpec
-from tflitekit.training.annotate import annotate_model
-from tflitekit.training.parity import input_names, inputs_of
-from tflitekit.training.rebuild import Refused, rebuild
+from tflitekit.training.annotate import Annotated, annotate_model, quantize
+from tflitekit.training.parity import input_names, inputs_of, random_samples
+from tflitekit.training.rebuild import Rebuilt, Refused, rebuild
 from tflitekit.training.treatments import Treatment
 from tflitekit.training.walk import calls, is_keras3
 from tflitekit.training_record import Parity
@@ -35,6 +36,8 @@ class Preflight(BaseModel):
         layers: One `Treatment` for each layer, in the order in which they compute.
         rebuilt: Proof that the tf_keras model computes what the given one does; None where a layer cannot be rebuilt.
         annotated: Proof that the model which is quantized computes what the rebuilt one does.
+        problem: Why the untrained model, quantized so, does not become a file that runs; None where it does, and where a
+            layer is not supported.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +47,7 @@ class Preflight(BaseModel):
     layers: tuple[Treatment, ...]
     rebuilt: Parity | None
     annotated: Parity | None
+    problem: str | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -54,8 +58,8 @@ class Preflight(BaseModel):
 
     @property
     def clean(self) -> bool:
-        """Whether every layer is quantized: what ``--strict`` wants."""
-        return self.counts["quantized"] == len(self.layers)
+        """Whether every layer is quantized, and the file runs: what ``--strict`` wants."""
+        return self.counts["quantized"] == len(self.layers) and self.problem is None
 
 
 def preflight(
@@ -132,6 +136,7 @@ def examine_model(
     refused: list[Refused] = []
     rebuilt = rebuild(model, samples=samples, counterparts=counterparts, refused=refused)
     annotated = annotate_model(rebuilt.model, paths=rebuilt.paths, samples=samples, prove=rebuilt.parity is not None)
+    problem = None if refused else _try(annotated, rebuilt, samples)
     treatments = {layer.layer: layer for layer in annotated.layers}
     treatments |= {
         item.path: Treatment(
@@ -160,14 +165,31 @@ def examine_model(
         ),
         rebuilt=rebuilt.parity,
         annotated=annotated.parity,
+        problem=problem,
         notes=(*notes, *rebuilt.notes),
     )
+
+
+def _try(annotated: Annotated, rebuilt: Rebuilt, samples: Sequence[Any] | None) -> str | None:
+    """Converts and runs the untrained model with the scheme qat; returns what is wrong with the file."""
+    from tflitekit.training.observers import settle_ranges
+    from tflitekit.training.trial import try_conversion
+
+    columns = list(samples) if samples is not None else random_samples(rebuilt.model)
+    left_float = any(layer.treatment == "left float" for layer in annotated.layers)
+    try:
+        model = quantize(annotated.model)
+        settle_ranges(model, [columns])
+        try_conversion(model, parse_request("qat"), columns, left_float=left_float)
+    except (ConversionError, ModelError) as error:
+        return str(error)
+    return None
 
 
 def _kind(layer: Any) -> str:
     """Returns a layer's class; of an operation that Keras 2 made a layer of, its name."""
     name = type(layer).__name__
-    return str(layer.get_config().get("function", name)) if name in ("TFOpLambda", "SlicingOpLambda") else name
+    return str(layer.symbol or name) if name in ("TFOpLambda", "SlicingOpLambda") else name
 
 
 def _specs(model: Any) -> list[TensorSpec]:
