@@ -208,3 +208,21 @@ def test_a_damaged_sidecar_is_none(tmp_path):
     for text in ("[" * 100_000, "null", '{"name": NaN}', r'{"name": "\ud800"}'):
         (tmp_path / "m.json").write_text(text)
         assert read_sidecar(tmp_path / "m.tflite") is None
+
+
+@pytest.mark.parametrize("change", [{"file": "n" * 300}, {"file": "a\0b"}, {"size_bytes": 10**30}, {"name": "\ud800"}])
+def test_content_of_reports_that_breaks_a_view_is_refused_when_it_is_read(change, tmp_path):
+    content = json.loads(VERSION_1.read_text())
+    content["variants"][0] |= change
+    (tmp_path / "report.json").write_text(json.dumps(content))
+    with pytest.raises(TflitekitError, match="report"):
+        read_report(tmp_path)
+
+
+def test_samples_and_figures_that_no_measurement_gives_are_refused(tmp_path):
+    for change in ({"samples_us": ["x"]}, {"median_ms": 1e308}):
+        content = json.loads(VERSION_1.read_text())
+        content["variants"][0]["latency"] |= change
+        (tmp_path / "report.json").write_text(json.dumps(content))
+        with pytest.raises(TflitekitError, match="report"):
+            read_report(tmp_path)

@@ -11,7 +11,7 @@ import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from tflitekit.errors import BusyError, StorageError, UnreadableError, disk_errors
@@ -26,11 +26,14 @@ __all__ = [
     "decode_text",
     "deflated_size",
     "hash_json",
+    "is_file",
     "is_folder",
     "locked",
     "open_file",
     "read_bytes",
     "remove_partial",
+    "require_inside",
+    "require_path",
     "require_utf8",
     "shortened",
     "write_json",
@@ -44,6 +47,7 @@ MODEL_LIMIT_BYTES = 8 << 30
 _CHUNK_BYTES = 1 << 20
 _PARTIAL = ".partial-"
 _MOST_SHOWN = 120
+_LONGEST_NAME_BYTES = 255
 # The mark of UTF-32 begins with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -91,8 +95,39 @@ def is_folder(path: Path) -> bool:
     """Returns whether there is a folder of that name; a name that cannot be is that of none."""
     try:
         return path.is_dir()
-    except OSError:
+    except (OSError, ValueError):
         return False
+
+
+def is_file(path: Path) -> bool:
+    """Returns whether there is a file of that name; a name that cannot be is that of none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def require_inside(name: str) -> str:
+    """Returns the name of a file that another file gives, if it lies in that one's folder or below, on every system.
+
+    Raises:
+        ValueError: It does not, or no system has such names.
+    """
+    path = PurePosixPath(name)
+    if not name or path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
+        raise ValueError(f"'{shortened(name)}' is not a path inside the folder")
+    return require_path(name)
+
+
+def require_path(name: str) -> str:
+    """Returns a path that another file gives, if there can be one.
+
+    Raises:
+        ValueError: No system has such names.
+    """
+    if not name or "\0" in name or any(len(part.encode()) > _LONGEST_NAME_BYTES for part in PurePosixPath(name).parts):
+        raise ValueError(f"'{shortened(name)}' cannot be the name of a file")
+    return name
 
 
 def read_bytes(path: str | Path, limit_bytes: int | None = None) -> bytes:

@@ -15,6 +15,7 @@ from tflitekit.errors import UnreadableError
 from tflitekit.files import content_hash, decode_text, hash_json, read_bytes, shortened, write_json
 
 __all__ = [
+    "LARGEST",
     "check_model",
     "check_values",
     "describe_problem",
@@ -29,6 +30,8 @@ __all__ = [
 
 MOST_NESTED = 200
 """Keras nests four levels a model inside a model; nothing that is written for people comes near."""
+LARGEST = 1e30
+"""What views compute with: no measurement is larger, and products of two still are numbers."""
 _RECORD_LIMIT_BYTES = 1 << 30
 _SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
 
@@ -96,25 +99,25 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def check_values(value: Any, *, finite: bool = True) -> None:
+def check_values(value: Any, *, finite: bool = True, largest: float = math.inf) -> None:
     """Looks at every number and text of a value made of lists and dictionaries.
 
     Raises:
-        ValueError: A number is not finite or does not fit into 64 bits, a text has half a surrogate pair, or the value nests
+        ValueError: A number is not finite, larger than ``largest`` or does not fit into 64 bits, a text has half a surrogate pair, or the value nests
             deeper than `MOST_NESTED`.
     """
     level: list[Any] = [value]
     for _ in range(MOST_NESTED):
         inner: list[Any] = []
         for one in level:
-            inner.extend(_parts(one, finite))
+            inner.extend(_parts(one, finite, largest))
         if not inner:
             return
         level = inner
     raise ValueError(_TOO_DEEP)
 
 
-def _parts(value: Any, finite: bool) -> Iterable[Any]:
+def _parts(value: Any, finite: bool, largest: float) -> Iterable[Any]:
     """Checks one value; returns what it holds."""
     if isinstance(value, dict):
         return (*value.keys(), *value.values())
@@ -126,6 +129,8 @@ def _parts(value: Any, finite: bool) -> Iterable[Any]:
     elif isinstance(value, float):
         if finite and not math.isfinite(value):
             raise ValueError(f"a number is {value}, which is not finite")
+        if abs(value) > largest:
+            raise ValueError(f"a number is {value}, which no measurement gives")
     elif isinstance(value, int) and not _SMALLEST_INTEGER <= value <= _LARGEST_INTEGER:
         raise ValueError("an integer does not fit into 64 bits")
     return ()
@@ -140,7 +145,7 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def check_model(model: type[Model], content: Any, name: str) -> Model:
+def check_model(model: type[Model], content: Any, name: str, *, largest: float = math.inf) -> Model:
     """Validates a value as `model`, and that it holds nothing else than what can be shown: "inf" is a number for pydantic.
 
     Raises:
@@ -148,7 +153,7 @@ def check_model(model: type[Model], content: Any, name: str) -> Model:
     """
     try:
         found = model.model_validate(content)
-        check_values(found.model_dump(mode="python"))
+        check_values(found.model_dump(mode="python"), largest=largest)
     except ValidationError as error:
         raise UnreadableError(name, f"it is malformed at {describe_problem(error)}") from None
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,10 +16,10 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from tflitekit.contract import labels_mismatch
 from tflitekit.errors import BundleError, UnreadableError
-from tflitekit.files import content_hash, read_bytes, shortened
+from tflitekit.files import content_hash, is_file, read_bytes, require_inside, shortened
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.results import Drop, Measured
-from tflitekit.structured import check_model, is_unicode, read_json
+from tflitekit.structured import LARGEST, check_model, is_unicode, read_json
 from tflitekit.tensor import TensorSpec
 
 __all__ = [
@@ -65,10 +65,7 @@ class FileEntry(_Part):
     @field_validator("file")
     @classmethod
     def _inside(cls, value: str) -> str:
-        path = PurePosixPath(value)
-        if not value or path.is_absolute() or ".." in path.parts or "\\" in value or ":" in value:
-            raise ValueError(f"'{value}' is not a path inside the bundle")
-        return value
+        return require_inside(value)
 
 
 class ImageFile(FileEntry):
@@ -93,7 +90,7 @@ class ArrayFile(FileEntry):
     @classmethod
     def _numbers(cls, value: str) -> str:
         if value not in _DTYPES:
-            raise ValueError(f"'{value}' is not a type of stored numbers")
+            raise ValueError(f"'{shortened(value)}' is not a type of stored numbers")
         return value
 
 
@@ -324,7 +321,7 @@ def _check_samples(bundle: Bundle) -> None:
 
 def _check_file(folder: Path, entry: FileEntry) -> None:
     path = folder / entry.file
-    if not path.is_file():
+    if not is_file(path):
         raise _changed(f"The bundle {folder} lacks {entry.file}.")
     found = content_hash(path)
     if found != entry.sha256:
@@ -345,7 +342,7 @@ def labels_file(labels: Sequence[str]) -> str:
 
 
 def _content(path: Path) -> bytes | None:
-    return read_bytes(path) if path.is_file() else None
+    return read_bytes(path) if is_file(path) else None
 
 
 def _changed(what: str) -> BundleError:
@@ -375,7 +372,7 @@ def read_description(folder: Path) -> Bundle:
             fix="Update tflitekit, or make the bundle with this version.",
         )
     try:
-        return check_model(Bundle, content, str(path))
+        return check_model(Bundle, content, str(path), largest=LARGEST)
     except UnreadableError as error:
         raise BundleError(
             f"{path} cannot be read: {error.reason}.", fix="Make the bundle again with 'tflitekit bundle'."

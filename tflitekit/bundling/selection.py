@@ -10,6 +10,7 @@ from pathlib import Path
 from tflitekit.contract import Contract
 from tflitekit.dataset import Dataset
 from tflitekit.errors import BundleError, ModelError, UsageError
+from tflitekit.files import is_file
 from tflitekit.graph import Graph
 from tflitekit.preprocessing import Preprocessing
 from tflitekit.results import Report, VariantReport, read_report
@@ -124,7 +125,7 @@ def _from_report(
                 fix="Name another one with --variant.",
             )
         file = folder / row.file
-        if not file.is_file():
+        if not is_file(file):
             raise ModelError(
                 f"There is no file {file}, which the report names.",
                 fix="Give the report where its files lie beside it, or run 'tflitekit optimize' again.",

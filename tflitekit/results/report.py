@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tflitekit.contract import Contract
 from tflitekit.errors import ModelError, UnreadableError
-from tflitekit.files import is_folder, shortened
+from tflitekit.files import is_folder, require_path, shortened
 from tflitekit.results.accuracy import (
     Adaptive,
     Agreement,
@@ -24,7 +24,7 @@ from tflitekit.results.accuracy import (
 from tflitekit.results.base import Finding, Part
 from tflitekit.results.latency import Latency, Profile, Sustained
 from tflitekit.results.migration import SCHEMA_VERSION, migrate
-from tflitekit.structured import check_model, read_json
+from tflitekit.structured import LARGEST, check_model, read_json
 from tflitekit.tensor import TensorSpec
 from tflitekit.training_record import Compression, TrainingRecord
 from tflitekit.variant import Variant
@@ -106,6 +106,11 @@ class VariantReport(Part):
     conversion_s: float | None = None
     reused: bool = False
     warnings: tuple[Finding, ...] = ()
+
+    @field_validator("file")
+    @classmethod
+    def _possible(cls, value: str | None) -> str | None:
+        return value if value is None else require_path(value)
 
     @classmethod
     def of(cls, variant: Variant, **measured: Any) -> VariantReport:
@@ -246,7 +251,7 @@ def read_report(path: str | Path) -> Report:
             fix="Use the version of tflitekit that wrote it, or run the job again.",
         )
     try:
-        return check_model(Report, _migrated(content, str(path)), str(path))
+        return check_model(Report, _migrated(content, str(path)), str(path), largest=LARGEST)
     except UnreadableError as error:
         raise ModelError(f"The report {path} cannot be read: {error.reason}.", fix="Run the job again.") from None
 
