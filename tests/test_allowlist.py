@@ -86,7 +86,7 @@ REFUSED = {
     "vocabulary file": (layer("StringLookup", "keras.layers", {"vocabulary": "/etc/passwd"}), "/etc/passwd"),
     "vocabulary file of Keras 2": (layer("TextVectorization", None, {"vocabulary": "/etc/passwd"}), "/etc/passwd"),
     "unknown layer": (layer("MyLayer"), "MyLayer"),
-    "layer of another module": (layer("MyLayer", "my_layers", registered_name="mine>MyLayer"), "my_layers.MyLayer"),
+    "layer of another module": (layer("MyLayer", "my_layers", registered_name="mine>MyLayer"), "MyLayer"),
     "number as name": (layer(5), "5"),
     "long name": (function("x" * 100_000), "x"),
 }  # fmt: skip

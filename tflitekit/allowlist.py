@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import re
+import sys
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,7 @@ _VALUES = {
     "TensorShape", "TypeSpec", "CompositeTensor", "Ellipsis",
 }  # fmt: skip
 _SPECS = {"TensorSpec", "RaggedTensorSpec", "SparseTensorSpec"}
+_LIBRARIES = {*sys.stdlib_module_names, "keras", "tf_keras", "tensorflow", "numpy", "h5py"}
 _VOCABULARIES = ("vocabulary", "vocabulary_file", "initial_vocabulary")
 
 
@@ -142,22 +144,21 @@ def _node(node: Mapping[str, Any], own: Container[str]) -> Iterator[Named]:
     elif name in _RUN_CODE:
         yield Named(f"{name}{where}, which runs code or reads files that the file names", own=False)
     elif name not in _VALUES and name not in ("Lambda", "__lambda__"):
-        yield from _class(name, module, registered, where)
+        yield from _class(name, module, where)
         for key in _VOCABULARIES:
             if isinstance(settings.get(key), str):
                 yield Named(f"the file {_shown(settings[key])}, which a {name} reads{where}", own=False)
 
 
-def _class(name: str, module: str | None, registered: Any, where: str) -> Iterator[Named]:
+def _class(name: str, module: str | None, where: str) -> Iterator[Named]:
     if not module:
         if name not in CLASSES:
-            yield Named(f"{shortened(str(registered or name))}{where}", own=True)
+            yield Named(shortened(name), own=True)
     elif _MODULES.fullmatch(module):
         if not _CLASS_NAME.fullmatch(name):
             yield Named(f"{shortened(module)}.{shortened(name)}{where}", own=False)
     else:
-        ours = module.split(".")[0] not in ("tensorflow", "keras", "tf_keras", "builtins", "os", "sys", "subprocess")
-        yield Named(f"{shortened(module)}.{shortened(name)}{where}", own=ours)
+        yield _of_module(module, name, where)
 
 
 def _function(config: Any, module: str | None, registered: Any, own: Container[str]) -> Iterator[Named]:
@@ -169,8 +170,14 @@ def _function(config: Any, module: str | None, registered: Any, own: Container[s
         if not _FUNCTION_NAME.fullmatch(config) or hasattr(builtins, config) or config in _NOT_CALLED:
             yield Named(f"Python's own {shortened(config)}()", own=False)
     elif not _FUNCTION_MODULES.fullmatch(module) or not _FUNCTION_NAME.fullmatch(config) or config in _NOT_CALLED:
-        ours = module.split(".")[0] not in ("tensorflow", "keras", "tf_keras")
-        yield Named(f"{shortened(module)}.{shortened(config)}", own=ours)
+        yield _of_module(module, config, "")
+
+
+def _of_module(module: str, name: str, where: str) -> Named:
+    """Returns a class or function of a module that is not Keras's: the user's own, or one of a library that does more."""
+    if module.partition(".")[0] in _LIBRARIES:
+        return Named(f"{shortened(module)}.{shortened(name)}{where}", own=False)
+    return Named(shortened(name), own=True)
 
 
 def _shown(value: Any) -> str:
