@@ -51,8 +51,7 @@ class Classification:
         if label >= max(2, self.outputs):
             raise DataError(
                 f"The data have the class {label}, but the model gives {max(2, self.outputs)} classes (from 0).",
-                fix="Give labels that count from 0 in the order of the model's output (class names with --labels FILE), or name the "
-                "output that they belong to with --output.",
+                fix="Give labels that count from 0 in the order of the model's output, or class names with --labels FILE.",
             )
 
     def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:
