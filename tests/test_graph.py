@@ -89,7 +89,7 @@ def test_op_version_table():
 
 
 def test_missing_and_foreign_files(tmp_path):
-    with pytest.raises(ModelError, match="There is no file .*none.tflite"):
+    with pytest.raises(ModelError, match=r"There is no file .*none\.tflite"):
         read_graph(tmp_path / "none.tflite")
     with pytest.raises(ModelError, match="is a folder"):
         read_graph(tmp_path)
