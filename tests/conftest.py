@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "android_demo" / "o
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 CLASSES = ("circle", "square", "stripe")
 LINTS = {
-    "calibration-leak", "calibration-range", "chance", "clipped-input", "coarse-input", "coarse-output",
-    "collapsed-confidence", "constant-input", "constant-output", "dead-channel", "double-normalization",
+    "broken-part", "calibration-leak", "calibration-range", "chance", "clipped-input", "coarse-input", "coarse-output",
+    "collapsed-confidence", "constant-input", "constant-output", "damaged-part", "dead-channel", "double-normalization",
     "few-calibration-samples", "float16-not-checked", "float16-overflow", "float16-weights", "noise-calibration",
     "one-class-calibration", "saturated-output", "trained-on-evaluation-data",
 }  # fmt: skip

@@ -178,6 +178,24 @@ def main(folder: Path) -> None:
     # last, because they draw from the same random numbers as the models above
     worse(model).save(folder / "shapes_worse.keras")
     slower(model).save(folder / "shapes_slower.keras")
+    detector(folder)
+
+
+def detector(folder: Path) -> None:
+    """Boxes in pixels and scores, in one output and apart; with values that are off by some pixels."""
+    generator = np.random.default_rng(4)
+    inputs = keras.Input((8,), name="features")
+    boxes = keras.layers.Rescaling(640.0, name="boxes")(keras.layers.Dense(4, "sigmoid")(inputs))
+    scores = keras.layers.Dense(3, "sigmoid", name="scores")(inputs)
+    both = keras.layers.Concatenate(name="both")([boxes, scores])
+    model = keras.Model(inputs, {"both": both, "boxes": boxes, "scores": scores})
+    model.set_weights([generator.normal(size=w.shape) for w in model.get_weights()])
+    x = generator.normal(size=(80, 8)).astype(np.float32)
+    answers = {name: np.asarray(value) for name, value in model.predict(x, verbose=0).items()}
+    model.save(folder / "detector.keras")
+    off = generator.normal(0, 30, (80, 4))
+    np.savez(folder / "detector.npz", x=x, y=answers["both"] + np.pad(off, ((0, 0), (0, 3))))
+    np.savez(folder / "detector_boxes.npz", x=x, y=answers["boxes"] + off)
 
 
 if __name__ == "__main__":

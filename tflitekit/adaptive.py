@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from tflitekit.dataset import Dataset, Selection, SkippedSamples
 from tflitekit.errors import UsageError
+from tflitekit.fidelity import Sums, add_sums
 from tflitekit.metrics import Metric, Scores
 from tflitekit.metrics.classification import Classification
 from tflitekit.progress import Progress
 from tflitekit.results import Adaptive, Sequential
-from tflitekit.score_store import ScoreStore
-from tflitekit.scoring import Scored, score
+from tflitekit.score_store import ScoreStore, beside_baseline
+from tflitekit.scoring import Against, Scored, score
 from tflitekit.sequential import METHOD, DrawOrder, SequentialDrop
 
 __all__ = ["DEFAULT_ERROR_RATE", "Certainty", "UntilCertain", "score_until_certain"]
@@ -47,12 +48,14 @@ class UntilCertain:
 
     Attributes:
         scores: By variant, of the samples that were drawn, in the data's order.
+        sums: By variant, beside the baseline.
         skipped: Samples that could not be read, with the reason.
         decisions: By variant, without the baseline.
         positions: Of the samples that were drawn, ascending.
     """
 
     scores: dict[str, Scores]
+    sums: dict[str, Sums]
     skipped: list[str]
     decisions: dict[str, Sequential]
     record: Adaptive
@@ -86,7 +89,8 @@ def score_until_certain(
     """
     order = DrawOrder.of(_classes(dataset, metric), certainty.seed)
     distinct = {run.identity: run for run in runs}
-    reference = next(run.identity for run in runs if run.variant.name == baseline)
+    beside = next(run for run in runs if run.variant.name == baseline)
+    reference = beside.identity
     tests = {
         run.variant.name: SequentialDrop(order, limit=limit, alpha=certainty.error_rate)
         for run in runs
@@ -98,7 +102,7 @@ def score_until_certain(
             fix="Give a variant to compare with it, or leave out --until-certain.",
         )
     kept = store.for_draw({"seed": certainty.seed, "order": order.key})
-    blocks = _Blocks(list(distinct.values()), dataset, metric, order, kept, jobs)
+    blocks = _Blocks(list(distinct.values()), beside, dataset, metric, order, kept, jobs)
     stop = 0
     with progress.task("Evaluating until certain", order.positions.size) as advance:
         for start, stop in order.blocks():
@@ -112,6 +116,7 @@ def score_until_certain(
                 break
     return UntilCertain(
         scores={run.variant.name: blocks.until(run.identity, stop) for run in runs},
+        sums={run.variant.name: blocks.sums.get(run.identity, {}) for run in runs},
         skipped=sorted(blocks.skipped.names),
         decisions={name: _sequential(test, limit, certainty.error_rate) for name, test in tests.items()},
         record=Adaptive(
@@ -153,25 +158,27 @@ class _Blocks:
     def __init__(
         self,
         runs: Sequence[Scored],
+        baseline: Scored,
         dataset: Dataset,
         metric: Metric,
         order: DrawOrder,
         store: ScoreStore,
         jobs: int | None,
     ) -> None:
-        self._runs, self._dataset, self._metric = runs, dataset, metric
+        self._runs, self._baseline, self._dataset, self._metric = runs, baseline, dataset, metric
         self._order, self._store, self._jobs = order, store, jobs
         self._number = np.empty(order.positions.size, np.int64)  # of the draw, by position
         self._number[order.positions] = np.arange(order.positions.size)
         self._scores: dict[Any, Scores] = {}
         self._drawn: dict[Any, int] = {}
+        self.sums: dict[Any, Sums] = {}
         self.skipped = SkippedSamples(order.positions.size)
         names: set[str] = set()
         for run in runs:
             found = store.load(run.variant)
             self._drawn[run.identity] = found.drawn if found else 0
             if found:
-                self._scores[run.identity] = found.scores
+                self._scores[run.identity], self.sums[run.identity] = found.scores, found.sums
                 names.update(found.skipped)
         self.skipped.names.extend(names)
 
@@ -183,16 +190,28 @@ class _Blocks:
         positions = np.sort(self._order.positions[start:stop])
         skipped = SkippedSamples(self.skipped.total)
         part = Selection(self._dataset, positions)
-        fresh = score(lacking, part, self._metric, jobs=self._jobs, progress=Progress(), skipped=skipped)
+        distinct = beside_baseline(lacking, self._baseline)
+        against = Against(distinct[self._baseline.identity].variant.name)
+        fresh = score(
+            list(distinct.values()),
+            part,
+            self._metric,
+            jobs=self._jobs,
+            progress=Progress(),
+            skipped=skipped,
+            against=against,
+        )
         self.skipped.names[:] = dict.fromkeys(self.skipped.names + skipped.names)
         self.skipped.check(self._order.positions.size)
         for run in lacking:
-            new = fresh[run.variant.name]
+            name = distinct[run.identity].variant.name
+            new = fresh[name]
             new["position"] = positions[new["position"]].astype(np.int32)
             old = self._scores.get(run.identity)
             joined = new if old is None else {name: np.concatenate([old[name], new[name]]) for name in new}
             self._scores[run.identity], self._drawn[run.identity] = joined, stop
-            self._store.save(run.variant, joined, self.skipped.names, stop)
+            add_sums(self.sums.setdefault(run.identity, {}), against.sums.get(name, {}))
+            self._store.save(run.variant, joined, self.sums[run.identity], self.skipped.names, stop)
 
     def right(self, identity: Any, start: int, stop: int) -> NDArray[np.int8]:
         """Returns whether a variant was right, in the order of the draws; a sample that cannot be read was not."""

@@ -21,7 +21,7 @@ from tflitekit.errors import TflitekitError
 from tflitekit.printable import is_printable, printable
 from tflitekit.progress import Advance, Progress
 from tflitekit.report import text, training_text
-from tflitekit.report.summary import Warned, grouped_warnings, latency_conditions, places_table
+from tflitekit.report.summary import Warned, fidelity_table, grouped_warnings, latency_conditions, places_table
 
 if TYPE_CHECKING:
     from tflitekit.bundling import Bundle
@@ -209,6 +209,10 @@ def show_report(report: Report) -> None:
     if place_rows:
         stdout.print(Text("\nLatency by target", style="bold"))
         show_table(tuple(place_columns), [tuple(cells) for cells in place_rows])
+    output_columns, output_rows = fidelity_table(report)
+    if output_rows:
+        stdout.print(Text("\nEvery output beside the baseline's", style="bold"))
+        show_table(tuple(output_columns), [tuple(cells) for cells in output_rows])
     _show_training(report, chosen)
     _show_failures(report.variants)
     recommendation = report.recommendation

@@ -281,11 +281,14 @@ def evaluate_variants(
     if constraints.max_class_drop is not None:
         _check_class_gate(scorer)
     fingerprint = fingerprint or dataset.fingerprint()
-    store = ScoreStore(cache, fingerprint, scorer.name, metric, output, stream=stream)
     baseline = baseline if baseline in runs else None
+    reference = runs[baseline] if baseline is not None else None
+    store = ScoreStore(cache, fingerprint, scorer.name, metric, output, reference, stream=stream)
     stopped: UntilCertain | None = None
     if certainty is None:
-        scores, skipped = score_all(list(runs.values()), dataset, scorer, store, jobs=jobs, progress=progress)
+        scores, sums, skipped = score_all(
+            list(runs.values()), dataset, scorer, store, baseline=reference, jobs=jobs, progress=progress
+        )
     elif baseline is None:
         raise UsageError("--until-certain needs a baseline, and that one cannot run here.")
     else:
@@ -300,7 +303,7 @@ def evaluate_variants(
             jobs=jobs,
             progress=progress,
         )
-        scores, skipped = stopped.scores, stopped.skipped
+        scores, sums, skipped = stopped.scores, stopped.sums, stopped.skipped
     rows = tuple(
         row_of(v, scores, scorer, baseline, constraints, stopped, control=control_of(v, variants, scores))
         for v in variants
@@ -313,7 +316,7 @@ def evaluate_variants(
         if advise:
             doubts = chance(runs[baseline], scores[baseline], dataset, scorer, jobs, stream=stream)
             warnings += doubts + _lint_data(runs[baseline], inputs, dataset)
-            rows = tuple(linted(row, runs, scores, scorer, baseline) for row in rows)
+            rows = tuple(linted(row, runs, scores, sums, scorer, baseline) for row in rows)
     record = _record(dataset, next(iter(scores.values())), fingerprint, skipped, stopped)
     record = record.model_copy(update={"stream": stream})
     if advise:

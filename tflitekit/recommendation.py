@@ -107,7 +107,7 @@ def _limit(baseline: VariantReport | None, constraints: Constraints) -> float:
 def _problems(variant: VariantReport, constraints: Constraints, limit: float, counts_latency: bool) -> list[str]:
     if variant.status != "ok":
         return [f"{variant.status}: {(variant.error or 'no reason recorded').splitlines()[0]}"]
-    found = _drop_problems(variant, limit) + _class_problems(variant, constraints)
+    found = _broken_parts(variant) + _drop_problems(variant, limit) + _class_problems(variant, constraints)
     size = variant.size_bytes or 0
     if constraints.max_size_bytes is not None and size > constraints.max_size_bytes:
         found.append(f"{size:,} bytes, more than the limit of {constraints.max_size_bytes:,}")
@@ -120,6 +120,11 @@ def _problems(variant: VariantReport, constraints: Constraints, limit: float, co
                 f"more than the limit of {constraints.max_latency_ms:g} ms"
             )
     return found
+
+
+def _broken_parts(variant: VariantReport) -> list[str]:
+    """Names parts of outputs of which too little is left, whatever the average says."""
+    return [loss.text for output in variant.fidelity for loss in output.losses if loss.broken]
 
 
 def _drop_problems(variant: VariantReport, limit: float) -> list[str]:

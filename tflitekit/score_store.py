@@ -12,23 +12,27 @@ import numpy as np
 from pydantic import BaseModel
 
 from tflitekit.dataset import Dataset, SkippedSamples
+from tflitekit.fidelity import Sums, pack, unpack
 from tflitekit.files import hash_json, write_whole
 from tflitekit.metrics import Metric, Scores
 from tflitekit.progress import Progress
 from tflitekit.runtime import runtime_name
-from tflitekit.scoring import Scored, score
+from tflitekit.scoring import Against, Scored, score
 from tflitekit.structured import read_record, write_record
 from tflitekit.variant import Variant
 
-__all__ = ["ScoreStore", "StoredScores", "score_all"]
+__all__ = ["ScoreStore", "StoredScores", "beside_baseline", "score_all"]
 
-_COLUMNS = 5  # raised whenever scores have other columns or are found otherwise, so that older files are not misread
+_COLUMNS = 6  # raised whenever scores have other columns or are found otherwise, so that older files are not misread
+
+_SUMS = "sums "
 
 
 class StoredScores(NamedTuple):
-    """Scores of one variant, the samples that could not be read, and after how many draws they were kept."""
+    """Scores of one variant, its sums beside the baseline, the samples that could not be read, and after how many draws."""
 
     scores: Scores
+    sums: Sums
     skipped: list[str]
     drawn: int
 
@@ -48,6 +52,7 @@ class ScoreStore:
         name: The metric's.
         metric: The function, where it is one of the user's own: its behaviour cannot be hashed, so nothing is kept.
         output: The output that is scored.
+        baseline: What the variants are compared with, None for nothing.
         stream: Whether samples are one stream.
     """
 
@@ -58,6 +63,7 @@ class ScoreStore:
         name: str,
         metric: str | None,
         output: str | None,
+        baseline: Scored | None,
         *,
         stream: bool = False,
     ) -> None:
@@ -70,6 +76,7 @@ class ScoreStore:
             "output": output,
             "stream": stream,
             "runtime": runtime_name(),
+            "baseline": None if baseline is None else _content(baseline.variant),
         }
 
     def for_draw(self, draw: Mapping[str, Any]) -> ScoreStore:
@@ -84,9 +91,7 @@ class ScoreStore:
     def _path(self, variant: Variant) -> Path | None:
         if self._folder is None:
             return None
-        assert variant.contract is not None
-        preprocessing = variant.contract.preprocessing.model_dump(mode="json", exclude={"name"})
-        key = hash_json(self._base | {"file": variant.sha256, "preprocessing": preprocessing})
+        key = hash_json(self._base | _content(variant))
         return self._folder / f"scores-{key[:32]}.npz"
 
     def load(self, variant: Variant) -> StoredScores | None:
@@ -98,18 +103,27 @@ class ScoreStore:
         with np.load(path, allow_pickle=False) as archive:
             columns = {name: archive[name] for name in archive.files}
         skipped = [str(name) for name in columns.pop("skipped_names")]
-        return StoredScores(columns, skipped, kept.drawn)
+        sums = {int(n.removeprefix(_SUMS)): unpack(columns.pop(n)) for n in list(columns) if n.startswith(_SUMS)}
+        return StoredScores(columns, sums, skipped, kept.drawn)
 
-    def save(self, variant: Variant, scores: Scores, skipped: Sequence[str], drawn: int = -1) -> None:
-        """Keeps the scores of a variant, whole; ``drawn`` counts the draws where the order matters."""
+    def save(self, variant: Variant, scores: Scores, sums: Sums, skipped: Sequence[str], drawn: int = -1) -> None:
+        """Keeps the scores and sums of a variant, whole; ``drawn`` counts the draws where the order matters."""
         path = self._path(variant)
         if path is None:
             return
         buffer = io.BytesIO()
         columns: dict[str, Any] = {**scores, "skipped_names": np.asarray(list(skipped), dtype=np.str_)}
+        columns |= {f"{_SUMS}{index}": pack(pairs) for index, pairs in sums.items()}
         np.savez_compressed(buffer, **columns)
         write_whole(path, buffer.getvalue())
         write_record(path.with_suffix(".json"), {"drawn": drawn}, path.name)
+
+
+def _content(variant: Variant) -> dict[str, Any]:
+    """Returns what a variant's outputs depend on, besides the data."""
+    assert variant.contract is not None
+    preprocessing = variant.contract.preprocessing.model_dump(mode="json", exclude={"name"})
+    return {"file": variant.sha256, "preprocessing": preprocessing}
 
 
 def score_all(
@@ -118,15 +132,21 @@ def score_all(
     metric: Metric,
     store: ScoreStore,
     *,
+    baseline: Scored | None,
     jobs: int | None,
     progress: Progress,
-) -> tuple[dict[str, Scores], list[str]]:
+) -> tuple[dict[str, Scores], dict[str, Sums], list[str]]:
     """Scores variants on all samples, where the store lacks them; the same bytes are scored once.
 
+    Args:
+        baseline: The run that the others are compared with; it runs beside each that the store lacks.
+
     Returns:
-        Scores by variant (see `score`), and the samples that could not be read, each with the reason.
+        Scores by variant (see `score`), sums beside the baseline by variant, and the samples that could not be read, each
+        with the reason.
     """
     scores: dict[str, Scores] = {}
+    sums: dict[str, Sums] = {}
     names: list[str] = []
     pending: list[Scored] = []
     for run in runs:
@@ -134,9 +154,10 @@ def score_all(
         if found is None:
             pending.append(run)
         else:
-            scores[run.variant.name], names = found.scores, found.skipped
+            scores[run.variant.name], sums[run.variant.name], names = found.scores, found.sums, found.skipped
     if pending:
-        distinct = {run.identity: run for run in pending}
+        distinct = beside_baseline(pending, baseline)
+        against = None if baseline is None else Against(distinct[baseline.identity].variant.name)
         skipped = SkippedSamples(dataset.size)
         fresh = score(
             list(distinct.values()),
@@ -146,9 +167,16 @@ def score_all(
             progress=progress,
             skipped=skipped,
             stream=store.stream,
+            against=against,
         )
         names = sorted(skipped.names)
         for run in pending:
-            scores[run.variant.name] = fresh[distinct[run.identity].variant.name]
-            store.save(run.variant, scores[run.variant.name], names)
-    return scores, names
+            own, twin = run.variant.name, distinct[run.identity].variant.name
+            scores[own], sums[own] = fresh[twin], against.sums.get(twin, {}) if against else {}
+            store.save(run.variant, scores[own], sums[own], names)
+    return scores, sums, names
+
+
+def beside_baseline(runs: Sequence[Scored], baseline: Scored | None) -> dict[Any, Scored]:
+    """Returns distinct files of these runs by identity, and the baseline, which has to run beside them."""
+    return {run.identity: run for run in (*runs, *([baseline] if baseline is not None else []))}

@@ -7,6 +7,7 @@ Memory holds a few samples and a few bytes of scores per sample.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from tflitekit.contract import find_output
 from tflitekit.dataset import Dataset, InputPipeline, Sample, SkippedSamples, UnreadableSampleError
 from tflitekit.errors import DataError, UsageError
 from tflitekit.facts import input_facts, output_facts, size_facts
+from tflitekit.fidelity import Sums, add_sums, as_columns, column_axis, pairs_of
 from tflitekit.graph import Graph
 from tflitekit.metrics import Meaning, Metric, Scores
 from tflitekit.parallel import process_chunks
@@ -28,9 +30,12 @@ from tflitekit.runtime import Model
 from tflitekit.tensor import TensorSpec
 from tflitekit.variant import Variant
 
-__all__ = ["Scored", "score"]
+__all__ = ["Against", "Scored", "score"]
 
 _CHUNK = 16
+_CHUNK_BYTES = 1 << 26
+"""What the outputs of a chunk may take; fewer samples are run at a time where they are large."""
+_NUMBERS = ("bool", "int", "uint", "float")
 
 
 @dataclass
@@ -74,6 +79,19 @@ class Scored:
         return InputPipeline(self.graph.inputs, preprocessing or self.variant.contract.preprocessing)
 
 
+@dataclass
+class Against:
+    """The variant that others are compared with while all are scored, output by output.
+
+    Attributes:
+        baseline: Its name.
+        sums: By variant; takes what is found.
+    """
+
+    baseline: str
+    sums: dict[str, Sums] = field(default_factory=dict)
+
+
 def score(
     runs: Sequence[Scored],
     dataset: Dataset,
@@ -83,6 +101,7 @@ def score(
     progress: Progress,
     skipped: SkippedSamples,
     stream: bool = False,
+    against: Against | None = None,
 ) -> dict[str, Scores]:
     """Runs every variant on every sample.
 
@@ -90,6 +109,7 @@ def score(
         stream: Whether the samples are one stream: they are taken in order, in one process, and state goes on from each to
             the next.
         skipped: Takes the samples that cannot be read.
+        against: Which of the runs the others are compared with; None to compare nothing.
 
     Returns:
         By variant, in the data's order: the metric's columns, 'position' in the data, and what `tflitekit.facts` says of
@@ -101,15 +121,22 @@ def score(
             f"Samples are one stream (--stream), and a file takes {batch} at once.", fix="Convert with --batch 1."
         )
     workers = 1 if stream else jobs or os.cpu_count() or 1
+    baseline = against.baseline if against is not None else None
     collected = _Collector(dataset.size or 1024)
     with progress.task(f"Evaluating {len(runs)} variants", dataset.size) as advance:
         for done in process_chunks(
-            dataset, max(_CHUNK, batch), workers, lambda: _ChunkEvaluator(runs, metric, stream=stream)
+            dataset,
+            max(_chunk(runs), batch),
+            workers,
+            lambda: _ChunkEvaluator(runs, metric, baseline, stream=stream),
         ):
-            positions, scores, unreadable = done.value
+            positions, scores, unreadable, sums = done.value
             for key, reason in unreadable:
                 skipped.add(key, reason)
             collected.add(done.start + positions, scores)
+            for name, found in sums.items():
+                assert against is not None
+                add_sums(against.sums.setdefault(name, {}), found)
             advance(done.length)
     if not len(collected):
         skipped.check(len(skipped.names))
@@ -117,6 +144,12 @@ def score(
     if skipped.total is None:
         skipped.check(len(collected) + len(skipped.names))
     return collected.finish()
+
+
+def _chunk(runs: Sequence[Scored]) -> int:
+    """Returns how many samples are run at a time, so that their outputs stay small."""
+    sizes = [sum(4 * math.prod(max(1, d) for d in spec.shape[1:]) for spec in run.graph.outputs) for run in runs]
+    return max(1, min(_CHUNK, _CHUNK_BYTES // max(1, *sizes)))
 
 
 class _Collector:
@@ -163,9 +196,22 @@ def _grown(values: NDArray[Any], last: int) -> NDArray[Any]:
 class _ChunkEvaluator:
     """One worker's interpreters: decodes a chunk once and runs every variant on it."""
 
-    def __init__(self, runs: Sequence[Scored], metric: Metric, *, stream: bool) -> None:
+    def __init__(self, runs: Sequence[Scored], metric: Metric, baseline: str | None, *, stream: bool) -> None:
         self._metric = metric
         self._models = [(run, Model(run.variant.path, graph=run.graph, stream=stream)) for run in runs]
+        reference = next((run for run in runs if run.variant.name == baseline), None)
+        # The baseline goes first, so that the outputs of one other variant at a time lie beside its own.
+        self._models.sort(key=lambda pair: pair[0] is not reference)
+        self._compared = {
+            run.variant.name: _matched(run, reference) if reference is not None and run is not reference else []
+            for run in runs
+        }
+        wanted = {match.of_baseline for matches in self._compared.values() for match in matches}
+        self._wanted = {
+            run.variant.name: {run.output_index}
+            | (wanted if run is reference else {match.index for match in self._compared[run.variant.name]})
+            for run in runs
+        }
         self._pipelines: dict[Any, InputPipeline] = {}
         self._keys = {}
         for run in runs:
@@ -177,8 +223,10 @@ class _ChunkEvaluator:
             self._keys[run.variant.name] = key
             self._pipelines.setdefault(key, run.pipeline())
 
-    def __call__(self, chunk: Sequence[Sample]) -> tuple[NDArray[np.int64], dict[str, Scores], list[tuple[str, str]]]:
-        """Returns the positions in the chunk that could be read, scores by variant, and what could not be read."""
+    def __call__(
+        self, chunk: Sequence[Sample]
+    ) -> tuple[NDArray[np.int64], dict[str, Scores], list[tuple[str, str]], dict[str, Sums]]:
+        """Returns the positions in the chunk that could be read, scores by variant, what could not be read, and sums."""
         samples, positions, unreadable = [], [], []
         for position, sample in enumerate(chunk):
             try:
@@ -187,7 +235,7 @@ class _ChunkEvaluator:
             except UnreadableSampleError as error:
                 unreadable.append((sample.key, str(error)))
         if not samples:
-            return np.zeros(0, np.int64), {}, unreadable
+            return np.zeros(0, np.int64), {}, unreadable, {}
         prepared = {
             key: [pipeline.prepare(raw, sample.key) for sample, raw in samples]
             for key, pipeline in self._pipelines.items()
@@ -196,13 +244,19 @@ class _ChunkEvaluator:
             key: input_facts(rows) | size_facts(rows, self._pipelines[key].inputs) for key, rows in prepared.items()
         }
         labels = [sample.label for sample, _ in samples]
-        scores = {}
         names = [sample.key for sample, _ in samples]
+        scores: dict[str, Scores] = {}
+        sums: dict[str, Sums] = {}
+        reference: _Outputs = {}
         for run, model in self._models:
-            key = self._keys[run.variant.name]
-            outputs = _outputs(model, run, prepared[key], names)
-            scores[run.variant.name] = self._score(run, outputs, labels) | facts[key]
-        return np.asarray(positions, np.int64), scores, unreadable
+            name = run.variant.name
+            key = self._keys[name]
+            found = _outputs(model, sorted(self._wanted[name]), prepared[key], names)
+            scores[name] = self._score(run, found[run.output_index], labels) | facts[key]
+            if self._compared[name]:
+                sums[name] = _compared(self._compared[name], reference, found)
+            reference = reference or found
+        return np.asarray(positions, np.int64), scores, unreadable, sums
 
     def _score(self, run: Scored, outputs: Sequence[NDArray[np.float32]], labels: Sequence[Any]) -> Scores:
         """Scores the outputs of samples; those that follow one another and are of one shape, at once."""
@@ -216,15 +270,67 @@ class _ChunkEvaluator:
         return parts[0] if len(parts) == 1 else {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 
 
+@dataclass(frozen=True)
+class _Match:
+    """An output of a variant and of the baseline that ought to hold the same."""
+
+    index: int
+    of_baseline: int
+    axis: int | None
+
+
+def _matched(run: Scored, baseline: Scored) -> list[_Match]:
+    """Pairs the outputs of two files: those that are scored, and of the others those of one name that mean the same."""
+    numbers = {spec.name: index for index, spec in enumerate(baseline.graph.outputs)}
+    found = []
+    for index, spec in enumerate(run.graph.outputs):
+        scored = index == run.output_index
+        other = baseline.output_index if scored else numbers.get(spec.name)
+        if other is None or (other == baseline.output_index and not scored):
+            continue
+        beside = baseline.graph.outputs[other]
+        alike = (
+            bool(spec.shape)
+            and len(spec.shape) == len(beside.shape)
+            and all(-1 in (one, two) or one == two for one, two in zip(spec.shape[1:], beside.shape[1:], strict=True))
+        )
+        same_kind = run.graph.output_meanings[index] == baseline.graph.output_meanings[other]
+        if alike and same_kind and spec.dtype.startswith(_NUMBERS) and beside.dtype.startswith(_NUMBERS):
+            found.append(_Match(index, other, column_axis(beside.shape)))
+    return found
+
+
+_Outputs = dict[int, list[NDArray[Any]]]
+"""By the number of an output, its value for each sample, without batch."""
+
+
+def _compared(matches: Sequence[_Match], baseline: _Outputs, variant: _Outputs) -> Sums:
+    """Sums up the pairs of a chunk; samples for which two files give another number of values are left out."""
+    sums: Sums = {}
+    for match in matches:
+        one, two = baseline[match.of_baseline], variant[match.index]
+        if len({array.shape for array in (*one, *two)}) == 1 and len(one) == len(two):
+            one, two = [np.stack(one)], [np.stack(two)]
+        else:
+            one, two = ([array[None] for array in arrays] for arrays in (one, two))
+        for before, after in zip(one, two, strict=False):
+            if before.shape == after.shape and before.size:
+                pairs = pairs_of(as_columns(before, match.axis), as_columns(after, match.axis))
+                add_sums(sums, {match.index: pairs})
+    return sums
+
+
 def _outputs(
-    model: Model, run: Scored, rows: Sequence[tuple[NDArray[Any], ...]], names: Sequence[str]
-) -> list[NDArray[np.float32]]:
+    model: Model, wanted: Sequence[int], rows: Sequence[tuple[NDArray[Any], ...]], names: Sequence[str]
+) -> _Outputs:
     """Runs a model on rows, those of one shape batch by batch; a batch is filled up by repeating its last row.
 
     Args:
+        wanted: Numbers of the outputs that are returned.
         names: Of the samples, for errors.
     """
-    collected: list[NDArray[np.float32]] = []
+    collected: _Outputs = {index: [] for index in wanted}
+    done = 0
     for _, alike in itertools.groupby(rows, key=lambda row: [array.shape for array in row]):
         while group := list(itertools.islice(alike, model.batch)):
             filled = [*group, *[group[-1]] * (model.batch - len(group))]
@@ -232,10 +338,10 @@ def _outputs(
                 np.stack(column) for column in zip(*filled, strict=True)
             ]  # fmt: skip
             try:
-                (output,) = model.run(arrays, outputs=[run.output_index])
+                found = model.run(arrays, outputs=wanted)
             except DataError as error:
-                raise DataError(
-                    f"The sample '{names[len(collected)]}': {error.what}", why=error.why, fix=error.fix
-                ) from error
-            collected += list(output[: len(group)])
+                raise DataError(f"The sample '{names[done]}': {error.what}", why=error.why, fix=error.fix) from error
+            for index, output in zip(wanted, found, strict=True):
+                collected[index] += list(output[: len(group)])
+            done += len(group)
     return collected

@@ -11,11 +11,13 @@ from tflitekit.adaptive import UntilCertain
 from tflitekit.advice import request_of
 from tflitekit.dataset import Dataset
 from tflitekit.facts import Inputs
+from tflitekit.fidelity import Sums
 from tflitekit.flips import flip_examples
 from tflitekit.lints.outputs import lint_confidence, lint_constant_output, lint_output_range, lint_stored_inputs
+from tflitekit.lints.parts import lint_parts, outputs_beside
 from tflitekit.metrics import Metric, Scores
 from tflitekit.metrics.classification import Classification
-from tflitekit.results import Constraints, Drop, Sequential, VariantReport
+from tflitekit.results import Constraints, Drop, Finding, OutputFidelity, Sequential, VariantReport
 from tflitekit.scoring import Scored
 from tflitekit.training_record import is_control
 from tflitekit.variant import Variant
@@ -124,9 +126,14 @@ def inputs_of(run: Scored, scores: Scores) -> Inputs:
 
 
 def linted(
-    row: VariantReport, runs: Mapping[str, Scored], scores: Mapping[str, Scores], metric: Metric, baseline: str
+    row: VariantReport,
+    runs: Mapping[str, Scored],
+    scores: Mapping[str, Scores],
+    sums: Mapping[str, Sums],
+    metric: Metric,
+    baseline: str,
 ) -> VariantReport:
-    """Adds what the lints say of one variant's outputs and of how it stores its inputs."""
+    """Adds what the lints say of one variant's outputs, part by part, and of how it stores its inputs."""
     if row.status != "ok" or row.name not in scores:
         return row
     own, reference, run = scores[row.name], scores[baseline], runs[row.name]
@@ -135,9 +142,20 @@ def linted(
     constant = lint_constant_output(own, reference, contract.labels if contract else None, request=request)
     found = constant + lint_stored_inputs(inputs_of(run, own), run.graph.inner_inputs, request=request)
     of_baseline = runs[baseline].graph.inner_outputs[runs[baseline].output_index]
-    if row.name != baseline and reference["finite"].all() and not constant:
-        if of_baseline.quantization is None:
-            found += lint_output_range(own, run.graph.inner_outputs[run.output_index], reference, request=request)
-        if isinstance(metric, Classification):
-            found += lint_confidence(own, reference, max(2, metric.outputs), request=request)
-    return row.model_copy(update={"warnings": (*row.warnings, *found)})
+    beside: tuple[OutputFidelity, ...] = ()
+    if row.name != baseline and reference["finite"].all():
+        other = run.variant.training is not None or _other_source(run.variant, runs[baseline].variant)
+        beside = outputs_beside(run.graph, run.output_index, sums.get(row.name, {}), other_weights=other)
+        whole: list[Finding] = []
+        if of_baseline.quantization is None and not constant:
+            whole += lint_output_range(own, run.graph.inner_outputs[run.output_index], reference, request=request)
+        if isinstance(metric, Classification) and not constant:
+            whole += lint_confidence(own, reference, max(2, metric.outputs), request=request)
+        # What is said of the output as a whole is not said again of its parts.
+        parts = lint_parts([output for output in beside if not (output.scored and (constant or whole))], request)
+        found = parts + found + whole
+    return row.model_copy(update={"warnings": (*row.warnings, *found), "fidelity": beside})
+
+
+def _other_source(one: Variant, other: Variant) -> bool:
+    return None not in (one.source_sha256, other.source_sha256) and one.source_sha256 != other.source_sha256

@@ -10,6 +10,7 @@ from tflitekit.printable import printable
 from tflitekit.report import text, training_text
 from tflitekit.report.summary import (
     caution,
+    fidelity_table,
     grouped_warnings,
     latency_conditions,
     latency_is_of_host,
@@ -50,6 +51,7 @@ def render(report: Report) -> str:
     reasons = report.recommendation.reasons if report.recommendation else ()
     classes = ordered_classes(report)
     place_columns, place_rows = places_table(report)
+    output_columns, output_rows = fidelity_table(report)
     training_columns, training_rows = training_text.table(report)
     return fill(
         "report.md.jinja",
@@ -63,6 +65,8 @@ def render(report: Report) -> str:
         of_host=latency_is_of_host(report),
         place_columns=place_columns,
         place_rows=place_rows,
+        output_columns=output_columns,
+        output_rows=output_rows,
         training_columns=training_columns,
         training_rows=training_rows,
         training_remarks=training_text.remarks(report),

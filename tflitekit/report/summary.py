@@ -15,6 +15,7 @@ __all__ = [
     "Warned",
     "caution",
     "class_losses",
+    "fidelity_table",
     "grouped_warnings",
     "higher_is_better",
     "latency_conditions",
@@ -178,6 +179,25 @@ def places_table(report: Report) -> tuple[list[str], list[list[str]]]:
         if any(cell != "–" for cell in cells):
             rows.append([row.name, *cells])
     return (["Variant", *(place.label for place in found)] if rows else []), rows
+
+
+def fidelity_table(report: Report) -> tuple[list[str], list[list[str]]]:
+    """Returns how far each output of each variant is the baseline's; nothing where one output is all, and is well."""
+    beside = [(row, output) for row in report.variants for output in row.fidelity]
+    if not any(output.losses or not output.scored for _, output in beside):
+        return [], []
+    rows = [
+        [
+            row.name,
+            output.output if output.scored else f"{output.output} (not scored)",
+            f"{output.compared:,} of {output.columns:,}",
+            "–" if output.explained is None else text.share(output.explained),
+            "–" if output.lowest is None else text.share(max(0.0, output.lowest)),
+            "; ".join(f"{loss.columns}: {loss.cause}" for loss in output.losses) or "–",
+        ]
+        for row, output in beside
+    ]
+    return ["Variant", "Output", "Columns that vary", "Kept", "Kept by the worst", "Damaged columns"], rows
 
 
 class ClassLoss(NamedTuple):

@@ -18,6 +18,7 @@ from tflitekit.results.accuracy import (
     Sequential,
 )
 from tflitekit.results.base import Finding, Part, finite
+from tflitekit.results.fidelity import OutputFidelity, PartLoss
 from tflitekit.results.latency import (
     Accelerator,
     Conditions,
@@ -64,7 +65,9 @@ __all__ = [
     "Measured",
     "OpRow",
     "OpTime",
+    "OutputFidelity",
     "Part",
+    "PartLoss",
     "Profile",
     "Recommendation",
     "Rejection",

@@ -22,6 +22,7 @@ from tflitekit.results.accuracy import (
     Sequential,
 )
 from tflitekit.results.base import Finding, Part
+from tflitekit.results.fidelity import OutputFidelity
 from tflitekit.results.latency import Latency, Profile, Sustained
 from tflitekit.results.migration import SCHEMA_VERSION, migrate
 from tflitekit.structured import LARGEST, check_model, read_json
@@ -60,6 +61,7 @@ class VariantReport(Part):
             sample the highest bit (`numpy.unpackbits`). So two reports on the same data compare in pairs.
         confusion: Samples by true class (rows) and answer (columns), in the order of the model's outputs; null with
             more than 100 classes.
+        fidelity: Every output beside the baseline's, part by part; empty for the baseline itself and without one.
         control: Name of the float model that was fine-tuned for as many steps, where this variant was trained and such a one
             was evaluated; null for the control itself.
         drop_from_control: Paired difference to it: what quantizing, pruning or clustering costs, without the gain of training.
@@ -86,6 +88,7 @@ class VariantReport(Part):
     other_metrics: tuple[Measured, ...] = ()
     per_class: tuple[ClassRecall, ...] = ()
     agreement: Agreement | None = None
+    fidelity: tuple[OutputFidelity, ...] = ()
     drop: Drop | None = None
     control: str | None = None
     drop_from_control: Drop | None = None

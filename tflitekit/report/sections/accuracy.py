@@ -7,6 +7,7 @@ from tflitekit.report.blocks import NOTHING, Cell, Column, Figure, Section, Tabl
 from tflitekit.report.plots.quality import reliability
 from tflitekit.report.sections import View, named
 from tflitekit.report.sections.overview import accuracy_cell, change_cell
+from tflitekit.report.summary import fidelity_table
 from tflitekit.results import Measured, VariantReport
 
 __all__ = ["accuracy"]
@@ -21,7 +22,7 @@ def accuracy(view: View) -> Section:
         intro = (
             f"On {data.samples:,} samples of {data.location}. Intervals are 95 %; changes are paired with the baseline."
         )
-    blocks = (_figures(view, scored), _decisions(view, scored), _reliability(view))
+    blocks = (_figures(view, scored), _outputs(view), _decisions(view, scored), _reliability(view))
     return Section("accuracy", "Accuracy", intro, blocks if scored else ())
 
 
@@ -62,6 +63,19 @@ def _figures(view: View, scored: list[VariantReport]) -> Table | None:
             )
         )
     return Table.of("Accuracy by variant", columns, rows)
+
+
+def _outputs(view: View) -> Table | None:
+    """Returns how far every output is the baseline's, whether it is scored or not."""
+    titles, lines = fidelity_table(view.report)
+    about = {
+        "Columns that vary": "Parts of the output that vary enough in the baseline to be compared",
+        "Kept": "Share of the baseline's variance that the variant explains, in the median column; for outputs that number "
+        "something the share of values that are the same",
+    }
+    columns = tuple(Column(title, numeric=2 <= i < 5, about=about.get(title, "")) for i, title in enumerate(titles))
+    rows = [(*map(Cell, cells[:5]), Cell(cells[5], tone="" if cells[5] == "–" else "bad")) for cells in lines]
+    return Table.of("Every output beside the baseline's", columns, rows) if rows else None
 
 
 def _metric_cell(found: Measured | None) -> Cell:

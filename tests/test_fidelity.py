@@ -1,0 +1,151 @@
+"""Every part of every output beside the baseline: the sums, the judgement, and what follows for the recommendation."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import LINTS, run_json
+
+from tflitekit import evaluate
+from tflitekit.fidelity import as_columns, column_axis, joined, pack, pairs_of, unpack
+from tflitekit.lints.parts import lint_parts, outputs_beside
+from tflitekit.tensor import Quantization, TensorSpec
+
+
+@pytest.mark.parametrize("shape", [(50, 3), (7, 40), (30, 4, 5, 2), (20,), (3, 512, 400, 3)])
+@pytest.mark.parametrize("cut", [1, 13])
+def test_sums_do_not_depend_on_how_they_are_split(shape, cut):
+    generator = np.random.default_rng(0)
+    before = generator.normal(3, 2, shape)
+    after = before + generator.normal(0, 0.5, shape)
+    axis = column_axis(shape)
+    one, two = (as_columns(values, axis).astype(np.float32) for values in (before, after))
+    whole, cut = pairs_of(one, two), min(cut, len(one) - 1)
+    parts = unpack(pack(joined(pairs_of(one[cut:], two[cut:]), pairs_of(one[:cut], two[:cut]))))
+    expected = 1 - np.square(one - two).sum(axis=0) / np.square(one - one.mean(axis=0)).sum(axis=0)
+    for found in (whole, parts):
+        np.testing.assert_allclose(found.explained, expected, rtol=1e-4)  # sums of float32
+        np.testing.assert_allclose(found.mean, [one.mean(axis=0), two.mean(axis=0)], rtol=1e-4)
+        np.testing.assert_array_equal(found.low, [one.min(axis=0), two.min(axis=0)])
+        np.testing.assert_array_equal(found.high, [one.max(axis=0), two.max(axis=0)])
+
+
+def test_values_that_are_not_finite_are_counted_and_left_out():
+    one = np.arange(12, dtype=np.float32).reshape(6, 2)
+    two = one.copy()
+    two[0, 0], two[1, 1], one[1, 1] = np.nan, np.inf, np.nan
+    found = pairs_of(one, two)
+    assert found.lost.tolist() == [1, 0]
+    assert found.values.tolist() == [5, 5]
+    assert found.explained.tolist() == [1, 1]
+    assert found.low[:, 0].tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [
+        ((1, 10), 1), ((1,), None), ((1, 1), None), ((1, 8400, 84), 2), ((1, 84, 8400), 1), ((1, 1, 1000), 2),
+        ((1, 512, 512, 3), 3), ((1, 3, 512, 640), 1), ((1, 7, 7, 30), 3), ((1, 20, -1), None), ((-1, -1, 4), 2),
+    ],
+)  # fmt: skip
+def test_parts_lie_along_the_last_axis_or_where_channels_come_first(shape, axis):
+    assert column_axis(shape) == axis
+
+
+def judged(before, after, *, scale=None, dtype="float32", other_weights=False, ops=()):
+    """Judges one output of a file whose values are ``after``, stored as int8 with this scale and the zero point -128."""
+    spec = TensorSpec(name="out", shape=(1, before.shape[-1]), dtype=dtype)
+    inner = spec
+    if scale is not None:
+        inner = spec.model_copy(
+            update={"dtype": "int8", "quantization": Quantization(scale=(scale,), zero_point=(-128,))}
+        )
+    graph = SimpleNamespace(outputs=(spec,), inner_outputs=(inner,), operators=[SimpleNamespace(name=op) for op in ops])
+    sums = {0: pairs_of(as_columns(before, -1), as_columns(after, -1))}
+    (found,) = outputs_beside(graph, 0, sums, other_weights=other_weights)
+    assert [finding.kind == "broken-part" for finding in lint_parts((found,))] == [loss.broken for loss in found.losses]
+    return [(loss.cause, loss.columns, loss.broken) for loss in found.losses]
+
+
+def as_int8(values, scale):
+    return (np.clip(np.rint(values / scale), 0, 255) * scale).astype(np.float32)
+
+
+GENERATOR = np.random.default_rng(1)
+BOXES = GENERATOR.uniform(0, 640, (200, 4)).astype(np.float32)
+SCORES = GENERATOR.choice([0.02, 0.9], (200, 3)).astype(np.float32)
+DEPTHS = GENERATOR.uniform(0, 3, (200, 1)).astype(np.float32)
+LOGITS = GENERATOR.normal(0, 4, (400, 1000)).astype(np.float32)
+SOFTMAX = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "scale", "expected"),
+    [
+        (np.hstack([BOXES, SCORES]), as_int8(np.hstack([BOXES, SCORES]), 2.5), 2.5, [("constant", "4 to 6", True)]),
+        (np.hstack([BOXES, DEPTHS]), as_int8(np.hstack([BOXES, DEPTHS]), 2.5), 2.5, [("coarse", "4", True)]),
+        (BOXES, as_int8(BOXES, 1.0), 1.0, [("saturated", "0 to 3", True)]),
+        (BOXES, BOXES * [1, 1, 0, 1], None, [("constant", "2", True)]),
+        (BOXES, BOXES[:, [0, 1, 3, 2]], None, [("apart", "2 to 3", True)]),
+        (BOXES, BOXES + GENERATOR.normal(0, 110, BOXES.shape), None, [("apart", "0 to 3", False)]),
+        (BOXES, np.where(BOXES < 30, np.nan, BOXES), None, [("not-finite", "0 to 3", True)]),
+    ],
+)  # fmt: skip
+def test_damaged_parts_are_found(before, after, scale, expected):
+    assert judged(before, after, scale=scale) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "scale"),
+    [
+        (BOXES, as_int8(BOXES, 2.52), 2.52),  # as fine as int8 can be
+        (BOXES * [1, 0, 1, 1], as_int8(BOXES * [1, 0, 1, 1], 2.52), 2.52),  # constant in the baseline, too
+        (1000 + BOXES * 1e-5, np.full_like(BOXES, 1000), None),  # nothing varies that float16 could keep
+        (SOFTMAX, as_int8(SOFTMAX, 1 / 256), 1 / 256),  # most classes never get a thousandth
+        (SOFTMAX, as_int8(SOFTMAX * np.exp(GENERATOR.normal(0, 0.2, SOFTMAX.shape)), 1 / 256), 1 / 256),
+        (np.rint(SCORES), np.rint(SCORES), None),  # saturated in the baseline, too
+        (BOXES[:15], BOXES[:15] * 0, None),  # too few samples
+        (np.eye(200, 4, dtype=np.float32), np.zeros((200, 4), np.float32), None),  # each column rests on one sample
+    ],
+)
+def test_healthy_parts_are_silent(before, after, scale):
+    assert judged(before, after, scale=scale) == []
+
+
+def test_what_may_differ_and_what_may_not():
+    shuffled = BOXES[:, [1, 2, 3, 0]]
+    assert judged(BOXES, shuffled, other_weights=True) == []  # trained further: the metric judges
+    assert judged(BOXES, BOXES * 0, other_weights=True) == [("constant", "0 to 3", True)]
+    assert judged(BOXES, shuffled, ops=("TOPK_V2",)) == []  # a list in the order of scores
+    answers = GENERATOR.integers(0, 9, (200, 1))
+    assert judged(answers, np.where(GENERATOR.random((200, 1)) < 0.1, 0, answers), dtype="int64") == []
+    assert judged(answers, np.roll(answers, 1), dtype="int64") == [("apart", "0", True)]
+
+
+def test_broken_scores_beside_boxes_are_no_recommendation(models, tmp_path, cli):
+    """The average error does not see them, and every other output of the same model is well."""
+    data = models / "detector.npz"
+    code, out, err = cli(
+        "optimize", models / "detector.keras", "--data", data, "--calibration", data, "--preprocess", "raw",
+        "--scheme", "float32,int8", "--output", "both", "--out", tmp_path / "out", "--json",
+    )  # fmt: skip
+    report = run_json((code, out, err))
+    row = next(v for v in report["variants"] if v["name"] == "int8")
+    assert row["drop"]["value"] < 0.05 * row["accuracy"]["value"]  # within the limit
+    assert report["recommendation"]["chosen"] == "float32"
+    (rejected,) = (r for r in report["recommendation"]["rejected"] if r["name"] == "int8")
+    assert rejected["reasons"][0].startswith("columns 4 to 6 of the output 'both': constant (0)")
+    found = {output["output"]: output for output in row["fidelity"]}
+    assert set(found) == {"both", "boxes", "scores"}
+    assert [output["losses"] for name, output in found.items() if name != "both"] == [[], []]
+    assert found["scores"]["lowest"] > 0.95
+    assert found["both"]["losses"][0]["broken"]
+    assert row["warnings"][0]["kind"] == "broken-part"
+
+    files = [tmp_path / "out" / f"{name}.tflite" for name in ("float32", "int8")]
+    for jobs in (1, 2):
+        rows = evaluate(files, data=models / "detector_boxes.npz", output="boxes", jobs=jobs).variants
+        assert (
+            rows[1].warnings[0].message.startswith("Columns 4 to 6 of the output 'both', which is not scored: constant")
+        )
+    assert {finding.kind for finding in rows[0].warnings} & LINTS == set()
