@@ -1,6 +1,7 @@
 """Accuracy of real variants on real (drawn) data: figures worked out independently, and every error by name."""
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,9 @@ from conftest import CLASSES, run_json, shape_arrays
 
 from tflitekit import evaluate
 from tflitekit.errors import ContractError, DataError, UsageError
+from tflitekit.lints.chance import chance
+from tflitekit.metrics.classification import Classification
+from tflitekit.preprocessing import PRESETS
 from tflitekit.runtime import Model
 
 pytestmark = pytest.mark.convert
@@ -125,6 +129,12 @@ def test_regression_and_custom_metric(models, tmp_path):
     assert int8.drop.p_value < 0.05
     assert int8.drop.verdict.startswith("worse by")
 
+    noise = np.random.default_rng(1).normal(size=200) * 20  # nothing that the inputs could tell
+    (doubt,) = evaluate(files[:1], data=(data["x"], noise)).warnings
+    assert doubt.kind == "chance"
+    assert "no better than that of always answering the mean of the targets" in doubt.message
+    assert evaluate(files[:1], data=(data["x"][:19], noise[:19])).warnings == ()  # too few to say so
+
     (tmp_path / "mine.py").write_text("def within_one(output, label):\n    return abs(output[0] - label) < 1\n")
     (row,) = evaluate([files[0]], data=models / "regression.npz", metric=f"{tmp_path}/mine.py:within_one").variants
     assert row.accuracy.value == pytest.approx((np.abs(predicted - data["y"]) < 1).mean())
@@ -152,7 +162,12 @@ def test_outputs_that_are_not_finite_fail_the_variant(models, tmp_path):
     from tflitekit import convert
 
     convert(models / "nan_output.keras", schemes=["float32"], out=tmp_path)
-    (row,) = evaluate([tmp_path / "float32.tflite"], data=(np.ones((4, 6)), np.zeros(4, int))).variants
+    found = evaluate([tmp_path / "float32.tflite"], data=(np.ones((4, 6)), np.zeros(4, int)))
+    (row,) = found.variants
+    assert [(w.kind, w.message.partition(",")[0]) for w in found.warnings] == [
+        ("no-baseline", "The baseline float32 failed")
+    ]
+    assert found.baseline is None
     assert row.status == "failed"
     assert "NaN or infinite values in the output for 4 of 4 samples" in row.error
 
@@ -206,3 +221,14 @@ def test_no_better_than_the_most_frequent_class(variants, shapes):
     assert found.variants[0].accuracy.value <= share
     (doubt,) = [w for w in found.warnings if w.kind == "chance"]
     assert "no better than" in doubt.message
+
+
+def test_a_useful_answer_on_lopsided_data_is_better_than_chance():
+    """Fewer are right than by always answering the most frequent class, and yet most of the rare ones are found."""
+    run = SimpleNamespace(variant=SimpleNamespace(contract=SimpleNamespace(preprocessing=PRESETS["raw"])))
+    label = np.repeat([0, 1], [950, 50])
+    right = np.concatenate([np.arange(950) % 12 > 0, np.arange(50) % 10 > 0])
+    for correct, kinds in ((right, []), (label == 0, ["chance"])):
+        scores = {"label": label, "correct": correct, "finite": np.ones(1000, bool), "predicted": label}
+        found = chance(run, scores, SimpleNamespace(kind="arrays"), Classification(None, 2), 1)
+        assert [finding.kind for finding in found] == kinds

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import LINTS, interruptible, run_json
 
@@ -186,6 +187,50 @@ def test_one_crash_is_one_failure_with_its_last_words(models, tmp_path):
     assert "killed by SIGABRT" in found["aborts"]["error"]
     assert "Check failed: last words" in found["aborts"]["error"]
     assert "out of luck" in found["raises"]["error"]
+
+
+def test_a_baseline_that_fails_leaves_a_report(models, tmp_path, cli):
+    np.savez(tmp_path / "data.npz", x=np.ones((4, 4), np.float32), y=np.arange(4) % 2)
+    code, out, _ = cli(
+        "optimize", models / "flex_saved_model", "--data", tmp_path / "data.npz", "--scheme", "float16", "--out", tmp_path / "o",
+    )  # fmt: skip
+    assert code == 1
+    assert out.count("that TensorFlow Lite does not have: MatrixInverse") == 1  # said once for both
+    report = read_report(tmp_path / "o")
+    assert [(v.name, v.status) for v in report.variants] == [("float32", "failed"), ("float16", "failed")]
+    assert report.recommendation.reasons[0].startswith("nothing can be recommended yet: the baseline float32 failed")
+    assert {path.name for path in (tmp_path / "o").glob("report.*")} == {
+        f"report.{kind}" for kind in ("json", "html", "md", "csv")
+    }
+
+
+def test_a_named_scheme_without_a_file_is_another_exit_code_than_limits_that_nothing_meets(
+    finished, models, shapes, tmp_path
+):
+    folder = tmp_path / "out"
+    shutil.copytree(finished[0], folder)
+    base = (*arguments(models, shapes, folder)[:-2], "--scheme", "aborts", "--max-accuracy-drop", 5, "--out", folder)
+    done = run(*base, env=environment())
+    assert done.returncode == 3, done.stderr
+    assert "Recommended: float32" in done.stdout
+    assert run(*base, "--max-size", "10B", env=environment()).returncode == 1
+
+
+def test_an_evaluation_that_fails_leaves_a_report(finished, models, shapes, tmp_path, cli):
+    folder = tmp_path / "out"
+    shutil.copytree(finished[0], folder)
+    (tmp_path / "bad.py").write_text("def metric(output, label):\n    raise KeyError('x')\n")
+    base = (*arguments(models, shapes, folder), "--metric", f"{tmp_path}/bad.py:metric")
+    before = (folder / "report.json").read_bytes()
+    assert cli(*base)[0] == 2
+    assert (folder / "report.json").read_bytes() == before  # worth more than what this run found
+    (folder / "report.json").unlink()
+    assert cli(*base)[0] == 2
+    report = read_report(folder)
+    assert {v.status for v in report.variants} == {"ok"}
+    assert report.recommendation.reasons[0].startswith(
+        "nothing can be recommended yet: the evaluation failed: The metric"
+    )
 
 
 def test_a_hanging_scheme_is_ended(models, tmp_path):

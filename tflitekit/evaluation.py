@@ -24,7 +24,7 @@ from tflitekit.metrics import Metric, Scores
 from tflitekit.metrics.classification import Classification
 from tflitekit.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.progress import Progress
-from tflitekit.recommendation import AT_CHANCE, broken_gates, top1_limit
+from tflitekit.recommendation import UNFIT, broken_gates, top1_limit
 from tflitekit.results import Constraints, DatasetRecord, Finding, Rejection, VariantReport
 from tflitekit.results.packing import pack_labels
 from tflitekit.runtime import Model, runtime_name, zeros
@@ -45,7 +45,6 @@ class Evaluation:
     Attributes:
         variants: Reports without latency, in the order given.
         baseline: The variant that drops are measured against.
-        cautions: What casts doubt on the figures as a whole.
         broken: Variants that break a limit that was given, with the reasons.
         inputs: What the baseline was fed; not part of the report.
         input_shapes: The shape that most samples have, without batch, of each input whose size the files leave open.
@@ -55,10 +54,14 @@ class Evaluation:
     baseline: str | None
     variants: tuple[VariantReport, ...]
     warnings: tuple[Finding, ...] = ()
-    cautions: tuple[str, ...] = ()
     broken: tuple[Rejection, ...] = ()
     inputs: Inputs | None = field(default=None, compare=False, repr=False)
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def unfit(self) -> Finding | None:
+        """Why nothing can be recommended on these figures; None where something can."""
+        return next((warning for warning in self.warnings if warning.kind in UNFIT), None)
 
 
 def evaluate(
@@ -267,7 +270,8 @@ def evaluate_variants(
     usable = [v for v in variants if v.status == "ok" and v.runnable]
     if not usable:
         record = DatasetRecord(location=dataset.location, kind=dataset.kind, samples=0, classes=dataset.classes)
-        return Evaluation(record, None, tuple(VariantReport.of(v) for v in variants))
+        rows = tuple(VariantReport.of(v) for v in variants)
+        return Evaluation(record, None, rows, tuple(_without_baseline(rows, baseline)))
     runs = {v.name: Scored(v, read_graph(v.path), output) for v in usable}
     first = next(iter(runs.values()))
     contract = first.variant.contract
@@ -281,7 +285,7 @@ def evaluate_variants(
     if constraints.max_class_drop is not None:
         _check_class_gate(scorer)
     fingerprint = fingerprint or dataset.fingerprint()
-    baseline = baseline if baseline in runs else None
+    wanted, baseline = baseline, baseline if baseline in runs else None
     reference = runs[baseline] if baseline is not None else None
     store = ScoreStore(cache, fingerprint, scorer.name, metric, output, reference, stream=stream)
     stopped: UntilCertain | None = None
@@ -304,30 +308,32 @@ def evaluate_variants(
             progress=progress,
         )
         scores, sums, skipped = stopped.scores, stopped.sums, stopped.skipped
+    if baseline is not None and not scores[baseline]["finite"].all():
+        baseline = None
     rows = tuple(
         row_of(v, scores, scorer, baseline, constraints, stopped, control=control_of(v, variants, scores))
         for v in variants
     )
     rows = with_examples(rows, scores, scorer, baseline, dataset)
-    doubts, warnings = [], _skip_warning(skipped) + _stop_note(stopped) + _stream_note(stream, list(runs.values()))
+    missing = _without_baseline(rows, wanted) if baseline is None else []
+    warnings = missing + _skip_warning(skipped) + _stop_note(stopped)
+    warnings += _stream_note(stream, list(runs.values()))
     inputs = None
     if baseline is not None:
         inputs = inputs_of(runs[baseline], scores[baseline])
         if advise:
-            doubts = chance(runs[baseline], scores[baseline], dataset, scorer, jobs, stream=stream)
-            warnings += doubts + _lint_data(runs[baseline], inputs, dataset)
+            warnings += chance(runs[baseline], scores[baseline], dataset, scorer, jobs, stream=stream)
+            warnings += _lint_data(runs[baseline], inputs, dataset)
             rows = tuple(linted(row, runs, scores, sums, scorer, baseline) for row in rows)
     record = _record(dataset, next(iter(scores.values())), fingerprint, skipped, stopped)
     record = record.model_copy(update={"stream": stream})
     if advise:
         rows = tuple(lint_training(row, record, baseline) for row in rows)
-    cautions = [AT_CHANCE] if doubts else []
     return Evaluation(
         dataset=record,
         baseline=baseline,
         variants=rows,
         warnings=tuple(warnings),
-        cautions=tuple(cautions),
         broken=broken_gates(rows, constraints, baseline=baseline),
         inputs=inputs,
         input_shapes={
@@ -377,6 +383,21 @@ def _record(
         seed=seed,
         adaptive=stopped.record if stopped is not None else None,
     )
+
+
+def _without_baseline(rows: Sequence[VariantReport], baseline: str | None) -> list[Finding]:
+    """Says why there is nothing to compare with, where a baseline was wanted."""
+    row = next((row for row in rows if row.name == baseline), None)
+    if row is None:
+        return []
+    why = {"failed": "failed", "skipped": "was skipped"}.get(row.status, "cannot run here")
+    return [
+        Finding(
+            kind="no-baseline",
+            message=f"The baseline {row.name} {why}, so that no variant can be compared with it.",
+            advice="Mend it first; what is finished is then reused.",
+        )
+    ]
 
 
 def _skip_warning(skipped: Sequence[str]) -> list[Finding]:

@@ -16,7 +16,7 @@ from tflitekit.arguments import as_list
 from tflitekit.errors import ModelError, UsageError
 from tflitekit.latency_figures import recomputed
 from tflitekit.latency_lints import lint_device
-from tflitekit.recommendation import AT_CHANCE, recommend
+from tflitekit.recommendation import UNFIT, recommend
 from tflitekit.results import Finding, Latency, Report, VariantReport, read_report
 
 __all__ = ["is_merged", "merge"]
@@ -212,14 +212,14 @@ def _joined(base: Report, sessions: Mapping[_Configuration, Session], max_latenc
     throttled = [
         f"caution: {doubt.message}" for found in doubts.values() for doubt in found if doubt.kind == "throttled"
     ]
-    chance = [AT_CHANCE] if any(doubt.kind == "chance" for doubt in base.warnings) else []
     answer = recommend(
         rows,
         constraints,
         baseline=base.baseline,
         latency_is_of_target=True,
         data=base.dataset.location if base.dataset else None,
-        cautions=[*chance, *throttled],
+        cautions=throttled,
+        unfit=next((doubt for doubt in base.warnings if doubt.kind in UNFIT), None),
     )
     return merged.model_copy(update={"recommendation": answer})
 

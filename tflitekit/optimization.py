@@ -24,7 +24,7 @@ from tflitekit.conversion import (
 )
 from tflitekit.dataset import Dataset, InputPipeline, open_dataset
 from tflitekit.dataset.pixels import holds_pixels
-from tflitekit.errors import CheckFailedError
+from tflitekit.errors import TflitekitError
 from tflitekit.evaluation import Evaluation, check_certainty, check_stream, evaluate_variants
 from tflitekit.files import check_written, locked
 from tflitekit.lints.calibration import lint_calibration
@@ -103,7 +103,8 @@ def optimize(
         The report; ``recommendation.constraints_met`` says whether a variant meets all constraints.
 
     Raises:
-        TflitekitError: Wrong input, or not even the float32 baseline could be converted.
+        TflitekitError: Wrong input, or an evaluation that failed; what was converted is in the report then, too. Where only
+            the float32 baseline fails, the report says so and recommends nothing.
     """
     progress = progress or Progress()
     constraints = constraints or Constraints()
@@ -145,9 +146,6 @@ def optimize(
             curve=as_list(calibration_curve, int),
             check=check,
         )
-        baseline = converted.variants[0]
-        if baseline.status != "ok":
-            raise CheckFailedError(f"The float32 baseline could not be converted.\n{baseline.error}")
         scoring: dict[str, Any] = {
             "metric": metric,
             "output": output,
@@ -160,8 +158,12 @@ def optimize(
             "stream": stream,
             "fingerprint": fingerprint.result(),
         }
-        evaluation = evaluate_variants(converted.variants, dataset, **scoring)
-        curve = measure_curve(converted, dataset, **scoring)
+        try:
+            evaluation = evaluate_variants(converted.variants, dataset, **scoring)
+            curve = measure_curve(converted, dataset, **scoring)
+        except TflitekitError as error:
+            _report_what_there_is(error, converted, dataset, constraints, target, out)
+            raise
         how = replace(how, input_shapes=evaluation.input_shapes)
         rows, doubts = measure_variants(
             evaluation.variants, converted.variants, target, how, BASELINE, progress, cache=out / WORK_FOLDER
@@ -173,6 +175,24 @@ def optimize(
         write_all(report, out)
         check_written([out / "report.json", *converted.files()])
     return report
+
+
+def _report_what_there_is(
+    error: TflitekitError,
+    converted: ConvertResult,
+    dataset: Dataset,
+    constraints: Constraints,
+    target: Target,
+    out: Path,
+) -> None:
+    """Writes a report of what was converted, where the evaluation failed; one of an earlier run is worth more."""
+    if (out / "report.json").exists():
+        return
+    found = Finding(kind="not-evaluated", message=f"The evaluation failed: {error.what}", advice=error.fix)
+    record = DatasetRecord(location=dataset.location, kind=dataset.kind, samples=0, classes=dataset.classes)
+    rows = tuple(VariantReport.of(variant) for variant in converted.variants)
+    evaluation = Evaluation(record, None, rows, (found,))
+    write_all(_report(converted, evaluation, rows, constraints, target, ()), out)
 
 
 def _prepare_evaluation(dataset: Dataset, checked: Future[None]) -> str | None:
@@ -260,7 +280,7 @@ def _report(
             baseline=evaluation.baseline,
             latency_is_of_target=target.is_deployment,
             data=evaluation.dataset.location,
-            cautions=evaluation.cautions,
+            unfit=evaluation.unfit,
         ),
         warnings=tuple(warnings),
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tflitekit.results import Constraints, Drop, Latency, Recommendation, Rejection, VariantReport
+from tflitekit.results import Constraints, Drop, Finding, Latency, Recommendation, Rejection, VariantReport
 
-__all__ = ["AT_CHANCE", "DEFAULT_MAX_DROP_POINTS", "broken_gates", "recommend", "top1_limit"]
+__all__ = ["DEFAULT_MAX_DROP_POINTS", "UNFIT", "broken_gates", "recommend", "top1_limit"]
 
-AT_CHANCE = "caution: the baseline is no better than chance on these data (see the warnings)"
 DEFAULT_MAX_DROP_POINTS = 1.0
+UNFIT = ("chance", "no-baseline", "not-evaluated")
+"""Findings about a run whose measurements support no recommendation."""
+
 SAME_SPEED = 0.05
 """Where latency counts, variants within this share of the fastest are equally fast: phones differ by more. So are those whose
 interval reaches into that of the fastest."""
@@ -31,6 +33,7 @@ def recommend(
     baseline: str | None = None,
     latency_is_of_target: bool = False,
     cautions: Sequence[str] = (),
+    unfit: Finding | None = None,
     data: str | None = None,
 ) -> Recommendation:
     """Chooses the smallest variant that meets all constraints.
@@ -46,6 +49,7 @@ def recommend(
         baseline: The variant that drops were measured against; the first that is not failed when not given.
         latency_is_of_target: Whether latency was measured where the model will run.
         cautions: What casts doubt on the measurements themselves; stands first among the reasons.
+        unfit: Why these measurements support no recommendation at all: without a baseline that works no drop means anything.
         data: Where the samples come from that accuracy was measured on.
     """
     counts_latency = latency_is_of_target or constraints.deploy_on == "host"
@@ -56,6 +60,8 @@ def recommend(
     good = [v for v in able if not problems[v.name]]
     caveats = _latency_caveats(able, constraints, counts_latency)
     out_of_reach = _beyond_reach(able, constraints, counts_latency)
+    if unfit is not None:
+        return _nothing_yet(unfit, variants, problems, [*cautions, *caveats])
     if not good or out_of_reach:
         return _nothing_meets(able, variants, problems, out_of_reach, caveats)
     choice = _choose(good, reference, counts_latency)
@@ -393,6 +399,22 @@ def _latency_caveats(able: Sequence[VariantReport], constraints: Constraints, co
         if v.latency and constraints.max_latency_ms and v.latency.deciding_ms > constraints.max_latency_ms
     ]
     return [text + (f" (over it on this host: {', '.join(over)})" if over else "")]
+
+
+def _nothing_yet(
+    unfit: Finding, variants: Sequence[VariantReport], problems: dict[str, list[str]], cautions: list[str]
+) -> Recommendation:
+    reasons = {v.name: tuple(problems[v.name]) if v.status != "ok" else ("cannot be judged yet",) for v in variants}
+    return Recommendation(
+        chosen=None,
+        reasons=(
+            f"nothing can be recommended yet: {unfit.message[0].lower()}{unfit.message[1:]}".rstrip("."),
+            *([unfit.advice.rstrip(".")] if unfit.advice else []),
+            *cautions,
+        ),
+        rejected=tuple(Rejection(name=v.name, reasons=reasons[v.name]) for v in variants),
+        constraints_met=False,
+    )
 
 
 def _nothing_meets(

@@ -59,6 +59,9 @@ from tflitekit.training.options import TrainingOptions
 if TYPE_CHECKING:
     from tflitekit.results import Report
 
+NAMED_SCHEME_FAILED = 3
+"""Exit code where a variant meets the limits, and a scheme that was asked for by name has no file."""
+
 
 @app.command()
 @guarded
@@ -188,8 +191,8 @@ def optimize(
         typer.echo(f"Logged to MLflow: experiment '{mlflow_experiment}', run {found}.", err=True)
     if as_json:
         code = show_result(report, out, as_json)
-    asked_and_failed = scheme is not None and any(v.status == "failed" for v in report.variants)
-    return 1 if asked_and_failed else code
+    named_and_missing = scheme is not None and any(v.status != "ok" for v in report.variants)
+    return NAMED_SCHEME_FAILED if code == 0 and named_and_missing else code
 
 
 def show_result(report: Report, out: Path, as_json: bool) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tflitekit.dataset import Dataset, SkippedSamples, Subset
 from tflitekit.errors import TflitekitError
 from tflitekit.metrics import Metric, Scores
 from tflitekit.metrics.classification import Classification
+from tflitekit.metrics.regression import Regression
 from tflitekit.preprocessing import PRESETS
 from tflitekit.progress import Progress
 from tflitekit.results import Finding
@@ -16,28 +19,40 @@ from tflitekit.scoring import Scored, score
 __all__ = ["chance"]
 
 _PROBE_SAMPLES = 200
+# The mean of fewer targets may lie near them by chance.
+_ENOUGH = 20
 
 
 def chance(
     run: Scored, scores: Scores, dataset: Dataset, metric: Metric, jobs: int | None, *, stream: bool = False
 ) -> list[Finding]:
-    """Where the baseline is no better than chance, or than the most frequent class, says so, and tries which preset would fit the model."""
-    if not isinstance(metric, Classification) or not scores["finite"].all():
+    """Where the baseline is no better than an answer that knows nothing of the sample, says so.
+
+    For classes it also tries which preset would fit the model.
+    """
+    if isinstance(metric, Regression):
+        return _no_better_than_the_mean(scores, dataset)
+    if not isinstance(metric, Classification):
         return []
-    _, counts = np.unique(scores["label"], return_counts=True)
-    classes, largest = len(counts), float(counts.max() / counts.sum())
+    labels, counts = np.unique(scores["label"], return_counts=True)
+    classes, largest = len(labels), float(counts.max() / counts.sum())
     figure = metric.summarize(scores)[0]
-    by_guessing = (figure.low or 0.0) <= 1 / classes
-    if classes < 2 or not (by_guessing or figure.value <= largest):
+    recalls = np.array([scores["correct"][scores["label"] == label].mean() for label in labels])
+    # Always the same answer has a mean recall of one in so many classes, however lopsided the data are.
+    error = float(np.sqrt((recalls * (1 - recalls) / counts).sum())) / classes
+    if classes < 2 or recalls.mean() - 1.96 * error > 1 / classes:
         return []
-    assert run.variant.contract is not None
-    current = run.variant.contract.preprocessing
-    text = f"The baseline's accuracy, {figure.value:.1%}, is no better than chance ({1 / classes:.1%})."
-    if not by_guessing:
+    if (figure.low or 0.0) <= 1 / classes:
+        text = f"The baseline's accuracy, {figure.value:.1%}, is no better than chance ({1 / classes:.1%})."
+    elif figure.value <= largest:
         text = (
             f"The baseline's accuracy, {figure.value:.1%}, is no better than always answering the most frequent class "
             f"({largest:.1%})."
         )
+    else:
+        text = f"The baseline's mean recall of {classes} classes, {recalls.mean():.1%}, is no better than chance ({1 / classes:.1%})."
+    assert run.variant.contract is not None
+    current = run.variant.contract.preprocessing
     if dataset.kind != "images":
         advice = "Check that the data are scaled as in training, and that labels and outputs are in the same order."
         return [Finding(kind="chance", message=text, advice=advice)]
@@ -66,3 +81,29 @@ def chance(
             "another order than its outputs (give them with --labels)."
         )
     return [Finding(kind="chance", message=text, advice=advice)]
+
+
+def _no_better_than_the_mean(scores: Scores, dataset: Dataset) -> list[Finding]:
+    """Compares errors with those of always answering the mean of the targets; factories are not read a second time."""
+    if dataset.kind == "factory" or len(scores["finite"]) < _ENOUGH:
+        return []
+    count, mean, squares = 0, np.zeros(1), np.zeros(1)
+    for sample in dataset:
+        value = np.asarray(sample.label, np.float64).reshape(-1)
+        if count and value.shape != mean.shape:  # samples of unlike sizes have no mean
+            return []
+        count += 1
+        step = value - mean
+        mean = mean + step / count
+        squares = squares + step * (value - mean)
+    constant, found = float(np.mean(squares / count)), float(scores["squared"].mean())
+    if constant == 0 or found < constant:
+        return []
+    return [
+        Finding(
+            kind="chance",
+            message=f"The baseline's RMSE, {math.sqrt(found):.4g}, is no better than that of always answering the mean of the "
+            f"targets ({math.sqrt(constant):.4g}).",
+            advice="Check the preprocessing and that inputs and targets are scaled and ordered as in training.",
+        )
+    ]

@@ -45,7 +45,8 @@ def quickstart(out: Path, *, progress: Progress | None = None) -> Report:
     )
     chosen = report.recommendation.chosen if report.recommendation else None
     names = [name for name in (chosen, report.baseline) if name is not None]
-    bundle(out / "report.json", data=out / "digits" / "test", out=out / "bundle", variants=names, progress=progress)
+    if names:
+        bundle(out / "report.json", data=out / "digits" / "test", out=out / "bundle", variants=names, progress=progress)
     return report
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tflitekit.recommendation import UNFIT
 from tflitekit.report import text
 from tflitekit.report.blocks import NOTHING, Badge, Cell, Column, Table
 from tflitekit.report.sections import View
@@ -45,9 +46,10 @@ def decide(view: View) -> Decision:
     if answer is None:
         title = f"{text.counted(len(view.report.variants), 'variant')} measured"
         main = None
-    elif any(found.kind == "chance" for found in view.report.warnings):
-        title = "Check the data first"
-        badges.append(Badge("The baseline is at chance", "bad"))
+    elif unfit := next((found.kind for found in view.report.warnings if found.kind in UNFIT), None):
+        at_chance = unfit == "chance"
+        title = "Check the data first" if at_chance else "Nothing to compare with"
+        badges.append(Badge("The baseline is at chance" if at_chance else "No baseline", "bad"))
     elif answer.chosen:
         title = f"Ship {answer.chosen}"
         badges.append(Badge(_met(view), "good") if answer.constraints_met else Badge("Limits not met", "bad"))
