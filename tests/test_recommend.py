@@ -1,9 +1,25 @@
 """The recommendation as a pure function of measurements and constraints."""
 
+from rich.console import Console
 from sample_reports import stage, training
 
+from tflitekit import console
 from tflitekit.recommendation import broken_gates, recommend
-from tflitekit.results import ClassRecall, Constraints, Drop, Finding, Latency, Measured, Sequential, VariantReport
+from tflitekit.report.markdown import render
+from tflitekit.report.summary import further_warnings, grouped_warnings, refused
+from tflitekit.results import (
+    ClassRecall,
+    Constraints,
+    Drop,
+    Finding,
+    Latency,
+    Measured,
+    OutputFidelity,
+    PartLoss,
+    Report,
+    Sequential,
+    VariantReport,
+)
 
 
 def row(name, size, *, top1=0.8, drop=0.0, ms=1.0, integer=0.0, status="ok", metric="top1"):
@@ -245,3 +261,82 @@ def test_a_drop_that_few_samples_cannot_tell_is_named_with_its_interval():
     found = recommend([FLOAT, tuned.model_copy(update={"drop": unsure})], Constraints())
     (rejected,) = found.rejected
     assert rejected.reasons == ("accuracy 78.5%, drops 1.5 points (interval 0.5 to 2.5), and the limit is 1 point",)
+
+
+def loss(**update):
+    values = {"columns": "4 to 6", "count": 3, "cause": "constant", "broken": True, "explained": -0.7, "text": "columns 4 to 6 of the output 'both': constant (0)"}  # fmt: skip
+    return PartLoss(**values | update)
+
+
+def with_loss(variant, found):
+    output = OutputFidelity(output="both", scored=True, values=60, columns=7, compared=7, explained=0.99, lowest=-0.7, losses=(found,))  # fmt: skip
+    kind = "broken-part" if found.broken else "damaged-part"
+    warning = Finding(kind=kind, message=f"{found.text.capitalize()}.", advice="Split the output.")
+    return variant.model_copy(update={"fidelity": (output,), "warnings": (warning,)})
+
+
+def test_a_broken_part_rejects_a_variant_within_every_limit():
+    broken = with_loss(row("int8", 100, drop=0.02), loss())
+    found = recommend([FLOAT, HALF, broken], Constraints())
+    assert found.chosen == "float16"
+    (rejected,) = (r for r in found.rejected if r.name == "int8")
+    assert rejected.reasons[0].startswith("columns 4 to 6 of the output 'both': constant (0)")
+    assert "more than the limit" in rejected.reasons[1]
+    assert recommend([FLOAT, HALF, with_loss(row("int8", 100), loss(broken=False))], Constraints()).chosen == "int8"
+
+
+def test_nothing_is_recommended_while_the_baseline_is_at_chance():
+    unfit = Finding(
+        kind="chance", message="The baseline's accuracy is no better than chance.", advice="Check the data."
+    )
+    failed = row("int16x8", 0, status="failed")
+    found = recommend([FLOAT, row("int8", 100), failed], Constraints(max_size_bytes=10_000), unfit=unfit)
+    assert (found.chosen, found.nearest, found.constraints_met) == (None, None, False)
+    assert found.reasons[:2] == (
+        "nothing can be recommended yet: the baseline's accuracy is no better than chance",
+        "Check the data",
+    )
+    assert [r.reasons[0].partition(":")[0] for r in found.rejected] == ["cannot be judged yet"] * 2 + ["failed"]
+
+
+def reported(variants, warnings=(), **options):
+    return Report(
+        tool={}, created="", machine={}, source=None, dataset=None, contract=None, baseline="float32",
+        constraints=Constraints(), variants=tuple(variants), warnings=tuple(warnings),
+        recommendation=recommend(variants, Constraints(), **options),
+    )  # fmt: skip
+
+
+def test_each_failure_is_said_once_and_the_gravest_first(capsys, monkeypatch):
+    failed = [row(name, 0, status="failed").model_copy(update={"error": "no such operator\nWrite another"}) for name in ("qat", "int16x8")]  # fmt: skip
+    noise = [Finding(kind=kind, message=f"The {kind}.", advice="Measure again.") for kind in ("noisy-machine", "budget-spent", "few-samples")]  # fmt: skip
+    source = Finding(kind="source", message="Loaded with tf_keras.")
+    coarse = Finding(kind="damaged-part", message="Column 2 of the output 'both': in steps of 3.")
+    half = HALF.model_copy(update={"warnings": (coarse,)})
+    variants = [FLOAT, half, with_loss(row("int8", 100), loss()), *failed]
+    report = reported(variants, [*noise, source])
+    assert [(other.variants, other.advice) for other in refused(report)] == [(("float32",), ()), (("int8",), ("Split the output.",))]  # fmt: skip
+    assert [warned.kind for warned in further_warnings(report)] == ["damaged-part", "source", "latency-doubts"]
+    assert [warned.kind for warned in grouped_warnings(report)] == ["broken-part", "damaged-part", "source", *(f.kind for f in noise)]  # fmt: skip
+    monkeypatch.setattr(console, "stdout", Console(width=200))
+    console.show_report(report)
+    shown = capsys.readouterr().out
+    for once in ("no such operator", "Failed: qat, int16x8:", "olumns 4 to 6 of the output", "Split the output.", "wide intervals, the protocol ran out of time, few samples"):  # fmt: skip
+        assert shown.count(once) == 1, shown
+    assert "Measure again." not in shown
+    text = render(report)
+    assert text.count("no such operator") == 2  # once for each variant, below one title
+    assert "| int8 | both | 7 of 7 | 99.0% | 0.0% | 4 to 6: constant |" in text
+
+
+def test_what_is_no_recommendation_is_not_a_warning_too(capsys, monkeypatch):
+    unfit = Finding(kind="no-baseline", message="The baseline float32 failed.", advice="Mend it first.")
+    failed = row("float32", 0, status="failed")
+    report = reported([failed, HALF], [unfit], unfit=unfit)
+    assert further_warnings(report) == []
+    monkeypatch.setattr(console, "stdout", Console(width=200))
+    console.show_report(report)
+    shown = capsys.readouterr().out
+    assert (
+        shown.count("Mend it first") == shown.count("nothing can be recommended yet: the baseline float32 failed") == 1
+    )

@@ -21,7 +21,14 @@ from tflitekit.errors import TflitekitError
 from tflitekit.printable import is_printable, printable
 from tflitekit.progress import Advance, Progress
 from tflitekit.report import text, training_text
-from tflitekit.report.summary import Warned, fidelity_table, grouped_warnings, latency_conditions, places_table
+from tflitekit.report.summary import (
+    Warned,
+    fidelity_table,
+    further_warnings,
+    latency_conditions,
+    places_table,
+    refused,
+)
 
 if TYPE_CHECKING:
     from tflitekit.bundling import Bundle
@@ -34,6 +41,8 @@ __all__ = [
     "Bars",
     "show_bundle",
     "show_error",
+    "show_failures",
+    "show_findings",
     "show_graph",
     "show_preflight",
     "show_report",
@@ -214,7 +223,7 @@ def show_report(report: Report) -> None:
         stdout.print(Text("\nEvery output beside the baseline's", style="bold"))
         show_table(tuple(output_columns), [tuple(cells) for cells in output_rows])
     _show_training(report, chosen)
-    _show_failures(report.variants)
+    show_failures(report.variants)
     recommendation = report.recommendation
     if recommendation is not None:
         if chosen:
@@ -222,15 +231,17 @@ def show_report(report: Report) -> None:
         else:
             stdout.print(Text("\nNo recommendation", style="bold red"))
         _print_points([Text(reason) for reason in recommendation.reasons])
-        if recommendation.rejected:
+        if others := refused(report):
             stdout.print(Text("\nWhy not the others", style="bold"))
-            for other in recommendation.rejected:
-                line = Text.assemble((other.name, "bold"), ": " + "; ".join(other.reasons))
+            for other in others:
+                line = Text.assemble((", ".join(other.variants), "bold"), ": " + "; ".join(other.reasons))
+                for advice in other.advice:
+                    line.append(f"\n{advice}", style="dim")
                 stdout.print(Padding(line, (0, 0, 0, 2)))
-    _show_findings(grouped_warnings(report))
+    show_findings(further_warnings(report))
 
 
-def _show_findings(found: list[Warned]) -> None:
+def show_findings(found: list[Warned]) -> None:
     """Prints each warning with the variants that it is about, and below it what to do."""
     if not found:
         return
@@ -285,13 +296,16 @@ def _show_training(report: Report, chosen: str | None) -> None:
         stdout.print(Text(remark, style="dim"))
 
 
-def _show_failures(variants: tuple[VariantReport, ...]) -> None:
+def show_failures(variants: Sequence[VariantReport | Variant]) -> None:
+    """Prints what failed or was skipped, variants with the same error together."""
+    groups: dict[tuple[str, str], list[str]] = {}
     for variant in variants:
         if variant.status != "ok":
-            color = "red" if variant.status == "failed" else "yellow"
-            error = variant.error or ""
-            name = "" if error.startswith(f"{variant.name}:") else f"{variant.name}: "
-            stdout.print(Text.assemble((f"{variant.status.capitalize()}: ", color), name, error))
+            error = (variant.error or "no reason was recorded").removeprefix(f"{variant.name}:").strip()
+            groups.setdefault((variant.status, error), []).append(variant.name)
+    for (status, error), names in groups.items():
+        color = "red" if status == "failed" else "yellow"
+        stdout.print(Text.assemble((f"{status.capitalize()}: ", color), (", ".join(names), "bold"), f": {error}"))
 
 
 def show_warnings(warnings: list[str]) -> None:

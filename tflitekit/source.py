@@ -43,6 +43,7 @@ __all__ = [
 
 Kind = Literal["keras", "hdf5", "saved_model"]
 SIGNATURE = "serving_default"
+_CONFIG_DUMP = re.compile(r"\s*(?:Full object config: |config=)\{")
 _UNKNOWN_CLASS = re.compile(r"(?:Could not locate class|Unknown layer:?) '?(\w+)")
 _MOST_FROZEN_BYTES = 1 << 30
 
@@ -610,6 +611,7 @@ def _load_keras(file: Path, path: Path, custom_objects: dict[str, Any], unsafe_l
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
     text = text.rpartition("Exception encountered: ")[2] or text  # Keras puts the cause last, behind pages of config
+    text = _CONFIG_DUMP.split(text)[0]
     return f"{type(error).__name__}: {text[:400]}" if text else type(error).__name__
 
 

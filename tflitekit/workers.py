@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,6 +26,10 @@ __all__ = ["WorkerPool", "run_alone", "wait_for"]
 
 _CAN_FORK = sys.platform == "linux"
 _LAST_WORDS_CHARS = 2000
+_LOG_LINE = re.compile(
+    r"WARNING: All log messages before absl|(INFO|WARNING):absl:|INFO: |[IW]\d{4} \d\d:\d\d:|\d{4}-\d\d-\d\d [\d:.]+: [IW] "
+)
+"""What TensorFlow's and the runtime's loggers say below an error: never why something ended."""
 _IDLE_S = 60.0
 _CRASH_ADVICE = (
     "A crash inside TensorFlow or the runtime, which the kit cannot repair. Full integer schemes often crash on the loop of "
@@ -377,7 +382,7 @@ def _log_words(log: Path) -> str:
 
 def _last_words(log: bytes) -> str:
     text = log[-20000:].decode(errors="replace")
-    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    lines = [line.rstrip() for line in text.splitlines() if line.strip() and not _LOG_LINE.match(line)]
     return "\n".join(lines[-12:])[-_LAST_WORDS_CHARS:]
 
 

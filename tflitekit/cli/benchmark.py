@@ -92,8 +92,9 @@ def _check_out(out: Path) -> None:
 
 
 def _show(report: Report) -> None:
-    from tflitekit.console import show_table, show_warnings, stdout
+    from tflitekit.console import show_findings, show_table, stdout
     from tflitekit.report import text
+    from tflitekit.report.summary import grouped_warnings
 
     wide = stdout.width >= _WIDE
     several = any(row.other_latencies for row in report.variants)
@@ -141,7 +142,7 @@ def _show(report: Report) -> None:
         style="dim",
         markup=False,
     )
-    show_warnings([*map(str, report.warnings), *(f"{v.name}: {w}" for v in report.variants for w in v.warnings)])
+    show_findings(grouped_warnings(report))
 
 
 def _cells(row: VariantReport, found: Latency, several: bool) -> tuple[str, ...]:

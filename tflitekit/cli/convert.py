@@ -107,7 +107,7 @@ def convert(
     elif result.trained_along is None:
         from rich.text import Text
 
-        from tflitekit.console import show_table, show_trained, show_warnings, stdout
+        from tflitekit.console import show_failures, show_table, show_trained, show_warnings, stdout
         from tflitekit.report import text, training_text
 
         show_table(
@@ -129,9 +129,7 @@ def convert(
             stdout.print(f"In {out}, each with its sidecar.", style="dim", markup=False)
         if any(v.compression is not None for v in result.variants):
             stdout.print(Text(training_text.SIZE_REMARK, style="dim"))
-        for variant in result.variants:
-            if variant.error:
-                stdout.print(Text.assemble((f"{variant.name} {variant.status}: ", "red"), variant.error))
+        show_failures(result.variants)
         notes = [*result.source.notes, *(f"{v.name}: {w}" for v in result.variants for w in v.warnings)]
         show_warnings(notes)
     return 1 if any(v.status == "failed" for v in result.variants) else 0

@@ -99,8 +99,9 @@ def _show_evaluation(found: Evaluation) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    from tflitekit.console import show_warnings, stdout
+    from tflitekit.console import show_failures, show_findings, stdout
     from tflitekit.report import text
+    from tflitekit.report.summary import group_findings
 
     variants, baseline = found.variants, found.baseline
     before = next((v.confidence for v in variants if v.name == baseline), None)
@@ -119,9 +120,8 @@ def _show_evaluation(found: Evaluation) -> None:
     for broken in found.broken:
         line = Text.assemble(("Limit broken: ", "red"), (broken.name, "bold"), ": " + "; ".join(broken.reasons))
         stdout.print(Padding(line, (0, 0, 0, 2)))
-    warnings = [*map(str, found.warnings)]
-    warnings += [f"{v.name}: {w}" for v in variants for w in (*v.warnings, *([v.error] if v.error else []))]
-    show_warnings(warnings)
+    show_failures(variants)
+    show_findings(group_findings(found.warnings, {v.name: v.warnings for v in variants}))
 
 
 def _show(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

@@ -17,6 +17,7 @@ from tflitekit.report.summary import (
     model_name,
     ordered_classes,
     places_table,
+    refused,
     subject,
 )
 from tflitekit.results import Report
@@ -76,6 +77,7 @@ def render(report: Report) -> str:
             if (found := training_text.three_way(row)) is not None
         ],
         warnings=grouped_warnings(report),
+        refusals=refused(report),
         subject=subject(report),
         classes=classes[:_MOST_CLASSES],
         more_classes=len(classes) - _MOST_CLASSES,

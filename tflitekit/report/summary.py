@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tflitekit.report import text
@@ -11,11 +11,14 @@ from tflitekit.results import ClassRecall, Finding, Latency, Report, VariantRepo
 __all__ = [
     "ClassLoss",
     "Place",
+    "Refused",
     "Said",
     "Warned",
     "caution",
     "class_losses",
     "fidelity_table",
+    "further_warnings",
+    "group_findings",
     "grouped_warnings",
     "higher_is_better",
     "latency_conditions",
@@ -26,6 +29,7 @@ __all__ = [
     "places",
     "places_table",
     "reference",
+    "refused",
     "subject",
 ]
 
@@ -50,21 +54,91 @@ class Warned(NamedTuple):
         return tuple(dict.fromkeys(name for said in self.said for name in said.variants))
 
 
+# What a reader must know first: no figure counts, or a variant is broken. Then what is wrong with data and files; last what only
+# makes latencies less certain.
+_GRAVE = (
+    "no-baseline", "not-evaluated", "chance", "broken-part", "constant-output", "damaged-part", "collapsed-confidence",
+    "trained-on-evaluation-data", "saturated-output", "coarse-output",
+)  # fmt: skip
+_CLOCK = {
+    "noisy-machine": "wide intervals",
+    "other-load": "other programs were busy",
+    "budget-spent": "the protocol ran out of time",
+    "few-samples": "few samples",
+    "median-mean-disagree": "median and mean disagree",
+    "timer-too-coarse": "a coarse clock",
+}
+
+
+def _weight(kind: str) -> int:
+    return _GRAVE.index(kind) if kind in _GRAVE else len(_GRAVE) + (kind in _CLOCK)
+
+
 def grouped_warnings(report: Report) -> list[Warned]:
-    """Returns each warning once, those about the run first; without advice, each message stands alone."""
-    found: dict[Finding, list[str]] = {finding: [] for finding in report.warnings}
-    for row in report.variants:
-        for finding in row.warnings:
+    """Returns each warning once, the gravest first, then those about the run; without advice, each message stands alone."""
+    return group_findings(report.warnings, {row.name: row.warnings for row in report.variants})
+
+
+def group_findings(run: Sequence[Finding], variants: Mapping[str, Sequence[Finding]]) -> list[Warned]:
+    """Does that for findings about a run and about variants, by name."""
+    found: dict[Finding, list[str]] = {finding: [] for finding in run}
+    for name, findings in variants.items():
+        for finding in findings:
             names = found.setdefault(finding, [])
-            if row.name not in names and finding not in report.warnings:
-                names.append(row.name)
+            if name not in names and finding not in run:
+                names.append(name)
     groups: dict[tuple[str, str], list[Finding]] = {}
-    for finding in found:
+    for finding in sorted(found, key=lambda finding: _weight(finding.kind)):
         groups.setdefault((finding.kind, finding.advice or finding.message), []).append(finding)
     return [
         Warned(group[0].kind, group[0].advice, tuple(Said(finding.message, tuple(found[finding])) for finding in group))
         for group in groups.values()
     ]
+
+
+class Refused(NamedTuple):
+    """Variants that were not chosen, all for the same reasons, and what to do about those."""
+
+    variants: tuple[str, ...]
+    reasons: tuple[str, ...]
+    advice: tuple[str, ...]
+
+
+def refused(report: Report) -> list[Refused]:
+    """Returns why the variants that work were not chosen; what failed or was skipped is said elsewhere."""
+    able = {row.name: row for row in report.variants if row.status == "ok"}
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    for other in report.recommendation.rejected if report.recommendation else ():
+        if other.name in able:
+            advice = tuple(f.advice for f in able[other.name].warnings if f.advice and _said(f, other.reasons))
+            groups.setdefault((other.reasons, tuple(dict.fromkeys(advice))), []).append(other.name)
+    return [Refused(tuple(names), reasons, advice) for (reasons, advice), names in groups.items()]
+
+
+def further_warnings(report: Report) -> list[Warned]:
+    """Returns the warnings that are no reasons of the recommendation as well, with doubts about latencies in one line."""
+    answer = report.recommendation
+    reasons = {other.name: other.reasons for other in answer.rejected} if answer else {}
+    run = [finding for finding in report.warnings if not _said(finding, answer.reasons if answer else ())]
+    rows = {
+        row.name: [finding for finding in row.warnings if not _said(finding, reasons.get(row.name, ()))]
+        for row in report.variants
+    }
+    found = group_findings(run, rows)
+    doubts = [warned for warned in found if warned.kind in _CLOCK]
+    if len(doubts) < 2:
+        return found
+    words = ", ".join(dict.fromkeys(_CLOCK[warned.kind] for warned in doubts))
+    one = Warned(
+        "latency-doubts",
+        "Close other programs and measure again, or longer with --protocol mlperf-mobile; report.html has the details.",
+        (Said(f"Latencies are less certain than they could be: {words}.", ()),),
+    )
+    return [*(warned for warned in found if warned.kind not in _CLOCK), one]
+
+
+def _said(finding: Finding, reasons: Sequence[str]) -> bool:
+    return any(finding.message.rstrip(".").lower() in reason.lower() for reason in reasons)
 
 
 def caution(reason: str) -> bool:
