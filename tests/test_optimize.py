@@ -15,6 +15,7 @@ from conftest import LINTS, interruptible, run_json
 
 from tflitekit.files import content_hash, locked
 from tflitekit.results import Report, read_report
+from tflitekit.workers import _last_words
 
 pytestmark = pytest.mark.convert
 
@@ -187,6 +188,18 @@ def test_one_crash_is_one_failure_with_its_last_words(models, tmp_path):
     assert "killed by SIGABRT" in found["aborts"]["error"]
     assert "Check failed: last words" in found["aborts"]["error"]
     assert "out of luck" in found["raises"]["error"]
+
+
+def test_last_words_are_not_what_loggers_say():
+    log = b"""WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+I0000 00:00:1795730160.553778    2000 port.cc:153] oneDNN custom operations are on.
+WARNING:absl:Found untraced functions
+2026-11-26 22:15:44.123456: W tensorflow/core/framework/op.cc:1] words
+INFO: Created TensorFlow Lite XNNPACK delegate for CPU.
+F0000 00:00:1795730160.553778    2000 converter.cc:42] Check failed: last words
+"""
+    assert _last_words(log).endswith("Check failed: last words")
+    assert len(_last_words(log).splitlines()) == 1
 
 
 def test_a_baseline_that_fails_leaves_a_report(models, tmp_path, cli):

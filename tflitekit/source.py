@@ -7,6 +7,7 @@ TensorFlow is imported inside the functions that run in a worker; `identify` doe
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -235,6 +236,21 @@ def _written_by_keras2(path: Path) -> bool:
     return (version.decode() if isinstance(version, bytes) else str(version)).startswith("2")
 
 
+@contextmanager
+def without_loggers() -> Iterator[None]:
+    """Keeps what TensorFlow and Keras log below errors off standard error: a model object is exported in the user's process."""
+    loggers = [logging.getLogger(name) for name in ("absl", "tensorflow")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@without_loggers()
 def export_model(
     model: Any,
     folder: Path,
