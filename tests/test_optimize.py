@@ -203,7 +203,7 @@ F0000 00:00:1795730160.553778    2000 converter.cc:42] Check failed: last words
 
 
 def test_a_baseline_that_fails_leaves_a_report(models, tmp_path, cli):
-    np.savez(tmp_path / "data.npz", x=np.ones((4, 4), np.float32), y=np.arange(4) % 2)
+    np.savez(tmp_path / "data.npz", x=np.ones((4, 4), np.float32), y=np.ones((4, 2, 2)))
     code, out, _ = cli(
         "optimize", models / "flex_saved_model", "--data", tmp_path / "data.npz", "--scheme", "float16", "--out", tmp_path / "o",
     )  # fmt: skip
