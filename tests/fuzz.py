@@ -472,7 +472,9 @@ READERS: tuple[str, ...] = (
 )  # fmt: skip
 
 
-def run(count: int, seed: int, only: str | None = None) -> tuple[list[Fault], dict[str, int]]:
+def run(
+    count: int, seed: int, only: str | None = None, tell: Callable[[Fault], None] = lambda fault: None
+) -> tuple[list[Fault], dict[str, int]]:
     """Reads mutants, spread evenly over the readers.
 
     Returns:
@@ -495,7 +497,9 @@ def run(count: int, seed: int, only: str | None = None) -> tuple[list[Fault], di
                 title = READERS[number % len(READERS)]
                 if only is None or title == only:
                     fault = _try(title, readers[title], number, seed, folder, borne)
-                    faults += [fault] if fault else []
+                    if fault is not None:
+                        faults.append(fault)
+                        tell(fault)
             left = sorted(
                 str(path) for path in (*empty.rglob("*"), *Path(name).glob("*")) if path not in (folder, empty)
             )
@@ -537,9 +541,12 @@ def main() -> None:
     parser.add_argument("--only", choices=READERS)
     options = parser.parse_args()
     begin = time.monotonic()
-    faults, borne = run(options.count, options.seed, options.only)
-    for fault in faults:
-        print(f"{fault.reader} {fault.number}: {fault.what}")
+    faults, borne = run(
+        options.count,
+        options.seed,
+        options.only,
+        lambda fault: print(f"{fault.reader} {fault.number}: {fault.what}", flush=True),
+    )
     print(
         f"{options.count:,} mutants in {time.monotonic() - begin:.0f} s, {len(faults)} faults; read without an error: {borne}"
     )

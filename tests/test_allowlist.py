@@ -175,6 +175,15 @@ def test_weights_in_other_files_are_refused(tmp_path):
         file.create_dataset("a/w", data=[1.0])
         file["b"] = h5py.SoftLink("/a")
         file["a/cycle"] = file["a"]
+    for name in ("linked", "external", "own"):
+        weights = (tmp_path / f"{name}.h5").read_bytes()
+        archive(tmp_path / f"{name}.keras", "{}", ("model.weights.h5", weights))
+    with zipfile.ZipFile(tmp_path / "stored.keras", "w") as target:
+        target.write(tmp_path / "linked.h5", "model.weights.h5")
+    for name in ("linked.keras", "external.keras", "stored.keras"):
+        with pytest.raises(ModelError, match="another file"):
+            refuse_outside_data(tmp_path / name)
+    refuse_outside_data(tmp_path / "own.keras")
     for name in ("linked", "external", "virtual"):
         with pytest.raises(ModelError, match="another file"):
             refuse_outside_data(tmp_path / f"{name}.h5")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import stat
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,21 +63,40 @@ def read_hdf5_config(path: Path, attribute: str = "model_config", *, needed: boo
 
 
 def refuse_outside_data(path: Path) -> None:
-    """Refuses an HDF5 file whose weights lie in other files, which loading would read.
+    """Refuses a Keras file whose weights lie in other files, which loading would read.
 
     Raises:
         ModelError: It links to another file, or is damaged.
     """
     import h5py
 
-    with _damage(path, "cut short"), h5py.File(path, "r") as file:
-        found = next(_outside(file, set()), None)
+    with _damage(path, "cut short"), _weights(path) as streams:
+        found = None
+        for stream in streams:
+            with h5py.File(stream, "r") as file:
+                found = found or next(_outside(file, set()), None)
     if found is not None:
         raise ModelError(
             f"The model {path} takes '{shortened(found)}' from another file, and the kit does not read that by itself.",
             why="An HDF5 file can name any file of this machine; no version of Keras writes such a model.",
             fix="If you trust where the file comes from, load it with --unsafe-load.",
         )
+
+
+@contextmanager
+def _weights(path: Path) -> Iterator[list[Any]]:
+    """Gives what HDF5 there is: the file, or those in a ``.keras`` file, whose weights Keras stores without compression."""
+    if not zipfile.is_zipfile(path):
+        yield [path]
+        return
+    with zipfile.ZipFile(path) as archive, ExitStack() as opened:
+        entries = [entry for entry in archive.infolist() if entry.filename.endswith(".h5")]
+        yield [
+            opened.enter_context(archive.open(entry))
+            if entry.compress_type == zipfile.ZIP_STORED
+            else io.BytesIO(archive.read(entry))
+            for entry in entries
+        ]
 
 
 def _model(config: Any) -> dict[str, Any]:

@@ -210,8 +210,7 @@ def load_model(
     if not unsafe_load:
         _refuse_lambda(path, config)
         _refuse_beyond(path, without_compile(config), objects)
-        if kind == "hdf5":
-            refuse_outside_data(path)
+        refuse_outside_data(path)
     if keras2 and kind == "hdf5" and _written_by_keras2(path):
         import tf_keras
 

@@ -130,7 +130,13 @@ Profile = Annotated[bool, typer.Option("--profile", help="Also find out where th
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every sample that is drawn.")]
 CalibrationLimit = Annotated[int, typer.Option("--calibration-limit", min=1, help="Calibration samples to use.")]
 Batch = Annotated[int, typer.Option("--batch", min=1, help="Batch size fixed in the converted model.")]
-UnsafeLoad = Annotated[bool, typer.Option("--unsafe-load", help="Load Lambda layers: runs code from the file.")]
+UnsafeLoad = Annotated[
+    bool,
+    typer.Option(
+        "--unsafe-load",
+        help="Load what a model names beyond Keras and mathematics, Lambda layers too: runs code from the file.",
+    ),
+]
 SelectTfOps = Annotated[
     bool,
     typer.Option("--allow-select-tf-ops", help="Allow TensorFlow's own kernels; the app must ship the Flex delegate."),
