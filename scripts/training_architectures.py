@@ -162,7 +162,7 @@ def row(title: str, origin: str, model: Any) -> str:
     """Returns one line of the table."""
     from tflitekit.training.preflight import examine_model
 
-    return format_row(title, origin, examine_model(model))
+    return format_row(title, origin, examine_model(model, convert=False))
 
 
 def format_row(title: str, origin: str, found: Any) -> str:

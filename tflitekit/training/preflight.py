@@ -125,18 +125,20 @@ def examine_model(
     counterparts: Mapping[str, Any] | None = None,
     origin: str | None = None,
     notes: Sequence[str] = (),
+    convert: bool = True,
 ) -> Preflight:
     """Examines a model object in this process; see `preflight`.
 
     Args:
         samples: Real inputs, one array for each input of the model.
         counterparts: tf_keras classes for layers of one's own; see `rebuild`.
+        convert: Also convert and run the untrained model, which takes longer than all else.
     """
     require_numbers(_specs(model))
     refused: list[Refused] = []
     rebuilt = rebuild(model, samples=samples, counterparts=counterparts, refused=refused)
     annotated = annotate_model(rebuilt.model, paths=rebuilt.paths, samples=samples, prove=rebuilt.parity is not None)
-    problem = None if refused else _try(annotated, rebuilt, samples)
+    problem = _try(annotated, rebuilt, samples) if convert and not refused else None
     treatments = {layer.layer: layer for layer in annotated.layers}
     treatments |= {
         item.path: Treatment(
