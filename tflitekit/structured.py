@@ -30,8 +30,8 @@ __all__ = [
 
 MOST_NESTED = 200
 """Keras nests four levels a model inside a model; nothing that is written for people comes near."""
-LARGEST = 1e30
-"""What views compute with: no measurement is larger, and products of two still are numbers."""
+LARGEST = 1e100
+"""What views compute with: squared errors of float32 stay below, and products of two still are numbers."""
 _RECORD_LIMIT_BYTES = 1 << 30
 _SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
 

@@ -120,7 +120,7 @@ def _samples_plot(
 ) -> Spec:
     scaled, medians = {}, []
     for row, found in shown:
-        by = found.median_ms if relative else 1.0
+        by = (found.median_ms or 1.0) if relative else 1.0  # a clock too coarse for the model measures nothing
         scaled[row.name] = samples[row.name] / by
         tip = {"title": row.name, "Median": f"{text.milliseconds(found.median_ms)} ms"}
         tip |= {
