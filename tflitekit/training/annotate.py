@@ -27,6 +27,7 @@ from tflitekit.training.treatments import (
     FIXED_OPERATIONS,
     GENERAL_FIX,
     KERNELS,
+    LOOPS,
     LOWERED,
     MERGES,
     OBSERVED,
@@ -559,7 +560,8 @@ class _Annotator(LayerWriter):
         """Copies a layer that stays as it is; without a ``fix`` there is nothing to improve, and it counts as quantized."""
         layer = step.layer
         self.row("left float" if fix else "quantized", why, fix)
-        args, kwargs = map_tensors(self.leave, args), map_tensors(self.leave, kwargs)
+        if self.kind not in LOOPS:  # into whose lists of tensors the converter would put integers
+            args, kwargs = map_tensors(self.leave, args), map_tensors(self.leave, kwargs)
         if id(layer) in self.made:
             return self.made[id(layer)](*args, **kwargs)
         made = self.made[id(layer)] = self.clone(layer)

@@ -15,6 +15,7 @@ __all__ = [
     "FIX_FLOAT",
     "GENERAL_FIX",
     "KERNELS",
+    "LOOPS",
     "LOWERED",
     "MERGES",
     "OBSERVED",
@@ -63,6 +64,8 @@ OBSERVED_OPERATIONS = {
 FIXED_OPERATIONS = {"sigmoid", "tanh", "softmax"}
 RELUS = {"relu", "relu6"}
 DIVISIONS = {"divide", "truedivide", "truediv", "realdiv"}
+
+LOOPS = {"GRU", "SimpleRNN"}
 
 WHY_FLOAT = {
     "LayerNormalization": "Its variance and square root have no integer kernels that keep enough precision.",
