@@ -388,7 +388,7 @@ HITS = st.integers(1, 60).flatmap(
 ROUNDS = st.lists(st.lists(st.floats(1, 1e6), min_size=1, max_size=6), min_size=1, max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(HITS, ROUNDS, st.integers(1, 10**9), st.booleans())
 def test_a_report_never_breaks_a_gate_against_itself(pair, rounds, size, same_file):
     labels = np.arange(len(pair[0])) % 3
@@ -402,7 +402,7 @@ def test_a_report_never_breaks_a_gate_against_itself(pair, rounds, size, same_fi
         assert change.low is None or change.low <= 0 <= change.high
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(HITS, st.booleans())
 def test_accuracy_changes_are_antisymmetric(pair, paired):
     labels = np.arange(len(pair[0])) % 2
@@ -424,7 +424,7 @@ def test_accuracy_changes_are_antisymmetric(pair, paired):
             assert there.low <= there.value <= there.high
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(HITS, ROUNDS, ROUNDS, st.tuples(st.integers(1, 10**6), st.integers(1, 10**6)))
 def test_a_higher_limit_never_turns_a_kept_gate_into_a_broken_one(pair, before, after, sizes):
     old, new = (

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -43,7 +43,6 @@ def test_packed_samples_come_back(rounds, most):
         assert kept.tolist() == whole[:: thinned.kept_every]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=30))
 def test_every_bootstrap_sample_draws_as_many_processes_as_there_are(processes):
     weights = bootstrap_weights(processes, count=20)

@@ -72,7 +72,7 @@ def test_pad_keeps_everything_with_black_borders():
     assert np.all(values[6:] == 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 60),
     st.integers(1, 60),

@@ -75,7 +75,7 @@ def test_what_cannot_be_any_more_is_decided():
     assert test.interval()[0] >= 0.19
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=700), st.integers(0, 2**31))
 def test_the_order_holds_each_sample_once_in_balanced_batches(labels, seed):
     order = DrawOrder.of(labels, seed)
