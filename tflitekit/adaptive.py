@@ -23,6 +23,8 @@ from tflitekit.sequential import METHOD, DrawOrder, SequentialDrop
 __all__ = ["DEFAULT_ERROR_RATE", "Certainty", "UntilCertain", "score_until_certain"]
 
 DEFAULT_ERROR_RATE = 0.05
+_OUTPUTS = 1 << 16
+"""More than any file has."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def score_until_certain(
                 break
     return UntilCertain(
         scores={run.variant.name: blocks.until(run.identity, stop) for run in runs},
-        sums={run.variant.name: blocks.sums.get(run.identity, {}) for run in runs},
+        sums={run.variant.name: blocks.sums_until(run.identity, stop) for run in runs},
         skipped=sorted(blocks.skipped.names),
         decisions={name: _sequential(test, limit, certainty.error_rate) for name, test in tests.items()},
         record=Adaptive(
@@ -171,14 +173,14 @@ class _Blocks:
         self._number[order.positions] = np.arange(order.positions.size)
         self._scores: dict[Any, Scores] = {}
         self._drawn: dict[Any, int] = {}
-        self.sums: dict[Any, Sums] = {}
+        self._sums: dict[Any, Sums] = {}  # of each block by itself: by its end times _OUTPUTS, and the output
         self.skipped = SkippedSamples(order.positions.size)
         names: set[str] = set()
         for run in runs:
             found = store.load(run.variant)
             self._drawn[run.identity] = found.drawn if found else 0
             if found:
-                self._scores[run.identity], self.sums[run.identity] = found.scores, found.sums
+                self._scores[run.identity], self._sums[run.identity] = found.scores, found.sums
                 names.update(found.skipped)
         self.skipped.names.extend(names)
 
@@ -210,8 +212,9 @@ class _Blocks:
             old = self._scores.get(run.identity)
             joined = new if old is None else {name: np.concatenate([old[name], new[name]]) for name in new}
             self._scores[run.identity], self._drawn[run.identity] = joined, stop
-            add_sums(self.sums.setdefault(run.identity, {}), against.sums.get(name, {}))
-            self._store.save(run.variant, joined, self.sums[run.identity], self.skipped.names, stop)
+            block = {stop * _OUTPUTS + index: pairs for index, pairs in against.sums.get(name, {}).items()}
+            self._sums[run.identity] = self._sums.get(run.identity, {}) | block
+            self._store.save(run.variant, joined, self._sums[run.identity], self.skipped.names, stop)
 
     def right(self, identity: Any, start: int, stop: int) -> NDArray[np.int8]:
         """Returns whether a variant was right, in the order of the draws; a sample that cannot be read was not."""
@@ -220,6 +223,14 @@ class _Blocks:
         inside = (number >= start) & (number < stop)
         found = np.zeros(stop - start, np.int8)
         found[number[inside] - start] = scores["correct"][inside]
+        return found
+
+    def sums_until(self, identity: Any, stop: int) -> Sums:
+        """Returns the sums over the first draws."""
+        found: Sums = {}
+        for key, pairs in self._sums.get(identity, {}).items():
+            if key // _OUTPUTS <= stop:
+                add_sums(found, {key % _OUTPUTS: pairs})
         return found
 
     def until(self, identity: Any, stop: int) -> Scores:
