@@ -212,11 +212,11 @@ store_training_data(dies, folder=Path(sys.argv[1]), **options)
     assert store(shapes / "train", tmp_path / "store") == want
 
 
-def test_a_full_disk_is_said_and_leaves_no_half_files(shapes, tmp_path):
+def test_a_limit_on_files_is_said_and_leaves_no_half_files(shapes, tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))  # a file cannot grow further: EFBIG
     try:
-        with pytest.raises(StorageError, match="disk is full"):
+        with pytest.raises(StorageError, match="limit on the size of a file"):
             store(shapes / "train", tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
