@@ -16,8 +16,8 @@ import pytest
 from tflitekit.allowlist import may_compute, named_beyond
 from tflitekit.errors import ModelError
 from tflitekit.keras_config import without_compile
-from tflitekit.keras_file import read_archive_config, read_hdf5_config, refuse_outside_data
-from tflitekit.source import identify
+from tflitekit.keras_file import read_archive_config, read_hdf5_config, refuse_outside_data, refuse_two_models
+from tflitekit.source import identify, load_model
 
 
 def layer(name, module=None, config=None, **more):
@@ -78,6 +78,11 @@ REFUSED = {
     "name with a dot": (layer("K.Eval", "keras.layers"), "K.Eval"),
     "model from a folder": (layer("TFSMLayer", "keras.layers", {"filepath": "/x"}), "TFSMLayer"),
     "pickled layer": (layer("TorchModuleWrapper", "keras.layers"), "TorchModuleWrapper"),
+    "class under its registered name": (
+        layer("Foo", "tf_keras.src.layers.core.tf_op_layer", {"function": "io.gfile.remove"}, registered_name="TFOpLambda"), "gfile.remove"),
+    "function under its registered name": (
+        {"class_name": "function", "module": "keras.activations", "config": "relu", "registered_name": "deserialize"}, "deserialize"),
+    "operator that reads a description": (function("raw_ops.DecodeProtoV2"), "DecodeProtoV2"),
     "builtin": ({"class_name": "function", "module": "builtins", "config": "eval"}, "eval"),
     "builtin without a module": ({"class_name": "function", "config": "exec"}, "exec"),
     "function of a module": ({"class_name": "function", "module": "os", "config": "system"}, "os.system"),
@@ -109,6 +114,29 @@ def test_the_users_own_are_allowed():
     ):
         assert named_beyond(node, own) == ()
         assert all(named.own for named in named_beyond(node) if node["class_name"] != "function")
+
+
+def test_a_name_of_the_users_hides_nothing_else():
+    module = "tf_keras.src.layers.core.tf_op_layer"
+    evil = {"function": "io.gfile.makedirs"}
+    for node in (
+        layer("TFOpLambda", None, evil, registered_name="mine>MyLayer"),
+        layer("MyLayer", module, evil, registered_name="TFOpLambda"),
+        {"class_name": "function", "module": "os", "config": "system", "registered_name": "MyLayer"},
+    ):
+        assert len(named_beyond(node, {"mine>MyLayer", "MyLayer"})) == 1, node
+
+
+@pytest.mark.parametrize("wrapper", ["Lambda", "ResidualWrapper", "DropoutWrapper"])
+def test_python_code_in_a_layer_or_a_cell_is_refused(wrapper, tmp_path):
+    key = {"Lambda": "function", "ResidualWrapper": "residual_fn", "DropoutWrapper": "dropout_fn"}[wrapper]
+    cell = layer(wrapper, None, {"name": "w", key: ["4wEAAAA=", None, None], f"{key}_type": "lambda"})
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps(
+            {"class_name": "Sequential", "config": {"layers": [layer("RNN", config={"cell": cell})]}}
+        )
+    with pytest.raises(ModelError, match=r"Lambda layers \(w\)"):
+        load_model(tmp_path / "m.h5", kind="hdf5", unsafe_load=False, custom_objects=None)
 
 
 def archive(path, config, *more):
@@ -159,6 +187,16 @@ def test_an_hdf5_file_with_another_configuration_is_an_error(config, tmp_path):
         file.attrs["model_config"] = config
     with pytest.raises(ModelError, match="damaged"):
         read_hdf5_config(tmp_path / "m.h5")
+
+
+def test_two_models_in_one_file_are_refused(tmp_path):
+    with h5py.File(tmp_path / "m.keras", "w") as file:
+        file.attrs["model_config"] = "{}"
+    refuse_two_models(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras", "a") as both:
+        both.writestr("config.json", "{}")
+    with pytest.raises(ModelError, match="two models in one file"):
+        load_model(tmp_path / "m.keras", kind="hdf5", unsafe_load=False, custom_objects=None)
 
 
 def test_weights_in_other_files_are_refused(tmp_path):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import builtins
 import re
 import sys
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ _NEVER_IN_THEM = re.compile(
     r"candidate_sampler$|^quantization\.experimental|\.(get|serialize|deserialize|map_values|map_flat_values)$"
 )
 REFUSED_OPERATORS = re.compile(
-    r"ReadFile|WriteFile|MatchingFiles|DumpTensor|ImmutableConst|RecordInput|GenerateVocabRemapping|LoadAndRemapMatrix"
+    r"ReadFile|WriteFile|MatchingFiles|(Encode|Decode)Proto(V2)?|DumpTensor|ImmutableConst|RecordInput|GenerateVocabRemapping|LoadAndRemapMatrix"
     r"|FixedUnigramCandidateSampler|CalibrationStatisticsSaver|FileSystemSetConfiguration|RemoteCall|_?XlaCustomCall.*"
     r"|.*PyFunc.*|(Delete)?Rpc.*|.*Reader(V2)?|Reader.*|.*Dataset.*|.*Iterator.*|.*SummaryWriter.*|CreateSummary.*|Write.*Summary"
     r"|SummaryWriter|Debug(Identity|NanCount|NumericSummary|Gradient).*|DistributedSave|DTensorRestoreV2|.*Kafka.*|.*Bigtable.*"
@@ -73,14 +73,15 @@ class Named:
     own: bool
 
 
-def named_beyond(config: Any, own: Container[str] = ()) -> tuple[Named, ...]:
+def named_beyond(config: Any, own: Iterable[str] = ()) -> tuple[Named, ...]:
     """Returns what a configuration names beyond the allowed, each once.
 
     Args:
         config: Of limited depth (see `tflitekit.structured.parse_json`).
-        own: Names that the user's module gave or registered.
+        own: Names that the user's module gave or registered ('package>name').
     """
-    return tuple(dict.fromkeys(_walk(config, own)))
+    names = {*own}
+    return tuple(dict.fromkeys(_walk(config, names | {name.rpartition(">")[2] for name in names})))
 
 
 def may_compute(function: str) -> bool:
@@ -115,9 +116,12 @@ def _node(node: Mapping[str, Any], own: Container[str]) -> Iterator[Named]:
         yield Named(f"a class with the name {_shown(name)} of the module {_shown(module)}", own=False)
         return
     if name == "function":
-        yield from _function(config, module, registered, own)
-        return
-    if name in own or (isinstance(registered, str) and registered in own):
+        yield from _function(config, module, own)
+    if isinstance(registered, str) and registered not in (name, config) and ">" not in registered:
+        # Keras 2 takes what the module has under this name where it has nothing under the first.
+        again = {"config": registered} if name == "function" else {"class_name": registered}
+        yield from _node({**node, **again, "registered_name": None}, own)
+    if name == "function" or name in own:
         return
     settings = config if isinstance(config, Mapping) else {}
     layer = settings.get("name")
@@ -161,10 +165,10 @@ def _class(name: str, module: str | None, where: str) -> Iterator[Named]:
         yield _of_module(module, name, where)
 
 
-def _function(config: Any, module: str | None, registered: Any, own: Container[str]) -> Iterator[Named]:
+def _function(config: Any, module: str | None, own: Container[str]) -> Iterator[Named]:
     if not isinstance(config, str):
         yield Named(f"a function with the name {_shown(config)}", own=False)
-    elif config in own or (isinstance(registered, str) and registered in own):
+    elif config in own:
         return
     elif module in (None, "", "builtins"):
         if not _FUNCTION_NAME.fullmatch(config) or hasattr(builtins, config) or config in _NOT_CALLED:

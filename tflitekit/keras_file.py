@@ -15,7 +15,7 @@ from tflitekit.errors import ModelError, UnreadableError
 from tflitekit.files import TEXT_LIMIT_BYTES, shortened
 from tflitekit.structured import parse_json
 
-__all__ = ["read_archive_config", "read_hdf5_config", "refuse_outside_data"]
+__all__ = ["read_archive_config", "read_hdf5_config", "refuse_outside_data", "refuse_two_models"]
 
 _LARGEST_RATIO = 1032
 """DEFLATE shrinks to no less than this part of the size (https://zlib.net/zlib_tech.html)."""
@@ -79,6 +79,22 @@ def refuse_outside_data(path: Path) -> None:
         raise ModelError(
             f"The model {path} takes '{shortened(found)}' from another file, and the kit does not read that by itself.",
             why="An HDF5 file can name any file of this machine; no version of Keras writes such a model.",
+            fix="If you trust where the file comes from, load it with --unsafe-load.",
+        )
+
+
+def refuse_two_models(path: Path) -> None:
+    """Refuses a file that is an archive and HDF5 at once: which of its models Keras loads hangs on the name of the file.
+
+    Raises:
+        ModelError: It is both.
+    """
+    import h5py
+
+    if zipfile.is_zipfile(path) and h5py.is_hdf5(path):
+        raise ModelError(
+            f"The model {path} is two models in one file, a .keras archive and HDF5.",
+            why="No version of Keras writes that; a file that shows one model and loads the other is made to mislead.",
             fix="If you trust where the file comes from, load it with --unsafe-load.",
         )
 

@@ -22,7 +22,7 @@ from tflitekit.allowlist import named_beyond
 from tflitekit.errors import ModelError, UnreadableError, UsageError
 from tflitekit.files import content_hash, is_folder, open_file
 from tflitekit.keras_config import loadable, without_compile
-from tflitekit.keras_file import read_archive_config, read_hdf5_config, refuse_outside_data
+from tflitekit.keras_file import read_archive_config, read_hdf5_config, refuse_outside_data, refuse_two_models
 from tflitekit.precision import as_float32
 from tflitekit.saved_model_file import refuse_file_operators
 from tflitekit.tensor import TensorSpec
@@ -208,6 +208,7 @@ def load_model(
     objects = import_custom_objects(custom_objects)
     config = read_archive_config(path) if kind == "keras" else read_hdf5_config(path)
     if not unsafe_load:
+        refuse_two_models(path)
         _refuse_lambda(path, config)
         _refuse_beyond(path, without_compile(config), objects)
         refuse_outside_data(path)
@@ -558,7 +559,7 @@ def _refuse_beyond(path: Path, config: Any, objects: Mapping[str, Any]) -> None:
     own = {*objects, *keras.saving.get_custom_objects()}
     if "tf_keras" in sys.modules:
         own |= set(sys.modules["tf_keras"].saving.get_custom_objects())
-    found = named_beyond(config, own | {name.rpartition(">")[2] for name in own})
+    found = named_beyond(config, own)
     dangerous = [named.what for named in found if not named.own]
     if dangerous:
         raise ModelError(
@@ -579,7 +580,7 @@ def _lambda_layers(config: Any) -> Iterator[str]:
     """Finds Lambda layers, and marshalled Python functions anywhere else, in a model's configuration."""
     if isinstance(config, dict):
         name = config.get("class_name")
-        if name in ("Lambda", "__lambda__"):
+        if name in ("Lambda", "__lambda__") or _holds_code(config.get("config")):
             inner = config.get("config")
             yield str(inner.get("name", name)) if isinstance(inner, dict) else str(name)
             return
@@ -588,6 +589,13 @@ def _lambda_layers(config: Any) -> Iterator[str]:
     elif isinstance(config, list):
         for value in config:
             yield from _lambda_layers(value)
+
+
+def _holds_code(config: Any) -> bool:
+    """Returns whether a function of a layer is stored as Python code, as Keras 2 does it in cells of recurrent layers too."""
+    return isinstance(config, dict) and any(
+        key.endswith("_type") and value == "lambda" for key, value in config.items()
+    )
 
 
 def _load_keras(file: Path, path: Path, custom_objects: dict[str, Any], unsafe_load: bool) -> tuple[Any, list[str]]:
