@@ -39,6 +39,7 @@ ALLOWED = {
     "tensor": {"class_name": "__keras_tensor__", "config": {"shape": [1], "keras_history": ["a", 0, 0]}},
     "type": {"class_name": "__typespec__", "spec_name": "TensorSpec", "module": "tensorflow.python.framework.tensor", "config": []},
     "function of TensorFlow": layer("TFOpLambda", config={"function": "math.add"}),
+    "decoder of images": layer("TFOpLambda", config={"function": "io.decode_jpeg"}),
     "slice": layer("SlicingOpLambda", config={"function": "__operators__.getitem"}),
     "ragged": layer("ClassMethod", config={"cls_symbol": "RaggedTensor", "method_name": "from_row_splits"}),
     "property of a ragged tensor": layer("InstanceProperty", config={"attr_name": "row_splits"}),
@@ -82,6 +83,7 @@ REFUSED = {
         layer("Foo", "tf_keras.src.layers.core.tf_op_layer", {"function": "io.gfile.remove"}, registered_name="TFOpLambda"), "gfile.remove"),
     "function under its registered name": (
         {"class_name": "function", "module": "keras.activations", "config": "relu", "registered_name": "deserialize"}, "deserialize"),
+    "function that reads a description": (function("io.decode_proto"), "decode_proto"),
     "operator that reads a description": (function("raw_ops.DecodeProtoV2"), "DecodeProtoV2"),
     "builtin": ({"class_name": "function", "module": "builtins", "config": "eval"}, "eval"),
     "builtin without a module": ({"class_name": "function", "config": "exec"}, "exec"),
@@ -247,6 +249,7 @@ from tensorflow.python.util import tf_export
 serialization.populate_deserializable_objects(), initializers.populate_deserializable_objects()
 old = {*serialization.LOCAL.ALL_OBJECTS, *initializers.LOCAL.ALL_OBJECTS}
 parts = ("layers", "models", "initializers", "regularizers", "constraints", "losses", "metrics", "optimizers")
+old |= {n for n, v in vars(keras.src.layers).items() if inspect.isclass(v) and n[0].isupper()}
 new = [[f"keras.{p}", n] for p in parts for n, v in vars(getattr(keras, p)).items() if inspect.isclass(v) and n == v.__name__]
 json.dump({"old": sorted(old), "new": new, "symbols": sorted(tf_export._NAME_TO_SYMBOL_MAPPING)}, sys.stdout)
 """
@@ -263,10 +266,25 @@ def library():
 @pytest.mark.convert
 def test_no_layer_of_the_installed_keras_is_refused(library):
     apart = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TFOpLambda", "SlicingOpLambda", "ClassMethod",
-             "InstanceMethod", "InstanceProperty", "TensorFlowOpLayer", "serialize", "deserialize", "get"}  # fmt: skip
+             "InstanceMethod", "InstanceProperty", "TensorFlowOpLayer", "IndexLookup", "serialize", "deserialize", "get"}  # fmt: skip
     nodes = [layer(name, module) for module, name in library["new"]] + [layer(name) for name in library["old"]]
     refused = {node["class_name"] for node in nodes if named_beyond(node)}
     assert refused <= apart
+
+
+@pytest.mark.convert
+def test_operations_that_an_h5_file_of_keras_3_lost_are_told_from_layers_of_the_users(tmp_path):
+    import keras
+
+    tokens = keras.Input((3,), dtype="int32")
+    for name, outputs in (
+        ("masked", keras.layers.LSTM(2)(keras.layers.Embedding(5, 2, mask_zero=True)(tokens))),
+        ("scaled", keras.layers.Embedding(5, 2)(tokens) * 2.0),
+    ):
+        path = tmp_path / f"{name}.h5"
+        keras.Model(tokens, outputs).save(path)
+        with pytest.raises(ModelError, match=r"model\.save\('name\.keras'\)"):
+            load_model(path, kind="hdf5", unsafe_load=False, custom_objects=None)
 
 
 @pytest.mark.convert

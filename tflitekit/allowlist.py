@@ -22,10 +22,11 @@ __all__ = ["REFUSED_OPERATORS", "Named", "may_compute", "named_beyond"]
 _PURE_MODULES = re.compile(
     r"(math|nn|linalg|signal|image|strings|ragged|sparse|sets|bitwise|dtypes|quantization|audio|__operators__"
     r"|keras\.(activations|losses|metrics)|debugging\.assert\w*|debugging\.check_numerics"
+    r"|io\.(decode|encode|parse|serialize|deserialize|is_jpeg|extract_jpeg_shape)\w*"
     r"|random\.(normal|truncated_normal|uniform|shuffle|categorical|gamma|poisson|split|fold_in|stateless_\w+))(\.|$)"
 )
 _NEVER_IN_THEM = re.compile(
-    r"candidate_sampler$|^quantization\.experimental|\.(get|serialize|deserialize|map_values|map_flat_values)$"
+    r"candidate_sampler$|_proto$|^quantization\.experimental|\.(get|serialize|deserialize|map_values|map_flat_values)$"
 )
 REFUSED_OPERATORS = re.compile(
     r"ReadFile|WriteFile|MatchingFiles|(Encode|Decode)Proto(V2)?|DumpTensor|ImmutableConst|RecordInput|GenerateVocabRemapping|LoadAndRemapMatrix"

@@ -148,6 +148,7 @@ CLASSES = frozenset(
         "GlorotUniformV2",
         "GroupNormalization",
         "GroupQueryAttention",
+        "GroupedQueryAttention",
         "HashedCrossing",
         "Hashing",
         "HeNormal",

@@ -52,6 +52,14 @@ _LAMBDA_MEANING = (
     "A Lambda layer carries Python code inside the file; loading it runs that code with your rights "
     "(see CVE-2025-1550 and CVE-2025-9905)."
 )
+_NAME_LAYERS = (
+    "Layers of your own: give the module that defines them with --custom-objects MODULE. "
+    "Otherwise load it where it was made and export it with model.export(folder)."
+)
+_SAVE_AS_KERAS = (
+    "Save it again where it was made, with model.save('name.keras'): an .h5 file of Keras 3 keeps layers only. "
+    "Layers of your own: give the module that defines them with --custom-objects MODULE."
+)
 _UNBUILT_FIX = (
     "Wrap it before saving: inputs = keras.Input(shape); keras.Model(inputs, model(inputs)); or export it as a "
     "SavedModel with model.export(folder); or give its input shape with --input-shape 224,224,3. None of these makes it "
@@ -212,7 +220,7 @@ def load_model(
         _refuse_lambda(path, config)
         _refuse_beyond(path, without_compile(config), objects)
         refuse_outside_data(path)
-    if keras2 and kind == "hdf5" and _written_by_keras2(path):
+    if keras2 and kind == "hdf5" and _keras_version(path).startswith("2"):
         import tf_keras
 
         try:
@@ -228,12 +236,15 @@ def load_model(
     return model, [*notes, *precision]
 
 
-def _written_by_keras2(path: Path) -> bool:
+def _keras_version(path: Path) -> str:
+    """Returns which Keras wrote an HDF5 file; empty for other files, and where it does not say."""
     import h5py
 
+    if not h5py.is_hdf5(path):
+        return ""
     with h5py.File(path, "r") as file:
         version = file.attrs.get("keras_version", "")
-    return (version.decode() if isinstance(version, bytes) else str(version)).startswith("2")
+    return version.decode() if isinstance(version, bytes) else str(version)
 
 
 @contextmanager
@@ -567,13 +578,24 @@ def _refuse_beyond(path: Path, config: Any, objects: Mapping[str, Any]) -> None:
             why="What a file names runs while it loads, and it could read, change or delete your files.",
             fix="If you trust where the file comes from, load it with --unsafe-load.",
         )
+    if any(_is_operation(named.what) for named in found) and _keras_version(path).startswith("3"):
+        raise ModelError(
+            f"The model {path} computes with operations that an .h5 file does not keep: {', '.join(named.what for named in found[:10])}.",
+            why="Keras cannot load it again either. Masks (mask_zero=True) are such operations, and so is 'x + 1' on tensors.",
+            fix=_SAVE_AS_KERAS,
+        )
     if found:
         raise ModelError(
             f"The model {path} uses '{found[0].what}', which Keras does not know.",
             why=f"All that it names so: {', '.join(named.what for named in found[:10])}." if len(found) > 1 else None,
-            fix="Layers of your own: give the module that defines them with --custom-objects MODULE. "
-            "Otherwise load it where it was made and export it with model.export(folder).",
+            fix=_SAVE_AS_KERAS if _keras_version(path).startswith("3") else _NAME_LAYERS,
         )
+
+
+def _is_operation(class_name: str) -> bool:
+    import keras
+
+    return hasattr(keras.ops, re.sub(r"(?<!^)(?=[A-Z])", "_", class_name).lower())
 
 
 def _lambda_layers(config: Any) -> Iterator[str]:
@@ -623,8 +645,7 @@ def _load_keras(file: Path, path: Path, custom_objects: dict[str, Any], unsafe_l
             if unknown
             else f"Neither Keras 3 nor Keras 2 (tf_keras) can load {path}.",
             why=f"Keras {keras.__version__}: {keras3_reason}\ntf_keras: {_reason(error)}",
-            fix="Layers of your own: give the module that defines them with --custom-objects MODULE. "
-            "Otherwise load it where it was made and export it with model.export(folder).",
+            fix=_SAVE_AS_KERAS if _keras_version(path).startswith("3") else _NAME_LAYERS,
         ) from error
     return model, [
         f"Keras {keras.__version__} could not load it ({keras3_reason[:160]}); loaded with tf_keras (Keras 2)."
