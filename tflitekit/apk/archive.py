@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from tflitekit.errors import ApkError, UnreadableError
-from tflitekit.files import open_file
+from tflitekit.files import open_file, shortened
 
 __all__ = ["MODEL_LIMIT_BYTES", "Archive", "Entry"]
 
@@ -201,6 +201,6 @@ class Archive:
         except _DAMAGE as error:
             raise ApkError(
                 f"{f'{name} in ' if name else ''}{self.path} is damaged or cut short.",
-                why=f"Reading its {self.size_bytes:,} bytes as an archive failed: {error}.",
+                why=f"Reading its {self.size_bytes:,} bytes as an archive failed: {shortened(str(error), 300)}.",
                 fix="Copy or build it again.",
             ) from error

@@ -44,9 +44,12 @@ class Samples(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        size = len(base64.b64decode(self.data, validate=True))
+        content = base64.b64decode(self.data, validate=True)
+        size = len(content)
         if min(self.round_sizes, default=0) < 0 or size != 4 * sum(self.round_sizes):
             raise ValueError(f"{size} bytes are not the {sum(self.round_sizes)} samples that round_sizes says")
+        if not np.isfinite(np.frombuffer(content, "<f4")).all():
+            raise ValueError("a sample is not finite")
         if self.processes and len(self.processes) != len(self.round_sizes):
             raise ValueError("processes and round_sizes are of different lengths")
         return self
