@@ -57,11 +57,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _short_measurements() -> None:
-    """Two seconds of latency a file instead of ten, which a busy machine would spend in each test to be no more certain."""
+def protocols() -> dict[str, Any]:
+    """The protocols as they are. In tests latency takes at most two seconds a file instead of ten, which a busy machine would
+    spend in each of them to be no more certain."""
     from tflitekit.targets.protocols import PROTOCOLS
 
+    before = dict(PROTOCOLS)
     PROTOCOLS["quick"] = PROTOCOLS["quick"].model_copy(update={"budget_s": 2.0})
+    return before
 
 
 @pytest.fixture(scope="session")

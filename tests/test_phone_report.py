@@ -12,7 +12,6 @@ from tflitekit import bundle, merge
 from tflitekit.errors import UsageError
 from tflitekit.results import read_report
 from tflitekit.statistics import bootstrap_interval, bootstrap_quantiles, bootstrap_weights, percentile
-from tflitekit.targets.protocols import PROTOCOLS
 
 pytestmark = [pytest.mark.android, pytest.mark.convert, pytest.mark.slow]
 
@@ -84,12 +83,12 @@ def test_it_merges_into_the_report_that_the_bundle_was_made_of(phone, optimized)
         merge(other.model_copy(update={"variants": tuple(rows)}), [phone / "phone.json"])
 
 
-def test_protocols_are_the_hosts(phone):
+def test_protocols_are_the_hosts(phone, protocols):
     found = json.loads((phone / "protocols.json").read_text())
     assert [protocol["name"] for protocol in found] == ["quick", "benchmark-model"]
     for protocol in found:
-        assert PROTOCOLS[protocol["name"]].model_dump(exclude={"statistic"}) == protocol
-        assert PROTOCOLS[protocol["name"]].statistic == "median"
+        assert protocols[protocol["name"]].model_dump(exclude={"statistic"}) == protocol
+        assert protocols[protocol["name"]].statistic == "median"
 
 
 def test_statistics_are_the_hosts(phone):
