@@ -210,6 +210,16 @@ def test_a_damaged_sidecar_is_none(tmp_path):
         assert read_sidecar(tmp_path / "m.tflite") is None
 
 
+def test_a_sidecar_is_that_of_the_file_beside_it(tmp_path):
+    for named in ("float32.tflite", "/etc/passwd"):
+        (tmp_path / "renamed.json").write_text(
+            json.dumps({"name": "float32", "scheme": "float32", "status": "ok", "file": named})
+        )
+        found = read_sidecar(tmp_path / "renamed.tflite")
+        assert found is not None
+        assert found.path == tmp_path / "renamed.tflite"
+
+
 @pytest.mark.parametrize("change", [{"file": "n" * 300}, {"file": "a\0b"}, {"size_bytes": 10**30}, {"name": "\ud800"}])
 def test_content_of_reports_that_breaks_a_view_is_refused_when_it_is_read(change, tmp_path):
     content = json.loads(VERSION_1.read_text())

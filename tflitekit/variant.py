@@ -99,7 +99,8 @@ def read_sidecar(model: Path) -> Variant | None:
         value = read_model(Variant, sidecar_path(model))
     except UnreadableError:
         return None
-    return value.model_copy(update={"folder": model.parent})
+    file = model.name if value.file is not None else None  # both may have been renamed since they were written
+    return value.model_copy(update={"folder": model.parent, "file": file})
 
 
 def load_variant(
