@@ -29,7 +29,7 @@ public final class ReportWriter {
         "confidence", "flips", "sequential", "sustained", "profile", "peak_memory_bytes", "arena_bytes", "training",
         "compression", "conversion_s"
     };
-    private static final String[] EMPTY_HERE = {"other_metrics", "per_class", "ops", "warnings"};
+    private static final String[] EMPTY_HERE = {"other_metrics", "per_class", "fidelity", "ops", "warnings"};
     private static final String[] LIMITS = {
         "max_accuracy_drop", "max_class_drop", "max_size_bytes", "max_latency_ms"
     };
@@ -221,6 +221,7 @@ public final class ReportWriter {
                 .put("rounds", one.rounds)
                 .put("warmup_runs", one.warmupRuns)
                 .put("stopped_by", result.stoppedBy)
+                .put("input_shapes", new JSONObject()) // bundles have models of fixed sizes only
                 .put("runtime", runtime)
                 .put("machine", identity)
                 .put("accelerator", accelerator(one))
