@@ -226,7 +226,7 @@ def _refusal(name: str, purpose: str, error: BaseException) -> UsageError:
     kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
     fix = f"Install the package that has '{missing}', or correct the name." if missing else None
     if missing and missing in (name, name.partition(".")[0]):
-        fix = "Name a module that Python finds here or among its packages, or a file: path/to/file.py."
+        fix = f"Install the package that has '{missing}', or name a module in this folder or a file: path/to/file.py."
     return UsageError(
         f"The {purpose} '{name}' cannot be loaded: {where + ': ' if where else ''}{kind}{told}.",
         fix=fix or (f"Correct {where}, and run the same command again." if where else None),
