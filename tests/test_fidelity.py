@@ -85,6 +85,8 @@ SOFTMAX = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
         (np.hstack([BOXES, SCORES]), as_int8(np.hstack([BOXES, SCORES]), 2.5), 2.5, [("constant", "4 to 6", True)]),
         (np.hstack([BOXES, DEPTHS]), as_int8(np.hstack([BOXES, DEPTHS]), 2.5), 2.5, [("coarse", "4", True)]),
         (BOXES, as_int8(BOXES, 1.0), 1.0, [("saturated", "0 to 3", True)]),
+        (np.hstack([BOXES] * 12 + [SCORES[:, :1]]), as_int8(np.hstack([BOXES] * 12 + [SCORES[:, :1]]), 2.5), 2.5, [("constant", "48", True)]),
+        (np.hstack([BOXES * 500, DEPTHS]), as_int8(np.hstack([BOXES * 500, DEPTHS]), 1250), 1250, [("constant", "4", True)]),
         (BOXES, BOXES * [1, 1, 0, 1], None, [("constant", "2", True)]),
         (BOXES, BOXES[:, [0, 1, 3, 2]], None, [("apart", "2 to 3", True)]),
         (BOXES, BOXES + GENERATOR.normal(0, 110, BOXES.shape), None, [("apart", "0 to 3", False)]),

@@ -32,13 +32,18 @@ _DIFFERENT = 0.7
 # The variance of a column has to rest on so many values, or one sample that flips looks like a broken column: n * variance /
 # range^2 is k where k of n values stand out. Sixty values of a normal distribution have about 3.
 _CARRIED = 2.5
-# What varies by less than this share of the output's largest value is nothing to lose: it would be less than an int16 step
-# in seven. The scores of a detector beside boxes in pixels vary by about a six hundredth.
+# What varies by less than this share of a column's own largest value is nothing to lose.
 _NEGLIGIBLE = 1 / 5000
+# So is what varies by less than the rounding of float32 in the largest value of the output. It may well be little beside that:
+# a rate from 0 to 1 is one beside an income.
+_NOISE = 1e-6
 # Among values from 0 to 1 that includes the classes of a softmax which are never likely: they vary by a few hundredths.
 _NEGLIGIBLE_SHARE = 0.1
-# Of many columns some rest on few samples; where so small a share of them is off, the others speak for the file.
+# Of many columns some rest on few samples; where so small a share of them is off, the others speak for the file. Chance explains
+# less where the cause is how values are stored, or where little is left of a column that many samples carry.
 _FEW = 0.05
+_FEW_CERTAIN = 0.01
+_CERTAIN = 10.0
 # Outputs in the order of a score: two that are nearly equal change places, and all values beside them with them.
 _SORTING = ("TOPK_V2", "NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5", "TFLite_Detection_PostProcess", "UNIQUE")
 _MIXED = 50
@@ -51,6 +56,7 @@ class _Column(NamedTuple):
     number: int
     cause: Cause
     left: float
+    certain: bool
 
 
 def outputs_beside(
@@ -108,15 +114,23 @@ def _output(graph: Graph, index: int, pairs: Pairs, *, scored: bool, apart: bool
     else:
         left, limits = pairs.explained, (_DAMAGED, _BROKEN)
     judged = left[worth]
+    carried = _carried(pairs)
     columns = [
-        _Column(number, cause, float(left[number]) if np.isfinite(left[number]) else -np.inf)
+        _Column(
+            number,
+            cause,
+            float(left[number]) if np.isfinite(left[number]) else -np.inf,
+            certain=cause != "apart" or bool(left[number] < limits[1] and carried[number] >= _CERTAIN),
+        )
         for number in range(left.size)
         if (cause := _cause(pairs, number, inner, left[number], limits[0] if worth[number] else None, apart=apart))
     ]
     losses = []
     for cause in ("not-finite", "constant", "saturated", "coarse", "apart"):
         same = [column for column in columns if column.cause == cause]
-        if len(same) > _FEW * max(1, len(judged)) or (same and cause == "not-finite"):
+        certain = sum(column.certain for column in same)
+        many = len(same) > _FEW * len(judged) or certain > _FEW_CERTAIN * len(judged)
+        if same and (many or cause == "not-finite"):
             losses.append(_loss(spec, inner, pairs, same, scored=scored, counts=counts, bound=limits[1]))
     losses.sort(key=lambda loss: (not loss.broken, -loss.count))
     return OutputFidelity(
@@ -138,12 +152,20 @@ def _worth(pairs: Pairs, counts: bool) -> NDArray[np.bool_]:
     enough: NDArray[np.bool_] = (pairs.values >= _ENOUGH) & (spread > 0)
     if counts or not enough.any():
         return enough
-    largest = float(np.abs(np.concatenate([low[enough], high[enough]])).max())
+    own = np.where(enough, np.maximum(np.abs(low), np.abs(high)), 0.0)
     share = low[enough].min() >= 0 and high[enough].max() <= 1
-    carried = np.divide(pairs.deviation[0], np.square(spread), out=np.zeros(spread.shape), where=spread > 0)
-    floor = largest * (_NEGLIGIBLE_SHARE if share else _NEGLIGIBLE)
-    worth: NDArray[np.bool_] = enough & (spread >= floor) & (carried >= _CARRIED)
+    floor = own.max() * _NEGLIGIBLE_SHARE if share else np.maximum(own * _NEGLIGIBLE, own.max() * _NOISE)
+    worth: NDArray[np.bool_] = enough & (spread >= floor) & (_carried(pairs) >= _CARRIED)
     return worth
+
+
+def _carried(pairs: Pairs) -> NDArray[np.float64]:
+    """Returns for each column by about how many of the baseline's values its variance is carried."""
+    spread = np.where(pairs.values > 0, pairs.high[0] - pairs.low[0], 0.0)
+    carried: NDArray[np.float64] = np.divide(
+        pairs.deviation[0], np.square(spread), out=np.zeros(spread.shape), where=spread > 0
+    )
+    return carried
 
 
 def _cause(
