@@ -51,7 +51,7 @@ def lint(variants, shapes, tmp_path):
             pictures=samples.kind == "images",
             evaluation=evaluation.inputs,
             dataset=dataset,
-            baseline=variant,
+            prepared=variant,
         )
 
     return run

@@ -205,12 +205,13 @@ F0000 00:00:1795730160.553778    2000 converter.cc:42] Check failed: last words
 def test_a_baseline_that_fails_leaves_a_report(models, tmp_path, cli):
     np.savez(tmp_path / "data.npz", x=np.ones((4, 4), np.float32), y=np.ones((4, 2, 2)))
     code, out, _ = cli(
-        "optimize", models / "flex_saved_model", "--data", tmp_path / "data.npz", "--scheme", "float16", "--out", tmp_path / "o",
+        "optimize", models / "flex_saved_model", "--data", tmp_path / "data.npz", "--calibration", tmp_path / "data.npz",
+        "--scheme", "float16,int8", "--out", tmp_path / "o",
     )  # fmt: skip
     assert code == 1
-    assert out.count("that TensorFlow Lite does not have: MatrixInverse") == 1  # said once for both
+    assert out.count("that TensorFlow Lite does not have: MatrixInverse") == 1  # said once for all
     report = read_report(tmp_path / "o")
-    assert [(v.name, v.status) for v in report.variants] == [("float32", "failed"), ("float16", "failed")]
+    assert {v.name: v.status for v in report.variants} == dict.fromkeys(("float32", "float16", "int8"), "failed")
     assert report.recommendation.reasons[0].startswith("nothing can be recommended yet: the baseline float32 failed")
     assert {path.name for path in (tmp_path / "o").glob("report.*")} == {
         f"report.{kind}" for kind in ("json", "html", "md", "csv")

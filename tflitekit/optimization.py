@@ -219,7 +219,8 @@ def _requests(schemes: str | Request | Iterable[str | Request] | None, training:
 
 def _calibration_warnings(converted: ConvertResult, evaluation: Evaluation, dataset: Dataset) -> list[Finding]:
     calibration, location = converted.calibration, converted.calibration_location
-    if calibration is None or location is None:
+    prepared = next((variant for variant in converted.variants if variant.contract is not None), None)
+    if calibration is None or location is None or prepared is None:
         return []
     found = lint_calibration(
         calibration,
@@ -227,7 +228,7 @@ def _calibration_warnings(converted: ConvertResult, evaluation: Evaluation, data
         pictures=converted.calibration_kind == "images",
         evaluation=evaluation.inputs,
         dataset=dataset,
-        baseline=converted.variants[0],
+        prepared=prepared,
     )
     if calibration.skipped:
         text = f"{len(calibration.skipped)} unreadable calibration samples were skipped."

@@ -38,7 +38,7 @@ def lint_calibration(
     pictures: bool,
     evaluation: Inputs | None,
     dataset: Dataset,
-    baseline: Variant,
+    prepared: Variant,
 ) -> list[Finding]:
     """Finds calibration samples that cannot stand for what the model will see.
 
@@ -48,17 +48,17 @@ def lint_calibration(
         pictures: Whether they come from image files.
         evaluation: What the baseline was fed, where it was scored.
         dataset: The evaluation data.
-        baseline: With the contract that both sets were prepared by.
+        prepared: A variant with the contract that both sets were prepared by.
     """
     inputs = calibration.inputs
-    assert inputs is not None and baseline.contract is not None
-    preprocessing = baseline.contract.preprocessing
+    assert inputs is not None and prepared.contract is not None
+    preprocessing = prepared.contract.preprocessing
     found = _few(inputs) + _one_class(inputs, dataset)
     found += lint_inputs(inputs, what="calibration", preprocessing=preprocessing, pictures=pictures)
     found += _leak(inputs, evaluation, location, dataset)
     if evaluation is not None:
         found += _ranges(inputs, evaluation)
-    return found + _noise(inputs, dataset, InputPipeline(baseline.contract.inputs, preprocessing))
+    return found + _noise(inputs, dataset, InputPipeline(prepared.contract.inputs, preprocessing))
 
 
 def _few(inputs: Inputs) -> list[Finding]:
