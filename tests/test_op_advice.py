@@ -3,7 +3,7 @@
 import pytest
 
 from tflitekit import op_advice
-from tflitekit.build import _check_promise, _convert, _warnings
+from tflitekit.build import _check_promise, _convert, _explain, _warnings
 from tflitekit.errors import ConversionError, CrashError
 from tflitekit.graph import read_graph
 from tflitekit.schemes import Promise, parse_request
@@ -86,3 +86,14 @@ def test_operators_that_do_not_exist_name_the_layer(converted, build, words):
     image = keras.Input((4, 4, 3))
     with pytest.raises(ConversionError, match=f"(?s){words}.*--allow-select-tf-ops"):
         converted(image, build(keras, image))
+
+
+def test_a_loop_with_an_open_batch_is_named_with_what_to_do():
+    text = (
+        '<unknown>:0: error: loc(callsite(fused["TensorListReserve:", "TensorArrayV2_1@__inference_standard_gru_167"] at '
+        'callsite(fused["PartitionedCall:", "sequential/encoder/PartitionedCall@__inference_9"] at unknown))): '
+        "'tf.TensorListReserve' op requires element_shape to be static during TF Lite transformation pass"
+    )
+    error = _explain(parse_request("float32"), RuntimeError(text), False)
+    assert "a loop (layer 'encoder')" in error.what
+    assert "batch_size=1" in (error.fix or "")

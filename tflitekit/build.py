@@ -227,6 +227,15 @@ def _explain(
                 "(the app must then ship the Flex delegate, which adds megabytes)."
             ),
         )
+    if "element_shape to be static" in text:
+        names = ", ".join(f"'{name}'" for name in dict.fromkeys(re.findall(r'([^"/]+)/PartitionedCall@', text)))
+        return ConversionError(
+            f"{request.name}: a loop{f' (layer {names})' if names else ''}, as GRU, LSTM and Bidirectional have it, collects "
+            "values whose shape the model leaves open.",
+            why="TensorFlow Lite's lists need it, and a SavedModel keeps the open batch inside of its functions.",
+            fix="Convert the .keras or .h5 file, or export the model with a batch of 1: keras.Input(shape, batch_size=1)."
+            + ("" if allow_select_tf_ops else " Or allow TensorFlow's own kernels with --allow-select-tf-ops."),
+        )
     operators = f" ({op_advice.describe({name: places.get(name, []) for name in unquantized})})" if unquantized else ""
     return ConversionError(
         f"{request.name}: the converter refused the model{operators}.",
