@@ -288,6 +288,20 @@ def test_operations_that_an_h5_file_of_keras_3_lost_are_told_from_layers_of_the_
 
 
 @pytest.mark.convert
+def test_what_is_in_a_file_counts_and_not_its_name(models, tmp_path):
+    for name, kind, like in (
+        ("shapes.keras", "keras", "m.h5"),
+        ("shapes.keras", "keras", "m"),
+        ("shapes.h5", "hdf5", "m.KERAS"),
+        ("shapes.h5", "hdf5", "m.keras"),
+    ):
+        shutil.copy(models / name, tmp_path / like)
+        assert identify(tmp_path / like).kind == kind
+        model, notes = load_model(tmp_path / like, kind=kind, unsafe_load=False, custom_objects=None)
+        assert model.count_params() > 0 and not notes
+
+
+@pytest.mark.convert
 def test_no_function_of_tensorflow_that_has_to_do_with_files_may_compute(library):
     allowed = [name for name in library["symbols"] if may_compute(name)]
     words = ("file", "gfile", "save", "restore", "read_", "write", "load", "summary", "dataset", "py_func", "numpy_function",

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-__all__ = ["in_float32", "loadable", "without_compile"]
+__all__ = ["in_float32", "loadable", "with_suffix", "without_compile"]
 
 _POLICIES = {"DTypePolicy", "Policy", "FloatDTypePolicy"}
 _OTHER_FLOATS = {"mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64"}
@@ -48,6 +48,18 @@ def in_float32(config: Any) -> Any:
 
 def _named(value: Any) -> Any:
     return "float32" if isinstance(value, str) and value in _OTHER_FLOATS else value
+
+
+@contextmanager
+def with_suffix(path: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """Gives a file under a name with one of the suffixes, by which Keras tells what is in a file: its own, or a link to it."""
+    if path.suffix in suffixes:
+        yield path
+        return
+    with TemporaryDirectory(prefix="tflitekit-") as folder:
+        link = Path(folder, "model" + suffixes[0])
+        link.symlink_to(path.resolve())
+        yield link
 
 
 @contextmanager

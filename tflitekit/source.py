@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from tflitekit.allowlist import named_beyond
 from tflitekit.errors import ModelError, UnreadableError, UsageError
 from tflitekit.files import content_hash, is_folder, open_file
-from tflitekit.keras_config import loadable, without_compile
+from tflitekit.keras_config import loadable, with_suffix, without_compile
 from tflitekit.keras_file import read_archive_config, read_hdf5_config, refuse_outside_data, refuse_two_models
 from tflitekit.precision import as_float32
 from tflitekit.saved_model_file import refuse_file_operators
@@ -230,7 +230,11 @@ def load_model(
             return as_float32(model, objects)
         except Exception:  # noqa: BLE001 - the usual way gives the reasons of both
             pass
-    with loadable(path, config) if kind == "keras" else nullcontext(path) as file:
+    suffixes = (".keras",) if kind == "keras" else (".h5", ".hdf5")
+    with (
+        with_suffix(path, suffixes) as named,
+        loadable(named, config) if kind == "keras" else nullcontext(named) as file,
+    ):
         model, notes = _load_keras(file, path, objects, unsafe_load)
     model, precision = as_float32(model, objects)
     return model, [*notes, *precision]
@@ -624,9 +628,6 @@ def _load_keras(file: Path, path: Path, custom_objects: dict[str, Any], unsafe_l
     """Loads with Keras 3, then with tf_keras (Keras 2); ``path`` is the user's name of the file."""
     import keras
 
-    if path.suffix.lower() not in (".keras", ".h5", ".hdf5"):
-        raise ModelError(f"Keras loads models by their suffix, and {path.name} has none of its own.",
-                         fix="Rename it to end in .keras (zip) or .h5 (HDF5).")  # fmt: skip
     try:
         model = keras.saving.load_model(file, custom_objects=custom_objects, compile=False, safe_mode=not unsafe_load)
         return model, []
