@@ -88,6 +88,8 @@ def test_one_class(lint, pictures):
     (finding,) = lint((np.concatenate([pictures[0], shape_arrays(300, 5)[0]])[::3], np.zeros(150, int)))
     assert finding.kind == "one-class-calibration"
     assert "All 150 calibration samples are of the class 'circle'" in finding.message
+    squares = pictures[0][pictures[1] == 1], np.ones(50, int)
+    assert "one-class-calibration" not in kinds(lint(squares, data=squares))  # the evaluation data have no others
 
 
 def test_the_same_pictures_in_calibration_and_evaluation(lint, shapes, tmp_path, pictures):

@@ -38,7 +38,7 @@ class Inputs:
 
     Attributes:
         specs: The model's inputs, in the order of the columns.
-        facts: What `input_facts` says of each sample; for calibration data also 'label' (-1 without) and, for pictures,
+        facts: What `input_facts` says of each sample; for data with classes also 'label' (-1 without) and, for calibration pictures,
             what `picture_facts` says.
         classes: Names of the labels, where they have names.
     """

@@ -122,7 +122,8 @@ def with_examples(
 
 def inputs_of(run: Scored, scores: Scores) -> Inputs:
     """Returns what a variant was fed."""
-    return Inputs(run.graph.inputs, {name: scores[name] for name in ("content", "input_low", "input_high")})
+    kept = ("content", "input_low", "input_high", "label")
+    return Inputs(run.graph.inputs, {name: scores[name] for name in kept if name in scores})
 
 
 def linted(

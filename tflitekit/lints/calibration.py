@@ -53,7 +53,7 @@ def lint_calibration(
     inputs = calibration.inputs
     assert inputs is not None and prepared.contract is not None
     preprocessing = prepared.contract.preprocessing
-    found = _few(inputs) + _one_class(inputs, dataset)
+    found = _few(inputs) + _one_class(inputs, evaluation)
     found += lint_inputs(inputs, what="calibration", preprocessing=preprocessing, pictures=pictures)
     found += _leak(inputs, evaluation, location, dataset)
     if evaluation is not None:
@@ -79,10 +79,11 @@ def _few(inputs: Inputs) -> list[Finding]:
     ]
 
 
-def _one_class(inputs: Inputs, dataset: Dataset) -> list[Finding]:
+def _one_class(inputs: Inputs, evaluation: Inputs | None) -> list[Finding]:
     labels = inputs.facts["label"]
-    largest = dataset.largest_label()
-    if len(labels) < 2 or labels.min() < 0 or len(np.unique(labels)) > 1 or not largest:
+    if len(labels) < 2 or labels.min() < 0 or len(np.unique(labels)) > 1:
+        return []
+    if evaluation is None or not np.any(evaluation.facts.get("label", labels) != labels[0]):
         return []
     name = f"'{inputs.classes[labels[0]]}'" if inputs.classes and labels[0] < len(inputs.classes) else f"{labels[0]}"
     return [
