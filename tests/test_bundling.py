@@ -389,7 +389,7 @@ def test_files_outside_of_the_bundle_are_refused(made, name):
     content = json.loads((made / "bundle.json").read_text())
     content["variants"][0]["file"] = name
     change(made, **content)
-    with pytest.raises(BundleError, match="not a path inside the bundle"):
+    with pytest.raises(BundleError, match="not a path inside the folder"):
         tk.read_bundle(made)
 
 

@@ -193,4 +193,4 @@ def describe_problem(error: ValidationError) -> str:
     """Returns where the first problem is and what it is, short whatever the value is."""
     problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ".".join(map(str, problem["loc"])) or "its top level"
-    return f"{shortened(place)}: {shortened(problem['msg'])}"
+    return f"{shortened(place)}: {shortened(problem['msg'].removeprefix('Value error, '))}"

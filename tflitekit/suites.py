@@ -151,7 +151,11 @@ def _place(location: Sequence[str | int]) -> str:
 
 
 def _why(problem: Any) -> str:
-    return "There is no such key." if problem["type"] == "extra_forbidden" else f"{problem['msg']}."
+    return (
+        "There is no such key."
+        if problem["type"] == "extra_forbidden"
+        else f"{problem['msg'].removeprefix('Value error, ')}."
+    )
 
 
 def _keys(problem: Any) -> str | None:
