@@ -644,7 +644,9 @@ def test_packages_that_are_not_installed(tmp_path):
     import keras
     import tf_keras
 
-    with pytest.raises(UsageError, match=r"(?s)optimizer 'nopackage' cannot be loaded.*Install the package.*nopackage"):
+    with pytest.raises(
+        UsageError, match=r"(?s)optimizer 'nopackage:make' cannot be loaded.*Install the package.*nopackage"
+    ):
         train(network(keras), features(), tmp_path, optimizer="nopackage:make")
     (tmp_path / "newer.py").write_text("import keras\n\ndef make(rate):\n    return keras.optimizers.Adam()\n")
     with pytest.raises(UsageError, match=r"(?s)returned keras\.\S*Adam.*tf_keras\.optimizers"):

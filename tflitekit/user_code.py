@@ -63,11 +63,12 @@ _folders = _UserFolders()
 _loaded: dict[str, ModuleType] = {}
 
 
-def load_module(name: str, purpose: str) -> ModuleType:
+def load_module(name: str, purpose: str, *, called: str | None = None) -> ModuleType:
     """Imports ``path/to/file.py`` or ``module``, once for each content.
 
     Args:
         purpose: What it is for, in messages: 'metric'.
+        called: What the user wrote, where that is more than the name.
 
     Raises:
         UsageError: There is none, or it fails; the message has the file and the line.
@@ -75,7 +76,7 @@ def load_module(name: str, purpose: str) -> ModuleType:
     try:
         return _load_file(Path(name)) if name.endswith(".py") else _load_named(name)
     except (Exception, SystemExit) as error:
-        raise _refusal(name, purpose, error) from error
+        raise _refusal(name, called or name, purpose, error) from error
 
 
 def load_function(name: str, purpose: str) -> Callable[..., Any]:
@@ -89,7 +90,7 @@ def load_function(name: str, purpose: str) -> Callable[..., Any]:
         raise UsageError(
             f"'{name}' does not name a {purpose}.", fix="Write module:function or path/to/file.py:function."
         )
-    module = load_module(module_name, purpose)
+    module = load_module(module_name, purpose, called=name)
     function = getattr(module, function_name, None)
     if function is None:
         own = [key for key, value in own_objects(module).items() if callable(value)]
@@ -219,7 +220,7 @@ def _execute(spec: ModuleSpec) -> ModuleType:
     return module
 
 
-def _refusal(name: str, purpose: str, error: BaseException) -> UsageError:
+def _refusal(name: str, called: str, purpose: str, error: BaseException) -> UsageError:
     where = place(error)
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     told = str(error.msg if isinstance(error, SyntaxError) else error).rstrip(".")
@@ -228,6 +229,6 @@ def _refusal(name: str, purpose: str, error: BaseException) -> UsageError:
     if missing and missing in (name, name.partition(".")[0]):
         fix = f"Install the package that has '{missing}', or name a module in this folder or a file: path/to/file.py."
     return UsageError(
-        f"The {purpose} '{name}' cannot be loaded: {where + ': ' if where else ''}{kind}{told}.",
+        f"The {purpose} '{called}' cannot be loaded: {where + ': ' if where else ''}{kind}{told}.",
         fix=fix or (f"Correct {where}, and run the same command again." if where else None),
     )
