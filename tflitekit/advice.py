@@ -16,9 +16,10 @@ def request_of(scheme: str | None, options: Mapping[str, Any]) -> Request | None
     if scheme is None:
         return None
     try:
-        return Request(find(scheme), dict(options))
+        found = find(scheme)
     except UsageError:
         return None
+    return Request(found, {**found.defaults, **options})  # other versions have other options
 
 
 def learned_from(request: Request | None) -> str:

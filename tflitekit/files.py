@@ -125,7 +125,11 @@ def require_path(name: str) -> str:
     Raises:
         ValueError: No system has such names.
     """
-    if not name or "\0" in name or any(len(part.encode()) > _LONGEST_NAME_BYTES for part in PurePosixPath(name).parts):
+    if (
+        not name
+        or "\0" in name
+        or any(len(os.fsencode(part)) > _LONGEST_NAME_BYTES for part in PurePosixPath(name).parts)
+    ):
         raise ValueError(f"'{shortened(name)}' cannot be the name of a file")
     return name
 
