@@ -1,7 +1,7 @@
 """Writes test vectors for the Android core: images, and what the host makes of them.
 
-``vectors.json`` lists the cases, ``vectors.bin`` holds their arrays. The values are those of `tflitekit.preprocessing`
-and `tflitekit.runtime.quantize`; the Java code must give the same bytes.
+``vectors.json`` lists the cases, ``vectors.bin`` holds their arrays. The values are those of `tflitekit.data.preprocessing`
+and `tflitekit.tflite.runtime.quantize`; the Java code must give the same bytes.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tflitekit.files import write_whole
-from tflitekit.preprocessing import PRESETS, Preprocessing
-from tflitekit.runtime import quantize
-from tflitekit.tensor import Quantization, TensorSpec
+from tflitekit.core.files import write_whole
+from tflitekit.core.tensor import Quantization, TensorSpec
+from tflitekit.data.preprocessing import PRESETS, Preprocessing
+from tflitekit.tflite.runtime import quantize
 
 FILTERS = ("nearest", "box", "bilinear", "bicubic", "lanczos")
 FITS = ("stretch", "center_crop", "pad")

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tflitekit.dataset import open_dataset
-from tflitekit.evaluation import evaluate_variants
-from tflitekit.progress import Progress
-from tflitekit.runtime import Model
-from tflitekit.variant import load_variant
+from tflitekit.accuracy.evaluation import evaluate_variants
+from tflitekit.core.progress import Progress
+from tflitekit.data.dataset import open_dataset
+from tflitekit.tflite.runtime import Model
+from tflitekit.tflite.variant import load_variant
 
 
 def invoke_seconds(path: Path, least_s: float = 1.0) -> float:

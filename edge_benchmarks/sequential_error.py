@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.dataset import open_dataset
+from tflitekit.core.sequential import DrawOrder, SequentialDrop
+from tflitekit.data.dataset import open_dataset
 from tflitekit.results import Report, read_report
-from tflitekit.sequential import DrawOrder, SequentialDrop
 
 POINT = 0.01
 CLOSE = 0.0005  # of the drop on all data: 2.5 samples of 5,000

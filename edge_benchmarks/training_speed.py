@@ -28,11 +28,11 @@ def kit(model: str, data: str, epochs: int, folder: Path) -> dict[str, float]:
     import tensorflow  # noqa: F401
     import tf_keras
 
-    from tflitekit.preprocessing import load_preprocessing
-    from tflitekit.progress import Progress
-    from tflitekit.source import identify
-    from tflitekit.tensor import TensorSpec
-    from tflitekit.training.store import store_training_data
+    from tflitekit.core.progress import Progress
+    from tflitekit.core.tensor import TensorSpec
+    from tflitekit.data.preprocessing import load_preprocessing
+    from tflitekit.source.models import identify
+    from tflitekit.training.data.store import store_training_data
 
     loaded = tf_keras.models.load_model(model, compile=False)
     spec = TensorSpec(name=loaded.input_names[0], shape=(1, *loaded.input_shape[1:]), dtype="float32")
@@ -45,8 +45,8 @@ def kit(model: str, data: str, epochs: int, folder: Path) -> dict[str, float]:
         progress=Progress(),
     )
     started = time.perf_counter()
-    from tflitekit.training.job import train_stage
     from tflitekit.training.options import TrainingOptions
+    from tflitekit.training.run.job import train_stage
 
     options = {**vars(TrainingOptions(None, epochs=epochs, batch_size=BATCH, learning_rate=RATE))}
     options.pop("data")

@@ -78,7 +78,7 @@ class Place:
         }  # fmt: skip
 
     def prepare(self) -> None:
-        from tflitekit.quickstart import write_digits
+        from tflitekit.optimization.quickstart import write_digits
 
         write_digits(self.base / "digits")
         subprocess.run([sys.executable, "-c", _MODEL, self.base / "model.keras"], check=True, capture_output=True)

@@ -16,5 +16,6 @@ fi
 ruff check .
 ruff format --check .
 mypy
+lint-imports
 # Two processes, each file whole in one of them (tests/conftest.py): much of a test is one core at work, such as building a graph.
 exec python -m pytest -n 2 "$@"

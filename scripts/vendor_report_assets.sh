@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 vega=6.4.0 vega_lite=6.4.3 vega_embed=7.3.0 sortable=4.1.7
-assets=$PWD/tflitekit/report/assets
+assets=$PWD/tflitekit/render/assets
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 

@@ -212,7 +212,7 @@ def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> C
 def interruptible(*arguments: Any) -> list[str]:
     """Returns the command line as a command that Ctrl-C stops, also where pytest runs in the background and ignores it."""
     handle = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    code = f"{handle}; from tflitekit.cli import main; main()"
+    code = f"{handle}; from tflitekit.__main__ import main; main()"
     return [sys.executable, "-c", code, *map(str, arguments)]
 
 

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from tflitekit.errors import ConversionError
+from tflitekit.core.errors import ConversionError
 from tflitekit.schemes import Promise, Stage, scheme
 
 

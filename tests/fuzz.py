@@ -35,26 +35,26 @@ sys.path.insert(0, str(Path(__file__).parent))
 from echo_model import echo_model
 from make_apk import manifest, package, tflite
 
-from tflitekit import console
-from tflitekit.allowlist import named_beyond
 from tflitekit.apk import inspect_apk
 from tflitekit.bundling import read_bundle
-from tflitekit.contract import load_labels
-from tflitekit.dataset import open_dataset
-from tflitekit.errors import TflitekitError
-from tflitekit.interleaving import _Kept
-from tflitekit.keras_config import without_compile
-from tflitekit.keras_file import read_archive_config, read_hdf5_config, refuse_outside_data
-from tflitekit.preprocessing import load_preprocessing
-from tflitekit.report import html, markdown, spreadsheet
+from tflitekit.cli import console
+from tflitekit.core.arrays import read_arrays, write_arrays
+from tflitekit.core.errors import TflitekitError
+from tflitekit.core.structured import read_record, write_record
+from tflitekit.data.contract import load_labels
+from tflitekit.data.dataset import open_dataset
+from tflitekit.data.preprocessing import load_preprocessing
+from tflitekit.latency.interleaving import _Kept
+from tflitekit.optimization.suites import read_suite
+from tflitekit.render import html, markdown, spreadsheet
 from tflitekit.results import read_report
-from tflitekit.source import identify
-from tflitekit.structured import read_record, write_record
-from tflitekit.suites import read_suite
-from tflitekit.training.checkpoint import read_arrays, write_arrays
-from tflitekit.training.cluster import parse_cluster
-from tflitekit.training.objective import load_class_weights
-from tflitekit.variant import load_variant
+from tflitekit.source.allowlist import named_beyond
+from tflitekit.source.keras_config import without_compile
+from tflitekit.source.keras_file import read_archive_config, read_hdf5_config, refuse_outside_data
+from tflitekit.source.models import identify
+from tflitekit.tflite.variant import load_variant
+from tflitekit.training.distributed.members import parse_cluster
+from tflitekit.training.run.objective import load_class_weights
 
 __all__ = ["READERS", "Fault", "run"]
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tflitekit.merging import merge
+from tflitekit.latency.merging import merge
 from tflitekit.results import (
     Accelerator,
     Agreement,
@@ -45,7 +45,7 @@ from tflitekit.results import (
     VariantReport,
     read_report,
 )
-from tflitekit.training_record import (
+from tflitekit.tflite.training_record import (
     CompressedLayer,
     Compression,
     EpochRecord,
@@ -656,7 +656,7 @@ SAMPLES: dict[str, Callable[[Report], Report]] = {
 
 def main(folder: Path, out: Path) -> None:
     """Writes all views of all samples."""
-    from tflitekit.report import write_views
+    from tflitekit.render import write_views
 
     report = read_report(folder)
     for name, make in SAMPLES.items():

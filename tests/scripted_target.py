@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflitekit.errors import ModelError
+from tflitekit.core.errors import ModelError
 from tflitekit.results import Accelerator, OpTime, Profile
 from tflitekit.targets import Facts, Loaded, register_target
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from echo_model import echo_model
 
-from tflitekit.advice import finer, learned_from, more_accurate, request_of, without_integer_kernels
-from tflitekit.errors import ModelError
-from tflitekit.graph import read_graph
-from tflitekit.runtime import Model
+from tflitekit.core.errors import ModelError
 from tflitekit.schemes import available, parse_request
+from tflitekit.schemes.advice import finer, learned_from, more_accurate, request_of, without_integer_kernels
+from tflitekit.tflite.graph import read_graph
+from tflitekit.tflite.runtime import Model
 
 REQUESTS = [*available(), "pruned:then=float16", "clustered:then=float32", "finetuned:then=int8", "int8:io=uint8"]
 

@@ -13,11 +13,11 @@ import h5py
 import numpy as np
 import pytest
 
-from tflitekit.allowlist import may_compute, named_beyond
-from tflitekit.errors import ModelError
-from tflitekit.keras_config import without_compile
-from tflitekit.keras_file import read_archive_config, read_hdf5_config, refuse_outside_data, refuse_two_models
-from tflitekit.source import identify, load_model
+from tflitekit.core.errors import ModelError
+from tflitekit.source.allowlist import may_compute, named_beyond
+from tflitekit.source.keras_config import without_compile
+from tflitekit.source.keras_file import read_archive_config, read_hdf5_config, refuse_outside_data, refuse_two_models
+from tflitekit.source.models import identify, load_model
 
 
 def layer(name, module=None, config=None, **more):
@@ -393,7 +393,7 @@ def test_saved_models_that_touch_files(models, tmp_path):
     raw = (tmp_path / "outside" / "saved_model.pb").read_bytes()
     assert b"words.txt" in raw
     (tmp_path / "outside" / "saved_model.pb").write_bytes(raw.replace(b"words.txt", b"../../etc"))
-    from tflitekit.saved_model_file import refuse_file_operators
+    from tflitekit.source.saved_model_file import refuse_file_operators
 
     for name in ("shapes_saved_model", "flex_saved_model"):
         refuse_file_operators(models / name)

@@ -26,7 +26,7 @@ from apkbuild.signing import Key, debug_key, sign, verify
 
 from tflitekit._version import __version__
 from tflitekit.bundling import read_bundle
-from tflitekit.errors import TflitekitError, UsageError
+from tflitekit.core.errors import TflitekitError, UsageError
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "android_demo"

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import tflitekit as tk
-from tflitekit.graph import read_graph
-from tflitekit.preprocessing import PRESETS, Preprocessing
+from tflitekit.data.preprocessing import PRESETS, Preprocessing
+from tflitekit.tflite.graph import read_graph
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "android_demo"

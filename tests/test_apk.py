@@ -23,8 +23,8 @@ from make_apk import ATTRIBUTES, File, Tag, aapt2, axml, has_aapt2, library, man
 from tflitekit.apk import inspect_apk
 from tflitekit.apk.axml import Element, Reference, parse
 from tflitekit.apk.elf import read_elf
-from tflitekit.errors import ApkError, TflitekitError
-from tflitekit.graph import parse_graph
+from tflitekit.core.errors import ApkError, TflitekitError
+from tflitekit.tflite.graph import parse_graph
 
 DAY = date(2026, 11, 25)
 AARS = sorted(Path.home().glob(".m2/repository/org/tensorflow/tensorflow-lite/*/*.aar"))

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import tflitekit as tk
-from tflitekit import optimization
 from tflitekit.conversion import ConvertOptions
-from tflitekit.report import write_views
+from tflitekit.optimization import optimize as optimization
+from tflitekit.render import write_views
 
 DATA = (np.zeros((4, 2), np.float32), np.array([0, 1, 0, 1]))
 

@@ -8,12 +8,12 @@ import scripted_target
 from conftest import run_json
 
 from tflitekit import benchmark
-from tflitekit.benchmarking import Benchmark, measure_variants
-from tflitekit.errors import ModelError, UsageError
-from tflitekit.evaluation import named_variants
-from tflitekit.progress import Progress
+from tflitekit.accuracy.evaluation import named_variants
+from tflitekit.core.errors import ModelError, UsageError
+from tflitekit.core.progress import Progress
+from tflitekit.core.statistics import percentile
+from tflitekit.latency.benchmarking import Benchmark, measure_variants
 from tflitekit.results import VariantReport
-from tflitekit.statistics import percentile
 from tflitekit.targets import Run, open_target
 from tflitekit.targets.protocols import PROTOCOLS
 

@@ -14,10 +14,10 @@ from PIL import Image
 import tflitekit as tk
 from tflitekit.bundling import golden
 from tflitekit.bundling.tolerances import tolerances
-from tflitekit.errors import BundleError, ContractError, DataError, ModelError, StorageError, UsageError
-from tflitekit.graph import read_graph
-from tflitekit.preprocessing import Preprocessing
-from tflitekit.runtime import Model, dequantize
+from tflitekit.core.errors import BundleError, ContractError, DataError, ModelError, StorageError, UsageError
+from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.tflite.graph import read_graph
+from tflitekit.tflite.runtime import Model, dequantize
 
 pytestmark = pytest.mark.convert
 

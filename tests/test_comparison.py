@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tflitekit import compare, optimize
-from tflitekit.errors import ModelError, UsageError
+from tflitekit.core.errors import ModelError, UsageError
+from tflitekit.core.statistics import mean_interval, wilson_interval
 from tflitekit.results import (
     ClassRecall,
     Constraints,
@@ -28,7 +29,6 @@ from tflitekit.results import (
     read_report,
 )
 from tflitekit.results.packing import pack_hits, pack_labels, unpack_hits, unpack_labels
-from tflitekit.statistics import mean_interval, wilson_interval
 
 ALL_GATES = ("--max-accuracy-drop", 1, "--max-class-drop", 5, "--max-latency-increase", 10, "--max-size-increase", 1)
 EVERY = {"max_accuracy_drop": 0, "max_class_drop": 0, "max_latency_increase": 0, "max_size_increase": 0}

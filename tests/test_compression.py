@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tflitekit.errors import ConversionError, ModelError, UsageError
-from tflitekit.weights import check_compression, measure_weights
+from tflitekit.core.errors import ConversionError, ModelError, UsageError
+from tflitekit.tflite.weights import check_compression, measure_weights
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install '.[convert]'")
 pytestmark = pytest.mark.convert
@@ -39,7 +39,7 @@ def shake(model):
 
 def everything(tf_keras):
     """Several inputs and outputs, a shared layer, BatchNormalization, an operation, a mask, layers too small to count."""
-    from tflitekit.training.operations import Operation
+    from tflitekit.training.model.operations import Operation
 
     layers = tf_keras.layers
     picture, vector = tf_keras.Input((8, 8, 4), name="picture"), tf_keras.Input((16,), name="vector")
@@ -97,7 +97,7 @@ def train(model, steps, callbacks=(), *, fresh=True):
 def convert(model, path, *, calibrate):
     import tensorflow as tf
 
-    from tflitekit.source import export_model
+    from tflitekit.source.models import export_model
 
     export_model(model, path.parent / "saved", batch=1, input_shapes={})
     converter = tf.lite.TFLiteConverter.from_saved_model(str(path.parent / "saved"))
@@ -111,7 +111,7 @@ def convert(model, path, *, calibrate):
 
 
 def kernels(model, names):
-    from tflitekit.training.compressible import kernel_of
+    from tflitekit.training.compress.compressible import kernel_of
 
     return [np.asarray(kernel_of(model.get_layer(name))) for name in names]
 
@@ -132,8 +132,8 @@ def mine(layers):
 
 
 def compress(model, kind):
-    from tflitekit.training.clustering import cluster
-    from tflitekit.training.pruning import prune
+    from tflitekit.training.compress.clustering import cluster
+    from tflitekit.training.compress.pruning import prune
 
     return prune(model, sparsity=0.6, steps=4) if kind == "prune" else cluster(model, clusters=8, keep_sparsity=False)
 
@@ -163,7 +163,7 @@ def test_stripping_gives_the_trained_weights_in_the_given_models_order(tf_keras,
 
 @pytest.mark.parametrize("steps", [1, 4, 30])
 def test_the_sparsity_is_reached_at_the_ready_step_and_not_before(tf_keras, steps):
-    from tflitekit.training.pruning import prune
+    from tflitekit.training.compress.pruning import prune
 
     model = everything(tf_keras)
     wrapped = prune(model, sparsity=0.75, steps=steps)
@@ -179,7 +179,7 @@ def test_the_sparsity_is_reached_at_the_ready_step_and_not_before(tf_keras, step
 
 
 def test_a_killed_pruning_goes_on_where_it_was(tf_keras):
-    from tflitekit.training.pruning import prune
+    from tflitekit.training.compress.pruning import prune
 
     def start():
         model = everything(tf_keras)
@@ -208,8 +208,8 @@ def test_a_killed_pruning_goes_on_where_it_was(tf_keras):
 def test_clusters_are_the_same_each_time_and_keep_zeros(tf_keras, keep):
     import tensorflow as tf
 
-    from tflitekit.training.clustering import cluster
-    from tflitekit.training.compressible import kernel_of
+    from tflitekit.training.compress.clustering import cluster
+    from tflitekit.training.compress.compressible import kernel_of
 
     model = everything(tf_keras)
     kernel = kernel_of(model.get_layer("shared"))
@@ -227,7 +227,7 @@ def test_clusters_are_the_same_each_time_and_keep_zeros(tf_keras, keep):
 
 
 def test_clusters_start_at_the_means_of_their_weights(tf_keras):
-    from tflitekit.training.clustering import cluster
+    from tflitekit.training.compress.clustering import cluster
 
     model = everything(tf_keras)
     (before,), (after,) = (
@@ -239,8 +239,8 @@ def test_clusters_start_at_the_means_of_their_weights(tf_keras):
 
 
 def test_what_cannot_be_compressed_is_refused(tf_keras):
-    from tflitekit.training.clustering import cluster
-    from tflitekit.training.pruning import prune
+    from tflitekit.training.compress.clustering import cluster
+    from tflitekit.training.compress.pruning import prune
 
     small = tf_keras.Sequential([tf_keras.Input((4,)), tf_keras.layers.Dense(4)], name="tiny")
     with pytest.raises(ModelError, match="'tiny' has no layer to compress"):
@@ -257,7 +257,7 @@ def test_what_cannot_be_compressed_is_refused(tf_keras):
 
 
 def test_a_pruned_model_is_as_sparse_in_int8(tf_keras, tmp_path):
-    from tflitekit.training.pruning import prune
+    from tflitekit.training.compress.pruning import prune
 
     model = picture_model(tf_keras)
     wrapped = prune(model, sparsity=0.75, steps=2)
@@ -281,8 +281,8 @@ def test_a_pruned_model_is_as_sparse_in_int8(tf_keras, tmp_path):
 def test_a_clustered_model_has_few_values_in_each_channel(tf_keras, tmp_path, scheme):
     import tensorflow as tf
 
-    from tflitekit.source import export_model
-    from tflitekit.training.clustering import cluster
+    from tflitekit.source.models import export_model
+    from tflitekit.training.compress.clustering import cluster
 
     model = picture_model(tf_keras)
     wrapped = cluster(model, clusters=16, keep_sparsity=False)
@@ -307,7 +307,7 @@ def test_a_clustered_model_has_few_values_in_each_channel(tf_keras, tmp_path, sc
 
 def test_a_dense_layer_behind_a_normalization_is_not_clustered(tf_keras, tmp_path):
     """The converter multiplies its weights by the factors of the normalization."""
-    from tflitekit.training.clustering import cluster
+    from tflitekit.training.compress.clustering import cluster
 
     layers = tf_keras.layers
     model = tf_keras.Sequential([
@@ -334,10 +334,10 @@ def test_weights_that_are_not_found_are_an_error(tf_keras, tmp_path):
 
 @pytest.mark.parametrize("kind", ["pruned", "clustered", "pruned and clustered"])
 def test_training_for_int8_keeps_zeros_and_clusters(tf_keras, tmp_path, kind):
-    from tflitekit.graph import read_graph
-    from tflitekit.training.annotate import annotate_model, quantize
-    from tflitekit.training.clustering import cluster
-    from tflitekit.training.pruning import prune
+    from tflitekit.tflite.graph import read_graph
+    from tflitekit.training.compress.clustering import cluster
+    from tflitekit.training.compress.pruning import prune
+    from tflitekit.training.quantize.annotate import annotate_model, quantize
 
     model = compressed = picture_model(tf_keras)
     targets = {}
@@ -382,8 +382,8 @@ def kernels_of_quantized(model):
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_without_being_asked_nothing_is_kept(tf_keras, keep):
-    from tflitekit.training.annotate import annotate_model, quantize
-    from tflitekit.training.compressible import kernel_of
+    from tflitekit.training.compress.compressible import kernel_of
+    from tflitekit.training.quantize.annotate import annotate_model, quantize
 
     model = picture_model(tf_keras)
     kernel = kernel_of(model.get_layer("dense"))
@@ -394,8 +394,8 @@ def test_without_being_asked_nothing_is_kept(tf_keras, keep):
 
 
 def test_a_compressed_layer_that_stays_float_is_not_trained_further(tf_keras):
-    from tflitekit.training.annotate import annotate_model, quantize
-    from tflitekit.training.compressible import kernel_of
+    from tflitekit.training.compress.compressible import kernel_of
+    from tflitekit.training.quantize.annotate import annotate_model, quantize
 
     model = everything(tf_keras)
     table = kernel_of(model.get_layer("table"))

@@ -12,7 +12,7 @@ import pytest
 from conftest import CLASSES
 
 from tflitekit import read_graph
-from tflitekit.files import content_hash
+from tflitekit.core.files import content_hash
 
 pytestmark = pytest.mark.convert
 

@@ -9,10 +9,10 @@ import pytest
 from conftest import CLASSES
 from PIL import Image
 
-from tflitekit.dataset import InputPipeline, UnreadableSampleError, open_dataset
-from tflitekit.errors import ContractError, DataError, UsageError
-from tflitekit.preprocessing import PRESETS
-from tflitekit.tensor import TensorSpec
+from tflitekit.core.errors import ContractError, DataError, UsageError
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.dataset import InputPipeline, UnreadableSampleError, open_dataset
+from tflitekit.data.preprocessing import PRESETS
 
 IMAGE = TensorSpec(name="image", shape=(1, 12, 12, 1), dtype="float32")
 

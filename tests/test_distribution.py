@@ -17,10 +17,10 @@ from conftest import shape_arrays
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tflitekit.errors import ConversionError, UsageError
-from tflitekit.progress import Progress
-from tflitekit.training.cluster import Cluster, parse_cluster, read_cluster
-from tflitekit.training.rendezvous import Chief, follow
+from tflitekit.core.errors import ConversionError, UsageError
+from tflitekit.core.progress import Progress
+from tflitekit.training.distributed.members import Cluster, parse_cluster, read_cluster
+from tflitekit.training.distributed.rendezvous import Chief, follow
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT_S = 240
@@ -201,7 +201,7 @@ def losses(out, name):
 
 def outputs(out, name):
     """Returns what the finished file computes for unseen images, and their classes."""
-    from tflitekit.runtime import Model
+    from tflitekit.tflite.runtime import Model
 
     images, labels = shape_arrays(60, 2)
     runtime = Model(out / f"{name}.tflite")
@@ -255,7 +255,7 @@ def test_two_workers_train_what_one_device_trains(fresh, shapes, alone, tmp_path
 @pytest.mark.convert
 @pytest.mark.slow
 def test_a_killed_worker_and_a_killed_chief_come_back_and_the_result_is_the_same(fresh, shapes, tmp_path):
-    from tflitekit.training.checkpoint import read_arrays
+    from tflitekit.core.arrays import read_arrays
 
     options = ("--scheme", "finetuned", "--epochs", 14, "--batch-size", 2, "--learning-rate", 0.001)
     out, plain = tmp_path / "out", tmp_path / "plain"
@@ -298,7 +298,7 @@ import tensorflow as tf
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 import keras
 from tflitekit import ConvertOptions, convert
-from tflitekit.errors import UsageError
+from tflitekit.core.errors import UsageError
 from tflitekit.training.options import TrainingOptions
 
 path, data, out, schemes, options = sys.argv[1:]

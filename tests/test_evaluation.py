@@ -8,11 +8,11 @@ import pytest
 from conftest import CLASSES, run_json, shape_arrays
 
 from tflitekit import evaluate
-from tflitekit.errors import ContractError, DataError, UsageError
-from tflitekit.lints.chance import chance
-from tflitekit.metrics.classification import Classification
-from tflitekit.preprocessing import PRESETS
-from tflitekit.runtime import Model
+from tflitekit.accuracy.lints.chance import chance
+from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.core.errors import ContractError, DataError, UsageError
+from tflitekit.data.preprocessing import PRESETS
+from tflitekit.tflite.runtime import Model
 
 pytestmark = pytest.mark.convert
 

@@ -7,9 +7,9 @@ import pytest
 from conftest import LINTS, run_json
 
 from tflitekit import evaluate
-from tflitekit.fidelity import as_columns, column_axis, joined, pack, pairs_of, unpack
-from tflitekit.lints.parts import lint_parts, outputs_beside
-from tflitekit.tensor import Quantization, TensorSpec
+from tflitekit.accuracy.fidelity import as_columns, column_axis, joined, pack, pairs_of, unpack
+from tflitekit.accuracy.lints.parts import lint_parts, outputs_beside
+from tflitekit.core.tensor import Quantization, TensorSpec
 
 
 @pytest.mark.parametrize("shape", [(50, 3), (7, 40), (30, 4, 5, 2), (20,), (3, 512, 400, 3)])

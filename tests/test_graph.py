@@ -11,10 +11,10 @@ from conftest import run_json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tflitekit.errors import ModelError
-from tflitekit.graph import read_graph
-from tflitekit.op_versions import MINIMUM_RUNTIME, minimum_runtime_version, version_key
+from tflitekit.core.errors import ModelError
 from tflitekit.schemes import available
+from tflitekit.tflite.graph import read_graph
+from tflitekit.tflite.op_versions import MINIMUM_RUNTIME, minimum_runtime_version, version_key
 
 pytestmark = pytest.mark.convert
 

@@ -12,15 +12,15 @@ from edit_tflite import edit_weights
 from PIL import Image
 
 from tflitekit import Constraints, evaluate, open_dataset
-from tflitekit.adaptive import Certainty
-from tflitekit.errors import UsageError
-from tflitekit.evaluation import evaluate_variants
-from tflitekit.flips import thumbnail
-from tflitekit.metrics.classification import Classification
-from tflitekit.metrics.confidence import calibration
-from tflitekit.progress import Progress
-from tflitekit.runtime import Model
-from tflitekit.variant import load_variant
+from tflitekit.accuracy.adaptive import Certainty
+from tflitekit.accuracy.evaluation import evaluate_variants
+from tflitekit.accuracy.flips import thumbnail
+from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.accuracy.metrics.confidence import calibration
+from tflitekit.core.errors import UsageError
+from tflitekit.core.progress import Progress
+from tflitekit.tflite.runtime import Model
+from tflitekit.tflite.variant import load_variant
 
 DENSE = (3, 24)
 

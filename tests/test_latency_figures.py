@@ -6,16 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tflitekit import machine
-from tflitekit.graph import Operator
-from tflitekit.latency_figures import compare_rounds
-from tflitekit.latency_lints import lint_profile, lint_session, lint_sustained, lint_variant
-from tflitekit.layers import layer_names
-from tflitekit.machine import Load, LoadWatch
+from tflitekit.core import machine
+from tflitekit.core.machine import Load, LoadWatch
+from tflitekit.core.statistics import bootstrap_quantiles, bootstrap_weights
+from tflitekit.latency.figures import compare_rounds
+from tflitekit.latency.lints import lint_profile, lint_session, lint_sustained, lint_variant
 from tflitekit.results import Accelerator, Latency, OpRow, Profile, Samples, Sustained, VariantReport
-from tflitekit.statistics import bootstrap_quantiles, bootstrap_weights
 from tflitekit.targets.litert_profiler import Event
 from tflitekit.targets.profiling import align
+from tflitekit.tflite.graph import Operator
+from tflitekit.tflite.layers import layer_names
 
 QUIET = Load(steal=0.0, others_cores=0.0, frequency_change=0.0)
 

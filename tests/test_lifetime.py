@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 import tflitekit as tk
-from tflitekit.errors import StorageError, as_known
-from tflitekit.files import check_written, locked, write_whole
-from tflitekit.lifetime import hold, temporary_folder
-from tflitekit.progress import Progress
+from tflitekit.core.errors import StorageError, as_known
+from tflitekit.core.files import check_written, locked, write_whole
+from tflitekit.core.lifetime import hold, temporary_folder
+from tflitekit.core.progress import Progress
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes as Linux shows them")
 _MARK = "TFLITEKIT_TEST_RUN"
@@ -105,7 +105,7 @@ def test_a_signal_at_exit_does_not_change_how_a_finished_run_ends(place, how):
 def test_a_signal_that_comes_while_python_drops_exceptions_is_not_lost(place):
     program = (
         "import os, signal, time\n"
-        "from tflitekit.lifetime import Stopped, stoppable\n"
+        "from tflitekit.core.lifetime import Stopped, stoppable\n"
         "class Finalized:\n"
         "    def __del__(self):\n"
         "        os.kill(os.getpid(), signal.SIGTERM)\n"
@@ -162,7 +162,7 @@ def test_folders_of_ended_processes_are_removed_and_no_others(tmp_path):
 
 def test_half_files_of_killed_runs_are_removed(tmp_path):
     program = (
-        "import os, sys; from pathlib import Path; from tflitekit import files\n"
+        "import os, sys; from pathlib import Path; from tflitekit.core import files\n"
         "files.os.fsync = lambda _: os.kill(os.getpid(), 9)\n"
         "files.write_whole(Path(sys.argv[1]) / 'report.json', 'half')"
     )

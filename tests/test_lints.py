@@ -10,16 +10,16 @@ from edit_tflite import edit_weights
 from PIL import Image
 
 from tflitekit import convert, evaluate
-from tflitekit.calibration import store_calibration
-from tflitekit.dataset import open_dataset
-from tflitekit.errors import DataError
-from tflitekit.evaluation import evaluate_variants
-from tflitekit.facts import smoothness
-from tflitekit.lints.calibration import lint_calibration
-from tflitekit.preprocessing import PRESETS
-from tflitekit.progress import Progress
-from tflitekit.tensor import TensorSpec
-from tflitekit.variant import load_variant
+from tflitekit.accuracy.evaluation import evaluate_variants
+from tflitekit.accuracy.lints.calibration import lint_calibration
+from tflitekit.core.errors import DataError
+from tflitekit.core.progress import Progress
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.calibration import store_calibration
+from tflitekit.data.dataset import open_dataset
+from tflitekit.data.facts import smoothness
+from tflitekit.data.preprocessing import PRESETS
+from tflitekit.tflite.variant import load_variant
 
 pytestmark = pytest.mark.convert
 
@@ -169,7 +169,7 @@ def test_smoothness_of_noise_and_of_a_slope():
 
 
 def test_dead_channel(tmp_path):
-    from tflitekit.lints.inputs import lint_inputs
+    from tflitekit.accuracy.lints.inputs import lint_inputs
 
     generator = np.random.default_rng(0)
     colours = generator.uniform(0, 255, (120, 8, 8, 3)).astype(np.float32)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from sample_reports import phone
 
 from tflitekit import compare, merge
-from tflitekit.errors import ModelError, UsageError
+from tflitekit.core.errors import ModelError, UsageError
 from tflitekit.results import Accelerator, Constraints, Latency, LatencyRatio, Samples, read_report
 from tflitekit.results.latency import Conditions, DeviceState
 

@@ -17,11 +17,11 @@ from tflitekit import convert
 from tflitekit._version import __version__
 from tflitekit.bundling.embedding import METADATA_NAME, embed, extract_model
 from tflitekit.bundling.metadata import normalization, with_metadata
-from tflitekit.errors import ContractError, ModelError
-from tflitekit.graph import read_graph
-from tflitekit.preprocessing import PRESETS, Preprocessing
+from tflitekit.core.errors import ContractError, ModelError
+from tflitekit.data.preprocessing import PRESETS, Preprocessing
 from tflitekit.results import Measured
 from tflitekit.schemes import available
+from tflitekit.tflite.graph import read_graph
 
 PUBLISHED = Schema((Path(__file__).parent / "data" / "metadata_schema.fbs").read_text())
 LABELS = ("circle", "square", "stripe")

@@ -8,8 +8,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from tflitekit.dataset import open_dataset
-from tflitekit.errors import DataError
+from tflitekit.core.errors import DataError
+from tflitekit.data.dataset import open_dataset
 
 
 def header(shape, dtype="<f4", *, fortran=False, version=(1, 0)):

@@ -2,12 +2,12 @@
 
 import pytest
 
-from tflitekit import op_advice
-from tflitekit.build import _check_promise, _convert, _explain, _warnings
-from tflitekit.errors import ConversionError, CrashError
-from tflitekit.graph import read_graph
+from tflitekit.core.errors import ConversionError, CrashError
+from tflitekit.engines import op_advice
+from tflitekit.engines.build import _check_promise, _convert, _explain, _warnings
 from tflitekit.schemes import Promise, parse_request
-from tflitekit.source import export_model
+from tflitekit.source.models import export_model
+from tflitekit.tflite.graph import read_graph
 
 
 def test_table_has_no_name_that_its_own_lookup_misses():

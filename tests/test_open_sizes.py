@@ -10,18 +10,18 @@ from PIL import Image
 from scripted_target import ScriptedTarget
 
 from tflitekit import Constraints, benchmark, bundle, evaluate, optimize
-from tflitekit.benchmarking import Benchmark, measure_variants
-from tflitekit.calibration import store_calibration
-from tflitekit.comparison.latency import unlike_latency
-from tflitekit.dataset import open_dataset
-from tflitekit.errors import BundleError, DataError, UsageError
-from tflitekit.evaluation import named_variants
-from tflitekit.graph import read_graph
-from tflitekit.preprocessing import PRESETS
-from tflitekit.progress import Progress
-from tflitekit.recommendation import recommend
+from tflitekit.accuracy.evaluation import named_variants
+from tflitekit.core.errors import BundleError, DataError, UsageError
+from tflitekit.core.progress import Progress
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.calibration import store_calibration
+from tflitekit.data.dataset import open_dataset
+from tflitekit.data.preprocessing import PRESETS
+from tflitekit.latency.benchmarking import Benchmark, measure_variants
 from tflitekit.results import VariantReport
-from tflitekit.tensor import TensorSpec
+from tflitekit.results.comparison.latency import unlike_latency
+from tflitekit.results.recommendation import recommend
+from tflitekit.tflite.graph import read_graph
 
 pytestmark = pytest.mark.convert
 
@@ -157,7 +157,7 @@ def test_no_limit_is_judged_where_the_size_is_not_known(models):
 
 
 def test_another_size_is_another_measurement(models, tmp_path, monkeypatch):
-    monkeypatch.setattr("tflitekit.benchmarking._NOT_KEPT", ())  # whatever else this machine does
+    monkeypatch.setattr("tflitekit.latency.benchmarking._NOT_KEPT", ())  # whatever else this machine does
     shutil.copy(models / "open.tflite", tmp_path / "float32.tflite")
     variants = named_variants([tmp_path / "float32.tflite"])
     rows, found, calls = [VariantReport.of(variant) for variant in variants], [], []

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from conftest import LINTS, interruptible, run_json
 
-from tflitekit.files import content_hash, locked
+from tflitekit.core.files import content_hash, locked
+from tflitekit.core.process.workers import _last_words
 from tflitekit.results import Report, read_report
-from tflitekit.workers import _last_words
 
 pytestmark = pytest.mark.convert
 
@@ -327,7 +327,7 @@ def test_hostile_names_stay_text(models, shapes, tmp_path):
     for index, name in enumerate(sorted(p.name for p in (shapes / "test").iterdir())):
         shutil.copytree(shapes / "test" / name, data / f"c{index}")
     (tmp_path / "labels.json").write_text(json.dumps({str(i): f"c{i}" for i in range(3)}))
-    from tflitekit.report import markdown
+    from tflitekit.render import markdown
     from tflitekit.results import ClassRecall
 
     done = run("optimize", models / "shapes.keras", "--data", data, "--labels", tmp_path / "labels.json",

@@ -9,9 +9,9 @@ from jsonschema import Draft202012Validator
 from test_android_core import TENSORFLOW_VERSION, library, maven, project, run_tests  # noqa: F401 (two are fixtures)
 
 from tflitekit import bundle, merge
-from tflitekit.errors import UsageError
+from tflitekit.core.errors import UsageError
+from tflitekit.core.statistics import bootstrap_interval, bootstrap_quantiles, bootstrap_weights, percentile
 from tflitekit.results import read_report
-from tflitekit.statistics import bootstrap_interval, bootstrap_quantiles, bootstrap_weights, percentile
 
 pytestmark = [pytest.mark.android, pytest.mark.convert, pytest.mark.slow]
 

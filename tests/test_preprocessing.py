@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tflitekit.contract import load_labels
-from tflitekit.errors import ContractError
-from tflitekit.preprocessing import PRESETS, Preprocessing, image_layout, load_preprocessing
+from tflitekit.core.errors import ContractError
+from tflitekit.data.contract import load_labels
+from tflitekit.data.preprocessing import PRESETS, Preprocessing, image_layout, load_preprocessing
 
 
 def picture(width=4, height=3, mode="RGB"):

@@ -8,12 +8,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tflitekit import console
-from tflitekit.cli import shared
-from tflitekit.errors import ModelError
-from tflitekit.files import write_json
-from tflitekit.printable import dump_json, printable
-from tflitekit.report.markdown import escape
+from tflitekit.cli import console, shared
+from tflitekit.core.errors import ModelError
+from tflitekit.core.files import write_json
+from tflitekit.core.printable import dump_json, printable
+from tflitekit.render.markdown import escape
 
 HOSTILE = "a\x1b[31mb\x9b2Jc\u202ed\x7fe\udcfff"
 SPELLED = r"a\x1b[31mb\u009b2Jc\u202ed\x7fe\xfff"

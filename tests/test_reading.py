@@ -12,18 +12,18 @@ from pydantic import BaseModel
 
 from tflitekit.apk import inspect_apk
 from tflitekit.bundling import read_bundle
-from tflitekit.contract import load_labels
-from tflitekit.errors import TflitekitError, UnreadableError
-from tflitekit.files import open_file, read_bytes
-from tflitekit.graph import read_graph
-from tflitekit.preprocessing import load_preprocessing
+from tflitekit.core.errors import TflitekitError, UnreadableError
+from tflitekit.core.files import open_file, read_bytes
+from tflitekit.core.structured import parse_json, read_json, read_record, read_toml, write_record
+from tflitekit.data.contract import load_labels
+from tflitekit.data.preprocessing import load_preprocessing
+from tflitekit.optimization.suites import read_suite
 from tflitekit.results import read_report
-from tflitekit.source import identify
-from tflitekit.structured import parse_json, read_json, read_record, read_toml, write_record
-from tflitekit.suites import read_suite
-from tflitekit.training.cluster import parse_cluster
-from tflitekit.training.objective import load_class_weights
-from tflitekit.variant import read_sidecar
+from tflitekit.source.models import identify
+from tflitekit.tflite.graph import read_graph
+from tflitekit.tflite.variant import read_sidecar
+from tflitekit.training.distributed.members import parse_cluster
+from tflitekit.training.run.objective import load_class_weights
 
 VERSION_1 = Path(__file__).parent / "data" / "report-version-1.json"
 

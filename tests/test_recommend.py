@@ -3,10 +3,9 @@
 from rich.console import Console
 from sample_reports import stage, training
 
-from tflitekit import console
-from tflitekit.recommendation import broken_gates, recommend
-from tflitekit.report.markdown import render
-from tflitekit.report.summary import further_warnings, grouped_warnings, refused
+from tflitekit.cli import console
+from tflitekit.render.markdown import render
+from tflitekit.render.summary import further_warnings, grouped_warnings, refused
 from tflitekit.results import (
     ClassRecall,
     Constraints,
@@ -20,6 +19,7 @@ from tflitekit.results import (
     Sequential,
     VariantReport,
 )
+from tflitekit.results.recommendation import broken_gates, recommend
 
 
 def row(name, size, *, top1=0.8, drop=0.0, ms=1.0, integer=0.0, status="ok", metric="top1"):

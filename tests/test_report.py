@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_reports import HOSTILE, SAMPLES, extended, hostile, many_classes, regression
 
-from tflitekit import console
-from tflitekit.printable import printable
-from tflitekit.report import FORMATS, html, markdown, spreadsheet, summary, text, write_views
+from tflitekit.cli import console
+from tflitekit.core.printable import printable
+from tflitekit.render import FORMATS, html, markdown, spreadsheet, summary, text, write_views
 from tflitekit.results import Constraints, Finding, Report, read_report
 
 pytestmark = pytest.mark.convert
@@ -252,7 +252,7 @@ def test_figures_for_people():
 
 
 def test_the_package_carries_the_page_with_its_licences():
-    assets = files("tflitekit.report").joinpath("assets")
+    assets = files("tflitekit.render").joinpath("assets")
     assert {"vega.min.js", "vega-lite.min.js", "vega-embed.min.js", "sortable.min.js"} <= {
         p.name for p in assets.iterdir()
     }

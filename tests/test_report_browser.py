@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sample_reports import HOSTILE, SAMPLES
 
-from tflitekit.report import html
+from tflitekit.render import html
 from tflitekit.results import Report, read_report
 
 pytestmark = [pytest.mark.browser, pytest.mark.convert]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from sample_reports import extended, trained
 
-from tflitekit.errors import ModelError
+from tflitekit.core.errors import ModelError
 from tflitekit.results import SCHEMA_VERSION, Samples, read_report
 from tflitekit.results.migration import migrate
 

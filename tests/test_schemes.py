@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 from conftest import shape_arrays
 
-from tflitekit.build import _check_promise, build
-from tflitekit.calibration import store_calibration
 from tflitekit.conversion import convert
-from tflitekit.dataset import open_dataset
-from tflitekit.errors import ConversionError, UsageError
-from tflitekit.files import content_hash
-from tflitekit.graph import read_graph
-from tflitekit.preprocessing import PRESETS
-from tflitekit.progress import Progress
-from tflitekit.runtime import Model
+from tflitekit.core.errors import ConversionError, UsageError
+from tflitekit.core.files import content_hash
+from tflitekit.core.progress import Progress
+from tflitekit.data.calibration import store_calibration
+from tflitekit.data.dataset import open_dataset
+from tflitekit.data.preprocessing import PRESETS
+from tflitekit.engines.build import _check_promise, build
 from tflitekit.schemes import Promise, available, find, parse_request
-from tflitekit.source import PreparedSource, export_model
-from tflitekit.variant import Variant, read_sidecar
+from tflitekit.source.models import PreparedSource, export_model
+from tflitekit.tflite.graph import read_graph
+from tflitekit.tflite.runtime import Model
+from tflitekit.tflite.variant import Variant, read_sidecar
 
 # Largest difference of any class probability on the test pictures. Rounding float32 (and float16 weights) moves it by
 # less than a thousandth; int8 weights by hundredths; int8 activations too, in steps of 1/256 at the output.
@@ -126,7 +126,7 @@ def test_missing_calibration_data_is_an_error_that_says_how(models, tmp_path, cl
 def test_bad_calibration_values_name_the_sample(models, tmp_path):
     x = np.zeros((5, 12, 12, 1), np.float32)
     x[3, 0, 0, 0] = np.inf
-    from tflitekit.errors import DataError
+    from tflitekit.core.errors import DataError
 
     with pytest.raises(DataError, match="'row 3' has NaN or infinite values in the input 'image'"):
         convert(models / "shapes.keras", schemes=["int8"], calibration={"x": x}, out=tmp_path)

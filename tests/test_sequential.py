@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from tflitekit.sequential import DrawOrder, SequentialDrop
+from tflitekit.core.sequential import DrawOrder, SequentialDrop
 
 
 def simulated(lost, won, total, classes, seed):

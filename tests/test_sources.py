@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tflitekit.conversion import ConvertOptions, convert
-from tflitekit.errors import ModelError, UsageError
-from tflitekit.graph import read_graph
-from tflitekit.runtime import Model
-from tflitekit.source import export_model, identify, load_model, prepare
-from tflitekit.user_code import load_module
+from tflitekit.core.errors import ModelError, UsageError
+from tflitekit.core.user_code import load_module
+from tflitekit.source.models import export_model, identify, load_model, prepare
+from tflitekit.tflite.graph import read_graph
+from tflitekit.tflite.runtime import Model
 
 pytestmark = pytest.mark.convert
 

@@ -10,9 +10,9 @@ from ai_edge_litert.interpreter import Interpreter
 from conftest import run_json
 
 from tflitekit import bundle, evaluate
-from tflitekit.errors import BundleError, UsageError
-from tflitekit.graph import parse_graph, read_graph
-from tflitekit.lints.float16 import largest_values
+from tflitekit.accuracy.lints.float16 import largest_values
+from tflitekit.core.errors import BundleError, UsageError
+from tflitekit.tflite.graph import parse_graph, read_graph
 
 pytestmark = pytest.mark.convert
 

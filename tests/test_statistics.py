@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tflitekit.statistics import (
+from tflitekit.core.statistics import (
     mean_interval,
     paired_accuracy_drop,
     paired_mean_increase,

@@ -7,15 +7,15 @@ from echo_model import echo_model
 from PIL import Image
 
 from tflitekit import bundle, evaluate
-from tflitekit.dataset import InputPipeline, open_dataset
-from tflitekit.dataset.pixels import holds_pixels, stored_pixels
-from tflitekit.errors import DataError
-from tflitekit.facts import Inputs
-from tflitekit.lints.calibration import _ranges
-from tflitekit.lints.outputs import lint_stored_inputs
-from tflitekit.preprocessing import PRESETS
-from tflitekit.runtime import quantize
-from tflitekit.tensor import Quantization, TensorSpec
+from tflitekit.accuracy.lints.calibration import _ranges
+from tflitekit.accuracy.lints.outputs import lint_stored_inputs
+from tflitekit.core.errors import DataError
+from tflitekit.core.tensor import Quantization, TensorSpec
+from tflitekit.data.dataset import InputPipeline, open_dataset
+from tflitekit.data.facts import Inputs
+from tflitekit.data.pixels import holds_pixels, stored_pixels
+from tflitekit.data.preprocessing import PRESETS
+from tflitekit.tflite.runtime import quantize
 
 
 def spec(dtype, scale, zero, shape=(1, 2, 2, 1)):

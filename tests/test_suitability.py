@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from tflitekit import ConvertOptions, TrainingOptions, convert, optimize
-from tflitekit.dataset import InputPipeline, open_dataset
-from tflitekit.errors import ContractError, DataError, TflitekitError, UsageError
-from tflitekit.metrics.classification import Classification
-from tflitekit.preprocessing import PRESETS
-from tflitekit.suitability import check_evaluation_data
-from tflitekit.tensor import TensorSpec
+from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.accuracy.suitability import check_evaluation_data
+from tflitekit.core.errors import ContractError, DataError, TflitekitError, UsageError
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.dataset import InputPipeline, open_dataset
+from tflitekit.data.preprocessing import PRESETS
 
 
 def out(name, *shape):

@@ -10,8 +10,8 @@ import pytest
 from conftest import run_json
 
 from tflitekit import read_report
-from tflitekit.errors import UsageError
-from tflitekit.suites import read_suite, run_suite
+from tflitekit.core.errors import UsageError
+from tflitekit.optimization.suites import read_suite, run_suite
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALLEST = """

@@ -5,14 +5,14 @@ import pytest
 
 import tflitekit as tk
 from tflitekit.bundling import bundle
-from tflitekit.calibration import store_calibration
-from tflitekit.dataset import InputPipeline, open_dataset
-from tflitekit.errors import BundleError, DataError, ModelError
-from tflitekit.graph import read_graph
-from tflitekit.preprocessing import PRESETS
-from tflitekit.progress import Progress
-from tflitekit.runtime import Model
-from tflitekit.tensor import TensorSpec
+from tflitekit.core.errors import BundleError, DataError, ModelError
+from tflitekit.core.progress import Progress
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.calibration import store_calibration
+from tflitekit.data.dataset import InputPipeline, open_dataset
+from tflitekit.data.preprocessing import PRESETS
+from tflitekit.tflite.graph import read_graph
+from tflitekit.tflite.runtime import Model
 
 CITIES = ["Köln", "Łódź", "São Paulo", "elsewhere"]
 TEXT = TensorSpec(name="city", shape=(1, 1), dtype="string")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tflitekit import read_report
-from tflitekit.errors import MissingDependencyError, TrackingError
-from tflitekit.tracking import log_report
+from tflitekit.core.errors import MissingDependencyError, TrackingError
+from tflitekit.results.tracking import log_report
 
 pytestmark = pytest.mark.convert
 
@@ -137,7 +137,7 @@ def judge():
 socket.socket.connect = socket.getaddrinfo = refuse
 atexit.register(judge)  # runs last: MLflow sends at the latest when the program ends
 from tflitekit import read_report
-from tflitekit.tracking import log_report
+from tflitekit.results.tracking import log_report
 log_report(read_report(sys.argv[1]), sys.argv[1], uri=sys.argv[2])
 """
 

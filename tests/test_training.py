@@ -12,7 +12,7 @@ from conftest import run_json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tflitekit.errors import ModelError
+from tflitekit.core.errors import ModelError
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install '.[convert]'")
 pytestmark = pytest.mark.convert
@@ -70,12 +70,12 @@ def through(model, folder, *, samples=None):
     """Rebuilds, annotates, quantizes, trains two steps and converts; returns the annotation, the float operators, the graph, and the gap in int8 steps."""
     import tensorflow as tf
 
-    from tflitekit.graph import read_graph
-    from tflitekit.runtime import Model
-    from tflitekit.source import export_model
-    from tflitekit.training.annotate import annotate_model, quantize
-    from tflitekit.training.parity import random_samples
-    from tflitekit.training.rebuild import rebuild
+    from tflitekit.source.models import export_model
+    from tflitekit.tflite.graph import read_graph
+    from tflitekit.tflite.runtime import Model
+    from tflitekit.training.model.parity import random_samples
+    from tflitekit.training.model.rebuild import rebuild
+    from tflitekit.training.quantize.annotate import annotate_model, quantize
 
     rebuilt = rebuild(model)
     annotated = annotate_model(rebuilt.model, paths=rebuilt.paths)
@@ -153,7 +153,7 @@ def test_architectures_train_and_convert_to_integers(name, title, tmp_path):
 @pytest.mark.real_data
 @pytest.mark.parametrize("name", page.FILES)
 def test_real_models_train_and_convert_to_integers(shared, name, tmp_path):
-    from tflitekit.source import load_model
+    from tflitekit.source.models import load_model
 
     model, _ = load_model(shared / "models" / name, kind="hdf5", unsafe_load=False, custom_objects=None, keras2=True)
     assert type(model).__module__.startswith("tf_keras")
@@ -242,8 +242,8 @@ def test_masks_are_not_lost(tmp_path):
         keras.Input((6,), dtype="int32"), layers.Embedding(9, 4, mask_zero=True, name="words"), layers.LSTM(4, name="lstm"),
         layers.Dense(2, name="last"),
     ])  # fmt: skip
-    from tflitekit.training.annotate import annotate_model
-    from tflitekit.training.rebuild import rebuild
+    from tflitekit.training.model.rebuild import rebuild
+    from tflitekit.training.quantize.annotate import annotate_model
 
     words = np.array([[3, 4, 0, 0, 0, 0], [1, 2, 3, 4, 5, 6]], np.int32)
     rebuilt = rebuild(model, samples=[words])
@@ -255,9 +255,9 @@ def test_masks_are_not_lost(tmp_path):
 
 def test_an_input_may_feed_several_layers():
     """As in every U-Net, Inception block and skip from the input."""
-    from tflitekit.training.annotate import annotate_model, quantize
-    from tflitekit.training.observers import settle_ranges
-    from tflitekit.training.rebuild import rebuild
+    from tflitekit.training.model.rebuild import rebuild
+    from tflitekit.training.quantize.annotate import annotate_model, quantize
+    from tflitekit.training.quantize.observers import settle_ranges
 
     keras = package("keras")
     layers = keras.layers
@@ -289,8 +289,8 @@ def test_layers_left_float_read_what_was_quantized(tmp_path):
 
 @pytest.mark.parametrize(("deviations", "treatment"), [((1.0, 4.0), "quantized"), ((1.0, 1e6), "left float")])
 def test_features_of_unlike_size_are_normalized_in_float(deviations, treatment):
-    from tflitekit.training.annotate import annotate_model
-    from tflitekit.training.rebuild import rebuild
+    from tflitekit.training.model.rebuild import rebuild
+    from tflitekit.training.quantize.annotate import annotate_model
 
     keras = package("keras")
     normalization = keras.layers.Normalization(mean=[0.0, 0.0], variance=np.square(deviations), name="scale")
@@ -321,8 +321,8 @@ def masked_models(keras):
 
 @pytest.mark.parametrize("name", ["operator", "one side", "both sides", "identity", "activation", "dropout"])
 def test_masks_go_where_keras3_lets_them_go(name):
-    from tflitekit.training.annotate import annotate_model, quantize
-    from tflitekit.training.rebuild import rebuild
+    from tflitekit.training.model.rebuild import rebuild
+    from tflitekit.training.quantize.annotate import annotate_model, quantize
 
     model = masked_models(package("keras"))[name]
     generator = np.random.default_rng(0)
@@ -339,7 +339,7 @@ def test_masks_go_where_keras3_lets_them_go(name):
 
 @pytest.mark.parametrize("layer", ["mask", "clip", "sign"])
 def test_the_proof_reaches_what_layers_do_rarely(layer):
-    from tflitekit.training.parity import check_parity
+    from tflitekit.training.model.parity import check_parity
 
     keras = package("keras")
     layers = keras.layers
@@ -367,7 +367,7 @@ def test_the_proof_reaches_what_layers_do_rarely(layer):
 def test_slices_of_keras2_are_rebuilt(tmp_path):
     import tensorflow as tf
 
-    from tflitekit.training.rebuild import rebuild
+    from tflitekit.training.model.rebuild import rebuild
 
     tf_keras = package("tf_keras")
     layers = tf_keras.layers
@@ -407,7 +407,7 @@ def many_ways(keras):
 
 
 def test_rebuild_of_everything_at_once(tmp_path):
-    from tflitekit.training.rebuild import rebuild
+    from tflitekit.training.model.rebuild import rebuild
 
     keras = package("keras")
     model = shake(many_ways(keras))
@@ -426,7 +426,7 @@ def test_rebuild_of_everything_at_once(tmp_path):
 
 
 def test_real_samples_are_used_for_parity():
-    from tflitekit.training.rebuild import rebuild
+    from tflitekit.training.model.rebuild import rebuild
 
     keras = package("keras")
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
@@ -438,8 +438,8 @@ def test_real_samples_are_used_for_parity():
 
 
 def test_a_difference_is_an_error_that_names_the_layer():
-    from tflitekit.training.parity import check_parity
-    from tflitekit.training.rebuild import rebuild
+    from tflitekit.training.model.parity import check_parity
+    from tflitekit.training.model.rebuild import rebuild
 
     keras = package("keras")
     model = keras.Sequential([keras.Input((4,)), *(keras.layers.Dense(4, name=f"dense{i}") for i in range(3))])
@@ -452,7 +452,7 @@ def test_a_difference_is_an_error_that_names_the_layer():
 
 
 def test_layers_of_ones_own_need_a_counterpart():
-    from tflitekit.training.rebuild import rebuild
+    from tflitekit.training.model.rebuild import rebuild
 
     keras, tf_keras = package("keras"), package("tf_keras")
 
@@ -472,7 +472,7 @@ def test_layers_of_ones_own_need_a_counterpart():
 
 
 def test_an_option_that_keras2_lacks_is_named():
-    from tflitekit.training.rebuild import rebuild
+    from tflitekit.training.model.rebuild import rebuild
 
     keras = package("keras")
     model = keras.Sequential([keras.Input((6, 4)), keras.layers.LayerNormalization(rms_scaling=True, name="norm")])
@@ -482,7 +482,7 @@ def test_an_option_that_keras2_lacks_is_named():
 
 
 def test_subclassed_models_are_refused_with_what_to_do():
-    from tflitekit.training.rebuild import rebuild
+    from tflitekit.training.model.rebuild import rebuild
 
     keras = package("keras")
 
@@ -496,7 +496,7 @@ def test_subclassed_models_are_refused_with_what_to_do():
 
 
 def test_mixed_precision_is_rebuilt_in_float32():
-    from tflitekit.training.rebuild import rebuild
+    from tflitekit.training.model.rebuild import rebuild
 
     keras = package("keras")
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, dtype="mixed_float16"), keras.layers.Dense(2)])
@@ -522,7 +522,7 @@ def test_mixed_precision_is_rebuilt_in_float32():
     ],
 )
 def test_activations_of_keras3_mean_the_same(activation):
-    from tflitekit.training.rebuild import rebuild
+    from tflitekit.training.model.rebuild import rebuild
 
     keras = package("keras")
     model = keras.Sequential([
@@ -533,11 +533,11 @@ def test_activations_of_keras3_mean_the_same(activation):
 
 
 def test_a_quantized_model_survives_saving(tmp_path):
-    from tflitekit.training.annotate import annotate, quantize
-    from tflitekit.training.parity import random_samples
-    from tflitekit.training.quantize_configs import custom_objects
-    from tflitekit.training.rebuild import rebuild
-    from tflitekit.training.tfmot import load_tfmot
+    from tflitekit.training.model.parity import random_samples
+    from tflitekit.training.model.rebuild import rebuild
+    from tflitekit.training.model.tfmot import load_tfmot
+    from tflitekit.training.quantize.annotate import annotate, quantize
+    from tflitekit.training.quantize.quantize_configs import custom_objects
 
     keras, tf_keras = package("keras"), package("tf_keras")
     model = quantize(annotate(rebuild(shake(dict(page.cases(keras))["Hard-swish"])).model))
@@ -559,7 +559,7 @@ JSON_VALUES = st.recursive(
 
 @given(JSON_VALUES)
 def test_arguments_of_operations_survive_json(value):
-    from tflitekit.training.operations import decode, encode
+    from tflitekit.training.model.operations import decode, encode
 
     assert decode(json.loads(json.dumps(encode(value, {}))), ()) == value
 
@@ -620,7 +620,7 @@ def test_tfmot_leaves_keras3_alone():
     """Its import switches tf.keras of the process, and of all child processes, to Keras 2."""
     program = """
 import os
-from tflitekit.training.tfmot import load_tfmot
+from tflitekit.training.model.tfmot import load_tfmot
 load_tfmot()
 import keras, tensorflow as tf
 assert 'TF_USE_LEGACY_KERAS' not in os.environ

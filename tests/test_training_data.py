@@ -12,15 +12,15 @@ import pytest
 from conftest import CLASSES, shape_arrays
 from PIL import Image
 
-from tflitekit.dataset import InputPipeline, open_dataset
-from tflitekit.errors import ContractError, DataError, StorageError, UsageError
-from tflitekit.preprocessing import PRESETS, Preprocessing
-from tflitekit.progress import Progress
-from tflitekit.tensor import TensorSpec
-from tflitekit.training.augmentation import check_augmentation, load_augmentation
-from tflitekit.training.batches import read_rows, train_batches, validation_batches
-from tflitekit.training.rows import open_rows
-from tflitekit.training.store import TrainingSet, store_training_data
+from tflitekit.core.errors import ContractError, DataError, StorageError, UsageError
+from tflitekit.core.progress import Progress
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.dataset import InputPipeline, open_dataset
+from tflitekit.data.preprocessing import PRESETS, Preprocessing
+from tflitekit.training.data.augmentation import check_augmentation, load_augmentation
+from tflitekit.training.data.batches import read_rows, train_batches, validation_batches
+from tflitekit.training.data.rows import open_rows
+from tflitekit.training.data.store import TrainingSet, store_training_data
 
 GREY = TensorSpec(name="image", shape=(1, 12, 12, 1), dtype="float32")
 BGR_STD = Preprocessing(color="bgr", divisor=3, mean=(1.7, 2.3, 5.9), std=(0.7, 1.1, 3.3), fit="center_crop")
@@ -191,11 +191,11 @@ def test_a_killed_store_is_not_taken_for_a_finished_one(shapes, tmp_path):
     program = """
 import os, sys
 from pathlib import Path
-from tflitekit.dataset import open_dataset
-from tflitekit.preprocessing import PRESETS
-from tflitekit.progress import Progress
-from tflitekit.tensor import TensorSpec
-from tflitekit.training.store import store_training_data
+from tflitekit.data.dataset import open_dataset
+from tflitekit.data.preprocessing import PRESETS
+from tflitekit.core.progress import Progress
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.training.data.store import store_training_data
 
 def dies():
     yield [[[0]] * 12] * 12, 0

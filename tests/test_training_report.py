@@ -9,12 +9,13 @@ import shutil
 import pytest
 from sample_reports import compression, extended, stage, trained, training
 
-from tflitekit import console, evaluate
-from tflitekit.lints.training import lint_training
-from tflitekit.report import html, markdown, spreadsheet, training_text
+from tflitekit import evaluate
+from tflitekit.accuracy.lints.training import lint_training
+from tflitekit.cli import console
+from tflitekit.render import html, markdown, spreadsheet, training_text
 from tflitekit.results import DatasetRecord, Drop, Measured, VariantReport, read_report
-from tflitekit.training_record import Score, ThreeWay
-from tflitekit.variant import read_sidecar
+from tflitekit.tflite.training_record import Score, ThreeWay
+from tflitekit.tflite.variant import read_sidecar
 
 QAT, CONTROL = training(stage("quantize")), training(stage("finetune"))
 IMAGES = DatasetRecord(location="data/test", kind="images", samples=100, sha256="5a")

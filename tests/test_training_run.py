@@ -16,18 +16,18 @@ from conftest import interruptible
 from edit_tflite import edit_constants
 
 from tflitekit.conversion import ConvertOptions, convert
-from tflitekit.errors import ConversionError, DataError, ModelError, TflitekitError, UsageError
-from tflitekit.preprocessing import Preprocessing
-from tflitekit.progress import Progress
+from tflitekit.core.arrays import read_arrays
+from tflitekit.core.errors import ConversionError, DataError, ModelError, TflitekitError, UsageError
+from tflitekit.core.progress import Progress
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.engines.three_way import check_gap, compare_three, first_difference, layer_differences
 from tflitekit.schemes import parse_request
-from tflitekit.source import identify
-from tflitekit.tensor import TensorSpec
-from tflitekit.training.checkpoint import read_arrays
+from tflitekit.source.models import identify
+from tflitekit.tflite.training_record import OutputDrift
+from tflitekit.tflite.variant import read_sidecar
 from tflitekit.training.options import TrainingOptions
-from tflitekit.training.plan import Trainer
-from tflitekit.training.three_way import check_gap, compare_three, first_difference, layer_differences
-from tflitekit.training_record import OutputDrift
-from tflitekit.variant import read_sidecar
+from tflitekit.training.run.plan import Trainer
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install '.[convert]'")
 pytestmark = pytest.mark.convert
@@ -75,7 +75,7 @@ def train(
         model = saved(model, folder)
 
     def submit(call, arguments, label):
-        from tflitekit.training.job import train_stage
+        from tflitekit.training.run.job import train_stage
 
         future = Future()
         try:
@@ -1139,7 +1139,7 @@ def test_three_way_of_another_output_and_of_several_inputs(tmp_path):
 
 
 def test_schemes_that_optimize_takes(models):
-    from tflitekit.optimization import _requests
+    from tflitekit.optimization.optimize import _requests
 
     plain = [request.name for request in _requests(None, training=False)]
     assert plain == ["float32", "float16", "dynamic_range", "int8", "int8_float_fallback", "int16x8"]

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tflitekit import schemes
-from tflitekit.dataset import open_dataset
-from tflitekit.errors import DataError, UsageError
-from tflitekit.metrics.custom import CustomMetric
-from tflitekit.user_code import call_function, find_source, load_function, load_module
+from tflitekit.accuracy.metrics.custom import CustomMetric
+from tflitekit.core.errors import DataError, UsageError
+from tflitekit.core.user_code import call_function, find_source, load_function, load_module
+from tflitekit.data.dataset import open_dataset
 
 DATACLASS = """
 from __future__ import annotations

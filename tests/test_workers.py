@@ -8,12 +8,12 @@ import time
 import psutil
 import pytest
 
-from tflitekit.errors import MissingDependencyError
-from tflitekit.workers import WorkerPool, wait_for
+from tflitekit.core.errors import MissingDependencyError
+from tflitekit.core.process.workers import WorkerPool, wait_for
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="fork servers are for systems that can fork")
 
-LIGHT = ("tflitekit.runtime",)
+LIGHT = ("tflitekit.tflite.runtime",)
 
 
 def servers() -> set[int]:
@@ -24,7 +24,7 @@ def servers() -> set[int]:
 def run(preload: tuple[str, ...] = LIGHT) -> set[int]:
     """Uses a pool and returns the servers that ran meanwhile."""
     with WorkerPool(jobs=1, timeout_s=60, preload=preload) as pool:
-        assert "ai-edge-litert" in wait_for(pool.submit("tflitekit.runtime:runtime_name", {}, label="name"))
+        assert "ai-edge-litert" in wait_for(pool.submit("tflitekit.tflite.runtime:runtime_name", {}, label="name"))
         return servers()
 
 
@@ -47,7 +47,7 @@ def test_a_server_that_would_differ_is_not_taken(change, monkeypatch, tmp_path):
         monkeypatch.setenv("TFLITEKIT_SCHEMES", "")
     elif change == "folder":
         monkeypatch.chdir(tmp_path)
-    after = run((*LIGHT, "tflitekit.graph") if change == "modules" else LIGHT)
+    after = run((*LIGHT, "tflitekit.tflite.graph") if change == "modules" else LIGHT)
     assert after - before
 
 
@@ -62,9 +62,9 @@ def test_a_server_that_was_killed_is_not_taken():
 
 def test_a_pool_that_is_closed_at_work_leaves_no_child():
     idle = servers()
-    pool = WorkerPool(jobs=1, timeout_s=60, preload=(*LIGHT, "tflitekit.graph"))
+    pool = WorkerPool(jobs=1, timeout_s=60, preload=(*LIGHT, "tflitekit.tflite.graph"))
     at_work = servers() - idle
-    task = pool.submit("tflitekit.runtime:runtime_name", {}, label="name")
+    task = pool.submit("tflitekit.tflite.runtime:runtime_name", {}, label="name")
     pool.close()
     assert task.done() or not servers() & at_work
 
@@ -73,4 +73,4 @@ def test_a_server_that_cannot_import_is_an_error_and_no_hang():
     with WorkerPool(jobs=1, timeout_s=60, preload=("no_such_module_anywhere",)) as pool:
         time.sleep(0.5)  # it has ended by now, or ends with the task in its queue
         with pytest.raises(MissingDependencyError):
-            wait_for(pool.submit("tflitekit.runtime:runtime_name", {}, label="name"))
+            wait_for(pool.submit("tflitekit.tflite.runtime:runtime_name", {}, label="name"))

@@ -20,11 +20,11 @@ from PIL import Image
 import tflitekit as tk
 from tflitekit.bundling.contents import Bundle, BundledVariant, Golden, Tolerance, Tolerances
 from tflitekit.bundling.wrappers import LANGUAGES, class_name, render, write_wrapper
-from tflitekit.errors import BundleError, ContractError, UsageError
-from tflitekit.files import content_hash
-from tflitekit.graph import read_graph
-from tflitekit.preprocessing import PRESETS, Preprocessing
-from tflitekit.runtime import Model
+from tflitekit.core.errors import BundleError, ContractError, UsageError
+from tflitekit.core.files import content_hash
+from tflitekit.data.preprocessing import PRESETS, Preprocessing
+from tflitekit.tflite.graph import read_graph
+from tflitekit.tflite.runtime import Model
 
 HERE = Path(__file__).parent / "data" / "wrappers"
 HOSTILE = (

@@ -16,25 +16,25 @@ from typing import TYPE_CHECKING, Any
 from tflitekit._version import __version__
 
 if TYPE_CHECKING:
+    from tflitekit.accuracy.evaluation import Evaluation, evaluate
     from tflitekit.apk import inspect_apk
-    from tflitekit.benchmarking import benchmark
     from tflitekit.bundling import Bundle, bundle, read_bundle
-    from tflitekit.comparison import Comparison, compare
-    from tflitekit.contract import Contract
     from tflitekit.conversion import ConvertOptions, ConvertResult, convert
-    from tflitekit.dataset import Dataset, open_dataset
-    from tflitekit.errors import TflitekitError
-    from tflitekit.evaluation import Evaluation, evaluate
-    from tflitekit.graph import Graph, read_graph
-    from tflitekit.merging import merge
-    from tflitekit.optimization import optimize
-    from tflitekit.preprocessing import Preprocessing
-    from tflitekit.recommendation import recommend
+    from tflitekit.core.errors import TflitekitError
+    from tflitekit.core.tensor import TensorSpec
+    from tflitekit.data.contract import Contract
+    from tflitekit.data.dataset import Dataset, open_dataset
+    from tflitekit.data.preprocessing import Preprocessing
+    from tflitekit.latency.benchmarking import benchmark
+    from tflitekit.latency.merging import merge
+    from tflitekit.optimization.optimize import optimize
     from tflitekit.results import Constraints, Recommendation, Report, read_report
-    from tflitekit.tensor import TensorSpec
+    from tflitekit.results.comparison import Comparison, compare
+    from tflitekit.results.recommendation import recommend
+    from tflitekit.tflite.graph import Graph, read_graph
+    from tflitekit.tflite.variant import Variant, load_variant
     from tflitekit.training.options import TrainingOptions
     from tflitekit.training.preflight import preflight
-    from tflitekit.variant import Variant, load_variant
 
 __all__ = [
     "Bundle",
@@ -73,18 +73,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "inspect_apk": "apk", "benchmark": "benchmarking", "Bundle": "bundling", "bundle": "bundling", "read_bundle": "bundling", "Comparison": "comparison", "compare": "comparison", "Contract": "contract",
-    "TensorSpec": "tensor", "ConvertOptions": "conversion", "ConvertResult": "conversion", "convert": "conversion", "Dataset": "dataset", "open_dataset": "dataset",
-    "TflitekitError": "errors", "Evaluation": "evaluation", "evaluate": "evaluation", "Graph": "graph",
-    "read_graph": "graph", "merge": "merging", "optimize": "optimization", "Preprocessing": "preprocessing", "recommend": "recommendation",
+    "inspect_apk": "apk", "benchmark": "latency.benchmarking", "Bundle": "bundling", "bundle": "bundling", "read_bundle": "bundling", "Comparison": "results.comparison", "compare": "results.comparison", "Contract": "data.contract",
+    "TensorSpec": "core.tensor", "ConvertOptions": "conversion", "ConvertResult": "conversion", "convert": "conversion", "Dataset": "data.dataset", "open_dataset": "data.dataset",
+    "TflitekitError": "core.errors", "Evaluation": "accuracy.evaluation", "evaluate": "accuracy.evaluation", "Graph": "tflite.graph",
+    "read_graph": "tflite.graph", "merge": "latency.merging", "optimize": "optimization.optimize", "Preprocessing": "data.preprocessing", "recommend": "results.recommendation",
     "Constraints": "results", "Recommendation": "results", "Report": "results", "read_report": "results",
-    "Variant": "variant", "load_variant": "variant", "TrainingOptions": "training.options", "preflight": "training.preflight",
+    "Variant": "tflite.variant", "load_variant": "tflite.variant", "TrainingOptions": "training.options", "preflight": "training.preflight",
 }  # fmt: skip
 
 
 def inspect(path: Any) -> Graph:
-    """Reads what stands in a ``.tflite`` file: see `tflitekit.graph.read_graph`."""
-    from tflitekit.graph import read_graph
+    """Reads what stands in a ``.tflite`` file: see `tflitekit.tflite.graph.read_graph`."""
+    from tflitekit.tflite.graph import read_graph
 
     return read_graph(path)
 

@@ -15,8 +15,8 @@ def main() -> None:
     """Entry point of the ``tflitekit`` command."""
     if __name__ == "__main__" and not sys.flags.safe_path:
         del sys.path[0]  # the working directory, which -m puts before the libraries
-    from tflitekit.lifetime import Stopped, finished, stoppable
-    from tflitekit.streams import standard_streams
+    from tflitekit.core.lifetime import Stopped, finished, stoppable
+    from tflitekit.core.streams import standard_streams
 
     code: int | str | None = 0
     with stoppable():
@@ -43,12 +43,12 @@ def _run() -> int | str | None:
 
 
 def _tell(error: Exception) -> int:
-    from tflitekit.errors import as_known
+    from tflitekit.core.errors import as_known
 
     known = as_known(error)
     if known is None:
         raise error
-    from tflitekit.console import show_error
+    from tflitekit.cli.console import show_error
 
     show_error(known)
     return known.exit_code

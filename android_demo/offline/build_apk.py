@@ -16,8 +16,8 @@ from apkbuild.settings import PROJECT, read_settings
 from apkbuild.signing import Key, debug_key
 from apkbuild.tools import missing, require
 
-from tflitekit.errors import TflitekitError
-from tflitekit.files import content_hash
+from tflitekit.core.errors import TflitekitError
+from tflitekit.core.files import content_hash
 
 
 def main() -> int:

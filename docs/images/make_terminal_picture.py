@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tflitekit import console, read_report
+from tflitekit import read_report
+from tflitekit.cli import console
 
 console.stdout = Console(record=True, width=124, file=io.StringIO(), highlight=False, force_terminal=True)
 console.show_report(read_report(sys.argv[1]))

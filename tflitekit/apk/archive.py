@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from tflitekit.errors import ApkError, UnreadableError
-from tflitekit.files import open_file, shortened
+from tflitekit.core.errors import ApkError, UnreadableError
+from tflitekit.core.files import open_file, shortened
 
 __all__ = ["MODEL_LIMIT_BYTES", "Archive", "Entry"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from tflitekit.apk.archive import Archive, Entry
 from tflitekit.apk.report import PackedBundle
-from tflitekit.errors import UnreadableError
-from tflitekit.structured import parse_json
+from tflitekit.core.errors import UnreadableError
+from tflitekit.core.structured import parse_json
 
 __all__ = ["read_bundles"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tflitekit.apk.archive import Archive
 from tflitekit.apk.axml import Element, Value, parse
 from tflitekit.apk.report import Manifest
-from tflitekit.errors import ApkError
+from tflitekit.core.errors import ApkError
 
 __all__ = ["read_manifest"]
 

@@ -6,8 +6,8 @@ import hashlib
 
 from tflitekit.apk.archive import MODEL_LIMIT_BYTES, Archive, Entry
 from tflitekit.apk.report import Model
-from tflitekit.errors import ModelError
-from tflitekit.graph import parse_graph
+from tflitekit.core.errors import ModelError
+from tflitekit.tflite.graph import parse_graph
 
 __all__ = ["read_models"]
 

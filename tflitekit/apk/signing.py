@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from tflitekit.apk.archive import Archive
 from tflitekit.apk.report import Signing
-from tflitekit.errors import ApkError
+from tflitekit.core.errors import ApkError
 
 __all__ = ["read_signing"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tflitekit.arguments import as_list
+from tflitekit.accuracy.metric_choice import takes_classes
 from tflitekit.bundling.contents import (
     LABELS_FILE,
     Bundle,
@@ -25,15 +25,15 @@ from tflitekit.bundling.golden import GoldenRun, Recording, Task, find_input_kin
 from tflitekit.bundling.metadata import with_metadata
 from tflitekit.bundling.selection import Chosen, Selection, select
 from tflitekit.bundling.wrappers import check_request, write_wrapper
-from tflitekit.contract import labels_mismatch, resolve_labels
-from tflitekit.dataset import DEFAULT_SEED, Dataset, open_dataset
-from tflitekit.errors import BundleError, StorageError, UsageError, disk_errors
-from tflitekit.files import content_hash, write_json, write_whole
-from tflitekit.lifetime import temporary_folder
-from tflitekit.metric_choice import takes_classes
-from tflitekit.preprocessing import Preprocessing, load_preprocessing
-from tflitekit.progress import Progress
-from tflitekit.variant import tool_versions
+from tflitekit.core.arguments import as_list
+from tflitekit.core.errors import BundleError, StorageError, UsageError, disk_errors
+from tflitekit.core.files import content_hash, write_json, write_whole
+from tflitekit.core.lifetime import temporary_folder
+from tflitekit.core.progress import Progress
+from tflitekit.data.contract import labels_mismatch, resolve_labels
+from tflitekit.data.dataset import DEFAULT_SEED, Dataset, open_dataset
+from tflitekit.data.preprocessing import Preprocessing, load_preprocessing
+from tflitekit.tflite.variant import tool_versions
 
 __all__ = ["SAMPLES", "TOP_K", "Bundle", "bundle", "read_bundle"]
 

@@ -14,13 +14,13 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from tflitekit.contract import labels_mismatch
-from tflitekit.errors import BundleError, UnreadableError
-from tflitekit.files import content_hash, is_file, read_bytes, require_inside, shortened
-from tflitekit.preprocessing import Preprocessing
+from tflitekit.core.errors import BundleError, UnreadableError
+from tflitekit.core.files import content_hash, is_file, read_bytes, require_inside, shortened
+from tflitekit.core.structured import LARGEST, check_model, is_unicode, read_json
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.contract import labels_mismatch
+from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.results import Drop, Measured
-from tflitekit.structured import LARGEST, check_model, is_unicode, read_json
-from tflitekit.tensor import TensorSpec
 
 __all__ = [
     "LABELS_FILE",

@@ -19,7 +19,7 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from tflitekit.errors import ModelError
+from tflitekit.core.errors import ModelError
 
 __all__ = ["METADATA_NAME", "embed", "extract_model"]
 

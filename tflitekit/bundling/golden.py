@@ -23,12 +23,12 @@ from tflitekit.bundling.contents import (
     Tolerances,
 )
 from tflitekit.bundling.tolerances import tolerances
-from tflitekit.dataset import Dataset, InputPipeline, Raw, Sample, UnreadableSampleError
-from tflitekit.errors import BundleError, ContractError, DataError
-from tflitekit.files import write_whole
-from tflitekit.graph import Graph
-from tflitekit.preprocessing import Preprocessing
-from tflitekit.runtime import Array, Model, dequantize, quantize
+from tflitekit.core.errors import BundleError, ContractError, DataError
+from tflitekit.core.files import write_whole
+from tflitekit.data.dataset import Dataset, InputPipeline, Raw, Sample, UnreadableSampleError
+from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.tflite.graph import Graph
+from tflitekit.tflite.runtime import Array, Model, dequantize, quantize
 
 __all__ = ["GoldenRun", "InputKind", "Recording", "Task", "find_input_kind", "record", "scores"]
 

@@ -17,13 +17,13 @@ import numpy as np
 from tflitekit._version import __version__
 from tflitekit.bundling.contents import LABELS_FILE, is_unicode, labels_file
 from tflitekit.bundling.embedding import embed, extract_model
-from tflitekit.errors import ContractError
-from tflitekit.graph import Graph
-from tflitekit.preprocessing import Preprocessing, image_layout
-from tflitekit.report.text import interval, is_share, measured, metric_name
+from tflitekit.core.errors import ContractError
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.preprocessing import Preprocessing, image_layout
+from tflitekit.render.text import interval, is_share, measured, metric_name
 from tflitekit.results import Measured
-from tflitekit.runtime import quantize
-from tflitekit.tensor import TensorSpec
+from tflitekit.tflite.graph import Graph
+from tflitekit.tflite.runtime import quantize
 
 __all__ = ["normalization", "with_metadata"]
 

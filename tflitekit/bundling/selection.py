@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tflitekit.contract import Contract
-from tflitekit.dataset import Dataset
-from tflitekit.errors import BundleError, ModelError, UsageError
-from tflitekit.files import is_file
-from tflitekit.graph import Graph
-from tflitekit.preprocessing import Preprocessing
+from tflitekit.core.errors import BundleError, ModelError, UsageError
+from tflitekit.core.files import is_file
+from tflitekit.core.tensor import shown_shape
+from tflitekit.data.contract import Contract
+from tflitekit.data.dataset import Dataset
+from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.results import Report, VariantReport, read_report
-from tflitekit.tensor import shown_shape
-from tflitekit.variant import Variant, load_variant, with_stored_pixels
+from tflitekit.tflite.graph import Graph
+from tflitekit.tflite.variant import Variant, load_variant, with_stored_pixels
 
 __all__ = ["Chosen", "Selection", "select"]
 
@@ -54,7 +54,7 @@ class Selection:
         return self.variants[0].contract.labels or _classes_measured(self.report)
 
     def with_stored_pixels(self, dataset: Dataset) -> Selection:
-        """Feeds foreign files of which no preprocessing is known as apps do (see `tflitekit.variant.with_stored_pixels`)."""
+        """Feeds foreign files of which no preprocessing is known as apps do (see `tflitekit.tflite.variant.with_stored_pixels`)."""
         chosen = tuple(replace(c, variant=with_stored_pixels(c.variant, dataset)) for c in self.variants)
         _same_model(chosen)
         return replace(self, variants=chosen)

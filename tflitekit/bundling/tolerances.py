@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from tflitekit.bundling.contents import Tolerance, Tolerances
-from tflitekit.graph import Graph
-from tflitekit.runtime import Array, dequantize
-from tflitekit.tensor import TensorSpec
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.tflite.graph import Graph
+from tflitekit.tflite.runtime import Array, dequantize
 
 __all__ = ["largest_difference", "tolerances"]
 

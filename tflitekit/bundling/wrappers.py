@@ -20,11 +20,11 @@ import jinja2
 import numpy as np
 
 from tflitekit.bundling.contents import Bundle, BundledVariant
-from tflitekit.errors import BundleError, UsageError
-from tflitekit.files import write_whole
-from tflitekit.preprocessing import Preprocessing, image_layout
-from tflitekit.report.text import measured, metric_name
-from tflitekit.tensor import Quantization, TensorSpec
+from tflitekit.core.errors import BundleError, UsageError
+from tflitekit.core.files import write_whole
+from tflitekit.core.tensor import Quantization, TensorSpec
+from tflitekit.data.preprocessing import Preprocessing, image_layout
+from tflitekit.render.text import measured, metric_name
 
 __all__ = ["LANGUAGES", "class_name", "render", "write_wrapper"]
 

@@ -27,7 +27,7 @@ from tflitekit.cli import doctor as _doctor  # noqa: F401
 # isort: on
 from tflitekit.cli.shared import app
 
-__all__ = ["app", "main"]
+__all__ = ["app"]
 
 
 def _version(value: bool) -> None:
@@ -43,10 +43,3 @@ def _root(
     ] = False,
 ) -> None:
     del version
-
-
-def main() -> None:
-    """Runs the command line in this process, as ``tflitekit`` does."""
-    from tflitekit.__main__ import main as run
-
-    run()

@@ -22,7 +22,7 @@ from tflitekit.cli.shared import (
     print_json,
     progress,
 )
-from tflitekit.errors import UsageError
+from tflitekit.core.errors import UsageError
 
 if TYPE_CHECKING:
     from tflitekit.results import Latency, Report, VariantReport
@@ -52,7 +52,7 @@ def benchmark(
     as_json: Json = False,
 ) -> int:
     """Measures initialization, latency and peak memory of .tflite files, in interleaved rounds."""
-    from tflitekit.benchmarking import benchmark as run
+    from tflitekit.latency.benchmarking import benchmark as run
 
     if out is not None:
         _check_out(out)
@@ -70,8 +70,8 @@ def benchmark(
         progress=progress(),
     )
     if out is not None:
-        from tflitekit.files import locked
-        from tflitekit.report import write_all
+        from tflitekit.core.files import locked
+        from tflitekit.render import write_all
 
         with locked(out):
             write_all(report, out)
@@ -92,9 +92,9 @@ def _check_out(out: Path) -> None:
 
 
 def _show(report: Report) -> None:
-    from tflitekit.console import show_findings, show_table, stdout
-    from tflitekit.report import text
-    from tflitekit.report.summary import grouped_warnings
+    from tflitekit.cli.console import show_findings, show_table, stdout
+    from tflitekit.render import text
+    from tflitekit.render.summary import grouped_warnings
 
     wide = stdout.width >= _WIDE
     several = any(row.other_latencies for row in report.variants)
@@ -146,7 +146,7 @@ def _show(report: Report) -> None:
 
 
 def _cells(row: VariantReport, found: Latency, several: bool) -> tuple[str, ...]:
-    from tflitekit.report import text
+    from tflitekit.render import text
 
     ms = text.milliseconds
     times = (found.init_ms, found.first_ms, found.median_ms)
@@ -158,7 +158,7 @@ def _cells(row: VariantReport, found: Latency, several: bool) -> tuple[str, ...]
 
 
 def _show_profile(row: VariantReport) -> None:
-    from tflitekit.console import show_table, stdout
+    from tflitekit.cli.console import show_table, stdout
 
     if row.profile is None:
         return

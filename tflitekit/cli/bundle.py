@@ -65,7 +65,7 @@ def bundle(
     if as_json:
         print_json(made.model_dump(mode="json"))
         return 0
-    from tflitekit.console import show_bundle
+    from tflitekit.cli.console import show_bundle
 
     show_bundle(made, out)
     return 0

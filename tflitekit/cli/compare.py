@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tflitekit.cli.shared import Json, app, guarded, print_json
-from tflitekit.errors import UsageError
+from tflitekit.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from tflitekit.comparison import Comparison
+    from tflitekit.results.comparison import Comparison
 
 
 @app.command()
@@ -42,7 +42,7 @@ def compare(
     as_json: Json = False,
 ) -> int:
     """Shows what changed between two reports, with intervals; exit code 1 when a gate is broken."""
-    from tflitekit.comparison import compare as run
+    from tflitekit.results.comparison import compare as run
 
     if form not in ("table", "md"):
         raise UsageError(f"--format cannot be '{form}'.", fix="It takes table or md.")
@@ -59,7 +59,7 @@ def compare(
     if as_json:
         print_json(found.model_dump(mode="json"))
     elif form == "md":
-        from tflitekit.report.comparison_text import render_markdown
+        from tflitekit.render.comparison_text import render_markdown
 
         sys.stdout.write(render_markdown(found))
     else:
@@ -71,8 +71,8 @@ def _show(comparison: Comparison) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    from tflitekit.console import show_table, show_warnings, stdout
-    from tflitekit.report import comparison_text as words
+    from tflitekit.cli.console import show_table, show_warnings, stdout
+    from tflitekit.render import comparison_text as words
 
     show_table(words.COLUMNS, words.rows(comparison))
     stdout.print(Text(words.model_line(comparison), style="dim"))

@@ -37,7 +37,7 @@ from tflitekit.cli.shared import (
     split_schemes,
 )
 from tflitekit.cli.training_options import takes_training
-from tflitekit.errors import UsageError
+from tflitekit.core.errors import UsageError
 from tflitekit.training.options import TrainingOptions
 
 
@@ -107,8 +107,8 @@ def convert(
     elif result.trained_along is None:
         from rich.text import Text
 
-        from tflitekit.console import show_failures, show_table, show_trained, show_warnings, stdout
-        from tflitekit.report import text, training_text
+        from tflitekit.cli.console import show_failures, show_table, show_trained, show_warnings, stdout
+        from tflitekit.render import text, training_text
 
         show_table(
             ("File", "Status", "Size", "Deflated", "Integer", "Runtime"),

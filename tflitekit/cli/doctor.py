@@ -24,13 +24,13 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
 
 @guarded
 def _installation(*, as_json: bool) -> int:
-    from tflitekit.doctor import diagnose
+    from tflitekit.cli.installation import diagnose
 
     found = diagnose()
     if as_json:
         print_json(found)
     else:
-        from tflitekit.console import show_table, stdout
+        from tflitekit.cli.console import show_table, stdout
 
         show_table(("Package", "Version", "State", "For"), [
             (p["name"], p["version"] or "–", p["state"], p["purpose"]) for p in found["packages"]
@@ -60,7 +60,7 @@ def apk(
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
-        from tflitekit.console_apk import show_apk
+        from tflitekit.cli.console_apk import show_apk
 
         show_apk(found)
     return 1 if found.has_errors else 0

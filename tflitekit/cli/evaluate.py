@@ -34,7 +34,7 @@ from tflitekit.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from tflitekit.evaluation import Evaluation
+    from tflitekit.accuracy.evaluation import Evaluation
 
 
 @app.command()
@@ -60,7 +60,7 @@ def evaluate(
     as_json: Json = False,
 ) -> int:
     """Measures the accuracy of .tflite files on the same samples."""
-    from tflitekit.evaluation import evaluate as run
+    from tflitekit.accuracy.evaluation import evaluate as run
     from tflitekit.results import Constraints
 
     check_limits(max_accuracy_drop=max_accuracy_drop, max_class_drop=max_class_drop)
@@ -99,9 +99,9 @@ def _show_evaluation(found: Evaluation) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    from tflitekit.console import show_failures, show_findings, stdout
-    from tflitekit.report import text
-    from tflitekit.report.summary import group_findings
+    from tflitekit.cli.console import show_failures, show_findings, stdout
+    from tflitekit.render import text
+    from tflitekit.render.summary import group_findings
 
     variants, baseline = found.variants, found.baseline
     before = next((v.confidence for v in variants if v.name == baseline), None)
@@ -126,7 +126,7 @@ def _show_evaluation(found: Evaluation) -> None:
 
 def _show(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Shows the columns that hold anything."""
-    from tflitekit.console import show_table
+    from tflitekit.cli.console import show_table
 
     kept = [i for i in range(len(columns)) if i == 0 or any(row[i] != "–" for row in rows)]
     show_table(tuple(columns[i] for i in kept), [tuple(row[i] for i in kept) for row in rows])

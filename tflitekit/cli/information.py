@@ -16,13 +16,13 @@ def inspect(
     file: Annotated[Path, typer.Argument(help="A .tflite file.", show_default=False)], as_json: Json = False
 ) -> int:
     """Shows operators, tensors, sizes and the minimum runtime of a .tflite file."""
-    from tflitekit.graph import read_graph
+    from tflitekit.tflite.graph import read_graph
 
     graph = read_graph(file)
     if as_json:
         print_json({"file": str(file)} | graph.to_json())
     else:
-        from tflitekit.console import show_graph
+        from tflitekit.cli.console import show_graph
 
         show_graph(str(file), graph)
     return 0
@@ -47,7 +47,7 @@ def schemes(as_json: Json = False) -> int:
             for s in found
         ])  # fmt: skip
         return 0
-    from tflitekit.console import show_table
+    from tflitekit.cli.console import show_table
 
     rows = []
     for s in found:
@@ -63,12 +63,12 @@ def schemes(as_json: Json = False) -> int:
 @guarded
 def presets(as_json: Json = False) -> int:
     """Lists the preprocessing presets; with --json, as the fields that a JSON file may have."""
-    from tflitekit.preprocessing import PRESETS
+    from tflitekit.data.preprocessing import PRESETS
 
     if as_json:
         print_json({name: preset.model_dump(mode="json") for name, preset in PRESETS.items()})
         return 0
-    from tflitekit.console import show_table
+    from tflitekit.cli.console import show_table
 
     show_table(("Preset", "What happens to a pixel p (0 to 255)"), [
         (name, preset.describe().partition(": ")[2]) for name, preset in PRESETS.items()

@@ -53,7 +53,7 @@ from tflitekit.cli.shared import (
     split_schemes,
 )
 from tflitekit.cli.training_options import takes_training
-from tflitekit.errors import UsageError
+from tflitekit.core.errors import UsageError
 from tflitekit.training.options import TrainingOptions
 
 if TYPE_CHECKING:
@@ -67,12 +67,12 @@ NAMED_SCHEME_FAILED = 3
 @guarded
 def quickstart(out: Out = Path("quickstart"), as_json: Json = False) -> int:
     """The whole job offline: trains a small model on embedded digits and optimizes it."""
-    from tflitekit.quickstart import quickstart as run
+    from tflitekit.optimization.quickstart import quickstart as run
 
     report = run(out, progress=progress())
     code = show_result(report, out, as_json)
     if not as_json:
-        from tflitekit.console import stdout
+        from tflitekit.cli.console import stdout
 
         stdout.print(
             f"\nThe same on the command line:\n  tflitekit optimize {out}/digits.keras --data {out}/digits/test "
@@ -136,9 +136,8 @@ def optimize(
     training: TrainingOptions | None = None,
 ) -> int:
     """Converts with every scheme, measures each variant, and recommends one."""
-    from tflitekit import tracking
-    from tflitekit.optimization import optimize as run
-    from tflitekit.results import Constraints
+    from tflitekit.optimization.optimize import optimize as run
+    from tflitekit.results import Constraints, tracking
 
     if deploy_on not in ("phone", "host"):
         raise UsageError(f"--deploy-on cannot be '{deploy_on}'.", fix="It takes phone or host.")
@@ -199,12 +198,12 @@ def show_result(report: Report, out: Path, as_json: bool) -> int:
     if as_json:
         print_json(report.to_json())
     else:
-        from tflitekit.console import show_report, stdout
+        from tflitekit.cli.console import show_report, stdout
 
         show_report(report)
         if report.calibration_curve:
-            from tflitekit.console import show_table
-            from tflitekit.report import text
+            from tflitekit.cli.console import show_table
+            from tflitekit.render import text
 
             cells = [
                 (

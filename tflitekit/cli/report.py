@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tflitekit.cli.shared import Json, app, guarded, print_json
-from tflitekit.errors import UsageError
+from tflitekit.core.errors import UsageError
 
 if TYPE_CHECKING:
     from tflitekit.results import Report
@@ -43,13 +43,13 @@ def report(
     With reports of phones, these are merged: host and phones stand side by side, and the phones' latency decides. Exit
     code 1 when nothing meets the limits then. Without --out a merged report is only shown.
     """
-    from tflitekit.report import FORMATS, write_views
+    from tflitekit.render import FORMATS, write_views
     from tflitekit.results import read_report
 
     wanted = FORMATS if not formats or "all" in formats else tuple(dict.fromkeys(formats))
     written: list[Path] = []
     if phones:
-        from tflitekit.merging import merge
+        from tflitekit.latency.merging import merge
 
         if formats and out is None:
             raise UsageError(
@@ -67,7 +67,7 @@ def report(
     if as_json:
         print_json(found.to_json())
     else:
-        from tflitekit.console import show_report, stdout
+        from tflitekit.cli.console import show_report, stdout
 
         show_report(found)
         text = f"Written: {', '.join(map(str, written))}" if written else "Nothing was written: give --out to keep it."
@@ -82,9 +82,9 @@ def _home(report: Path) -> Path:
 
 def _write_merged(found: Report, first: Path, out: Path, formats: tuple[str, ...]) -> list[Path]:
     """Writes the merged report with its views; never over a report that phones were not merged into."""
-    from tflitekit.files import locked, write_json
-    from tflitekit.merging import is_merged
-    from tflitekit.report import write_views
+    from tflitekit.core.files import locked, write_json
+    from tflitekit.latency.merging import is_merged
+    from tflitekit.render import write_views
     from tflitekit.results import read_report
 
     path = out / "report.json"

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tflitekit.errors import UsageError, as_known
-from tflitekit.lifetime import Stopped, finished
-from tflitekit.printable import dump_json
+from tflitekit.core.errors import UsageError, as_known
+from tflitekit.core.lifetime import Stopped, finished
+from tflitekit.core.printable import dump_json
 
 if TYPE_CHECKING:
     from tflitekit.conversion import ConvertOptions
@@ -187,7 +187,7 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
                 raise
             if options.get("as_json"):
                 print_json({"error": known.to_json()})
-            from tflitekit.console import show_error
+            from tflitekit.cli.console import show_error
 
             show_error(known)
             raise typer.Exit(known.exit_code) from None
@@ -216,7 +216,7 @@ def print_json(value: Any) -> None:
 
 
 def progress() -> Any:
-    from tflitekit.console import Bars
+    from tflitekit.cli.console import Bars
 
     return Bars()
 

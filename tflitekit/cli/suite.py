@@ -22,8 +22,8 @@ def suite(
     as_json: Json = False,
 ) -> int:
     """Runs all entries of a benchmark suite; finished ones are reused, a broken one does not stop the rest."""
-    from tflitekit.files import write_whole
-    from tflitekit.suites import run_suite
+    from tflitekit.core.files import write_whole
+    from tflitekit.optimization.suites import run_suite
 
     results = run_suite(file, out=out, data_root=data_root, progress=progress())
     readme = out / file.stem / "README.md"
@@ -37,7 +37,7 @@ def suite(
             }
         )
     else:
-        from tflitekit.console import show_table, stdout
+        from tflitekit.cli.console import show_table, stdout
 
         show_table(
             ("Entry", "Status", "Recommended", "Where, or why not"),

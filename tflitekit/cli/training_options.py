@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tflitekit.errors import UsageError
+from tflitekit.core.errors import UsageError
 from tflitekit.training.options import TrainingOptions
 
 __all__ = ["takes_training"]

@@ -7,19 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tflitekit.arguments import as_list
-from tflitekit.contract import resolve_labels
 from tflitekit.conversion.options import WORK_FOLDER, ConvertOptions, ConvertResult
 from tflitekit.conversion.run import Conversion
 from tflitekit.conversion.several import cluster_of, command_of, model_file, require_chief, train_along
-from tflitekit.dataset import Dataset, open_dataset
-from tflitekit.errors import UsageError
-from tflitekit.files import check_written, locked, require_utf8
-from tflitekit.preprocessing import Preprocessing, load_preprocessing
-from tflitekit.progress import Progress
+from tflitekit.core.arguments import as_list
+from tflitekit.core.errors import UsageError
+from tflitekit.core.files import check_written, locked, require_utf8
+from tflitekit.core.progress import Progress
+from tflitekit.data.contract import resolve_labels
+from tflitekit.data.dataset import Dataset, open_dataset
+from tflitekit.data.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.schemes import Request, available, parse_request
-from tflitekit.source import PreparedSource
-from tflitekit.training.rendezvous import Chief
+from tflitekit.source.models import PreparedSource
+from tflitekit.training.distributed.rendezvous import Chief
 
 __all__ = [
     "WORK_FOLDER",

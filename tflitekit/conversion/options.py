@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tflitekit.calibration import CalibrationSet
-from tflitekit.dataset import DEFAULT_SEED
-from tflitekit.source import PreparedSource
+from tflitekit.data.calibration import CalibrationSet
+from tflitekit.data.dataset import DEFAULT_SEED
+from tflitekit.source.models import PreparedSource
+from tflitekit.tflite.variant import Variant, sidecar_path
 from tflitekit.training.options import TrainingOptions
-from tflitekit.variant import Variant, sidecar_path
 
 __all__ = ["CURVE_SCHEME", "WORK_FOLDER", "ConvertOptions", "ConvertResult"]
 

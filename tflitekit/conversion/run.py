@@ -15,22 +15,22 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tflitekit.calibration import CalibrationSet, store_calibration
-from tflitekit.contract import find_output, labels_mismatch
 from tflitekit.conversion.options import CURVE_SCHEME, WORK_FOLDER, ConvertOptions, ConvertResult
-from tflitekit.dataset import Dataset
-from tflitekit.errors import CrashError, ModelError, TflitekitError
-from tflitekit.files import content_hash, hash_json
-from tflitekit.op_advice import on_a_loop
-from tflitekit.preprocessing import Preprocessing
-from tflitekit.progress import Advance, Progress
+from tflitekit.core.errors import CrashError, ModelError, TflitekitError
+from tflitekit.core.files import content_hash, hash_json
+from tflitekit.core.process.workers import WorkerPool, wait_for
+from tflitekit.core.progress import Advance, Progress
+from tflitekit.core.structured import read_record, write_record
+from tflitekit.data.calibration import CalibrationSet, store_calibration
+from tflitekit.data.contract import find_output, labels_mismatch
+from tflitekit.data.dataset import Dataset
+from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.engines.op_advice import on_a_loop
 from tflitekit.schemes import Request, parse_request
-from tflitekit.source import PreparedSource, SourceFile, export_model, hash_model, identify, module_hash
-from tflitekit.structured import read_record, write_record
-from tflitekit.training.plan import Trained, Trainer, kept_note, with_note
-from tflitekit.training.rendezvous import Chief
-from tflitekit.variant import Variant, read_sidecar, tool_versions
-from tflitekit.workers import WorkerPool, wait_for
+from tflitekit.source.models import PreparedSource, SourceFile, export_model, hash_model, identify, module_hash
+from tflitekit.tflite.variant import Variant, read_sidecar, tool_versions
+from tflitekit.training.distributed.rendezvous import Chief
+from tflitekit.training.run.plan import Trained, Trainer, kept_note, with_note
 
 __all__ = ["Conversion"]
 
@@ -203,7 +203,7 @@ class Conversion:
         shutil.rmtree(partial, ignore_errors=True)
         with self.progress.task("Loading the model", None):
             future = self.pool.submit(
-                "tflitekit.source:prepare",
+                "tflitekit.source.models:prepare",
                 {
                     "path": str(self.source_file.path),
                     "kind": self.source_file.kind,
@@ -366,7 +366,7 @@ class Conversion:
             "work": str(self.work),
             "key": key,
         }
-        return self.pool.submit("tflitekit.build:build", arguments, label=request.name)
+        return self.pool.submit("tflitekit.engines.build:build", arguments, label=request.name)
 
     def _collect(self, job: Job, future: Future[Any], source: PreparedSource, trained: Trained | None) -> Variant:
         try:

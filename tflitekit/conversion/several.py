@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from tflitekit.conversion.options import WORK_FOLDER, ConvertOptions, ConvertResult
-from tflitekit.errors import UsageError
-from tflitekit.progress import Progress
+from tflitekit.core.errors import UsageError
+from tflitekit.core.progress import Progress
 from tflitekit.schemes import Request
-from tflitekit.source import PreparedSource, SourceFile, identify
-from tflitekit.training.cluster import Cluster, read_cluster
-from tflitekit.training.rendezvous import follow, hash_command
+from tflitekit.source.models import PreparedSource, SourceFile, identify
+from tflitekit.training.distributed.members import Cluster, read_cluster
+from tflitekit.training.distributed.rendezvous import follow, hash_command
 
 __all__ = ["cluster_of", "command_of", "model_file", "require_chief", "train_along"]
 

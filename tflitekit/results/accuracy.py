@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tflitekit.core.statistics import PairedDifference
 from tflitekit.results.base import Part, finite
-from tflitekit.statistics import PairedDifference
 
 __all__ = [
     "Adaptive",

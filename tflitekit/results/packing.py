@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.errors import ModelError
+from tflitekit.core.errors import ModelError
 
 __all__ = ["pack_hits", "pack_labels", "unpack_hits", "unpack_labels"]
 

@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from tflitekit.contract import Contract
-from tflitekit.errors import ModelError, UnreadableError
-from tflitekit.files import is_folder, require_path, shortened
+from tflitekit.core.errors import ModelError, UnreadableError
+from tflitekit.core.files import is_folder, require_path, shortened
+from tflitekit.core.structured import LARGEST, check_model, read_json
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.contract import Contract
 from tflitekit.results.accuracy import (
     Adaptive,
     Agreement,
@@ -25,10 +27,8 @@ from tflitekit.results.base import Finding, Part
 from tflitekit.results.fidelity import OutputFidelity
 from tflitekit.results.latency import Latency, Profile, Sustained
 from tflitekit.results.migration import SCHEMA_VERSION, migrate
-from tflitekit.structured import LARGEST, check_model, read_json
-from tflitekit.tensor import TensorSpec
-from tflitekit.training_record import Compression, TrainingRecord
-from tflitekit.variant import Variant
+from tflitekit.tflite.training_record import Compression, TrainingRecord
+from tflitekit.tflite.variant import Variant
 
 __all__ = [
     "Constraints",
@@ -44,7 +44,7 @@ __all__ = [
 
 
 class OpRow(Part):
-    """Operators of one kind that compute in one type (see `tflitekit.graph.OpCount`)."""
+    """Operators of one kind that compute in one type (see `tflitekit.tflite.graph.OpCount`)."""
 
     name: str
     version: int

@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tflitekit.errors import UsageError
-from tflitekit.user_code import load_module
+from tflitekit.core.errors import UsageError
+from tflitekit.core.user_code import load_module
 
 __all__ = ["Promise", "Request", "Scheme", "Stage", "available", "find", "parse_request", "scheme"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from tflitekit.errors import UsageError
+from tflitekit.core.errors import UsageError
 from tflitekit.schemes import Promise, find
 
 __all__ = ["IO", "KEPT_SPARSITY", "Then", "check_clusters", "check_sparsity", "configure_quantized", "configure_then", "promise_then",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tflitekit.errors import UsageError
+from tflitekit.core.errors import UsageError
 from tflitekit.schemes import Stage, scheme
 from tflitekit.schemes._trained import IO, Then, configure_then, promise_then
 

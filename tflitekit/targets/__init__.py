@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from tflitekit.errors import UsageError
+from tflitekit.core.errors import UsageError
 from tflitekit.results import Accelerator, Profile, Samples
 
 __all__ = ["Facts", "Loaded", "Run", "Session", "Shapes", "Target", "open_target", "register_target"]

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.errors import ConversionError, ModelError, TflitekitError
-from tflitekit.lifetime import scratch
-from tflitekit.machine import cpu_model
+from tflitekit.core.errors import ConversionError, ModelError, TflitekitError
+from tflitekit.core.lifetime import scratch
+from tflitekit.core.machine import cpu_model
+from tflitekit.core.process.workers import WorkerPool, wait_for
 from tflitekit.results import Profile
-from tflitekit.runtime import runtime_name
 from tflitekit.targets import Facts, Loaded, Shapes, register_target
-from tflitekit.workers import WorkerPool, wait_for
+from tflitekit.tflite.runtime import runtime_name
 
 __all__ = ["HostTarget"]
 

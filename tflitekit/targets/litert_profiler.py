@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import ai_edge_litert
 
-from tflitekit.errors import ModelError
-from tflitekit.runtime import runtime_name
+from tflitekit.core.errors import ModelError
+from tflitekit.tflite.runtime import runtime_name
 
 __all__ = ["Event", "ProfiledModel"]
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.graph import Operator, read_graph
-from tflitekit.layers import layer_names
 from tflitekit.results import OpTime, Profile
-from tflitekit.runtime import Model
 from tflitekit.targets.litert_profiler import Event, ProfiledModel
 from tflitekit.targets.session import full_shapes, random_inputs, time_runs
-from tflitekit.variant import read_sidecar
+from tflitekit.tflite.graph import Operator, read_graph
+from tflitekit.tflite.layers import layer_names
+from tflitekit.tflite.runtime import Model
+from tflitekit.tflite.variant import read_sidecar
 
 __all__ = ["align", "profile"]
 

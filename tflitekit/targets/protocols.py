@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tflitekit.errors import UsageError
+from tflitekit.core.errors import UsageError
 
 __all__ = ["PROTOCOLS", "BenchmarkProtocol", "find_protocol"]
 

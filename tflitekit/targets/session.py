@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import psutil
 
-from tflitekit.errors import ModelError
-from tflitekit.graph import read_graph
+from tflitekit.core.errors import ModelError
 from tflitekit.results import Accelerator
-from tflitekit.runtime import Model, zeros
 from tflitekit.targets import Facts, Loaded
+from tflitekit.tflite.graph import read_graph
+from tflitekit.tflite.runtime import Model, zeros
 
 __all__ = ["full_shapes", "random_inputs", "serve"]
 

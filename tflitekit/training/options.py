@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tflitekit.errors import UsageError
+from tflitekit.core.errors import UsageError
 
 __all__ = ["STRATEGIES", "TrainingOptions"]
 
@@ -29,7 +29,7 @@ class TrainingOptions:
             is the best is decided by that accuracy, and without it by the loss.
         output: The output that the labels belong to; the first when not given.
         callbacks: ``module:function`` that returns tf_keras callbacks.
-        function: ``module:function`` that trains in place of the kit's loop (see `tflitekit.training.loop`).
+        function: ``module:function`` that trains in place of the kit's loop (see `tflitekit.training.run.loop`).
         augment: 'flip', 'crop', 'flip-crop' or ``module:function``.
         class_weights: 'balanced', or a JSON file with a weight for each class.
         validation: Data of their own; else ``validation_split`` of the training data is held out, seeded, by class.

@@ -8,19 +8,19 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tflitekit.dataset import DEFAULT_SEED, InputPipeline, open_dataset
-from tflitekit.errors import ConversionError, DataError, ModelError
-from tflitekit.preprocessing import load_preprocessing
+from tflitekit.core.errors import ConversionError, DataError, ModelError
+from tflitekit.core.process.workers import run_alone
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.dataset import DEFAULT_SEED, InputPipeline, open_dataset
+from tflitekit.data.preprocessing import load_preprocessing
 from tflitekit.schemes import parse_request
-from tflitekit.source import identify, import_custom_objects, load_model, require_layers, require_numbers
-from tflitekit.tensor import TensorSpec
-from tflitekit.training.annotate import Annotated, annotate_model, quantize
-from tflitekit.training.parity import input_names, inputs_of, random_samples
-from tflitekit.training.rebuild import Rebuilt, Refused, rebuild
-from tflitekit.training.treatments import Treatment
-from tflitekit.training.walk import calls, is_keras3
-from tflitekit.training_record import Parity
-from tflitekit.workers import run_alone
+from tflitekit.source.models import identify, import_custom_objects, load_model, require_layers, require_numbers
+from tflitekit.tflite.training_record import Parity
+from tflitekit.training.model.parity import input_names, inputs_of, random_samples
+from tflitekit.training.model.rebuild import Rebuilt, Refused, rebuild
+from tflitekit.training.model.walk import calls, is_keras3
+from tflitekit.training.quantize.annotate import Annotated, annotate_model, quantize
+from tflitekit.training.quantize.treatments import Treatment
 
 __all__ = ["Preflight", "examine", "examine_model", "preflight"]
 
@@ -174,8 +174,8 @@ def examine_model(
 
 def _try(annotated: Annotated, rebuilt: Rebuilt, samples: Sequence[Any] | None) -> str | None:
     """Converts and runs the untrained model with the scheme qat; returns what is wrong with the file."""
-    from tflitekit.training.observers import settle_ranges
-    from tflitekit.training.trial import try_conversion
+    from tflitekit.training.quantize.observers import settle_ranges
+    from tflitekit.training.run.trial import try_conversion
 
     columns = list(samples) if samples is not None else random_samples(rebuilt.model)
     left_float = any(layer.treatment == "left float" for layer in annotated.layers)

@@ -7,7 +7,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tflitekit.files import write_whole
+from tflitekit.core.files import write_whole
 
 from . import sources, tools
 from .archive import write_apk

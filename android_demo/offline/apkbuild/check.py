@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tflitekit.apk import inspect_apk
 from tflitekit.bundling import read_bundle
-from tflitekit.errors import TflitekitError
+from tflitekit.core.errors import TflitekitError
 
 from .archive import alignment
 from .artifacts import Artifacts

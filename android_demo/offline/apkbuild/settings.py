@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tflitekit.errors import UsageError
+from tflitekit.core.errors import UsageError
 
 __all__ = ["PROJECT", "Settings", "read_properties", "read_settings"]
 

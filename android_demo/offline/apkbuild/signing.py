@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tflitekit.errors import UsageError
+from tflitekit.core.errors import UsageError
 
 from .settings import Settings
 from .tools import run

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from tflitekit.bundling import read_bundle
-from tflitekit.errors import UsageError
+from tflitekit.core.errors import UsageError
 
 from .settings import Settings
 

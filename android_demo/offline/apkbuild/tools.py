@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tflitekit.errors import CheckFailedError, MissingDependencyError
+from tflitekit.core.errors import CheckFailedError, MissingDependencyError
 
 __all__ = ["FRAMEWORK", "PACKAGES", "BuildError", "Command", "missing", "require", "run"]
 

@@ -105,7 +105,7 @@ public final class AndroidDeviceProbe implements DeviceProbe {
         return Build.UNKNOWN.equals(model) ? null : Build.UNKNOWN.equals(maker) ? model : maker + " " + model;
     }
 
-    /** The names of the host's report: see tflitekit/machine.py. */
+    /** The names of the host's report: see tflitekit/core/machine.py. */
     private static JSONObject kernelFeatures() throws JSONException {
         JSONObject features = new JSONObject();
         String line = cpuinfo("Features");

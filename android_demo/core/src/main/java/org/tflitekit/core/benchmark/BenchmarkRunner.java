@@ -15,7 +15,7 @@ import org.tflitekit.core.inference.EngineFactory;
 
 /**
  * Measures variants in interleaved rounds, so that a device that grows warm hits all alike: in each round every variant
- * runs for a moment, in an order that a seed shuffles. The same method as the host's (tflitekit/interleaving.py), but in one
+ * runs for a moment, in an order that a seed shuffles. The same method as the host's (tflitekit/latency/interleaving.py), but in one
  * process: where the host starts fresh processes, models are loaded anew.
  */
 public final class BenchmarkRunner {

@@ -7,7 +7,7 @@ import java.util.Map;
 import java.util.Random;
 
 /**
- * Percentiles and bootstrap intervals, by the methods of tflitekit/statistics.py; sources are named there. Random draws
+ * Percentiles and bootstrap intervals, by the methods of tflitekit/core/statistics.py; sources are named there. Random draws
  * differ, since NumPy's generator is another one.
  */
 final class Statistics {

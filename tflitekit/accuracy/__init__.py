@@ -1,0 +1,1 @@
+"""The verb *evaluate*: scores, metrics, paired statistics, lints."""

@@ -1,0 +1,241 @@
+"""Evaluation in class-balanced blocks that stops when the drop of every variant is decided (see `tflitekit.core.sequential`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflitekit.accuracy.fidelity import Sums, add_sums
+from tflitekit.accuracy.metrics import Metric, Scores
+from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.accuracy.score_store import ScoreStore, beside_baseline
+from tflitekit.accuracy.scoring import Against, Scored, score
+from tflitekit.core.errors import UsageError
+from tflitekit.core.progress import Progress
+from tflitekit.core.sequential import METHOD, DrawOrder, SequentialDrop
+from tflitekit.data.dataset import Dataset, Selection, SkippedSamples
+from tflitekit.results import Adaptive, Sequential
+
+__all__ = ["DEFAULT_ERROR_RATE", "Certainty", "UntilCertain", "score_until_certain"]
+
+DEFAULT_ERROR_RATE = 0.05
+_OUTPUTS = 1 << 16
+"""More than any file has."""
+
+
+@dataclass(frozen=True)
+class Certainty:
+    """When an evaluation may stop early.
+
+    Attributes:
+        error_rate: Largest probability, for each variant, of a decision against the answer on all data.
+        seed: Of the order in which samples are drawn.
+    """
+
+    error_rate: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.error_rate < 0.5:
+            raise UsageError(f"The error rate must lie between 0 and 0.5, not at {self.error_rate:g}.")
+
+
+@dataclass(frozen=True)
+class UntilCertain:
+    """What an evaluation found that stopped when it was certain.
+
+    Attributes:
+        scores: By variant, of the samples that were drawn, in the data's order.
+        sums: By variant, beside the baseline.
+        skipped: Samples that could not be read, with the reason.
+        decisions: By variant, without the baseline.
+        positions: Of the samples that were drawn, ascending.
+    """
+
+    scores: dict[str, Scores]
+    sums: dict[str, Sums]
+    skipped: list[str]
+    decisions: dict[str, Sequential]
+    record: Adaptive
+    positions: NDArray[np.int64]
+
+
+def score_until_certain(
+    runs: Sequence[Scored],
+    dataset: Dataset,
+    metric: Metric,
+    *,
+    baseline: str,
+    limit: float,
+    certainty: Certainty,
+    store: ScoreStore,
+    jobs: int | None,
+    progress: Progress,
+) -> UntilCertain:
+    """Scores variants block by block until each one's drop is known to lie below or above the limit.
+
+    All variants are scored on all samples that are drawn, also those that were decided before others. Scores are kept
+    after each block, and a later run continues with them.
+
+    Args:
+        baseline: Name of one of the variants.
+        limit: Largest accepted drop, as a fraction.
+        store: Where scores are kept.
+
+    Raises:
+        UsageError: The labels are no classes, the number of samples is not known, or there is nothing to compare.
+    """
+    order = DrawOrder.of(_classes(dataset, metric), certainty.seed)
+    distinct = {run.identity: run for run in runs}
+    beside = next(run for run in runs if run.variant.name == baseline)
+    reference = beside.identity
+    tests = {
+        run.variant.name: SequentialDrop(order, limit=limit, alpha=certainty.error_rate)
+        for run in runs
+        if run.variant.name != baseline
+    }
+    if not tests:
+        raise UsageError(
+            "There is nothing to be certain of: only the baseline was given.",
+            fix="Give a variant to compare with it, or leave out --until-certain.",
+        )
+    kept = store.for_draw({"seed": certainty.seed, "order": order.key})
+    blocks = _Blocks(list(distinct.values()), beside, dataset, metric, order, kept, jobs)
+    stop = 0
+    with progress.task("Evaluating until certain", order.positions.size) as advance:
+        for start, stop in order.blocks():
+            blocks.draw(start, stop)
+            right = blocks.right(reference, start, stop)
+            for run in runs:
+                if run.variant.name in tests:
+                    tests[run.variant.name].add(right - blocks.right(run.identity, start, stop))
+            advance(stop - start)
+            if all(test.decision is not None for test in tests.values()):
+                break
+    return UntilCertain(
+        scores={run.variant.name: blocks.until(run.identity, stop) for run in runs},
+        sums={run.variant.name: blocks.sums_until(run.identity, stop) for run in runs},
+        skipped=sorted(blocks.skipped.names),
+        decisions={name: _sequential(test, limit, certainty.error_rate) for name, test in tests.items()},
+        record=Adaptive(
+            method=METHOD,
+            alpha=certainty.error_rate,
+            limit=limit,
+            samples=stop,
+            available=order.positions.size,
+            batch=order.batch,
+            seed=certainty.seed,
+        ),
+        positions=np.sort(order.positions[:stop]),
+    )
+
+
+def _classes(dataset: Dataset, metric: Metric) -> list[int]:
+    if not isinstance(metric, Classification):
+        raise UsageError(
+            "--until-certain is for classification, and these labels or this metric are not.",
+            fix="Leave it out; --limit takes a sample of a fixed size.",
+        )
+    if dataset.size is None or dataset.kind == "factory":
+        raise UsageError(
+            f"--until-certain needs data of known size that can be read in any order, and {dataset.location} is a factory.",
+            fix="Store the samples as a folder of images or an .npz file, or leave it out.",
+        )
+    return [int(sample.label) for sample in dataset]
+
+
+def _sequential(test: SequentialDrop, limit: float, alpha: float) -> Sequential:
+    assert test.decision is not None
+    low, high = test.interval()
+    return Sequential(decision=test.decision, limit=limit, low=low, high=high, alpha=alpha, decided_at=test.decided_at)
+
+
+class _Blocks:
+    """Scores of distinct variants, block by block of a drawn order; taken from the store where they are there."""
+
+    def __init__(
+        self,
+        runs: Sequence[Scored],
+        baseline: Scored,
+        dataset: Dataset,
+        metric: Metric,
+        order: DrawOrder,
+        store: ScoreStore,
+        jobs: int | None,
+    ) -> None:
+        self._runs, self._baseline, self._dataset, self._metric = runs, baseline, dataset, metric
+        self._order, self._store, self._jobs = order, store, jobs
+        self._number = np.empty(order.positions.size, np.int64)  # of the draw, by position
+        self._number[order.positions] = np.arange(order.positions.size)
+        self._scores: dict[Any, Scores] = {}
+        self._drawn: dict[Any, int] = {}
+        self._sums: dict[Any, Sums] = {}  # of each block by itself: by its end times _OUTPUTS, and the output
+        self.skipped = SkippedSamples(order.positions.size)
+        names: set[str] = set()
+        for run in runs:
+            found = store.load(run.variant)
+            self._drawn[run.identity] = found.drawn if found else 0
+            if found:
+                self._scores[run.identity], self._sums[run.identity] = found.scores, found.sums
+                names.update(found.skipped)
+        self.skipped.names.extend(names)
+
+    def draw(self, start: int, stop: int) -> None:
+        """Scores the draws from ``start`` to ``stop`` with every variant that lacks them."""
+        lacking = [run for run in self._runs if self._drawn[run.identity] < stop]
+        if not lacking:
+            return
+        positions = np.sort(self._order.positions[start:stop])
+        skipped = SkippedSamples(self.skipped.total)
+        part = Selection(self._dataset, positions)
+        distinct = beside_baseline(lacking, self._baseline)
+        against = Against(distinct[self._baseline.identity].variant.name)
+        fresh = score(
+            list(distinct.values()),
+            part,
+            self._metric,
+            jobs=self._jobs,
+            progress=Progress(),
+            skipped=skipped,
+            against=against,
+        )
+        self.skipped.names[:] = dict.fromkeys(self.skipped.names + skipped.names)
+        self.skipped.check(self._order.positions.size)
+        for run in lacking:
+            name = distinct[run.identity].variant.name
+            new = fresh[name]
+            new["position"] = positions[new["position"]].astype(np.int32)
+            old = self._scores.get(run.identity)
+            joined = new if old is None else {name: np.concatenate([old[name], new[name]]) for name in new}
+            self._scores[run.identity], self._drawn[run.identity] = joined, stop
+            block = {stop * _OUTPUTS + index: pairs for index, pairs in against.sums.get(name, {}).items()}
+            self._sums[run.identity] = self._sums.get(run.identity, {}) | block
+            self._store.save(run.variant, joined, self._sums[run.identity], self.skipped.names, stop)
+
+    def right(self, identity: Any, start: int, stop: int) -> NDArray[np.int8]:
+        """Returns whether a variant was right, in the order of the draws; a sample that cannot be read was not."""
+        scores = self._scores[identity]
+        number = self._number[scores["position"]]
+        inside = (number >= start) & (number < stop)
+        found = np.zeros(stop - start, np.int8)
+        found[number[inside] - start] = scores["correct"][inside]
+        return found
+
+    def sums_until(self, identity: Any, stop: int) -> Sums:
+        """Returns the sums over the first draws."""
+        found: Sums = {}
+        for key, pairs in self._sums.get(identity, {}).items():
+            if key // _OUTPUTS <= stop:
+                add_sums(found, {key % _OUTPUTS: pairs})
+        return found
+
+    def until(self, identity: Any, stop: int) -> Scores:
+        """Returns the scores of the first draws, in the data's order."""
+        scores = self._scores[identity]
+        rows = np.argsort(scores["position"], kind="stable")
+        rows = rows[self._number[scores["position"][rows]] < stop]
+        return {name: values[rows] for name, values in scores.items()}

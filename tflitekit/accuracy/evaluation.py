@@ -1,0 +1,444 @@
+"""The verb *evaluate*: accuracy of variants on the same samples."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tflitekit.accuracy.adaptive import DEFAULT_ERROR_RATE, Certainty, UntilCertain, score_until_certain
+from tflitekit.accuracy.lints.chance import chance
+from tflitekit.accuracy.lints.float16 import lint_float16
+from tflitekit.accuracy.lints.inputs import lint_inputs
+from tflitekit.accuracy.lints.training import lint_training
+from tflitekit.accuracy.metrics import Metric, Scores
+from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.accuracy.score_store import ScoreStore, score_all
+from tflitekit.accuracy.scoring import Scored
+from tflitekit.accuracy.suitability import check_evaluation_data
+from tflitekit.accuracy.variant_rows import control_of, inputs_of, linted, row_of, with_examples
+from tflitekit.core.arguments import as_list
+from tflitekit.core.errors import DataError, ModelError, UsageError
+from tflitekit.core.files import hash_json
+from tflitekit.core.process.workers import run_alone
+from tflitekit.core.progress import Progress
+from tflitekit.data.contract import resolve_labels
+from tflitekit.data.dataset import DEFAULT_SEED, Dataset, UnreadableSampleError, open_dataset
+from tflitekit.data.facts import Inputs, usual_shapes
+from tflitekit.data.preprocessing import Preprocessing, load_preprocessing
+from tflitekit.results import Constraints, DatasetRecord, Finding, Rejection, VariantReport
+from tflitekit.results.packing import pack_labels
+from tflitekit.results.recommendation import UNFIT, broken_gates, top1_limit
+from tflitekit.tflite.graph import read_graph
+from tflitekit.tflite.runtime import Model, runtime_name, zeros
+from tflitekit.tflite.variant import Variant, load_variant, with_stored_pixels
+
+__all__ = ["Evaluation", "check_stream", "choose_baseline", "evaluate", "evaluate_variants", "named_variants", "probe"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Accuracy of several variants on the same samples.
+
+    Attributes:
+        variants: Reports without latency, in the order given.
+        baseline: The variant that drops are measured against.
+        broken: Variants that break a limit that was given, with the reasons.
+        inputs: What the baseline was fed; not part of the report.
+        input_shapes: The shape that most samples have, without batch, of each input whose size the files leave open.
+    """
+
+    dataset: DatasetRecord
+    baseline: str | None
+    variants: tuple[VariantReport, ...]
+    warnings: tuple[Finding, ...] = ()
+    broken: tuple[Rejection, ...] = ()
+    inputs: Inputs | None = field(default=None, compare=False, repr=False)
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def unfit(self) -> Finding | None:
+        """Why nothing can be recommended on these figures; None where something can."""
+        return next((warning for warning in self.warnings if warning.kind in UNFIT), None)
+
+
+def evaluate(
+    files: str | Path | Sequence[str | Path],
+    *,
+    data: Any,
+    preprocess: str | Path | Preprocessing | None = None,
+    labels: str | Path | Sequence[str] | None = None,
+    limit: int | None = None,
+    metric: str | None = None,
+    output: str | None = None,
+    baseline: str | Path | None = None,
+    constraints: Constraints | None = None,
+    until_certain: bool = False,
+    error_rate: float = DEFAULT_ERROR_RATE,
+    stream: bool = False,
+    jobs: int | None = None,
+    seed: int = DEFAULT_SEED,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Measures the accuracy of any ``.tflite`` files on one data set.
+
+    Args:
+        files: One or several, made by the kit or not; a sidecar's contract is used where there is one.
+        data: See `open_dataset`.
+        preprocess: Preset or JSON file; the sidecar's when not given, else 'raw', and for 8-bit inputs pixels as they are
+            stored (see `tflitekit.data.pixels`).
+        labels: Names or labels file; the sidecar's when not given.
+        limit: Seeded, class-balanced sample of this many.
+        metric: ``module:function`` with ``function(output, label) -> float`` per sample.
+        output: The output to score; the first when not given.
+        baseline: The file to compare with; the float32 variant, else the first, when not given.
+        constraints: Limits on the drop of accuracy and of each class's recall; what breaks them is in `Evaluation.broken`.
+        until_certain: Stop as soon as every variant's drop is known to lie below or above the limit.
+        error_rate: Largest probability of a wrong decision then, for each variant.
+        stream: The samples are one stream, in their order: what a model keeps between inferences goes on from each sample
+            to the next, and one process runs them all. When not given, each sample begins at the initial state.
+        jobs: Processes; one per core when not given.
+        seed: Of every sample that is drawn.
+
+    Raises:
+        ModelError: A file is damaged or the runtime cannot run it.
+        DataError: The data do not fit.
+    """
+    files = as_list(files)
+    check_stream(stream, limit=limit, until_certain=until_certain)
+    certainty = Certainty(error_rate, seed) if until_certain else None
+    preprocessing = load_preprocessing(preprocess) if preprocess is not None else None
+    names = resolve_labels(labels)
+    variants = named_variants(files, preprocessing=preprocessing, labels=names)
+    first = variants[0].contract
+    assert first is not None
+    dataset = open_dataset(data, labels=names or first.labels, limit=limit, seed=seed)
+    chosen = choose_baseline(variants, files, baseline)
+    stored = variants if preprocessing is not None else [with_stored_pixels(variant, dataset) for variant in variants]
+    for variant in stored:
+        probe(variant, dataset)
+    found = evaluate_variants(
+        stored,
+        dataset,
+        metric=metric,
+        output=output,
+        baseline=chosen,
+        constraints=constraints,
+        certainty=certainty,
+        stream=stream,
+        jobs=jobs,
+        progress=progress or Progress(),
+    )
+    notes = [_stored_note(now) for now, before in zip(stored, variants, strict=True) if now != before]
+    return replace(found, warnings=(*notes, *found.warnings))
+
+
+def _stored_note(variant: Variant) -> Finding:
+    assert variant.contract is not None
+    spec, preprocessing = variant.contract.inputs[0], variant.contract.preprocessing
+    return Finding(
+        kind="preprocessing-not-named",
+        message=f"No preprocessing was named for {variant.name}: its input takes {spec.describe()}, and got the pixels as they are "
+        f"stored{' (less 128)' if spec.dtype == 'int8' else ''}, as apps feed it ({preprocessing.describe()}).",
+        advice="Where it was trained with another resizing, crop or order of colours, name it by --preprocess.",
+    )
+
+
+def check_stream(stream: bool, *, limit: int | None, until_certain: bool) -> None:
+    """Raises `UsageError` where samples are one stream, and others are to be drawn from among them."""
+    if stream and (limit is not None or until_certain):
+        raise UsageError(
+            f"{'--limit' if limit is not None else '--until-certain'} draws samples from among the data, which would tear "
+            "a stream (--stream) apart.",
+            fix="Leave out one of the two; store the part of the stream that you want as data of its own.",
+        )
+
+
+def named_variants(
+    files: Sequence[str | Path], *, preprocessing: Preprocessing | None = None, labels: tuple[str, ...] | None = None
+) -> list[Variant]:
+    """Opens files and names each by its file, or by folder and file where two files have one name.
+
+    Raises:
+        UsageError: A file was given twice, or none.
+        ModelError: A file is missing or damaged.
+    """
+    if not files:
+        raise UsageError("No .tflite file was given.")
+    stems = [Path(path).stem for path in files]
+    named: list[Variant] = []
+    for path, stem in zip(files, stems, strict=True):
+        variant, _ = load_variant(path, preprocessing=preprocessing, labels=labels)
+        name = stem if stems.count(stem) == 1 else str(Path(path).with_suffix(""))
+        if name in [other.name for other in named]:
+            raise UsageError(f"{path} was given twice.")
+        named.append(variant.model_copy(update={"name": name}))
+    return named
+
+
+def choose_baseline(variants: Sequence[Variant], files: Sequence[str | Path], wanted: str | Path | None) -> str:
+    """Returns the variant that others are compared with: the one wanted, else float32, else the first.
+
+    Raises:
+        UsageError: The one wanted is not among the files.
+    """
+    if wanted is not None:
+        for variant, path in zip(variants, files, strict=True):
+            if Path(path) == Path(wanted) or variant.name == str(wanted):
+                return variant.name
+        raise UsageError(f"The baseline {wanted} is not among the files.", fix="Name it among the files too.")
+    floats = [variant.name for variant in variants if variant.scheme == "float32"]
+    return (floats or [variants[0].name])[0]
+
+
+def probe(variant: Variant, dataset: Dataset) -> None:
+    """Loads and runs a file once in a process of its own, so that one that crashes the runtime is an error.
+
+    Args:
+        dataset: Tells the sizes of inputs that the file leaves open.
+
+    Raises:
+        ModelError: It crashes or the runtime refuses it.
+        DataError: It cannot take the size of the first sample.
+    """
+    arguments = {"path": str(variant.path), "shapes": _first_shapes(variant, dataset)}
+    try:
+        run_alone("tflitekit.accuracy.evaluation:run_once", arguments, label=variant.name, timeout_s=300)
+    except (DataError, ModelError):
+        raise
+    except Exception as error:
+        raise ModelError(f"{variant.path} crashes the runtime ({runtime_name()}).", why=str(error)) from error
+
+
+def _first_shapes(variant: Variant, dataset: Dataset) -> list[list[int]] | None:
+    """Returns the shapes of the first readable sample where a file leaves sizes open."""
+    run = Scored(variant, read_graph(variant.path), None)
+    if not run.graph.open_inputs:
+        return None
+    for sample in dataset:
+        with contextlib.suppress(UnreadableSampleError):
+            return [[1, *array.shape] for array in run.pipeline().prepare(sample.read(), sample.key)]
+    return None
+
+
+def run_once(*, path: str, shapes: list[list[int]] | None = None) -> bool:
+    """Invokes a file on zeros, of these shapes for one sample where it leaves sizes open (runs in a worker)."""
+    model = Model(path)
+    if model.graph.open_inputs and shapes is None:
+        return True
+    given = shapes or [list(spec.shape) for spec in model.inputs]
+    sizes = [
+        [size if wanted < 0 else wanted for wanted, size in zip(spec.shape, shape, strict=True)]
+        for spec, shape in zip(model.inputs, given, strict=True)
+    ]
+    if not any(spec.dtype in ("resource", "variant") for spec in model.inputs):
+        model.run([zeros(spec, shape) for spec, shape in zip(model.inputs, sizes, strict=True)])
+    return True
+
+
+def evaluate_variants(
+    variants: Sequence[Variant],
+    dataset: Dataset,
+    *,
+    metric: str | None,
+    output: str | None,
+    baseline: str | None,
+    jobs: int | None,
+    progress: Progress,
+    cache: Path | None = None,
+    constraints: Constraints | None = None,
+    certainty: Certainty | None = None,
+    stream: bool = False,
+    fingerprint: str | None = None,
+    advise: bool = True,
+) -> Evaluation:
+    """Scores variants that are finished and can run here; the others keep their status.
+
+    Args:
+        cache: Folder where scores are kept, so that a later run takes them from there.
+        constraints: The drops that matter; they make the verdicts' 'too few samples'.
+        certainty: Stop when the drop of every variant is decided; None for all samples.
+        stream: Whether samples are one stream (see `evaluate`).
+        fingerprint: The data's, where the caller has it already.
+        advise: Whether to lint: to look for a better preprocessing where the baseline is at chance, and so on.
+    """
+    constraints = constraints or Constraints()
+    if certainty is not None:
+        check_certainty(constraints)
+    usable = [v for v in variants if v.status == "ok" and v.runnable]
+    if not usable:
+        record = DatasetRecord(location=dataset.location, kind=dataset.kind, samples=0, classes=dataset.classes)
+        rows = tuple(VariantReport.of(v) for v in variants)
+        return Evaluation(record, None, rows, tuple(_without_baseline(rows, baseline)))
+    runs = {v.name: Scored(v, read_graph(v.path), output) for v in usable}
+    first = next(iter(runs.values()))
+    contract = first.variant.contract
+    assert contract is not None
+    pipelines = [run.pipeline() for run in runs.values()]
+    scorer = check_evaluation_data(
+        dataset, pipelines, first.outputs, metric=metric, output=output, labels=contract.labels
+    )
+    for run in runs.values():
+        scorer.check(run.output_spec)
+    if constraints.max_class_drop is not None:
+        _check_class_gate(scorer)
+    fingerprint = fingerprint or dataset.fingerprint()
+    wanted, baseline = baseline, baseline if baseline in runs else None
+    reference = runs[baseline] if baseline is not None else None
+    store = ScoreStore(cache, fingerprint, scorer.name, metric, output, reference, stream=stream)
+    stopped: UntilCertain | None = None
+    if certainty is None:
+        scores, sums, skipped = score_all(
+            list(runs.values()), dataset, scorer, store, baseline=reference, jobs=jobs, progress=progress
+        )
+    elif baseline is None:
+        raise UsageError("--until-certain needs a baseline, and that one cannot run here.")
+    else:
+        stopped = score_until_certain(
+            list(runs.values()),
+            dataset,
+            scorer,
+            baseline=baseline,
+            limit=top1_limit(constraints),
+            certainty=certainty,
+            store=store,
+            jobs=jobs,
+            progress=progress,
+        )
+        scores, sums, skipped = stopped.scores, stopped.sums, stopped.skipped
+    if baseline is not None and not scores[baseline]["finite"].all():
+        baseline = None
+    rows = tuple(
+        row_of(v, scores, scorer, baseline, constraints, stopped, control=control_of(v, variants, scores))
+        for v in variants
+    )
+    rows = with_examples(rows, scores, scorer, baseline, dataset)
+    missing = _without_baseline(rows, wanted) if baseline is None else []
+    warnings = missing + _skip_warning(skipped) + _stop_note(stopped)
+    warnings += _stream_note(stream, list(runs.values()))
+    inputs = None
+    if baseline is not None:
+        inputs = inputs_of(runs[baseline], scores[baseline])
+        if advise:
+            warnings += chance(runs[baseline], scores[baseline], dataset, scorer, jobs, stream=stream)
+            warnings += _lint_data(runs[baseline], inputs, dataset)
+            rows = tuple(linted(row, runs, scores, sums, scorer, baseline) for row in rows)
+    record = _record(dataset, next(iter(scores.values())), fingerprint, skipped, stopped)
+    record = record.model_copy(update={"stream": stream})
+    if advise:
+        rows = tuple(lint_training(row, record, baseline) for row in rows)
+    return Evaluation(
+        dataset=record,
+        baseline=baseline,
+        variants=rows,
+        warnings=tuple(warnings),
+        broken=broken_gates(rows, constraints, baseline=baseline),
+        inputs=inputs,
+        input_shapes={
+            name: shape
+            for run in runs.values()
+            if "sizes" in scores[run.variant.name]
+            for name, shape in usual_shapes(scores[run.variant.name]["sizes"], run.graph.inputs).items()
+        },
+    )
+
+
+def check_certainty(constraints: Constraints) -> None:
+    """Raises `UsageError` where stopping early and a limit on each class are asked for together."""
+    if constraints.max_class_drop is not None:
+        raise UsageError(
+            "--until-certain decides about the average and may stop before a class has enough samples.",
+            fix="Leave out --max-class-drop, or --until-certain.",
+        )
+
+
+def _check_class_gate(metric: Metric) -> None:
+    if not isinstance(metric, Classification):
+        raise UsageError(
+            "A limit on the drop of each class is for classification, and these labels or this metric are not.",
+            fix="Leave out --max-class-drop.",
+        )
+
+
+def _record(
+    dataset: Dataset, own: Scores, fingerprint: str | None, skipped: Sequence[str], stopped: UntilCertain | None
+) -> DatasetRecord:
+    """Describes the data; ``own`` are any variant's scores, of which the labels are the same for all."""
+    available, seed = dataset.available, dataset.seed
+    if stopped is not None:
+        available, seed = available or stopped.record.available, stopped.record.seed
+        if fingerprint is not None and stopped.record.samples < stopped.record.available:
+            fingerprint = hash_json([fingerprint, stopped.positions.tolist()])
+    return DatasetRecord(
+        location=dataset.location,
+        kind=dataset.kind,
+        samples=len(own["finite"]),
+        classes=dataset.classes,
+        sha256=fingerprint,
+        skipped=tuple(skipped),
+        labels=pack_labels(own["label"]) if "label" in own else None,
+        available=available or dataset.size,
+        seed=seed,
+        adaptive=stopped.record if stopped is not None else None,
+    )
+
+
+def _without_baseline(rows: Sequence[VariantReport], baseline: str | None) -> list[Finding]:
+    """Says why there is nothing to compare with, where a baseline was wanted."""
+    row = next((row for row in rows if row.name == baseline), None)
+    if row is None:
+        return []
+    why = {"failed": "failed", "skipped": "was skipped"}.get(row.status, "cannot run here")
+    return [
+        Finding(
+            kind="no-baseline",
+            message=f"The baseline {row.name} {why}, so that no variant can be compared with it.",
+            advice="Mend it first; what is finished is then reused.",
+        )
+    ]
+
+
+def _skip_warning(skipped: Sequence[str]) -> list[Finding]:
+    if not skipped:
+        return []
+    text = f"Unreadable samples that were skipped: {len(skipped)} ({', '.join(skipped[:5])})."
+    return [Finding(kind="unreadable-samples", message=text, advice="Repair or remove these files.")]
+
+
+def _stop_note(stopped: UntilCertain | None) -> list[Finding]:
+    if stopped is None or stopped.record.samples == stopped.record.available:
+        return []
+    record = stopped.record
+    return [
+        Finding(
+            kind="stopped-early",
+            message=f"Evaluation stopped after {record.samples:,} of {record.available:,} samples, when the drop of every "
+            f"variant was decided against the limit of {record.limit * 100:.3g} points (each wrongly with a "
+            f"probability of at most {record.alpha:g}). Other intervals and tests take n as fixed beforehand.",
+            advice="Leave out --until-certain for figures on all samples.",
+        )
+    ]
+
+
+def _stream_note(stream: bool, runs: Sequence[Scored]) -> list[Finding]:
+    if not stream:
+        return []
+    keeping = [run.variant.name for run in runs if run.graph.keeps_state]
+    whose = f"what {', '.join(keeping)} {'keeps' if len(keeping) == 1 else 'keep'} between inferences went on"
+    return [
+        Finding(
+            kind="stream",
+            message="The samples were taken as one stream (--stream), in their order: "
+            + (f"{whose} from each to the next." if keeping else "no variant keeps anything, so it changed nothing."),
+            advice="Leave out --stream where samples do not belong together.",
+        )
+    ]
+
+
+def _lint_data(run: Scored, inputs: Inputs, dataset: Dataset) -> list[Finding]:
+    assert run.variant.contract is not None
+    preprocessing, pictures = run.variant.contract.preprocessing, dataset.kind == "images"
+    found = lint_inputs(inputs, what="evaluation", preprocessing=preprocessing, pictures=pictures)
+    return found + lint_float16(run, dataset)

@@ -1,0 +1,109 @@
+"""A baseline that is no better than chance: most often the preprocessing is not the one of the training."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tflitekit.accuracy.metrics import Metric, Scores
+from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.accuracy.metrics.regression import Regression
+from tflitekit.accuracy.scoring import Scored, score
+from tflitekit.core.errors import TflitekitError
+from tflitekit.core.progress import Progress
+from tflitekit.data.dataset import Dataset, SkippedSamples, Subset
+from tflitekit.data.preprocessing import PRESETS
+from tflitekit.results import Finding
+
+__all__ = ["chance"]
+
+_PROBE_SAMPLES = 200
+# The mean of fewer targets may lie near them by chance.
+_ENOUGH = 20
+
+
+def chance(
+    run: Scored, scores: Scores, dataset: Dataset, metric: Metric, jobs: int | None, *, stream: bool = False
+) -> list[Finding]:
+    """Where the baseline is no better than an answer that knows nothing of the sample, says so.
+
+    For classes it also tries which preset would fit the model.
+    """
+    if isinstance(metric, Regression):
+        return _no_better_than_the_mean(scores, dataset)
+    if not isinstance(metric, Classification):
+        return []
+    labels, counts = np.unique(scores["label"], return_counts=True)
+    classes, largest = len(labels), float(counts.max() / counts.sum())
+    figure = metric.summarize(scores)[0]
+    recalls = np.array([scores["correct"][scores["label"] == label].mean() for label in labels])
+    # Always the same answer has a mean recall of one in so many classes, however lopsided the data are.
+    error = float(np.sqrt((recalls * (1 - recalls) / counts).sum())) / classes
+    if classes < 2 or recalls.mean() - 1.96 * error > 1 / classes:
+        return []
+    if (figure.low or 0.0) <= 1 / classes:
+        text = f"The baseline's accuracy, {figure.value:.1%}, is no better than chance ({1 / classes:.1%})."
+    elif figure.value <= largest:
+        text = (
+            f"The baseline's accuracy, {figure.value:.1%}, is no better than always answering the most frequent class "
+            f"({largest:.1%})."
+        )
+    else:
+        text = f"The baseline's mean recall of {classes} classes, {recalls.mean():.1%}, is no better than chance ({1 / classes:.1%})."
+    assert run.variant.contract is not None
+    current = run.variant.contract.preprocessing
+    if dataset.kind != "images":
+        advice = "Check that the data are scaled as in training, and that labels and outputs are in the same order."
+        return [Finding(kind="chance", message=text, advice=advice)]
+    best: tuple[float, str] | None = None
+    few = dataset if stream else Subset(dataset, limit=_PROBE_SAMPLES)
+    for preset in PRESETS.values():
+        if preset != current:
+            contract = run.variant.contract.model_copy(update={"preprocessing": preset})
+            trial = Scored(run.variant.model_copy(update={"contract": contract}), run.graph, run.output)
+            skipped = SkippedSamples(few.size)
+            try:
+                found = score([trial], few, metric, jobs=jobs, progress=Progress(), skipped=skipped, stream=stream)
+            except TflitekitError:  # a preset that does not fit this input
+                continue
+            value = float(found[run.variant.name]["correct"].mean())
+            if best is None or value > best[0]:
+                best = (value, preset.name)
+    if best is not None and best[0] > 2 / classes and best[0] > figure.value + 0.1:
+        advice = (
+            f"The preprocessing '{current.name}' is probably not the one that the model was trained with: "
+            f"with --preprocess {best[1]} it reaches {best[0]:.0%} on {few.size} samples."
+        )
+    else:
+        advice = (
+            f"Either the preprocessing '{current.name}' is not the one that it was trained with, or the labels are in "
+            "another order than its outputs (give them with --labels)."
+        )
+    return [Finding(kind="chance", message=text, advice=advice)]
+
+
+def _no_better_than_the_mean(scores: Scores, dataset: Dataset) -> list[Finding]:
+    """Compares errors with those of always answering the mean of the targets; factories are not read a second time."""
+    if dataset.kind == "factory" or len(scores["finite"]) < _ENOUGH:
+        return []
+    count, mean, squares = 0, np.zeros(1), np.zeros(1)
+    for sample in dataset:
+        value = np.asarray(sample.label, np.float64).reshape(-1)
+        if count and value.shape != mean.shape:  # samples of unlike sizes have no mean
+            return []
+        count += 1
+        step = value - mean
+        mean = mean + step / count
+        squares = squares + step * (value - mean)
+    constant, found = float(np.mean(squares / count)), float(scores["squared"].mean())
+    if constant == 0 or found < constant:
+        return []
+    return [
+        Finding(
+            kind="chance",
+            message=f"The baseline's RMSE, {math.sqrt(found):.4g}, is no better than that of always answering the mean of the "
+            f"targets ({math.sqrt(constant):.4g}).",
+            advice="Check the preprocessing and that inputs and targets are scaled and ordered as in training.",
+        )
+    ]

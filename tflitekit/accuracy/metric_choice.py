@@ -1,0 +1,137 @@
+"""Which metric data and model call for, and whether they fit at all: known from labels and shapes, before anything runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from tflitekit.accuracy.metrics import Metric
+from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.accuracy.metrics.custom import CustomMetric
+from tflitekit.accuracy.metrics.regression import Regression
+from tflitekit.core.errors import ContractError, DataError
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.core.user_code import load_function
+from tflitekit.data.contract import find_output, labels_mismatch
+from tflitekit.data.dataset import Dataset
+
+__all__ = ["choose_metric", "takes_classes"]
+
+
+def choose_metric(
+    metric: str | None,
+    dataset: Dataset,
+    outputs: Sequence[TensorSpec],
+    output: str | None,
+    *,
+    labels: Sequence[str] | None,
+    owner: str = "The model",
+) -> Metric:
+    """Returns the user's own metric where one is named, else classification or regression, by the labels.
+
+    Args:
+        outputs: The model's, the one that is scored by default first.
+        output: The one to score; the first when not given.
+        labels: Class names that the contract has.
+        owner: Whose outputs they are, for messages.
+
+    Raises:
+        UsageError: There is no such output.
+        DataError: The data are empty, or their labels are not of the output's shape or classes.
+        ContractError: The number of labels is not that of the model's outputs.
+    """
+    spec = find_output(outputs, output, owner)
+    if metric is not None:
+        return CustomMetric(metric, load_function(metric, "metric"))
+    others = [other for other in outputs if other.name != spec.name]
+    try:
+        found = _by_labels(dataset, spec, labels)
+    except (DataError, ContractError) as error:
+        raise type(error)(
+            error.what, why=_listed(outputs) if others else error.why, fix=_other(others, dataset, labels) or error.fix
+        ) from error
+    if output is None and isinstance(found, Classification):
+        _check_choice(dataset, spec, others)
+    return found
+
+
+def takes_classes(dataset: Dataset, spec: TensorSpec) -> bool:
+    """Whether the labels are classes, not targets of a regression.
+
+    Raises:
+        DataError: The data are empty.
+    """
+    first = next(iter(dataset), None)
+    if first is None:
+        raise DataError(f"The data at {dataset.location} are empty.")
+    largest = dataset.largest_label()
+    single = _size(spec) == 1 and -1 not in spec.shape[1:]
+    counts = single and dataset.classes is None and largest is not None and largest > 1
+    return isinstance(first.label, int) and not counts
+
+
+def _by_labels(dataset: Dataset, spec: TensorSpec, labels: Sequence[str] | None) -> Metric:
+    if not takes_classes(dataset, spec):
+        label = next(iter(dataset)).label
+        regression = Regression(np.shape(label))
+        regression.check(spec)
+        return regression
+    found = Classification(dataset.classes, _size(spec))
+    found.check(spec)
+    if -1 not in spec.shape[1:]:
+        _check_classes(dataset, labels, max(2, _size(spec)))
+        found.check_largest(dataset.largest_label() or 0)
+    return found
+
+
+def _size(spec: TensorSpec) -> int:
+    return math.prod(d for d in spec.shape[1:] if d > 0)
+
+
+def _listed(outputs: Sequence[TensorSpec]) -> str:
+    shown = ", ".join(f"'{spec.name}' {list(spec.shape[1:])}".replace("-1", "?") for spec in outputs)
+    return f"The outputs, with their shapes for one sample: {shown}."
+
+
+def _other(others: Sequence[TensorSpec], dataset: Dataset, labels: Sequence[str] | None) -> str | None:
+    """Returns the advice to score another output, where one fits the labels."""
+    fitting = []
+    for other in others:
+        try:
+            _by_labels(dataset, other, labels)
+        except (DataError, ContractError):
+            continue
+        fitting.append(f"--output {other.name}")
+    return f"Score an output that fits the labels: {' or '.join(fitting)}." if fitting else None
+
+
+def _check_choice(dataset: Dataset, spec: TensorSpec, others: Sequence[TensorSpec]) -> None:
+    """Refuses to score the first output where only another one has as many values as there are classes."""
+    largest = dataset.largest_label()
+    if largest is None or -1 in spec.shape[1:]:
+        return
+    exact = [other.name for other in others if -1 not in other.shape[1:] and math.prod(other.shape[1:]) == largest + 1]
+    if exact and max(2, _size(spec)) != largest + 1:
+        raise DataError(
+            f"The labels at {dataset.location} are the classes 0 to {largest}, and the output '{spec.name}' has {_size(spec)} values; "
+            f"'{exact[0]}' has {largest + 1}.",
+            why=f"'{spec.name}' is the first output, which is scored when none is named.",
+            fix=f"Name the output: --output {exact[0]}, or --output {spec.name} if it is that one.",
+        )
+
+
+def _check_classes(dataset: Dataset, labels: Sequence[str] | None, outputs: int) -> None:
+    if dataset.classes is None or len(dataset.classes) == outputs:
+        return
+    if labels is not None or dataset.kind != "images":
+        raise labels_mismatch(len(dataset.classes), outputs)
+    more = "more" if len(dataset.classes) > outputs else "fewer"
+    raise DataError(
+        f"The data at {dataset.location} have {len(dataset.classes)} class folders, {more} than the model's {outputs} outputs.",
+        why="Without a labels file, the folders in sorted order are the model's classes, so the counts must agree.",
+        fix="Give the model's labels, one a line in output order, with --labels FILE; folders are then matched by name."
+        if more == "fewer"
+        else "Remove the folders that the model does not know, or check that this is the right model.",
+    )

@@ -1,0 +1,147 @@
+"""Top-1 and top-5 accuracy, and what the average hides: classes, flips, confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflitekit.accuracy.metrics import Meaning, Scores
+from tflitekit.accuracy.metrics.confidence import calibration
+from tflitekit.core.errors import DataError
+from tflitekit.core.statistics import paired_accuracy_drop, wilson_interval
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.results import Agreement, ClassRecall, Drop, Flips, Measured
+from tflitekit.results.packing import pack_hits
+
+__all__ = ["Classification"]
+
+_TOP5_FROM = 11  # top-5 says little with ten classes or fewer
+_LARGEST_CONFUSION = 100
+
+
+class Classification:
+    """Compares the most probable class with the label.
+
+    A single output is a binary classifier: above 0.5 for probabilities, above 0 for logits, is class 1. Logits become
+    probabilities by softmax, or by a sigmoid where there is one output.
+
+    Args:
+        classes: Class names in output order, where they are known.
+        outputs: Number of classes that the model gives.
+    """
+
+    name = "top1"
+
+    def __init__(self, classes: Sequence[str] | None, outputs: int) -> None:
+        self.classes, self.outputs = classes, outputs
+
+    def check(self, output: TensorSpec) -> None:
+        sizes = [d for d in output.shape[1:] if d != 1]
+        if len(sizes) > 1:
+            raise DataError(
+                f"The output '{output.name}' has the shape {list(output.shape)}, and the labels are one class per sample.",
+                fix="Compare them by a metric of your own: --metric module:function, with function(output, label) -> float.",
+            )
+
+    def check_largest(self, label: int) -> None:
+        """Raises `DataError` where a class index is none of the model's."""
+        if label >= max(2, self.outputs):
+            raise DataError(
+                f"The data have the class {label}, but the model gives {max(2, self.outputs)} classes (from 0).",
+                fix="Give labels that count from 0 in the order of the model's output, or class names with --labels FILE.",
+            )
+
+    def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:
+        rows = outputs.reshape(len(labels), -1)
+        Classification(None, rows.shape[1]).check_largest(max(labels, default=0))  # outputs may be dynamic
+        truth = np.asarray(labels, np.int32)
+        finite = np.asarray(np.isfinite(rows).all(axis=1))
+        with np.errstate(all="ignore"):  # what is not finite fails the variant
+            predicted, confidence = _answers(rows, meaning)
+        scores: Scores = {
+            "label": truth,
+            "predicted": predicted,
+            "correct": (predicted == truth) & finite,
+            "confidence": confidence.astype(np.float32),
+            "finite": finite,
+        }
+        if rows.shape[1] >= _TOP5_FROM:
+            best = np.argpartition(-rows, 4, axis=1)[:, :5]
+            scores["top5"] = (best == truth[:, None]).any(axis=1) & finite
+        return scores
+
+    def summarize(self, scores: Scores) -> tuple[Measured, ...]:
+        names = {"top1": "correct", "top5": "top5"}
+        return tuple(_share(metric, scores[column]) for metric, column in names.items() if column in scores)
+
+    def details(self, scores: Scores, baseline: Scores | None, *, max_class_drop: float | None) -> dict[str, Any]:
+        other = baseline if baseline is not scores else None
+        found: dict[str, Any] = {
+            "per_class": self._per_class(scores, other, max_class_drop),
+            "hits": pack_hits(scores["correct"]),
+            "confusion": self._confusion(scores),
+            "confidence": calibration(scores["confidence"], scores["correct"]),
+        }
+        if baseline is not None:
+            agreed = _share("agreement", baseline["predicted"] == scores["predicted"])
+            found["agreement"] = Agreement(**agreed.model_dump(exclude={"metric"}))
+        if other is not None:
+            found["flips"] = Flips(
+                lost=int(np.count_nonzero(other["correct"] & ~scores["correct"])),
+                won=int(np.count_nonzero(~other["correct"] & scores["correct"])),
+            )
+        return found
+
+    def _per_class(
+        self, scores: Scores, baseline: Scores | None, max_class_drop: float | None
+    ) -> tuple[ClassRecall, ...]:
+        rows = []
+        for label in np.unique(scores["label"]):
+            of_class = scores["label"] == label
+            correct = scores["correct"][of_class]
+            drop = _drop(baseline["correct"][of_class], correct, max_class_drop) if baseline is not None else None
+            found = _share("recall", correct).model_dump(exclude={"metric"})
+            rows.append(ClassRecall(label=self.class_name(label), drop=drop, **found))
+        return tuple(rows)
+
+    def _confusion(self, scores: Scores) -> tuple[tuple[int, ...], ...] | None:
+        classes = max(2, self.outputs, 1 + int(scores["predicted"].max()))  # outputs may be dynamic
+        if classes > _LARGEST_CONFUSION:
+            return None
+        cells = scores["label"].astype(np.int64) * classes + scores["predicted"]
+        counts = np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
+        return tuple(tuple(row) for row in counts.tolist())
+
+    def class_name(self, label: int) -> str:
+        """Returns the name of a class, or its number where it has none."""
+        return self.classes[label] if self.classes is not None and label < len(self.classes) else str(label)
+
+    def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
+        return _drop(baseline["correct"], variant["correct"], max_drop)
+
+
+def _drop(baseline: NDArray[np.bool_], variant: NDArray[np.bool_], points: float | None) -> Drop:
+    options = {"resolution": points / 100} if points else {}
+    return Drop.of(paired_accuracy_drop(baseline, variant, **options))
+
+
+def _answers(rows: NDArray[np.float32], meaning: Meaning) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Returns the class of each row and the probability that the model gives it."""
+    if rows.shape[1] == 1:
+        score = rows[:, 0] if meaning == "probabilities" else 1 / (1 + np.exp(-rows[:, 0]))
+        above = rows[:, 0] > (0.5 if meaning == "probabilities" else 0.0)
+        return above.astype(np.int32), np.where(above, score, 1 - score)
+    predicted = rows.argmax(axis=1).astype(np.int32)
+    highest = rows.max(axis=1)
+    if meaning == "values":
+        highest = 1 / np.exp(rows - highest[:, None]).sum(axis=1)  # softmax at its largest entry
+    return predicted, highest
+
+
+def _share(metric: str, hits: NDArray[np.bool_]) -> Measured:
+    n, count = int(hits.size), int(np.count_nonzero(hits))
+    low, high = wilson_interval(count, n)
+    return Measured(metric=metric, value=count / n if n else 0.0, low=low, high=high, n=n, higher_is_better=True)

@@ -1,0 +1,347 @@
+"""Scores of several variants on the same samples, streamed, on all cores.
+
+Each worker has an interpreter per variant; it takes a few samples, decodes them once, and runs every variant on them.
+Memory holds a few samples and a few bytes of scores per sample.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflitekit.accuracy.fidelity import Sums, add_sums, as_columns, column_axis, pairs_of
+from tflitekit.accuracy.metrics import Meaning, Metric, Scores
+from tflitekit.core.errors import DataError, UsageError
+from tflitekit.core.progress import Progress
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.contract import find_output
+from tflitekit.data.dataset import Dataset, InputPipeline, Sample, SkippedSamples, UnreadableSampleError
+from tflitekit.data.facts import input_facts, output_facts, size_facts
+from tflitekit.data.parallel import process_chunks
+from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.tflite.graph import Graph
+from tflitekit.tflite.runtime import Model
+from tflitekit.tflite.variant import Variant
+
+__all__ = ["Against", "Scored", "score"]
+
+_CHUNK = 16
+_CHUNK_BYTES = 1 << 26
+"""What the outputs of a chunk may take; fewer samples are run at a time where they are large."""
+_NUMBERS = ("bool", "int", "uint", "float")
+
+
+@dataclass
+class Scored:
+    """A variant on its way through the evaluation."""
+
+    variant: Variant
+    graph: Graph
+    output: str | None
+    output_index: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        assert self.variant.contract is not None
+        wanted = self.output or self.variant.contract.outputs[0].name
+        self.output_index = self.graph.outputs.index(find_output(self.graph.outputs, wanted, self.variant.name))
+
+    @property
+    def identity(self) -> tuple[str | None, Preprocessing, int]:
+        """What decides the scores: the same for two names of one file with one contract."""
+        assert self.variant.contract is not None
+        return self.variant.sha256, self.variant.contract.preprocessing, self.output_index
+
+    @property
+    def meaning(self) -> Meaning:
+        """What this file's output holds; another file of the same model may end in a softmax."""
+        return self.graph.output_meanings[self.output_index]
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The file's outputs, the one that is scored by default first."""
+        assert self.variant.contract is not None
+        name = self.variant.contract.outputs[0].name
+        return tuple(sorted(self.graph.outputs, key=lambda spec: spec.name != name))
+
+    @property
+    def output_spec(self) -> TensorSpec:
+        return self.graph.outputs[self.output_index]
+
+    def pipeline(self, preprocessing: Preprocessing | None = None) -> InputPipeline:
+        assert self.variant.contract is not None
+        return InputPipeline(self.graph.inputs, preprocessing or self.variant.contract.preprocessing)
+
+
+@dataclass
+class Against:
+    """The variant that others are compared with while all are scored, output by output.
+
+    Attributes:
+        baseline: Its name.
+        sums: By variant; takes what is found.
+    """
+
+    baseline: str
+    sums: dict[str, Sums] = field(default_factory=dict)
+
+
+def score(
+    runs: Sequence[Scored],
+    dataset: Dataset,
+    metric: Metric,
+    *,
+    jobs: int | None,
+    progress: Progress,
+    skipped: SkippedSamples,
+    stream: bool = False,
+    against: Against | None = None,
+) -> dict[str, Scores]:
+    """Runs every variant on every sample.
+
+    Args:
+        stream: Whether the samples are one stream: they are taken in order, in one process, and state goes on from each to
+            the next.
+        skipped: Takes the samples that cannot be read.
+        against: Which of the runs the others are compared with; None to compare nothing.
+
+    Returns:
+        By variant, in the data's order: the metric's columns, 'position' in the data, and what `tflitekit.data.facts` says of
+        inputs and output.
+    """
+    batch = int(np.lcm.reduce([max(1, run.graph.inputs[0].shape[0]) for run in runs]))
+    if stream and batch > 1:
+        raise UsageError(
+            f"Samples are one stream (--stream), and a file takes {batch} at once.", fix="Convert with --batch 1."
+        )
+    workers = 1 if stream else jobs or os.cpu_count() or 1
+    baseline = against.baseline if against is not None else None
+    collected = _Collector(dataset.size or 1024)
+    with progress.task(f"Evaluating {len(runs)} variants", dataset.size) as advance:
+        for done in process_chunks(
+            dataset,
+            max(_chunk(runs), batch),
+            workers,
+            lambda: _ChunkEvaluator(runs, metric, baseline, stream=stream),
+        ):
+            positions, scores, unreadable, sums = done.value
+            for key, reason in unreadable:
+                skipped.add(key, reason)
+            collected.add(done.start + positions, scores)
+            for name, found in sums.items():
+                assert against is not None
+                add_sums(against.sums.setdefault(name, {}), found)
+            advance(done.length)
+    if not len(collected):
+        skipped.check(len(skipped.names))
+        raise DataError(f"The data at {dataset.location} are empty.")
+    if skipped.total is None:
+        skipped.check(len(collected) + len(skipped.names))
+    return collected.finish()
+
+
+def _chunk(runs: Sequence[Scored]) -> int:
+    """Returns how many samples are run at a time, so that their outputs stay small."""
+    sizes = [sum(4 * math.prod(max(1, d) for d in spec.shape[1:]) for spec in run.graph.outputs) for run in runs]
+    return max(1, min(_CHUNK, _CHUNK_BYTES // max(1, *sizes)))
+
+
+class _Collector:
+    """Scores of all variants in one array a column, in the data's order, whatever order they arrive in."""
+
+    def __init__(self, capacity: int) -> None:
+        self._there = np.zeros(capacity, np.bool_)
+        self._columns: dict[str, Scores] = {}
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self._there))
+
+    def add(self, positions: NDArray[np.int64], scores: Mapping[str, Scores]) -> None:
+        if not positions.size:
+            return
+        last = int(positions.max())
+        if last >= len(self._there):
+            self._there = _grown(self._there, last)
+            self._columns = {
+                n: {c: _grown(v, last) for c, v in columns.items()} for n, columns in self._columns.items()
+            }
+        self._there[positions] = True
+        for name, columns in scores.items():
+            own = self._columns.setdefault(name, {})
+            for column, values in columns.items():
+                if column not in own:
+                    own[column] = np.zeros((len(self._there), *values.shape[1:]), values.dtype)
+                own[column][positions] = values
+
+    def finish(self) -> dict[str, Scores]:
+        positions = np.flatnonzero(self._there).astype(np.int32)
+        return {
+            name: {column: values[positions] for column, values in columns.items()} | {"position": positions}
+            for name, columns in self._columns.items()
+        }
+
+
+def _grown(values: NDArray[Any], last: int) -> NDArray[Any]:
+    bigger = np.zeros((2 * (last + 1), *values.shape[1:]), values.dtype)
+    bigger[: len(values)] = values
+    return bigger
+
+
+class _ChunkEvaluator:
+    """One worker's interpreters: decodes a chunk once and runs every variant on it."""
+
+    def __init__(self, runs: Sequence[Scored], metric: Metric, baseline: str | None, *, stream: bool) -> None:
+        self._metric = metric
+        self._models = [(run, Model(run.variant.path, graph=run.graph, stream=stream)) for run in runs]
+        reference = next((run for run in runs if run.variant.name == baseline), None)
+        # The baseline goes first, so that the outputs of one other variant at a time lie beside its own.
+        self._models.sort(key=lambda pair: pair[0] is not reference)
+        self._compared = {
+            run.variant.name: _matched(run, reference) if reference is not None and run is not reference else []
+            for run in runs
+        }
+        wanted = {match.of_baseline for matches in self._compared.values() for match in matches}
+        self._wanted = {
+            run.variant.name: {run.output_index}
+            | (wanted if run is reference else {match.index for match in self._compared[run.variant.name]})
+            for run in runs
+        }
+        self._pipelines: dict[Any, InputPipeline] = {}
+        self._keys = {}
+        for run in runs:
+            assert run.variant.contract is not None
+            logical = tuple(
+                (s.name, s.shape[1:], s.dtype if s.quantization is None else "real") for s in run.graph.inputs
+            )
+            key = (logical, run.variant.contract.preprocessing)
+            self._keys[run.variant.name] = key
+            self._pipelines.setdefault(key, run.pipeline())
+
+    def __call__(
+        self, chunk: Sequence[Sample]
+    ) -> tuple[NDArray[np.int64], dict[str, Scores], list[tuple[str, str]], dict[str, Sums]]:
+        """Returns the positions in the chunk that could be read, scores by variant, what could not be read, and sums."""
+        samples, positions, unreadable = [], [], []
+        for position, sample in enumerate(chunk):
+            try:
+                samples.append((sample, sample.read()))
+                positions.append(position)
+            except UnreadableSampleError as error:
+                unreadable.append((sample.key, str(error)))
+        if not samples:
+            return np.zeros(0, np.int64), {}, unreadable, {}
+        prepared = {
+            key: [pipeline.prepare(raw, sample.key) for sample, raw in samples]
+            for key, pipeline in self._pipelines.items()
+        }
+        facts = {
+            key: input_facts(rows) | size_facts(rows, self._pipelines[key].inputs) for key, rows in prepared.items()
+        }
+        labels = [sample.label for sample, _ in samples]
+        names = [sample.key for sample, _ in samples]
+        scores: dict[str, Scores] = {}
+        sums: dict[str, Sums] = {}
+        reference: _Outputs = {}
+        for run, model in self._models:
+            name = run.variant.name
+            key = self._keys[name]
+            found = _outputs(model, sorted(self._wanted[name]), prepared[key], names)
+            scores[name] = self._score(run, found[run.output_index], labels) | facts[key]
+            if self._compared[name]:
+                sums[name] = _compared(self._compared[name], reference, found)
+            reference = reference or found
+        return np.asarray(positions, np.int64), scores, unreadable, sums
+
+    def _score(self, run: Scored, outputs: Sequence[NDArray[np.float32]], labels: Sequence[Any]) -> Scores:
+        """Scores the outputs of samples; those that follow one another and are of one shape, at once."""
+        parts = []
+        pairs = zip(outputs, labels, strict=True)
+        for _, alike in itertools.groupby(pairs, key=lambda pair: (pair[0].shape, np.shape(pair[1]))):
+            group = list(alike)
+            stacked = np.stack([output for output, _ in group])
+            scored = self._metric.score(stacked, [label for _, label in group], meaning=run.meaning)
+            parts.append(scored | output_facts(stacked))
+        return parts[0] if len(parts) == 1 else {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+
+
+@dataclass(frozen=True)
+class _Match:
+    """An output of a variant and of the baseline that ought to hold the same."""
+
+    index: int
+    of_baseline: int
+    axis: int | None
+
+
+def _matched(run: Scored, baseline: Scored) -> list[_Match]:
+    """Pairs the outputs of two files: those that are scored, and of the others those of one name that mean the same."""
+    numbers = {spec.name: index for index, spec in enumerate(baseline.graph.outputs)}
+    found = []
+    for index, spec in enumerate(run.graph.outputs):
+        scored = index == run.output_index
+        other = baseline.output_index if scored else numbers.get(spec.name)
+        if other is None or (other == baseline.output_index and not scored):
+            continue
+        beside = baseline.graph.outputs[other]
+        alike = (
+            bool(spec.shape)
+            and len(spec.shape) == len(beside.shape)
+            and all(-1 in (one, two) or one == two for one, two in zip(spec.shape[1:], beside.shape[1:], strict=True))
+        )
+        same_kind = run.graph.output_meanings[index] == baseline.graph.output_meanings[other]
+        if alike and same_kind and spec.dtype.startswith(_NUMBERS) and beside.dtype.startswith(_NUMBERS):
+            found.append(_Match(index, other, column_axis(beside.shape)))
+    return found
+
+
+_Outputs = dict[int, list[NDArray[Any]]]
+"""By the number of an output, its value for each sample, without batch."""
+
+
+def _compared(matches: Sequence[_Match], baseline: _Outputs, variant: _Outputs) -> Sums:
+    """Sums up the pairs of a chunk; samples for which two files give another number of values are left out."""
+    sums: Sums = {}
+    for match in matches:
+        one, two = baseline[match.of_baseline], variant[match.index]
+        if len({array.shape for array in (*one, *two)}) == 1 and len(one) == len(two):
+            one, two = [np.stack(one)], [np.stack(two)]
+        else:
+            one, two = ([array[None] for array in arrays] for arrays in (one, two))
+        for before, after in zip(one, two, strict=False):
+            if before.shape == after.shape and before.size:
+                pairs = pairs_of(as_columns(before, match.axis), as_columns(after, match.axis))
+                add_sums(sums, {match.index: pairs})
+    return sums
+
+
+def _outputs(
+    model: Model, wanted: Sequence[int], rows: Sequence[tuple[NDArray[Any], ...]], names: Sequence[str]
+) -> _Outputs:
+    """Runs a model on rows, those of one shape batch by batch; a batch is filled up by repeating its last row.
+
+    Args:
+        wanted: Numbers of the outputs that are returned.
+        names: Of the samples, for errors.
+    """
+    collected: _Outputs = {index: [] for index in wanted}
+    done = 0
+    for _, alike in itertools.groupby(rows, key=lambda row: [array.shape for array in row]):
+        while group := list(itertools.islice(alike, model.batch)):
+            filled = [*group, *[group[-1]] * (model.batch - len(group))]
+            arrays = [column[0][None] for column in zip(*filled, strict=True)] if model.batch == 1 else [
+                np.stack(column) for column in zip(*filled, strict=True)
+            ]  # fmt: skip
+            try:
+                found = model.run(arrays, outputs=wanted)
+            except DataError as error:
+                raise DataError(f"The sample '{names[done]}': {error.what}", why=error.why, fix=error.fix) from error
+            for index, output in zip(wanted, found, strict=True):
+                collected[index] += list(output[: len(group)])
+            done += len(group)
+    return collected

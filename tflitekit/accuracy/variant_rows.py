@@ -1,0 +1,167 @@
+"""From the scores of variants to their rows in the report: figures, comparisons, examples and lints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tflitekit.accuracy.adaptive import UntilCertain
+from tflitekit.accuracy.fidelity import Sums
+from tflitekit.accuracy.flips import flip_examples
+from tflitekit.accuracy.lints.outputs import (
+    lint_confidence,
+    lint_constant_output,
+    lint_output_range,
+    lint_stored_inputs,
+)
+from tflitekit.accuracy.lints.parts import lint_parts, outputs_beside
+from tflitekit.accuracy.metrics import Metric, Scores
+from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.accuracy.scoring import Scored
+from tflitekit.data.dataset import Dataset
+from tflitekit.data.facts import Inputs
+from tflitekit.results import Constraints, Drop, Finding, OutputFidelity, Sequential, VariantReport
+from tflitekit.schemes.advice import request_of
+from tflitekit.tflite.training_record import is_control
+from tflitekit.tflite.variant import Variant
+
+__all__ = ["control_of", "inputs_of", "linted", "row_of", "with_examples"]
+
+
+def control_of(variant: Variant, variants: Sequence[Variant], scores: Mapping[str, Scores]) -> str | None:
+    """Returns the name of the float model of the same source that was trained for as many steps as a trained variant.
+
+    None where none was scored, and for a control itself.
+    """
+    if variant.training is None or is_control(variant.scheme, variant.options):
+        return None
+    for other in variants:
+        if (
+            is_control(other.scheme, other.options)
+            and other.training is not None
+            and other.training.steps == variant.training.steps
+            and other.source_sha256 == variant.source_sha256
+            and other.name in scores
+            and scores[other.name]["finite"].all()
+        ):
+            return other.name
+    return None
+
+
+def row_of(
+    variant: Variant,
+    scores: Mapping[str, Scores],
+    metric: Metric,
+    baseline: str | None,
+    constraints: Constraints,
+    stopped: UntilCertain | None,
+    *,
+    control: str | None = None,
+) -> VariantReport:
+    """Returns what the scores say of one variant, alone and beside the baseline.
+
+    Args:
+        scores: By variant, of the same samples; a variant without scores keeps its status.
+        constraints: The drops that matter.
+        stopped: Where the evaluation stopped early: its decisions take the place of the verdicts.
+        control: The variant that `control_of` found.
+    """
+    own = scores.get(variant.name)
+    if own is None:
+        return VariantReport.of(variant)
+    broken = int(np.count_nonzero(~own["finite"]))
+    if broken:
+        return VariantReport.of(
+            variant,
+            status="failed",
+            error=f"NaN or infinite values in the output for {broken} of {own['finite'].size} samples. "
+            "Look for overflow in float16, or for data that the model was not made for.",
+        )
+    figures = metric.summarize(own)
+    reference = scores[baseline] if baseline is not None else None
+    measured: dict[str, Any] = {"accuracy": figures[0], "other_metrics": figures[1:]}
+    measured |= metric.details(own, reference, max_class_drop=constraints.max_class_drop)
+    if reference is not None:
+        measured["drop"] = metric.drop(reference, own, constraints.max_accuracy_drop)
+    if control is not None:
+        measured["control"] = control
+        measured["drop_from_control"] = metric.drop(scores[control], own, constraints.max_accuracy_drop)
+    if stopped is not None and variant.name in stopped.decisions:
+        decided = stopped.decisions[variant.name]
+        measured["sequential"] = decided
+        measured["drop"] = measured["drop"].model_copy(update={"verdict": _decided(measured["drop"], decided, stopped)})
+    return VariantReport.of(variant, **measured)
+
+
+def _decided(drop: Drop, decided: Sequential, stopped: UntilCertain) -> str:
+    place = "within" if decided.decision == "meets" else "beyond"
+    points = f"{decided.limit * 100:.3g} point{'' if decided.limit == 0.01 else 's'}"
+    word = "drops" if drop.value > 0 else "gains"
+    return (
+        f"{place} the limit of {points}, decided on {decided.decided_at:,} of {stopped.record.available:,} samples "
+        f"({word} {abs(drop.value) * 100:.1f})"
+    )
+
+
+def with_examples(
+    rows: tuple[VariantReport, ...],
+    scores: Mapping[str, Scores],
+    metric: Metric,
+    baseline: str | None,
+    dataset: Dataset,
+) -> tuple[VariantReport, ...]:
+    """Adds the most confident losses to the rows of variants that lost any."""
+    flipped = {row.name: scores[row.name] for row in rows if row.flips is not None and row.flips.lost}
+    if baseline is None or not flipped or not isinstance(metric, Classification):
+        return rows
+    examples = flip_examples(dataset, flipped, scores[baseline], metric.class_name)
+    return tuple(
+        row.model_copy(update={"flips": row.flips.model_copy(update={"examples": examples[row.name]})})
+        if row.flips is not None and row.name in examples
+        else row
+        for row in rows
+    )
+
+
+def inputs_of(run: Scored, scores: Scores) -> Inputs:
+    """Returns what a variant was fed."""
+    kept = ("content", "input_low", "input_high", "label")
+    return Inputs(run.graph.inputs, {name: scores[name] for name in kept if name in scores})
+
+
+def linted(
+    row: VariantReport,
+    runs: Mapping[str, Scored],
+    scores: Mapping[str, Scores],
+    sums: Mapping[str, Sums],
+    metric: Metric,
+    baseline: str,
+) -> VariantReport:
+    """Adds what the lints say of one variant's outputs, part by part, and of how it stores its inputs."""
+    if row.status != "ok" or row.name not in scores:
+        return row
+    own, reference, run = scores[row.name], scores[baseline], runs[row.name]
+    contract = run.variant.contract
+    request = request_of(run.variant.scheme, run.variant.options)
+    constant = lint_constant_output(own, reference, contract.labels if contract else None, request=request)
+    found = constant + lint_stored_inputs(inputs_of(run, own), run.graph.inner_inputs, request=request)
+    of_baseline = runs[baseline].graph.inner_outputs[runs[baseline].output_index]
+    beside: tuple[OutputFidelity, ...] = ()
+    if row.name != baseline and reference["finite"].all():
+        other = run.variant.training is not None or _other_source(run.variant, runs[baseline].variant)
+        beside = outputs_beside(run.graph, run.output_index, sums.get(row.name, {}), other_weights=other)
+        whole: list[Finding] = []
+        if of_baseline.quantization is None and not constant:
+            whole += lint_output_range(own, run.graph.inner_outputs[run.output_index], reference, request=request)
+        if isinstance(metric, Classification) and not constant:
+            whole += lint_confidence(own, reference, max(2, metric.outputs), request=request)
+        # What is said of the output as a whole is not said again of its parts.
+        parts = lint_parts([output for output in beside if not (output.scored and (constant or whole))], request)
+        found = parts + found + whole
+    return row.model_copy(update={"warnings": (*row.warnings, *found), "fidelity": beside})
+
+
+def _other_source(one: Variant, other: Variant) -> bool:
+    return None not in (one.source_sha256, other.source_sha256) and one.source_sha256 != other.source_sha256

@@ -1,0 +1,64 @@
+"""What this installation can do, and what is missing."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import Any
+
+from packaging.requirements import Requirement
+
+from tflitekit._version import __version__
+from tflitekit.core.machine import describe_machine
+
+__all__ = ["diagnose"]
+
+_BASE = ("ai-edge-litert", "numpy", "pillow")
+_PURPOSES = {
+    "ai-edge-litert": "running and reading .tflite files",
+    "numpy": "arrays",
+    "pillow": "decoding images",
+    "tensorflow": "converting",
+    "keras": "loading Keras 3 models",
+    "tf_keras": "loading Keras 2 models",
+    "tensorflow-model-optimization": "quantization-aware training",
+}
+
+
+def diagnose() -> dict[str, Any]:
+    """Returns packages with their state, the machine, and problems each with its remedy."""
+    wanted = {}
+    for line in requires("tflitekit") or ():
+        parsed = Requirement(line)
+        wanted[parsed.name.lower().replace("_", "-")] = parsed
+    packages, problems = [], []
+    missing = []
+    for name, purpose in _PURPOSES.items():
+        requirement: Requirement | None = wanted.get(name.lower().replace("_", "-"))
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            packages.append({"name": name, "version": None, "state": "missing", "purpose": purpose})
+            missing.append(name)
+            continue
+        tested = requirement is None or requirement.specifier.contains(found, prereleases=True)
+        packages.append(
+            {"name": name, "version": found, "state": "ok" if tested else "untested version", "purpose": purpose}
+        )
+        if not tested and requirement is not None:
+            problems.append(
+                f"{name} {found} is outside the tested range {requirement.specifier}: pip install '{requirement}'"
+            )
+    for names, remedy in (
+        ([name for name in missing if name in _BASE], "The kit itself needs them: pip install tflitekit"),
+        ([name for name in missing if name not in _BASE], "Converting needs them: pip install 'tflitekit[convert]'"),
+    ):
+        if names:
+            problems.append(f"Not installed: {', '.join(names)}. {remedy}")
+    return {
+        "tflitekit": __version__,
+        "python": platform.python_version(),
+        "packages": packages,
+        "machine": describe_machine(),
+        "problems": problems,
+    }

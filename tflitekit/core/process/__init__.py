@@ -1,0 +1,1 @@
+"""Child processes: how they start, report, and end with their parent."""

@@ -1,0 +1,163 @@
+"""The representative dataset: preprocessed once into plain files that every conversion reads."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from tflitekit.core.errors import DataError, disk_errors
+from tflitekit.core.files import hash_json
+from tflitekit.core.progress import Progress
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.dataset import Dataset, InputPipeline, SkippedSamples, UnreadableSampleError, balanced
+from tflitekit.data.facts import Inputs, input_facts, picture_facts
+from tflitekit.data.preprocessing import Preprocessing
+
+__all__ = ["CalibrationSet", "check_shapes", "store_calibration"]
+
+
+class CalibrationSet(BaseModel):
+    """Preprocessed calibration samples on disk, one raw file per model input.
+
+    Attributes:
+        shapes: Of each input, without batch; where samples have unlike ones, those of the first.
+        each: Of each sample the shapes of its inputs, where they are unlike.
+        sha256: Hash of all values, in order: part of the key of every variant that was calibrated.
+        rows: The samples to use, by their number in the files; all when not given.
+        inputs: What the lints look at; it does not go to the workers.
+    """
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    folder: Path
+    names: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    each: tuple[tuple[tuple[int, ...], ...], ...] | None = None
+    samples: int
+    sha256: str
+    skipped: tuple[str, ...] = ()
+    rows: tuple[int, ...] | None = None
+    inputs: Inputs | None = Field(None, exclude=True)
+
+    def first(self, count: int, seed: int) -> CalibrationSet:
+        """Returns the first ``count`` samples of a seeded, class-balanced order: those of a smaller count are among them."""
+        assert self.inputs is not None
+        rows = tuple(balanced([int(label) for label in self.inputs.facts["label"]], count, seed))
+        chosen = {"rows": rows, "sha256": hash_json([self.sha256, rows])} if count < self.samples else {}
+        return self.model_copy(update=chosen)
+
+    def batches(self, batch: int) -> Iterator[dict[str, NDArray[Any]]]:
+        """Yields dicts of arrays by input name with ``batch`` samples each; the last one wraps around."""
+        columns = [self._column(i) for i in range(len(self.names))]
+        chosen = self.rows if self.rows is not None else range(self.samples)
+        for start in range(0, len(chosen), batch):
+            rows = [chosen[index % len(chosen)] for index in range(start, start + batch)]
+            yield {
+                name: np.stack([column[row] for row in rows]) for name, column in zip(self.names, columns, strict=True)
+            }
+
+    def _column(self, index: int) -> Sequence[NDArray[Any]]:
+        """Returns one input's array of each sample."""
+        values = np.memmap(self.folder / f"{index}.raw", dtype=self.dtypes[index], mode="r")
+        if self.each is None:
+            return list(values.reshape(self.samples, *self.shapes[index]))
+        shapes = [shapes[index] for shapes in self.each]
+        parts = np.split(values, np.cumsum([np.prod(shape, dtype=np.int64) for shape in shapes])[:-1])
+        return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def store_calibration(
+    dataset: Dataset, inputs: Sequence[TensorSpec], preprocessing: Preprocessing, folder: Path, progress: Progress
+) -> CalibrationSet:
+    """Preprocesses a data set into ``folder``.
+
+    Raises:
+        DataError: It is empty, has NaN or infinite values, or samples of different shapes although the model takes several
+            at once.
+    """
+    pipeline = InputPipeline(inputs, preprocessing)
+    skipped = SkippedSamples(dataset.size)
+    digest = hashlib.sha256()
+    shapes: list[tuple[int, ...]] = []
+    each: list[tuple[tuple[int, ...], ...]] = []
+    together = any(spec.shape[0] > 1 for spec in pipeline.inputs if spec.shape)
+    dtypes: list[str] = []
+    facts: dict[str, list[NDArray[Any]]] = defaultdict(list)
+    texts: dict[int, list[NDArray[Any]]] = defaultdict(list)  # written last, when the longest one is known
+    count = 0
+    with disk_errors(folder), progress.task("Reading calibration samples", dataset.size) as advance:
+        folder.mkdir(parents=True, exist_ok=True)
+        streams = [(folder / f"{i}.raw").open("wb") for i in range(len(pipeline.inputs))]
+        try:
+            for sample in dataset:
+                try:
+                    arrays = pipeline.prepare(sample.read(), sample.key)
+                except UnreadableSampleError as error:
+                    skipped.add(sample.key, error)
+                    continue
+                finally:
+                    advance(1)
+                if together:
+                    check_shapes(arrays, shapes, sample.key, "calibration")
+                if not shapes:
+                    shapes, dtypes = [a.shape for a in arrays], [a.dtype.str for a in arrays]
+                each.append(tuple(array.shape for array in arrays))
+                for i, array in enumerate(arrays):
+                    digest.update(array.tobytes())
+                    if array.dtype.kind == "S":
+                        texts[i].append(array)
+                    else:
+                        streams[i].write(array.tobytes())
+                count += 1
+                label = sample.label if isinstance(sample.label, int) else -1
+                described = {**input_facts([arrays]), **(picture_facts(arrays[0]) or {}), "label": np.array([label])}
+                for name, column in described.items():
+                    facts[name].append(column)
+            for i, rows in texts.items():
+                whole = np.concatenate([row.reshape(-1) for row in rows])
+                dtypes[i] = whole.dtype.str
+                streams[i].write(whole.tobytes())
+        finally:
+            for stream in streams:
+                stream.close()
+    if count == 0:
+        raise DataError(f"The calibration data at {dataset.location} are empty.")
+    skipped.check(count + len(skipped.names))
+    unlike = tuple(each) if len(set(each)) > 1 else None
+    digest.update(repr((unlike or shapes, dtypes, [spec.name for spec in pipeline.inputs])).encode())
+    return CalibrationSet(
+        folder=folder,
+        names=tuple(spec.name for spec in pipeline.inputs),
+        dtypes=tuple(dtypes),
+        shapes=tuple(shapes),
+        each=unlike,
+        samples=count,
+        sha256=digest.hexdigest(),
+        skipped=tuple(skipped.names),
+        inputs=Inputs(
+            pipeline.inputs, {name: np.concatenate(columns) for name, columns in facts.items()}, dataset.classes
+        ),
+    )
+
+
+def check_shapes(
+    arrays: Sequence[NDArray[Any]],
+    shapes: Sequence[tuple[int, ...]],
+    key: str,
+    purpose: Literal["calibration", "training"],
+) -> None:
+    """Raises `DataError` where a sample has other shapes than those before it (``shapes``, empty for the first)."""
+    if shapes and [a.shape for a in arrays] != list(shapes):
+        raise DataError(
+            f"The {purpose} sample '{key}' has the shape {[list(a.shape) for a in arrays]}, "
+            f"the ones before it {[list(s) for s in shapes]}.",
+            fix="Pad the samples to one shape, and fix the model's with --input-shape.",
+        )

@@ -1,0 +1,152 @@
+"""Folders of images with one sub-folder per class."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from tflitekit.core.errors import DataError
+from tflitekit.data.names import match_names
+from tflitekit.data.samples import Dataset, Sample, UnreadableSampleError, balanced
+
+__all__ = ["ImageFolder"]
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
+
+
+class _FileTable:
+    """File names with labels in a few bytes each: workers fork, and every Python object that they touch is copied."""
+
+    def __init__(self) -> None:
+        self._names = bytearray()
+        self._ends = array("q")
+        self._labels = array("q")
+
+    def extend(self, names: Iterable[str], label: int | None) -> None:
+        for name in names:
+            self._names += os.fsencode(name)
+            self._ends.append(len(self._names))
+            self._labels.append(-1 if label is None else label)
+
+    def select(self, chosen: Sequence[int]) -> _FileTable:
+        table = _FileTable()
+        for index in chosen:
+            name, label = self[index]
+            table.extend([name], label)
+        return table
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, index: int) -> tuple[str, int | None]:
+        start = self._ends[index - 1] if index else 0
+        label = self._labels[index]
+        return os.fsdecode(bytes(self._names[start : self._ends[index]])), None if label < 0 else label
+
+    def __iter__(self) -> Iterator[tuple[str, int | None]]:
+        return (self[index] for index in range(len(self)))
+
+
+class ImageFolder(Dataset):
+    """A folder with one sub-folder per class."""
+
+    kind = "images"
+
+    def __init__(
+        self, root: Path, *, labels: tuple[str, ...] | None, limit: int | None, seed: int, need_labels: bool
+    ) -> None:
+        folders = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "__")))
+        self._root = str(root)
+        self._files = _FileTable()
+        if not folders:
+            self._files.extend(self._flat(root, need_labels), None)
+            super().__init__(self._root)
+        else:
+            indices = (
+                range(len(folders))
+                if labels is None
+                else match_names(folders, labels, lambda name: f"The class folder {root / name}")
+            )
+            for folder, index in zip(folders, indices, strict=True):
+                images = _images(root, folder)
+                if not images:
+                    raise DataError(
+                        f"The class folder {root / folder} has no images.",
+                        why=f"Looked for {', '.join(sorted(IMAGE_SUFFIXES))}.",
+                        fix="Put images into it or remove the folder.",
+                    )
+                self._files.extend(images, index)
+            super().__init__(self._root, classes=labels or tuple(folders))
+        if limit is not None:
+            self.available, self.seed = len(self._files), seed
+            self._files = self._files.select(balanced([label for _, label in self._files], limit, seed))
+
+    @staticmethod
+    def _flat(root: Path, need_labels: bool) -> list[str]:
+        images = _images(root, "")
+        if not images:
+            raise DataError(
+                f"The data folder {root} is empty: it has no class folders and no images.",
+                fix="Give a folder with one sub-folder of images per class.",
+            )
+        if need_labels:
+            raise DataError(
+                f"The data folder {root} has {len(images)} images but no class folders.",
+                why="Accuracy and training need to know each image's class.",
+                fix="Put the images into one sub-folder per class. (Calibration does without.)",
+            )
+        return images
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return self.pick(range(len(self)))
+
+    def pick(self, positions: Sequence[int]) -> Iterator[Sample]:
+        """Yields the samples at some positions, in any order."""
+        for name, label in map(self._files.__getitem__, positions):
+            path = os.path.join(self._root, name)  # noqa: PTH118
+            yield Sample(name, label, functools.partial(_decode, path), path)
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for name, label in self._files:
+            try:
+                content = hashlib.sha256((Path(self._root) / name).read_bytes()).digest()
+            except OSError as error:
+                content = str(error).encode()
+            digest.update(f"{name}\0{label}\0".encode(errors="surrogateescape") + content)
+        return digest.hexdigest()
+
+    def largest_label(self) -> int | None:
+        return max((label for _, label in self._files if label is not None), default=None)
+
+
+def _images(root: Path, folder: str) -> list[str]:
+    """Returns the images at any depth below ``root / folder``, as sorted names relative to ``root``."""
+    found = []
+    for parent, folders, names in os.walk(root / folder):
+        folders[:] = [name for name in folders if not name.startswith((".", "__"))]
+        prefix = os.path.relpath(parent, root)
+        for name in names:
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
+                found.append(os.path.normpath(os.path.join(prefix, name)))  # noqa: PTH118
+    return sorted(found)
+
+
+def _decode(path: str) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image
+    except Image.DecompressionBombError as error:
+        raise UnreadableSampleError(f"too large: {error}") from error
+    except Exception as error:
+        raise UnreadableSampleError(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,194 @@
+"""Rows of arrays by input name, and what their labels mean."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tflitekit.core.errors import DataError
+from tflitekit.data.names import match_names
+from tflitekit.data.samples import Array, Dataset, Sample, balanced
+
+__all__ = ["Arrays", "Rows", "check_finite", "class_labels", "one_hot"]
+
+
+class Rows(Dataset):
+    """Rows of arrays by input name; subclasses say where the rows come from."""
+
+    def __init__(
+        self,
+        location: str,
+        lengths: Mapping[str, int],
+        targets: Array | None,
+        *,
+        labels: tuple[str, ...] | None,
+        limit: int | None,
+        seed: int,
+        need_labels: bool,
+    ) -> None:
+        if not lengths:
+            raise DataError(f"{location} has no inputs.", fix="Store the inputs as 'x', or one array per input name.")
+        if targets is None and need_labels:
+            raise DataError(
+                f"{location} has no labels.",
+                fix="Store class indices (or regression targets) as the array 'y'.",
+            )
+        counts = dict(lengths) | ({} if targets is None else {"y": len(targets)})
+        self.check_counts(location, counts)
+        total = next(iter(counts.values()))
+        self._names = list(lengths)
+        self._labels = [None] * total if targets is None else class_labels(location, targets, labels)
+        self._chosen = range(total) if limit is None else balanced(self._labels, limit, seed)
+        super().__init__(location, classes=labels)
+        if limit is not None:
+            self.available, self.seed = total, seed
+
+    @staticmethod
+    def check_counts(location: str, counts: Mapping[str, int]) -> None:
+        """Raises `DataError` where arrays have different numbers of samples, or none."""
+        if len(set(counts.values())) > 1:
+            shown = ", ".join(f"{name}: {count}" for name, count in counts.items())
+            raise DataError(f"The arrays in {location} have different numbers of samples ({shown}).")
+        if 0 in counts.values():
+            raise DataError(f"{location} is empty: its arrays have no samples.")
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def largest_label(self) -> int | None:
+        return max((label for label in self._labels if isinstance(label, int)), default=None)
+
+    def _rows(self, name: str, chosen: Sequence[int]) -> Iterator[Array]:
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[Sample]:
+        columns = [self._rows(name, self._chosen) for name in self._names]
+        for index, *values in zip(self._chosen, *columns, strict=True):
+            row = dict(zip(self._names, values, strict=True))
+            yield Sample(f"row {index}", self._labels[index], lambda row=row: row)  # type: ignore[misc]
+
+    def check_values(self) -> None:
+        for sample in self:
+            row = sample.read()
+            assert isinstance(row, Mapping)
+            for name, values in row.items():
+                check_finite(values, name, sample.key)
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for sample in self:
+            digest.update(repr(sample.label).encode())
+            row = sample.read()
+            assert isinstance(row, Mapping)
+            for name in self._names:
+                digest.update(f"{name}{row[name].dtype}{row[name].shape}".encode() + row[name].tobytes())
+        return digest.hexdigest()
+
+
+def class_labels(location: str, targets: Array, labels: tuple[str, ...] | None) -> list[Any]:
+    """Returns one label a row: class indices where the rows are integers, names or one-hot, else the rows themselves.
+
+    Raises:
+        DataError: They are neither integers, finite floats nor names from ``labels``.
+    """
+    if targets.dtype.kind in "US":
+        if labels is None:
+            raise DataError(f"The labels in {location} are names.", fix="Give their order with --labels FILE.")
+        return _by_name(location, targets.reshape(len(targets), -1)[:, 0], labels)
+    if targets.dtype.kind == "b":
+        targets = targets.astype(np.int64)
+    if targets.dtype.kind not in "iuf":
+        raise DataError(f"The labels 'y' in {location} are of the type {targets.dtype}; use integers or floats.")
+    if targets.dtype.kind == "f" and not np.isfinite(targets).all():
+        raise DataError(f"The labels 'y' in {location} contain NaN or infinite values.")
+    if targets.ndim == 2 and targets.shape[1] == 1 and targets.dtype.kind in "iu":
+        targets = targets[:, 0]
+    if one_hot(targets):
+        targets = targets.argmax(axis=1)
+    if targets.ndim == 1 and targets.dtype.kind in "iu":
+        if int(targets.min()) < 0:
+            raise DataError(f"The labels 'y' in {location} contain {int(targets.min())}; classes count from 0.")
+        if int(targets.max()) > np.iinfo(np.int64).max:
+            raise DataError(f"The labels 'y' in {location} contain {int(targets.max())}, more than int64 holds.")
+        return [int(value) for value in targets]
+    return list(targets)
+
+
+def _by_name(location: str, names: Array, labels: tuple[str, ...]) -> list[Any]:
+    try:
+        texts = [name.decode() if isinstance(name, bytes) else str(name) for name in names.tolist()]
+    except UnicodeDecodeError as error:
+        raise DataError(f"The labels in {location} are not UTF-8: {error}.", fix="Store them as str.") from error
+    distinct = sorted(set(texts))
+    indices = match_names(distinct, labels, lambda name: f"The label '{name}' in {location}")
+    by_text = dict(zip(distinct, indices, strict=True))
+    return [by_text[text] for text in texts]
+
+
+def one_hot(targets: Array) -> bool:
+    """Whether rows ``(n, classes)`` have a single one among zeros."""
+    return (
+        targets.ndim == 2
+        and targets.shape[1] > 1
+        and bool(np.isin(targets, (0, 1)).all())
+        and bool((targets.sum(axis=1) == 1).all())
+    )
+
+
+def check_finite(values: Array, name: str, key: str) -> None:
+    """Refuses what no model takes: NaN, infinity, and numbers that float32 makes infinite.
+
+    Args:
+        name: Of the input or array.
+        key: The sample's name.
+
+    Raises:
+        DataError: ``values`` have some.
+    """
+    if values.dtype.kind != "f":
+        return
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(values.astype(np.float32, copy=False))
+    if not finite.all():
+        worst = values[~finite].flat[0]
+        raise DataError(
+            f"The sample '{key}' has NaN or infinite values in the input '{name}'."
+            if not np.isfinite(worst)
+            else f"The sample '{key}' has values in the input '{name}' that float32 cannot hold ({worst:g}).",
+            fix="Remove the sample or repair the data.",
+        )
+
+
+class Arrays(Rows):
+    """Arrays in memory: ``(x, y)`` or a mapping from input name to array, with 'y'."""
+
+    kind = "arrays"
+
+    def __init__(self, columns: Mapping[str, Array], **options: Any) -> None:
+        arrays = {name: _column(values) for name, values in columns.items() if values is not None}
+        single = [name for name, values in arrays.items() if values.ndim == 0]
+        if single:
+            raise DataError(
+                f"The array '{single[0]}' in memory is a single value ({type(columns[single[0]]).__name__}), not one for each sample.",
+                fix="Give arrays whose first dimension counts the samples.",
+            )
+        targets = arrays.pop("y", None)
+        self._columns = arrays
+        super().__init__("arrays in memory", {name: len(v) for name, v in arrays.items()}, targets, **options)
+
+    def _rows(self, name: str, chosen: Sequence[int]) -> Iterator[Array]:
+        return (np.asarray(self._columns[name][index]) for index in chosen)
+
+
+def _column(values: Any) -> Array:
+    """Returns an array with one row a sample; of objects where the rows have unlike shapes."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        rows = np.empty(len(values), object)
+        for index, row in enumerate(values):
+            rows[index] = np.asarray(row)
+        return rows

@@ -1,0 +1,203 @@
+"""What a data set is: labelled samples that can be iterated over and over, and parts of one."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+from PIL import Image
+
+from tflitekit.core.errors import DataError, UsageError
+
+__all__ = [
+    "DEFAULT_SEED",
+    "Array",
+    "Dataset",
+    "Raw",
+    "Sample",
+    "Selection",
+    "SkippedSamples",
+    "Subset",
+    "UnreadableSampleError",
+    "balanced",
+    "some",
+]
+
+MAX_UNREADABLE = 0.01
+DEFAULT_SEED = 20210
+
+Array = NDArray[Any]
+Raw = Image.Image | Mapping[str, Array]
+
+
+class UnreadableSampleError(Exception):
+    """One sample cannot be decoded; evaluation and calibration count it and go on."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled sample.
+
+    Attributes:
+        key: A name for people: the file's path below the data folder, or the row.
+        label: Class index, an array of targets, or None without labels.
+        read: Returns the decoded image, or arrays without batch by input name (``x`` for a single input).
+        path: The file that it is read from, where it has one of its own.
+    """
+
+    key: str
+    label: Any
+    read: Callable[[], Raw]
+    path: str | None = None
+
+
+@dataclass
+class SkippedSamples:
+    """Counts unreadable samples and refuses more than one in a hundred."""
+
+    total: int | None
+    names: list[str] = field(default_factory=list)
+
+    def add(self, key: str, reason: object) -> None:
+        """Records one sample.
+
+        Raises:
+            DataError: More than 1 % of the data cannot be read.
+        """
+        self.names.append(f"{key} ({reason})")
+        if self.total is not None:
+            self.check(self.total)
+
+    def check(self, total: int) -> None:
+        """Raises `DataError` where more than 1 % of ``total`` were skipped."""
+        if len(self.names) > MAX_UNREADABLE * total:
+            shown = ", ".join(sorted(self.names)[:5])
+            raise DataError(
+                f"{len(self.names)} of {total} samples cannot be read, more than {MAX_UNREADABLE:.0%}: {shown}"
+                + (", ..." if len(self.names) > 5 else "."),
+                fix="Repair or remove these files.",
+            )
+
+
+class Dataset:
+    """Samples that can be iterated over and over.
+
+    Attributes:
+        location: Where the data come from, in the user's words.
+        kind: 'images', 'npz', 'arrays' or 'factory'.
+        classes: Class names in label order, where the data have names.
+        available: Samples that there are where only a part is drawn from them; else None.
+        seed: Of that draw.
+    """
+
+    kind = "arrays"
+    available: int | None = None
+    seed: int | None = None
+
+    def __init__(self, location: str, *, classes: tuple[str, ...] | None = None) -> None:
+        self.location = location
+        self.classes = classes
+
+    def __iter__(self) -> Iterator[Sample]:
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        """Returns the number of samples.
+
+        Raises:
+            TypeError: It is known only after iterating (factories without a limit).
+        """
+        raise NotImplementedError
+
+    @property
+    def size(self) -> int | None:
+        """The number of samples, or None where it is known only after iterating."""
+        try:
+            return len(self)
+        except TypeError:
+            return None
+
+    def fingerprint(self) -> str | None:
+        """Returns a hash of the samples' content and labels; None where it cannot be had without a full pass."""
+        raise NotImplementedError
+
+    def check_values(self) -> None:
+        """Raises `DataError` where numbers of a sample are not finite; data that only decoding would tell are not read."""
+
+    def largest_label(self) -> int | None:
+        """Returns the largest class index; None without classes, or where only a full pass would tell."""
+        return None
+
+    def pick(self, positions: Sequence[int]) -> Iterator[Sample]:
+        """Yields the samples at some positions, which count from 0 and ascend."""
+        wanted = set(positions)
+        last = max(wanted, default=-1)
+        return (sample for index, sample in enumerate(itertools.islice(self, last + 1)) if index in wanted)
+
+
+def balanced(labels: Sequence[Any], limit: int, seed: int) -> list[int]:
+    """Chooses ``limit`` indices, seeded, the same number from every class as far as the classes reach."""
+    if limit < 1:
+        raise UsageError(f"The limit must be at least 1, not {limit}.")
+    if limit >= len(labels):
+        return list(range(len(labels)))
+    groups: dict[Any, list[int]] = defaultdict(list)
+    for index, label in enumerate(labels):
+        groups[label if isinstance(label, int | str) else None].append(index)
+    generator = random.Random(seed)
+    for group in groups.values():
+        generator.shuffle(group)
+    order = list(groups.values())
+    generator.shuffle(order)
+    chosen: list[int] = []
+    position = 0
+    while len(chosen) < limit:
+        chosen += [group[position] for group in order if position < len(group)]
+        position += 1
+    return sorted(chosen[:limit])
+
+
+class Selection(Dataset):
+    """The samples of another data set at some positions, in its order."""
+
+    def __init__(self, dataset: Dataset, positions: Iterable[int]) -> None:
+        super().__init__(dataset.location, classes=dataset.classes)
+        self.kind = dataset.kind
+        self._dataset = dataset
+        self._chosen = {int(position) for position in positions}
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (sample for index, sample in enumerate(self._dataset) if index in self._chosen)
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def fingerprint(self) -> str | None:
+        whole = self._dataset.fingerprint()
+        return whole and hashlib.sha256(f"{whole}{sorted(self._chosen)}".encode()).hexdigest()
+
+    def largest_label(self) -> int | None:
+        return self._dataset.largest_label()
+
+    def check_values(self) -> None:
+        self._dataset.check_values()
+
+
+class Subset(Selection):
+    """A seeded, class-balanced sample of another data set."""
+
+    def __init__(self, dataset: Dataset, *, limit: int, seed: int = DEFAULT_SEED) -> None:
+        labels = [sample.label for sample in dataset]
+        super().__init__(dataset, balanced(labels, limit, seed))
+        self.available, self.seed = len(labels), seed
+
+
+def some(names: Sequence[str], most: int = 8) -> str:
+    """Returns some names for people, and how many there are."""
+    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")

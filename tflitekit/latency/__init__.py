@@ -1,0 +1,1 @@
+"""The verb *benchmark*: rounds over all files, figures, lints."""

@@ -1,0 +1,428 @@
+"""The verb *benchmark*: latency and memory of files on a target, measured in interleaved rounds."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel
+
+from tflitekit._version import __version__
+from tflitekit.accuracy.evaluation import choose_baseline, named_variants
+from tflitekit.core.arguments import as_list
+from tflitekit.core.errors import TflitekitError, UsageError
+from tflitekit.core.files import hash_json
+from tflitekit.core.machine import Load, LoadWatch, describe_machine
+from tflitekit.core.progress import Progress
+from tflitekit.core.structured import read_record, write_record
+from tflitekit.core.tensor import TensorSpec, shown_shape
+from tflitekit.data.dataset import DEFAULT_SEED
+from tflitekit.latency.figures import to_latencies
+from tflitekit.latency.interleaving import measure_interleaved
+from tflitekit.latency.lints import lint_profile, lint_session, lint_sustained, lint_variant
+from tflitekit.results import Constraints, Finding, OpRow, Profile, Report, Sustained, VariantReport
+from tflitekit.targets import Run, Shapes, Target, open_target
+from tflitekit.targets.protocols import BenchmarkProtocol, find_protocol
+from tflitekit.tflite.graph import read_graph
+from tflitekit.tflite.variant import Variant, tool_versions
+
+__all__ = ["Benchmark", "benchmark", "measure_variants", "parse_threads"]
+
+_DAY_S = 86_400.0
+_NOT_KEPT = {"noisy-machine", "budget-spent"}
+_WINDOWS = 120
+_SHORTEST_WINDOW_S = 1.0
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """How to measure.
+
+    Attributes:
+        protocol: Name of a protocol (see `tflitekit.targets.protocols`).
+        threads: Numbers of the interpreter's threads; the first one's figures decide.
+        runs: At least this many measured runs a file; neither precision nor the budget of the protocol counts then.
+        profile: Whether to find out where the time goes, by operator.
+        sustained_minutes: Minutes of load for each file, or None.
+        seed: Of the order in each round.
+        input_shapes: By the name of an input whose size a file leaves open, the shape without batch to measure at; '' is
+            the only such input.
+    """
+
+    protocol: str = "quick"
+    threads: tuple[int, ...] = (1,)
+    runs: int | None = None
+    profile: bool = False
+    sustained_minutes: float | None = None
+    seed: int = DEFAULT_SEED
+    input_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        find_protocol(self.protocol)
+        if not self.threads or min(self.threads) < 1:
+            raise UsageError(f"The number of threads must be at least 1, not {min(self.threads, default=0)}.")
+        if self.runs is not None and self.runs < 1:
+            raise UsageError(f"The number of runs must be at least 1, not {self.runs}.")
+        if self.sustained_minutes is not None and not self.sustained_minutes > 0:
+            raise UsageError(f"The minutes of sustained load must be more than 0, not {self.sustained_minutes:g}.")
+
+    @property
+    def rules(self) -> BenchmarkProtocol:
+        """The protocol with what was asked for."""
+        rules = find_protocol(self.protocol)
+        if self.runs is None:
+            return rules
+        each = -(-self.runs // rules.rounds)
+        return rules.model_copy(
+            update={
+                "round_runs": each,
+                "name": f"{rules.name}, {self.runs} runs",
+                "precision": None,
+                "budget_s": _DAY_S,
+            }
+        )
+
+
+def parse_threads(text: str | int | Sequence[int]) -> tuple[int, ...]:
+    """Reads ``1`` or ``1,2,4``.
+
+    Raises:
+        UsageError: It is no list of whole numbers.
+    """
+    if isinstance(text, int):
+        return (text,)
+    try:
+        parts = text.split(",") if isinstance(text, str) else text
+        return tuple(dict.fromkeys(int(part) for part in parts))
+    except ValueError as error:
+        raise UsageError(f"'{text}' is not a number of threads.", fix="Write 2, or 1,2,4.") from error
+
+
+def benchmark(
+    files: str | Path | Sequence[str | Path],
+    *,
+    threads: int | str | Sequence[int] = 1,
+    target: str = "host",
+    protocol: str = "quick",
+    runs: int | None = None,
+    profile: bool = False,
+    sustained_minutes: float | None = None,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    baseline: str | Path | None = None,
+    seed: int = DEFAULT_SEED,
+    progress: Progress | None = None,
+) -> Report:
+    """Measures any ``.tflite`` files: initialization, first inference, steady state, peak memory.
+
+    Args:
+        files: One or several, made by the kit or not.
+        threads: Of the interpreter; several are measured one after the other.
+        target: Where to run.
+        protocol: 'quick', 'benchmark-model', 'mlperf-mobile' or 'mlperf-tiny'.
+        runs: At least this many measured runs; the protocol's when not given.
+        profile: Also find out where the time goes, by operator.
+        sustained_minutes: Also keep each file running for so long, and show its latency over time.
+        input_shapes: By the name of an input whose size a file leaves open, the shape without batch to measure at; '' is
+            the only such input.
+        baseline: The file that times are compared with; the float32 variant, else the first, when not given.
+        seed: Of the order in each round.
+
+    Returns:
+        A report without accuracy and recommendation.
+
+    Raises:
+        ModelError: A file is damaged or the runtime refuses it.
+        UsageError: A file leaves a size open, and ``input_shapes`` does not tell it.
+    """
+    how = Benchmark(protocol, parse_threads(threads), runs, profile, sustained_minutes, seed, input_shapes or {})
+    files = as_list(files)
+    variants = named_variants(files)
+    _check_shapes(variants, how.input_shapes)
+    chosen = choose_baseline(variants, files, baseline)
+    rows = [VariantReport.of(variant) for variant in variants]
+    with open_target(target) as place:
+        measured, findings = measure_variants(rows, variants, place, how, chosen, progress or Progress(), strict=True)
+    return Report(
+        tool=tool_versions() | {"python": platform.python_version()},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=describe_machine(),
+        source=None,
+        dataset=None,
+        contract=None,
+        baseline=chosen,
+        constraints=Constraints(),
+        variants=measured,
+        recommendation=None,
+        warnings=tuple(findings),
+    )
+
+
+def _with_ops(row: VariantReport, variant: Variant) -> VariantReport:
+    if variant.status != "ok":
+        return row
+    ops = tuple(OpRow(**asdict(op)) for op in read_graph(variant.path).ops)
+    return row.model_copy(update={"ops": ops})
+
+
+def measure_variants(
+    rows: Sequence[VariantReport],
+    variants: Sequence[Variant],
+    target: Target,
+    how: Benchmark,
+    baseline: str | None,
+    progress: Progress,
+    *,
+    cache: Path | None = None,
+    strict: bool = False,
+) -> tuple[tuple[VariantReport, ...], list[Finding]]:
+    """Adds latency and memory to the rows of the variants that can run.
+
+    Args:
+        rows: In the order of ``variants``.
+        cache: Folder for finished measurements; a run with the same files, target and protocol takes them from there.
+        strict: Raise where no file can be measured, instead of noting it in the rows.
+
+    Returns:
+        The rows, and what is doubtful about the measurement as a whole.
+    """
+    able = [v for v in variants if v.status == "ok" and v.runnable]
+    shapes, untold = _shapes(able, how.input_shapes)
+    usable = [v for v in able if v.name in shapes]
+    rows = [_with_ops(row, variant) for row, variant in zip(rows, variants, strict=True)]
+    by_name = {row.name: row for row in rows}
+    for name, error in untold.items():
+        by_name[name] = _unmeasured(by_name[name], error)
+    findings: list[Finding] = []
+    for position, threads in enumerate(how.threads if usable else ()):
+        path = _cache_path(usable, shapes, target, threads, how, cache)
+        runs, load = _measure(usable, shapes, target, threads, how, progress, path)
+        good = {name: run for name, run in runs.items() if isinstance(run, Run)}
+        if strict and not good:
+            raise next(run for run in runs.values() if isinstance(run, TflitekitError))
+        latencies = to_latencies(good, baseline, target, threads, how.rules)
+        doubts = lint_session(rows, latencies, load, describe_machine())
+        findings += doubts
+        if path is not None and any(doubt.kind in _NOT_KEPT for doubt in doubts):
+            path.unlink(missing_ok=True)  # the next run measures anew
+        for name, run in runs.items():
+            row = by_name[name]
+            if isinstance(run, TflitekitError):
+                by_name[name] = _unmeasured(row, run)
+            elif position == 0:
+                lints = lint_variant(row, latencies[name], min(load.timer_us for load in run.loads))
+                by_name[name] = row.model_copy(
+                    update={
+                        "latency": latencies[name],
+                        "peak_memory_bytes": run.facts.peak_memory_bytes,
+                        "arena_bytes": run.facts.arena_bytes,
+                        "warnings": (*row.warnings, *lints),
+                    }
+                )
+            else:
+                by_name[name] = row.model_copy(update={"other_latencies": (*row.other_latencies, latencies[name])})
+    _profile(by_name, [v for v in usable if by_name[v.name].latency is not None], shapes, target, how, progress)
+    findings += _sustain(by_name, usable, shapes, target, how, progress)
+    return tuple(by_name[row.name] for row in rows), list(dict.fromkeys(findings))
+
+
+def _unmeasured(row: VariantReport, error: TflitekitError) -> VariantReport:
+    text = f"Latency was not measured: {error.what}"
+    note = Finding(kind="latency-not-measured", message=text, advice=error.fix)
+    return row.model_copy(update={"warnings": (*row.warnings, note)})
+
+
+def _check_shapes(variants: Sequence[Variant], given: Mapping[str, Sequence[int]]) -> None:
+    """Raises `UsageError` where a size is open and not told, or told and not open."""
+    _, untold = _shapes(variants, given)
+    if untold:
+        raise next(iter(untold.values()))
+    inputs = {spec.name for v in variants for spec in read_graph(v.path).open_inputs}
+    for name in given:
+        if name not in inputs and not (name == "" and inputs):
+            fixed = "no file leaves the size of an input open" if not inputs else f"open is only {', '.join(inputs)}"
+            raise UsageError(
+                f"--input-shape cannot be used for '{name}': {fixed}."
+                if name
+                else f"--input-shape is of no use: {fixed}."
+            )
+
+
+def _shapes(
+    variants: Sequence[Variant], given: Mapping[str, Sequence[int]]
+) -> tuple[dict[str, Shapes], dict[str, TflitekitError]]:
+    """Returns by variant the shapes to measure at, and what is wrong where they are not told."""
+    found: dict[str, Shapes] = {}
+    untold: dict[str, TflitekitError] = {}
+    for variant in variants:
+        graph = read_graph(variant.path)
+        alone = given.get("", ()) if len(graph.open_inputs) == 1 else ()
+        try:
+            found[variant.name] = {
+                spec.name: _shape(variant.name, spec, given.get(spec.name, alone)) for spec in graph.open_inputs
+            }
+        except UsageError as error:
+            untold[variant.name] = error
+    return found, untold
+
+
+def _shape(name: str, spec: TensorSpec, given: Sequence[int]) -> tuple[int, ...]:
+    """Returns the shape of an open input with its batch."""
+    wanted = spec.shape[1:]
+    if not given:
+        raise UsageError(
+            f"{name} leaves the size of its input '{spec.name}' open ({shown_shape(wanted)} without batch), and its time and memory "
+            "depend on it.",
+            fix=f"Say at which size to measure: --input-shape {spec.name}={','.join('224' if d < 0 else str(d) for d in wanted)} "
+            "(with numbers of your own).",
+        )
+    if len(given) != len(wanted) or any(w not in (-1, g) for w, g in zip(wanted, given, strict=True)):
+        raise UsageError(
+            f"The shape {shown_shape(given)} does not fit the input '{spec.name}' of {name}, which takes {shown_shape(wanted)} "
+            "(both without batch)."
+        )
+    return (max(1, spec.shape[0]), *given)
+
+
+def _cache_path(
+    usable: Sequence[Variant],
+    shapes: Mapping[str, Shapes],
+    target: Target,
+    threads: int,
+    how: Benchmark,
+    cache: Path | None,
+) -> Path | None:
+    if cache is None:
+        return None
+    parts = {
+        "files": sorted({str(v.sha256) for v in usable}),
+        "shapes": {str(v.sha256): dict(shapes[v.name]) for v in usable},
+        "kit": __version__,
+        "target": target.identity(),
+        "protocol": how.rules.model_dump(),
+        "threads": threads,
+        "seed": how.seed,
+    }
+    return cache / f"latency-{hash_json(parts)[:32]}.json"
+
+
+def _measure(
+    usable: Sequence[Variant],
+    shapes: Mapping[str, Shapes],
+    target: Target,
+    threads: int,
+    how: Benchmark,
+    progress: Progress,
+    path: Path | None,
+) -> tuple[dict[str, Run | TflitekitError], Load]:
+    distinct = {str(v.sha256): v for v in reversed(usable)}  # the same bytes are measured once
+    kept = read_record(path, _Kept) if path is not None else None
+    if kept is not None and set(kept.runs) == set(distinct):
+        found: tuple[Mapping[str, Run | TflitekitError], Load] = kept.runs, kept.load
+    else:
+        watch = LoadWatch()
+        taken = measure_interleaved(
+            {sha256: variant.path for sha256, variant in distinct.items()},
+            target,
+            threads=threads,
+            protocol=how.rules,
+            seed=how.seed,
+            progress=progress,
+            shapes={sha256: shapes[variant.name] for sha256, variant in distinct.items()},
+            partial=path.with_suffix(".partial.json") if path else None,
+            after_round=watch.sample,
+        )
+        found = taken, watch.finish()
+        _save(path, *found)
+    runs, load = found
+    return {v.name: runs[str(v.sha256)] for v in usable}, load
+
+
+class _Kept(BaseModel):
+    """Runs of an earlier benchmark of the same files, by their hashes, and how busy the machine was."""
+
+    runs: dict[str, Run]
+    load: Load
+
+
+def _save(path: Path | None, runs: Mapping[str, Run | TflitekitError], load: Load) -> None:
+    complete = {name: run.model_dump(mode="json") for name, run in runs.items() if isinstance(run, Run)}
+    if path is not None and len(complete) == len(runs):
+        write_record(path, {"runs": complete, "load": load._asdict()})
+
+
+def _profile(
+    rows: dict[str, VariantReport],
+    usable: Sequence[Variant],
+    shapes: Mapping[str, Shapes],
+    target: Target,
+    how: Benchmark,
+    progress: Progress,
+) -> None:
+    if not how.profile:
+        return
+    with progress.task("Profiling operators", len(usable)) as advance:
+        done: dict[str | None, Profile | TflitekitError] = {}
+        for variant in usable:
+            if variant.sha256 not in done:
+                try:
+                    done[variant.sha256] = target.profile(
+                        variant.path, threads=how.threads[0], shapes=shapes[variant.name]
+                    )
+                except TflitekitError as error:
+                    done[variant.sha256] = error
+            found = done[variant.sha256]
+            row = rows[variant.name]
+            if isinstance(found, TflitekitError):
+                note = Finding(kind="profile-not-measured", message=found.what, advice=found.fix)
+                rows[variant.name] = row.model_copy(update={"warnings": (*row.warnings, note)})
+            else:
+                coarse = lint_profile(found)
+                rows[variant.name] = row.model_copy(update={"profile": found, "warnings": (*row.warnings, *coarse)})
+            advance(1)
+
+
+def _sustain(
+    rows: dict[str, VariantReport],
+    usable: Sequence[Variant],
+    shapes: Mapping[str, Shapes],
+    target: Target,
+    how: Benchmark,
+    progress: Progress,
+) -> list[Finding]:
+    if how.sustained_minutes is None:
+        return []
+    seconds = how.sustained_minutes * 60
+    with progress.task("Sustained load", len(usable) * _WINDOWS) as advance:
+        for variant in usable:
+            session = target.open(variant.path, threads=how.threads[0], shapes=shapes[variant.name])
+            try:
+                session.warm_up(how.rules.warmup_runs, how.rules.warmup_s)
+                begin = time.monotonic()
+                times, medians = [], []
+                while (now := time.monotonic() - begin) < seconds:
+                    samples, window_s = session.run(1, min(_SHORTEST_WINDOW_S, seconds / _WINDOWS))
+                    times.append(round(now + window_s / 2, 3))
+                    medians.append(round(float(np.median(samples)) / 1e3, 6))
+                    advance(1)
+            finally:
+                session.close()
+            rows[variant.name] = rows[variant.name].model_copy(update={"sustained": _curve(how, times, medians)})
+    return lint_sustained(list(rows.values()))
+
+
+def _curve(how: Benchmark, times: Sequence[float], medians: Sequence[float]) -> Sustained:
+    tenth = max(1, len(medians) // 10)
+    start, end = float(np.median(medians[:tenth])), float(np.median(medians[-tenth:]))
+    return Sustained(
+        minutes=how.sustained_minutes or 0,
+        times_s=tuple(times),
+        median_ms=tuple(medians),
+        start_ms=start,
+        end_ms=end,
+        change=end / start,
+    )

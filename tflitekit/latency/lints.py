@@ -1,0 +1,299 @@
+"""What casts doubt on latencies, each with what to do about it: figures in, findings out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tflitekit.core.machine import Load
+from tflitekit.core.statistics import SAME_TIME
+from tflitekit.results import Finding, Latency, Profile, Sustained, VariantReport
+
+__all__ = ["lint_device", "lint_profile", "lint_session", "lint_sustained", "lint_variant"]
+
+_WIDE = 0.05
+_STEAL = 0.02
+_OTHERS_CORES = 0.5
+_FREQUENCY = 0.05
+_TIMER_STEPS = 100
+_SLOWED = 1.05
+_THROTTLED = 1.1
+_SHARED_OUT = 0.15
+_TAIL_SAMPLES = 10
+"""A percentile wants this many samples beyond it: fewer, and it is the luck of single outliers."""
+
+_HEAVY = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL"}
+_TAKEN_SHARE = 0.8
+
+
+def lint_session(
+    rows: Sequence[VariantReport], latencies: Mapping[str, Latency], load: Load, machine: Mapping[str, Any]
+) -> list[Finding]:
+    """Returns what is doubtful about one session as a whole.
+
+    Args:
+        rows: The variants that were measured.
+        latencies: Their latencies by name, all of one session.
+        load: What else happened meanwhile.
+        machine: Of `describe_machine`.
+    """
+    if not latencies:
+        return []
+    found = [*_noise(latencies, load), *_budget(latencies), *_few_samples(latencies), *_disagreement(latencies)]
+    features = machine.get("kernel_features", {})
+    lacking = [name for name, has in features.items() if "int8" in name and not has]
+    integer = [row.name for row in rows if row.name in latencies and row.integer_op_fraction]
+    any_present = any(has for name, has in features.items() if "int8" in name)
+    if lacking and not any_present and integer:
+        found.append(
+            Finding(
+                kind="no-int8-instructions",
+                message=f"This processor has no {' or '.join(lacking)} instructions: the latency of {_some(integer)} here says "
+                "nothing about a phone.",
+                advice="Measure int8 where it will run.",
+            )
+        )
+    return found
+
+
+def _noise(latencies: Mapping[str, Latency], load: Load) -> list[Finding]:
+    found: list[Finding] = []
+    facts: list[str] = []
+    if load.steal is not None and load.steal > _STEAL:
+        facts.append(f"other virtual machines took {load.steal:.0%} of the processor time")
+    if load.others_cores is not None and load.others_cores > _OTHERS_CORES:
+        facts.append(f"other programs kept {load.others_cores:.1f} cores busy")
+    if load.frequency_change is not None and load.frequency_change > _FREQUENCY:
+        facts.append(f"the processor's frequency changed by {load.frequency_change:.0%}")
+    widths = {name: _width(latency) for name, latency in latencies.items()}
+    wide = {name: width for name, width in widths.items() if width > _WIDE}
+    if wide:
+        worst = max(wide, key=lambda name: wide[name])
+        facts.insert(0, f"the interval of {worst}'s median is {wide[worst]:.0%} wide")
+    if wide:
+        kind, advice = (
+            "noisy-machine",
+            "Close other programs and measure again (such figures are not reused), or longer with --protocol mlperf-mobile.",
+        )
+    elif facts:
+        kind, advice = (
+            "other-load",
+            "Intervals and ratios hold, but a quiet machine may be faster. Close other programs.",
+        )
+    else:
+        return found
+    found.append(Finding(kind=kind, message=_sentence("While measuring, " + "; ".join(facts)), advice=advice))
+    return found
+
+
+def _budget(latencies: Mapping[str, Latency]) -> list[Finding]:
+    latency = next(iter(latencies.values()))
+    if latency.stopped_by != "budget":
+        return []
+    rounds = f"{latency.rounds} round{'s' if latency.rounds > 1 else ''}"
+    return [
+        Finding(
+            kind="budget-spent",
+            message=f"The protocol {latency.protocol} ran out of time after {rounds}: the figures are less certain than it asks for.",
+            advice="Measure fewer files at once, on a quieter machine, or with --protocol mlperf-mobile.",
+        )
+    ]
+
+
+def _reach(latency: Latency) -> tuple[float, float]:
+    """Returns the interval of the median; the median alone where there is none."""
+    return latency.median_low_ms or latency.median_ms, latency.median_high_ms or latency.median_ms
+
+
+def _width(latency: Latency) -> float:
+    if latency.median_low_ms is None or latency.median_high_ms is None or not latency.median_ms:
+        return 0.0
+    return (latency.median_high_ms - latency.median_low_ms) / latency.median_ms
+
+
+def _few_samples(latencies: Mapping[str, Latency]) -> list[Finding]:
+    needed = {"p90": 10 * _TAIL_SAMPLES, "p99": 100 * _TAIL_SAMPLES}
+    for percentile, least in needed.items():  # what the p90 lacks, the p99 lacks too
+        few = {name: latency.runs for name, latency in latencies.items() if latency.runs < least}
+        if few:
+            shown = ", ".join(f"{name} {runs:,}" for name, runs in few.items())
+            return [
+                Finding(
+                    kind="few-samples",
+                    message=f"The {percentile} needs {least:,} samples, and some have fewer ({shown}): take it for a hint.",
+                    advice="Measure longer with --protocol mlperf-mobile, or with --runs.",
+                )
+            ]
+    return []
+
+
+def _disagreement(latencies: Mapping[str, Latency]) -> list[Finding]:
+    by_median = min(latencies, key=lambda name: latencies[name].median_ms)
+    by_mean = min(latencies, key=lambda name: latencies[name].mean_ms)
+    first, second = latencies[by_median], latencies[by_mean]
+    close = first.mean_ms <= second.mean_ms * (1 + SAME_TIME)
+    if by_median == by_mean or close or _reach(first)[1] >= _reach(second)[0]:  # nothing says that one is faster
+        return []
+    return [
+        Finding(
+            kind="median-mean-disagree",
+            message=f"By the median {by_median} is the fastest ({first.median_ms:.3g} against {second.median_ms:.3g} ms), by the "
+            f"mean {by_mean} ({second.mean_ms:.3g} against {first.mean_ms:.3g} ms). The {first.statistic} decides here.",
+            advice="Look at the distributions: rare slow runs weigh in the mean. For tail latency use --protocol mlperf-mobile.",
+        )
+    ]
+
+
+_AGAIN = "Measure again on a cool phone, or with the protocol benchmark-model."
+_ON_A_PHONE = {
+    "noisy-machine": _AGAIN,
+    "budget-spent": "Measure fewer variants at once, or with the protocol benchmark-model.",
+    "few-samples": "Measure with the protocol benchmark-model.",
+    "median-mean-disagree": "Look at the distributions: rare slow runs weigh in the mean.",
+}
+
+
+def lint_device(target: str, latencies: Mapping[str, Latency]) -> list[Finding]:
+    """Returns what is doubtful about one session on a phone: its heat, its power saving, what ran the models, the figures.
+
+    Args:
+        target: How the session is called in the findings.
+        latencies: By variant, with samples.
+    """
+    found = [*_throttling(latencies), *_power_save(latencies), *_other_accelerators(latencies)]
+    for doubt in lint_session((), latencies, Load(), {}):
+        advice = _ON_A_PHONE.get(doubt.kind, doubt.advice)
+        found.append(
+            doubt.model_copy(update={"message": doubt.message.removeprefix("While measuring, "), "advice": advice})
+        )
+    return [doubt.model_copy(update={"message": f"{target}: {doubt.message}"}) for doubt in found]
+
+
+def _throttling(latencies: Mapping[str, Latency]) -> list[Finding]:
+    worst = next((c.worst_thermal_status for one in latencies.values() if (c := one.conditions)), None)
+    change = _drift(latencies)
+    if worst not in (None, "none"):
+        seen = f"the device was throttled while it measured: its thermal status reached '{worst}'."
+    elif change > _THROTTLED:
+        seen = f"the device slowed down by {change - 1:.0%} while it measured."
+    else:
+        return []
+    advice = "Let it cool down and measure again. Variants took turns, so their ratios suffer less than their times."
+    return [Finding(kind="throttled", message=seen, advice=advice)]
+
+
+def _drift(latencies: Mapping[str, Latency]) -> float:
+    """Returns the geometric mean over variants of the median in the last third of the rounds over that in the first."""
+    logarithms = []
+    for latency in latencies.values():
+        rounds = latency.samples.rounds() if latency.samples else []
+        if third := len(rounds) // 3:
+            start, end = (float(np.median(np.concatenate(part))) for part in (rounds[:third], rounds[-third:]))
+            logarithms.append(np.log(end / start))
+    return float(np.exp(np.mean(logarithms))) if logarithms else 1.0
+
+
+def _power_save(latencies: Mapping[str, Latency]) -> list[Finding]:
+    if not any(c.before.power_save or c.after.power_save for one in latencies.values() if (c := one.conditions)):
+        return []
+    message = "the device was saving power while it measured, which slows it down."
+    return [Finding(kind="power-save", message=message, advice="Switch battery saver off and measure again.")]
+
+
+def _other_accelerators(latencies: Mapping[str, Latency]) -> list[Finding]:
+    used = {name: one.accelerator for name, one in latencies.items() if one.accelerator}
+    return [
+        Finding(
+            kind="other-accelerator",
+            message=f"{name} was asked to run on {found.requested}, but {found.actual} ran it.",
+            advice="Its latency is that of what ran it.",
+        )
+        for name, found in used.items()
+        if found.requested != found.actual
+    ]
+
+
+def lint_variant(row: VariantReport, latency: Latency, timer_us: float) -> list[Finding]:
+    """Returns what is doubtful about one variant's latency."""
+    found: list[Finding] = []
+    if timer_us * _TIMER_STEPS > latency.median_ms * 1000:
+        found.append(
+            Finding(
+                kind="timer-too-coarse",
+                message=f"The clock's step of {timer_us:.3g} us is coarse for a median of {latency.median_ms * 1000:.3g} us.",
+                advice="Compare throughputs instead: --protocol mlperf-tiny.",
+            )
+        )
+    accelerator = latency.accelerator
+    if accelerator is None or not accelerator.nodes:
+        return found
+    taken = accelerator.delegated_nodes or 0
+    int16 = sum(op.count for op in row.ops if op.compute == "int16" and op.name in _HEAVY)
+    if int16 and accelerator.nodes - taken >= int16:
+        found.append(
+            Finding(
+                kind="reference-kernels",
+                message=f"{int16} int16 operators run on reference kernels here, which are not optimized.",
+                advice="Its latency says nothing about targets that have int16 kernels, such as some DSPs.",
+            )
+        )
+    elif taken < _TAKEN_SHARE * accelerator.nodes:
+        found.append(
+            Finding(
+                kind="partial-delegation",
+                message=f"Asked for {accelerator.requested}; {accelerator.delegate or accelerator.actual} took {taken} of {accelerator.nodes} operators "
+                f"in {accelerator.partitions or 0} pieces.",
+                advice="The others run on built-in kernels; 'tflitekit benchmark --profile' shows what they cost.",
+            )
+        )
+    return found
+
+
+def lint_profile(profile: Profile) -> list[Finding]:
+    """Returns whether the runtime's clock is too coarse for the operators."""
+    share = profile.rounding_us / profile.whole_us if profile.whole_us else 0.0
+    if share <= _SHARED_OUT:
+        return []
+    return [
+        Finding(
+            kind="profile-too-coarse",
+            message=f"{share:.0%} of the profile is what the runtime rounds down, shared out equally: operators of less than "
+            "some microseconds cannot be told apart.",
+            advice="Profile a larger batch (convert with --batch 16).",
+        )
+    ]
+
+
+def lint_sustained(rows: Sequence[VariantReport]) -> list[Finding]:
+    """Returns whether load over minutes slowed the target down or changed the ranking."""
+    curves: dict[str, Sustained] = {row.name: row.sustained for row in rows if row.sustained is not None}
+    found = [
+        Finding(
+            kind="slowed-down",
+            message=f"{name} went from {curve.start_ms:.3g} to {curve.end_ms:.3g} ms in {curve.minutes:g} minutes.",
+            advice="Plan with the figure at the end; the target heats up or is shared.",
+        )
+        for name, curve in curves.items()
+        if curve.change > _SLOWED
+    ]
+    start = sorted(curves, key=lambda name: curves[name].start_ms)
+    end = sorted(curves, key=lambda name: curves[name].end_ms)
+    if start != end:
+        found.append(
+            Finding(
+                kind="ranking-changed",
+                message=f"The ranking changed under load: {', '.join(start)} at the start, {', '.join(end)} at the end.",
+                advice="Differences this small, or this unsteady, should not decide.",
+            )
+        )
+    return found
+
+
+def _some(names: Sequence[str], most: int = 4) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _sentence(text: str) -> str:
+    return text + "."

@@ -1,0 +1,251 @@
+"""The verb *merge*: what phones measured joins the report of the host, and then decides.
+
+A pure function of reports. Figures and ratios are derived again from the raw samples of each session, so that all come
+from one method, and never mix two targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tflitekit.core.arguments import as_list
+from tflitekit.core.errors import ModelError, UsageError
+from tflitekit.latency.figures import recomputed
+from tflitekit.latency.lints import lint_device
+from tflitekit.results import Finding, Latency, Report, VariantReport, read_report
+from tflitekit.results.recommendation import UNFIT, recommend
+
+__all__ = ["is_merged", "merge"]
+
+Given = Report | str | Path
+_MISSING = "not-measured-on-phone"
+_OF_HOST = {
+    "noisy-machine", "other-load", "budget-spent", "few-samples", "median-mean-disagree", "no-int8-instructions",
+    "timer-too-coarse", "reference-kernels", "partial-delegation",
+}  # fmt: skip
+Session = Mapping[str, Latency]
+"""The latencies of the variants that took turns under one configuration, by name."""
+
+
+class _Configuration(NamedTuple):
+    """What one session has in common."""
+
+    target: str
+    threads: int
+    accelerator: str
+    protocol: str
+
+    @classmethod
+    def of(cls, latency: Latency) -> _Configuration:
+        accelerator = latency.accelerator.requested if latency.accelerator else "cpu"
+        return cls(latency.target, latency.threads, accelerator, latency.protocol)
+
+    def __str__(self) -> str:
+        threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
+        return f"{self.target}, {threads}, {self.accelerator}"
+
+
+def is_merged(report: Report) -> bool:
+    """Tells whether latencies of the host and of other targets are in a report."""
+    return {_of_host(latency) for row in report.variants for latency in _latencies(row)} == {True, False}
+
+
+def merge(report: Given, measured: Given | Iterable[Given], *, max_latency_ms: float | None = None) -> Report:
+    """Puts what phones measured beside what the host measured, and recommends anew: the phones' latency decides.
+
+    The first configuration of each phone (threads, accelerator) is the one that counts for it, as on the host. Of several
+    phones the slowest counts, variant by variant, so that a limit that is met is met on all of them.
+
+    Args:
+        report: Of `optimize`, or one that phones were merged into before.
+        measured: One or several reports that the Android app wrote for a bundle of this report's variants.
+        max_latency_ms: Instead of the report's own limit.
+
+    Returns:
+        The report with the deciding latency of each variant in ``latency`` and all others in ``other_latencies``, those of
+        the host last; a variant that was not measured on every phone has no deciding one.
+
+    Raises:
+        UsageError: Reports that do not go together: another file, an unknown variant, several protocols, a
+            configuration twice, no variant that all phones measured, a limit below zero, or a report whose model is meant
+            for the host.
+        ModelError: A report is missing or malformed, is none of a phone, or has no usable samples.
+    """
+    if max_latency_ms is not None and not max_latency_ms >= 0:
+        raise UsageError(f"--max-latency cannot be {max_latency_ms:g}.", fix="Give zero or more.")
+    base = _read(report)
+    if base.constraints.deploy_on == "host":
+        raise UsageError(
+            "The report was made with --deploy-on host: the latency of that host decides, so phones have no say in it.",
+            fix="Run 'tflitekit optimize' again without --deploy-on host; finished files are reused.",
+        )
+    sessions = _sessions([base])
+    for number, given in enumerate(as_list(measured, Report), 1):
+        label = f"report {number}" if isinstance(given, Report) else str(given)
+        found = _read(given)
+        _check_phone(found, label, base)
+        for configuration, session in _sessions([found]).items():
+            if configuration in sessions:
+                raise UsageError(
+                    f"{label} measures again what is there already: {configuration}.",
+                    fix="Give one of the two reports.",
+                )
+            sessions[configuration] = session
+    if not sessions:
+        raise UsageError("There is no report of a phone to merge.", fix="Give one or more after the first report.")
+    _check_protocols(sessions)
+    derived = {configuration: _derived(session, base.baseline) for configuration, session in sessions.items()}
+    return _joined(base, derived, max_latency_ms)
+
+
+def _read(given: Given) -> Report:
+    return given if isinstance(given, Report) else read_report(given)
+
+
+def _latencies(row: VariantReport) -> list[Latency]:
+    return [latency for latency in (row.latency, *row.other_latencies) if latency is not None]
+
+
+def _of_host(latency: Latency) -> bool:
+    return latency.target.startswith("host")
+
+
+def _sessions(reports: Sequence[Report]) -> dict[_Configuration, dict[str, Latency]]:
+    """Returns the sessions on other targets than a host, in the order in which they were given."""
+    found: dict[_Configuration, dict[str, Latency]] = {}
+    for report in reports:
+        for row in report.variants:
+            for latency in _latencies(row):
+                if not _of_host(latency):
+                    found.setdefault(_Configuration.of(latency), {})[row.name] = latency
+    return found
+
+
+def _check_phone(found: Report, label: str, base: Report) -> None:
+    timed = [(row, latency) for row in found.variants for latency in _latencies(row)]
+    if not timed:
+        failed = next((row.error for row in found.variants if row.error), None)
+        raise ModelError(
+            f"{label} has no latencies.", why=failed, fix="Measure again in the app, and give that report."
+        )
+    host = next((latency for _, latency in timed if _of_host(latency)), None)
+    if host is not None:
+        raise ModelError(
+            f"{label} is no report of a phone: its latency was measured on {host.target}.",
+            fix="Give a report that the benchmark of the Android app wrote.",
+        )
+    known = {row.name: row for row in base.variants}
+    for row in found.variants:
+        if row.name not in known:
+            raise UsageError(
+                f"{label} measures a variant '{row.name}' that the report does not have.",
+                why=f"It has {', '.join(known)}.",
+                fix="Give the report that the bundle was made of.",
+            )
+        if row.sha256 is None or row.sha256 != known[row.name].sha256:
+            raise UsageError(
+                f"{label} measures another file as '{row.name}' than the report.",
+                why=f"The phone's has the SHA-256 {row.sha256}, the report's {known[row.name].sha256}.",
+                fix="Make a bundle of this report, build the app with it and measure again.",
+            )
+    for row, latency in timed:
+        _check_samples(row.name, latency, label)
+
+
+def _check_samples(name: str, latency: Latency, label: str) -> None:
+    if latency.statistic == "throughput":
+        raise ModelError(f"{label} has throughputs of '{name}', which cannot be derived from its samples.")
+    rounds = latency.samples.rounds() if latency.samples else []
+    if not rounds or not all(part.size for part in rounds):
+        raise ModelError(
+            f"{label} has no raw samples of '{name}', so its figures cannot be derived.",
+            fix="Give the report as the app wrote it.",
+        )
+    times = np.concatenate(rounds)
+    if not np.all(np.isfinite(times) & (times > 0)):
+        raise ModelError(
+            f"{label} has samples of '{name}' that are no times: all must be finite and above zero.",
+            fix="Give the report as the app wrote it.",
+        )
+
+
+def _check_protocols(sessions: Iterable[_Configuration]) -> None:
+    by_protocol = {configuration.protocol: configuration for configuration in sessions}
+    if len(by_protocol) > 1:
+        (name, first), (other, second), *_ = by_protocol.items()
+        raise UsageError(
+            f"The phones were measured with different protocols: {first.target} with {name}, {second.target} with {other}.",
+            why="Figures of different protocols are not compared.",
+            fix="Measure all with the same.",
+        )
+
+
+def _derived(session: Session, baseline: str | None) -> dict[str, Latency]:
+    base = session.get(baseline) if baseline is not None else None
+    return {
+        name: recomputed(latency, None if name == baseline else base, baseline) for name, latency in session.items()
+    }
+
+
+def _joined(base: Report, sessions: Mapping[_Configuration, Session], max_latency_ms: float | None) -> Report:
+    first: dict[str, Session] = {}  # by target
+    for configuration, session in sessions.items():
+        first.setdefault(configuration.target, session)
+    rows = [_row(row, first, sessions) for row in base.variants]
+    if all(row.latency is None for row in rows):
+        raise UsageError(
+            f"No variant was measured on all phones ({', '.join(first)}), so none can be recommended.",
+            fix="Measure the same bundle on each.",
+        )
+    doubts = {configuration: lint_device(str(configuration), session) for configuration, session in sessions.items()}
+    warnings = dict.fromkeys([*map(_located, base.warnings), *(doubt for found in doubts.values() for doubt in found)])
+    constraints = base.constraints
+    if max_latency_ms is not None:
+        constraints = constraints.model_copy(update={"max_latency_ms": max_latency_ms})
+    merged = base.model_copy(update={"variants": tuple(rows), "warnings": tuple(warnings), "constraints": constraints})
+    if base.recommendation is None:
+        return merged
+    throttled = [
+        f"caution: {doubt.message}" for found in doubts.values() for doubt in found if doubt.kind == "throttled"
+    ]
+    answer = recommend(
+        rows,
+        constraints,
+        baseline=base.baseline,
+        latency_is_of_target=True,
+        data=base.dataset.location if base.dataset else None,
+        cautions=throttled,
+        unfit=next((doubt for doubt in base.warnings if doubt.kind in UNFIT), None),
+    )
+    return merged.model_copy(update={"recommendation": answer})
+
+
+def _located(doubt: Finding) -> Finding:
+    """Returns a doubt about latency with where it was measured: before the merge, that was the host only."""
+    if doubt.kind not in _OF_HOST or doubt.message.startswith(("host: ", "android:")):
+        return doubt
+    return doubt.model_copy(update={"message": f"host: {doubt.message}"})
+
+
+def _row(row: VariantReport, first: Mapping[str, Session], sessions: Mapping[_Configuration, Session]) -> VariantReport:
+    """Returns a row with the slowest phone's latency in front; with none where a phone is missing."""
+    measured = [session[row.name] for session in first.values() if row.name in session]
+    missing = [target for target, session in first.items() if row.name not in session]
+    slowest = max(measured, key=lambda latency: latency.deciding_ms) if measured and not missing else None
+    others = [session[row.name] for session in sessions.values() if row.name in session]
+    others += [latency for latency in _latencies(row) if _of_host(latency)]
+    notes = [_located(note) for note in row.warnings if note.kind != _MISSING]
+    if row.status == "ok" and missing:
+        text = f"Latency was not measured on {' and '.join(missing)}, so this variant cannot be recommended."
+        notes.append(Finding(kind=_MISSING, message=text, advice="Bundle it too and measure it in the app."))
+    return row.model_copy(
+        update={
+            "latency": slowest,
+            "other_latencies": tuple(latency for latency in others if latency is not slowest),
+            "warnings": tuple(notes),
+        }
+    )

@@ -1,0 +1,1 @@
+"""The verb *optimize*, and what runs it many times."""

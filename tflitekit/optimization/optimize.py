@@ -1,0 +1,300 @@
+"""The verb *optimize*: convert, evaluate, benchmark, recommend, and write the report."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tflitekit.accuracy.adaptive import DEFAULT_ERROR_RATE, Certainty
+from tflitekit.accuracy.evaluation import Evaluation, check_certainty, check_stream, evaluate_variants
+from tflitekit.accuracy.lints.calibration import lint_calibration
+from tflitekit.accuracy.suitability import check_evaluation_data
+from tflitekit.conversion import (
+    WORK_FOLDER,
+    ConvertOptions,
+    ConvertResult,
+    convert_unlocked,
+    require_chief,
+)
+from tflitekit.core.arguments import as_list
+from tflitekit.core.errors import TflitekitError
+from tflitekit.core.files import check_written, locked
+from tflitekit.core.machine import describe_machine
+from tflitekit.core.progress import Progress
+from tflitekit.data.contract import resolve_labels
+from tflitekit.data.dataset import Dataset, InputPipeline, open_dataset
+from tflitekit.data.pixels import holds_pixels
+from tflitekit.data.preprocessing import Preprocessing, load_preprocessing
+from tflitekit.latency.benchmarking import Benchmark, measure_variants, parse_threads
+from tflitekit.optimization.calibration_curve import measure_curve
+from tflitekit.render import write_all
+from tflitekit.results import Constraints, DatasetRecord, Finding, Report, SourceRecord, VariantReport
+from tflitekit.results.recommendation import recommend
+from tflitekit.schemes import Request, available, parse_request
+from tflitekit.source.models import PreparedSource, identify
+from tflitekit.targets import Target, open_target
+from tflitekit.tflite.variant import tool_versions
+
+__all__ = ["optimize"]
+
+BASELINE = "float32"
+
+
+def optimize(
+    model: Any,
+    *,
+    data: Any,
+    out: str | Path,
+    calibration: Any = None,
+    schemes: str | Request | Iterable[str | Request] | None = None,
+    preprocess: str | Path | Preprocessing | None = None,
+    labels: str | Path | Sequence[str] | None = None,
+    limit: int | None = None,
+    metric: str | None = None,
+    output: str | None = None,
+    constraints: Constraints | None = None,
+    until_certain: bool = False,
+    error_rate: float = DEFAULT_ERROR_RATE,
+    stream: bool = False,
+    calibration_curve: int | Sequence[int] = (),
+    threads: int | str | Sequence[int] = 1,
+    protocol: str = "quick",
+    profile: bool = False,
+    options: ConvertOptions | None = None,
+    seed: int | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Takes a trained model through every scheme and recommends one variant.
+
+    Writes ``NAME.tflite`` with sidecars, ``report.json``, ``report.html``, ``report.md`` and ``report.csv`` into ``out``. What
+    an earlier run with the same model, data and options finished is reused.
+
+    Args:
+        model: A ``.keras`` or ``.h5`` file, a SavedModel folder, or a Keras model object.
+        data: Labelled data to evaluate on (see `open_dataset`).
+        out: Folder for the results.
+        calibration: Samples for the schemes that calibrate; without, those are skipped and the report says so.
+        schemes: When not given all that need no training, and with training data also qat, pruned and clustered;
+            combinations are asked for by name. float32 is always among them: it is the baseline.
+        preprocess: Preset or JSON file; 'raw' when not given, and the report says so.
+        labels: Names or labels file, in output order.
+        limit: Seeded, class-balanced sample of the evaluation data.
+        metric: ``module:function`` per sample.
+        output: The output to score; the first when not given.
+        constraints: What the team can accept; see `Constraints` for what holds when nothing is given.
+        until_certain: Stop evaluating when for every variant it is decided whether its drop exceeds the limit.
+        error_rate: Largest probability of a wrong decision then, for each variant.
+        stream: The evaluation data are one stream: what a model keeps between inferences goes on from each sample to the
+            next. When not given, each sample begins at the initial state; calibration samples always do.
+        calibration_curve: Numbers of calibration samples to measure int8's accuracy for.
+        threads: Of the interpreter while measuring latency; several are measured, the first decides.
+        protocol: Of the latency benchmark (see `tflitekit.targets.protocols`).
+        profile: Also find out where the time goes, by operator.
+        options: How to load and convert.
+        seed: Of everything that is drawn: samples, training, the order of measurements; that of ``options`` when not given.
+        progress: Receives progress.
+
+    Returns:
+        The report; ``recommendation.constraints_met`` says whether a variant meets all constraints.
+
+    Raises:
+        TflitekitError: Wrong input, or an evaluation that failed; what was converted is in the report then, too. Where only
+            the float32 baseline fails, the report says so and recommends nothing.
+    """
+    progress = progress or Progress()
+    constraints = constraints or Constraints()
+    options = options or ConvertOptions()
+    seed = options.seed if seed is None else seed
+    options = replace(options, seed=seed)
+    require_chief(options)
+    how = Benchmark(protocol=protocol, threads=parse_threads(threads), profile=profile, seed=seed)
+    check_stream(stream, limit=limit, until_certain=until_certain)
+    if until_certain:
+        check_certainty(constraints)
+    if isinstance(model, str | Path):
+        identify(model)
+    preprocessing, names = load_preprocessing(preprocess), resolve_labels(labels)
+    certainty = Certainty(error_rate, seed) if until_certain else None
+    requests = _requests(schemes, options.training is not None)
+    dataset = open_dataset(data, labels=names, limit=limit, seed=seed)
+    out = Path(out)
+    with locked(out), open_target("host") as target, ThreadPoolExecutor(1) as background:
+        values = background.submit(dataset.check_values)
+        fingerprint = background.submit(_prepare_evaluation, dataset, values)  # while the worker imports TensorFlow
+
+        def check(source: PreparedSource) -> None:
+            pipeline = InputPipeline(source.inputs, preprocessing)
+            check_evaluation_data(dataset, [pipeline], source.outputs, metric=metric, output=output, labels=names)
+            values.result()
+
+        converted = convert_unlocked(
+            model,
+            requests=requests,
+            out=out,
+            calibration=calibration,
+            preprocessing=preprocessing,
+            labels=names,
+            options=options,
+            progress=progress,
+            skip_unfit=schemes is None,
+            output=output,
+            curve=as_list(calibration_curve, int),
+            check=check,
+        )
+        scoring: dict[str, Any] = {
+            "metric": metric,
+            "output": output,
+            "baseline": BASELINE,
+            "jobs": options.jobs,
+            "progress": progress,
+            "cache": out / WORK_FOLDER,
+            "constraints": constraints,
+            "certainty": certainty,
+            "stream": stream,
+            "fingerprint": fingerprint.result(),
+        }
+        try:
+            evaluation = evaluate_variants(converted.variants, dataset, **scoring)
+            curve = measure_curve(converted, dataset, **scoring)
+        except TflitekitError as error:
+            _report_what_there_is(error, converted, dataset, constraints, target, out)
+            raise
+        how = replace(how, input_shapes=evaluation.input_shapes)
+        rows, doubts = measure_variants(
+            evaluation.variants, converted.variants, target, how, BASELINE, progress, cache=out / WORK_FOLDER
+        )
+        doubts = _calibration_warnings(converted, evaluation, dataset) + list(doubts)
+        doubts += [] if preprocess is not None else _unnamed_preprocessing(dataset, converted)
+        report = _report(converted, evaluation, rows, constraints, target, doubts)
+        report = report.model_copy(update={"calibration_curve": curve})
+        write_all(report, out)
+        check_written([out / "report.json", *converted.files()])
+    return report
+
+
+def _report_what_there_is(
+    error: TflitekitError,
+    converted: ConvertResult,
+    dataset: Dataset,
+    constraints: Constraints,
+    target: Target,
+    out: Path,
+) -> None:
+    """Writes a report of what was converted, where the evaluation failed; one of an earlier run is worth more."""
+    if (out / "report.json").exists():
+        return
+    found = Finding(kind="not-evaluated", message=f"The evaluation failed: {error.what}", advice=error.fix)
+    record = DatasetRecord(location=dataset.location, kind=dataset.kind, samples=0, classes=dataset.classes)
+    rows = tuple(VariantReport.of(variant) for variant in converted.variants)
+    evaluation = Evaluation(record, None, rows, (found,))
+    write_all(_report(converted, evaluation, rows, constraints, target, ()), out)
+
+
+def _prepare_evaluation(dataset: Dataset, checked: Future[None]) -> str | None:
+    """Does what the evaluation will need and a core is idle for: imports SciPy, hashes data that were checked."""
+    import scipy.stats  # noqa: F401
+
+    checked.result()
+    return dataset.fingerprint()
+
+
+def _requests(schemes: str | Request | Iterable[str | Request] | None, training: bool) -> list[Request]:
+    """Returns what to build, the baseline first."""
+    if schemes is None:
+        wanted = [
+            parse_request(name)
+            for name, scheme in available().items()
+            if scheme.by_default and (training or scheme.needs != "training")
+        ]
+    else:
+        wanted = [parse_request(scheme) for scheme in as_list(schemes, Request)]
+    unique = {request.name: request for request in [parse_request(BASELINE), *wanted]}
+    return list(unique.values())
+
+
+def _calibration_warnings(converted: ConvertResult, evaluation: Evaluation, dataset: Dataset) -> list[Finding]:
+    calibration, location = converted.calibration, converted.calibration_location
+    prepared = next((variant for variant in converted.variants if variant.contract is not None), None)
+    if calibration is None or location is None or prepared is None:
+        return []
+    found = lint_calibration(
+        calibration,
+        location,
+        pictures=converted.calibration_kind == "images",
+        evaluation=evaluation.inputs,
+        dataset=dataset,
+        prepared=prepared,
+    )
+    if calibration.skipped:
+        text = f"{len(calibration.skipped)} unreadable calibration samples were skipped."
+        found.append(Finding(kind="unreadable-samples", message=text, advice="Repair or remove these files."))
+    return found
+
+
+def _unnamed_preprocessing(dataset: Dataset, converted: ConvertResult) -> list[Finding]:
+    if not any(holds_pixels(dataset, spec) for spec in converted.source.inputs):
+        return []
+    return [
+        Finding(
+            kind="preprocessing-not-named",
+            message="No preprocessing was named: 'raw' was taken, which gives the model pixels from 0 to 255 as they are.",
+            advice="Name the one that the model was trained with by --preprocess.",
+        )
+    ]
+
+
+def _report(
+    converted: ConvertResult,
+    evaluation: Evaluation,
+    rows: tuple[VariantReport, ...],
+    constraints: Constraints,
+    target: Target,
+    doubts: Sequence[Finding],
+) -> Report:
+    source = converted.source
+    warnings = [*(Finding(kind="source", message=note) for note in source.notes), *evaluation.warnings, *doubts]
+    return Report(
+        tool=tool_versions() | {"python": platform.python_version()},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=describe_machine(),
+        source=SourceRecord(
+            location=converted.source_location,
+            sha256=converted.source_sha256,
+            kind=source.kind,
+            loader=source.loader,
+            parameters=source.parameters,
+            notes=source.notes,
+        ),
+        dataset=_dataset_record(evaluation.dataset, converted),
+        contract=converted.variants[0].contract,
+        baseline=evaluation.baseline,
+        constraints=constraints,
+        variants=rows,
+        recommendation=recommend(
+            rows,
+            constraints,
+            baseline=evaluation.baseline,
+            latency_is_of_target=target.is_deployment,
+            data=evaluation.dataset.location,
+            unfit=evaluation.unfit,
+        ),
+        warnings=tuple(warnings),
+    )
+
+
+def _dataset_record(record: DatasetRecord, converted: ConvertResult) -> DatasetRecord:
+    calibration = converted.calibration
+    if calibration is None:
+        return record
+    return record.model_copy(
+        update={
+            "calibration_location": converted.calibration_location,
+            "calibration_samples": calibration.samples,
+            "calibration_sha256": calibration.sha256,
+        }
+    )

@@ -1,0 +1,264 @@
+"""Suites: TOML files that say what is benchmarked (models x data x protocols), and the runner that does it.
+
+Each entry is one run of `optimize` into a folder of its own, so a suite resumes as `optimize` does, and an entry that
+breaks leaves the others alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tflitekit.core.errors import TflitekitError, UnreadableError, UsageError
+from tflitekit.core.files import write_whole
+from tflitekit.core.progress import Progress
+from tflitekit.core.structured import read_toml
+from tflitekit.optimization.optimize import optimize
+from tflitekit.render import suite_text
+from tflitekit.render.suite_text import EntryResult
+from tflitekit.results import Constraints
+
+__all__ = ["DATA_VARIABLE", "Suite", "read_suite", "run_suite"]
+
+DATA_VARIABLE = "TFLITEKIT_DATA"
+_EMBEDDED = "embedded:"
+_STRICT = ConfigDict(extra="forbid", frozen=True)
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+
+
+class Data(BaseModel):
+    """Where to evaluate and calibrate. Paths are relative to the data root; ``embedded:`` names what `quickstart` makes.
+
+    Attributes:
+        evaluation: As ``--data``; the others as the options of that name.
+    """
+
+    model_config = _STRICT
+
+    evaluation: str
+    calibration: str | None = None
+    preprocess: str | None = None
+    labels: str | None = None
+    limit: int | None = Field(None, ge=1)
+    metric: str | None = None
+    stream: bool = False
+
+
+class Model(BaseModel):
+    """A model, and the names of the data that it is measured on."""
+
+    model_config = _STRICT
+
+    name: Name
+    path: str
+    data: tuple[str, ...] = Field(min_length=1)
+
+
+class Limits(Constraints):
+    """What `recommend` goes by; see `Constraints`."""
+
+    model_config = _STRICT
+
+
+class Suite(BaseModel):
+    """What a suite file says.
+
+    Attributes:
+        data_root: Where paths start if neither ``--data-root`` nor TFLITEKIT_DATA says so; relative to the suite file.
+        schemes: All that need no training when not given.
+        protocols: Each is an entry of its own: latencies of different protocols are not comparable.
+        threads: Measured one after the other within an entry.
+    """
+
+    model_config = _STRICT
+
+    description: str = ""
+    data_root: str = "."
+    schemes: tuple[str, ...] | None = None
+    target: Literal["host"] = "host"
+    protocols: tuple[str, ...] = Field(("quick",), min_length=1)
+    threads: tuple[Annotated[int, Field(ge=1)], ...] = Field((1,), min_length=1)
+    constraints: Limits = Limits()
+    models: tuple[Model, ...] = Field(min_length=1)
+    data: dict[Name, Data]
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Suite:
+        for model in self.models:
+            for name in model.data:
+                if name not in self.data:
+                    raise ValueError(
+                        f"the model '{model.name}' wants the data '{name}', which no table [data.{name}] has"
+                    )
+        names = [entry_name for entry_name, *_ in self.entries()]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(
+                f"there are two entries '{min(twice)}': give models names of their own, and data once each"
+            )
+        return self
+
+    def entries(self) -> list[tuple[str, Model, Data, str]]:
+        """Returns name, model, data and protocol of each entry; a part of the name that is always the same is left out."""
+        found = []
+        for model in self.models:
+            for data, protocol in itertools.product(model.data, self.protocols):
+                parts = [
+                    model.name,
+                    *([data] if len(model.data) > 1 else []),
+                    *([protocol] if len(self.protocols) > 1 else []),
+                ]
+                found.append(("-".join(parts), model, self.data[data], protocol))
+        return found
+
+
+_TABLES: dict[str, type[BaseModel]] = {"models": Model, "data": Data, "constraints": Limits}
+
+
+def read_suite(path: str | Path) -> Suite:
+    """Reads a suite file.
+
+    Raises:
+        UsageError: It is missing, no TOML, or has an unknown or wrong key.
+    """
+    path = Path(path)
+    try:
+        content = read_toml(path)
+    except UnreadableError as error:
+        fix = "Name a TOML file, such as edge_benchmarks/quickstart.toml."
+        if error.missing:
+            raise UsageError(f"There is no suite {path}.", fix=fix) from error
+        raise UsageError(f"The suite {path} cannot be read: {error.reason}.", fix=fix) from error
+    try:
+        return Suite.model_validate(content)
+    except ValidationError as error:
+        problem = min(
+            error.errors(), key=lambda found: found["type"] != "extra_forbidden"
+        )  # a typo explains what is missing
+        raise UsageError(
+            f"The suite {path} is wrong at {_place(problem['loc'])}.", why=_why(problem), fix=_keys(problem)
+        ) from None
+
+
+def _place(location: Sequence[str | int]) -> str:
+    return ".".join(str(part + 1) if isinstance(part, int) else part for part in location) or "its top level"
+
+
+def _why(problem: Any) -> str:
+    return (
+        "There is no such key."
+        if problem["type"] == "extra_forbidden"
+        else f"{problem['msg'].removeprefix('Value error, ')}."
+    )
+
+
+def _keys(problem: Any) -> str | None:
+    if problem["type"] != "extra_forbidden":
+        return None
+    location = problem["loc"]
+    table = _TABLES[str(location[0])] if len(location) > 1 else Suite
+    return f"The keys there are: {', '.join(table.model_fields)}."
+
+
+def run_suite(
+    path: str | Path,
+    *,
+    out: str | Path,
+    data_root: str | Path | None = None,
+    progress: Progress | None = None,
+) -> list[EntryResult]:
+    """Runs all entries of a suite, each into ``out/<suite>/<entry>``, and writes ``out/<suite>/README.md``.
+
+    What an earlier run finished is reused. An entry that breaks is recorded with its error, one whose files are absent is
+    skipped; both do not stop the others.
+
+    Args:
+        path: The suite file.
+        out: Folder for the results of all suites.
+        data_root: Where the paths of the suite start; the variable TFLITEKIT_DATA, else the suite's own, when not given.
+
+    Raises:
+        UsageError: The suite file is wrong.
+    """
+    path = Path(path)
+    suite, progress = read_suite(path), progress or Progress()
+    home = Path(out) / path.stem
+    places = _Places(_data_root(path, suite, data_root), home / ".embedded", progress)
+    results: list[EntryResult] = []
+    for name, model, data, protocol in suite.entries():
+        progress.note(f"{path.stem}: {name}")
+        results.append(_run_entry(name, suite, model, data, protocol, home / name, places, progress))
+        write_whole(home / "README.md", suite_text.render(path.stem, suite.description, results))
+    return results
+
+
+def _data_root(path: Path, suite: Suite, given: str | Path | None) -> Path:
+    chosen = given or os.environ.get(DATA_VARIABLE)
+    return Path(chosen) if chosen else Path(os.path.normpath(path.parent / suite.data_root))
+
+
+class _AbsentError(Exception):
+    """A file that a suite names is not on this machine."""
+
+
+class _Places:
+    """Finds what a suite names."""
+
+    def __init__(self, root: Path, embedded: Path, progress: Progress) -> None:
+        self._root, self._embedded, self._progress = root, embedded, progress
+
+    def find(self, name: str | None) -> Path | None:
+        if name is None:
+            return None
+        if name.startswith(_EMBEDDED):
+            from tflitekit.optimization import quickstart
+
+            quickstart.prepare(self._embedded, progress=self._progress)
+            return self._embedded / name.removeprefix(_EMBEDDED)
+        path = self._root / name
+        if not path.exists():
+            raise _AbsentError(
+                f"{path} is not there. Paths start at the data root: give another one with --data-root or {DATA_VARIABLE}."
+            )
+        return path
+
+    def find_data(self, name: str | None) -> str | Path | None:
+        """As `find`; ``module:function`` is a factory and stays as it is."""
+        is_factory = name is not None and ":" in name and not name.startswith(_EMBEDDED)
+        return name if is_factory else self.find(name)
+
+
+def _run_entry(
+    name: str, suite: Suite, model: Model, data: Data, protocol: str, out: Path, places: _Places, progress: Progress
+) -> EntryResult:
+    try:
+        preprocess = places.find(data.preprocess) if str(data.preprocess).endswith(".json") else data.preprocess
+        report = optimize(
+            places.find(model.path),
+            data=places.find_data(data.evaluation),
+            calibration=places.find_data(data.calibration),
+            schemes=suite.schemes,
+            preprocess=preprocess,
+            labels=places.find(data.labels),
+            limit=data.limit,
+            metric=data.metric,
+            stream=data.stream,
+            constraints=suite.constraints,
+            out=out,
+            progress=progress,
+            threads=suite.threads,
+            protocol=protocol,
+        )
+    except _AbsentError as error:
+        return EntryResult(name=name, status="skipped", error=str(error))
+    except TflitekitError as error:
+        return EntryResult(name=name, status="failed", error=str(error))
+    except Exception as error:  # noqa: BLE001 - recorded, whatever it is; the rest of the suite goes on
+        return EntryResult(name=name, status="failed", error=f"{type(error).__name__}: {error}")
+    return EntryResult(name=name, status="ok", report=report, folder=str(out))

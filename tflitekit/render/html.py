@@ -1,0 +1,131 @@
+"""``report.html``: one file with everything in it, for a browser without a network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from tflitekit._version import __version__
+from tflitekit.core.printable import printable
+from tflitekit.render.plots import CONFIG
+from tflitekit.render.sections import View
+from tflitekit.render.sections.accuracy import accuracy
+from tflitekit.render.sections.classes import classes
+from tflitekit.render.sections.contents import contents
+from tflitekit.render.sections.decision import decide
+from tflitekit.render.sections.latency import latency
+from tflitekit.render.sections.operators import operators
+from tflitekit.render.sections.overview import tradeoffs, variants
+from tflitekit.render.sections.provenance import provenance
+from tflitekit.render.sections.training import training
+from tflitekit.render.summary import grouped_warnings, model_name
+from tflitekit.results import Report
+
+__all__ = ["render"]
+
+_LIBRARIES = ("vega.min.js", "vega-lite.min.js", "vega-embed.min.js", "sortable.min.js")
+
+
+def render(report: Report) -> str:
+    """Returns the page; everything that comes from files is escaped, and nothing is loaded from anywhere."""
+    view = View.of(report)
+    sections = [
+        section
+        for section in (
+            variants(view),
+            tradeoffs(view),
+            training(view),
+            latency(view),
+            operators(view),
+            accuracy(view),
+            classes(view),
+            contents(view),
+        )
+        if section
+    ]
+    specs = {figure.id: figure.specs for section in sections for figure in section.figures}
+    scripts = [*map(_asset, _LIBRARIES), _part("report.js")]
+    environment = Environment(
+        loader=PackageLoader("tflitekit.render"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+    )
+    environment.filters["one_line"] = _one_line
+    return environment.get_template("report.html.jinja").render(
+        report=report,
+        view=view,
+        title=model_name(report),
+        decision=decide(view),
+        sections=sections,
+        warnings=grouped_warnings(report),
+        stopped=[row for row in report.variants if row.status != "ok"],
+        provenance=provenance(report),
+        policy=_policy(scripts),
+        style=Markup(_part("report.css")),
+        scripts=[Markup(script) for script in scripts],
+        plots=_json(_plain({"config": CONFIG, "specs": specs})),
+        licences=_asset("LICENSES.txt"),
+        version=__version__,
+    )
+
+
+def _shown(value: Any) -> Any:
+    """Returns text as the page may show it; finished markup stays."""
+    return printable(value) if type(value) is str else value
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """Returns a content security policy: these scripts, the page's own styles, pictures in the page; nothing else."""
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
+    )
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _json(value: Any) -> Markup:
+    """Returns JSON that can stand inside a script element: nothing in it can end the element."""
+    found = _one_line(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+    for character in "<>&":
+        found = found.replace(character, f"\\u{ord(character):04x}")
+    return Markup(found)
+
+
+def _plain(value: Any) -> Any:
+    """Returns the value with printable text, and null for what JSON has no number for, as a metric of one's own may give."""
+    if isinstance(value, dict):
+        return {_plain(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, str):
+        return printable(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _one_line(value: str) -> str:
+    """Returns text without Unicode's line separators, which Vega's expression parser refuses inside names."""
+    return value.replace("\u2028", " ").replace("\u2029", " ")
+
+
+@cache
+def _asset(name: str) -> str:
+    return files("tflitekit.render").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+@cache
+def _part(name: str) -> str:
+    return files("tflitekit.render").joinpath("templates", name).read_text(encoding="utf-8")

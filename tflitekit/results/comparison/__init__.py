@@ -1,0 +1,203 @@
+"""The verb *compare*: what changed between two reports, and whether it got worse than a team allows.
+
+Everything here is a pure function of two reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tflitekit.core.arguments import as_list
+from tflitekit.core.errors import UsageError
+from tflitekit.results import Finding, Report, VariantReport, read_report
+from tflitekit.results.comparison.accuracy import SharedData, compare_accuracy, compare_recalls, shared_data
+from tflitekit.results.comparison.gates import judge_gates, judge_presence
+from tflitekit.results.comparison.latency import Control, compare_latency, find_control, unlike_latency
+from tflitekit.results.comparison.results import Change, Comparison, Figure, GateResult, Side, VariantChange
+
+__all__ = ["Change", "Comparison", "GateResult", "Side", "VariantChange", "compare"]
+
+
+def compare(
+    old: Report | str | Path,
+    new: Report | str | Path,
+    *,
+    variants: str | Iterable[str] | None = None,
+    max_accuracy_drop: float | None = None,
+    max_class_drop: float | None = None,
+    max_latency_increase: float | None = None,
+    max_size_increase: float | None = None,
+    allow_unlike: bool = False,
+) -> Comparison:
+    """Compares two reports variant by variant, with 95 % intervals, and judges the limits that are given.
+
+    A limit is *broken* where the whole interval lies beyond it, *undecided* where only the estimate does. A variant that was
+    ok in the old report and failed in the new one counts as broken without any limit.
+
+    Args:
+        old: What was accepted: a report, its file, or its folder.
+        new: What is to be judged.
+        variants: Only these; ``old=new`` for a variant that has another name in the new report.
+        max_accuracy_drop: In percentage points for top1, else in the metric's unit.
+        max_class_drop: Of the recall of any class, in percentage points.
+        max_latency_increase: In percent, of the statistic that decides under the protocol.
+        max_size_increase: Of the file, in percent.
+        allow_unlike: Judge also figures that were not measured alike.
+
+    Raises:
+        ModelError: A report is missing, malformed, or of an unknown version.
+        UsageError: A limit is negative, a variant unknown, or a limit cannot be judged because the figures were not
+            measured alike.
+    """
+    given = {
+        "max-accuracy-drop": max_accuracy_drop,
+        "max-class-drop": max_class_drop,
+        "max-latency-increase": max_latency_increase,
+        "max-size-increase": max_size_increase,
+    }
+    limits = {gate: value for gate, value in given.items() if value is not None}
+    for gate, limit in limits.items():
+        if not limit >= 0:  # also what is not a number
+            raise UsageError(f"--{gate} cannot be {limit:g}.", fix="Give a limit of 0 or more.")
+    first, second = (report if isinstance(report, Report) else read_report(report) for report in (old, new))
+    data, control = shared_data(first, second), find_control(first, second)
+    changes = tuple(
+        _compare_pair(*pair, data, control)
+        for pair in _pairs(first, second, None if variants is None else as_list(variants))
+    )
+    accepted = first.recommendation.chosen if first.recommendation else None
+    gates = (*judge_presence(changes, accepted), *judge_gates(changes, limits, allow_unlike=allow_unlike))
+    return Comparison(
+        old=_side(old, first),
+        new=_side(new, second),
+        variants=changes,
+        gates=gates,
+        warnings=(*_warnings(first, second, changes), *_drift(first.baseline, control, changes)),
+    )
+
+
+def _side(given: Report | str | Path, report: Report) -> Side:
+    return Side(
+        location="a report in memory" if isinstance(given, Report) else str(given),
+        created=report.created,
+        source_sha256=report.source.sha256 if report.source else None,
+        chosen=report.recommendation.chosen if report.recommendation else None,
+        tool=report.tool,
+    )
+
+
+Pair = tuple[VariantReport | None, VariantReport | None]
+
+
+def _pairs(old: Report, new: Report, wanted: Iterable[str] | None) -> list[Pair]:
+    """Returns the variants that belong together, in the new report's order, the removed ones last."""
+    before, after = ({v.name: v for v in report.variants} for report in (old, new))
+    if wanted is None:
+        removed: list[Pair] = [(v, None) for name, v in before.items() if name not in after]
+        return [(before.get(name), v) for name, v in after.items()] + removed
+    pairs: list[Pair] = []
+    for text in wanted:
+        first, renamed, second = text.partition("=")
+        second = second if renamed else first
+        there = (first in before, second in after)
+        if not (all(there) if renamed else any(there)):
+            where = "; ".join(f"{w}: {', '.join(names)}" for w, names in (("old", before), ("new", after)))
+            raise UsageError(f"There is no variant '{text}' in the reports.", fix=f"Variants of the reports: {where}.")
+        pairs.append((before.get(first), after.get(second)))
+    if not pairs:
+        raise UsageError("No variant was named.", fix="Leave --variants out to compare all.")
+    return pairs
+
+
+def _compare_pair(
+    old: VariantReport | None, new: VariantReport | None, data: SharedData, control: Control | None
+) -> VariantChange:
+    row = new or old
+    assert row is not None
+    if old is None or new is None:
+        return VariantChange(
+            name=row.name,
+            old_name=old.name if old else None,
+            presence="new" if new else "removed",
+            old_status=old.status if old else None,
+            new_status=new.status if new else None,
+            error=new.error if new else None,
+        )
+    found: list[Change | None] = []
+    if old.status == new.status == "ok":
+        found = [
+            compare_accuracy(old, new, data),
+            _relative("size", old.size_bytes, new.size_bytes),
+            _relative("deflated", old.deflated_bytes, new.deflated_bytes),
+            compare_latency(old, new, control),
+            _compare_memory(old, new),
+            *compare_recalls(old, new, data),
+        ]
+    return VariantChange(
+        name=new.name,
+        old_name=old.name,
+        presence="both",
+        old_status=old.status,
+        new_status=new.status,
+        same_file=old.sha256 is not None and old.sha256 == new.sha256,
+        sha256=new.sha256,
+        error=new.error,
+        changes=tuple(change for change in found if change is not None),
+    )
+
+
+def _relative(figure: Figure, old: int | None, new: int | None) -> Change | None:
+    if not old or new is None:
+        return None
+    value = (new - old) / old
+    return Change(figure=figure, metric="bytes", old=old, new=new, value=value, low=value, high=value, method="exact")
+
+
+def _compare_memory(old: VariantReport, new: VariantReport) -> Change | None:
+    """Memory has no interval: each report has one value."""
+    change = _relative("memory", old.peak_memory_bytes, new.peak_memory_bytes)
+    if change is None or old.latency is None or new.latency is None:
+        return None
+    unlike = unlike_latency(old.latency, new.latency)
+    return change.model_copy(update={"method": "single", "low": None, "high": None, "unlike": unlike})
+
+
+def _warnings(old: Report, new: Report, variants: Sequence[VariantChange]) -> list[Finding]:
+    warnings = []
+    changes = [change for variant in variants for change in variant.changes]
+    for kind, figures, what in (
+        ("unlike-data", ("accuracy", "recall"), "Accuracy"),
+        ("unlike-latency", ("latency", "memory"), "Latency and memory"),
+    ):
+        differences = dict.fromkeys(text for c in changes if c.figure in figures for text in c.unlike)
+        if differences:
+            text = f"{what} cannot be compared. Not the same in both: {'; '.join(differences)}."
+            warnings.append(Finding(kind=kind, message=text, advice="Measure both in the same way."))
+    if any(c.figure == "accuracy" and c.method == "unpaired" and c.is_share and not c.unlike for c in changes):
+        text = "Accuracy was compared as on independent samples: the reports do not say which sample was right."
+        advice = (
+            "Reports of this version on the same data are compared sample by sample, which tells far smaller changes."
+        )
+        warnings.append(Finding(kind="unpaired", message=text, advice=advice))
+    names = sorted({*old.tool, *new.tool})
+    versions = [
+        f"{name} {old.tool.get(name, 'none')} -> {new.tool.get(name, 'none')}"
+        for name in names
+        if old.tool.get(name) != new.tool.get(name)
+    ]
+    if versions:
+        warnings.append(Finding(kind="versions-differ", message=f"Versions changed: {', '.join(versions)}."))
+    return warnings
+
+
+def _drift(baseline: str | None, control: Control | None, variants: Sequence[VariantChange]) -> list[Finding]:
+    judged = [change for variant in variants if not variant.same_file for change in variant.changes]
+    if baseline is None or control is None or not any(change.method == "controlled" for change in judged):
+        return []
+    ratio = control[1].median_ms / control[0].median_ms - 1
+    text = (
+        f"{baseline} is the same file in both reports, and its latency changed by {ratio:+.1%} with the machine: the "
+        "others are compared relative to it."
+    )
+    return [Finding(kind="machine-drift", message=text)]

@@ -1,0 +1,1 @@
+"""What stands in a ``.tflite`` file, and how it runs."""

@@ -1,0 +1,65 @@
+"""The user's layer for each operator of a ``.tflite`` file, from the names that the converter leaves on tensors.
+
+A tensor is named after the operations that were fused into the operator that writes it, as in
+``model_1/activation_1/Relu;model_1/conv2d_1/BiasAdd``. TensorFlow appends ``_1``, ``_2`` to names that were taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from tflitekit.tflite.graph import Operator
+
+__all__ = ["layer_names"]
+
+_NO_NAME = re.compile(r"^(tfl\.|arith\.|PartitionedCall|StatefulPartitionedCall|Identity)")
+
+
+def layer_names(operators: Sequence[Operator], layers: Sequence[str]) -> list[str]:
+    """Returns a layer name for each operator, or the best that its tensors tell.
+
+    Args:
+        operators: In the file's order.
+        layers: The user's layer names, where a sidecar has them; empty for foreign files.
+    """
+    paths = [_path(operator) for operator in operators]
+    known = _resolve({part for path in paths for part in path}, layers)
+    names: list[str] = []
+    for path in paths:
+        resolved = [known[part] for part in path if part in known]
+        if resolved:
+            names.append(resolved[-1])
+        elif layers:
+            names.append("")
+        else:
+            names.append(path[-1] if path else "")
+    return names
+
+
+def _path(operator: Operator) -> list[str]:
+    """Returns the scopes between the model's and the operation's name; of weights first, they name the layer best."""
+    for name in (*operator.constants, *operator.outputs):
+        named = [part for part in name.split(";") if part and not _NO_NAME.match(part)]
+        if named:  # the last one came first in the model: the convolution, not its activation
+            parts = named[-1].split("/")
+            return parts[1:-1] or parts[:1]
+    return []
+
+
+def _resolve(parts: set[str], layers: Sequence[str]) -> dict[str, str]:
+    """Gives each scope the layer that it can stand for; one that has a single candidate claims it first."""
+    candidates = {
+        part: [layer for layer in layers if part == layer or re.fullmatch(re.escape(layer) + r"_\d+", part)]
+        for part in parts
+    }
+    found: dict[str, str] = {}
+    open_parts = {part for part, fitting in candidates.items() if fitting}
+    while open_parts:
+        free = {
+            part: [c for c in candidates[part] if c not in found.values()] or candidates[part] for part in open_parts
+        }
+        part = min(free, key=lambda p: (len(free[p]), -len(p), p))
+        found[part] = max(free[part], key=len)
+        open_parts.discard(part)
+    return found

@@ -1,0 +1,1 @@
+"""Training data: stored once, split, decoded, changed at random, in batches."""

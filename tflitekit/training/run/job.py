@@ -1,0 +1,343 @@
+"""One stage of training, from the source model or the stage before to a SavedModel and its weights (runs in a worker)."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tflitekit.core.arrays import read_arrays
+from tflitekit.core.errors import DataError, UsageError
+from tflitekit.core.structured import write_record
+from tflitekit.schemes import Request, Stage, find
+from tflitekit.source.models import import_custom_objects, load_model
+from tflitekit.tflite.training_record import Parity
+from tflitekit.training.data.batches import read_rows, train_batches, validation_batches
+from tflitekit.training.data.store import TrainingSet
+from tflitekit.training.distributed.strategy import Distribution, open_distribution
+from tflitekit.training.model.rebuild import Rebuilt, rebuild
+from tflitekit.training.options import TrainingOptions
+from tflitekit.training.run.checkpoint import discard_damaged
+from tflitekit.training.run.objective import (
+    Objective,
+    check_labels,
+    choose_objective,
+    compiled_loss,
+    load_class_weights,
+)
+from tflitekit.training.run.outcome import keep_outcome, run_model
+from tflitekit.training.run.stages import Prepared, prepare_stage
+
+__all__ = ["train_stage"]
+
+_PARITY_SAMPLES = 16
+_SETTLING_SAMPLES = 512
+_CHUNK = 64
+
+
+def train_stage(
+    *,
+    source: Mapping[str, Any],
+    stage: Mapping[str, Any],
+    options: Mapping[str, Any],
+    data: Mapping[str, Any],
+    folder: str,
+    previous: str | None,
+    seed: int,
+    batch: int,
+    input_shapes: Mapping[str, Sequence[int]],
+    tensorboard: str | None,
+    trial: Mapping[str, Any] | None = None,
+    model: Any = None,
+) -> dict[str, Any]:
+    """Trains one stage; continues where a killed one left off.
+
+    Writes ``saved_model``, ``weights.npz``, ``reference.npz`` (outputs on validation samples) and, last, ``stage.json``.
+
+    Args:
+        source: Path, kind, unsafe_load and custom_objects of the model (see `load_model`).
+        options: `TrainingOptions` without their data.
+        data: A `TrainingSet` as JSON.
+        previous: Folder of the stage before; None for the first.
+        trial: Scheme, its options and ``allow_select_tf_ops``, to convert the model with before anything trains.
+        model: The model itself, where the caller has it in this process.
+
+    Returns:
+        What ``stage.json`` holds; nothing for a worker that is not the chief.
+    """
+    chosen = TrainingOptions(data=None, **options)
+    with open_distribution(chosen.strategy) as distribution:
+        import tf_keras
+
+        started = time.perf_counter()
+        tf_keras.utils.set_random_seed(seed)
+        out = Path(folder)
+        out.mkdir(parents=True, exist_ok=True)
+        found = TrainingSet.model_validate(data)
+        wanted = Stage(**stage)
+        model, compiled, notes = _load(source, model)
+        if distribution.writes:
+            notes += discard_damaged(out / "checkpoint.npz")
+        counterparts = import_custom_objects(source["custom_objects"], attribute="tf_keras_objects")
+        samples, _ = read_rows(found, "train", _PARITY_SAMPLES)
+        original = rebuild(model, samples=samples, counterparts=counterparts)
+        index = _output_index(original.model, chosen.output)
+        kind = _label_kind(found, original.model, index)
+        with distribution.scope():
+            objective = choose_objective(chosen, original.model, index, kind, compiled)
+        notes += _check_labels(original.model, index, objective, chosen, found)
+        rebuilt = _copy(model, original, counterparts)
+        if previous is not None:
+            rebuilt.model.set_weights(read_arrays(Path(previous) / "weights.npz")[0]["weights"])
+
+        output = original.model.output_names[index]
+        batches, validation, steps_per_epoch = _batches(
+            distribution, found, chosen, seed, output if len(original.model.outputs) > 1 else None
+        )
+        prepare = functools.partial(
+            prepare_stage, wanted, steps=steps_per_epoch * chosen.epochs, samples=samples, strict=chosen.strict
+        )
+        prepared = replicated = prepare(rebuilt)
+        quantized = _settle(prepared, found) if wanted.kind == "quantize" else None
+        if trial is not None and distribution.writes and not (out / "checkpoint.npz").is_file():
+            _try(trial, quantized, lambda: _copy(model, rebuilt, counterparts), chosen, found, batch, input_shapes)
+        tf_keras.utils.set_random_seed(seed)  # whatever was tried before
+        with distribution.scope():
+            if distribution.strategy is not None:  # the same model again, of variables that all replicas have
+                replicated = prepare(_copy(model, rebuilt, counterparts), prove=False)
+                replicated.model.set_weights(prepared.model.get_weights())
+            trainee = _trainee(replicated, original, chosen, objective, index, found)
+
+        from tflitekit.training.run.loop import Job, train
+
+        job = Job(
+            stage=wanted,
+            options=chosen,
+            objective=objective,
+            output=output,
+            batches=batches,
+            validation=validation,
+            steps_per_epoch=steps_per_epoch,
+            ready_step=prepared.ready_step,
+            folder=out,
+            callbacks=replicated.callbacks,
+            tensorboard=Path(tensorboard) if tensorboard else None,
+            distribution=distribution,
+        )
+        preparing_s = time.perf_counter() - started
+        record, optimizer, rate = train(trainee, job)
+        if replicated is not prepared:
+            prepared.model.set_weights(replicated.model.get_weights())
+        if not distribution.writes:
+            return {}
+        finished = _finish(prepared, rebuilt, wanted)
+        keep_outcome(finished, original.model, out, found, batch, input_shapes, index, prepared.paths, kind)
+        facts: dict[str, Any] = {
+            "record": record.model_dump(mode="json"),
+            "optimizer": optimizer,
+            "learning_rate": rate,
+            "loss": objective.loss_name,
+            "metric": objective.metric_name,
+            "compressed": list(prepared.compressed),
+            "left_float": list(prepared.left_float),
+            "paths": dict(prepared.paths),
+            "output": output,
+            "rebuilt": _parity(original.parity),
+            "annotated": _parity(prepared.parity),
+            "notes": [*notes, *original.notes, *prepared.notes],
+            "strategy": distribution.description,
+            "devices": list(distribution.devices),
+            "preparing_s": round(preparing_s, 3),
+        }
+        write_record(out / "stage.json", {"facts": facts}, "saved_model", "weights.npz", "reference.npz")
+        (out / "checkpoint.npz").unlink(missing_ok=True)
+        return facts
+
+
+def _load(source: Mapping[str, Any], model: Any) -> tuple[Any, Any, list[str]]:
+    """Returns the model, the loss that it was compiled with, and notes on how it was loaded."""
+    if model is not None:
+        return model, _loss_of_object(model), []
+    model, notes = load_model(
+        Path(source["path"]),
+        kind=source["kind"],
+        unsafe_load=source["unsafe_load"],
+        custom_objects=source["custom_objects"],
+        keras2=True,
+    )
+    return model, compiled_loss(source["path"], source["kind"]), notes
+
+
+def _check_labels(
+    model: Any, index: int, objective: Objective, options: TrainingOptions, data: TrainingSet
+) -> list[str]:
+    """Refuses labels that the loss would compare with the wrong outputs, and returns what users should know.
+
+    Raises:
+        DataError: A class number is beyond the outputs, there are more or fewer classes, or targets of another size.
+    """
+    if options.loss is None or ":" not in options.loss:  # a loss of the user's own compares what it likes
+        shape = model.outputs[index].shape[1:]
+        size = int(np.prod([d for d in shape if d]))
+        integers = np.dtype(data.label_dtype).kind == "i" and not data.label_shape and data.class_names is None
+        largest = int(data.read_labels().max()) if integers else 0
+        if 1 < size <= largest and sum(count > 0 for count in data.class_counts) <= size:
+            raise DataError(
+                f"The data at {data.location} have the label {largest}, and the model has {size} outputs.",
+                why="Labels are class numbers, which count from 0.",
+                fix="Number the classes in the order of the model's outputs.",
+            )
+        sparse = objective.loss_name.startswith("sparse")
+        if not objective.classes and not sparse and None not in shape and int(np.prod(data.label_shape)) != size:
+            raise DataError(
+                f"The labels at {data.location} have the shape {list(data.label_shape)}, and the model's output "
+                f"'{model.output_names[index]}' has {list(shape)}.",
+                why="They are no class numbers, which are integers, and as targets they do not fit.",
+                fix="Give classes as integers, and targets in the shape of the output; or a loss of yours with --loss.",
+            )
+    present = sum(count > 0 for count in data.class_counts)
+    named = len(data.class_names) if data.class_names else None
+    return check_labels(model, index, objective, present, named, data.location)
+
+
+def _batches(
+    distribution: Distribution, data: TrainingSet, options: TrainingOptions, seed: int, output: str | None
+) -> tuple[Callable[[int], Any], Any, int]:
+    """Returns a function from the first epoch to training batches, the validation batches or None, and the steps of an epoch."""
+    make = functools.partial(
+        train_batches,
+        data,
+        batch_size=options.batch_size,
+        seed=seed,
+        augment=options.augment,
+        class_weights=_class_weights(options, data),
+        output=output,
+    )
+    samples = min(options.batch_size, data.train_samples)
+    validation = None
+    if data.validation_samples:
+        validation = validation_batches(data, batch_size=max(options.batch_size, _CHUNK), output=output)
+        validation = distribution.divide(validation)
+    return (
+        lambda first: distribution.spread(lambda shard: make(first_epoch=first, shard=shard)[0], samples),
+        validation,
+        data.steps(options.batch_size),
+    )
+
+
+def _copy(model: Any, original: Rebuilt, counterparts: Mapping[str, Any]) -> Rebuilt:
+    """Returns a second rebuilt model, which may be trained: the first one stays what it is."""
+    copied = rebuild(model, counterparts=counterparts, prove=False)
+    copied.model.set_weights(original.model.get_weights())
+    return copied
+
+
+def _settle(prepared: Prepared, data: TrainingSet) -> Prepared:
+    from tflitekit.training.quantize.observers import settle_ranges
+
+    columns, _ = read_rows(data, "train", _SETTLING_SAMPLES)
+    starts = range(0, len(columns[0]), _CHUNK)
+    settle_ranges(prepared.model, [[c[start : start + _CHUNK] for c in columns] for start in starts])
+    return prepared
+
+
+def _try(
+    trial: Mapping[str, Any],
+    prepared: Prepared | None,
+    copy: Callable[[], Rebuilt],
+    options: TrainingOptions,
+    data: TrainingSet,
+    batch: int,
+    input_shapes: Mapping[str, Sequence[int]],
+) -> None:
+    """Converts the untrained model as the trained one will be.
+
+    Args:
+        prepared: The quantized model, where this stage quantizes; made of a ``copy`` where a later stage does.
+    """
+    from tflitekit.training.run.trial import try_conversion
+
+    request = Request(find(trial["scheme"]), dict(trial["options"]))
+    samples, _ = read_rows(data, "train", _PARITY_SAMPLES)
+    later = next((stage for stage in request.stages if stage.kind == "quantize"), None)
+    if prepared is None and later is not None:
+        made = prepare_stage(later, copy(), steps=1, samples=samples, strict=options.strict, prove=False)
+        prepared = _settle(made, data)
+    try_conversion(
+        copy().model if prepared is None else prepared.model,
+        request,
+        samples,
+        left_float=prepared is not None and bool(prepared.left_float),
+        allow_select_tf_ops=trial["allow_select_tf_ops"],
+        batch=batch,
+        input_shapes=input_shapes,
+    )
+
+
+def _finish(prepared: Prepared, rebuilt: Rebuilt, stage: Stage) -> Any:
+    """Returns the trained model as the next stage and the converter take it."""
+    finished = prepared.finish()
+    if stage.kind != "quantize":
+        rebuilt.model.set_weights(finished.get_weights())
+        finished = rebuilt.model
+    return finished
+
+
+def _trainee(
+    prepared: Prepared, original: Rebuilt, options: TrainingOptions, objective: Objective, index: int, data: TrainingSet
+) -> Any:
+    if options.distill is None and len(original.model.outputs) == 1:
+        return prepared.model
+    from tflitekit.training.run.distillation import spread, with_teacher
+
+    columns, _ = read_rows(data, "train", _SETTLING_SAMPLES)
+    return with_teacher(
+        prepared.model,
+        original.model,
+        index=index,
+        classes=objective.classes,
+        probabilities=objective.probabilities,
+        share=options.distill,
+        temperature=options.temperature,
+        spreads=[spread(values) for values in run_model(original.model, columns)],
+    )
+
+
+def _label_kind(data: TrainingSet, model: Any, index: int) -> str:
+    """Returns 'class' or 'values': numbers beyond 1 for a single output are targets, as in evaluation."""
+    size = int(np.prod([d for d in model.outputs[index].shape[1:] if d]))
+    counted = data.class_names is None and size == 1 and (data.classes or 0) > 2
+    return "values" if counted else data.labels
+
+
+def _output_index(model: Any, output: str | None) -> int:
+    names = list(model.output_names)
+    if output is None:
+        return 0
+    if output not in names:
+        raise UsageError(f"The model has no output '{output}'.", fix=f"Its outputs are {', '.join(names)}.")
+    return names.index(output)
+
+
+def _class_weights(options: TrainingOptions, data: TrainingSet) -> list[float] | None:
+    if options.class_weights is None:
+        return None
+    if data.labels != "class" or not data.class_counts:
+        raise UsageError("Class weights are for labels that are classes.", fix="Leave out --class-weights.")
+    return load_class_weights(options.class_weights, data.class_counts, data.class_names)
+
+
+def _loss_of_object(model: Any) -> Any:
+    """Returns the loss that a model object was compiled with, by its name."""
+    loss = getattr(model, "loss", None) or getattr(getattr(model, "compiled_loss", None), "_user_losses", None)
+    if loss is None or isinstance(loss, str):
+        return loss
+    return getattr(loss, "name", None) or getattr(loss, "__name__", None)
+
+
+def _parity(found: Parity | None) -> Any:
+    return None if found is None else found.model_dump(mode="json")

@@ -1,0 +1,316 @@
+"""What is minimized and watched: loss, metric and optimizer, the user's or those that data and model call for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tflitekit.core.errors import DataError, ModelError, UnreadableError, UsageError
+from tflitekit.core.structured import read_json
+from tflitekit.core.user_code import call_function, load_function
+from tflitekit.source.allowlist import named_beyond
+from tflitekit.source.keras_file import read_archive_config, read_hdf5_config
+from tflitekit.training.options import TrainingOptions
+
+__all__ = ["Objective", "check_labels", "choose_objective", "compiled_loss", "load_class_weights", "make_optimizer"]
+
+_WARM_UP = 0.05  # share of the steps in which the learning rate rises
+# A trained model needs small steps; weights that are taken away need larger ones to be made up for.
+_RATES = {"adam": 1e-4, "adamw": 1e-4, "sgd": 1e-3}
+_PRUNING = 10.0
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A loss and a metric for tf_keras.
+
+    Attributes:
+        loss: For ``compile``; ``loss_name`` for people.
+        metric: For ``compile``; None where only the loss is watched. ``metric_name`` for people.
+        classes: Whether labels are classes.
+        probabilities: Whether the output holds probabilities (else logits or values).
+    """
+
+    loss: Any
+    loss_name: str
+    metric: Any
+    metric_name: str | None
+    classes: bool
+    probabilities: bool
+
+
+def compiled_loss(path: str | Path | None, kind: str) -> Any:
+    """Returns the loss that a model file was compiled with, as its configuration says; None where it says nothing."""
+    if path is None or kind not in ("keras", "hdf5"):
+        return None
+    if kind == "keras":
+        config = read_archive_config(Path(path)).get("compile_config")
+    else:
+        config = read_hdf5_config(Path(path), "training_config", needed=False)
+    loss = config.get("loss") if isinstance(config, dict) else None
+    beyond = [named.what for named in named_beyond(loss) if not named.own]
+    if beyond:
+        raise ModelError(
+            f"The model {path} was compiled with {beyond[0]}, and the kit runs nothing from a file but what computes.",
+            fix="Name the loss with --loss.",
+        )
+    return loss
+
+
+def choose_objective(options: TrainingOptions, model: Any, index: int, labels: str, compiled: Any) -> Objective:
+    """Chooses the loss and the metric.
+
+    Args:
+        model: The rebuilt tf_keras model.
+        index: Which of its outputs the labels belong to.
+        labels: 'class' for class numbers, 'values' for targets.
+        compiled: The loss in the model's file (see `compiled_loss`).
+
+    Raises:
+        UsageError: The model was compiled with a loss of the user's own that was not given, or there is no such loss.
+    """
+    import tf_keras
+
+    output = model.outputs[index]
+    size = int(output.shape[-1]) if len(output.shape) > 1 and output.shape[-1] is not None else 1
+    probabilities = _ends_in(output, {"softmax", "sigmoid"})
+    classes = labels == "class"
+    metric: Any = None
+    metric_name = None
+    if options.metric is not None:
+        metric, metric_name = load_function(options.metric, "metric"), options.metric.rpartition(":")[2]
+    elif classes:
+        if size == 1:
+            metric = tf_keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.5 if probabilities else 0.0)
+        else:
+            metric = tf_keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        metric_name = "accuracy"
+    compiled = _of_output(compiled, index, list(model.output_names)[index])
+    loss, name = _loss(options, compiled, classes, size, probabilities)
+    return Objective(loss, name, metric, metric_name, classes, probabilities)
+
+
+def _of_output(compiled: Any, index: int, name: str) -> Any:
+    """Returns the loss of one output, where a model was compiled with one for each."""
+    if isinstance(compiled, list | tuple):
+        return compiled[index] if index < len(compiled) else None
+    if isinstance(compiled, Mapping) and "class_name" not in compiled:
+        return compiled.get(name)
+    return compiled
+
+
+def _loss(options: TrainingOptions, compiled: Any, classes: bool, size: int, probabilities: bool) -> tuple[Any, str]:
+    import tf_keras
+
+    losses = tf_keras.losses
+    if options.loss is not None and ":" in options.loss:
+        return load_function(options.loss, "loss"), options.loss.rpartition(":")[2]
+    wanted = options.loss or _name(compiled)
+    default_class = (losses.BinaryCrossentropy, "binary_crossentropy") if size == 1 else (
+        losses.SparseCategoricalCrossentropy, "sparse_categorical_crossentropy")  # fmt: skip
+    if classes and wanted in (
+        None,
+        "categorical_crossentropy",
+        "sparse_categorical_crossentropy",
+        "binary_crossentropy",
+    ):
+        # Labels are class numbers here, however they were encoded when the model was first trained.
+        kind, name = default_class
+        config = (compiled or {}).get("config", {}) if isinstance(compiled, Mapping) and options.loss is None else {}
+        smoothing = float(config.get("label_smoothing") or 0.0)
+        if smoothing and size > 1:
+            return _smoothed(
+                smoothing, size, probabilities
+            ), f"categorical_crossentropy, labels smoothed by {smoothing:g}"
+        return kind(from_logits=not probabilities), name
+    if wanted is None:
+        return losses.MeanSquaredError(), "mean_squared_error"
+    try:
+        loss = (_configured(compiled) if options.loss is None else None) or losses.get(wanted)
+        return (_one_hot(loss, size) if classes and size > 1 and not wanted.startswith("sparse") else loss), wanted
+    except ValueError as error:
+        if options.loss is not None:
+            raise UsageError(
+                f"Keras has no loss '{options.loss}'.",
+                fix="Give the name of one of Keras's losses, or module:function.",
+            ) from error
+        raise UsageError(
+            f"The model was compiled with the loss '{wanted}', which Keras does not know.",
+            why="It is one of your own, and the file holds only its name.",
+            fix="Give it with --loss module:function, or choose one of Keras's by name, as in "
+            f"--loss {'sparse_categorical_crossentropy' if classes else 'mean_squared_error'}.",
+        ) from error
+
+
+def _smoothed(smoothing: float, size: int, probabilities: bool) -> Any:
+    import tf_keras
+
+    def smoothed_crossentropy(y_true: Any, y_pred: Any) -> Any:
+        return tf_keras.losses.categorical_crossentropy(
+            y_true, y_pred, from_logits=not probabilities, label_smoothing=smoothing
+        )
+
+    return _one_hot(smoothed_crossentropy, size)
+
+
+def _one_hot(loss: Any, size: int) -> Any:
+    """Returns a loss that takes class numbers; what wants a vector of classes would compare each output with the number."""
+    import tensorflow as tf
+
+    def of_class_numbers(y_true: Any, y_pred: Any) -> Any:
+        return loss(tf.one_hot(tf.cast(tf.reshape(y_true, [-1]), tf.int32), size), y_pred)
+
+    return of_class_numbers
+
+
+def _configured(compiled: Any) -> Any:
+    """Returns a loss of Keras with the settings in a file's configuration, a value for each sample; None without any."""
+    import tf_keras
+
+    config = compiled.get("config") if isinstance(compiled, Mapping) else None
+    kind = getattr(tf_keras.losses, str(compiled["class_name"]).rpartition(">")[2], None) if config else None
+    if not isinstance(config, Mapping) or kind is None:
+        return None
+    known = set(inspect.signature(kind).parameters) - {"name", "reduction"}
+    return kind(**{field: value for field, value in config.items() if field in known}).call
+
+
+def _name(compiled: Any) -> str | None:
+    """Returns the snake-case name of a loss from a file's configuration."""
+    if compiled is None:
+        return None
+    if isinstance(compiled, Mapping):
+        config = compiled.get("config")
+        name = config.get("name") if isinstance(config, Mapping) else config
+        name = name or compiled.get("class_name")
+    else:
+        name = compiled
+    return str(name).rpartition(">")[2] if name else None
+
+
+def _ends_in(tensor: Any, names: set[str]) -> bool:
+    """Whether a model's output comes from one of these activations, also through layers that keep values."""
+    layer = tensor._keras_history.layer
+    while type(layer).__name__ in ("Reshape", "Flatten", "Activation") and _activation(layer) == "linear":
+        layer = layer.input._keras_history.layer
+    kind = type(layer).__name__
+    symbol = str(getattr(layer, "symbol", "")).lower()
+    return _activation(layer) in names or (kind == "Softmax" and "softmax" in names) or any(
+        symbol.endswith((f".{n}", f":{n}")) for n in names
+    )  # fmt: skip
+
+
+def _activation(layer: Any) -> str:
+    function = getattr(layer, "activation", None)
+    return "linear" if function is None else str(getattr(function, "__name__", ""))
+
+
+def check_labels(
+    model: Any, index: int, objective: Objective, present: int, classes: int | None, location: str
+) -> list[str]:
+    """Refuses data that cannot belong to the model, before anything trains.
+
+    Args:
+        present: Classes of which the data have samples.
+        classes: Classes that there are by the labels or the class folders; None where nothing says.
+
+    Returns:
+        What users should know.
+
+    Raises:
+        DataError: There are more or fewer classes than the model has outputs.
+    """
+    if not objective.classes:
+        return []
+    shape = [d for d in model.outputs[index].shape[1:] if d != 1]
+    outputs = int(shape[-1]) if shape and shape[-1] is not None else 1
+    wanted, found = max(2, outputs), classes or present
+    if found != wanted:
+        few = found < wanted
+        raise DataError(
+            f"The training data at {location} have {found} classes, {'fewer' if few else 'more'} than the model's {wanted} outputs.",
+            why="Training would make the model forget the classes that are missing." if few else None,
+            fix="Add samples of every class, or give the model's labels, one a line in output order, with --labels FILE "
+            "(class folders are then matched by name).",
+        )
+    if present < wanted:
+        return [
+            f"The training data have no samples of {wanted - present} of {wanted} classes: the model may forget them."
+        ]
+    return []
+
+
+def load_class_weights(text: str, counts: Sequence[int], names: Sequence[str] | None) -> list[float]:
+    """Returns a weight for each class.
+
+    Args:
+        text: 'balanced' for weights that let every class count alike, n / (classes * n of the class); or a JSON file with a
+            list in label order, or an object from class name (or number) to weight.
+        counts: Training samples of each class.
+        names: Class names in label order.
+
+    Raises:
+        UsageError: The file is not of that form, or says nothing of a class.
+    """
+    if text == "balanced":
+        return [sum(counts) / (len(counts) * count) if count else 0.0 for count in counts]
+    path = Path(text)
+    fix = "Give 'balanced', or a JSON file with one weight for each class."
+    try:
+        content = read_json(path)
+        if isinstance(content, dict):
+            keys = [str(names[i]) if names and str(names[i]) in content else str(i) for i in range(len(counts))]
+            content = [content[key] for key in keys]
+        weights = [float(value) for value in content]
+    except UnreadableError as error:
+        if error.missing:
+            raise UsageError(f"There are no class weights at '{text}'.", fix=fix) from error
+        raise UsageError(f"The class weights in {path} cannot be read: {error.reason}.", fix=fix) from error
+    except KeyError as error:
+        raise UsageError(f"The class weights in {path} say nothing of the class {error}.", fix=fix) from error
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"The class weights in {path} cannot be read: {error}.", fix=fix) from error
+    if len(weights) != len(counts) or any(not weight >= 0 for weight in weights):
+        raise UsageError(f"{path} holds {len(weights)} class weights, and there are {len(counts)} classes.", fix=fix)
+    return weights
+
+
+def make_optimizer(options: TrainingOptions, steps: int, kind: str) -> tuple[Any, float]:
+    """Returns the optimizer with its schedule, and the highest learning rate.
+
+    Args:
+        kind: Of the stage.
+
+    Raises:
+        UsageError: There is no such optimizer, or the user's function returns something else.
+
+    The rate rises over the first steps and falls to zero as a cosine (Loshchilov and Hutter, ICLR 2017).
+    """
+    import tf_keras
+
+    name = options.optimizer.lower()
+    default = _RATES.get(name, 1e-4) * (_PRUNING if kind == "prune" else 1.0)
+    rate = options.learning_rate if options.learning_rate is not None else default
+    warm_up = min(max(1, round(steps * _WARM_UP)), max(1, steps - 1))
+    schedule = tf_keras.optimizers.schedules.CosineDecay(
+        rate / warm_up, max(1, steps - warm_up), warmup_target=rate, warmup_steps=warm_up
+    )
+    if ":" in options.optimizer:
+        made = call_function(options.optimizer, "optimizer", schedule)
+        if not isinstance(made, tf_keras.optimizers.Optimizer):
+            raise UsageError(
+                f"The optimizer '{options.optimizer}' returned {type(made).__module__}.{type(made).__name__}.",
+                why="Training goes with Keras 2.",
+                fix="Return one of tf_keras.optimizers; those of tf_keras.optimizers.legacy will not do.",
+            )
+        return made, rate
+    kinds = {"adam": tf_keras.optimizers.Adam, "adamw": tf_keras.optimizers.AdamW, "sgd": tf_keras.optimizers.SGD}
+    if name not in kinds:
+        raise UsageError(
+            f"There is no optimizer '{options.optimizer}'.",
+            fix=f"Give {', '.join(kinds)}, or module:function that takes the learning rate's schedule and returns one.",
+        )
+    return kinds[name](schedule, **({"momentum": 0.9} if name == "sgd" else {})), rate

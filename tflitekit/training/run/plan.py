@@ -1,0 +1,348 @@
+"""Trains what the requested schemes need, stage by stage, each stage once, and keeps what is finished (main process)."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from tflitekit.core.errors import TflitekitError
+from tflitekit.core.files import hash_json
+from tflitekit.core.progress import Advance, Progress
+from tflitekit.core.structured import read_record
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.schemes import Request, Stage
+from tflitekit.source.models import SourceFile, module_hash, require_layers, require_numbers
+from tflitekit.tflite.training_record import StageRecord, TrainingRecord
+from tflitekit.training.data.augmentation import check_augmentation
+from tflitekit.training.data.store import TrainingSet, store_training_data
+from tflitekit.training.options import TrainingOptions
+
+__all__ = ["Trained", "Trainer", "kept_note", "with_note"]
+
+_TRAINED = "trained-"
+_LINE_BYTES = 4096
+
+Submit = Callable[[str, dict[str, Any], str], "Future[Any]"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training.
+
+    Attributes:
+        folder: Of the last stage: ``saved_model``, ``reference.npz``.
+        key: Hash of everything that shaped it.
+        compressed: The user's names of the layers that were pruned or clustered.
+        paths: The user's layer name for each layer of the trained model.
+        output: Name of the output that has labels.
+    """
+
+    folder: Path
+    key: str
+    record: TrainingRecord
+    compressed: tuple[str, ...]
+    paths: Mapping[str, str]
+    output: str
+
+    @property
+    def saved_model(self) -> Path:
+        """What the converter takes."""
+        return self.folder / "saved_model"
+
+    def for_build(self) -> dict[str, Any]:
+        """Returns what `tflitekit.engines.build.build` needs, as JSON."""
+        return {
+            "folder": str(self.folder),
+            "record": self.record.model_dump(mode="json"),
+            "compressed": list(self.compressed),
+            "paths": dict(self.paths),
+            "output": self.output,
+        }
+
+
+class Trainer:
+    """Trains for one model.
+
+    Args:
+        source_file: The model on disk; None for a model object.
+        model: That object; it is trained in this process.
+        source_key: Hash of the model and of how it is loaded.
+        loading: ``unsafe_load`` and ``custom_objects``.
+        inputs: Of the model.
+        work: Folder for data, checkpoints and trained models.
+        allow_select_tf_ops: Whether the file may need TensorFlow's own kernels.
+        submit: Runs ``module:function`` with arguments under a label in a worker.
+    """
+
+    def __init__(
+        self,
+        *,
+        source_file: SourceFile | None,
+        model: Any,
+        source_key: str,
+        loading: Mapping[str, Any],
+        options: TrainingOptions,
+        inputs: Sequence[TensorSpec],
+        preprocessing: Preprocessing,
+        labels: tuple[str, ...] | None,
+        batch: int,
+        input_shapes: Mapping[str, Sequence[int]],
+        seed: int,
+        work: Path,
+        tensorboard: Path,
+        submit: Submit,
+        jobs: int | None,
+        progress: Progress,
+        allow_select_tf_ops: bool = False,
+    ) -> None:
+        self.options, self._progress, self._submit = options, progress, submit
+        self._source_file, self._model, self._loading = source_file, model, dict(loading)
+        self._source_key, self._seed, self._work, self._tensorboard = source_key, seed, work, tensorboard
+        self._allow_select_tf_ops = allow_select_tf_ops
+        self._batch, self._input_shapes = batch, {name: list(shape) for name, shape in input_shapes.items()}
+        if source_file is not None:
+            require_layers(source_file)
+        require_numbers(inputs)
+        if options.augment is not None:
+            check_augmentation(options.augment, inputs)
+        self._store = functools.partial(
+            store_training_data,
+            options.data,
+            inputs=inputs,
+            preprocessing=preprocessing,
+            labels=labels,
+            limit=options.limit,
+            validation=options.validation,
+            validation_split=options.validation_split,
+            seed=seed,
+            folder=work / "training-data",
+            progress=progress,
+            jobs=jobs,
+        )
+        self.data: TrainingSet = self._store(rows=False)
+
+    def key(self, request: Request) -> str:
+        """Returns the hash of everything that shapes what the request's stages train."""
+        return self._keys(request)[-1]
+
+    def _keys(self, request: Request) -> list[str]:
+        keys: list[str] = []
+        common = {
+            "source": self._source_key,
+            "data": self.data.sha256,
+            "options": self.options.shaping(),
+            "code": [_code(name) for name in self._own_code()],
+            "seed": self._seed,
+        }
+        for stage in request.stages:
+            strict = {"strict": True} if stage.kind == "quantize" and self.options.strict else {}
+            keys.append(hash_json({**common, "before": keys[-1:], "stage": asdict(stage), **strict}))
+        return keys
+
+    def _own_code(self) -> list[str | None]:
+        options = self.options
+        return [
+            options.loss,
+            options.metric,
+            options.callbacks,
+            options.function,
+            options.augment,
+            options.optimizer,
+            options.class_weights,
+        ]
+
+    def train(self, request: Request, *, try_first: bool = False) -> Trained:
+        """Trains the stages of a request that no earlier request or run has finished.
+
+        Args:
+            try_first: Convert the untrained model before anything trains, so that a file that cannot be is known.
+
+        Raises:
+            TflitekitError: The model cannot be trained so, or training failed.
+        """
+        folders = [self._work / f"{_TRAINED}{key[:16]}" for key in self._keys(request)]
+        facts: list[dict[str, Any]] = []
+        untried = try_first
+        for index, (stage, folder) in enumerate(zip(request.stages, folders, strict=True)):
+            found = _finished(folder)
+            if found is None:
+                before = folders[index - 1] if index else None
+                try:
+                    found = self._stage(request, index, stage, folder, before, trial=untried)
+                except TflitekitError as error:
+                    finished = [path for path in folders[:index] if _finished(path) is not None]
+                    started = [folder] if (folder / "checkpoint.npz").is_file() else []
+                    raise with_note(error, kept_note([*finished, *started])) from error
+                untried = False
+            facts.append(found)
+        last = facts[-1]
+        return Trained(
+            folder=folders[-1],
+            key=self.key(request),
+            record=self._record(facts),
+            compressed=tuple(last["compressed"]),
+            paths=last["paths"],
+            output=last["output"],
+        )
+
+    def _stage(
+        self, request: Request, index: int, stage: Stage, folder: Path, previous: Path | None, *, trial: bool
+    ) -> dict[str, Any]:
+        if not self.data.has_rows:
+            self.data = self._store()
+        name = f"{request.name}" + (f" {index + 1}/{len(request.stages)}" if len(request.stages) > 1 else "")
+        arguments: dict[str, Any] = {
+            "source": {
+                **self._loading,
+                "path": str(self._source_file.path) if self._source_file else None,
+                "kind": self._source_file.kind if self._source_file else None,
+            },
+            "stage": asdict(stage),
+            "options": {k: v for k, v in asdict(self._portable()).items() if k != "data"},
+            "data": self.data.model_dump(mode="json"),
+            "folder": str(folder),
+            "previous": str(previous) if previous else None,
+            "seed": self._seed,
+            "batch": self._batch,
+            "input_shapes": self._input_shapes,
+            "trial": self._trial(request) if trial else None,
+            "tensorboard": str(self._tensorboard / request.name / str(index + 1)) if self.options.tensorboard else None,
+        }
+        progress = folder / "progress.jsonl"
+        progress.unlink(missing_ok=True)
+        steps = self.data.steps(self.options.batch_size) * self.options.epochs
+        with self._progress.task(f"Training {name}", steps) as advance:
+            if self._source_file is None:
+                from tflitekit.training.run.job import train_stage
+
+                found: dict[str, Any] = train_stage(model=self._model, **arguments)
+                advance(steps)
+            else:
+                advance(0, "preparing the model")
+                future = self._submit("tflitekit.training.run.job:train_stage", arguments, f"training {name}")
+                done = 0
+                while not wait([future], timeout=0.2).done:
+                    done = self._follow(progress, done, advance)
+                found = future.result()
+                advance(steps - done)
+        progress.unlink(missing_ok=True)
+        return found
+
+    def _trial(self, request: Request) -> dict[str, Any]:
+        return {
+            "scheme": request.scheme.name,
+            "options": dict(request.options),
+            "allow_select_tf_ops": self._allow_select_tf_ops,
+        }
+
+    def _follow(self, path: Path, done: int, advance: Advance) -> int:
+        """Moves the bar to where the worker says it is."""
+        try:
+            with path.open("rb") as stream:  # the end of it: hours of training write many lines
+                stream.seek(max(0, path.stat().st_size - _LINE_BYTES))
+                lines = stream.read().splitlines()
+            latest = json.loads(lines[-1]) if lines else None
+        except (OSError, ValueError):  # not there yet, or half a line
+            return done
+        if latest is None or latest["step"] <= done:
+            return done
+        words = [f"epoch {latest['epoch']}/{self.options.epochs}"]
+        if latest["loss"] is not None:
+            words.append(f"loss {latest['loss']:.4g}")
+        if latest["metric"] is not None:
+            words.append(
+                f"accuracy {latest['metric']:.1%}" if self.options.metric is None else f"metric {latest['metric']:.4g}"
+            )
+        advance(latest["step"] - done, ", ".join(words))
+        return int(latest["step"])
+
+    def _portable(self) -> TrainingOptions:
+        return replace(self.options, data=None, validation=None if self.options.validation is None else "given")
+
+    def _record(self, facts: Sequence[Mapping[str, Any]]) -> TrainingRecord:
+        last, options, data = facts[-1], self.options, self.data
+        stages = tuple(StageRecord.model_validate(f["record"]) for f in facts)
+        return TrainingRecord(
+            data=data.location,
+            data_sha256=data.fingerprint,
+            samples=data.train_samples,
+            validation=data.validation,
+            validation_samples=data.validation_samples,
+            loss=last["loss"],
+            optimizer=last["optimizer"],
+            learning_rate=max(f["learning_rate"] for f in facts),
+            batch_size=options.batch_size,
+            steps=sum(stage.steps for stage in stages),
+            seed=self._seed,
+            augmentation=options.augment,
+            class_weights=options.class_weights,
+            distill=options.distill,
+            strategy=last["strategy"],
+            devices=tuple(last["devices"]),
+            metric=last["metric"],
+            stages=stages,
+            left_float=tuple(last["left_float"]),
+            rebuilt=last["rebuilt"],
+            annotated=last["annotated"],
+            notes=tuple(dict.fromkeys([*_skipped(data.skipped), *(note for f in facts for note in f["notes"])])),
+            tensorboard=str(self._tensorboard) if options.tensorboard and self._tensorboard.is_dir() else None,
+        )
+
+    def clean(self) -> None:
+        """Deletes the rows of the training data, unless an interrupted training has yet to be continued.
+
+        What was trained stays, so that other conversions of it need no training.
+        """
+        if not any(self._work.glob(f"{_TRAINED}*/checkpoint.npz")):
+            self.data.delete_rows()
+
+
+class _Stage(BaseModel):
+    """What a finished stage told of itself."""
+
+    facts: dict[str, Any]
+
+
+def kept_note(folders: Sequence[Path]) -> str:
+    """Says where what was trained is, and what becomes of it; '' where nothing was."""
+    if not folders:
+        return ""
+    return (
+        f"What was trained is kept in {', '.join(map(str, folders))}: once the cause is mended, the same command goes on from "
+        "there and trains none of it again."
+    )
+
+
+def with_note(error: TflitekitError, note: str) -> TflitekitError:
+    """Returns an error that also says what was kept."""
+    if note:
+        error.fix = f"{error.fix} {note}" if error.fix else note
+        error.args = ("\n".join(part for part in (error.what, error.why, error.fix) if part),)
+    return error
+
+
+def _finished(folder: Path) -> dict[str, Any] | None:
+    found = read_record(folder / "stage.json", _Stage)
+    return found.facts if found is not None else None
+
+
+def _code(name: str | None) -> str | None:
+    """Returns the hash of the user's code or file that an option names, or the name itself."""
+    return None if name is None else f"{name} {module_hash(name.rpartition(':')[0] or name)}"
+
+
+def _skipped(samples: Sequence[str]) -> list[str]:
+    """Names the first unreadable samples."""
+    if not samples:
+        return []
+    count, more = len(samples), ", ..." if len(samples) > 5 else ""
+    words = "1 unreadable training sample was" if count == 1 else f"{count:,} unreadable training samples were"
+    return [f"{words} skipped: {', '.join(samples[:5])}{more}."]
