@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Renews the JavaScript that report.html carries: bash scripts/vendor_report_assets.sh
-# Needs npm. Change a version below, run it, look at a report in a browser, run tests/test_report_browser.py.
+# Needs npm. Change a version below, run it, look at a report in a browser, run tests/browser/test_report_browser.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

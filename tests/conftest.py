@@ -46,7 +46,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from xdist.scheduler import LoadScopeScheduling
 
     tests = Path(__file__).parent
-    with_maven = {path.name for path in tests.glob("test_*.py") if "mark.android" in path.read_text(encoding="utf-8")}
+    with_maven = {path.name for path in tests.rglob("test_*.py") if "mark.android" in path.read_text(encoding="utf-8")}
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:

@@ -18,7 +18,7 @@ import org.tflitekit.core.bundle.BundleFolder;
 import org.tflitekit.core.inference.LiteRtCEngine;
 
 /**
- * What the Python test (tests/test_phone_report.py) compares with the kit: a report of the real runtime, the protocols, and
+ * What the Python test (tests/android/test_phone_report.py) compares with the kit: a report of the real runtime, the protocols, and
  * statistics of samples that Python gives.
  */
 public class PhoneReportTest {

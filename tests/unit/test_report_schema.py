@@ -17,8 +17,8 @@ from tflitekit.core.errors import ModelError
 from tflitekit.results import SCHEMA_VERSION, Samples, read_report
 from tflitekit.results.migration import migrate
 
-ROOT = Path(__file__).resolve().parents[1]
-VERSION_1 = Path(__file__).parent / "data" / "report-version-1.json"
+ROOT = Path(__file__).resolve().parents[2]
+VERSION_1 = Path(__file__).parents[1] / "data" / "report-version-1.json"
 """Written by the kit when its schema had version 1 (with 20 latency runs a variant, so that the file is small)."""
 
 

@@ -13,7 +13,7 @@ from tflitekit import read_report
 from tflitekit.core.errors import UsageError
 from tflitekit.optimization.suites import read_suite, run_suite
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SMALLEST = """
 [[models]]
 name = "m"

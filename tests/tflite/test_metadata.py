@@ -23,7 +23,7 @@ from tflitekit.results import Measured
 from tflitekit.schemes import available
 from tflitekit.tflite.graph import read_graph
 
-PUBLISHED = Schema((Path(__file__).parent / "data" / "metadata_schema.fbs").read_text())
+PUBLISHED = Schema((Path(__file__).parents[1] / "data" / "metadata_schema.fbs").read_text())
 LABELS = ("circle", "square", "stripe")
 ADDED = {"size_bytes", "bytes_by_kind", "metadata"}  # what a graph says otherwise once metadata are in the file
 

@@ -22,7 +22,7 @@ from tflitekit.core.progress import Progress
 from tflitekit.training.distributed.members import Cluster, parse_cluster, read_cluster
 from tflitekit.training.distributed.rendezvous import Chief, follow
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 240
 
 

@@ -13,7 +13,7 @@ from tflitekit.core.errors import ModelError, UsageError
 from tflitekit.results import Accelerator, Constraints, Latency, LatencyRatio, Samples, read_report
 from tflitekit.results.latency import Conditions, DeviceState
 
-VERSION_1 = Path(__file__).parent / "data" / "report-version-1.json"
+VERSION_1 = Path(__file__).parents[1] / "data" / "report-version-1.json"
 PIXEL, MOTO = "android:Pixel 8 (Android 15)", "android:moto g (Android 13)"
 PROCESSES = (0, 0, 0, 3, 3, 3)
 

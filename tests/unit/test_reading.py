@@ -25,7 +25,7 @@ from tflitekit.tflite.variant import read_sidecar
 from tflitekit.training.distributed.members import parse_cluster
 from tflitekit.training.run.objective import load_class_weights
 
-VERSION_1 = Path(__file__).parent / "data" / "report-version-1.json"
+VERSION_1 = Path(__file__).parents[1] / "data" / "report-version-1.json"
 
 
 def _bundle(path):

@@ -28,7 +28,7 @@ from tflitekit._version import __version__
 from tflitekit.bundling import read_bundle
 from tflitekit.core.errors import TflitekitError, UsageError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "android_demo"
 ASSETS = DEMO / "app" / "src" / "main" / "assets"
 BUNDLE = ASSETS / "bundle"

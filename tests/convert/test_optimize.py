@@ -49,7 +49,7 @@ def arguments(models, shapes, out):
 
 
 def environment(**changes):
-    tests = str(Path(__file__).parent)
+    tests = str(Path(__file__).parents[1])
     return os.environ | {"PYTHONPATH": tests, "TFLITEKIT_SCHEMES": "crashing_schemes", "COLUMNS": "160"} | changes
 
 

@@ -26,7 +26,7 @@ from tflitekit.data.preprocessing import PRESETS, Preprocessing
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model
 
-HERE = Path(__file__).parent / "data" / "wrappers"
+HERE = Path(__file__).parents[1] / "data" / "wrappers"
 HOSTILE = (
     'quote " and \\ backslash', "*/ class Evil { /*", "\\u0022 + evil() + \\u0022", "${evil()} $evil", "\\u000a evil();",
     "tab\tand bell\a", "größe 猫 🐈", "<b>&amp;</b> @param {@link}", "'; DROP", "1", "class",

@@ -49,7 +49,7 @@ def test_preflight_loads_the_model_in_a_process_of_its_own(models):
 
 
 def test_comparing_reports():
-    old = Path(__file__).parent / "data" / "report-version-1.json"
+    old = Path(__file__).parents[1] / "data" / "report-version-1.json"
     done = run("compare", old, old, "--max-accuracy-drop", 1)
     assert done.returncode == 0, done.stderr
 

@@ -18,7 +18,7 @@ from tflitekit.results import read_report
 
 pytestmark = [pytest.mark.android, pytest.mark.slow]
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "android_demo"
 BUNDLE = DEMO / "app" / "src" / "main" / "assets" / "bundle"
 PICTURES = ROOT / "docs" / "images"

@@ -17,7 +17,7 @@ from tflitekit.core.errors import ModelError
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install '.[convert]'")
 pytestmark = pytest.mark.convert
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SPEC = importlib.util.spec_from_file_location("training_architectures", ROOT / "scripts" / "training_architectures.py")
 page = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(page)

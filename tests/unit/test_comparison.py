@@ -567,7 +567,7 @@ def test_markdown_escapes_what_comes_from_files(tmp_path, cli):
 
 @pytest.mark.convert
 def test_the_documented_workflow_holds(optimized, runs, cli):
-    text = (Path(__file__).resolve().parents[1] / "docs" / "continuous-integration.md").read_text()
+    text = (Path(__file__).resolve().parents[2] / "docs" / "continuous-integration.md").read_text()
     workflow = yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0])
     (script,) = [
         step["run"] for step in workflow["jobs"]["gates"]["steps"] if "compare" in step.get("name", "").lower()

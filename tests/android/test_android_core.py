@@ -22,7 +22,7 @@ import tflitekit as tk
 from tflitekit.data.preprocessing import PRESETS, Preprocessing
 from tflitekit.tflite.graph import read_graph
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "android_demo"
 sys.path.insert(0, str(DEMO))
 

@@ -16,7 +16,7 @@ from tflitekit.core.files import content_hash
 
 pytestmark = pytest.mark.convert
 
-FOLDER = Path(__file__).resolve().parents[1] / "converters"
+FOLDER = Path(__file__).resolve().parents[2] / "converters"
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
 CALIBRATED = [name for name in SCRIPTS if "--calibration" in (FOLDER / f"{name}.py").read_text(encoding="utf-8")]
 

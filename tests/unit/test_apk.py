@@ -513,7 +513,7 @@ def test_real_runtimes(tmp_path, aar):
 
 def test_a_manifest_made_by_aapt2():
     """`tests/data/AndroidManifest.axml` is what Debian's aapt2 2.19 made of a manifest."""
-    content = (Path(__file__).parent / "data" / "AndroidManifest.axml").read_bytes()
+    content = (Path(__file__).parents[1] / "data" / "AndroidManifest.axml").read_bytes()
     elements = list(parse(content))
     assert [element.path[-1] for element in elements] == [
         "manifest", "uses-sdk", "uses-permission", "uses-permission", "uses-feature", "uses-feature", "application",
@@ -792,7 +792,7 @@ def test_the_path_is_light(tmp_path):
 
 
 def test_every_kind_is_documented():
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     sources = "".join(path.read_text() for path in (root / "tflitekit" / "apk" / "checks").glob("*.py"))
     named = set(re.findall(r'"((?:[a-z0-9]+-)+[a-z0-9]+|debuggable|unsigned)",', sources))
     documented = set(re.findall(r"`([a-z0-9-]+)`", (root / "docs" / "doctor-apk.md").read_text()))

@@ -15,7 +15,7 @@ from tflitekit.results import read_report
 
 pytestmark = [pytest.mark.android, pytest.mark.convert, pytest.mark.slow]
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LOADS = [0, 0, 0, 3, 3, 3, 6, 6]
 
 

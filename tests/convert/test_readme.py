@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
@@ -49,7 +49,7 @@ def test_the_five_commands_to_an_app(models, shapes, tmp_path, android_tools):
     """All but the last: there is no phone here. As above, the small model wants other preprocessing than the README's."""
     shutil.copy(models / "shapes.keras", tmp_path / "model.keras")
     shutil.copytree(shapes, tmp_path / "photos")
-    (tmp_path / "android_demo").symlink_to(Path(__file__).parents[1] / "android_demo")
+    (tmp_path / "android_demo").symlink_to(Path(__file__).parents[2] / "android_demo")
     (text,) = [text for kind, text in BLOCKS if kind == "sh"]
     optimize, bundle, build, doctor, install = text.replace("--preprocess 0-1", "--preprocess raw").splitlines()
     assert install.startswith("adb install ")
