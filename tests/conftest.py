@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,32 @@ def names_from_the_start() -> None:
     """Keras numbers the names that it gives ('split_5') by process: what ran before must not show in a test's."""
     if "keras" in sys.modules:
         sys.modules["keras"].utils.clear_session(free_memory=False)
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Installs a package that adds to registries, in this process and its workers, for one test.
+
+    It is a folder with modules and a ``.dist-info`` beside them, as an installation has them.
+    """
+    from tflitekit.core import registry
+
+    folders = []
+
+    def install(folder: Path, *registries: registry.Registry[Any]) -> None:
+        for one in registries:
+            monkeypatch.setattr(one, "_things", one.all())
+            monkeypatch.setattr(one, "_modules", dict(one._modules))
+            monkeypatch.setattr(one, "_complete", False)
+        monkeypatch.setattr(registry, "_installed", entry_points)
+        monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+        monkeypatch.syspath_prepend(str(folder))
+        folders.append(str(folder))
+
+    yield install
+    for name, module in list(sys.modules.items()):
+        if any(str(getattr(module, "__file__", "")).startswith(folder) for folder in folders):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

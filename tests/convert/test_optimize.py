@@ -49,8 +49,8 @@ def arguments(models, shapes, out):
 
 
 def environment(**changes):
-    tests = str(Path(__file__).parents[1])
-    return os.environ | {"PYTHONPATH": tests, "TFLITEKIT_SCHEMES": "crashing_schemes", "COLUMNS": "160"} | changes
+    package = str(Path(__file__).parents[1] / "plugins" / "crashing")
+    return os.environ | {"PYTHONPATH": package, "COLUMNS": "160"} | changes
 
 
 def run(*args, **options):

@@ -982,14 +982,12 @@ def fill_disk(out):
 # -- the finished file against what was trained -----------------------------------------------------------------------
 
 
-def test_what_was_trained_outlives_a_later_failure(tmp_path, monkeypatch):
+def test_what_was_trained_outlives_a_later_failure(tmp_path, monkeypatch, install):
     import keras
 
     from tflitekit import schemes
 
-    monkeypatch.setattr(schemes, "_registry", schemes.available())  # those that crash are of this test only
-    monkeypatch.setenv("TFLITEKIT_SCHEMES", "crashing_schemes")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    install(Path(__file__).parents[1] / "plugins" / "crashing", schemes._registry)
     monkeypatch.setenv("FAILS_LATER", str(tmp_path / "cause"))
     (tmp_path / "cause").write_text("later")
     np.savez(tmp_path / "data.npz", x=features()[0], y=features()[1])

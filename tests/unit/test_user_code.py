@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-from tflitekit import schemes
 from tflitekit.accuracy.metrics.custom import CustomMetric
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.user_code import call_function, find_source, load_function, load_module
@@ -150,16 +149,3 @@ def test_errors_while_it_runs_have_file_and_line(tmp_path):
         list(open_dataset("own.py:data", need_labels=False))
     with pytest.raises(UsageError, match=r"(?s)optimizer 'own:make' failed: AttributeError.*own\.py, line 6"):
         call_function("own:make", "optimizer", 3)
-
-
-def test_schemes_come_from_files_too(tmp_path, monkeypatch):
-    text = "from __future__ import annotations\nfrom tflitekit.schemes import Promise, scheme\n@scheme(promise=lambda options: Promise())\n"
-    write(tmp_path / "own.py", text + 'def plainest(converter) -> None:\n    """As it is."""\n')
-    monkeypatch.setenv("TFLITEKIT_SCHEMES", "own.py")
-    try:
-        assert schemes.find("plainest").summary == "As it is."
-    finally:
-        schemes._registry.pop("plainest", None)
-    monkeypatch.setenv("TFLITEKIT_SCHEMES", "none.py")
-    with pytest.raises(UsageError, match=r"TFLITEKIT_SCHEMES.*'none.py' cannot be loaded"):
-        schemes.available()

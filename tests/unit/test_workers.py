@@ -44,7 +44,7 @@ def test_two_pools_at_a_time_have_a_server_each():
 def test_a_server_that_would_differ_is_not_taken(change, monkeypatch, tmp_path):
     before = run()
     if change == "environment":
-        monkeypatch.setenv("TFLITEKIT_SCHEMES", "")
+        monkeypatch.setenv("OF_THE_USER", "")
     elif change == "folder":
         monkeypatch.chdir(tmp_path)
     after = run((*LIGHT, "tflitekit.tflite.graph") if change == "modules" else LIGHT)

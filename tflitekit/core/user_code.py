@@ -1,5 +1,5 @@
 """The one loader of a user's Python: metrics, losses, optimizers, augmentation, callbacks, data factories, the model's own
-layers, schemes.
+layers.
 
 ``FILE.py`` is that file. Anything else is a module, looked for in the working directory first, then where Python looks. Both
 may import what lies beside them, by ``import helpers``, and a file by ``from .helpers import name`` too. ``sys.path`` stays

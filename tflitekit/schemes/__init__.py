@@ -1,23 +1,20 @@
 """The registry of schemes. A scheme is one file in this folder: a function that sets up the converter.
 
 The function's name is the scheme's name, its docstring is its help text, and its keyword-only parameters are its options.
-A scheme that trains says in which stages; what comes out of them goes to the converter.
+A scheme that trains says in which stages; what comes out of them goes to the converter. Other packages add theirs by an entry
+point of the group ``tflitekit.schemes``.
 """
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import os
-import pkgutil
-import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from tflitekit.core.errors import UsageError
-from tflitekit.core.user_code import load_module
+from tflitekit.core.registry import Registry
 
 __all__ = ["Promise", "Request", "Scheme", "Stage", "available", "find", "parse_request", "scheme"]
 
@@ -103,7 +100,7 @@ class Request:
         return "-".join([self.scheme.name, *(f"{key}-{value}" for key, value in sorted(changed.items()))])
 
 
-_registry: dict[str, Scheme] = {}
+_registry: Registry[Scheme] = Registry("scheme", __name__, "tflitekit.schemes")
 
 
 def scheme(
@@ -133,9 +130,8 @@ def scheme(
         text = inspect.getdoc(function) or ""
         hints = typing.get_type_hints(function)
         parameters = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
-        name = function.__name__
-        _registry[name] = Scheme(
-            name=name,
+        one = Scheme(
+            name=function.__name__,
             summary=text.split("\n", 1)[0],
             help=text,
             needs=needs,
@@ -148,6 +144,7 @@ def scheme(
             caution=caution,
             by_default=by_default,
         )
+        _registry.add(one.name, one, function.__module__)
         return function
 
     return register
@@ -161,19 +158,14 @@ def _choices(hint: Any) -> tuple[Any, ...] | type:
 
 
 def available() -> dict[str, Scheme]:
-    """Returns all schemes by name: those of this folder, and those of the modules named in the environment
-    variable ``TFLITEKIT_SCHEMES`` (comma-separated), in a fixed order."""
-    package = importlib.import_module(__name__)
-    assert isinstance(package, types.ModuleType)
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
-    for module_name in filter(None, os.environ.get("TFLITEKIT_SCHEMES", "").split(",")):
-        load_module(module_name.strip(), "module of schemes (TFLITEKIT_SCHEMES)")
+    """Returns all schemes by name, the kit's own first, in a fixed order."""
     order = [
         "float32", "float16", "dynamic_range", "int8", "int8_float_fallback", "int16x8", "finetuned", "qat", "pruned",
         "clustered", "pruned_qat", "clustered_qat", "pruned_clustered_qat",
     ]  # fmt: skip
-    return dict(sorted(_registry.items(), key=lambda item: (order.index(item[0]) if item[0] in order else 99, item[0])))
+    return dict(
+        sorted(_registry.all().items(), key=lambda item: (order.index(item[0]) if item[0] in order else 99, item[0]))
+    )
 
 
 def find(name: str) -> Scheme:

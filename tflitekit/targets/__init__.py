@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from tflitekit.core.errors import UsageError
+from tflitekit.core.registry import Registry
 from tflitekit.results import Accelerator, Profile, Samples
 
 __all__ = ["Facts", "Loaded", "Run", "Session", "Shapes", "Target", "open_target", "register_target"]
@@ -134,14 +132,14 @@ class Target(Protocol):
         """Ends what the target holds open."""
 
 
-_targets: dict[str, Callable[[], Target]] = {}
+_registry: Registry[Callable[[], Target]] = Registry("target", __name__, "tflitekit.targets")
 
 
 def register_target(name: str) -> Callable[[Callable[[], Target]], Callable[[], Target]]:
     """Registers a target's class under a name."""
 
     def register(factory: Callable[[], Target]) -> Callable[[], Target]:
-        _targets[name] = factory
+        _registry.add(name, factory, factory.__module__)
         return factory
 
     return register
@@ -154,12 +152,7 @@ def open_target(name: str = "host") -> Iterator[Target]:
     Raises:
         UsageError: There is none of that name.
     """
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
-
-    if name not in _targets:
-        raise UsageError(f"There is no target '{name}'.", fix=f"Targets: {', '.join(_targets)}.")
-    target = _targets[name]()
+    target = _registry.find(name)()
     try:
         yield target
     finally:

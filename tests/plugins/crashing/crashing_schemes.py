@@ -1,4 +1,4 @@
-"""Schemes that go wrong in every way; loaded through TFLITEKIT_SCHEMES."""
+"""Schemes that go wrong in every way; a package that lies here as an installed one does, found where this folder is on the path."""
 
 import os
 import time

@@ -1,0 +1,70 @@
+"""What other packages add: found by the entry points in their metadata, and named where it cannot be loaded."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tflitekit import schemes, targets
+from tflitekit.core.errors import UsageError
+
+EXAMPLE = Path(__file__).parents[1] / "plugins" / "example"
+KITS_OWN = "from tflitekit.schemes import Promise, scheme\n@scheme(promise=lambda options: Promise())\n"
+
+
+def package(folder, text, entry="mine = broken_schemes"):
+    """Makes an installed package whose entry point adds schemes."""
+    (folder / "broken-1.dist-info").mkdir()
+    (folder / "broken-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
+    (folder / "broken-1.dist-info" / "entry_points.txt").write_text(f"[tflitekit.schemes]\n{entry}\n")
+    (folder / "broken_schemes.py").write_text(text)
+    return folder
+
+
+def test_a_package_adds_one_of_each(install):
+    install(EXAMPLE, schemes._registry, targets._registry)
+    assert schemes.find("int16x8_float_fallback").needs == "calibration"
+    assert list(schemes.available())[-1] == "int16x8_float_fallback"
+    with pytest.raises(UsageError, match=r"(?s)no target 'nowhere'.*host-core0"), targets.open_target("nowhere"):
+        pass
+
+
+def test_the_command_line_sees_it():
+    done = subprocess.run(
+        [sys.executable, "-m", "tflitekit", "schemes"], capture_output=True, text=True, check=True,
+        env=os.environ | {"PYTHONPATH": str(EXAMPLE), "COLUMNS": "160"},
+    )  # fmt: skip
+    assert "int16x8_float_fallback" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "entry", "reason"),
+    [
+        ("raise ValueError('out of luck')\n", "mine = broken_schemes", "ValueError: out of luck"),
+        ("import no_such_module\n", "mine = broken_schemes", "No module named 'no_such_module'"),
+        ("", "mine = another_name", "No module named 'another_name'"),
+        ("", "mine = broken_schemes", "it registers none"),
+        ("raise SystemExit('bye')\n", "mine = broken_schemes", "SystemExit: bye"),
+        (KITS_OWN + 'def int8(converter):\n    """Mine."""\n', "mine = broken_schemes", "two schemes named 'int8'"),
+    ],
+)
+def test_what_cannot_be_loaded_is_named_each_time(tmp_path, install, text, entry, reason):
+    install(package(tmp_path, text, entry), schemes._registry)
+    for _ in range(2):
+        with pytest.raises(UsageError) as raised:
+            schemes.available()
+        assert f"The package 'broken' cannot add a scheme by its entry point '{entry}'" in raised.value.what
+        assert reason in raised.value.what
+        assert raised.value.what.count("\n") == 0
+        assert "pip uninstall broken" in raised.value.fix
+
+
+def test_installed_packages_are_looked_for_only_when_a_registry_is_asked():
+    program = (
+        "import tflitekit.schemes, tflitekit.targets, tflitekit.core.registry as r; "
+        "assert r._installed.cache_info().misses == 0; tflitekit.schemes.available(); tflitekit.schemes.available(); "
+        "assert r._installed.cache_info().misses == 1"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
