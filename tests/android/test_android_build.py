@@ -13,6 +13,7 @@ import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -349,6 +350,21 @@ def test_poms_agree_with_gradle_properties() -> None:
     assert {"tensorflowLiteVersion", "dalvikDxVersion", "androidAllVersion", "junitVersion", "jnaVersion"} <= compared
     signature = f"<artifactId>android-api-level-{SETTINGS.min_sdk}</artifactId>"
     assert signature in (DEMO / "offline" / "pom.xml").read_text()
+
+
+def test_no_circle_of_java_packages_and_no_activity_in_those_of_the_screens() -> None:
+    imports: dict[str, set[str]] = {}
+    for part in ("app", "core"):
+        source = DEMO / part / "src" / "main" / "java"
+        for path in source.rglob("*.java"):
+            package = ".".join(path.parent.relative_to(source).parts)
+            named = re.findall(
+                r"^import (?:static )?(org\.tflitekit(?:\.[a-z]+)+)\.[A-Z](?!;)", path.read_text(), re.MULTILINE
+            )
+            imports.setdefault(package, set()).update({*named} - {package})
+    assert "org.tflitekit.demo.device" in imports["org.tflitekit.demo.ui"]
+    assert not [package for package, named in imports.items() if "org.tflitekit.demo" in named]
+    list(TopologicalSorter(imports).static_order())  # raises a CycleError
 
 
 def test_gradle_files_take_everything_from_gradle_properties() -> None:

@@ -2,11 +2,12 @@ package org.tflitekit.demo;
 
 import android.content.Intent;
 import android.content.pm.PackageManager;
-import java.io.IOException;
 import org.tflitekit.demo.bench.BenchScreen;
 import org.tflitekit.demo.bench.BenchWork;
+import org.tflitekit.demo.device.Services;
+import org.tflitekit.demo.ui.RunActivity;
 import org.tflitekit.demo.ui.RunRequest;
-import org.tflitekit.demo.ui.ScreenActivity;
+import org.tflitekit.demo.ui.RunScreen;
 import org.tflitekit.demo.ui.Words;
 
 /**
@@ -14,15 +15,7 @@ import org.tflitekit.demo.ui.Words;
  * threads 2] [--es accelerator cpu] [--es protocol quick] [--es bundle NAME]} leaves {@code runs/X/report.json} and {@code
  * runs/X/done} in the app's own storage, or {@code runs/X/failed} with the reason.
  */
-public final class BenchActivity extends ScreenActivity<BenchWork> {
-    private BenchScreen screen;
-    private String refused;
-
-    @Override
-    protected int layout() {
-        return R.layout.work;
-    }
-
+public final class BenchActivity extends RunActivity<BenchWork> {
     @Override
     protected BenchWork newWork(Services services, String bundleName) {
         return new BenchWork(services, bundleName, version());
@@ -37,26 +30,18 @@ public final class BenchActivity extends ScreenActivity<BenchWork> {
     }
 
     @Override
-    protected void onViews() {
-        screen = new BenchScreen(this, work(), ((DemoApplication) getApplication()).services().engines().accelerators());
+    protected RunScreen<?> newScreen() {
+        return new BenchScreen(this, work(), services().engines().accelerators());
     }
 
     @Override
-    protected void begin(Intent intent) {
-        refused = null;
-        try {
-            RunRequest request = RunRequest.of(this, intent);
-            if (request != null) {
-                String variants = intent.getStringExtra("variants");
-                String accelerator = intent.getStringExtra("accelerator");
-                String protocol = intent.getStringExtra("protocol");
-                screen.start(variants == null ? null : Words.list(variants),
-                        accelerator == null ? "cpu" : accelerator, intent.getIntExtra("threads", 1),
-                        protocol == null ? "quick" : protocol, request);
-            }
-        } catch (IOException error) {
-            refused = error.getMessage();
-        }
+    protected void start(Intent intent, RunRequest request) {
+        String variants = intent.getStringExtra("variants");
+        String accelerator = intent.getStringExtra("accelerator");
+        String protocol = intent.getStringExtra("protocol");
+        work().start(new BenchWork.Request(variants == null ? null : Words.list(variants),
+                accelerator == null ? "cpu" : accelerator, intent.getIntExtra("threads", 1),
+                protocol == null ? "quick" : protocol), request);
     }
 
     @Override
@@ -69,11 +54,5 @@ public final class BenchActivity extends ScreenActivity<BenchWork> {
     protected void onStop() {
         work().setVisible(isChangingConfigurations());
         super.onStop();
-    }
-
-    @Override
-    protected void render() {
-        showProblem(work().problem() != null ? work().problem() : refused);
-        screen.render();
     }
 }

@@ -15,8 +15,9 @@ import org.tflitekit.core.image.PixelSource;
 import org.tflitekit.demo.camera.FrameListener;
 import org.tflitekit.demo.camera.FrameSource;
 import org.tflitekit.demo.classify.ClassifyScreen;
-import org.tflitekit.demo.classify.ClassifyWork;
 import org.tflitekit.demo.classify.ClassifyWork.Source;
+import org.tflitekit.demo.classify.ClassifyWork;
+import org.tflitekit.demo.device.Services;
 import org.tflitekit.demo.ui.ScreenActivity;
 
 /** Classifies what the camera sees, photos, drawings, and images that other apps share. */
@@ -44,9 +45,9 @@ public final class ClassifyActivity extends ScreenActivity<ClassifyWork> {
     @Override
     protected void onViews() {
         stopCamera();
-        camera = ((DemoApplication) getApplication()).services().camera(this);
+        camera = services().camera(this);
         countCameras();
-        screen = new ClassifyScreen(this, work(), ((DemoApplication) getApplication()).services().engines().accelerators());
+        screen = new ClassifyScreen(this, work(), services().engines().accelerators());
         onClick(R.id.source_camera, new Runnable() {
             @Override
             public void run() {

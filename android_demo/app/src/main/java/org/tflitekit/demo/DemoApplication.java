@@ -1,16 +1,31 @@
 package org.tflitekit.demo;
 
 import android.app.Application;
+import java.util.Arrays;
+import java.util.List;
+import org.tflitekit.demo.device.Services;
+import org.tflitekit.demo.ui.ScreenHost;
+import org.tflitekit.demo.ui.Tab;
 
 /** Holds what all screens share. */
-public class DemoApplication extends Application {
+public class DemoApplication extends Application implements ScreenHost {
     private Services services;
 
+    @Override
     public synchronized Services services() {
         if (services == null) {
             services = new DeviceServices(this);
         }
         return services;
+    }
+
+    @Override
+    public List<Tab> tabs() {
+        return Arrays.asList(
+                new Tab(R.drawable.ic_classify, R.string.tab_classify, ClassifyActivity.class),
+                new Tab(R.drawable.ic_verify, R.string.tab_verify, VerifyActivity.class),
+                new Tab(R.drawable.ic_benchmark, R.string.tab_benchmark, BenchActivity.class),
+                new Tab(R.drawable.ic_model, R.string.tab_model, ModelActivity.class));
     }
 
     /** Replaces the device, for tests. */

@@ -10,6 +10,7 @@ import org.tflitekit.demo.bundle.BundleLocations;
 import org.tflitekit.demo.camera.CameraFrames;
 import org.tflitekit.demo.camera.FrameSource;
 import org.tflitekit.demo.device.AndroidDeviceProbe;
+import org.tflitekit.demo.device.Services;
 import org.tflitekit.demo.engine.LiteRtEngineFactory;
 import org.tflitekit.demo.image.BitmapDecoder;
 import org.tflitekit.demo.image.PhotoLoader;

@@ -9,9 +9,10 @@ import org.tflitekit.core.bundle.Accuracy;
 import org.tflitekit.core.bundle.Bundle;
 import org.tflitekit.core.bundle.RuntimeVersion;
 import org.tflitekit.core.bundle.Variant;
+import org.tflitekit.demo.device.Services;
 import org.tflitekit.demo.ui.ScreenActivity;
-import org.tflitekit.demo.ui.Work;
 import org.tflitekit.demo.ui.Words;
+import org.tflitekit.demo.ui.Work;
 
 /** Says what the bundle holds. */
 public final class ModelActivity extends ScreenActivity<ModelActivity.ModelWork> {
@@ -47,14 +48,14 @@ public final class ModelActivity extends ScreenActivity<ModelActivity.ModelWork>
         if (bundle == null) {
             return;
         }
-        String runtime = ((DemoApplication) getApplication()).services().engines().runtimeVersion();
+        String runtime = services().engines().runtimeVersion();
         card(cards, bundle.name, about(bundle, runtime));
         for (Variant variant : bundle.variants) {
             String title = variant.name.equals(bundle.recommended)
                     ? variant.name + " · " + getString(R.string.recommended) : variant.name;
             card(cards, title, about(variant, runtime));
         }
-        card(cards, getString(R.string.licences), getString(R.string.licences_text));
+        card(cards, getString(R.string.licenses), getString(R.string.licenses_text));
     }
 
     private String about(Bundle bundle, String runtime) {

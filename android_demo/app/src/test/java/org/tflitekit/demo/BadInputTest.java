@@ -153,7 +153,7 @@ public class BadInputTest {
         try (Screen<VerifyActivity> screen = Screen.open(VerifyActivity.class)) {
             screen.await("start", () -> screen.find(R.id.start).isEnabled());
             screen.click(R.id.start);
-            screen.awaitText("7 of 8 images as on the host");
+            screen.awaitText("7 of 8 images are identical to the host's");
             screen.click("Pixels of the images");
             assertTrue(screen.toString(), screen.shows("golden/0003/original.png"));
         }

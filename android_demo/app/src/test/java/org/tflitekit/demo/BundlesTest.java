@@ -13,6 +13,7 @@ import org.robolectric.RuntimeEnvironment;
 import org.tflitekit.core.bundle.Bundle;
 import org.tflitekit.core.bundle.BundleException;
 import org.tflitekit.core.bundle.FileEntry;
+import org.tflitekit.demo.device.Services;
 
 /** The bundle of the app, and those that are pushed into its storage. */
 @RunWith(RobolectricTestRunner.class)

@@ -86,7 +86,7 @@ public class ClassifyTest {
                 Screen.open(ClassifyActivity.class, share(bundle.bytes(sample.original)))) {
             awaitBest(screen, sample, bundle.recommended);
             for (String step : new String[] {"Preprocess", "Inference", "Postprocess"}) {
-                assertTrue(screen.toString(), screen.toString().matches("(?s).*[0-9.,]+ ms\n" + step + ".*"));
+                assertTrue(screen.toString(), screen.toString().matches("(?s).*[0-9.,]+ [mµ]s\n" + step + ".*"));
             }
         }
     }
@@ -274,7 +274,7 @@ public class ClassifyTest {
     public void aDeniedPermissionIsExplained() {
         try (Screen<ClassifyActivity> screen = Screen.open(ClassifyActivity.class)) {
             screen.click(R.id.source_camera);
-            assertTrue(screen.shows("They stay on this device."));
+            assertTrue(screen.shows("Pictures stay on this device."));
             String[] asked = {Manifest.permission.CAMERA};
             screen.activity().onRequestPermissionsResult(1, asked, new int[] {PackageManager.PERMISSION_DENIED});
             screen.idle();

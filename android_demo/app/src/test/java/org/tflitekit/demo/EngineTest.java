@@ -25,6 +25,7 @@ import org.tflitekit.core.verify.RunCheck;
 import org.tflitekit.core.verify.Verdict;
 import org.tflitekit.core.verify.Verification;
 import org.tflitekit.core.verify.Verifier;
+import org.tflitekit.demo.device.Services;
 
 /** The app's own engine on the real interpreter of TensorFlow Lite, which is old on the desktop: 2.6.2. */
 @RunWith(RobolectricTestRunner.class)

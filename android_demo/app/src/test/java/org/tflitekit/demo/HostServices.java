@@ -21,6 +21,7 @@ import org.tflitekit.core.inference.LiteRtCEngine;
 import org.tflitekit.core.verify.ImageDecoder;
 import org.tflitekit.demo.camera.FrameListener;
 import org.tflitekit.demo.camera.FrameSource;
+import org.tflitekit.demo.device.Services;
 import org.tflitekit.demo.image.PhotoLoader;
 
 /**

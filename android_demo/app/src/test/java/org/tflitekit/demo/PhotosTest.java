@@ -26,6 +26,7 @@ import org.tflitekit.core.bundle.Bundle;
 import org.tflitekit.core.bundle.GoldenSample;
 import org.tflitekit.core.image.PixelSource;
 import org.tflitekit.core.image.Preprocessor;
+import org.tflitekit.demo.device.Services;
 import org.tflitekit.demo.image.Photo;
 import org.tflitekit.demo.image.PhotoException;
 

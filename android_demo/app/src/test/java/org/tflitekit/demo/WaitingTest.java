@@ -34,6 +34,7 @@ import org.tflitekit.core.inference.EngineFactory;
 import org.tflitekit.core.verify.ImageDecoder;
 import org.tflitekit.demo.camera.FrameListener;
 import org.tflitekit.demo.camera.FrameSource;
+import org.tflitekit.demo.device.Services;
 import org.tflitekit.demo.image.PhotoLoader;
 
 /** Screens while something takes long, goes on elsewhere, or comes back. */

@@ -93,7 +93,7 @@ public class WorkTest {
             screen.await("start", () -> screen.find(R.id.start).isEnabled());
             screen.click(R.id.start);
             screen.awaitText("Runs as on the host: 2 of 2");
-            assertTrue(screen.shows("8 of 8 images as on the host, to the bit"));
+            assertTrue(screen.shows("8 of 8 images are identical to the host's"));
             assertEquals("Passed: Exactly as on the host", row(screen, "int8 on CPU"));
             assertEquals("Passed: Exactly as on the host", row(screen, "float32 on CPU"));
             for (String word : new String[] {"Failed", "Could not run", "Not judged"}) {

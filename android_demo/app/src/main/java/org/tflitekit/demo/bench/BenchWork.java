@@ -18,21 +18,21 @@ import org.tflitekit.core.benchmark.Protocol;
 import org.tflitekit.core.benchmark.ReportWriter;
 import org.tflitekit.core.bundle.BundleException;
 import org.tflitekit.core.bundle.Variant;
-import org.tflitekit.demo.Services;
+import org.tflitekit.demo.device.Services;
 import org.tflitekit.demo.ui.RunRequest;
 import org.tflitekit.demo.ui.RunWork;
 
 /** Measures variants with the kit's protocols. */
 public final class BenchWork extends RunWork {
-    /** What is measured, as a person or an intent says it. */
-    static final class Request {
+    /** What a person or an intent asks to measure. */
+    public static final class Request {
         /** Names; null for all. */
         final List<String> variants;
         final String accelerator;
         final int threads;
         final String protocol;
 
-        Request(List<String> variants, String accelerator, int threads, String protocol) {
+        public Request(List<String> variants, String accelerator, int threads, String protocol) {
             this.variants = variants;
             this.accelerator = accelerator;
             this.threads = threads;
@@ -56,7 +56,7 @@ public final class BenchWork extends RunWork {
      *
      * @param forFiles where the report goes besides the screen; may be null
      */
-    void start(final Request request, final RunRequest forFiles) {
+    public void start(final Request request, final RunRequest forFiles) {
         start(forFiles, new Runnable() {
             @Override
             public void run() {

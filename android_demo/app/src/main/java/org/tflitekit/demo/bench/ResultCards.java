@@ -46,8 +46,9 @@ final class ResultCards {
             figure(figures, R.string.column_median, one.medianMs);
             figure(figures, R.string.column_p90, one.p90Ms);
             figure(figures, R.string.column_p99, one.p99Ms);
-            text.append(activity.getString(R.string.interval, Words.milliseconds(one.medianLowMs),
-                    Words.milliseconds(one.medianHighMs), Words.milliseconds(one.initMs), Words.milliseconds(one.firstMs)));
+            text.append(activity.getString(R.string.interval, Words.duration(activity, one.medianLowMs),
+                    Words.duration(activity, one.medianHighMs), Words.duration(activity, one.initMs),
+                    Words.duration(activity, one.firstMs)));
             if (one.ratio != null) {
                 text.append('\n').append(activity.getString(R.string.ratio,
                         String.format(Locale.getDefault(), "%.2f", one.ratio.value), one.ratio.baseline, one.ratio.verdict));
@@ -64,7 +65,7 @@ final class ResultCards {
         View figure = activity.getLayoutInflater().inflate(R.layout.timing, figures, false);
         ((TextView) figure.findViewById(R.id.timing_name)).setText(name);
         ((TextView) figure.findViewById(R.id.timing_value))
-                .setText(activity.getString(R.string.milliseconds, Words.milliseconds(ms)));
+                .setText(Words.duration(activity, ms));
         figures.addView(figure);
     }
 

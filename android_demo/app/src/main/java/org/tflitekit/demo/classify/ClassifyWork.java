@@ -11,7 +11,7 @@ import org.tflitekit.core.inference.Classification;
 import org.tflitekit.core.inference.Classifier;
 import org.tflitekit.core.inference.Engine;
 import org.tflitekit.core.inference.EngineException;
-import org.tflitekit.demo.Services;
+import org.tflitekit.demo.device.Services;
 import org.tflitekit.demo.image.Photo;
 import org.tflitekit.demo.image.PhotoException;
 import org.tflitekit.demo.ui.Work;

@@ -73,6 +73,6 @@ final class ResultView {
 
     private void time(int step, double ms) {
         ((TextView) timings.getChildAt(step).findViewById(R.id.timing_value))
-                .setText(activity.getString(R.string.milliseconds, Words.milliseconds(ms)));
+                .setText(Words.duration(activity, ms));
     }
 }

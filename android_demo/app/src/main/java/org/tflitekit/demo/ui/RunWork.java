@@ -1,7 +1,7 @@
 package org.tflitekit.demo.ui;
 
 import java.io.IOException;
-import org.tflitekit.demo.Services;
+import org.tflitekit.demo.device.Services;
 
 /** Work that is started, can be stopped, and may leave its result in files: verify and benchmark. */
 public abstract class RunWork extends Work {

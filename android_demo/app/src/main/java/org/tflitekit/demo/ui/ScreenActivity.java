@@ -12,13 +12,8 @@ import android.view.ViewGroup;
 import android.view.WindowInsets;
 import android.widget.ImageView;
 import android.widget.TextView;
-import org.tflitekit.demo.BenchActivity;
-import org.tflitekit.demo.ClassifyActivity;
-import org.tflitekit.demo.DemoApplication;
-import org.tflitekit.demo.ModelActivity;
 import org.tflitekit.demo.R;
-import org.tflitekit.demo.Services;
-import org.tflitekit.demo.VerifyActivity;
+import org.tflitekit.demo.device.Services;
 
 /** A screen with the navigation below it. */
 public abstract class ScreenActivity<W extends Work> extends Activity {
@@ -42,6 +37,14 @@ public abstract class ScreenActivity<W extends Work> extends Activity {
         return work;
     }
 
+    protected final Services services() {
+        return host().services();
+    }
+
+    private ScreenHost host() {
+        return (ScreenHost) getApplication();
+    }
+
     @Override
     @SuppressWarnings({"unchecked", "deprecation"}) // fragments with a retained state are no better
     protected void onCreate(Bundle saved) {
@@ -59,8 +62,7 @@ public abstract class ScreenActivity<W extends Work> extends Activity {
         work = (W) getLastNonConfigurationInstance();
         boolean fresh = work == null;
         if (fresh) {
-            Services services = ((DemoApplication) getApplication()).services();
-            work = newWork(services, getIntent().getStringExtra(EXTRA_BUNDLE));
+            work = newWork(services(), getIntent().getStringExtra(EXTRA_BUNDLE));
         }
         work.attach(this);
         onViews();
@@ -91,7 +93,7 @@ public abstract class ScreenActivity<W extends Work> extends Activity {
         }
         work.detach();
         work.close();
-        work = newWork(((DemoApplication) getApplication()).services(), wanted);
+        work = newWork(services(), wanted);
         work.attach(this);
         onViews();
         work.load();
@@ -127,33 +129,36 @@ public abstract class ScreenActivity<W extends Work> extends Activity {
 
     private void navigation() {
         ViewGroup bar = (ViewGroup) findViewById(R.id.navigation);
-        item(bar, R.drawable.ic_classify, R.string.tab_classify, ClassifyActivity.class);
-        item(bar, R.drawable.ic_verify, R.string.tab_verify, VerifyActivity.class);
-        item(bar, R.drawable.ic_benchmark, R.string.tab_benchmark, BenchActivity.class);
-        item(bar, R.drawable.ic_model, R.string.tab_model, ModelActivity.class);
+        for (Tab tab : host().tabs()) {
+            bar.addView(item(bar, tab));
+        }
     }
 
-    private void item(ViewGroup bar, int icon, int label, final Class<?> activity) {
+    private View item(ViewGroup bar, final Tab tab) {
         View item = getLayoutInflater().inflate(R.layout.nav_item, bar, false);
-        ((ImageView) item.findViewById(R.id.nav_icon)).setImageResource(icon);
+        ((ImageView) item.findViewById(R.id.nav_icon)).setImageResource(tab.icon);
         TextView name = (TextView) item.findViewById(R.id.nav_label);
-        name.setText(label);
+        name.setText(tab.label);
         float largest = getResources().getDimension(R.dimen.largest_nav_label); // four names share the width
         name.setTextSize(TypedValue.COMPLEX_UNIT_PX, Math.min(name.getTextSize(), largest));
-        item.setContentDescription(getString(label));
-        item.setSelected(activity == getClass());
+        item.setContentDescription(getString(tab.label));
+        item.setSelected(tab.activity == getClass());
         item.setOnClickListener(new View.OnClickListener() {
             @Override
             public void onClick(View view) {
-                if (activity != ScreenActivity.this.getClass()) {
-                    Intent intent = new Intent(ScreenActivity.this, activity);
-                    intent.addFlags(Intent.FLAG_ACTIVITY_REORDER_TO_FRONT | Intent.FLAG_ACTIVITY_NO_ANIMATION);
-                    intent.putExtra(EXTRA_BUNDLE, getIntent().getStringExtra(EXTRA_BUNDLE));
-                    startActivity(intent);
-                }
+                go(tab);
             }
         });
-        bar.addView(item);
+        return item;
+    }
+
+    private void go(Tab tab) {
+        if (tab.activity != getClass()) {
+            Intent intent = new Intent(this, tab.activity);
+            intent.addFlags(Intent.FLAG_ACTIVITY_REORDER_TO_FRONT | Intent.FLAG_ACTIVITY_NO_ANIMATION);
+            intent.putExtra(EXTRA_BUNDLE, getIntent().getStringExtra(EXTRA_BUNDLE));
+            startActivity(intent);
+        }
     }
 
     /** Since target SDK 35 the app draws behind the system's bars. */

@@ -73,13 +73,18 @@ public final class Words {
         return texts;
     }
 
-    /** Returns a time with three digits that count. */
-    public static String milliseconds(double ms) {
+    /** Returns a time with its unit and three significant digits: below 0.1 ms in microseconds. */
+    public static String duration(Context context, double ms) {
         if (Double.isNaN(ms)) {
             return "–";
         }
-        int digits = ms >= 100 ? 0 : ms >= 10 ? 1 : ms >= 1 ? 2 : 3;
-        return String.format(Locale.getDefault(), "%." + digits + "f", ms);
+        return 0 < ms && ms < 0.1 ? context.getString(R.string.microseconds, threeDigits(1000 * ms))
+                : context.getString(R.string.milliseconds, threeDigits(ms));
+    }
+
+    private static String threeDigits(double value) {
+        int digits = value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3;
+        return String.format(Locale.getDefault(), "%." + digits + "f", value);
     }
 
     public static String share(double value) {

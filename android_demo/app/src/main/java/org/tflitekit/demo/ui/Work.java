@@ -8,7 +8,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.tflitekit.core.bundle.Bundle;
 import org.tflitekit.core.bundle.BundleException;
-import org.tflitekit.demo.Services;
+import org.tflitekit.demo.device.Services;
 
 /**
  * What a screen does off the main thread, and what it shows. It outlives the screen when the device is turned. Fields that are

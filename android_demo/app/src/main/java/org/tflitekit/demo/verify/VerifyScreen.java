@@ -7,54 +7,39 @@ import org.json.JSONException;
 import org.tflitekit.core.verify.Verification;
 import org.tflitekit.demo.R;
 import org.tflitekit.demo.ui.Checks;
-import org.tflitekit.demo.ui.RunRequest;
-import org.tflitekit.demo.ui.WorkViews;
+import org.tflitekit.demo.ui.RunScreen;
 import org.tflitekit.demo.ui.Words;
 
 /** The views of the verify screen. */
-public final class VerifyScreen {
-    private final Activity activity;
+public final class VerifyScreen extends RunScreen<Verification> {
     private final VerifyWork work;
-    private final WorkViews views;
     private final Checks accelerators;
-    private Verification shown;
 
-    public VerifyScreen(Activity activity, final VerifyWork work, List<String> offered) {
-        this.activity = activity;
+    public VerifyScreen(Activity activity, VerifyWork work, List<String> offered) {
+        super(activity, work, R.string.tab_verify, R.string.verify_intro, R.string.verify_start, "verification.json");
         this.work = work;
-        views = new WorkViews(activity, R.string.tab_verify, R.string.verify_intro, R.string.verify_start,
-                "verification.json", new WorkViews.Actions() {
-                    @Override
-                    public void start() {
-                        VerifyScreen.this.start(accelerators.chosen(), null);
-                    }
-
-                    @Override
-                    public void cancel() {
-                        work.cancel();
-                    }
-
-                    @Override
-                    public String json() {
-                        return VerifyScreen.this.json();
-                    }
-                });
-        views.options().removeAllViews();
         views.label(R.string.accelerators);
         accelerators = new Checks(views.options());
         accelerators.offer(offered, Words.accelerators(activity, offered), Collections.singletonList("cpu"));
     }
 
-    /** @param request where the result goes besides the screen; may be null */
-    public void start(List<String> chosen, RunRequest request) {
-        if (chosen.isEmpty() && request == null) {
+    @Override
+    protected void startChosen() {
+        List<String> chosen = accelerators.chosen();
+        if (chosen.isEmpty()) {
             work.refuse(activity.getString(R.string.choose_accelerator));
         } else {
-            work.start(chosen, request);
+            work.start(chosen, null);
         }
     }
 
-    private String json() {
+    @Override
+    protected Verification result() {
+        return work.verification();
+    }
+
+    @Override
+    protected String json() {
         try {
             return work.verification() == null ? null : work.verification().toJson().toString(2);
         } catch (JSONException error) {
@@ -62,19 +47,18 @@ public final class VerifyScreen {
         }
     }
 
-    public void render() {
-        Verification verification = work.isRunning() ? null : work.verification();
-        views.show(work.bundle() != null, work.isRunning(), verification != null);
-        accelerators.setEnabled(!work.isRunning());
-        if (work.isRunning()) {
-            views.progress(work.finished(), work.planned(), activity.getString(R.string.verify_progress, work.last()));
-        } else {
-            views.note(work.written() == null ? null : activity.getString(R.string.written, work.written()));
-        }
-        if (verification != null && verification != shown) {
-            new CheckRows(activity, views.results()).show(verification);
-            views.scrollToResults();
-        }
-        shown = verification;
+    @Override
+    protected void setOptionsEnabled(boolean enabled) {
+        accelerators.setEnabled(enabled);
+    }
+
+    @Override
+    protected void showProgress() {
+        views.progress(work.finished(), work.planned(), activity.getString(R.string.verify_progress, work.last()));
+    }
+
+    @Override
+    protected void showResult(Verification verification) {
+        new CheckRows(activity, views.results()).show(verification);
     }
 }

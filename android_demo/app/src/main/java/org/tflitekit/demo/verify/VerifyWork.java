@@ -8,7 +8,7 @@ import org.tflitekit.core.verify.RunCheck;
 import org.tflitekit.core.verify.Verification;
 import org.tflitekit.core.verify.VerificationListener;
 import org.tflitekit.core.verify.Verifier;
-import org.tflitekit.demo.Services;
+import org.tflitekit.demo.device.Services;
 import org.tflitekit.demo.ui.RunRequest;
 import org.tflitekit.demo.ui.RunWork;
 
@@ -26,7 +26,7 @@ public final class VerifyWork extends RunWork {
      *
      * @param forFiles where the result goes besides the screen; may be null
      */
-    void start(final List<String> accelerators, final RunRequest forFiles) {
+    public void start(final List<String> accelerators, final RunRequest forFiles) {
         start(forFiles, new Runnable() {
             @Override
             public void run() {

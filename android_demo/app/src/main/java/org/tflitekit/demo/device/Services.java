@@ -1,4 +1,4 @@
-package org.tflitekit.demo;
+package org.tflitekit.demo.device;
 
 import android.content.Context;
 import org.tflitekit.core.benchmark.DeviceProbe;
