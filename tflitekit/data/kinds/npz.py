@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -113,9 +114,12 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> _Memb
     if info.flag_bits & 1:
         raise ValueError(f"the array '{name}' is encrypted, and the kit asks for no password")
     with archive.open(info) as stream:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = read(stream)
+        try:
+            version = np.lib.format.read_magic(stream)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, fortran, dtype = read(stream)
+        except (ValueError, SyntaxError, TokenError, RecursionError) as error:  # NumPy's words show its parser
+            raise ValueError(f"the array '{name}' begins with a header that describes no array") from error
         header_bytes = stream.tell()
     if dtype.hasobject:
         raise ValueError(f"the array '{name}' holds pickled Python objects, which the kit does not load")
