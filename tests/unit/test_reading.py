@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from tflitekit import compare
 from tflitekit.apk import inspect_apk
 from tflitekit.bundling import read_bundle
 from tflitekit.core.errors import TflitekitError, UnreadableError
@@ -227,6 +228,25 @@ def test_content_of_reports_that_breaks_a_view_is_refused_when_it_is_read(change
     (tmp_path / "report.json").write_text(json.dumps(content))
     with pytest.raises(TflitekitError, match="report"):
         read_report(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda content: content["variants"].append(content["variants"][0]), "the variant 'float32' twice"),
+        (lambda content: content.update(baseline="gone"), "the variant 'gone', which is not in it"),
+        (lambda content: content["recommendation"].update(chosen="gone"), "the variant 'gone', which is not in it"),
+        (lambda content: content.update(variants=[]), "which is not in it"),
+        (lambda content: content.pop("schema_version"), "is no report of tflitekit"),
+        (lambda content: content.update(schema_version="2"), "has the schema version '2'"),
+    ],
+)
+def test_names_in_reports_that_mean_no_variant_or_two_are_refused(change, problem, tmp_path):
+    content = json.loads(VERSION_1.read_text())
+    change(content)
+    (tmp_path / "report.json").write_text(json.dumps(content))
+    with pytest.raises(TflitekitError, match=problem):
+        compare(tmp_path, tmp_path)
 
 
 def test_samples_and_figures_that_no_measurement_gives_are_refused(tmp_path):

@@ -247,16 +247,33 @@ def read_report(path: str | Path) -> Report:
         raise ModelError(f"The report {path} cannot be read: {error.reason}.", fix=fix) from error
     if not isinstance(content, dict):
         raise ModelError(f"The report {path} is not a JSON object.")
-    found = content.get("schema_version")
+    if "schema_version" not in content:
+        raise ModelError(
+            f"{path} is no report of tflitekit: it has no schema_version.", fix="Make one with 'tflitekit optimize'."
+        )
+    found = content["schema_version"]
     if type(found) is not int or not 1 <= found <= SCHEMA_VERSION:  # true is no version
         raise ModelError(
-            f"The report {path} has the schema version {shortened(str(found))}; this kit reads versions 1 to {SCHEMA_VERSION}.",
+            f"The report {path} has the schema version {shortened(repr(found))}; this kit reads versions 1 to {SCHEMA_VERSION}.",
             fix="Use the version of tflitekit that wrote it, or run the job again.",
         )
     try:
-        return check_model(Report, _migrated(content, str(path)), str(path), largest=LARGEST)
+        report = check_model(Report, _migrated(content, str(path)), str(path), largest=LARGEST)
+        _check_names(report, str(path))
+        return report
     except UnreadableError as error:
         raise ModelError(f"The report {path} cannot be read: {error.reason}.", fix="Run the job again.") from None
+
+
+def _check_names(report: Report, name: str) -> None:
+    """Refuses a report in which a name means no variant, or two: every view and `compare` look variants up by name."""
+    names = [variant.name for variant in report.variants]
+    if twice := next((shortened(v) for v in names if names.count(v) > 1), None):
+        raise UnreadableError(name, f"it has the variant '{twice}' twice")
+    answer = report.recommendation
+    meant = (report.baseline, *((answer.chosen, answer.nearest) if answer else ()))
+    if (missing := next((v for v in meant if v is not None and v not in names), None)) is not None:
+        raise UnreadableError(name, f"it speaks of the variant '{shortened(missing)}', which is not in it")
 
 
 def _migrated(content: dict[str, Any], name: str) -> dict[str, Any]:
