@@ -138,6 +138,7 @@ def test_regression_and_custom_metric(models, tmp_path):
     (tmp_path / "mine.py").write_text("def within_one(output, label):\n    return abs(output[0] - label) < 1\n")
     (row,) = evaluate([files[0]], data=models / "regression.npz", metric=f"{tmp_path}/mine.py:within_one").variants
     assert row.accuracy.value == pytest.approx((np.abs(predicted - data["y"]) < 1).mean())
+    assert row.accuracy.metric == "within_one"  # its path pushed all else out of the table
     (tmp_path / "bad.py").write_text("def metric(output, label):\n    raise KeyError('x')\n")
     with pytest.raises(DataError, match=r"The metric .* failed: KeyError"):
         evaluate([files[0]], data=models / "regression.npz", metric=f"{tmp_path}/bad.py:metric")

@@ -241,6 +241,16 @@ def test_terminal_of_80_columns(report, monkeypatch):
         assert ("× faster" in shown) == (width > 80)
 
 
+def test_a_long_name_leaves_room_for_the_others(report, monkeypatch):
+    from rich.console import Console
+
+    rows = [row.model_copy(update={"name": "n" * 200}) if row.name == "float32" else row for row in report.variants]
+    screen = Console(width=80, file=io.StringIO(), highlight=False)
+    monkeypatch.setattr(console, "stdout", screen)
+    console.show_report(report.model_copy(update={"variants": tuple(rows)}))
+    assert " kB " in screen.file.getvalue() and " ±" in screen.file.getvalue()
+
+
 def test_figures_for_people():
     assert [text.milliseconds(value) for value in (0.03571, 0.15, 12.0, 99.96, 4321)] == [
         "0.0357", "0.150", "12.0", "100", "4321",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def choose_metric(
     """
     spec = find_output(outputs, output, owner)
     if metric is not None:
-        return CustomMetric(metric, load_function(metric, "metric"))
+        return CustomMetric(_name(metric), load_function(metric, "metric"))
     others = [other for other in outputs if other.name != spec.name]
     try:
         found = _by_labels(dataset, spec, labels)
@@ -55,6 +56,12 @@ def choose_metric(
     if output is None and isinstance(found, Classification):
         _check_choice(dataset, spec, others)
     return found
+
+
+def _name(metric: str) -> str:
+    """Returns what a metric of the user's own is called where it is shown: as its function, unless the kit has one of that name."""
+    module, _, function = metric.rpartition(":")
+    return f"{Path(module).name}:{function}" if function in ("top1", "top5", "mae", "rmse") else function
 
 
 def takes_classes(dataset: Dataset, spec: TensorSpec) -> bool:

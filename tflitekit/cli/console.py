@@ -206,9 +206,12 @@ def show_report(report: Report) -> None:
     shown = text.COLUMNS if stdout.width >= _WIDE else text.MEDIUM if stdout.width >= _MEDIUM else text.NARROW
     columns, rows = text.table(report, shown)
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for column in columns:
+    for index, column in enumerate(columns):
         words = column in ("Variant", "Change")
-        table.add_column(column, justify="left" if words else "right", no_wrap=column != "Change")
+        usual = all(cell_len(cells[index]) <= 2 * _WORD for cells in rows)  # what is longer would push the others out
+        table.add_column(
+            column, justify="left" if words else "right", no_wrap=usual and column != "Change", overflow="fold"
+        )
     for variant, cells in zip(report.variants, rows, strict=True):
         style = "bold green" if variant.name == chosen else "dim" if variant.status != "ok" else ""
         table.add_row(*map(_cell, cells), style=style)
