@@ -23,7 +23,7 @@ def test_each_origin_is_said_once():
 
 
 def test_a_crash_on_a_loop_says_what_converts():
-    error = CrashError("int8: the process was killed by SIGSEGV.", why="Its last words: (none)", fix="Wait.")
+    error = CrashError("int8: the process was killed by SIGSEGV.", fix="Wait.")
     said = op_advice.on_a_loop(error, ["functional_1/my_gru_1/while"], ["x", "my_gru", "scores"])
     assert "recurrent layer (layer 'my_gru')" in said.what
     assert "unroll=True" in said.fix

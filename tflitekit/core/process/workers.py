@@ -359,7 +359,7 @@ def _finish(task: _Task, exit_code: int, *, timed_out: bool) -> None:
             as_known(Exception(words))
             or failure(
                 f"{task.label}: {content['exception'] if content else _cause(exit_code)}",
-                why="Its last words: " + (words or "(none)"),
+                why=f"Its last words: {words}" if words else None,
                 fix=None if content else _CRASH_ADVICE,
             )
         )
