@@ -15,7 +15,8 @@ from tflitekit.data.dataset import open_dataset
 from tflitekit.data.preprocessing import PRESETS
 from tflitekit.engines.build import _check_promise, build
 from tflitekit.schemes import Promise, available, find, parse_request
-from tflitekit.source.models import PreparedSource, export_model
+from tflitekit.source.keras_export import export_model
+from tflitekit.source.prepared import PreparedSource
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model
 from tflitekit.tflite.variant import Variant, read_sidecar

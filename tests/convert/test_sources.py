@@ -8,7 +8,9 @@ import pytest
 from tflitekit.conversion import ConvertOptions, convert
 from tflitekit.core.errors import ModelError, UsageError
 from tflitekit.core.user_code import load_module
-from tflitekit.source.models import export_model, identify, load_model, prepare
+from tflitekit.source.keras_export import export_model
+from tflitekit.source.kinds.keras import load_model
+from tflitekit.source.models import identify, prepare
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model
 

@@ -6,7 +6,7 @@ from tflitekit.core.errors import ConversionError, CrashError
 from tflitekit.engines import op_advice
 from tflitekit.engines.build import _check_promise, _convert, _explain, _warnings
 from tflitekit.schemes import Promise, parse_request
-from tflitekit.source.models import export_model
+from tflitekit.source.keras_export import export_model
 from tflitekit.tflite.graph import read_graph
 
 

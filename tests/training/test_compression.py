@@ -97,7 +97,7 @@ def train(model, steps, callbacks=(), *, fresh=True):
 def convert(model, path, *, calibrate):
     import tensorflow as tf
 
-    from tflitekit.source.models import export_model
+    from tflitekit.source.keras_export import export_model
 
     export_model(model, path.parent / "saved", batch=1, input_shapes={})
     converter = tf.lite.TFLiteConverter.from_saved_model(str(path.parent / "saved"))
@@ -281,7 +281,7 @@ def test_a_pruned_model_is_as_sparse_in_int8(tf_keras, tmp_path):
 def test_a_clustered_model_has_few_values_in_each_channel(tf_keras, tmp_path, scheme):
     import tensorflow as tf
 
-    from tflitekit.source.models import export_model
+    from tflitekit.source.keras_export import export_model
     from tflitekit.training.compress.clustering import cluster
 
     model = picture_model(tf_keras)

@@ -70,7 +70,7 @@ def through(model, folder, *, samples=None):
     """Rebuilds, annotates, quantizes, trains two steps and converts; returns the annotation, the float operators, the graph, and the gap in int8 steps."""
     import tensorflow as tf
 
-    from tflitekit.source.models import export_model
+    from tflitekit.source.keras_export import export_model
     from tflitekit.tflite.graph import read_graph
     from tflitekit.tflite.runtime import Model
     from tflitekit.training.model.parity import random_samples
@@ -153,7 +153,7 @@ def test_architectures_train_and_convert_to_integers(name, title, tmp_path):
 @pytest.mark.real_data
 @pytest.mark.parametrize("name", page.FILES)
 def test_real_models_train_and_convert_to_integers(shared, name, tmp_path):
-    from tflitekit.source.models import load_model
+    from tflitekit.source.kinds.keras import load_model
 
     model, _ = load_model(shared / "models" / name, kind="hdf5", unsafe_load=False, custom_objects=None, keras2=True)
     assert type(model).__module__.startswith("tf_keras")

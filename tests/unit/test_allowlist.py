@@ -17,7 +17,8 @@ from tflitekit.core.errors import ModelError
 from tflitekit.source.allowlist import may_compute, named_beyond
 from tflitekit.source.keras_config import without_compile
 from tflitekit.source.keras_file import read_archive_config, read_hdf5_config, refuse_outside_data, refuse_two_models
-from tflitekit.source.models import identify, load_model
+from tflitekit.source.kinds.keras import load_model
+from tflitekit.source.models import identify
 
 
 def layer(name, module=None, config=None, **more):

@@ -18,7 +18,7 @@ from tflitekit.data.contract import resolve_labels
 from tflitekit.data.dataset import Dataset, open_dataset
 from tflitekit.data.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.schemes import Request, available, parse_request
-from tflitekit.source.models import PreparedSource
+from tflitekit.source.prepared import PreparedSource
 from tflitekit.training.distributed.rendezvous import Chief
 
 __all__ = [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tflitekit.data.calibration import CalibrationSet
 from tflitekit.data.dataset import DEFAULT_SEED
-from tflitekit.source.models import PreparedSource
+from tflitekit.source.prepared import PreparedSource
 from tflitekit.tflite.variant import Variant, sidecar_path
 from tflitekit.training.options import TrainingOptions
 

@@ -27,7 +27,10 @@ from tflitekit.data.dataset import Dataset
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.engines.op_advice import on_a_loop
 from tflitekit.schemes import Request, parse_request
-from tflitekit.source.models import PreparedSource, SourceFile, export_model, hash_model, identify, module_hash
+from tflitekit.source.custom_objects import module_hash
+from tflitekit.source.keras_export import export_model, hash_model
+from tflitekit.source.models import identify
+from tflitekit.source.prepared import PreparedSource, SourceFile
 from tflitekit.tflite.variant import Variant, read_sidecar, tool_versions
 from tflitekit.training.distributed.rendezvous import Chief
 from tflitekit.training.run.plan import Trained, Trainer, kept_note, with_note

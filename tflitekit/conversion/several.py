@@ -10,7 +10,8 @@ from tflitekit.conversion.options import WORK_FOLDER, ConvertOptions, ConvertRes
 from tflitekit.core.errors import UsageError
 from tflitekit.core.progress import Progress
 from tflitekit.schemes import Request
-from tflitekit.source.models import PreparedSource, SourceFile, identify
+from tflitekit.source.models import identify
+from tflitekit.source.prepared import PreparedSource, SourceFile
 from tflitekit.training.distributed.members import Cluster, read_cluster
 from tflitekit.training.distributed.rendezvous import follow, hash_command
 

@@ -20,7 +20,7 @@ from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.engines import op_advice
 from tflitekit.schemes import Promise, Request, find
 from tflitekit.schemes.advice import without_integer_kernels
-from tflitekit.source.models import PreparedSource
+from tflitekit.source.prepared import PreparedSource
 from tflitekit.tflite.graph import Graph, read_graph
 from tflitekit.tflite.layers import layer_names
 from tflitekit.tflite.training_record import TrainingRecord

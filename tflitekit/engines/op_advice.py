@@ -149,7 +149,7 @@ def on_a_loop(error: CrashError, loops: Sequence[str], layers: Sequence[str]) ->
     """Returns the error of a conversion with calibration that crashed, with what helps where the model has loops.
 
     Args:
-        loops: The names of its operations that are loops; see `tflitekit.source.models.PreparedSource`.
+        loops: The names of its operations that are loops; see `tflitekit.source.prepared.PreparedSource`.
     """
     if not loops:
         return error

@@ -36,7 +36,8 @@ from tflitekit.render import write_all
 from tflitekit.results import Constraints, DatasetRecord, Finding, Report, SourceRecord, VariantReport
 from tflitekit.results.recommendation import recommend
 from tflitekit.schemes import Request, available, parse_request
-from tflitekit.source.models import PreparedSource, identify
+from tflitekit.source.models import identify
+from tflitekit.source.prepared import PreparedSource
 from tflitekit.targets import Target, open_target
 from tflitekit.tflite.variant import tool_versions
 

@@ -15,7 +15,7 @@ from tflitekit.core.errors import ModelError, UnreadableError
 from tflitekit.core.files import TEXT_LIMIT_BYTES, shortened
 from tflitekit.core.structured import parse_json
 
-__all__ = ["read_archive_config", "read_hdf5_config", "refuse_outside_data", "refuse_two_models"]
+__all__ = ["keras_version", "read_archive_config", "read_hdf5_config", "refuse_outside_data", "refuse_two_models"]
 
 _LARGEST_RATIO = 1032
 """DEFLATE shrinks to no less than this part of the size (https://zlib.net/zlib_tech.html)."""
@@ -60,6 +60,17 @@ def read_hdf5_config(path: Path, attribute: str = "model_config", *, needed: boo
         why="It has no 'model_config': it was written by save_weights().",
         fix="Build the model in Python, load these weights into it, and save it whole with model.save('name.keras').",
     )
+
+
+def keras_version(path: Path) -> str:
+    """Returns which Keras wrote an HDF5 file; empty for other files, and where it does not say."""
+    import h5py
+
+    if not h5py.is_hdf5(path):
+        return ""
+    with h5py.File(path, "r") as file:
+        version = file.attrs.get("keras_version", "")
+    return version.decode() if isinstance(version, bytes) else str(version)
 
 
 def refuse_outside_data(path: Path) -> None:

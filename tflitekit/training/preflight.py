@@ -14,7 +14,9 @@ from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import DEFAULT_SEED, InputPipeline, open_dataset
 from tflitekit.data.preprocessing import load_preprocessing
 from tflitekit.schemes import parse_request
-from tflitekit.source.models import identify, import_custom_objects, load_model, require_layers, require_numbers
+from tflitekit.source.custom_objects import import_custom_objects
+from tflitekit.source.kinds.keras import load_model
+from tflitekit.source.models import identify, require_layers, require_numbers
 from tflitekit.tflite.training_record import Parity
 from tflitekit.training.model.parity import input_names, inputs_of, random_samples
 from tflitekit.training.model.rebuild import Rebuilt, Refused, rebuild

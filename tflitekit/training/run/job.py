@@ -14,7 +14,8 @@ from tflitekit.core.arrays import read_arrays
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.structured import write_record
 from tflitekit.schemes import Request, Stage, find
-from tflitekit.source.models import import_custom_objects, load_model
+from tflitekit.source.custom_objects import import_custom_objects
+from tflitekit.source.kinds.keras import load_model
 from tflitekit.tflite.training_record import Parity
 from tflitekit.training.data.batches import read_rows, train_batches, validation_batches
 from tflitekit.training.data.store import TrainingSet

@@ -10,7 +10,7 @@ import numpy as np
 
 from tflitekit.core.arrays import write_arrays
 from tflitekit.engines.three_way import thin
-from tflitekit.source.models import export_model
+from tflitekit.source.keras_export import export_model
 from tflitekit.training.data.batches import read_rows
 from tflitekit.training.data.store import Part, TrainingSet
 

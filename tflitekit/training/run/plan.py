@@ -19,7 +19,9 @@ from tflitekit.core.structured import read_record
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.schemes import Request, Stage
-from tflitekit.source.models import SourceFile, module_hash, require_layers, require_numbers
+from tflitekit.source.custom_objects import module_hash
+from tflitekit.source.models import require_layers, require_numbers
+from tflitekit.source.prepared import SourceFile
 from tflitekit.tflite.training_record import StageRecord, TrainingRecord
 from tflitekit.training.data.augmentation import check_augmentation
 from tflitekit.training.data.store import TrainingSet, store_training_data

@@ -13,7 +13,7 @@ import numpy as np
 from tflitekit.core.errors import ConversionError
 from tflitekit.engines.build import check_file
 from tflitekit.schemes import Request
-from tflitekit.source.models import export_model
+from tflitekit.source.keras_export import export_model
 
 __all__ = ["try_conversion"]
 

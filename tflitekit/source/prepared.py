@@ -1,0 +1,133 @@
+"""What any loader gives: a model as a SavedModel with one signature, a fixed batch, and inputs and outputs by name.
+
+What all loaders need for that stands here too. TensorFlow is imported inside the functions that run in a worker.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from tflitekit.core.errors import ModelError, UsageError
+from tflitekit.core.tensor import TensorSpec
+
+__all__ = [
+    "SIGNATURE",
+    "PreparedSource",
+    "SourceFile",
+    "check_finite",
+    "dynamic_notes",
+    "named_shapes",
+    "reason",
+    "tensor_spec",
+    "without_gradients",
+]
+
+SIGNATURE = "serving_default"
+_CONFIG_DUMP = re.compile(r"\s*(?:Full object config: |config=)\{")
+
+
+class PreparedSource(BaseModel):
+    """What the loader found; written beside the exported SavedModel.
+
+    Attributes:
+        loader: What loaded it: 'keras 3.x', 'tf_keras 2.x' or 'tensorflow SavedModel'.
+        outputs: In the model's own order (by name for SavedModels and dicts, which have none); the first one is scored
+            unless another is named.
+        layers: The names of all layers and operations, those of nested models too.
+        loops: The names of operations that run in a loop, as of a recurrent layer, with their scopes.
+        notes: What users should know, such as a fall-back to tf_keras.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    loader: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    parameters: int
+    layers: tuple[str, ...] = ()
+    loops: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A model on disk, recognised by its content."""
+
+    path: Path
+    kind: str
+    sha256: str
+
+
+def without_gradients() -> Any:
+    """Returns options that leave out custom gradients: nothing trains on the export, and TensorFlow cannot save that of swish
+    in a frozen graph."""
+    import tensorflow as tf
+
+    return tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+
+
+def tensor_spec(name: str, tensor: Any) -> TensorSpec:
+    rank = tensor.shape.rank
+    shape = () if rank is None else tuple(-1 if d is None else int(d) for d in tensor.shape.as_list())
+    return TensorSpec(name=name, shape=shape, dtype=tensor.dtype.name)
+
+
+def dynamic_notes(inputs: Sequence[TensorSpec]) -> list[str]:
+    return [
+        f"The input '{spec.name}' has the dynamic shape {list(spec.shape)}; delegates want fixed shapes "
+        "(fix it with --input-shape)."
+        for spec in inputs
+        if -1 in spec.shape
+    ]
+
+
+def check_finite(weights: Iterable[tuple[str, Any]], origin: str) -> None:
+    import numpy as np
+
+    bad = []
+    for name, variable in weights:
+        values = variable.numpy()
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            bad.append(f"{name} ({int(np.count_nonzero(~np.isfinite(values)))} of {values.size})")
+    if bad:
+        raise ModelError(
+            f"{origin} has weights that are NaN or infinite: {', '.join(bad[:5])}" + (", ..." if len(bad) > 5 else "."),
+            why="Training diverged before it was saved, or the file is damaged.",
+            fix="Save an earlier checkpoint.",
+        )
+
+
+def named_shapes(
+    input_shapes: Mapping[str, Sequence[int]], names: Sequence[str], origin: str
+) -> dict[str, Sequence[int]]:
+    """Returns the given shapes by the name of the input; one without a name is that of the only input.
+
+    Raises:
+        UsageError: The model has no such input, or several where no name is given.
+    """
+    given = dict(input_shapes)
+    if "" in given:
+        if len(names) != 1:
+            raise UsageError(
+                f"{origin} has several inputs.", fix=f"Write --input-shape NAME=1,2,3 ({', '.join(names)})."
+            )
+        given[names[0]] = given.pop("")
+    unknown = set(given) - set(names)
+    if unknown:
+        raise UsageError(f"{origin} has no input '{unknown.pop()}'.", fix=f"Its inputs are {', '.join(names)}.")
+    return given
+
+
+def reason(error: Exception) -> str:
+    """Returns the cause in an error of Keras or TensorFlow, in one line, without what it says of the configuration."""
+    text = " ".join(str(error).split())
+    text = text.rpartition("Exception encountered: ")[2] or text  # Keras puts the cause last, behind pages of config
+    text = _CONFIG_DUMP.split(text)[0]
+    return f"{type(error).__name__}: {text[:400]}" if text else type(error).__name__
