@@ -50,7 +50,8 @@ class ScriptedSession:
 @register_target("scripted")
 class ScriptedTarget:
     name = "scripted"
-    is_deployment = False
+    kind = "simulator"
+    good_for = ()
     crash_after: tuple[str, ...] = ()
     last: ScriptedTarget
 

@@ -63,6 +63,7 @@ def test_figures_are_derived_from_kept_samples(variants):
 def test_rounds_are_interleaved_shuffled_and_a_drift_cancels(files, cli):
     found = run_json(cli("benchmark", *files, "--target", "scripted", "--json"))
     latencies = {row["name"]: row["latency"] for row in found["variants"]}
+    assert {(one["target_kind"], *one["good_for"]) for one in latencies.values()} == {("simulator",)}
     calls = scripted_target.ScriptedTarget.last.calls
     rounds = [tuple(calls[i : i + 3]) for i in range(0, len(calls), 3)]
     assert all(sorted(part) == ["float32", "int8", "twin"] for part in rounds)

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from sample_reports import extended, trained
 
 from tflitekit.core.errors import ModelError
-from tflitekit.results import SCHEMA_VERSION, Samples, read_report
+from tflitekit.results import SCHEMA_VERSION, Latency, Samples, read_report
 from tflitekit.results.migration import migrate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,6 +67,25 @@ def test_a_report_of_version_1_reads(schema):
     assert kept == pytest.approx(before["latency"]["samples_us"], rel=1e-6)  # float32
     assert report.variant("int8").status == "skipped"
     assert report.variant("int8").latency is None
+
+
+@pytest.mark.parametrize(
+    ("target", "kind", "counts"),
+    [
+        ("host", "host", False),
+        ("host-core0", "host", False),
+        ("android:Pixel 8 (Android 15)", "phone", True),
+        ("pi", "board", True),
+    ],
+)
+def test_what_a_target_is_is_told_from_its_name_in_older_reports(target, kind, counts):
+    given = read_report(VERSION_1).variant("float32").latency.model_dump() | {"target": target}
+    old = {name: value for name, value in given.items() if name not in ("target_kind", "good_for")}
+    found = Latency.model_validate(old)
+    assert (found.target_kind, found.counts) == (kind, counts)
+    assert Latency.model_validate(found.model_dump() | {"target": "host"}) == found.model_copy(
+        update={"target": "host"}
+    )
 
 
 def test_a_report_of_version_1_is_shown_and_rendered(cli, tmp_path):

@@ -41,6 +41,8 @@ def _latency(run: Run, target: Target, threads: int, protocol: BenchmarkProtocol
     deciding, q = _deciding(run, protocol.statistic)
     return Latency(
         target=target.name,
+        target_kind=target.kind,
+        good_for=target.good_for,
         threads=threads,
         protocol=protocol.name,
         statistic=protocol.statistic,

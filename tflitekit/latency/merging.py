@@ -51,7 +51,7 @@ class _Configuration(NamedTuple):
 
 def is_merged(report: Report) -> bool:
     """Tells whether latencies of the host and of other targets are in a report."""
-    return {_of_host(latency) for row in report.variants for latency in _latencies(row)} == {True, False}
+    return {latency.counts for row in report.variants for latency in _latencies(row)} == {True, False}
 
 
 def merge(report: Given, measured: Given | Iterable[Given], *, max_latency_ms: float | None = None) -> Report:
@@ -110,17 +110,13 @@ def _latencies(row: VariantReport) -> list[Latency]:
     return [latency for latency in (row.latency, *row.other_latencies) if latency is not None]
 
 
-def _of_host(latency: Latency) -> bool:
-    return latency.target.startswith("host")
-
-
 def _sessions(reports: Sequence[Report]) -> dict[_Configuration, dict[str, Latency]]:
     """Returns the sessions on other targets than a host, in the order in which they were given."""
     found: dict[_Configuration, dict[str, Latency]] = {}
     for report in reports:
         for row in report.variants:
             for latency in _latencies(row):
-                if not _of_host(latency):
+                if latency.counts:
                     found.setdefault(_Configuration.of(latency), {})[row.name] = latency
     return found
 
@@ -132,7 +128,7 @@ def _check_phone(found: Report, label: str, base: Report) -> None:
         raise ModelError(
             f"{label} has no latencies.", why=failed, fix="Measure again in the app, and give that report."
         )
-    host = next((latency for _, latency in timed if _of_host(latency)), None)
+    host = next((latency for _, latency in timed if not latency.counts), None)
     if host is not None:
         raise ModelError(
             f"{label} is no report of a phone: its latency was measured on {host.target}.",
@@ -237,7 +233,7 @@ def _row(row: VariantReport, first: Mapping[str, Session], sessions: Mapping[_Co
     missing = [target for target, session in first.items() if row.name not in session]
     slowest = max(measured, key=lambda latency: latency.deciding_ms) if measured and not missing else None
     others = [session[row.name] for session in sessions.values() if row.name in session]
-    others += [latency for latency in _latencies(row) if _of_host(latency)]
+    others += [latency for latency in _latencies(row) if not latency.counts]
     notes = [_located(note) for note in row.warnings if note.kind != _MISSING]
     if row.status == "ok" and missing:
         text = f"Latency was not measured on {' and '.join(missing)}, so this variant cannot be recommended."

@@ -280,7 +280,7 @@ def _report(
             rows,
             constraints,
             baseline=evaluation.baseline,
-            latency_is_of_target=target.is_deployment,
+            latency_is_of_target="latency" in target.good_for,
             data=evaluation.dataset.location,
             unfit=evaluation.unfit,
         ),

@@ -170,7 +170,7 @@ def subject(report: Report) -> VariantReport | None:
 def latency_is_of_host(report: Report) -> bool:
     """Tells whether all latencies are of the machine that ran the kit, while the model is meant for a phone."""
     latencies = [row.latency for row in report.variants if row.latency]
-    return report.constraints.deploy_on == "phone" and all(found.target.startswith("host") for found in latencies)
+    return report.constraints.deploy_on == "phone" and not any(found.counts for found in latencies)
 
 
 def higher_is_better(report: Report) -> bool:
@@ -202,9 +202,7 @@ def latency_conditions(report: Report) -> str:
     statistic = {"median": "the median", "p90": "the 90th percentile", "throughput": "the throughput"}[found.statistic]
     where = text.listed([f"{one.target} ({one.machine.get('cpu', 'unknown processor')})" for one in deciding.values()])
     how = f"{text.counted(found.threads, 'thread')}, {text.listed(list(dict.fromkeys(one.runtime for one in deciding.values())))}"
-    phones = {
-        one.target for place in places(report) for one in place.latencies.values() if not one.target.startswith("host")
-    }
+    phones = {one.target for place in places(report) for one in place.latencies.values() if one.target_kind != "host"}
     slowest = " Of several phones the slowest decides for each variant." if len(phones) > 1 else ""
     sizes = text.measured_shapes(found, ", most frequent in the evaluation data" if report.dataset else "")
     return f"Latency on {where}, {how}; protocol {found.protocol}, in which {statistic} decides.{sizes}{slowest}"
@@ -240,7 +238,8 @@ def places(report: Report) -> list[Place]:
             parts.append(text.counted(count, "thread"))
         if len(accelerators) > 1:
             parts.append(accelerator)
-        labelled.append((target.startswith("host"), Place(", ".join(parts), latencies)))
+        on_host = next(iter(latencies.values())).target_kind == "host"
+        labelled.append((on_host, Place(", ".join(parts), latencies)))
     return [place for _, place in sorted(labelled, key=lambda pair: pair[0])]
 
 

@@ -23,12 +23,14 @@ from tflitekit.results.latency import (
     Accelerator,
     Conditions,
     DeviceState,
+    Figure,
     Latency,
     LatencyRatio,
     OpTime,
     Profile,
     Samples,
     Sustained,
+    TargetKind,
 )
 from tflitekit.results.migration import SCHEMA_VERSION
 from tflitekit.results.report import (
@@ -57,6 +59,7 @@ __all__ = [
     "DatasetRecord",
     "DeviceState",
     "Drop",
+    "Figure",
     "Finding",
     "Flip",
     "Flips",
@@ -76,6 +79,7 @@ __all__ = [
     "Sequential",
     "SourceRecord",
     "Sustained",
+    "TargetKind",
     "VariantReport",
     "finite",
     "read_report",

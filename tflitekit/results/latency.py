@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
@@ -16,15 +17,26 @@ __all__ = [
     "Accelerator",
     "Conditions",
     "DeviceState",
+    "Figure",
     "Latency",
     "LatencyRatio",
     "OpTime",
     "Profile",
     "Samples",
     "Sustained",
+    "TargetKind",
 ]
 
 MOST_KEPT = 20_000
+
+TargetKind = Literal["host", "phone", "board", "emulator", "simulator", "browser"]
+Figure = Literal["latency", "memory", "accuracy"]
+
+_EARLIER: dict[str, tuple[TargetKind, tuple[Figure, ...]]] = {
+    "host": ("host", ("accuracy",)),
+    "android": ("phone", ("latency", "memory", "accuracy")),
+}
+"""Kinds of targets, and what their figures are good for, by the first word of the names that there were before these were stored."""
 
 
 class Samples(Part):
@@ -135,6 +147,8 @@ class Latency(Part):
     """One benchmark on one target. All figures but ``init_ms`` and ``first_ms`` are of the steady state.
 
     Attributes:
+        target_kind: What the target is.
+        good_for: Which figures of the target say something about the hardware of users; none where it is empty.
         statistic: The figure that decides under this protocol: 'median', 'p90' or 'throughput'.
         value_ms: The figure that decides; for a throughput, the time that one inference takes of the window.
         low_ms: Its 95 % bootstrap interval over rounds; ``high_ms`` likewise.
@@ -153,6 +167,8 @@ class Latency(Part):
     """
 
     target: str
+    target_kind: TargetKind
+    good_for: tuple[Figure, ...]
     threads: int
     protocol: str
     statistic: Literal["median", "p90", "throughput"] = "median"
@@ -183,6 +199,21 @@ class Latency(Part):
     conditions: Conditions | None = None
     samples: Samples | None = None
     ratio: LatencyRatio | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_reports(cls, given: Any) -> Any:
+        """Tells from its name what a target of an earlier report was."""
+        if not isinstance(given, dict) or "target_kind" in given or not isinstance(given.get("target"), str):
+            return given
+        word = re.match("[a-z]*", given["target"])
+        kind, good_for = _EARLIER.get(word[0] if word else "", ("board", _EARLIER["android"][1]))
+        return given | {"target_kind": kind, "good_for": good_for}
+
+    @property
+    def counts(self) -> bool:
+        """Whether it says something about the hardware of users."""
+        return "latency" in self.good_for
 
     @property
     def deciding_ms(self) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from tflitekit.core.registry import Registry
-from tflitekit.results import Accelerator, Profile, Samples
+from tflitekit.results import Accelerator, Figure, Profile, Samples, TargetKind
 
 __all__ = ["Facts", "Loaded", "Run", "Session", "Shapes", "Target", "open_target", "register_target"]
 
@@ -105,8 +105,9 @@ class Target(Protocol):
     """A place where a variant can run."""
 
     name: str
-    is_deployment: bool
-    """Whether latency measured here says something about phones: false for this host."""
+    kind: TargetKind
+    good_for: tuple[Figure, ...]
+    """Which figures that are measured here say something about the hardware of users: latency does not on a host."""
 
     def identity(self) -> dict[str, Any]:
         """Returns what must agree for two results to be comparable."""

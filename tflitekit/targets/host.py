@@ -19,7 +19,7 @@ from tflitekit.core.errors import ConversionError, ModelError, TflitekitError
 from tflitekit.core.lifetime import scratch
 from tflitekit.core.machine import cpu_model
 from tflitekit.core.process.workers import WorkerPool, wait_for
-from tflitekit.results import Profile
+from tflitekit.results import Figure, Profile, TargetKind
 from tflitekit.targets import Facts, Loaded, Shapes, register_target
 from tflitekit.tflite.runtime import runtime_name
 
@@ -40,7 +40,8 @@ class HostTarget:
     """
 
     name = "host"
-    is_deployment = False
+    kind: TargetKind = "host"
+    good_for: tuple[Figure, ...] = ("accuracy",)
 
     def __init__(self) -> None:
         self._pool = WorkerPool(

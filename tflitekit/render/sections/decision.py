@@ -103,7 +103,7 @@ def _tiles(view: View, row: VariantReport) -> tuple[Tile, ...]:
             )
         found.append(Tile(f"Latency {where}", text.latency(row.latency), note))
     if row.peak_memory_bytes is not None:
-        elsewhere = row.latency is not None and not row.latency.target.startswith("host")
+        elsewhere = row.latency is not None and row.latency.target_kind != "host"
         note = "on the host, above the process's own" if elsewhere else "above the process's own"
         found.append(Tile("Peak memory", text.size(row.peak_memory_bytes), note))
     return tuple(found)

@@ -87,7 +87,7 @@ def _phones(report: Report) -> Iterator[tuple[str, Facts]]:
     """Returns the facts about each configuration of a phone that was merged in."""
     for place in places(report):
         found = next(iter(place.latencies.values()))
-        if not found.target.startswith("host"):
+        if found.target_kind != "host":
             yield place.label, list(_phone(found))
 
 

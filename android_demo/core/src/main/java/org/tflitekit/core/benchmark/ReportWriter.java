@@ -198,6 +198,8 @@ public final class ReportWriter {
         }
         return new JSONObject()
                 .put("target", result.target)
+                .put("target_kind", "phone")
+                .put("good_for", new JSONArray().put("latency").put("memory").put("accuracy"))
                 .put("threads", result.plan.threads)
                 .put("protocol", result.plan.protocol.name)
                 .put("statistic", "median")
