@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tflitekit import schemes, targets
-from tflitekit.core.errors import UsageError
+from tflitekit.core.errors import DataError, UsageError
+from tflitekit.data import kinds
+from tflitekit.data.dataset import open_dataset
 
 EXAMPLE = Path(__file__).parents[1] / "plugins" / "example"
 KITS_OWN = "from tflitekit.schemes import Promise, scheme\n@scheme(promise=lambda options: Promise())\n"
@@ -23,8 +25,13 @@ def package(folder, text, entry="mine = broken_schemes"):
     return folder
 
 
-def test_a_package_adds_one_of_each(install):
-    install(EXAMPLE, schemes._registry, targets._registry)
+def test_a_package_adds_one_of_each(install, tmp_path):
+    (tmp_path / "data.csv").write_text("1,2.5,0\n3,4,1\n")
+    with pytest.raises(DataError, match="not a data set that the kit reads"):
+        open_dataset(tmp_path / "data.csv")
+    install(EXAMPLE, schemes._registry, targets._registry, kinds._registry)
+    found = open_dataset(tmp_path / "data.csv")
+    assert (found.kind, found.location, [s.label for s in found]) == ("csv", str(tmp_path / "data.csv"), [0, 1])
     assert schemes.find("int16x8_float_fallback").needs == "calibration"
     assert list(schemes.available())[-1] == "int16x8_float_fallback"
     with pytest.raises(UsageError, match=r"(?s)no target 'nowhere'.*host-core0"), targets.open_target("nowhere"):

@@ -140,7 +140,7 @@ def _classes(dataset: Dataset, metric: Metric) -> list[int]:
             "--until-certain is for classification, and these labels or this metric are not.",
             fix="Leave it out; --limit takes a sample of a fixed size.",
         )
-    if dataset.size is None or dataset.kind == "factory":
+    if dataset.size is None or not dataset.random_access:
         raise UsageError(
             f"--until-certain needs data of known size that can be read in any order, and {dataset.location} is a factory.",
             fix="Store the samples as a folder of images or an .npz file, or leave it out.",

@@ -439,6 +439,6 @@ def _stream_note(stream: bool, runs: Sequence[Scored]) -> list[Finding]:
 
 def _lint_data(run: Scored, inputs: Inputs, dataset: Dataset) -> list[Finding]:
     assert run.variant.contract is not None
-    preprocessing, pictures = run.variant.contract.preprocessing, dataset.kind == "images"
+    preprocessing, pictures = run.variant.contract.preprocessing, dataset.pictures
     found = lint_inputs(inputs, what="evaluation", preprocessing=preprocessing, pictures=pictures)
     return found + lint_float16(run, dataset)

@@ -132,7 +132,7 @@ def _check_choice(dataset: Dataset, spec: TensorSpec, others: Sequence[TensorSpe
 def _check_classes(dataset: Dataset, labels: Sequence[str] | None, outputs: int) -> None:
     if dataset.classes is None or len(dataset.classes) == outputs:
         return
-    if labels is not None or dataset.kind != "images":
+    if labels is not None or not dataset.pictures:
         raise labels_mismatch(len(dataset.classes), outputs)
     more = "more" if len(dataset.classes) > outputs else "fewer"
     raise DataError(

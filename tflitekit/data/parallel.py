@@ -65,7 +65,7 @@ def process_chunks(
         TflitekitError: ``crash``, when a process crashed.
         Exception: What a processor raised.
     """
-    if jobs > 1 and sys.platform == "linux" and dataset.kind != "factory" and "tensorflow" not in sys.modules:
+    if jobs > 1 and sys.platform == "linux" and dataset.random_access and "tensorflow" not in sys.modules:
         yield from _forked(dataset, size, jobs, make_processor, crash)
     else:
         yield from _threaded(dataset, size, jobs, make_processor)

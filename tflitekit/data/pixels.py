@@ -21,7 +21,7 @@ _ONE_PIXEL = (0.8, 1.25)
 
 def holds_pixels(dataset: Dataset, spec: TensorSpec) -> bool:
     """Whether the samples of an input are pictures of pixels from 0 to 255: image files, or whole numbers that look like it."""
-    if dataset.kind == "images":
+    if dataset.pictures:
         return True
     found = []
     for sample in itertools.islice(dataset, _SAMPLES):

@@ -12,7 +12,7 @@ from tflitekit.core.errors import DataError
 from tflitekit.data.names import match_names
 from tflitekit.data.samples import Array, Dataset, Sample, balanced
 
-__all__ = ["Arrays", "Rows", "check_finite", "class_labels", "one_hot"]
+__all__ = ["Rows", "check_finite", "class_labels", "one_hot"]
 
 
 class Rows(Dataset):
@@ -160,35 +160,3 @@ def check_finite(values: Array, name: str, key: str) -> None:
             else f"The sample '{key}' has values in the input '{name}' that float32 cannot hold ({worst:g}).",
             fix="Remove the sample or repair the data.",
         )
-
-
-class Arrays(Rows):
-    """Arrays in memory: ``(x, y)`` or a mapping from input name to array, with 'y'."""
-
-    kind = "arrays"
-
-    def __init__(self, columns: Mapping[str, Array], **options: Any) -> None:
-        arrays = {name: _column(values) for name, values in columns.items() if values is not None}
-        single = [name for name, values in arrays.items() if values.ndim == 0]
-        if single:
-            raise DataError(
-                f"The array '{single[0]}' in memory is a single value ({type(columns[single[0]]).__name__}), not one for each sample.",
-                fix="Give arrays whose first dimension counts the samples.",
-            )
-        targets = arrays.pop("y", None)
-        self._columns = arrays
-        super().__init__("arrays in memory", {name: len(v) for name, v in arrays.items()}, targets, **options)
-
-    def _rows(self, name: str, chosen: Sequence[int]) -> Iterator[Array]:
-        return (np.asarray(self._columns[name][index]) for index in chosen)
-
-
-def _column(values: Any) -> Array:
-    """Returns an array with one row a sample; of objects where the rows have unlike shapes."""
-    try:
-        return np.asarray(values)
-    except ValueError:
-        rows = np.empty(len(values), object)
-        for index, row in enumerate(values):
-            rows[index] = np.asarray(row)
-        return rows

@@ -8,6 +8,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from tflitekit.core.errors import DataError, UsageError
 
 __all__ = [
     "DEFAULT_SEED",
+    "IN_MEMORY",
     "Array",
     "Dataset",
     "Raw",
@@ -26,11 +28,14 @@ __all__ = [
     "Subset",
     "UnreadableSampleError",
     "balanced",
+    "same_place",
     "some",
 ]
 
 MAX_UNREADABLE = 0.01
 DEFAULT_SEED = 20210
+IN_MEMORY = "arrays in memory"
+"""The location of all arrays that have no other."""
 
 Array = NDArray[Any]
 Raw = Image.Image | Mapping[str, Array]
@@ -90,13 +95,17 @@ class Dataset:
 
     Attributes:
         location: Where the data come from, in the user's words.
-        kind: 'images', 'npz', 'arrays' or 'factory'.
+        kind: 'images', 'npz', 'arrays', 'factory', or the name of a kind that another package adds.
+        pictures: Whether each sample is an image file.
+        random_access: Whether samples can be had in any order, and another time, without all the others.
         classes: Class names in label order, where the data have names.
         available: Samples that there are where only a part is drawn from them; else None.
         seed: Of that draw.
     """
 
     kind = "arrays"
+    pictures = False
+    random_access = True
     available: int | None = None
     seed: int | None = None
 
@@ -169,6 +178,7 @@ class Selection(Dataset):
     def __init__(self, dataset: Dataset, positions: Iterable[int]) -> None:
         super().__init__(dataset.location, classes=dataset.classes)
         self.kind = dataset.kind
+        self.pictures, self.random_access = dataset.pictures, dataset.random_access
         self._dataset = dataset
         self._chosen = {int(position) for position in positions}
 
@@ -201,3 +211,8 @@ class Subset(Selection):
 def some(names: Sequence[str], most: int = 8) -> str:
     """Returns some names for people, and how many there are."""
     return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
+
+
+def same_place(one: str, other: str) -> bool:
+    """Whether two locations are of the same data; arrays in memory have none that would tell."""
+    return one != IN_MEMORY and Path(one).resolve() == Path(other).resolve()

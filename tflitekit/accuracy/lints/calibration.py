@@ -8,6 +8,7 @@ from tflitekit.accuracy.lints.inputs import lint_inputs
 from tflitekit.data.calibration import CalibrationSet
 from tflitekit.data.dataset import Dataset, InputPipeline, UnreadableSampleError
 from tflitekit.data.facts import Inputs, picture_facts
+from tflitekit.data.samples import same_place
 from tflitekit.results import Finding
 from tflitekit.tflite.variant import Variant
 
@@ -101,7 +102,7 @@ def _leak(inputs: Inputs, evaluation: Inputs | None, location: str, dataset: Dat
     shared = 0
     if evaluation is not None:
         shared = int(np.count_nonzero(np.isin(content, evaluation.facts["content"])))
-    same = location == dataset.location and dataset.kind != "arrays"  # all arrays are 'arrays in memory'
+    same = same_place(location, dataset.location)
     if not same and shared <= _SHARED * len(content):
         return []
     what = "use the same data" if same else "share samples"

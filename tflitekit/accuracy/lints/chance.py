@@ -53,7 +53,7 @@ def chance(
         text = f"The baseline's mean recall of {classes} classes, {recalls.mean():.1%}, is no better than chance ({1 / classes:.1%})."
     assert run.variant.contract is not None
     current = run.variant.contract.preprocessing
-    if dataset.kind != "images":
+    if not dataset.pictures:
         advice = "Check that the data are scaled as in training, and that labels and outputs are in the same order."
         return [Finding(kind="chance", message=text, advice=advice)]
     best: tuple[float, str] | None = None
@@ -85,7 +85,7 @@ def chance(
 
 def _no_better_than_the_mean(scores: Scores, dataset: Dataset) -> list[Finding]:
     """Compares errors with those of always answering the mean of the targets; factories are not read a second time."""
-    if dataset.kind == "factory" or len(scores["finite"]) < _ENOUGH:
+    if not dataset.random_access or len(scores["finite"]) < _ENOUGH:
         return []
     count, mean, squares = 0, np.zeros(1), np.zeros(1)
     for sample in dataset:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from tflitekit.data.samples import same_place
 from tflitekit.results import DatasetRecord, Finding, VariantReport
 from tflitekit.tflite.training_record import TrainingRecord, is_control
 
@@ -25,21 +24,17 @@ def lint_training(row: VariantReport, dataset: DatasetRecord, baseline: str | No
 
 
 def _leak(training: TrainingRecord, dataset: DatasetRecord) -> list[Finding]:
-    if _same(training.data, dataset) or (dataset.sha256 is not None and training.data_sha256 == dataset.sha256):
+    if same_place(training.data, dataset.location) or (
+        dataset.sha256 is not None and training.data_sha256 == dataset.sha256
+    ):
         message = f"It was trained on the data that its accuracy was measured on ({dataset.location})."
         advice = "The accuracy is higher than users will see. Evaluate on samples that no training has seen."
-    elif training.validation != "split" and _same(training.validation, dataset):
+    elif training.validation != "split" and same_place(training.validation, dataset.location):
         message = f"The data that its accuracy was measured on ({dataset.location}) chose which epoch was kept."
         advice = "The accuracy may look better than it is. Evaluate on samples that no training has seen."
     else:
         return []
     return [Finding(kind="trained-on-evaluation-data", message=message, advice=advice)]
-
-
-def _same(location: str, dataset: DatasetRecord) -> bool:
-    if dataset.kind in ("images", "npz"):
-        return Path(location).resolve() == Path(dataset.location).resolve()
-    return dataset.kind == "factory" and location == dataset.location  # all arrays are 'arrays in memory'
 
 
 def _gain(row: VariantReport, baseline: str | None) -> list[Finding]:

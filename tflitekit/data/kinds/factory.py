@@ -5,25 +5,40 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tflitekit.core.errors import DataError
-from tflitekit.core.user_code import place
+from tflitekit.core.user_code import load_function, place
+from tflitekit.data.kinds import data_kind
 from tflitekit.data.rows import class_labels, one_hot
 from tflitekit.data.samples import Array, Dataset, Raw, Sample, UnreadableSampleError, balanced, some
 
-__all__ = ["Factory", "is_pipeline"]
+__all__ = ["Factory"]
 
 # Labels that are looked at to tell one-hot classes from targets.
 _FIRST = 256
+
+
+@data_kind("factory")
+def open_factory(source: Any, **options: Any) -> Factory | None:
+    """Opens a tf.data pipeline, a function, or ``module:function`` where no file or folder is called so."""
+    if _is_pipeline(source):
+        return Factory("tf.data pipeline", lambda: source, **options)
+    if callable(source) and not isinstance(source, Mapping | np.ndarray):
+        return Factory(getattr(source, "__name__", "data function"), source, **options)
+    if isinstance(source, str | Path) and ":" in str(source) and not Path(source).exists():
+        return Factory(str(source), load_function(str(source), "data factory"), **options)
+    return None
 
 
 class Factory(Dataset):
     """A function that returns a fresh iterable of ``(inputs, label)`` each time it is called."""
 
     kind = "factory"
+    random_access = False
 
     def __init__(
         self,
@@ -122,14 +137,14 @@ def _pair(item: Any) -> tuple[Any, Any]:
     return item if isinstance(item, tuple) and len(item) == 2 else (item, None)
 
 
-def is_pipeline(value: Any) -> bool:
+def _is_pipeline(value: Any) -> bool:
     """Whether a value is a ``tf.data.Dataset``."""
     return hasattr(value, "as_numpy_iterator") and hasattr(value, "element_spec")
 
 
 def _items(found: Any) -> Iterable[Any]:
     """Returns the samples of what a factory returned; those of a batched tf.data pipeline one by one."""
-    if not is_pipeline(found):
+    if not _is_pipeline(found):
         return found  # type: ignore[no-any-return]
     items: Iterable[Any] = (found.unbatch() if _is_batched(found) else found).as_numpy_iterator()
     return items

@@ -8,10 +8,12 @@ import os
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from tflitekit.core.errors import DataError
+from tflitekit.data.kinds import data_kind
 from tflitekit.data.names import match_names
 from tflitekit.data.samples import Dataset, Sample, UnreadableSampleError, balanced
 
@@ -53,10 +55,17 @@ class _FileTable:
         return (self[index] for index in range(len(self)))
 
 
+@data_kind("images")
+def open_images(source: Any, **options: Any) -> ImageFolder | None:
+    """Opens a folder."""
+    return ImageFolder(Path(source), **options) if isinstance(source, str | Path) and Path(source).is_dir() else None
+
+
 class ImageFolder(Dataset):
     """A folder with one sub-folder per class."""
 
     kind = "images"
+    pictures = True
 
     def __init__(
         self, root: Path, *, labels: tuple[str, ...] | None, limit: int | None, seed: int, need_labels: bool

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from tflitekit.core.errors import DataError, TflitekitError
+from tflitekit.data.kinds import data_kind
 from tflitekit.data.rows import Rows
 from tflitekit.data.samples import Array
 
@@ -47,6 +48,14 @@ class _Member:
             size = self.row_bytes * self.shape[0]
             data = _exactly(stream, size)
         return np.frombuffer(data, self.dtype).reshape(self.shape, order="F" if self.fortran else "C")
+
+
+@data_kind("npz")
+def open_npz(source: Any, **options: Any) -> NpzFile | None:
+    """Opens a file whose name ends in ``.npz``."""
+    if not isinstance(source, str | Path) or Path(source).suffix.lower() != ".npz" or not Path(source).is_file():
+        return None
+    return NpzFile(Path(source), **options)
 
 
 class NpzFile(Rows):

@@ -112,7 +112,7 @@ class SampleWriter:
         Raises:
             DataError: It is empty, has samples of different shapes, or more than 1 % cannot be read.
         """
-        images = dataset.kind == "images"
+        images = dataset.pictures
         cores = (jobs or os.cpu_count() or 1) if images and not self._hashed else 1
         size = max(1, min(_MOST_CHUNK, _CHUNK_BYTES // max(1, image_bytes(self._pipeline)))) if images else _MOST_CHUNK
         skipped = SkippedSamples(dataset.size)

@@ -1,0 +1,57 @@
+"""Arrays in memory: an array, ``(x, y)``, or a mapping from input name to array."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tflitekit.core.errors import DataError
+from tflitekit.data.kinds import data_kind
+from tflitekit.data.rows import Rows
+from tflitekit.data.samples import IN_MEMORY, Array
+
+__all__ = ["Arrays"]
+
+
+@data_kind("arrays")
+def open_arrays(source: Any, **options: Any) -> Arrays | None:
+    """Opens an array, ``(x, y)`` or a mapping."""
+    if isinstance(source, tuple) and len(source) == 2:
+        return Arrays({"x": source[0], "y": source[1]}, **options)
+    if isinstance(source, np.ndarray):
+        return Arrays({"x": source}, **options)
+    return Arrays(source, **options) if isinstance(source, Mapping) else None
+
+
+class Arrays(Rows):
+    """Arrays in memory: by input name, with 'y'."""
+
+    kind = "arrays"
+
+    def __init__(self, columns: Mapping[str, Array], *, location: str = IN_MEMORY, **options: Any) -> None:
+        arrays = {name: _column(values) for name, values in columns.items() if values is not None}
+        single = [name for name, values in arrays.items() if values.ndim == 0]
+        if single:
+            raise DataError(
+                f"The array '{single[0]}' in memory is a single value ({type(columns[single[0]]).__name__}), not one for each sample.",
+                fix="Give arrays whose first dimension counts the samples.",
+            )
+        targets = arrays.pop("y", None)
+        self._columns = arrays
+        super().__init__(location, {name: len(v) for name, v in arrays.items()}, targets, **options)
+
+    def _rows(self, name: str, chosen: Sequence[int]) -> Iterator[Array]:
+        return (np.asarray(self._columns[name][index]) for index in chosen)
+
+
+def _column(values: Any) -> Array:
+    """Returns an array with one row a sample; of objects where the rows have unlike shapes."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        rows = np.empty(len(values), object)
+        for index, row in enumerate(values):
+            rows[index] = np.asarray(row)
+        return rows
