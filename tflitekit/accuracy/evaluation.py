@@ -29,8 +29,9 @@ from tflitekit.data.dataset import DEFAULT_SEED, Dataset, UnreadableSampleError,
 from tflitekit.data.facts import Inputs, usual_shapes
 from tflitekit.data.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.results import Constraints, DatasetRecord, Finding, Rejection, VariantReport
+from tflitekit.results.limits import top1_limit
 from tflitekit.results.packing import pack_labels
-from tflitekit.results.recommendation import UNFIT, broken_gates, top1_limit
+from tflitekit.results.recommendation import UNFIT, broken_gates
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model, runtime_name, zeros
 from tflitekit.tflite.variant import Variant, load_variant, with_stored_pixels

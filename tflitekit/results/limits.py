@@ -1,0 +1,148 @@
+"""Which limits a variant breaks, in words."""
+
+from __future__ import annotations
+
+from tflitekit.results import Constraints, Drop, VariantReport
+
+__all__ = [
+    "DEFAULT_MAX_DROP_POINTS",
+    "broken_limits",
+    "class_caution",
+    "class_problems",
+    "drop_amount",
+    "drop_limit",
+    "drop_problems",
+    "drop_text",
+    "top1_limit",
+]
+
+DEFAULT_MAX_DROP_POINTS = 1.0
+_RELATIVE_ERROR_LIMIT = 0.05
+
+
+def top1_limit(constraints: Constraints) -> float:
+    """Returns the largest drop of top-1 accuracy that is accepted, as a fraction."""
+    given = constraints.max_accuracy_drop
+    return (DEFAULT_MAX_DROP_POINTS if given is None else given) / 100
+
+
+def drop_limit(baseline: VariantReport | None, constraints: Constraints) -> float:
+    """Returns the largest drop that is accepted, in the unit of `Drop.value`."""
+    given = constraints.max_accuracy_drop
+    if baseline is None or baseline.accuracy is None:
+        return 0.0
+    if baseline.accuracy.metric == "top1":
+        return top1_limit(constraints)
+    return _RELATIVE_ERROR_LIMIT * abs(baseline.accuracy.value) if given is None else given
+
+
+def broken_limits(variant: VariantReport, constraints: Constraints, limit: float, counts_latency: bool) -> list[str]:
+    """Returns what speaks against a variant, in words: nothing where it keeps all limits."""
+    if variant.status != "ok":
+        return [f"{variant.status}: {(variant.error or 'no reason recorded').splitlines()[0]}"]
+    found = _broken_parts(variant) + drop_problems(variant, limit) + class_problems(variant, constraints)
+    size = variant.size_bytes or 0
+    if constraints.max_size_bytes is not None and size > constraints.max_size_bytes:
+        found.append(f"{size:,} bytes, more than the limit of {constraints.max_size_bytes:,}")
+    if counts_latency and constraints.max_latency_ms is not None:
+        if variant.latency is None:
+            found.append("its latency was not measured")
+        elif variant.latency.deciding_ms > constraints.max_latency_ms:
+            found.append(
+                f"{variant.latency.deciding_ms:.3g} ms on {variant.latency.target}, "
+                f"more than the limit of {constraints.max_latency_ms:g} ms"
+            )
+    return found
+
+
+def _broken_parts(variant: VariantReport) -> list[str]:
+    """Names parts of outputs of which too little is left, whatever the average says."""
+    return [loss.text for output in variant.fidelity for loss in output.losses if loss.broken]
+
+
+def drop_problems(variant: VariantReport, limit: float) -> list[str]:
+    """The drop itself decides, not the end of its interval; where a sequential test decided, that does."""
+    if variant.drop is None or variant.accuracy is None:
+        return ["its accuracy was not measured"]
+    if variant.sequential is not None:
+        return [drop_text(variant)] if variant.sequential.decision == "breaks" else []
+    if variant.drop.value <= limit:  # not so where it is not a number
+        return []
+    allowed = drop_amount(variant, limit)
+    if variant.drop.verdict.startswith("too few samples"):
+        accuracy, lost = _accuracy_text(variant), drop_amount(variant, variant.drop.value)
+        return [f"{accuracy}, drops {lost}{_range_text(variant)}, and the limit is {allowed}"]
+    return [f"{drop_text(variant)}, more than the limit of {allowed}"]
+
+
+def class_problems(variant: VariantReport, constraints: Constraints) -> list[str]:
+    """Names the class that lost most, where one lost more than it may; here too the drop itself decides."""
+    limit = constraints.max_class_drop
+    if limit is None:
+        return []
+    over = [(c.drop.value, c) for c in variant.per_class if c.drop is not None and c.drop.value > limit / 100]
+    if not over:
+        return []
+    value, worst = max(over, key=lambda pair: pair[0])
+    drop = worst.drop
+    assert drop is not None
+    text = (
+        f"the recall of '{worst.label}' falls from {worst.value + value:.1%} to {worst.value:.1%}, by {value * 100:.1f} "
+        f"points ({_interval(drop)}, n = {drop.n:,}), more than the limit of {limit:g} for a class"
+    )
+    if drop.low is not None and drop.low <= limit / 100:
+        text += f" (though {drop.n:,} samples cannot tell it from that)"
+    if len(over) > 1:
+        text += f"; {len(over) - 1} other class{'es' if len(over) > 2 else ''} too"
+    return [text]
+
+
+def class_caution(variant: VariantReport, constraints: Constraints) -> list[str]:
+    """Says where too few samples leave open whether a class lost more than it may."""
+    limit = constraints.max_class_drop
+    if limit is None:
+        return []
+    open_ = [(c.drop.high, c) for c in variant.per_class if c.drop and c.drop.high and c.drop.high > limit / 100]
+    if not open_:
+        return []
+    _, worst = max(open_, key=lambda pair: pair[0])
+    assert worst.drop is not None
+    others = f"; likewise {len(open_) - 1} other class{'es' if len(open_) > 2 else ''}" if len(open_) > 1 else ""
+    return [
+        f"caution: with {worst.drop.n:,} samples of '{worst.label}' it cannot be told whether its recall drops by more than "
+        f"{limit:g} points (interval {_interval(worst.drop)}){others}"
+    ]
+
+
+def drop_text(variant: VariantReport) -> str:
+    """Returns 'accuracy 86.0%, no measurable drop'."""
+    assert variant.drop is not None
+    return f"{_accuracy_text(variant)}, {variant.drop.verdict}"
+
+
+def drop_amount(variant: VariantReport, value: float) -> str:
+    """Returns '1 point' for top-1 accuracy, else a figure in the metric's unit."""
+    if variant.accuracy is not None and variant.accuracy.metric == "top1":
+        return f"{value * 100:.3g} point{'' if value == 0.01 else 's'}"
+    return f"{value:.4g}"
+
+
+def _interval(drop: Drop) -> str:
+    assert drop.low is not None and drop.high is not None
+    return f"{drop.low * 100:.1f} to {drop.high * 100:.1f}"
+
+
+def _range_text(variant: VariantReport) -> str:
+    """Returns the interval of a drop in brackets, in points where it is one of accuracy; nothing where there is none."""
+    drop = variant.drop
+    if drop is None or drop.low is None or drop.high is None:
+        return ""
+    points = variant.accuracy is not None and variant.accuracy.metric == "top1"
+    return f" (interval {_interval(drop)})" if points else f" (interval {drop.low:.4g} to {drop.high:.4g})"
+
+
+def _accuracy_text(variant: VariantReport) -> str:
+    assert variant.accuracy is not None
+    if variant.accuracy.metric == "top1":
+        return f"accuracy {variant.accuracy.value:.1%}"
+    return f"{variant.accuracy.metric} {variant.accuracy.value:.4g}"

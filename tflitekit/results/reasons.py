@@ -1,0 +1,139 @@
+"""Why a variant was chosen, and why not the others, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tflitekit.results import Constraints, Latency, VariantReport
+from tflitekit.results.choice import SAME_SIZE, SAME_SPEED, Choice, measurably_better
+from tflitekit.results.limits import class_caution, drop_amount, drop_text
+
+__all__ = ["beyond_reach", "latency_caveats", "reasons_for", "why_not"]
+
+
+def reasons_for(
+    choice: Choice, baseline: VariantReport | None, constraints: Constraints, limit: float, data: str | None
+) -> list[str]:
+    """Says what speaks for the chosen variant, and what its accuracy depends on."""
+    chosen = choice.chosen
+    assert chosen.accuracy is not None
+    size = chosen.size_bytes or 0
+    whole = baseline.size_bytes or size if baseline else size
+    times = f", {whole / size:.1f} times smaller than {baseline.name}" if baseline and whole > size * 1.05 else ""
+    of = "that meets every limit"
+    found = []
+    if choice.fast is not None and chosen.latency is not None:
+        found.append(f"{_latency_text(chosen.latency)}: as fast as any {of} (within {SAME_SPEED:.0%})")
+        of = "of those"
+    found.append(f"{size:,} bytes{times}: the smallest {of} (within {SAME_SIZE:.0%})")
+    given = "" if constraints.max_accuracy_drop is not None else ", the default"
+    found.append(f"{drop_text(chosen)}; n = {chosen.accuracy.n:,}, limit {drop_amount(chosen, limit)}{given}")
+    undecided = chosen.sequential is None and chosen.drop is not None
+    if undecided and chosen.drop is not None and chosen.drop.high is not None and chosen.drop.high > limit:
+        found.append(
+            f"caution: the interval of its drop reaches {drop_amount(chosen, chosen.drop.high)}; more data would tell"
+        )
+    found += class_caution(chosen, constraints)
+    if chosen.integer_op_fraction == 1:
+        real = any(spec.dtype.startswith("float") for spec in (*chosen.inputs, *chosen.outputs))
+        note = " (inputs and outputs stay float: int8:io=int8 makes them integers too)" if real else ""
+        found.append(f"every operator computes in integers, as accelerators and microcontrollers want{note}")
+    if len(choice.deflated) < len(choice.integer):
+        others = [v for v in choice.integer if v not in choice.deflated]
+        next_best = min(others, key=lambda v: v.deflated_bytes or 0)
+        found.append(
+            f"{chosen.deflated_bytes or 0:,} bytes deflated, {_less(chosen, next_best)} less than {next_best.name}, which is as "
+            "small as a file: an app download is compressed"
+        )
+    found += _training_reasons(chosen, data)
+    if chosen.min_runtime_version:
+        found.append(f"needs TensorFlow Lite {chosen.min_runtime_version} or newer in the app")
+    return found
+
+
+def _training_reasons(chosen: VariantReport, data: str | None) -> list[str]:
+    """Says of a trained variant what it lost against the control, and what its accuracy depends on."""
+    training = chosen.training
+    if training is None:
+        return []
+    found = []
+    if chosen.drop_from_control is not None:
+        found.append(
+            f"against {chosen.control}, the float model trained for the same steps: {chosen.drop_from_control.verdict}"
+        )
+    leak = next((f for f in chosen.warnings if f.kind == "trained-on-evaluation-data"), None)
+    if leak is not None:
+        found.append(f"caution: do not trust its accuracy. {leak.message}")
+    elif data is not None:
+        found.append(
+            f"caution: it was trained on {training.data}, and its accuracy was measured on {data}: it holds only if no sample "
+            "is in both"
+        )
+    return found
+
+
+def why_not(variant: VariantReport, choice: Choice) -> str:
+    """Says where a variant that keeps all limits fell behind."""
+    chosen = choice.chosen
+    size, best = variant.size_bytes or 0, chosen.size_bytes or 1
+    if choice.fast is not None and variant not in choice.fast:
+        if variant.latency is None or chosen.latency is None:
+            return "meets the limits, but its latency was not measured on the target"
+        times = variant.latency.deciding_ms / chosen.latency.deciding_ms
+        return (
+            f"meets the limits, but takes {times:.2f} times as long as {chosen.name} ({_latency_text(variant.latency)})"
+        )
+    if variant not in choice.small:
+        larger = f"{size / best:.1f} times as large as" if size > best * 1.5 else f"{size / best - 1:.0%} larger than"
+        return f"meets the limits, but is {larger} {chosen.name}"
+    if variant.sha256 == chosen.sha256:
+        return f"the same file as {chosen.name}, byte by byte"
+    if variant not in choice.integer:
+        return (
+            f"as small as {chosen.name}, but only {variant.integer_op_fraction or 0:.0%} of its operators are integer"
+        )
+    if variant not in choice.deflated:
+        return f"as small as {chosen.name}, but {chosen.name} deflates to {_less(chosen, variant)} less, which an app download saves"
+    untrained = choice.untrained
+    if variant.training is not None and untrained is not None and not measurably_better(variant, untrained):
+        return f"meets the limits, but is not measurably more accurate than {untrained.name}, which needs no training"
+    return f"meets the limits and is as small as {chosen.name}, but not more accurate"
+
+
+def beyond_reach(able: Sequence[VariantReport], constraints: Constraints, counts_latency: bool) -> str | None:
+    """Names a latency limit for a phone that even this host misses with every variant."""
+    limit = constraints.max_latency_ms
+    measured = [v.latency.deciding_ms for v in able if v.latency is not None]
+    if counts_latency or limit is None or not measured or min(measured) <= limit:
+        return None
+    return f"no variant reaches {limit:g} ms even on this host (the fastest takes {min(measured):.3g} ms)"
+
+
+def latency_caveats(able: Sequence[VariantReport], constraints: Constraints, counts_latency: bool) -> list[str]:
+    """Says what a latency that was not measured on the target leaves open."""
+    if counts_latency:
+        return []
+    text = "latency was not measured on the target: this host's figures say little about a phone and decided nothing"
+    if constraints.max_latency_ms is not None:
+        text += f"; the limit of {constraints.max_latency_ms:g} ms is therefore not verified"
+    over = [
+        v.name
+        for v in able
+        if v.latency and constraints.max_latency_ms and v.latency.deciding_ms > constraints.max_latency_ms
+    ]
+    return [text + (f" (over it on this host: {', '.join(over)})" if over else "")]
+
+
+def _latency_text(latency: Latency) -> str:
+    ratio = latency.ratio
+    against = ""
+    if ratio is not None and ratio.verdict == "tie":
+        against = f", a tie with {ratio.baseline}"
+    elif ratio is not None:
+        factor = ratio.value if ratio.verdict == "slower" else 1 / ratio.value
+        against = f", {factor:.3g} times {ratio.verdict} than {ratio.baseline} there"
+    return f"{latency.deciding_ms:.3g} ms on {latency.target}{against}"
+
+
+def _less(variant: VariantReport, other: VariantReport) -> str:
+    return f"{1 - (variant.deflated_bytes or 0) / (other.deflated_bytes or 1):.0%}"
