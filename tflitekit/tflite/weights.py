@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from tflitekit.core.errors import ConversionError
-from tflitekit.tflite.graph import Operator, Reader, read_with
+from tflitekit.tflite.flatbuffer import Reader, read_with
+from tflitekit.tflite.graph import Operator
 from tflitekit.tflite.layers import layer_names
 from tflitekit.tflite.training_record import CompressedLayer, Compression
 

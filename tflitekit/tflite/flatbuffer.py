@@ -1,0 +1,146 @@
+"""The flatbuffer of a ``.tflite`` file, opened without running it (and without TensorFlow)."""
+
+from __future__ import annotations
+
+import functools
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from tflitekit.core.errors import ModelError, UnreadableError
+from tflitekit.core.files import MODEL_LIMIT_BYTES, read_bytes
+from tflitekit.core.tensor import Quantization, TensorSpec
+
+__all__ = ["DTYPES", "FLOATS", "QUANTIZED", "Reader", "parse_with", "read_with", "shape_of"]
+
+FLOATS = {"float16", "float32", "float64", "bfloat16"}
+QUANTIZED = {"int2", "int4", "uint4", "int8", "uint8", "int16"}
+
+
+def _names(enumeration: type) -> dict[int, str]:
+    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
+
+
+_OP_NAMES = _names(schema.BuiltinOperator)
+DTYPES = {value: name.lower() for value, name in _names(schema.TensorType).items()}
+
+_Found = TypeVar("_Found")
+
+
+def read_with(path: Path, read: Callable[[Reader], _Found]) -> _Found:
+    """Opens a ``.tflite`` file for a function that reads it, whose errors on a damaged file become a `ModelError`."""
+    try:
+        content = read_bytes(path, MODEL_LIMIT_BYTES)
+    except UnreadableError as error:
+        if error.missing:
+            raise ModelError(f"There is no file {path}.") from error
+        raise ModelError(f"The model {path} cannot be read: {error.reason}.", fix="Give a .tflite file.") from error
+    return parse_with(content, str(path), read)
+
+
+def parse_with(content: bytes, name: str, read: Callable[[Reader], _Found]) -> _Found:
+    """Does as `read_with` on a file that is in memory; ``name`` stands for it in errors."""
+    if len(content) < 8 or content[4:8] != b"TFL3":
+        raise ModelError(
+            f"{name} is not a TensorFlow Lite model.",
+            why=f"Its {len(content):,} bytes do not carry the identifier TFL3.",
+            fix="Give a .tflite file; a Keras model or SavedModel is converted with 'tflitekit convert'.",
+        )
+    try:
+        return read(Reader(content))
+    except (
+        struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError,
+    ) as error:  # fmt: skip
+        raise ModelError(
+            f"The model {name} is damaged or cut short.",
+            why=f"Reading its {len(content):,} bytes failed: {type(error).__name__}: {error}.",
+            fix="Copy or convert it again.",
+        ) from error
+
+
+class Reader:
+    """The flatbuffer of a ``.tflite`` file.
+
+    Attributes:
+        subgraphs: The main graph first.
+        buffer_bytes: Size of each buffer; 0 for tensors that are computed.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.model = schema.Model.GetRootAs(content, 0)
+        self.subgraphs = [self.model.Subgraphs(i) for i in range(self.model.SubgraphsLength())]
+        if not self.subgraphs:
+            raise ValueError("no subgraph")
+        self.buffer_bytes = [self._buffer_size(i) for i in range(self.model.BuffersLength())]
+
+    def _buffer_size(self, index: int) -> int:
+        buffer = self.model.Buffers(index)
+        if buffer.Offset() > 1:  # larger than 2 GiB models keep buffers behind the flatbuffer
+            if buffer.Offset() + buffer.Size() > len(self.content):
+                raise ValueError(f"buffer {index} ends behind the end of the file")
+            return int(buffer.Size())
+        data = buffer.DataAsNumpy()
+        return 0 if isinstance(data, int) else int(data.nbytes)
+
+    @functools.cached_property
+    def codes(self) -> list[tuple[str, int, bool]]:
+        """Name and version of each operator code, and whether it is a custom one."""
+        return [self._code(i) for i in range(self.model.OperatorCodesLength())]
+
+    def _code(self, index: int) -> tuple[str, int, bool]:
+        code = self.model.OperatorCodes(index)
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        if number == schema.BuiltinOperator.CUSTOM:
+            return (code.CustomCode() or b"custom").decode(errors="replace"), code.Version(), True
+        return _OP_NAMES.get(number, f"BUILTIN_{number}"), code.Version(), False
+
+    def operator_name(self, operator: Any) -> str:
+        """Returns 'CONV_2D', or the name of a custom operator."""
+        name: str = self.codes[operator.OpcodeIndex()][0]
+        return name
+
+    def spec(self, subgraph: Any, index: int, names: dict[int, str]) -> TensorSpec:
+        """Describes a tensor; ``names`` stand before its own."""
+        tensor = subgraph.Tensors(index)
+        parameters = tensor.Quantization()
+        quantization = None
+        if parameters is not None and parameters.ScaleLength():
+            quantization = Quantization(
+                scale=tuple(float(parameters.Scale(i)) for i in range(parameters.ScaleLength())),
+                zero_point=tuple(int(parameters.ZeroPoint(i)) for i in range(parameters.ZeroPointLength())),
+                axis=int(parameters.QuantizedDimension()) if parameters.ScaleLength() > 1 else None,
+            )
+        return TensorSpec(
+            name=names.get(index) or (tensor.Name() or b"").decode(errors="replace"),
+            shape=shape_of(tensor),
+            dtype=DTYPES.get(tensor.Type(), f"type_{tensor.Type()}"),
+            quantization=quantization,
+        )
+
+    def constant(self, tensor: Any) -> np.ndarray[Any, Any]:
+        """Returns the values of a constant tensor, as they are stored."""
+        buffer = self.model.Buffers(tensor.Buffer())
+        data = (
+            self.content[buffer.Offset() : buffer.Offset() + buffer.Size()]
+            if buffer.Offset() > 1
+            else buffer.DataAsNumpy().tobytes()
+        )
+        dtype = np.dtype(DTYPES[tensor.Type()]).newbyteorder("<")
+        return np.frombuffer(data, dtype).reshape([tensor.Shape(i) for i in range(tensor.ShapeLength())])
+
+    def metadata(self) -> dict[str, int]:
+        """Returns the buffer of each entry of metadata."""
+        entries = (self.model.Metadata(i) for i in range(self.model.MetadataLength()))
+        return {(e.Name() or b"").decode(errors="replace"): e.Buffer() for e in entries}
+
+
+def shape_of(tensor: Any) -> tuple[int, ...]:
+    """Returns the shape of a tensor; -1 for what is not fixed."""
+    if tensor.ShapeSignatureLength():
+        return tuple(int(tensor.ShapeSignature(i)) for i in range(tensor.ShapeSignatureLength()))
+    return tuple(int(tensor.Shape(i)) for i in range(tensor.ShapeLength()))
