@@ -289,6 +289,8 @@ def read_bundle(folder: str | Path) -> Bundle:
 
 
 def _check_variants(bundle: Bundle) -> None:
+    if not bundle.variants:
+        raise _changed(f"The bundle '{bundle.name}' has no variants.")
     bundle.variant(bundle.recommended)
     names = [variant.name for variant in bundle.variants]
     if len(set(names)) != len(names):
