@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -405,6 +406,22 @@ def test_saved_models_that_touch_files(models, tmp_path):
     ):  # fmt: skip
         with pytest.raises(ModelError, match=words):
             refuse_file_operators(tmp_path / name)
+    asset = tmp_path / "words" / "assets" / "words.txt"
+    asset.unlink()
+    asset.symlink_to(tmp_path / "words.txt")
+    with pytest.raises(ModelError, match="a link to a file outside of its folder"):
+        refuse_file_operators(tmp_path / "words")
     (tmp_path / "read" / "saved_model.pb").write_bytes(raw[: len(raw) // 2])
     with pytest.raises(ModelError, match="damaged"):
         refuse_file_operators(tmp_path / "read")
+
+
+def test_pipes_and_devices_in_a_saved_model_are_refused_before_tensorflow_waits_for_them(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    (tmp_path / "assets").mkdir()
+    identify(tmp_path)
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
+        make(tmp_path / "assets" / "words.txt")
+        with pytest.raises(ModelError, match=r"'assets/words.txt' in it, which is no regular file"):
+            identify(tmp_path)
+        (tmp_path / "assets" / "words.txt").unlink()

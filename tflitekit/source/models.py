@@ -72,6 +72,8 @@ def identify(path: str | Path) -> SourceFile:
     head = b"" if folder else _head(path)
     for kind in _KINDS:
         if kind.recognizes(path, head):
+            if folder:
+                _require_files(path)
             return SourceFile(path, kind.name, content_hash(path))
     if folder:
         raise ModelError(
@@ -89,6 +91,17 @@ def identify(path: str | Path) -> SourceFile:
             fix="Copy it again or save it again with model.save().",
         )
     raise ModelError(f"{path} is not a model of a kind that the kit converts.", fix=f"Give {_SHOWN}.")
+
+
+def _require_files(folder: Path) -> None:
+    """Refuses a model with a pipe or a device in its folder, which TensorFlow would wait for or read without end."""
+    for inner in sorted(folder.rglob("*")):
+        if inner.exists() and not (inner.is_file() or inner.is_dir()):
+            raise ModelError(
+                f"The model {folder} has '{inner.relative_to(folder)}' in it, which is no regular file.",
+                why="Pipes and devices never end, and no model is made of them.",
+                fix="Copy or export it again.",
+            )
 
 
 def _head(path: Path) -> bytes:

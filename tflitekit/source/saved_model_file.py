@@ -32,7 +32,7 @@ def refuse_file_operators(path: Path) -> None:
 
     model = _read(path)
     try:
-        found = sorted({what for graph in model.meta_graphs for what in _suspects(graph)})
+        found = sorted({what for graph in model.meta_graphs for what in _suspects(graph, path)})
     except DecodeError as error:
         raise _damaged(path, error) from error
     if found:
@@ -66,7 +66,7 @@ def _damaged(path: Path, error: Exception) -> ModelError:
     return ModelError(f"The SavedModel {path} is damaged or cut short.", why=why, fix="Copy or export it again.")
 
 
-def _suspects(graph: Any) -> Iterator[str]:
+def _suspects(graph: Any, path: Path) -> Iterator[str]:
     functions = {function.signature.name: function for function in graph.graph_def.library.function}
     nodes = {node.name: node for node in graph.graph_def.node}
     saving = _saving(graph, nodes)
@@ -84,6 +84,8 @@ def _suspects(graph: Any) -> Iterator[str]:
         place = PurePosixPath(asset.filename)
         if place.is_absolute() or ".." in place.parts or "\\" in asset.filename:
             yield f"the asset '{asset.filename}' outside of its folder"
+        elif not (path / "assets" / place).resolve().is_relative_to(path.resolve()):
+            yield f"the asset '{asset.filename}', a link to a file outside of its folder"
 
 
 def _assets(graph: Any) -> list[Any]:
