@@ -231,5 +231,5 @@ def test_a_useful_answer_on_lopsided_data_is_better_than_chance():
     right = np.concatenate([np.arange(950) % 12 > 0, np.arange(50) % 10 > 0])
     for correct, kinds in ((right, []), (label == 0, ["chance"])):
         scores = {"label": label, "correct": correct, "finite": np.ones(1000, bool), "predicted": label}
-        found = chance(run, scores, SimpleNamespace(kind="arrays"), Classification(None, 2), 1)
+        found = chance(run, scores, SimpleNamespace(pictures=False), Classification(None, 2), 1)
         assert [finding.kind for finding in found] == kinds

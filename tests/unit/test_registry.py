@@ -8,11 +8,20 @@ from pathlib import Path
 import pytest
 
 from tflitekit import schemes, targets
-from tflitekit.core.errors import DataError, UsageError
-from tflitekit.data import kinds
+from tflitekit.accuracy import metrics
+from tflitekit.accuracy.metric_choice import choose_metric
+from tflitekit.core.errors import DataError, ModelError, UsageError
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.data import kinds as data_kinds
 from tflitekit.data.dataset import open_dataset
+from tflitekit.render import sections
+from tflitekit.render.html import render
+from tflitekit.results import read_report
+from tflitekit.source import kinds as source_kinds
+from tflitekit.source.models import identify
 
 EXAMPLE = Path(__file__).parents[1] / "plugins" / "example"
+VERSION_1 = Path(__file__).parents[1] / "data" / "report-version-1.json"
 KITS_OWN = "from tflitekit.schemes import Promise, scheme\n@scheme(promise=lambda options: Promise())\n"
 
 
@@ -27,15 +36,27 @@ def package(folder, text, entry="mine = broken_schemes"):
 
 def test_a_package_adds_one_of_each(install, tmp_path):
     (tmp_path / "data.csv").write_text("1,2.5,0\n3,4,1\n")
+    (tmp_path / "model.pkl").write_bytes(b"\x80\x04.")
     with pytest.raises(DataError, match="not a data set that the kit reads"):
         open_dataset(tmp_path / "data.csv")
-    install(EXAMPLE, schemes._registry, targets._registry, kinds._registry)
-    found = open_dataset(tmp_path / "data.csv")
-    assert (found.kind, found.location, [s.label for s in found]) == ("csv", str(tmp_path / "data.csv"), [0, 1])
+    with pytest.raises(ModelError, match="of a kind that the kit converts"):
+        identify(tmp_path / "model.pkl")
+    before = render(read_report(VERSION_1))
+    asked = (schemes, targets, data_kinds, source_kinds, metrics, sections)
+    install(EXAMPLE, *(module._registry for module in asked))
     assert schemes.find("int16x8_float_fallback").needs == "calibration"
     assert list(schemes.available())[-1] == "int16x8_float_fallback"
     with pytest.raises(UsageError, match=r"(?s)no target 'nowhere'.*host-core0"), targets.open_target("nowhere"):
         pass
+    found = open_dataset(tmp_path / "data.csv")
+    assert (found.kind, found.location, [s.label for s in found]) == ("csv", str(tmp_path / "data.csv"), [0, 1])
+    assert identify(tmp_path / "model.pkl").kind == "pickle"
+    spec = TensorSpec(name="out", shape=(1, 2), dtype="float32")
+    chosen = [choose_metric(name, found, [spec], None, labels=None).name for name in (None, "top1", "log_loss")]
+    assert chosen == ["top1", "top1", "log_loss"]
+    page = render(read_report(VERSION_1))
+    order = [page.index(f'id="{name}"') for name in ("latency", "tools", "accuracy")]
+    assert order == sorted(order) and 'id="tools"' not in before
 
 
 def test_the_command_line_sees_it():

@@ -6,19 +6,16 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from tflitekit.accuracy.metrics import Metric
-from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.accuracy.metrics import Metric, metrics
+from tflitekit.accuracy.metrics.classification import Classification, size_of
 from tflitekit.accuracy.metrics.custom import CustomMetric
-from tflitekit.accuracy.metrics.regression import Regression
 from tflitekit.core.errors import ContractError, DataError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.core.user_code import load_function
-from tflitekit.data.contract import find_output, labels_mismatch
+from tflitekit.data.contract import find_output
 from tflitekit.data.dataset import Dataset
 
-__all__ = ["choose_metric", "takes_classes"]
+__all__ = ["choose_metric"]
 
 
 def choose_metric(
@@ -30,7 +27,7 @@ def choose_metric(
     labels: Sequence[str] | None,
     owner: str = "The model",
 ) -> Metric:
-    """Returns the user's own metric where one is named, else classification or regression, by the labels.
+    """Returns the metric that is named, else the one that says that it applies, as classification and regression do by the labels.
 
     Args:
         outputs: The model's, the one that is scored by default first.
@@ -44,6 +41,8 @@ def choose_metric(
         ContractError: The number of labels is not that of the model's outputs.
     """
     spec = find_output(outputs, output, owner)
+    if metric in metrics():
+        return metrics()[metric].make(dataset, spec, labels)
     if metric is not None:
         return CustomMetric(_name(metric), load_function(metric, "metric"))
     others = [other for other in outputs if other.name != spec.name]
@@ -64,37 +63,10 @@ def _name(metric: str) -> str:
     return f"{Path(module).name}:{function}" if function in ("top1", "top5", "mae", "rmse") else function
 
 
-def takes_classes(dataset: Dataset, spec: TensorSpec) -> bool:
-    """Whether the labels are classes, not targets of a regression.
-
-    Raises:
-        DataError: The data are empty.
-    """
-    first = next(iter(dataset), None)
-    if first is None:
-        raise DataError(f"The data at {dataset.location} are empty.")
-    largest = dataset.largest_label()
-    single = _size(spec) == 1 and -1 not in spec.shape[1:]
-    counts = single and dataset.classes is None and largest is not None and largest > 1
-    return isinstance(first.label, int) and not counts
-
-
 def _by_labels(dataset: Dataset, spec: TensorSpec, labels: Sequence[str] | None) -> Metric:
-    if not takes_classes(dataset, spec):
-        label = next(iter(dataset)).label
-        regression = Regression(np.shape(label))
-        regression.check(spec)
-        return regression
-    found = Classification(dataset.classes, _size(spec))
-    found.check(spec)
-    if -1 not in spec.shape[1:]:
-        _check_classes(dataset, labels, max(2, _size(spec)))
-        found.check_largest(dataset.largest_label() or 0)
-    return found
-
-
-def _size(spec: TensorSpec) -> int:
-    return math.prod(d for d in spec.shape[1:] if d > 0)
+    """Asks every metric whether it is the one; those of other packages first: they know more."""
+    kinds = reversed(metrics().values())
+    return next(kind for kind in kinds if kind.applies(dataset, spec)).make(dataset, spec, labels)
 
 
 def _listed(outputs: Sequence[TensorSpec]) -> str:
@@ -120,25 +92,10 @@ def _check_choice(dataset: Dataset, spec: TensorSpec, others: Sequence[TensorSpe
     if largest is None or -1 in spec.shape[1:]:
         return
     exact = [other.name for other in others if -1 not in other.shape[1:] and math.prod(other.shape[1:]) == largest + 1]
-    if exact and max(2, _size(spec)) != largest + 1:
+    if exact and max(2, size_of(spec)) != largest + 1:
         raise DataError(
-            f"The labels at {dataset.location} are the classes 0 to {largest}, and the output '{spec.name}' has {_size(spec)} values; "
+            f"The labels at {dataset.location} are the classes 0 to {largest}, and the output '{spec.name}' has {size_of(spec)} values; "
             f"'{exact[0]}' has {largest + 1}.",
             why=f"'{spec.name}' is the first output, which is scored when none is named.",
             fix=f"Name the output: --output {exact[0]}, or --output {spec.name} if it is that one.",
         )
-
-
-def _check_classes(dataset: Dataset, labels: Sequence[str] | None, outputs: int) -> None:
-    if dataset.classes is None or len(dataset.classes) == outputs:
-        return
-    if labels is not None or not dataset.pictures:
-        raise labels_mismatch(len(dataset.classes), outputs)
-    more = "more" if len(dataset.classes) > outputs else "fewer"
-    raise DataError(
-        f"The data at {dataset.location} have {len(dataset.classes)} class folders, {more} than the model's {outputs} outputs.",
-        why="Without a labels file, the folders in sorted order are the model's classes, so the counts must agree.",
-        fix="Give the model's labels, one a line in output order, with --labels FILE; folders are then matched by name."
-        if more == "fewer"
-        else "Remove the folders that the model does not know, or check that this is the right model.",
-    )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tflitekit.accuracy.metric_choice import takes_classes
+from tflitekit.accuracy.metrics.classification import takes_classes
 from tflitekit.bundling.contents import (
     LABELS_FILE,
     Bundle,

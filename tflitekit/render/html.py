@@ -17,16 +17,9 @@ from markupsafe import Markup
 from tflitekit._version import __version__
 from tflitekit.core.printable import printable
 from tflitekit.render.plots import CONFIG
-from tflitekit.render.sections import View
-from tflitekit.render.sections.accuracy import accuracy
-from tflitekit.render.sections.classes import classes
-from tflitekit.render.sections.contents import contents
+from tflitekit.render.sections import View, sections
 from tflitekit.render.sections.decision import decide
-from tflitekit.render.sections.latency import latency
-from tflitekit.render.sections.operators import operators
-from tflitekit.render.sections.overview import tradeoffs, variants
 from tflitekit.render.sections.provenance import provenance
-from tflitekit.render.sections.training import training
 from tflitekit.render.summary import grouped_warnings, model_name
 from tflitekit.results import Report
 
@@ -38,21 +31,8 @@ _LIBRARIES = ("vega.min.js", "vega-lite.min.js", "vega-embed.min.js", "sortable.
 def render(report: Report) -> str:
     """Returns the page; everything that comes from files is escaped, and nothing is loaded from anywhere."""
     view = View.of(report)
-    sections = [
-        section
-        for section in (
-            variants(view),
-            tradeoffs(view),
-            training(view),
-            latency(view),
-            operators(view),
-            accuracy(view),
-            classes(view),
-            contents(view),
-        )
-        if section
-    ]
-    specs = {figure.id: figure.specs for section in sections for figure in section.figures}
+    shown = sections(view)
+    specs = {figure.id: figure.specs for section in shown for figure in section.figures}
     scripts = [*map(_asset, _LIBRARIES), _part("report.js")]
     environment = Environment(
         loader=PackageLoader("tflitekit.render"),
@@ -68,7 +48,7 @@ def render(report: Report) -> str:
         view=view,
         title=model_name(report),
         decision=decide(view),
-        sections=sections,
+        sections=shown,
         warnings=grouped_warnings(report),
         stopped=[row for row in report.variants if row.status != "ok"],
         provenance=provenance(report),

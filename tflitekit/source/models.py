@@ -9,56 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tflitekit.core.errors import ModelError, UnreadableError
 from tflitekit.core.files import content_hash, is_folder, open_file
 from tflitekit.core.tensor import TensorSpec
-from tflitekit.source.kinds.keras import KerasFile
-from tflitekit.source.kinds.saved_model import SavedModelFolder
-from tflitekit.source.prepared import PreparedSource, SourceFile
+from tflitekit.source.kinds import SourceKind, source_kinds
+from tflitekit.source.prepared import SourceFile
 
-__all__ = ["SourceKind", "identify", "prepare", "require_layers", "require_numbers"]
-
-
-class SourceKind(Protocol):
-    """A kind of model.
-
-    Attributes:
-        name: As `SourceFile.kind` has it.
-        shown: What to give, as errors say it; None where another kind says it.
-        suffixes: Of its files: one that ends so and is not recognized is damaged.
-        has_layers: Whether its layers can be trained.
-    """
-
-    name: str
-    shown: str | None
-    suffixes: tuple[str, ...]
-    has_layers: bool
-
-    def recognizes(self, path: Path, head: bytes) -> bool:
-        """Returns whether a path is of this kind, by the first bytes of the file (none of a folder), without loading it."""
-
-    def prepare(
-        self,
-        path: Path,
-        folder: Path,
-        *,
-        batch: int,
-        unsafe_load: bool,
-        signature: str | None,
-        input_shapes: Mapping[str, Sequence[int]],
-        custom_objects: str | None,
-    ) -> PreparedSource:
-        """Loads the model and exports it into a folder (runs in a worker)."""
-
-
-_KINDS: tuple[SourceKind, ...] = (
-    KerasFile("keras", b"PK", (".keras",), shown="a Keras model (.keras or .h5, whole, not weights only)"),
-    KerasFile("hdf5", b"\x89HDF\r\n\x1a\n", (".h5", ".hdf5")),
-    SavedModelFolder(),
-)
-_SHOWN = " or ".join(kind.shown for kind in _KINDS if kind.shown)
+__all__ = ["identify", "prepare", "require_layers", "require_numbers"]
 
 
 def identify(path: str | Path) -> SourceFile:
@@ -70,27 +29,27 @@ def identify(path: str | Path) -> SourceFile:
     path = Path(path)
     folder = is_folder(path)
     head = b"" if folder else _head(path)
-    for kind in _KINDS:
+    for kind in source_kinds():
         if kind.recognizes(path, head):
             if folder:
                 _require_files(path)
             return SourceFile(path, kind.name, content_hash(path))
     if folder:
         raise ModelError(
-            f"The folder {path} is not a SavedModel.", why="It has no saved_model.pb.", fix=f"Give {_SHOWN}."
+            f"The folder {path} is not a SavedModel.", why="It has no saved_model.pb.", fix=f"Give {_shown()}."
         )
     if head[4:8] == b"TFL3":
         raise ModelError(
             f"{path} is a TensorFlow Lite model already.",
             fix="Measure it with 'tflitekit evaluate', 'benchmark' or 'inspect'; converting needs the Keras model.",
         )
-    if any(path.suffix.lower() in kind.suffixes for kind in _KINDS):
+    if any(path.suffix.lower() in kind.suffixes for kind in source_kinds()):
         raise ModelError(
             f"The model {path} is damaged or cut short.",
             why=f"Its {path.stat().st_size:,} bytes do not begin as a {path.suffix} file does.",
             fix="Copy it again or save it again with model.save().",
         )
-    raise ModelError(f"{path} is not a model of a kind that the kit converts.", fix=f"Give {_SHOWN}.")
+    raise ModelError(f"{path} is not a model of a kind that the kit converts.", fix=f"Give {_shown()}.")
 
 
 def _require_files(folder: Path) -> None:
@@ -111,7 +70,7 @@ def _head(path: Path) -> bytes:
     except UnreadableError as error:
         if error.missing:
             raise ModelError(f"There is no model at {path}.") from error
-        raise ModelError(f"The model {path} cannot be read: {error.reason}.", fix=f"Give {_SHOWN}.") from error
+        raise ModelError(f"The model {path} cannot be read: {error.reason}.", fix=f"Give {_shown()}.") from error
 
 
 def require_layers(found: SourceFile) -> None:
@@ -171,4 +130,8 @@ def prepare(
 
 
 def _kind(name: str) -> SourceKind:
-    return next(kind for kind in _KINDS if kind.name == name)
+    return next(kind for kind in source_kinds() if kind.name == name)
+
+
+def _shown() -> str:
+    return " or ".join(kind.shown for kind in source_kinds() if kind.shown)

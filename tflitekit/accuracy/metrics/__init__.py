@@ -1,21 +1,25 @@
 """Metrics: how an output and a label become numbers per sample, and those one figure with an interval.
 
 Scores are kept per sample (a few bytes each), because comparisons with the baseline are paired.
-A metric is one file in this folder with a class that has the methods of `Metric`; which one data and model call for,
-`tflitekit.accuracy.metric_choice` decides.
+A metric is one file in this folder: a class that has the methods of `Metric`, and a function that makes it and says when it applies.
+Other packages add theirs by an entry point of the group ``tflitekit.metrics``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tflitekit.core.registry import Registry
 from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.dataset import Dataset
 from tflitekit.results import Drop, Measured
 
-__all__ = ["Meaning", "Metric", "Scores"]
+__all__ = ["Kind", "Meaning", "Metric", "Scores", "metric", "metrics"]
 
 Meaning = Literal["probabilities", "values"]
 """What an output holds (see `tflitekit.data.contract.Contract`)."""
@@ -52,3 +56,40 @@ class Metric(Protocol):
 
         ``max_drop`` is what the user accepts, in points for classes, else in the metric's unit; None for the default.
         """
+
+
+Make = Callable[[Dataset, TensorSpec, Sequence[str] | None], Metric]
+"""From the data, the output that is scored, and class names that the contract has, to the metric."""
+
+Applies = Callable[[Dataset, TensorSpec], bool]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a metric is made, and whether data and output call for it where none is named."""
+
+    make: Make
+    applies: Applies
+
+
+_registry: Registry[Kind] = Registry("metric", __name__, "tflitekit.metrics")
+
+
+def metric(name: str, *, applies: Applies = lambda dataset, spec: False) -> Callable[[Make], Make]:
+    """Registers a function that makes a metric, or raises `DataError` where labels and output cannot belong together.
+
+    Args:
+        name: As users name it.
+        applies: Whether it is taken when no metric is named; never when not given.
+    """
+
+    def register(function: Make) -> Make:
+        _registry.add(name, Kind(function, applies), function.__module__)
+        return function
+
+    return register
+
+
+def metrics() -> dict[str, Kind]:
+    """Returns all metrics by name, the kit's own first."""
+    return _registry.all()

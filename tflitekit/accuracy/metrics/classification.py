@@ -2,24 +2,73 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.accuracy.metrics import Meaning, Scores
+from tflitekit.accuracy.metrics import Meaning, Scores, metric
 from tflitekit.accuracy.metrics.confidence import calibration
 from tflitekit.core.errors import DataError
 from tflitekit.core.statistics import paired_accuracy_drop, wilson_interval
 from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.contract import labels_mismatch
+from tflitekit.data.dataset import Dataset
 from tflitekit.results import Agreement, ClassRecall, Drop, Flips, Measured
 from tflitekit.results.packing import pack_hits
 
-__all__ = ["Classification"]
+__all__ = ["Classification", "size_of", "takes_classes"]
 
 _TOP5_FROM = 11  # top-5 says little with ten classes or fewer
 _LARGEST_CONFUSION = 100
+
+
+def size_of(spec: TensorSpec) -> int:
+    """Returns how many values an output has for a sample; open dimensions count as 1."""
+    return math.prod(d for d in spec.shape[1:] if d > 0)
+
+
+def takes_classes(dataset: Dataset, spec: TensorSpec) -> bool:
+    """Whether the labels are classes, not targets of a regression.
+
+    Raises:
+        DataError: The data are empty.
+    """
+    first = next(iter(dataset), None)
+    if first is None:
+        raise DataError(f"The data at {dataset.location} are empty.")
+    largest = dataset.largest_label()
+    single = size_of(spec) == 1 and -1 not in spec.shape[1:]
+    counts = single and dataset.classes is None and largest is not None and largest > 1
+    return isinstance(first.label, int) and not counts
+
+
+@metric("top1", applies=takes_classes)
+def classify(dataset: Dataset, spec: TensorSpec, labels: Sequence[str] | None) -> Classification:
+    """Compares classes, where the labels are some that the model has."""
+    found = Classification(dataset.classes, size_of(spec))
+    found.check(spec)
+    if -1 not in spec.shape[1:]:
+        _check_classes(dataset, labels, max(2, size_of(spec)))
+        found.check_largest(dataset.largest_label() or 0)
+    return found
+
+
+def _check_classes(dataset: Dataset, labels: Sequence[str] | None, outputs: int) -> None:
+    if dataset.classes is None or len(dataset.classes) == outputs:
+        return
+    if labels is not None or not dataset.pictures:
+        raise labels_mismatch(len(dataset.classes), outputs)
+    more = "more" if len(dataset.classes) > outputs else "fewer"
+    raise DataError(
+        f"The data at {dataset.location} have {len(dataset.classes)} class folders, {more} than the model's {outputs} outputs.",
+        why="Without a labels file, the folders in sorted order are the model's classes, so the counts must agree.",
+        fix="Give the model's labels, one a line in output order, with --labels FILE; folders are then matched by name."
+        if more == "fewer"
+        else "Remove the folders that the model does not know, or check that this is the right model.",
+    )
 
 
 class Classification:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.accuracy.metrics import Meaning, Scores
+from tflitekit.accuracy.metrics import Meaning, Scores, metric
+from tflitekit.accuracy.metrics.classification import takes_classes
 from tflitekit.core.errors import DataError
 from tflitekit.core.statistics import mean_interval, paired_mean_increase
 from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.dataset import Dataset
 from tflitekit.results import Drop, Measured, finite
 
 __all__ = ["Regression"]
+
+
+@metric("mae", applies=lambda dataset, spec: not takes_classes(dataset, spec))
+def regress(dataset: Dataset, spec: TensorSpec, labels: Sequence[str] | None) -> Regression:
+    """Compares numbers, where the labels are no classes."""
+    del labels
+    found = Regression(np.shape(next(iter(dataset)).label))
+    found.check(spec)
+    return found
 
 
 class Regression:

@@ -1,17 +1,21 @@
-"""The sections of ``report.html``: which tables and figures a report fills. One file per theme."""
+"""The sections of ``report.html``: which tables and figures a report fills. One file per theme.
+
+Other packages add theirs by an entry point of the group ``tflitekit.sections``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tflitekit.core.registry import Registry
 from tflitekit.render import text
-from tflitekit.render.blocks import Badge, Cell
+from tflitekit.render.blocks import Badge, Cell, Section
 from tflitekit.render.plots import SHAPES, Look
 from tflitekit.render.summary import reference, subject
 from tflitekit.results import Report, VariantReport
 
-__all__ = ["View", "named"]
+__all__ = ["View", "named", "section", "sections"]
 
 _COLORS = 8
 _MANY = 6
@@ -80,6 +84,31 @@ class View:
     def is_base(self, row: VariantReport) -> bool:
         """Tells whether a row is the baseline's."""
         return self.base is not None and row.name == self.base.name
+
+
+Make = Callable[[View], Section]
+
+_registry: Registry[tuple[int, Make]] = Registry("section", __name__, "tflitekit.sections")
+
+
+def section(*, place: int) -> Callable[[Make], Make]:
+    """Registers a function that makes a section of a report; where it has nothing to show, the section has no blocks.
+
+    Args:
+        place: Sections stand in the order of these numbers.
+    """
+
+    def register(function: Make) -> Make:
+        _registry.add(function.__name__, (place, function), function.__module__)
+        return function
+
+    return register
+
+
+def sections(view: View) -> list[Section]:
+    """Returns the sections of a report in their order, without empty ones."""
+    ordered = sorted(_registry.all().values(), key=lambda placed: placed[0])
+    return [found for _, make in ordered if (found := make(view))]
 
 
 def named(view: View, row: VariantReport, *, badges: bool = False) -> Cell:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tflitekit.render import text
 from tflitekit.render.blocks import NOTHING, Cell, Column, Figure, Section, Table
 from tflitekit.render.plots.quality import reliability
-from tflitekit.render.sections import View, named
+from tflitekit.render.sections import View, named, section
 from tflitekit.render.sections.overview import accuracy_cell, change_cell
 from tflitekit.render.summary import fidelity_table
 from tflitekit.results import Measured, VariantReport
@@ -13,6 +13,7 @@ from tflitekit.results import Measured, VariantReport
 __all__ = ["accuracy"]
 
 
+@section(place=60)
 def accuracy(view: View) -> Section:
     """Returns what was found out about the answers as a whole."""
     scored = [row for row in view.able if row.accuracy]

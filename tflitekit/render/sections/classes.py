@@ -11,7 +11,7 @@ from tflitekit.render import text
 from tflitekit.render.blocks import NOTHING, Cell, Column, Figure, Gallery, Section, Shot, Table, side_by_side
 from tflitekit.render.plots import Spec
 from tflitekit.render.plots.quality import class_recall, confusion, confusion_change
-from tflitekit.render.sections import View
+from tflitekit.render.sections import View, section
 from tflitekit.render.summary import class_losses, ordered_classes
 from tflitekit.results import Flip, VariantReport
 
@@ -24,6 +24,7 @@ _MOST_IMAGE_BYTES = 300_000
 """Of all example images together, so that the page stays below 2 MB."""
 
 
+@section(place=70)
 def classes(view: View) -> Section:
     """Returns which classes lost, what they are taken for, and examples."""
     blocks = (_worst(view), _recalls(view), *side_by_side(*_matrices(view)), *_flips(view))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.render import text
 from tflitekit.render.blocks import NOTHING, Cell, Column, Section, Table
-from tflitekit.render.sections import View, named
+from tflitekit.render.sections import View, named, section
 
 __all__ = ["contents"]
 
 
+@section(place=80)
 def contents(view: View) -> Section:
     """Returns the census of operators, and the files with their tensors."""
     return Section("files", "Files", blocks=(_operators(view), _files(view)))

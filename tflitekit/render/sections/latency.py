@@ -16,7 +16,7 @@ from tflitekit.render.plots.speed import (
     sustained_load,
     thread_scaling,
 )
-from tflitekit.render.sections import View, named
+from tflitekit.render.sections import View, named, section
 from tflitekit.render.summary import Place, latency_conditions, latency_is_of_host, places
 from tflitekit.results import Latency, VariantReport
 
@@ -26,6 +26,7 @@ _MOST_SAMPLES = 160
 _MOST_WINDOWS = 200
 
 
+@section(place=40)
 def latency(view: View) -> Section:
     """Returns everything about speed but the profile."""
     timed = [row for row in view.able if row.latency]

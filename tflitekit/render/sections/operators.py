@@ -5,7 +5,7 @@ from __future__ import annotations
 from tflitekit.render import text
 from tflitekit.render.blocks import NOTHING, Cell, Column, Figure, Section, Table
 from tflitekit.render.plots.speed import operator_times
-from tflitekit.render.sections import View, named
+from tflitekit.render.sections import View, named, section
 from tflitekit.results import OpTime, VariantReport
 
 __all__ = ["operators"]
@@ -14,6 +14,7 @@ _MOST_OPERATORS = 15
 _MOST_OPERATOR_ROWS = 60
 
 
+@section(place=50)
 def operators(view: View) -> Section:
     """Returns where the time goes, by operator."""
     rows, rest = view.few([row for row in view.able if row.profile and row.profile.ops])

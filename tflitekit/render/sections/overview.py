@@ -9,13 +9,14 @@ from tflitekit.render import text
 from tflitekit.render.blocks import NOTHING, Cell, Choice, Column, Figure, Section, Table
 from tflitekit.render.plots import Spec
 from tflitekit.render.plots.quality import Point, tradeoff
-from tflitekit.render.sections import View, named
+from tflitekit.render.sections import View, named, section
 from tflitekit.render.summary import higher_is_better, pareto_front
 from tflitekit.results import VariantReport
 
 __all__ = ["tradeoffs", "variants"]
 
 
+@section(place=10)
 def variants(view: View) -> Section:
     """Returns the table of all variants."""
     metric = next((text.metric_name(row.accuracy.metric) for row in view.able if row.accuracy), "Accuracy")
@@ -106,6 +107,7 @@ class _Axis(NamedTuple):
     show: Callable[[float], str]
 
 
+@section(place=20)
 def tradeoffs(view: View) -> Section:
     """Returns the plot of cost against accuracy."""
     compressed = any(row.compression for row in view.able)

@@ -9,7 +9,7 @@ from tflitekit.render import text, training_text
 from tflitekit.render.blocks import NOTHING, Cell, Choice, Column, Figure, Section, Table
 from tflitekit.render.plots import Spec
 from tflitekit.render.plots.training import training_curve
-from tflitekit.render.sections import View, named
+from tflitekit.render.sections import View, named, section
 from tflitekit.render.sections.overview import accuracy_cell, change_cell
 from tflitekit.results import VariantReport
 from tflitekit.tflite.training_record import EpochRecord, Score, StageRecord, TrainingRecord, is_control
@@ -23,6 +23,7 @@ _TIED = "\N{NO-BREAK SPACE}"
 _VERBS = {"finetune": "fine-tune", "prune": "prune", "cluster": "cluster", "quantize": "quantize"}
 
 
+@section(place=30)
 def training(view: View) -> Section:
     """Returns what is known about variants that were trained."""
     rows = training_text.compared(view.report)

@@ -1,1 +1,57 @@
-"""Kinds of models, one file each."""
+"""Kinds of models, one file each. Other packages add theirs by an entry point of the group ``tflitekit.sources``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from tflitekit.core.registry import Registry
+from tflitekit.source.prepared import PreparedSource
+
+__all__ = ["SourceKind", "register_source", "source_kinds"]
+
+
+class SourceKind(Protocol):
+    """A kind of model.
+
+    Attributes:
+        name: As `SourceFile.kind` has it.
+        shown: What to give, as errors say it; None where another kind says it.
+        suffixes: Of its files: one that ends so and is not recognized is damaged.
+        has_layers: Whether its layers can be trained.
+    """
+
+    name: str
+    shown: str | None
+    suffixes: tuple[str, ...]
+    has_layers: bool
+
+    def recognizes(self, path: Path, head: bytes) -> bool:
+        """Returns whether a path is of this kind, by the first bytes of the file (none of a folder), without loading it."""
+
+    def prepare(
+        self,
+        path: Path,
+        folder: Path,
+        *,
+        batch: int,
+        unsafe_load: bool,
+        signature: str | None,
+        input_shapes: Mapping[str, Sequence[int]],
+        custom_objects: str | None,
+    ) -> PreparedSource:
+        """Loads the model and exports it into a folder (runs in a worker)."""
+
+
+_registry: Registry[SourceKind] = Registry("kind of model", __name__, "tflitekit.sources")
+
+
+def register_source(kind: SourceKind) -> None:
+    """Registers a kind of model under its name."""
+    _registry.add(kind.name, kind, type(kind).__module__)
+
+
+def source_kinds() -> list[SourceKind]:
+    """Returns all kinds, the kit's own first."""
+    return list(_registry.all().values())

@@ -15,6 +15,7 @@ from tflitekit.source.keras_config import loadable, with_suffix
 from tflitekit.source.keras_export import export_model
 from tflitekit.source.keras_file import keras_version, read_archive_config, read_hdf5_config
 from tflitekit.source.keras_safety import refuse_unsafe, way_out
+from tflitekit.source.kinds import register_source
 from tflitekit.source.precision import as_float32
 from tflitekit.source.prepared import PreparedSource, reason
 
@@ -133,3 +134,7 @@ def _load_keras(file: Path, path: Path, custom_objects: dict[str, Any], unsafe_l
     return model, [
         f"Keras {keras.__version__} could not load it ({keras3_reason[:160]}); loaded with tf_keras (Keras 2)."
     ]
+
+
+register_source(KerasFile("keras", b"PK", (".keras",), shown="a Keras model (.keras or .h5, whole, not weights only)"))
+register_source(KerasFile("hdf5", b"\x89HDF\r\n\x1a\n", (".h5", ".hdf5")))

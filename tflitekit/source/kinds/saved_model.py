@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tflitekit.core.errors import ModelError
+from tflitekit.source.kinds import register_source
 from tflitekit.source.prepared import (
     SIGNATURE,
     PreparedSource,
@@ -119,3 +120,6 @@ def _specs(function: Any, batch: int, input_shapes: Mapping[str, Sequence[int]],
             shape[0] = batch
         specs.append(tf.TensorSpec(shape, spec.dtype, name=name))
     return specs
+
+
+register_source(SavedModelFolder())
