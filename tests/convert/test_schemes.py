@@ -203,7 +203,7 @@ def build_here(tmp_path_factory):
             build(
                 scheme=asked.scheme.name,
                 options=asked.options,
-                saved_model=str(folder / "saved"),
+                exported=str(folder / "saved"),
                 source=source.model_dump(mode="json"),
                 source_sha256="",
                 calibration=calibration.model_dump(mode="json"),

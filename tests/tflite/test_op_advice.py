@@ -1,12 +1,17 @@
 """Operators that nobody wrote are named with the user's layer, and with what to write instead."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from tflitekit.core.errors import ConversionError, CrashError
 from tflitekit.engines import op_advice
-from tflitekit.engines.build import _check_promise, _convert, _explain, _warnings
+from tflitekit.engines.build import _check_promise, _warnings, convert
+from tflitekit.engines.tflite_converter import explain
 from tflitekit.schemes import Promise, parse_request
 from tflitekit.source.keras_export import export_model
+from tflitekit.source.prepared import Exported, PreparedSource
 from tflitekit.tflite.graph import read_graph
 
 
@@ -38,7 +43,9 @@ def converted(tmp_path_factory):
         keras = pytest.importorskip("keras")
         folder = tmp_path_factory.mktemp("model")
         source = export_model(keras.Model(inputs, outputs), folder / "saved", batch=1, input_shapes={})
-        (folder / "a.tflite").write_bytes(_convert(parse_request("float32"), source, folder / "saved", None, False))
+        (folder / "a.tflite").write_bytes(
+            convert(parse_request("float32"), Exported(folder / "saved"), source, None, allow_select_tf_ops=False)
+        )
         return source, read_graph(folder / "a.tflite")
 
     return run
@@ -94,6 +101,27 @@ def test_a_loop_with_an_open_batch_is_named_with_what_to_do():
         'callsite(fused["PartitionedCall:", "sequential/encoder/PartitionedCall@__inference_9"] at unknown))): '
         "'tf.TensorListReserve' op requires element_shape to be static during TF Lite transformation pass"
     )
-    error = _explain(parse_request("float32"), RuntimeError(text), False)
+    error = explain(parse_request("float32"), RuntimeError(text), False)
     assert "a loop (layer 'encoder')" in error.what
     assert "batch_size=1" in (error.fix or "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "form", "message"),
+    [
+        (
+            {"takes": ("tflite",)},
+            "saved_model",
+            "int8: the scheme takes a .tflite file, and the model was exported as a SavedModel.",
+        ),
+        ({}, "tflite", "int8: the scheme takes a SavedModel, and the model was exported as a .tflite file."),
+        ({"engine": "none"}, "saved_model", "int8: there is no engine 'none'."),
+    ],
+)
+def test_what_a_scheme_does_not_take_is_refused(changes, form, message):
+    asked = parse_request("int8")
+    request = replace(asked, scheme=replace(asked.scheme, **changes))
+    source = PreparedSource(kind="keras", loader="keras", form=form, inputs=(), outputs=(), parameters=0)
+    with pytest.raises(ConversionError) as raised:
+        convert(request, Exported(Path("saved"), form), source, None, allow_select_tf_ops=False)
+    assert raised.value.what == message

@@ -357,7 +357,7 @@ class Conversion:
         arguments = {
             "scheme": request.scheme.name,
             "options": request.options,
-            "saved_model": str(trained.saved_model if trained is not None else self.saved_model),
+            "exported": str(trained.saved_model if trained is not None else self.saved_model),
             "trained": trained.for_build() if trained is not None else None,
             "source": source.model_dump(mode="json"),
             "source_sha256": self.sha256,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -18,31 +16,30 @@ from tflitekit.data.calibration import CalibrationSet
 from tflitekit.data.contract import Contract
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.engines import op_advice
+from tflitekit.engines.engine import Engine, Samples
+from tflitekit.engines.tflite_converter import TfliteConverter
 from tflitekit.schemes import Promise, Request, find
 from tflitekit.schemes.advice import without_integer_kernels
-from tflitekit.source.prepared import PreparedSource
+from tflitekit.source.prepared import Exported, Form, PreparedSource
 from tflitekit.tflite.graph import Graph, read_graph
 from tflitekit.tflite.layers import layer_names
 from tflitekit.tflite.training_record import TrainingRecord
 from tflitekit.tflite.variant import Variant, ordered_outputs, primary_meaning, tool_versions
 
-__all__ = ["build", "check_file"]
+__all__ = ["build", "check_file", "convert"]
 
 _SMALL_WEIGHT_BYTES = 4096
 
 
-class Samples(Protocol):
-    """Preprocessed inputs, as `CalibrationSet` has them."""
-
-    def batches(self, batch: int) -> Iterator[dict[str, Any]]:
-        """Returns arrays ``(batch, ...)`` by input name."""
+_FORMS: dict[Form, str] = {"saved_model": "a SavedModel", "tflite": "a .tflite file"}
+_ENGINES: dict[str, Engine] = {"tflite_converter": TfliteConverter()}
 
 
 def build(
     *,
     scheme: str,
     options: Mapping[str, Any],
-    saved_model: str,
+    exported: str,
     source: Mapping[str, Any],
     source_sha256: str,
     calibration: Mapping[str, Any] | None,
@@ -57,6 +54,7 @@ def build(
     """Converts with one scheme and writes ``name.tflite`` and its sidecar.
 
     Args:
+        exported: The folder that the source was exported into.
         work: Folder for the file until it is checked.
         trained: What `tflitekit.training.run.plan.Trained.for_build` gives, for a model that was trained.
 
@@ -75,7 +73,13 @@ def build(
     record = TrainingRecord.model_validate(trained["record"]) if trained else None
     left_float = record is not None and bool(record.left_float)
     graph, warnings = check_file(
-        request, prepared, Path(saved_model), calibrated, allow_select_tf_ops, candidate, left_float
+        request,
+        prepared,
+        Exported(Path(exported), prepared.form),
+        calibrated,
+        allow_select_tf_ops,
+        candidate,
+        left_float,
     )
     if record is not None and record.left_float:
         warnings.append(f"Layers left float: {', '.join(record.left_float)} ('tflitekit preflight' says why).")
@@ -125,7 +129,7 @@ def build(
 def check_file(
     request: Request,
     source: PreparedSource,
-    saved_model: Path,
+    exported: Exported,
     samples: Samples | None,
     allow_select_tf_ops: bool,
     path: Path,
@@ -143,7 +147,7 @@ def check_file(
     Raises:
         ConversionError: The converter refused, the file breaks the promise, or it does not run.
     """
-    write_whole(path, _convert(request, source, saved_model, samples, allow_select_tf_ops))
+    write_whole(path, convert(request, exported, source, samples, allow_select_tf_ops=allow_select_tf_ops))
     graph = read_graph(path)
     promise = request.scheme.promise(request.options)
     if left_float:
@@ -155,93 +159,30 @@ def check_file(
     return graph, warnings
 
 
-def _convert(
+def convert(
     request: Request,
+    exported: Exported,
     source: PreparedSource,
-    saved_model: Path,
-    calibration: Samples | None,
+    samples: Samples | None,
+    *,
     allow_select_tf_ops: bool,
 ) -> bytes:
-    import tensorflow as tf
+    """Returns the file that the scheme's engine makes of what was exported.
 
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
-    if request.calibrated:
-        if calibration is None:
-            raise ConversionError(f"{request.name}: needs calibration data.", fix="Give them with --calibration DATA.")
-        batch = max(1, source.inputs[0].shape[0])
-        converter.representative_dataset = lambda: calibration.batches(batch)
-    request.scheme.configure(converter, **request.options)
-    if allow_select_tf_ops:
-        converter.target_spec.supported_ops = [*converter.target_spec.supported_ops, tf.lite.OpsSet.SELECT_TF_OPS]
-    try:
-        with _calibrating_apart():
-            return bytes(converter.convert())
-    except Exception as error:
-        raise _explain(request, error, allow_select_tf_ops, source.layers) from error
-
-
-@contextmanager
-def _calibrating_apart() -> Iterator[None]:
-    """Lets TensorFlow's calibrator begin each sample at the model's initial state: it resets variables only at the first
-    sample that it is given, so it is given each as the first."""
-    from tensorflow.lite.python.optimize.calibrator import Calibrator
-
-    feed = Calibrator._feed_tensors
-
-    def feed_apart(calibrator: Any, samples: Callable[[], Iterable[Any]], resize_input: bool) -> None:
-        for sample in samples():
-            feed(calibrator, lambda one=sample: iter([one]), resize_input)
-
-    Calibrator._feed_tensors = feed_apart
-    try:
-        yield
-    finally:
-        Calibrator._feed_tensors = feed
-
-
-def _explain(
-    request: Request, error: Exception, allow_select_tf_ops: bool, layers: Sequence[str] = ()
-) -> ConversionError:
-    """Says in the user's words why the converter refused."""
-    text = str(error)
-    flex = set(re.findall(r"'tf\.([A-Za-z0-9_]+)' op is neither a custom op nor a flex op", text))
-    for line in re.findall(r"^\s*(?:TF Select|Custom) ops: (.+)$", text, re.MULTILINE):
-        flex.update(name.strip() for name in line.split(","))
-    unquantized = sorted(
-        set(re.findall(r"(?:'tfl\.(?=[a-z0-9_]+' op quantized)|supported for op: ')([A-Za-z0-9_]+)'", text))
-    )
-    places = op_advice.of_operations(op_advice.located(text), layers)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    first = next((line for line in lines if "error:" in line), lines[0] if lines else type(error).__name__)
-    if flex:
-        return ConversionError(
-            f"{request.name}: the model uses operators that TensorFlow Lite does not have: "
-            f"{op_advice.describe({name: places.get(name, []) for name in sorted(flex)})}.",
-            why=op_advice.advise(sorted(flex)) or first[:500],
-            fix=(
-                "It computes in half precision: build it in float32 with the same weights, and export that."
-                if re.search(r"\bx?b?f16>", text)
-                else "The Flex delegate does not have them either: replace them by supported layers."
-                if allow_select_tf_ops
-                else "Replace them by supported layers, or allow TensorFlow's own kernels with --allow-select-tf-ops "
-                "(the app must then ship the Flex delegate, which adds megabytes)."
-            ),
+    Raises:
+        ConversionError: The scheme does not take it, or the engine refuses the model.
+    """
+    scheme = request.scheme
+    if exported.form not in scheme.takes:
+        raise ConversionError(
+            f"{request.name}: the scheme takes {' or '.join(map(_FORMS.__getitem__, scheme.takes))}, and the model was exported as "
+            f"{_FORMS[exported.form]}."
         )
-    if "element_shape to be static" in text:
-        names = ", ".join(f"'{name}'" for name in dict.fromkeys(re.findall(r'([^"/]+)/PartitionedCall@', text)))
-        return ConversionError(
-            f"{request.name}: a loop{f' (layer {names})' if names else ''}, as GRU, LSTM and Bidirectional have it, collects "
-            "values whose shape the model leaves open.",
-            why="TensorFlow Lite's lists need it, and a SavedModel keeps the open batch inside of its functions.",
-            fix="Convert the .keras or .h5 file, or export the model with a batch of 1: keras.Input(shape, batch_size=1)."
-            + ("" if allow_select_tf_ops else " Or allow TensorFlow's own kernels with --allow-select-tf-ops."),
+    if scheme.engine not in _ENGINES:
+        raise ConversionError(
+            f"{request.name}: there is no engine '{scheme.engine}'.", fix=f"Engines: {', '.join(_ENGINES)}."
         )
-    operators = f" ({op_advice.describe({name: places.get(name, []) for name in unquantized})})" if unquantized else ""
-    return ConversionError(
-        f"{request.name}: the converter refused the model{operators}.",
-        why=first[:800],
-        fix=" ".join(filter(None, (op_advice.advise(unquantized), without_integer_kernels(request)))) or None,
-    )
+    return _ENGINES[scheme.engine].convert(request, exported, source, samples, allow_select_tf_ops=allow_select_tf_ops)
 
 
 def _check_promise(

@@ -1,4 +1,4 @@
-"""The registry of schemes. A scheme is one file in this folder: a function that sets up the converter.
+"""The registry of schemes. A scheme is one file in this folder: a function that sets up an engine, most often TensorFlow's converter.
 
 The function's name is the scheme's name, its docstring is its help text, and its keyword-only parameters are its options.
 A scheme that trains says in which stages; what comes out of them goes to the converter. Other packages add theirs by an entry
@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from tflitekit.core.errors import UsageError
 from tflitekit.core.registry import Registry
+from tflitekit.source.prepared import Form
 
 __all__ = ["Promise", "Request", "Scheme", "Stage", "available", "find", "parse_request", "scheme"]
 
@@ -60,6 +61,8 @@ class Scheme:
         stages: From the options to what is trained before the conversion; none for schemes that do not train.
         calibrated: From the options to whether the converter needs calibration data.
         by_default: Whether `optimize` takes it when no scheme is named; those that train only with training data.
+        engine: What makes the bytes (see `tflitekit.engines.engine`).
+        takes: What a source may have exported.
     """
 
     name: str
@@ -74,6 +77,8 @@ class Scheme:
     calibrated: Callable[[Mapping[str, Any]], bool]
     caution: str | None
     by_default: bool
+    engine: str
+    takes: tuple[Form, ...]
 
 
 @dataclass(frozen=True)
@@ -111,10 +116,12 @@ def scheme(
     calibrated: Callable[[Mapping[str, Any]], bool] | None = None,
     caution: str | None = None,
     by_default: bool = True,
+    engine: str = "tflite_converter",
+    takes: tuple[Form, ...] = ("saved_model",),
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Registers a scheme.
 
-    The function takes a `tf.lite.TFLiteConverter`, whose calibration data are set already where the scheme needs them,
+    The function takes what the engine lets it set up, here a `tf.lite.TFLiteConverter`, whose calibration data are set already where the scheme needs them,
     and keyword-only options, each with a default and annotated with a `Literal` or a plain type.
 
     Args:
@@ -124,6 +131,8 @@ def scheme(
         calibrated: For schemes that need training and may calibrate afterwards.
         caution: One sentence that every variant of the scheme carries as a warning.
         by_default: Whether `optimize` takes it when no scheme is named.
+        engine: What makes the bytes: the name of one in `tflitekit.engines`.
+        takes: What a source may have exported: 'saved_model', 'tflite', or both.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -143,6 +152,8 @@ def scheme(
             calibrated=calibrated or (lambda options: needs == "calibration"),
             caution=caution,
             by_default=by_default,
+            engine=engine,
+            takes=takes,
         )
         _registry.add(one.name, one, function.__module__)
         return function

@@ -1,4 +1,4 @@
-"""What any loader gives: a model as a SavedModel with one signature, a fixed batch, and inputs and outputs by name.
+"""What any loader gives: a model as a SavedModel, or as a float ``.tflite``, with one signature, a fixed batch, and inputs and outputs by name.
 
 What all loaders need for that stands here too. TensorFlow is imported inside the functions that run in a worker.
 """
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,6 +18,8 @@ from tflitekit.core.tensor import TensorSpec
 
 __all__ = [
     "SIGNATURE",
+    "Exported",
+    "Form",
     "PreparedSource",
     "SourceFile",
     "check_finite",
@@ -29,14 +31,19 @@ __all__ = [
 ]
 
 SIGNATURE = "serving_default"
+
+Form = Literal["saved_model", "tflite"]
+"""A source exports either a SavedModel or a float ``.tflite`` file."""
+
 _CONFIG_DUMP = re.compile(r"\s*(?:Full object config: |config=)\{")
 
 
 class PreparedSource(BaseModel):
-    """What the loader found; written beside the exported SavedModel.
+    """What the loader found; written beside what was exported.
 
     Attributes:
         loader: What loaded it: 'keras 3.x', 'tf_keras 2.x' or 'tensorflow SavedModel'.
+        form: What it was exported as (see `Exported`).
         outputs: In the model's own order (by name for SavedModels and dicts, which have none); the first one is scored
             unless another is named.
         layers: The names of all layers and operations, those of nested models too.
@@ -48,12 +55,26 @@ class PreparedSource(BaseModel):
 
     kind: str
     loader: str
+    form: Form = "saved_model"
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     parameters: int
     layers: tuple[str, ...] = ()
     loops: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What a source left in a folder for the schemes: the folder is a SavedModel, or holds ``model.tflite``."""
+
+    folder: Path
+    form: Form = "saved_model"
+
+    @property
+    def path(self) -> Path:
+        """What an engine opens."""
+        return self.folder / "model.tflite" if self.form == "tflite" else self.folder
 
 
 @dataclass(frozen=True)

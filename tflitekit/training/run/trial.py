@@ -14,6 +14,7 @@ from tflitekit.core.errors import ConversionError
 from tflitekit.engines.build import check_file
 from tflitekit.schemes import Request
 from tflitekit.source.keras_export import export_model
+from tflitekit.source.prepared import Exported
 
 __all__ = ["try_conversion"]
 
@@ -45,7 +46,9 @@ def try_conversion(
         source = export_model(model, saved, batch=batch, input_shapes=input_shapes or {})
         rows = _Rows({name: np.asarray(column) for name, column in zip(model.input_names, samples, strict=True)})
         try:
-            check_file(request, source, saved, rows, allow_select_tf_ops, Path(folder) / "trial.tflite", left_float)
+            check_file(
+                request, source, Exported(saved), rows, allow_select_tf_ops, Path(folder) / "trial.tflite", left_float
+            )
         except ConversionError as error:
             raise ConversionError(
                 f"{error.what} (Found before training, on the untrained model.)", why=error.why, fix=error.fix
