@@ -25,7 +25,7 @@ Meaning = Literal["probabilities", "values"]
 """What an output holds (see `tflitekit.data.contract.Contract`)."""
 
 Scores = dict[str, NDArray[Any]]
-"""Columns with one value per sample; 'finite' says whether the output had no NaN or infinity.
+"""Columns with one row per sample, a value or an array of one shape for all; 'finite' says whether the output had no NaN or infinity.
 
 Beside the metric's own columns, `tflitekit.accuracy.scoring` adds 'position' in the data and those of `tflitekit.data.facts`."""
 
