@@ -19,6 +19,7 @@ import numpy as np
 from tflitekit.accuracy.evaluation import evaluate_variants
 from tflitekit.core.progress import Progress
 from tflitekit.data.dataset import open_dataset
+from tflitekit.options.evaluate import EvaluateOptions
 from tflitekit.tflite.runtime import Model
 from tflitekit.tflite.variant import load_variant
 
@@ -53,10 +54,8 @@ def main() -> None:
         found = evaluate_variants(
             opened,
             dataset,
-            metric=None,
-            output=None,
+            EvaluateOptions(),
             baseline=opened[0].name,
-            jobs=None,
             progress=Progress(),
             advise=False,
         )

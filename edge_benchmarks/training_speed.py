@@ -45,11 +45,12 @@ def kit(model: str, data: str, epochs: int, folder: Path) -> dict[str, float]:
         progress=Progress(),
     )
     started = time.perf_counter()
-    from tflitekit.training.options import TrainingOptions
+    from tflitekit.options.training import TrainingOptions
     from tflitekit.training.run.job import train_stage
 
-    options = {**vars(TrainingOptions(None, epochs=epochs, batch_size=BATCH, learning_rate=RATE))}
-    options.pop("data")
+    options = TrainingOptions(data=None, epochs=epochs, batch_size=BATCH, learning_rate=RATE).model_dump(
+        exclude={"data"}
+    )
     imported = time.perf_counter() - started
     facts = train_stage(
         source={"path": model, "kind": identify(model).kind, "unsafe_load": False, "custom_objects": None},

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tflitekit.accuracy.evaluation import Evaluation, evaluate
     from tflitekit.apk import inspect_apk
     from tflitekit.bundling import Bundle, bundle, read_bundle
-    from tflitekit.conversion import ConvertOptions, ConvertResult, convert
+    from tflitekit.conversion import ConvertResult, convert
     from tflitekit.core.errors import TflitekitError
     from tflitekit.core.tensor import TensorSpec
     from tflitekit.data.contract import Contract
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from tflitekit.latency.benchmarking import benchmark
     from tflitekit.latency.merging import merge
     from tflitekit.optimization.optimize import optimize
-    from tflitekit.results import Constraints, Recommendation, Report, read_report
+    from tflitekit.options.convert import ConvertOptions
+    from tflitekit.options.limits import Constraints
+    from tflitekit.options.training import TrainingOptions
+    from tflitekit.results import Recommendation, Report, read_report
     from tflitekit.results.comparison import Comparison, compare
     from tflitekit.results.recommendation import recommend
     from tflitekit.tflite.graph import Graph, read_graph
     from tflitekit.tflite.variant import Variant, load_variant
-    from tflitekit.training.options import TrainingOptions
     from tflitekit.training.preflight import preflight
 
 __all__ = [
@@ -74,11 +76,11 @@ __all__ = [
 
 _HOMES = {
     "inspect_apk": "apk", "benchmark": "latency.benchmarking", "Bundle": "bundling", "bundle": "bundling", "read_bundle": "bundling", "Comparison": "results.comparison", "compare": "results.comparison", "Contract": "data.contract",
-    "TensorSpec": "core.tensor", "ConvertOptions": "conversion", "ConvertResult": "conversion", "convert": "conversion", "Dataset": "data.dataset", "open_dataset": "data.dataset",
+    "TensorSpec": "core.tensor", "ConvertOptions": "options.convert", "ConvertResult": "conversion", "convert": "conversion", "Dataset": "data.dataset", "open_dataset": "data.dataset",
     "TflitekitError": "core.errors", "Evaluation": "accuracy.evaluation", "evaluate": "accuracy.evaluation", "Graph": "tflite.graph",
     "read_graph": "tflite.graph", "merge": "latency.merging", "optimize": "optimization.optimize", "Preprocessing": "data.preprocessing", "recommend": "results.recommendation",
-    "Constraints": "results", "Recommendation": "results", "Report": "results", "read_report": "results",
-    "Variant": "tflite.variant", "load_variant": "tflite.variant", "TrainingOptions": "training.options", "preflight": "training.preflight",
+    "Constraints": "options.limits", "Recommendation": "results", "Report": "results", "read_report": "results",
+    "Variant": "tflite.variant", "load_variant": "tflite.variant", "TrainingOptions": "options.training", "preflight": "training.preflight",
 }  # fmt: skip
 
 

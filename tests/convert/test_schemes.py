@@ -171,7 +171,7 @@ def test_requests():
 
 
 def test_lists_of_schemes_on_the_command_line():
-    from tflitekit.cli.shared import split_schemes
+    from tflitekit.options.values import split_schemes
 
     assert split_schemes(["float32,int8:io=uint8,x=y", "float16"]) == ["float32", "int8:io=uint8,x=y", "float16"]
     assert split_schemes(["int8:io=uint8,float16"]) == ["int8:io=uint8", "float16"]

@@ -5,9 +5,10 @@ import shutil
 import numpy as np
 import pytest
 
-from tflitekit.conversion import ConvertOptions, convert
+from tflitekit.conversion import convert
 from tflitekit.core.errors import ModelError, UsageError
 from tflitekit.core.user_code import load_module
+from tflitekit.options.convert import ConvertOptions
 from tflitekit.source.keras_export import export_model
 from tflitekit.source.kinds.keras import load_model
 from tflitekit.source.models import identify, prepare

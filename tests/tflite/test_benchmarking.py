@@ -12,7 +12,8 @@ from tflitekit.accuracy.evaluation import named_variants
 from tflitekit.core.errors import ModelError, UsageError
 from tflitekit.core.progress import Progress
 from tflitekit.core.statistics import percentile
-from tflitekit.latency.benchmarking import Benchmark, measure_variants
+from tflitekit.latency.benchmarking import measure_variants
+from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.results import VariantReport
 from tflitekit.targets import Run, open_target
 from tflitekit.targets.protocols import PROTOCOLS
@@ -144,7 +145,7 @@ def test_one_bad_file_does_not_take_the_others(files, monkeypatch):
     variants = named_variants(files)
     rows = [VariantReport.of(v) for v in variants]
     with open_target("scripted") as target:
-        measured, _ = measure_variants(rows, variants, target, Benchmark(), "float32", Progress())
+        measured, _ = measure_variants(rows, variants, target, BenchmarkOptions(), "float32", Progress())
     assert measured[1].latency is None
     assert any(w.kind == "latency-not-measured" for w in measured[1].warnings)
     assert measured[0].latency.runs and measured[2].latency.runs
@@ -164,16 +165,18 @@ def test_an_interrupted_measurement_goes_on(files, tmp_path, monkeypatch):
 
     monkeypatch.setattr(scripted_target.ScriptedSession, "run", interrupted)
     with open_target("scripted") as target, pytest.raises(KeyboardInterrupt):
-        measure_variants(rows, variants, target, Benchmark(), "float32", Progress(), cache=tmp_path)
+        measure_variants(rows, variants, target, BenchmarkOptions(), "float32", Progress(), cache=tmp_path)
     (partial,) = tmp_path.glob("latency-*.partial.json")
     monkeypatch.setattr(scripted_target.ScriptedSession, "run", before)
     with open_target("scripted") as target:
-        measured, _ = measure_variants(rows, variants, target, Benchmark(), "float32", Progress(), cache=tmp_path)
+        measured, _ = measure_variants(
+            rows, variants, target, BenchmarkOptions(), "float32", Progress(), cache=tmp_path
+        )
         assert len(target.calls) == (PROTOCOLS["quick"].rounds - 9) * 3  # nine rounds were on disk
     assert measured[0].latency.rounds == PROTOCOLS["quick"].rounds
     assert not partial.exists()
     with open_target("scripted") as target:
-        again, _ = measure_variants(rows, variants, target, Benchmark(), "float32", Progress(), cache=tmp_path)
+        again, _ = measure_variants(rows, variants, target, BenchmarkOptions(), "float32", Progress(), cache=tmp_path)
         assert target.calls == []
     assert [row.latency for row in again] == [row.latency for row in measured]
 
@@ -216,9 +219,9 @@ def test_command(variants, cli):
 
 def test_wrong_use(variants):
     cases = (
-        ({"threads": 0}, "threads"), ({"threads": "1,x"}, "number of threads"), ({"runs": 0}, "runs"),
-        ({"target": "moon"}, "no target 'moon'"), ({"protocol": "slow"}, "no benchmark protocol 'slow'"),
-        ({"sustained_minutes": 0}, "minutes of sustained load"), ({"baseline": "x"}, "not among the files"),
+        ({"threads": 0}, "threads"), ({"threads": "1,x"}, "threads cannot be '1,x'"), ({"runs": 0}, "runs"),
+        ({"target": "moon"}, "no target 'moon'"), ({"protocol": "slow"}, "protocol cannot be 'slow'"),
+        ({"sustained_minutes": 0}, "sustained_minutes cannot be 0"), ({"baseline": "x"}, "not among the files"),
     )  # fmt: skip
     for options, word in cases:
         with pytest.raises(UsageError, match=word):
@@ -235,7 +238,7 @@ def test_a_measurement_survives_its_json(variants):
             [VariantReport.of(v) for v in named_variants([variants / "int8.tflite"])],
             named_variants([variants / "int8.tflite"]),
             target,
-            Benchmark(runs=15),
+            BenchmarkOptions(runs=15),
             None,
             Progress(),
         )
@@ -270,7 +273,9 @@ def test_what_was_noisy_is_measured_again(files, tmp_path, monkeypatch):
     rows = [VariantReport.of(v) for v in variants]
     for _ in range(2):
         with open_target("scripted") as target:
-            _, doubts = measure_variants(rows, variants, target, Benchmark(), "float32", Progress(), cache=tmp_path)
+            _, doubts = measure_variants(
+                rows, variants, target, BenchmarkOptions(), "float32", Progress(), cache=tmp_path
+            )
             assert "budget-spent" in [doubt.kind for doubt in doubts]
             assert target.calls  # not taken from the cache
 

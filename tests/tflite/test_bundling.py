@@ -188,7 +188,7 @@ def test_wrong_use(optimized, variants, shapes, tmp_path):
         tk.bundle(optimized, data=data, out=tmp_path / "b", variants=[])
     with pytest.raises(UsageError, match="--package names the package of wrappers"):
         tk.bundle(optimized, data=data, out=tmp_path / "b", package="com.example")
-    with pytest.raises(UsageError, match="at least one golden sample"):
+    with pytest.raises(UsageError, match="samples cannot be 0"):
         tk.bundle(optimized, data=data, out=tmp_path / "b", samples=0)
     with pytest.raises(UsageError, match="Two variants have the name 'int8'"):
         tk.bundle([variants / "int8.tflite", optimized / "int8.tflite"], data=data, out=tmp_path / "b")

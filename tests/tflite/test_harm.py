@@ -12,13 +12,13 @@ from edit_tflite import edit_weights
 from PIL import Image
 
 from tflitekit import Constraints, evaluate, open_dataset
-from tflitekit.accuracy.adaptive import Certainty
 from tflitekit.accuracy.evaluation import evaluate_variants
 from tflitekit.accuracy.flips import thumbnail
 from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.metrics.confidence import calibration
 from tflitekit.core.errors import UsageError
 from tflitekit.core.progress import Progress
+from tflitekit.options.evaluate import EvaluateOptions
 from tflitekit.tflite.runtime import Model
 from tflitekit.tflite.variant import load_variant
 
@@ -213,18 +213,15 @@ def test_a_stopped_evaluation_continues_and_is_not_taken_for_a_whole_one(variant
     opened = [load_variant(path)[0] for path in (variants / "float32.tflite", weak, variants / "float16.tflite")]
     dataset = open_dataset(many)
     options = {
-        "metric": None,
-        "output": None,
         "baseline": "float32",
-        "jobs": 1,
         "progress": Progress(),
         "cache": tmp_path,
     }
 
-    certain = Certainty(0.05, 1)
+    certain = EvaluateOptions(jobs=1, until_certain=True, error_rate=0.05, seed=1)
 
-    def run(variants, certainty=certain):
-        return evaluate_variants(variants, dataset, certainty=certainty, **options)
+    def run(variants, how=certain):
+        return evaluate_variants(variants, dataset, how, **options)
 
     short = run(opened[:2])  # the weak one is decided first
     stored = {path: path.stat().st_mtime_ns for path in tmp_path.glob("scores-*.npz")}
@@ -233,10 +230,10 @@ def test_a_stopped_evaluation_continues_and_is_not_taken_for_a_whole_one(variant
     assert {path: path.stat().st_mtime_ns for path in stored} == stored  # nothing was scored again
     long = run(opened)  # goes on where the others stopped
     assert long.dataset.samples > short.dataset.samples
-    fresh = evaluate_variants(opened, dataset, certainty=certain, **options | {"cache": None})
+    fresh = evaluate_variants(opened, dataset, certain, **options | {"cache": None})
     assert long == fresh
     assert run(opened[:2]) == short  # the longer scores are cut to what this one would have drawn
-    assert run(opened[:2], None).dataset.samples == 1500
+    assert run(opened[:2], EvaluateOptions(jobs=1)).dataset.samples == 1500
     assert run(opened[:2]) == short
 
 
@@ -279,7 +276,7 @@ def test_what_cannot_stop_early_says_why(variants, many):
         evaluate(both[:1], data=many, until_certain=True)
     with pytest.raises(UsageError, match="--max-class-drop, or --until-certain"):
         evaluate(both, data=many, until_certain=True, constraints=Constraints(max_class_drop=3))
-    with pytest.raises(UsageError, match=r"between 0 and 0.5, not at 0.7"):
+    with pytest.raises(UsageError, match=r"(?s)error_rate cannot be 0.7.*less than 0.5"):
         evaluate(both, data=many, until_certain=True, error_rate=0.7)
 
 

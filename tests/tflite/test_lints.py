@@ -19,6 +19,7 @@ from tflitekit.data.calibration import store_calibration
 from tflitekit.data.dataset import open_dataset
 from tflitekit.data.facts import smoothness
 from tflitekit.data.preprocessing import PRESETS
+from tflitekit.options.evaluate import EvaluateOptions
 from tflitekit.tflite.variant import load_variant
 
 pytestmark = pytest.mark.convert
@@ -39,7 +40,7 @@ def lint(variants, shapes, tmp_path):
         variant, _ = load_variant(variants / "float32.tflite", preprocessing=PRESETS[preprocess], labels=CLASSES)
         dataset = open_dataset(data, labels=CLASSES)
         evaluation = evaluate_variants(
-            [variant], dataset, metric=None, output=None, baseline="float32", jobs=1, progress=Progress(), advise=False
+            [variant], dataset, EvaluateOptions(jobs=1), baseline="float32", progress=Progress(), advise=False
         )
         samples = open_dataset(calibration, labels=CLASSES, limit=limit, need_labels=False)
         stored = store_calibration(

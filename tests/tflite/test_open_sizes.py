@@ -17,7 +17,8 @@ from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.calibration import store_calibration
 from tflitekit.data.dataset import open_dataset
 from tflitekit.data.preprocessing import PRESETS
-from tflitekit.latency.benchmarking import Benchmark, measure_variants
+from tflitekit.latency.benchmarking import measure_variants
+from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.results import VariantReport
 from tflitekit.results.comparison.latency import unlike_latency
 from tflitekit.results.recommendation import recommend
@@ -149,7 +150,7 @@ def test_benchmark_wants_to_know_the_size(models, variants, cli):
 def test_no_limit_is_judged_where_the_size_is_not_known(models):
     variants = named_variants([models / "open.tflite"])
     rows = [VariantReport.of(variant) for variant in variants]
-    (row,), _ = measure_variants(rows, variants, ScriptedTarget(), Benchmark(), "open", Progress())
+    (row,), _ = measure_variants(rows, variants, ScriptedTarget(), BenchmarkOptions(), "open", Progress())
     assert (row.latency, row.peak_memory_bytes) == (None, None)
     assert any("'image' open" in note.message for note in row.warnings if note.kind == "latency-not-measured")
     answer = recommend([row], Constraints(max_latency_ms=1, deploy_on="host"), baseline="open")
@@ -162,7 +163,7 @@ def test_another_size_is_another_measurement(models, tmp_path, monkeypatch):
     variants = named_variants([tmp_path / "float32.tflite"])
     rows, found, calls = [VariantReport.of(variant) for variant in variants], [], []
     for size in (8, 9, 8):
-        target, how = ScriptedTarget(), Benchmark(runs=5, input_shapes={"image": (size, size, 3)})
+        target, how = ScriptedTarget(), BenchmarkOptions(runs=5, input_shapes={"image": (size, size, 3)})
         measured, _ = measure_variants(rows, variants, target, how, "float32", Progress(), cache=tmp_path)
         found.append(measured[0].latency)
         calls.append(len(target.calls) > 0)

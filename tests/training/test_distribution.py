@@ -291,7 +291,7 @@ def test_a_killed_worker_and_a_killed_chief_come_back_and_the_result_is_the_same
 
 
 MIRRORED = """
-import dataclasses, json, sys
+import json, sys
 import tensorflow as tf
 
 (cpu,) = tf.config.list_physical_devices("CPU")
@@ -299,13 +299,13 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 import keras
 from tflitekit import ConvertOptions, convert
 from tflitekit.core.errors import UsageError
-from tflitekit.training.options import TrainingOptions
+from tflitekit.options.training import TrainingOptions
 
 path, data, out, schemes, options = sys.argv[1:]
 model = keras.models.load_model(path)
 training = TrainingOptions(data=data, strategy="mirrored", **json.loads(options))
 try:
-    options = ConvertOptions(training=dataclasses.replace(training, batch_size=9))
+    options = ConvertOptions(training=training.replaced(batch_size=9))
     convert(model, schemes=schemes.split(), out=out, options=options)
 except UsageError as error:
     print(error.what)

@@ -15,18 +15,19 @@ import pytest
 from conftest import interruptible
 from edit_tflite import edit_constants
 
-from tflitekit.conversion import ConvertOptions, convert
+from tflitekit.conversion import convert
 from tflitekit.core.arrays import read_arrays
 from tflitekit.core.errors import ConversionError, DataError, ModelError, TflitekitError, UsageError
 from tflitekit.core.progress import Progress
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.engines.three_way import check_gap, compare_three, first_difference, layer_differences
+from tflitekit.options.convert import ConvertOptions
+from tflitekit.options.training import TrainingOptions
 from tflitekit.schemes import parse_request
 from tflitekit.source.models import identify
 from tflitekit.tflite.training_record import OutputDrift
 from tflitekit.tflite.variant import read_sidecar
-from tflitekit.training.options import TrainingOptions
 from tflitekit.training.run.plan import Trainer
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install '.[convert]'")
@@ -676,11 +677,11 @@ def test_strict_refuses_layers_that_would_stay_float(models, tmp_path):
 
 def test_options_that_cannot_be():
     for options, words in (
-        ({"epochs": 0}, "--epochs must be at least 1"),
-        ({"learning_rate": 0.0}, "learning rate of 0"),
-        ({"validation_split": 1.0}, "validation split"),
-        ({"distill": 2.0}, "--distill"),
-        ({"strategy": "tpu"}, "no strategy 'tpu'"),
+        ({"epochs": 0}, "epochs cannot be 0"),
+        ({"learning_rate": 0.0}, "learning_rate cannot be 0.0"),
+        ({"validation_split": 1.0}, "validation_split cannot be 1.0"),
+        ({"distill": 2.0}, "distill cannot be 2.0"),
+        ({"strategy": "tpu"}, "strategy cannot be 'tpu'"),
         ({"patience": 2, "validation_split": 0.0}, "--validation"),
     ):
         with pytest.raises(UsageError, match=words):
@@ -1073,7 +1074,7 @@ def test_a_file_that_computes_something_else_names_the_layer(finished, layer, sc
 
 
 def test_a_training_that_ruins_the_model_says_so(models, shapes, tmp_path):
-    training = TrainingOptions(shapes / "train", epochs=1, learning_rate=3.0, validation=shapes / "test")
+    training = TrainingOptions(data=shapes / "train", epochs=1, learning_rate=3.0, validation=shapes / "test")
     options = ConvertOptions(training=training)
     (variant,) = convert(models / "shapes.keras", schemes=["finetuned"], out=tmp_path, options=options).variants
     compared = variant.training.three_way

@@ -376,7 +376,7 @@ def test_variants_can_be_chosen_and_renamed():
 @pytest.mark.parametrize("limit", [-1, math.nan])
 def test_wrong_limits(limit):
     same = report(variant("a", hits=answers(10, [])))
-    with pytest.raises(UsageError, match="--max-size-increase cannot be"):
+    with pytest.raises(UsageError, match="max_size_increase cannot be"):
         compare(same, same, max_size_increase=limit)
 
 

@@ -124,7 +124,7 @@ def test_a_signal_that_comes_while_python_drops_exceptions_is_not_lost(place):
 def test_files_of_the_working_directory_are_not_run(place, models, shapes, optimized, tmp_path):
     here = tmp_path / "here"
     here.mkdir()
-    for name in ("json", "random", "numpy", "keras", "tensorflow", "tflite", "typer", "ai_edge_litert"):
+    for name in ("json", "random", "numpy", "keras", "tensorflow", "tflite", "click", "ai_edge_litert"):
         (here / f"{name}.py").write_text(f"open({str(here / 'ran')!r}, 'a').write('{name} ')\nraise ImportError\n")
     commands = [
         ["convert", models / "shapes.keras", "--scheme", "float32", "--out", tmp_path / "out"],

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tflitekit.cli import console, shared
+from tflitekit.cli import commands, console
 from tflitekit.core.errors import ModelError
 from tflitekit.core.files import write_json
 from tflitekit.core.printable import dump_json, printable
@@ -60,7 +60,7 @@ def test_a_table_with_controls_is_whole(screen):
 
 def test_json_is_the_same_value_without_raw_controls(capsys, tmp_path):
     value = {"name": "a\x9b2J\u202e\x7f", "text": "é\n"}
-    shared.print_json(value)
+    commands.print_json(value)
     shown = capsys.readouterr().out
     assert json.loads(shown) == value and not raw(shown) and "é" in shown
     assert dump_json(value, ascii_only=True).isascii()

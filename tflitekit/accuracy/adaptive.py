@@ -20,9 +20,8 @@ from tflitekit.core.sequential import METHOD, DrawOrder, SequentialDrop
 from tflitekit.data.dataset import Dataset, Selection, SkippedSamples
 from tflitekit.results import Adaptive, Sequential
 
-__all__ = ["DEFAULT_ERROR_RATE", "Certainty", "UntilCertain", "score_until_certain"]
+__all__ = ["Certainty", "UntilCertain", "score_until_certain"]
 
-DEFAULT_ERROR_RATE = 0.05
 _OUTPUTS = 1 << 16
 """More than any file has."""
 
@@ -38,10 +37,6 @@ class Certainty:
 
     error_rate: float
     seed: int
-
-    def __post_init__(self) -> None:
-        if not 0 < self.error_rate < 0.5:
-            raise UsageError(f"The error rate must lie between 0 and 0.5, not at {self.error_rate:g}.")
 
 
 @dataclass(frozen=True)

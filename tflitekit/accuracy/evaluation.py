@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tflitekit.accuracy.adaptive import DEFAULT_ERROR_RATE, Certainty, UntilCertain, score_until_certain
+from tflitekit.accuracy.adaptive import Certainty, UntilCertain, score_until_certain
 from tflitekit.accuracy.lints.chance import chance
 from tflitekit.accuracy.lints.float16 import lint_float16
 from tflitekit.accuracy.lints.inputs import lint_inputs
@@ -25,9 +25,11 @@ from tflitekit.core.files import hash_json
 from tflitekit.core.process.workers import run_alone
 from tflitekit.core.progress import Progress
 from tflitekit.data.contract import resolve_labels
-from tflitekit.data.dataset import DEFAULT_SEED, Dataset, UnreadableSampleError, open_dataset
+from tflitekit.data.dataset import Dataset, UnreadableSampleError, open_dataset
 from tflitekit.data.facts import Inputs, usual_shapes
 from tflitekit.data.preprocessing import Preprocessing, load_preprocessing
+from tflitekit.options.base import takes
+from tflitekit.options.evaluate import EvaluateOptions
 from tflitekit.results import Constraints, DatasetRecord, Finding, Rejection, VariantReport
 from tflitekit.results.limits import top1_limit
 from tflitekit.results.packing import pack_labels
@@ -36,7 +38,7 @@ from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model, runtime_name, zeros
 from tflitekit.tflite.variant import Variant, load_variant, with_stored_pixels
 
-__all__ = ["Evaluation", "check_stream", "choose_baseline", "evaluate", "evaluate_variants", "named_variants", "probe"]
+__all__ = ["Evaluation", "choose_baseline", "evaluate", "evaluate_variants", "named_variants", "probe"]
 
 
 @dataclass(frozen=True)
@@ -65,22 +67,13 @@ class Evaluation:
         return next((warning for warning in self.warnings if warning.kind in UNFIT), None)
 
 
+@takes(EvaluateOptions)
 def evaluate(
     files: str | Path | Sequence[str | Path],
     *,
     data: Any,
-    preprocess: str | Path | Preprocessing | None = None,
-    labels: str | Path | Sequence[str] | None = None,
-    limit: int | None = None,
-    metric: str | None = None,
-    output: str | None = None,
-    baseline: str | Path | None = None,
+    how: EvaluateOptions,
     constraints: Constraints | None = None,
-    until_certain: bool = False,
-    error_rate: float = DEFAULT_ERROR_RATE,
-    stream: bool = False,
-    jobs: int | None = None,
-    seed: int = DEFAULT_SEED,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measures the accuracy of any ``.tflite`` files on one data set.
@@ -88,49 +81,26 @@ def evaluate(
     Args:
         files: One or several, made by the kit or not; a sidecar's contract is used where there is one.
         data: See `open_dataset`.
-        preprocess: Preset or JSON file; the sidecar's when not given, else 'raw', and for 8-bit inputs pixels as they are
-            stored (see `tflitekit.data.pixels`).
-        labels: Names or labels file; the sidecar's when not given.
-        limit: Seeded, class-balanced sample of this many.
-        metric: ``module:function`` with ``function(output, label) -> float`` per sample.
-        output: The output to score; the first when not given.
-        baseline: The file to compare with; the float32 variant, else the first, when not given.
         constraints: Limits on the drop of accuracy and of each class's recall; what breaks them is in `Evaluation.broken`.
-        until_certain: Stop as soon as every variant's drop is known to lie below or above the limit.
-        error_rate: Largest probability of a wrong decision then, for each variant.
-        stream: The samples are one stream, in their order: what a model keeps between inferences goes on from each sample
-            to the next, and one process runs them all. When not given, each sample begins at the initial state.
-        jobs: Processes; one per core when not given.
-        seed: Of every sample that is drawn.
+        progress: Receives progress.
 
     Raises:
         ModelError: A file is damaged or the runtime cannot run it.
         DataError: The data do not fit.
     """
     files = as_list(files)
-    check_stream(stream, limit=limit, until_certain=until_certain)
-    certainty = Certainty(error_rate, seed) if until_certain else None
-    preprocessing = load_preprocessing(preprocess) if preprocess is not None else None
-    names = resolve_labels(labels)
+    preprocessing = load_preprocessing(how.preprocess) if how.preprocess is not None else None
+    names = resolve_labels(how.labels)
     variants = named_variants(files, preprocessing=preprocessing, labels=names)
     first = variants[0].contract
     assert first is not None
-    dataset = open_dataset(data, labels=names or first.labels, limit=limit, seed=seed)
-    chosen = choose_baseline(variants, files, baseline)
+    dataset = open_dataset(data, labels=names or first.labels, limit=how.limit, seed=how.seed)
+    chosen = choose_baseline(variants, files, how.baseline)
     stored = variants if preprocessing is not None else [with_stored_pixels(variant, dataset) for variant in variants]
     for variant in stored:
         probe(variant, dataset)
     found = evaluate_variants(
-        stored,
-        dataset,
-        metric=metric,
-        output=output,
-        baseline=chosen,
-        constraints=constraints,
-        certainty=certainty,
-        stream=stream,
-        jobs=jobs,
-        progress=progress or Progress(),
+        stored, dataset, how, baseline=chosen, constraints=constraints, progress=progress or Progress()
     )
     notes = [_stored_note(now) for now, before in zip(stored, variants, strict=True) if now != before]
     return replace(found, warnings=(*notes, *found.warnings))
@@ -145,16 +115,6 @@ def _stored_note(variant: Variant) -> Finding:
         f"stored{' (less 128)' if spec.dtype == 'int8' else ''}, as apps feed it ({preprocessing.describe()}).",
         advice="Where it was trained with another resizing, crop or order of colours, name it by --preprocess.",
     )
-
-
-def check_stream(stream: bool, *, limit: int | None, until_certain: bool) -> None:
-    """Raises `UsageError` where samples are one stream, and others are to be drawn from among them."""
-    if stream and (limit is not None or until_certain):
-        raise UsageError(
-            f"{'--limit' if limit is not None else '--until-certain'} draws samples from among the data, which would tear "
-            "a stream (--stream) apart.",
-            fix="Leave out one of the two; store the part of the stream that you want as data of its own.",
-        )
 
 
 def named_variants(
@@ -242,44 +202,39 @@ def run_once(*, path: str, shapes: list[list[int]] | None = None) -> bool:
 def evaluate_variants(
     variants: Sequence[Variant],
     dataset: Dataset,
+    how: EvaluateOptions,
     *,
-    metric: str | None,
-    output: str | None,
     baseline: str | None,
-    jobs: int | None,
     progress: Progress,
     cache: Path | None = None,
     constraints: Constraints | None = None,
-    certainty: Certainty | None = None,
-    stream: bool = False,
     fingerprint: str | None = None,
     advise: bool = True,
 ) -> Evaluation:
     """Scores variants that are finished and can run here; the others keep their status.
 
     Args:
+        baseline: Name of the variant that the others are compared with.
         cache: Folder where scores are kept, so that a later run takes them from there.
         constraints: The drops that matter; they make the verdicts' 'too few samples'.
-        certainty: Stop when the drop of every variant is decided; None for all samples.
-        stream: Whether samples are one stream (see `evaluate`).
         fingerprint: The data's, where the caller has it already.
         advise: Whether to lint: to look for a better preprocessing where the baseline is at chance, and so on.
     """
     constraints = constraints or Constraints()
-    if certainty is not None:
+    if how.until_certain:
         check_certainty(constraints)
     usable = [v for v in variants if v.status == "ok" and v.runnable]
     if not usable:
         record = DatasetRecord(location=dataset.location, kind=dataset.kind, samples=0, classes=dataset.classes)
         rows = tuple(VariantReport.of(v) for v in variants)
         return Evaluation(record, None, rows, tuple(_without_baseline(rows, baseline)))
-    runs = {v.name: Scored(v, read_graph(v.path), output) for v in usable}
+    runs = {v.name: Scored(v, read_graph(v.path), how.output) for v in usable}
     first = next(iter(runs.values()))
     contract = first.variant.contract
     assert contract is not None
     pipelines = [run.pipeline() for run in runs.values()]
     scorer = check_evaluation_data(
-        dataset, pipelines, first.outputs, metric=metric, output=output, labels=contract.labels
+        dataset, pipelines, first.outputs, metric=how.metric, output=how.output, labels=contract.labels
     )
     for run in runs.values():
         scorer.check(run.output_spec)
@@ -288,11 +243,11 @@ def evaluate_variants(
     fingerprint = fingerprint or dataset.fingerprint()
     wanted, baseline = baseline, baseline if baseline in runs else None
     reference = runs[baseline] if baseline is not None else None
-    store = ScoreStore(cache, fingerprint, scorer.name, metric, output, reference, stream=stream)
+    store = ScoreStore(cache, fingerprint, scorer.name, how.metric, how.output, reference, stream=how.stream)
     stopped: UntilCertain | None = None
-    if certainty is None:
+    if not how.until_certain:
         scores, sums, skipped = score_all(
-            list(runs.values()), dataset, scorer, store, baseline=reference, jobs=jobs, progress=progress
+            list(runs.values()), dataset, scorer, store, baseline=reference, jobs=how.jobs, progress=progress
         )
     elif baseline is None:
         raise UsageError("--until-certain needs a baseline, and that one cannot run here.")
@@ -303,9 +258,9 @@ def evaluate_variants(
             scorer,
             baseline=baseline,
             limit=top1_limit(constraints),
-            certainty=certainty,
+            certainty=Certainty(how.error_rate, how.seed),
             store=store,
-            jobs=jobs,
+            jobs=how.jobs,
             progress=progress,
         )
         scores, sums, skipped = stopped.scores, stopped.sums, stopped.skipped
@@ -318,16 +273,16 @@ def evaluate_variants(
     rows = with_examples(rows, scores, scorer, baseline, dataset)
     missing = _without_baseline(rows, wanted) if baseline is None else []
     warnings = missing + _skip_warning(skipped) + _stop_note(stopped)
-    warnings += _stream_note(stream, list(runs.values()))
+    warnings += _stream_note(how.stream, list(runs.values()))
     inputs = None
     if baseline is not None:
         inputs = inputs_of(runs[baseline], scores[baseline])
         if advise:
-            warnings += chance(runs[baseline], scores[baseline], dataset, scorer, jobs, stream=stream)
+            warnings += chance(runs[baseline], scores[baseline], dataset, scorer, how.jobs, stream=how.stream)
             warnings += _lint_data(runs[baseline], inputs, dataset)
             rows = tuple(linted(row, runs, scores, sums, scorer, baseline) for row in rows)
     record = _record(dataset, next(iter(scores.values())), fingerprint, skipped, stopped)
-    record = record.model_copy(update={"stream": stream})
+    record = record.model_copy(update={"stream": how.stream})
     if advise:
         rows = tuple(lint_training(row, record, baseline) for row in rows)
     return Evaluation(

@@ -31,30 +31,25 @@ from tflitekit.core.files import content_hash, write_json, write_whole
 from tflitekit.core.lifetime import temporary_folder
 from tflitekit.core.progress import Progress
 from tflitekit.data.contract import labels_mismatch, resolve_labels
-from tflitekit.data.dataset import DEFAULT_SEED, Dataset, open_dataset
-from tflitekit.data.preprocessing import Preprocessing, load_preprocessing
+from tflitekit.data.dataset import Dataset, open_dataset
+from tflitekit.data.preprocessing import load_preprocessing
+from tflitekit.options.base import takes
+from tflitekit.options.bundle import BundleOptions
 from tflitekit.tflite.variant import tool_versions
 
-__all__ = ["SAMPLES", "TOP_K", "Bundle", "bundle", "read_bundle"]
+__all__ = ["TOP_K", "Bundle", "bundle", "read_bundle"]
 
-SAMPLES = 8
 TOP_K = 5
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: the same bundle is the same file
 
 
+@takes(BundleOptions)
 def bundle(
     sources: str | Path | Sequence[str | Path],
     *,
     data: Any,
     out: str | Path,
-    variants: str | Sequence[str] | None = None,
-    samples: int = SAMPLES,
-    preprocess: str | Path | Preprocessing | None = None,
-    labels: str | Path | Sequence[str] | None = None,
-    name: str | None = None,
-    templates: str | Sequence[str] = (),
-    package: str | None = None,
-    seed: int = DEFAULT_SEED,
+    how: BundleOptions,
     progress: Progress | None = None,
 ) -> Bundle:
     """Writes a folder, and a zip of it, with everything that an app needs: models, their contract, and golden samples.
@@ -65,14 +60,7 @@ def bundle(
         sources: One report (``report.json`` or its folder), or ``.tflite`` files.
         data: Samples of which some become golden; see `open_dataset`. Labels are not needed.
         out: The folder to write; ``out.zip`` beside it. A bundle that is there is replaced.
-        variants: Names from the report, or ``["all"]``; the recommended one when not given.
-        samples: How many golden samples: seeded, the same number from every class as far as that goes.
-        preprocess: Preset or JSON file; that of the report or sidecar when not given.
-        labels: Names or labels file; those of the report or sidecar when not given, else the data's class folders.
-        name: Of the bundle; the source model's name when not given.
-        templates: 'kotlin' and 'java': also writes ``wrappers/`` with a typed class for the recommended variant.
-        package: Of these classes.
-        seed: Of the draw.
+        progress: Receives progress.
 
     Returns:
         What stands in ``bundle.json``.
@@ -83,34 +71,31 @@ def bundle(
         DataError: The data do not fit.
     """
     progress = progress or Progress()
-    if name is not None and not (name.strip() and is_unicode(name)):
+    if how.name is not None and not (how.name.strip() and is_unicode(how.name)):
         raise UsageError("The name of a bundle (--name) must be Unicode text that is not empty.")
-    if samples < 1:
-        raise UsageError(f"A bundle needs at least one golden sample, not {samples}.")
-    if package is not None and not templates:
+    if how.package is not None and not how.templates:
         raise UsageError(
             "--package names the package of wrappers, and none are made.", fix="Add --templates kotlin,java."
         )
-    templates = as_list(templates)
-    for language in templates:
-        check_request(language, package)
+    for language in how.templates:
+        check_request(language, how.package)
     selection = select(
         as_list(sources),
-        variants=as_list(variants) if variants is not None else None,
-        preprocessing=load_preprocessing(preprocess) if preprocess is not None else None,
-        labels=resolve_labels(labels),
+        variants=how.variants,
+        preprocessing=load_preprocessing(how.preprocess) if how.preprocess is not None else None,
+        labels=resolve_labels(how.labels),
     )
-    dataset = open_dataset(data, labels=selection.classes, limit=samples, seed=seed, need_labels=False)
-    if preprocess is None and selection.report is None:
+    dataset = open_dataset(data, labels=selection.classes, limit=how.samples, seed=how.seed, need_labels=False)
+    if how.preprocess is None and selection.report is None:
         selection = selection.with_stored_pixels(dataset)
     _refuse_text(selection)
     out = Path(out).resolve()
     _check_target(out, data)
     with disk_errors(out), temporary_folder(_parent(out), ".bundle-") as temporary:
         folder = temporary / out.name
-        made = _Assembly(selection, dataset, folder, seed, progress).write(name)
-        for language in templates:
-            write_wrapper(made, folder / "wrappers", language=language, package=package)
+        made = _Assembly(selection, dataset, folder, how.seed, progress).write(how.name)
+        for language in how.templates:
+            write_wrapper(made, folder / "wrappers", language=language, package=how.package)
         read_bundle(folder)
         archive = temporary / f"{out.name}.zip"
         _write_zip(archive, folder, made)

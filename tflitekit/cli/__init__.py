@@ -1,45 +1,67 @@
 """The command line. Each command parses, calls one verb, and shows what it returns.
 
-A command is one file in this folder; the order of the imports below is the order in ``--help``.
+A command is a function of that name in a module of this folder, which is imported when the command is called.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+import click
 
 from tflitekit._version import __version__
-
-# isort: off
-from tflitekit.cli import optimize as _optimize  # noqa: F401
-from tflitekit.cli import convert as _convert  # noqa: F401
-from tflitekit.cli import preflight as _preflight  # noqa: F401
-from tflitekit.cli import evaluate as _evaluate  # noqa: F401
-from tflitekit.cli import benchmark as _benchmark  # noqa: F401
-from tflitekit.cli import report as _report  # noqa: F401
-from tflitekit.cli import compare as _compare  # noqa: F401
-from tflitekit.cli import suite as _suite  # noqa: F401
-from tflitekit.cli import bundle as _bundle  # noqa: F401
-from tflitekit.cli import information as _information  # noqa: F401
-from tflitekit.cli import doctor as _doctor  # noqa: F401
-
-# isort: on
-from tflitekit.cli.shared import app
+from tflitekit.cli.commands import LazyGroup
 
 __all__ = ["app"]
 
+# In the order of ``--help``.
+_COMMANDS = {
+    "quickstart": ("optimize", "The whole job offline: trains a small model on embedded digits and optimizes it."),
+    "optimize": ("optimize", "Converts with every scheme, measures each variant, and recommends one."),
+    "convert": ("convert", "Converts a model with the schemes that you name; schemes that train take --data."),
+    "preflight": (
+        "preflight",
+        "Says for each layer of a Keras model whether it can be trained for int8, why, and what to do.",
+    ),
+    "evaluate": ("evaluate", "Measures the accuracy of .tflite files on the same samples."),
+    "benchmark": (
+        "benchmark",
+        "Measures initialization, latency and peak memory of .tflite files, in interleaved rounds.",
+    ),
+    "report": (
+        "report",
+        "Shows a finished report again, and writes report.html, report.md and report.csv anew from its JSON.",
+    ),
+    "compare": (
+        "compare",
+        "Shows what changed between two reports, with intervals; exit code 1 when a gate is broken.",
+    ),
+    "suite": (
+        "suite",
+        "Runs all entries of a benchmark suite; finished ones are reused, a broken one does not stop the rest.",
+    ),
+    "bundle": (
+        "bundle",
+        "Writes what an app needs: models with metadata, their contract, and golden samples to verify the device with.",
+    ),
+    "inspect": ("information", "Shows operators, tensors, sizes and the minimum runtime of a .tflite file."),
+    "schemes": ("information", "Lists the schemes: what each does, needs and promises."),
+    "presets": (
+        "information",
+        "Lists the preprocessing presets; with --json, as the fields that a JSON file may have.",
+    ),
+    "doctor": (
+        "doctor",
+        "Checks this installation: versions, CPU features that matter to kernels, what is missing and how to get it.",
+    ),
+}
 
-def _version(value: bool) -> None:
-    if value:
-        typer.echo(f"tflitekit {__version__}")
-        raise typer.Exit
 
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    del version
+@click.group(
+    cls=LazyGroup,
+    name="tflitekit",
+    lazy={name: (f"tflitekit.cli.{module}", line) for name, (module, line) in _COMMANDS.items()},
+    no_args_is_help=True,
+    epilog="Exit codes: 0 done; 1 a constraint or check is not met; 2 wrong use or input; 130 stopped by Ctrl-C, 143 by SIGTERM.",
+)
+@click.version_option(__version__, message="tflitekit %(version)s", help="Show the version.")
+def app() -> None:
+    """Convert a Keras model into every sensible TensorFlow Lite variant, measure each honestly, and choose one."""

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from tflitekit.cli.shared import (
-    SEED,
-    Files,
-    InputShape,
-    Json,
-    Profile,
-    Protocol,
-    Seed,
-    Threads,
-    app,
-    guarded,
-    parse_shapes,
-    print_json,
-    progress,
-)
+from tflitekit.cli.commands import command, print_json
+from tflitekit.cli.options import takes_options
+from tflitekit.cli.shared import as_json, files, out, progress
 from tflitekit.core.errors import UsageError
+from tflitekit.options.benchmark import BenchmarkOptions
 
 if TYPE_CHECKING:
     from tflitekit.results import Latency, Report, VariantReport
@@ -31,44 +18,22 @@ _WIDE = 110
 _SHOWN_OPS = 12
 
 
-@app.command()
-@guarded
-def benchmark(
-    files: Files,
-    threads: Threads = "1",
-    protocol: Protocol = "quick",
-    runs: Annotated[int | None, typer.Option(min=1, help="At least this many measured runs a file.")] = None,
-    profile: Profile = False,
-    sustained: Annotated[
-        float | None, typer.Option(help="Minutes to keep each file running; shows its latency over time.")
-    ] = None,
-    input_shape: InputShape = None,
-    baseline: Annotated[
-        Path | None, typer.Option(help="File to compare with; float32 or the first if not given.")
-    ] = None,
-    target: Annotated[str, typer.Option(help="Where to run.")] = "host",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for a report, if wanted.")] = None,
-    seed: Seed = SEED,
-    as_json: Json = False,
-) -> int:
+@command(
+    "tflitekit benchmark build/*.tflite",
+    "tflitekit benchmark build/int8.tflite --threads 1,2,4 --profile",
+    "tflitekit benchmark build/*.tflite --protocol mlperf-mobile --out measured",
+)
+@files
+@takes_options(BenchmarkOptions, "how")
+@out(None, help="Folder for a report, if wanted.")
+@as_json
+def benchmark(files: tuple[Path, ...], how: BenchmarkOptions, out: Path | None, as_json: bool) -> int:
     """Measures initialization, latency and peak memory of .tflite files, in interleaved rounds."""
     from tflitekit.latency.benchmarking import benchmark as run
 
     if out is not None:
         _check_out(out)
-    report = run(
-        files,
-        threads=threads,
-        target=target,
-        protocol=protocol,
-        runs=runs,
-        profile=profile,
-        sustained_minutes=sustained,
-        input_shapes=parse_shapes(input_shape),
-        baseline=baseline,
-        seed=seed,
-        progress=progress(),
-    )
+    report = run(files, progress=progress(), **how.given())
     if out is not None:
         from tflitekit.core.files import locked
         from tflitekit.render import write_all

@@ -4,58 +4,42 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from tflitekit.cli.shared import Json, app, guarded, print_json
-from tflitekit.core.errors import UsageError
+from tflitekit.cli.commands import command, print_json
+from tflitekit.cli.options import takes_options
+from tflitekit.cli.shared import as_json, flag, option, path
+from tflitekit.options.compare import CompareOptions
 
 if TYPE_CHECKING:
     from tflitekit.results.comparison import Comparison
 
 
-@app.command()
-@guarded
-def compare(
-    old: Annotated[Path, typer.Argument(help="What was accepted: report.json or its folder.", show_default=False)],
-    new: Annotated[Path, typer.Argument(help="What is to be judged: the same.", show_default=False)],
-    max_accuracy_drop: Annotated[
-        float | None, typer.Option(help="Gate: percentage points (errors: in the metric's unit).")
-    ] = None,
-    max_class_drop: Annotated[
-        float | None, typer.Option(help="Gate: percentage points of the recall of any class.")
-    ] = None,
-    max_latency_increase: Annotated[
-        float | None, typer.Option(help="Gate: percent of the statistic that decides.")
-    ] = None,
-    max_size_increase: Annotated[float | None, typer.Option(help="Gate: percent of the file.")] = None,
-    variants: Annotated[
-        list[str] | None,
-        typer.Option(help="Only these, as a,b; old=new for one that has another name now. Repeatable."),
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 also where a gate is undecided.")] = False,
-    allow_unlike: Annotated[
-        bool, typer.Option("--allow-unlike", help="Judge also what was not measured alike.")
-    ] = False,
-    form: Annotated[str, typer.Option("--format", help="'table', or 'md': Markdown for a pull request.")] = "table",
-    as_json: Json = False,
-) -> int:
+@command(
+    "tflitekit compare accepted/report.json build/report.json",
+    "tflitekit compare accepted build --max-accuracy-drop 0.5 --max-size-increase 5",
+    "tflitekit compare accepted build --max-latency-increase 10 --format md > comment.md",
+)
+@path("old", help="What was accepted: report.json or its folder.")
+@path("new", help="What is to be judged: the same.")
+@takes_options(CompareOptions, "how")
+@flag("--strict", panel="Limits", help="Exit with 1 also where a gate is undecided.")
+@option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "md"]),
+    default="table",
+    show_default=True,
+    help="'table', or 'md': Markdown for a pull request.",
+)
+@as_json
+def compare(old: Path, new: Path, how: CompareOptions, strict: bool, form: str, as_json: bool) -> int:
     """Shows what changed between two reports, with intervals; exit code 1 when a gate is broken."""
     from tflitekit.results.comparison import compare as run
 
-    if form not in ("table", "md"):
-        raise UsageError(f"--format cannot be '{form}'.", fix="It takes table or md.")
-    found = run(
-        old,
-        new,
-        variants=None if variants is None else [v.strip() for text in variants for v in text.split(",") if v.strip()],
-        max_accuracy_drop=max_accuracy_drop,
-        max_class_drop=max_class_drop,
-        max_latency_increase=max_latency_increase,
-        max_size_increase=max_size_increase,
-        allow_unlike=allow_unlike,
-    )
+    found = run(old, new, **how.given())
     if as_json:
         print_json(found.model_dump(mode="json"))
     elif form == "md":

@@ -4,98 +4,45 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
+import click
 
-from tflitekit.cli.shared import (
-    CALIBRATION_LIMIT,
-    SEED,
-    TIMEOUT_S,
-    Batch,
-    Calibration,
-    CalibrationLimit,
-    CustomObjects,
-    InputShape,
-    Jobs,
-    Json,
-    Labels,
-    Model,
-    Out,
-    Output,
-    Preprocess,
-    Schemes,
-    Seed,
-    SelectTfOps,
-    Signature,
-    Timeout,
-    UnsafeLoad,
-    app,
-    convert_options,
-    guarded,
-    parse_shapes,
-    print_json,
-    progress,
-    split_schemes,
-)
-from tflitekit.cli.training_options import takes_training
+from tflitekit.cli.commands import command, print_json
+from tflitekit.cli.options import takes_options
+from tflitekit.cli.shared import as_json, model, out, progress
+from tflitekit.cli.training import takes_training
 from tflitekit.core.errors import UsageError
-from tflitekit.training.options import TrainingOptions
+from tflitekit.options.convert import ConvertOptions, VariantOptions
+from tflitekit.options.training import TrainingOptions
 
 
-@app.command()
-@guarded
+@command(
+    "tflitekit convert model.keras --scheme float16,dynamic_range",
+    "tflitekit convert model.keras --scheme int8:io=uint8 --calibration photos/train --preprocess 0-1",
+    "tflitekit convert model.keras --scheme qat --data photos/train --epochs 5",
+)
+@model
+@takes_options(VariantOptions, "wanted")
+@takes_options(ConvertOptions, "how")
 @takes_training("--data", "--train")
+@out("build")
+@as_json
 def convert(
-    model: Model,
-    scheme: Schemes = None,
-    calibration: Calibration = None,
-    preprocess: Preprocess = None,
-    labels: Labels = None,
-    output: Output = None,
-    out: Out = Path("build"),
-    calibration_limit: CalibrationLimit = CALIBRATION_LIMIT,
-    batch: Batch = 1,
-    unsafe_load: UnsafeLoad = False,
-    allow_select_tf_ops: SelectTfOps = False,
-    signature: Signature = None,
-    input_shape: InputShape = None,
-    custom_objects: CustomObjects = None,
-    jobs: Jobs = None,
-    timeout: Timeout = TIMEOUT_S,
-    seed: Seed = SEED,
-    as_json: Json = False,
-    training: TrainingOptions | None = None,
+    model: str,
+    wanted: VariantOptions,
+    how: ConvertOptions,
+    training: TrainingOptions | None,
+    out: Path,
+    as_json: bool,
 ) -> int:
     """Converts a model with the schemes that you name; schemes that train take --data."""
     from tflitekit.conversion import convert as run
     from tflitekit.schemes import available
 
-    if not scheme:
+    if not wanted.schemes:
         raise UsageError("No scheme was named.", fix=f"Give one or more of --scheme {'|'.join(available())}.")
-    result = run(
-        model,
-        schemes=split_schemes(scheme) or (),
-        out=out,
-        calibration=calibration,
-        preprocess=preprocess,
-        labels=labels,
-        output=output,
-        options=convert_options(
-            calibration_limit=calibration_limit,
-            batch=batch,
-            unsafe_load=unsafe_load,
-            allow_select_tf_ops=allow_select_tf_ops,
-            signature=signature,
-            input_shapes=parse_shapes(input_shape),
-            custom_objects=custom_objects,
-            jobs=jobs,
-            timeout_s=timeout,
-            seed=seed,
-            training=training,
-        ),
-        progress=progress(),
-    )
+    result = run(model, out=out, options=how.replaced(training=training), progress=progress(), **wanted.given())
     if result.trained_along is not None:
-        typer.echo(result.trained_along, err=as_json)
+        click.echo(result.trained_along, err=as_json)
     if as_json:
         source = result.source.model_dump(mode="json") | {
             "location": result.source_location,

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from tflitekit.cli.shared import Json, app, guarded, print_json
-
-_doctor = typer.Typer(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-app.add_typer(_doctor, name="doctor")
+from tflitekit.cli.commands import Command, CommandGroup, guarded, print_json
+from tflitekit.cli.shared import as_json, path
 
 
-@_doctor.callback()
-def doctor(context: typer.Context, as_json: Json = False) -> None:
+@click.group(
+    cls=CommandGroup,
+    invoke_without_command=True,
+    examples=("tflitekit doctor", "tflitekit doctor apk app-release.apk"),
+)
+@as_json
+@click.pass_context
+def doctor(context: click.Context, as_json: bool) -> None:
     """Checks this installation: versions, CPU features that matter to kernels, what is missing and how to get it."""
     if context.invoked_subcommand is None:
         _installation(as_json=as_json)
     elif as_json:
-        raise typer.BadParameter(f"Write it after '{context.invoked_subcommand}'.", param_hint="--json")
+        raise click.BadParameter(f"Write it after '{context.invoked_subcommand}'.", param_hint="--json")
 
 
 @guarded
@@ -48,11 +51,13 @@ def _installation(*, as_json: bool) -> int:
     return 1 if found["problems"] else 0
 
 
-@_doctor.command()
+@doctor.command(
+    cls=Command, examples=("tflitekit doctor apk app-release.apk", "tflitekit doctor apk app-release.apk --json")
+)
+@path("file", help="An Android package, .apk.")
+@as_json
 @guarded
-def apk(
-    file: Annotated[Path, typer.Argument(help="An Android package, .apk.", show_default=False)], as_json: Json = False
-) -> int:
+def apk(file: Path, as_json: bool) -> int:
     """Checks an APK: what would fail in Play, on installation or at run time; exit code 1 if something would."""
     from tflitekit.apk import inspect_apk
 

@@ -4,82 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from tflitekit.cli.shared import (
-    SEED,
-    Data,
-    ErrorRate,
-    Files,
-    Jobs,
-    Json,
-    Labels,
-    Limit,
-    MaxAccuracyDrop,
-    MaxClassDrop,
-    Metric,
-    Output,
-    Preprocess,
-    Seed,
-    Stream,
-    UntilCertain,
-    app,
-    certainty,
-    check_limits,
-    guarded,
-    print_json,
-    progress,
-)
+from tflitekit.cli.commands import command, print_json
+from tflitekit.cli.options import takes_options
+from tflitekit.cli.shared import as_json, data, files, progress
+from tflitekit.options.evaluate import EvaluateOptions
+from tflitekit.options.limits import AccuracyLimits, Constraints
 
 if TYPE_CHECKING:
     from tflitekit.accuracy.evaluation import Evaluation
 
 
-@app.command()
-@guarded
-def evaluate(
-    files: Files,
-    data: Data,
-    preprocess: Preprocess = None,
-    labels: Labels = None,
-    limit: Limit = None,
-    metric: Metric = None,
-    output: Output = None,
-    baseline: Annotated[
-        Path | None, typer.Option(help="File to compare with; float32 or the first if not given.")
-    ] = None,
-    max_accuracy_drop: MaxAccuracyDrop = None,
-    max_class_drop: MaxClassDrop = None,
-    until_certain: UntilCertain = False,
-    error_rate: ErrorRate = None,
-    stream: Stream = False,
-    jobs: Jobs = None,
-    seed: Seed = SEED,
-    as_json: Json = False,
-) -> int:
+@command(
+    "tflitekit evaluate build/*.tflite --data photos/test",
+    "tflitekit evaluate new.tflite old.tflite --baseline old.tflite --data photos/test --max-accuracy-drop 1",
+    "tflitekit evaluate build/*.tflite --data photos/test --until-certain",
+)
+@files
+@data
+@takes_options(EvaluateOptions, "how")
+@takes_options(AccuracyLimits, "limits")
+@as_json
+def evaluate(files: tuple[Path, ...], data: str, how: EvaluateOptions, limits: AccuracyLimits, as_json: bool) -> int:
     """Measures the accuracy of .tflite files on the same samples."""
     from tflitekit.accuracy.evaluation import evaluate as run
-    from tflitekit.results import Constraints
 
-    check_limits(max_accuracy_drop=max_accuracy_drop, max_class_drop=max_class_drop)
-    found = run(
-        files,
-        data=data,
-        preprocess=preprocess,
-        labels=labels,
-        limit=limit,
-        metric=metric,
-        output=output,
-        baseline=baseline,
-        constraints=Constraints(max_accuracy_drop=max_accuracy_drop, max_class_drop=max_class_drop),
-        **certainty(until_certain, error_rate),
-        stream=stream,
-        jobs=jobs,
-        seed=seed,
-        progress=progress(),
-    )
+    found = run(files, data=data, constraints=limits.part(Constraints), progress=progress(), **how.given())
     if as_json:
         print_json(
             {

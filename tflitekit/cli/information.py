@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from tflitekit.cli.shared import Json, app, guarded, print_json
+from tflitekit.cli.commands import command, print_json
+from tflitekit.cli.shared import as_json, path
 
 
-@app.command()
-@guarded
-def inspect(
-    file: Annotated[Path, typer.Argument(help="A .tflite file.", show_default=False)], as_json: Json = False
-) -> int:
+@command("tflitekit inspect build/int8.tflite", "tflitekit inspect build/int8.tflite --json")
+@path("file", help="A .tflite file.")
+@as_json
+def inspect(file: Path, as_json: bool) -> int:
     """Shows operators, tensors, sizes and the minimum runtime of a .tflite file."""
     from tflitekit.tflite.graph import read_graph
 
@@ -28,9 +25,9 @@ def inspect(
     return 0
 
 
-@app.command()
-@guarded
-def schemes(as_json: Json = False) -> int:
+@command("tflitekit schemes", "tflitekit schemes --json")
+@as_json
+def schemes(as_json: bool) -> int:
     """Lists the schemes: what each does, needs and promises."""
     from tflitekit.schemes import available
 
@@ -59,9 +56,9 @@ def schemes(as_json: Json = False) -> int:
     return 0
 
 
-@app.command()
-@guarded
-def presets(as_json: Json = False) -> int:
+@command("tflitekit presets", "tflitekit presets --json")
+@as_json
+def presets(as_json: bool) -> int:
     """Lists the preprocessing presets; with --json, as the fields that a JSON file may have."""
     from tflitekit.data.preprocessing import PRESETS
 

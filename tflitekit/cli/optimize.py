@@ -3,58 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from tflitekit.cli.shared import (
-    CALIBRATION_LIMIT,
-    SEED,
-    TIMEOUT_S,
-    Batch,
-    Calibration,
-    CalibrationLimit,
-    CustomObjects,
-    Data,
-    ErrorRate,
-    InputShape,
-    Jobs,
-    Json,
-    Labels,
-    Limit,
-    MaxAccuracyDrop,
-    MaxClassDrop,
-    Metric,
-    Model,
-    Out,
-    Output,
-    Preprocess,
-    Profile,
-    Protocol,
-    Schemes,
-    Seed,
-    SelectTfOps,
-    Signature,
-    Stream,
-    Threads,
-    Timeout,
-    UnsafeLoad,
-    UntilCertain,
-    app,
-    certainty,
-    check_limits,
-    convert_options,
-    guarded,
-    parse_counts,
-    parse_shapes,
-    parse_size,
-    print_json,
-    progress,
-    split_schemes,
-)
-from tflitekit.cli.training_options import takes_training
-from tflitekit.core.errors import UsageError
-from tflitekit.training.options import TrainingOptions
+from tflitekit.cli.commands import command, print_json
+from tflitekit.cli.options import takes_options
+from tflitekit.cli.shared import as_json, data, model, out, progress
+from tflitekit.cli.training import takes_training
+from tflitekit.options.convert import ConvertOptions
+from tflitekit.options.limits import Constraints
+from tflitekit.options.optimize import OptimizeOptions
+from tflitekit.options.tracking import TrackingOptions
+from tflitekit.options.training import TrainingOptions
 
 if TYPE_CHECKING:
     from tflitekit.results import Report
@@ -63,9 +24,10 @@ NAMED_SCHEME_FAILED = 3
 """Exit code where a variant meets the limits, and a scheme that was asked for by name has no file."""
 
 
-@app.command()
-@guarded
-def quickstart(out: Out = Path("quickstart"), as_json: Json = False) -> int:
+@command("tflitekit quickstart", "tflitekit quickstart --out digits")
+@out("quickstart")
+@as_json
+def quickstart(out: Path, as_json: bool) -> int:
     """The whole job offline: trains a small model on embedded digits and optimizes it."""
     from tflitekit.optimization.quickstart import quickstart as run
 
@@ -83,114 +45,53 @@ def quickstart(out: Out = Path("quickstart"), as_json: Json = False) -> int:
     return code
 
 
-@app.command()
-@guarded
+@command(
+    "tflitekit optimize model.keras --data photos/test --calibration photos/train --preprocess 0-1",
+    "tflitekit optimize model.keras --data photos/test --calibration photos/train --max-accuracy-drop 0.5 --max-size 200kB",
+    "tflitekit optimize model.keras --data photos/test --train photos/train --scheme int8,qat --epochs 5",
+)
+@model
+@data
+@takes_options(OptimizeOptions, "how")
+@takes_options(Constraints, "limits")
+@takes_options(ConvertOptions, "conversion")
 @takes_training("--train")
+@out("build")
+@takes_options(TrackingOptions, "log")
+@as_json
 def optimize(
-    model: Model,
-    data: Data,
-    calibration: Calibration = None,
-    scheme: Schemes = None,
-    preprocess: Preprocess = None,
-    labels: Labels = None,
-    max_accuracy_drop: MaxAccuracyDrop = None,
-    max_class_drop: MaxClassDrop = None,
-    max_size: Annotated[str | None, typer.Option(help="Largest accepted file, as in 200kB.")] = None,
-    max_latency: Annotated[
-        float | None, typer.Option(help="Largest accepted latency in ms on the target, of the figure that decides.")
-    ] = None,
-    deploy_on: Annotated[
-        str, typer.Option(help="'phone': this host's latency decides nothing. 'host': the model runs on this machine.")
-    ] = "phone",
-    out: Out = Path("build"),
-    limit: Limit = None,
-    metric: Metric = None,
-    output: Output = None,
-    until_certain: UntilCertain = False,
-    error_rate: ErrorRate = None,
-    stream: Stream = False,
-    calibration_curve: Annotated[
-        str | None, typer.Option(help="Measure int8 also on so few calibration samples, as in 10,50,100,500.")
-    ] = None,
-    threads: Threads = "1",
-    protocol: Protocol = "quick",
-    profile: Profile = False,
-    calibration_limit: CalibrationLimit = CALIBRATION_LIMIT,
-    batch: Batch = 1,
-    unsafe_load: UnsafeLoad = False,
-    allow_select_tf_ops: SelectTfOps = False,
-    signature: Signature = None,
-    input_shape: InputShape = None,
-    custom_objects: CustomObjects = None,
-    jobs: Jobs = None,
-    timeout: Timeout = TIMEOUT_S,
-    seed: Seed = SEED,
-    mlflow: Annotated[
-        str | None,
-        typer.Option(help="Log the report to MLflow: a tracking URI, as in https://... or sqlite:///runs.db."),
-    ] = None,
-    mlflow_experiment: Annotated[
-        str, typer.Option(help="Experiment of MLflow; made where there is none.")
-    ] = "tflitekit",
-    as_json: Json = False,
-    training: TrainingOptions | None = None,
+    model: str,
+    data: str,
+    how: OptimizeOptions,
+    limits: Constraints,
+    conversion: ConvertOptions,
+    training: TrainingOptions | None,
+    out: Path,
+    log: TrackingOptions,
+    as_json: bool,
 ) -> int:
     """Converts with every scheme, measures each variant, and recommends one."""
     from tflitekit.optimization.optimize import optimize as run
-    from tflitekit.results import Constraints, tracking
+    from tflitekit.results import tracking
 
-    if deploy_on not in ("phone", "host"):
-        raise UsageError(f"--deploy-on cannot be '{deploy_on}'.", fix="It takes phone or host.")
-    check_limits(max_accuracy_drop=max_accuracy_drop, max_class_drop=max_class_drop, max_latency=max_latency)
-    if mlflow is not None:
+    if log.mlflow is not None:
         tracking.require_mlflow()  # before the long work
     report = run(
         model,
         data=data,
         out=out,
-        calibration=calibration,
-        schemes=split_schemes(scheme),
-        preprocess=preprocess,
-        labels=labels,
-        limit=limit,
-        metric=metric,
-        output=output,
-        constraints=Constraints(
-            max_accuracy_drop=max_accuracy_drop,
-            max_class_drop=max_class_drop,
-            max_size_bytes=parse_size(max_size),
-            max_latency_ms=max_latency,
-            deploy_on=deploy_on,
-        ),
-        **certainty(until_certain, error_rate),
-        stream=stream,
-        calibration_curve=parse_counts(calibration_curve, "--calibration-curve"),
-        threads=threads,
-        protocol=protocol,
-        profile=profile,
-        seed=seed,
-        options=convert_options(
-            calibration_limit=calibration_limit,
-            batch=batch,
-            unsafe_load=unsafe_load,
-            allow_select_tf_ops=allow_select_tf_ops,
-            signature=signature,
-            input_shapes=parse_shapes(input_shape),
-            custom_objects=custom_objects,
-            jobs=jobs,
-            timeout_s=timeout,
-            seed=seed,
-            training=training,
-        ),
+        constraints=limits,
+        options=conversion.replaced(training=training),
         progress=progress(),
+        **how.given(),
     )
     code = 0 if as_json else show_result(report, out, as_json)
-    if mlflow is not None:
-        found = tracking.log_report(report, out, uri=mlflow, experiment=mlflow_experiment)
-        typer.echo(f"Logged to MLflow: experiment '{mlflow_experiment}', run {found}.", err=True)
+    if log.mlflow is not None:
+        found = tracking.log_report(report, out, uri=log.mlflow, experiment=log.experiment)
+        click.echo(f"Logged to MLflow: experiment '{log.experiment}', run {found}.", err=True)
     if as_json:
         code = show_result(report, out, as_json)
-    named_and_missing = scheme is not None and any(v.status != "ok" for v in report.variants)
+    named_and_missing = how.schemes is not None and any(v.status != "ok" for v in report.variants)
     return NAMED_SCHEME_FAILED if code == 0 and named_and_missing else code
 
 

@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import click
 
-import typer
+from tflitekit.cli.commands import command, print_json
+from tflitekit.cli.options import takes_options
+from tflitekit.cli.shared import as_json, flag, progress
+from tflitekit.options.preflight import PreflightOptions
 
-from tflitekit.cli.shared import (
-    SEED,
-    CustomObjects,
-    Json,
-    Preprocess,
-    Seed,
-    UnsafeLoad,
-    app,
-    guarded,
-    print_json,
-    progress,
+
+@command(
+    "tflitekit preflight model.keras",
+    "tflitekit preflight model.keras --data photos/test --preprocess 0-1 --strict",
 )
-
-_SAMPLES = 16
-_TIMEOUT_S = 600.0
-
-_Data = Annotated[
-    str | None,
-    typer.Option("--data", help="Real samples on which the rebuilt model is compared; random ones if not given."),
-]
-_Limit = Annotated[int, typer.Option("--limit", min=1, help="Samples to compare on.")]
-_Strict = Annotated[bool, typer.Option("--strict", help="Fail when a layer would stay float or is not supported.")]
-_Timeout = Annotated[float, typer.Option("--timeout", min=1, help="Seconds after which it is given up.")]
-_Model = Annotated[str, typer.Argument(help="Keras model (.keras or .h5).", show_default=False)]
-
-
-@app.command()
-@guarded
-def preflight(
-    model: _Model,
-    data: _Data = None,
-    preprocess: Preprocess = None,
-    limit: _Limit = _SAMPLES,
-    strict: _Strict = False,
-    unsafe_load: UnsafeLoad = False,
-    custom_objects: CustomObjects = None,
-    timeout: _Timeout = _TIMEOUT_S,
-    seed: Seed = SEED,
-    as_json: Json = False,
-) -> int:
+@click.argument("model", help="Keras model (.keras or .h5).", type=click.Path())
+@takes_options(PreflightOptions, "how")
+@flag("--strict", help="Fail when a layer would stay float or is not supported.")
+@as_json
+def preflight(model: str, how: PreflightOptions, strict: bool, as_json: bool) -> int:
     """Says for each layer of a Keras model whether it can be trained for int8, why, and what to do.
 
     The untrained model is also converted and run once; exit code 1 where that fails.
@@ -53,16 +26,7 @@ def preflight(
     from tflitekit.training.preflight import preflight as run
 
     with progress().task("Looking at the layers", None):
-        found = run(
-            model,
-            data=data,
-            preprocess=preprocess,
-            limit=limit,
-            seed=seed,
-            unsafe_load=unsafe_load,
-            custom_objects=custom_objects,
-            timeout_s=timeout,
-        )
+        found = run(model, **how.given())
     if as_json:
         print_json(found.model_dump(mode="json") | {"counts": found.counts, "clean": found.clean})
     else:

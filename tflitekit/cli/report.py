@@ -4,39 +4,50 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from tflitekit.cli.shared import Json, app, guarded, print_json
+from tflitekit.cli.commands import command, print_json
+from tflitekit.cli.shared import as_json, option, out, path
 from tflitekit.core.errors import UsageError
 
 if TYPE_CHECKING:
     from tflitekit.results import Report
 
 
-@app.command()
-@guarded
+@command(
+    "tflitekit report build",
+    "tflitekit report build --format html --out pages",
+    "tflitekit report build pixel8.json galaxy.json --out merged --max-latency 20",
+)
+@path("folder", help="Folder with report.json, or the file.")
+@path("phones", nargs=-1, help="Reports of the Android app's benchmark, to merge into it.")
+@option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="FORMAT",
+    help="html, md, csv or all; repeatable.  [default: all]",
+)
+@out(
+    None,
+    names=("--out",),
+    help="Folder for what is written; that of report.json if not given. A merged report needs its own.",
+)
+@option(
+    "--max-latency",
+    panel="Limits",
+    type=float,
+    metavar="NUMBER",
+    help="With phones: largest accepted latency in ms there, instead of the report's own limit.",
+)
+@as_json
 def report(
-    folder: Annotated[Path, typer.Argument(help="Folder with report.json, or the file.", show_default=False)],
-    phones: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Reports of the Android app's benchmark, to merge into it.", show_default=False),
-    ] = None,
-    formats: Annotated[
-        list[str] | None, typer.Option("--format", help="html, md, csv or all; repeatable.  [default: all]")
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", help="Folder for what is written; that of report.json if not given. A merged report needs its own."
-        ),
-    ] = None,
-    max_latency: Annotated[
-        float | None,
-        typer.Option(help="With phones: largest accepted latency in ms there, instead of the report's own limit."),
-    ] = None,
-    as_json: Json = False,
+    folder: Path,
+    phones: tuple[Path, ...],
+    formats: tuple[str, ...],
+    out: Path | None,
+    max_latency: float | None,
+    as_json: bool,
 ) -> int:
     """Shows a finished report again, and writes report.html, report.md and report.csv anew from its JSON.
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from tflitekit.cli.shared import Json, Out, app, guarded, print_json, progress
+from tflitekit.cli.commands import command, print_json
+from tflitekit.cli.shared import as_json, option, out, path, progress
 
 
-@app.command()
-@guarded
-def suite(
-    file: Annotated[Path, typer.Argument(help="TOML file of models, data and protocols.", show_default=False)],
-    out: Out = Path("out"),
-    data_root: Annotated[
-        Path | None, typer.Option(help="Where the suite's paths start; TFLITEKIT_DATA or the suite's own if not given.")
-    ] = None,
-    update_readme: Annotated[Path | None, typer.Option(help="Write the tables also to this file.")] = None,
-    as_json: Json = False,
-) -> int:
+@command(
+    "tflitekit suite my_suite.toml",
+    "tflitekit suite my_suite.toml --data-root ../data --update-readme results.md",
+)
+@path("file", help="TOML file of models, data and protocols.")
+@out("out")
+@option(
+    "--data-root",
+    panel="Data",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Where the suite's paths start; TFLITEKIT_DATA or the suite's own if not given.",
+)
+@option("--update-readme", type=click.Path(path_type=Path), metavar="FILE", help="Write the tables also to this file.")
+@as_json
+def suite(file: Path, out: Path, data_root: Path | None, update_readme: Path | None, as_json: bool) -> int:
     """Runs all entries of a benchmark suite; finished ones are reused, a broken one does not stop the rest."""
     from tflitekit.core.files import write_whole
     from tflitekit.optimization.suites import run_suite

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tflitekit.conversion.options import WORK_FOLDER, ConvertOptions, ConvertResult
+from tflitekit.conversion.result import WORK_FOLDER, ConvertResult
 from tflitekit.conversion.run import Conversion
 from tflitekit.conversion.several import cluster_of, command_of, model_file, require_chief, train_along
-from tflitekit.core.arguments import as_list
 from tflitekit.core.errors import UsageError
 from tflitekit.core.files import check_written, locked, require_utf8
 from tflitekit.core.progress import Progress
 from tflitekit.data.contract import resolve_labels
 from tflitekit.data.dataset import Dataset, open_dataset
 from tflitekit.data.preprocessing import Preprocessing, load_preprocessing
+from tflitekit.options.base import takes
+from tflitekit.options.convert import ConvertOptions, VariantOptions
 from tflitekit.schemes import Request, available, parse_request
 from tflitekit.source.prepared import PreparedSource
 from tflitekit.training.distributed.rendezvous import Chief
@@ -32,15 +32,12 @@ __all__ = [
 ]
 
 
+@takes(VariantOptions, "wanted")
 def convert(
     model: Any,
     *,
-    schemes: str | Request | Iterable[str | Request],
     out: str | Path,
-    calibration: Any = None,
-    preprocess: str | Path | Preprocessing | None = None,
-    labels: str | Path | Sequence[str] | None = None,
-    output: str | None = None,
+    wanted: VariantOptions,
     options: ConvertOptions | None = None,
     progress: Progress | None = None,
 ) -> ConvertResult:
@@ -48,14 +45,8 @@ def convert(
 
     Args:
         model: A ``.keras`` or ``.h5`` file, a SavedModel folder, or a Keras model object.
-        schemes: One or several names, with options as in ``int8:io=uint8``.
         out: Folder for ``NAME.tflite`` and ``NAME.json``.
-        calibration: Data set for the schemes that need one (see `open_dataset`); a sample of the training data when
-            not given and there are such.
-        preprocess: A preset's name or a JSON file; 'raw' when not given.
-        labels: Class names or a labels file; written into the contract.
-        output: Name of the output that the labels belong to; the first when not given.
-        options: The rest.
+        options: How the model is loaded and converted, and how schemes that train are trained.
         progress: Receives progress.
 
     Returns:
@@ -65,22 +56,22 @@ def convert(
         TflitekitError: Wrong input, before anything is converted.
     """
     out, options, progress = Path(out), options or ConvertOptions(), progress or Progress()
-    requests = [parse_request(s) for s in as_list(schemes, Request)]
+    requests = [parse_request(s) for s in wanted.schemes or ()]
     cluster = cluster_of(options)
     if cluster is not None and not cluster.is_chief:
-        options = _with_output(options, output)
+        options = _with_output(options, wanted.output)
         return train_along(cluster, model, _all_requests(requests, options), out, options, progress)
     with locked(out):
         result = convert_unlocked(
             model,
             requests=requests,
             out=out,
-            calibration=calibration,
-            preprocessing=load_preprocessing(preprocess),
-            labels=resolve_labels(labels),
+            calibration=wanted.calibration,
+            preprocessing=load_preprocessing(wanted.preprocess),
+            labels=resolve_labels(wanted.labels),
             options=options,
             progress=progress,
-            output=output,
+            output=wanted.output,
         )
         check_written(result.files())
         return result
@@ -112,8 +103,6 @@ def convert_unlocked(
     """
     require_utf8(out, why="TensorFlow cannot write there.")
     requests = _all_requests(requests, options)
-    if options.batch < 1:
-        raise UsageError(f"The batch size must be at least 1, not {options.batch}.")
     options = _with_output(options, output)
     training = options.training
     untrained = [r.name for r in requests if r.stages and training is None]
@@ -151,7 +140,7 @@ def _with_output(options: ConvertOptions, output: str | None) -> ConvertOptions:
     training = options.training
     if training is None or training.output is not None or output is None:
         return options
-    return replace(options, training=replace(training, output=output))
+    return options.replaced(training=training.replaced(output=output))
 
 
 def _all_requests(requests: Sequence[Request], options: ConvertOptions) -> list[Request]:

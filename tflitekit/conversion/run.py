@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tflitekit.conversion.options import CURVE_SCHEME, WORK_FOLDER, ConvertOptions, ConvertResult
+from tflitekit.conversion.result import CURVE_SCHEME, WORK_FOLDER, ConvertResult
 from tflitekit.core.errors import CrashError, ModelError, TflitekitError
 from tflitekit.core.files import content_hash, hash_json
 from tflitekit.core.process.workers import WorkerPool, wait_for
@@ -26,6 +26,7 @@ from tflitekit.data.contract import find_output, labels_mismatch
 from tflitekit.data.dataset import Dataset
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.engines.op_advice import on_a_loop
+from tflitekit.options.convert import ConvertOptions, LoadOptions
 from tflitekit.schemes import Request, parse_request
 from tflitekit.source.custom_objects import module_hash
 from tflitekit.source.keras_export import export_model, hash_model
@@ -211,11 +212,7 @@ class Conversion:
                     "path": str(self.source_file.path),
                     "kind": self.source_file.kind,
                     "folder": str(partial),
-                    "batch": self.options.batch,
-                    "unsafe_load": self.options.unsafe_load,
-                    "signature": self.options.signature,
-                    "input_shapes": {k: list(v) for k, v in self.options.input_shapes.items()},
-                    "custom_objects": self.options.custom_objects,
+                    **self.options.part(LoadOptions).model_dump(mode="json"),
                 },
                 label="load",
             )
@@ -231,9 +228,7 @@ class Conversion:
         return hash_json(
             {
                 "source": self.sha256,
-                "batch": self.options.batch,
-                "signature": self.options.signature,
-                "input_shapes": {k: list(v) for k, v in self.options.input_shapes.items()},
+                **self.options.part(LoadOptions).key(),
                 "custom_objects": module_hash(self.options.custom_objects),
                 "versions": {k: v for k, v in tool_versions().items() if k not in ("numpy", "ai-edge-litert")},
             }

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tflitekit.conversion.options import WORK_FOLDER, ConvertOptions, ConvertResult
+from tflitekit.conversion.result import WORK_FOLDER, ConvertResult
 from tflitekit.core.errors import UsageError
 from tflitekit.core.progress import Progress
+from tflitekit.options.convert import ConvertOptions
 from tflitekit.schemes import Request
 from tflitekit.source.models import identify
 from tflitekit.source.prepared import PreparedSource, SourceFile

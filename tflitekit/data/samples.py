@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tflitekit.core.errors import DataError, UsageError
+from tflitekit.options.general import SEED
 
 __all__ = [
     "DEFAULT_SEED",
@@ -33,7 +34,7 @@ __all__ = [
 ]
 
 MAX_UNREADABLE = 0.01
-DEFAULT_SEED = 20210
+DEFAULT_SEED = SEED
 IN_MEMORY = "arrays in memory"
 """The location of all arrays that have no other."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,17 +21,18 @@ from tflitekit.core.machine import Load, LoadWatch, describe_machine
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_record, write_record
 from tflitekit.core.tensor import TensorSpec, shown_shape
-from tflitekit.data.dataset import DEFAULT_SEED
 from tflitekit.latency.figures import to_latencies
 from tflitekit.latency.interleaving import measure_interleaved
 from tflitekit.latency.lints import lint_profile, lint_session, lint_sustained, lint_variant
+from tflitekit.options.base import takes
+from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.results import Constraints, Finding, OpRow, Profile, Report, Sustained, VariantReport
 from tflitekit.targets import Run, Shapes, Target, open_target
 from tflitekit.targets.protocols import BenchmarkProtocol, find_protocol
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.variant import Variant, tool_versions
 
-__all__ = ["Benchmark", "benchmark", "measure_variants", "parse_threads"]
+__all__ = ["benchmark", "measure_variants"]
 
 _DAY_S = 86_400.0
 _NOT_KEPT = {"noisy-machine", "budget-spent"}
@@ -39,98 +40,31 @@ _WINDOWS = 120
 _SHORTEST_WINDOW_S = 1.0
 
 
-@dataclass(frozen=True)
-class Benchmark:
-    """How to measure.
-
-    Attributes:
-        protocol: Name of a protocol (see `tflitekit.targets.protocols`).
-        threads: Numbers of the interpreter's threads; the first one's figures decide.
-        runs: At least this many measured runs a file; neither precision nor the budget of the protocol counts then.
-        profile: Whether to find out where the time goes, by operator.
-        sustained_minutes: Minutes of load for each file, or None.
-        seed: Of the order in each round.
-        input_shapes: By the name of an input whose size a file leaves open, the shape without batch to measure at; '' is
-            the only such input.
-    """
-
-    protocol: str = "quick"
-    threads: tuple[int, ...] = (1,)
-    runs: int | None = None
-    profile: bool = False
-    sustained_minutes: float | None = None
-    seed: int = DEFAULT_SEED
-    input_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        find_protocol(self.protocol)
-        if not self.threads or min(self.threads) < 1:
-            raise UsageError(f"The number of threads must be at least 1, not {min(self.threads, default=0)}.")
-        if self.runs is not None and self.runs < 1:
-            raise UsageError(f"The number of runs must be at least 1, not {self.runs}.")
-        if self.sustained_minutes is not None and not self.sustained_minutes > 0:
-            raise UsageError(f"The minutes of sustained load must be more than 0, not {self.sustained_minutes:g}.")
-
-    @property
-    def rules(self) -> BenchmarkProtocol:
-        """The protocol with what was asked for."""
-        rules = find_protocol(self.protocol)
-        if self.runs is None:
-            return rules
-        each = -(-self.runs // rules.rounds)
-        return rules.model_copy(
-            update={
-                "round_runs": each,
-                "name": f"{rules.name}, {self.runs} runs",
-                "precision": None,
-                "budget_s": _DAY_S,
-            }
-        )
+def rules_of(how: BenchmarkOptions) -> BenchmarkProtocol:
+    """Returns the protocol with what was asked for."""
+    rules = find_protocol(how.protocol)
+    if how.runs is None:
+        return rules
+    each = -(-how.runs // rules.rounds)
+    return rules.model_copy(
+        update={
+            "round_runs": each,
+            "name": f"{rules.name}, {how.runs} runs",
+            "precision": None,
+            "budget_s": _DAY_S,
+        }
+    )
 
 
-def parse_threads(text: str | int | Sequence[int]) -> tuple[int, ...]:
-    """Reads ``1`` or ``1,2,4``.
-
-    Raises:
-        UsageError: It is no list of whole numbers.
-    """
-    if isinstance(text, int):
-        return (text,)
-    try:
-        parts = text.split(",") if isinstance(text, str) else text
-        return tuple(dict.fromkeys(int(part) for part in parts))
-    except ValueError as error:
-        raise UsageError(f"'{text}' is not a number of threads.", fix="Write 2, or 1,2,4.") from error
-
-
+@takes(BenchmarkOptions)
 def benchmark(
-    files: str | Path | Sequence[str | Path],
-    *,
-    threads: int | str | Sequence[int] = 1,
-    target: str = "host",
-    protocol: str = "quick",
-    runs: int | None = None,
-    profile: bool = False,
-    sustained_minutes: float | None = None,
-    input_shapes: Mapping[str, Sequence[int]] | None = None,
-    baseline: str | Path | None = None,
-    seed: int = DEFAULT_SEED,
-    progress: Progress | None = None,
+    files: str | Path | Sequence[str | Path], *, how: BenchmarkOptions, progress: Progress | None = None
 ) -> Report:
     """Measures any ``.tflite`` files: initialization, first inference, steady state, peak memory.
 
     Args:
         files: One or several, made by the kit or not.
-        threads: Of the interpreter; several are measured one after the other.
-        target: Where to run.
-        protocol: 'quick', 'benchmark-model', 'mlperf-mobile' or 'mlperf-tiny'.
-        runs: At least this many measured runs; the protocol's when not given.
-        profile: Also find out where the time goes, by operator.
-        sustained_minutes: Also keep each file running for so long, and show its latency over time.
-        input_shapes: By the name of an input whose size a file leaves open, the shape without batch to measure at; '' is
-            the only such input.
-        baseline: The file that times are compared with; the float32 variant, else the first, when not given.
-        seed: Of the order in each round.
+        progress: Receives progress.
 
     Returns:
         A report without accuracy and recommendation.
@@ -139,13 +73,12 @@ def benchmark(
         ModelError: A file is damaged or the runtime refuses it.
         UsageError: A file leaves a size open, and ``input_shapes`` does not tell it.
     """
-    how = Benchmark(protocol, parse_threads(threads), runs, profile, sustained_minutes, seed, input_shapes or {})
     files = as_list(files)
     variants = named_variants(files)
     _check_shapes(variants, how.input_shapes)
-    chosen = choose_baseline(variants, files, baseline)
+    chosen = choose_baseline(variants, files, how.baseline)
     rows = [VariantReport.of(variant) for variant in variants]
-    with open_target(target) as place:
+    with open_target(how.target) as place:
         measured, findings = measure_variants(rows, variants, place, how, chosen, progress or Progress(), strict=True)
     return Report(
         tool=tool_versions() | {"python": platform.python_version()},
@@ -173,7 +106,7 @@ def measure_variants(
     rows: Sequence[VariantReport],
     variants: Sequence[Variant],
     target: Target,
-    how: Benchmark,
+    how: BenchmarkOptions,
     baseline: str | None,
     progress: Progress,
     *,
@@ -204,7 +137,7 @@ def measure_variants(
         good = {name: run for name, run in runs.items() if isinstance(run, Run)}
         if strict and not good:
             raise next(run for run in runs.values() if isinstance(run, TflitekitError))
-        latencies = to_latencies(good, baseline, target, threads, how.rules)
+        latencies = to_latencies(good, baseline, target, threads, rules_of(how))
         doubts = lint_session(rows, latencies, load, describe_machine())
         findings += doubts
         if path is not None and any(doubt.kind in _NOT_KEPT for doubt in doubts):
@@ -293,7 +226,7 @@ def _cache_path(
     shapes: Mapping[str, Shapes],
     target: Target,
     threads: int,
-    how: Benchmark,
+    how: BenchmarkOptions,
     cache: Path | None,
 ) -> Path | None:
     if cache is None:
@@ -303,7 +236,7 @@ def _cache_path(
         "shapes": {str(v.sha256): dict(shapes[v.name]) for v in usable},
         "kit": __version__,
         "target": target.identity(),
-        "protocol": how.rules.model_dump(),
+        "protocol": rules_of(how).model_dump(),
         "threads": threads,
         "seed": how.seed,
     }
@@ -315,7 +248,7 @@ def _measure(
     shapes: Mapping[str, Shapes],
     target: Target,
     threads: int,
-    how: Benchmark,
+    how: BenchmarkOptions,
     progress: Progress,
     path: Path | None,
 ) -> tuple[dict[str, Run | TflitekitError], Load]:
@@ -329,7 +262,7 @@ def _measure(
             {sha256: variant.path for sha256, variant in distinct.items()},
             target,
             threads=threads,
-            protocol=how.rules,
+            protocol=rules_of(how),
             seed=how.seed,
             progress=progress,
             shapes={sha256: shapes[variant.name] for sha256, variant in distinct.items()},
@@ -360,7 +293,7 @@ def _profile(
     usable: Sequence[Variant],
     shapes: Mapping[str, Shapes],
     target: Target,
-    how: Benchmark,
+    how: BenchmarkOptions,
     progress: Progress,
 ) -> None:
     if not how.profile:
@@ -391,7 +324,7 @@ def _sustain(
     usable: Sequence[Variant],
     shapes: Mapping[str, Shapes],
     target: Target,
-    how: Benchmark,
+    how: BenchmarkOptions,
     progress: Progress,
 ) -> list[Finding]:
     if how.sustained_minutes is None:
@@ -401,7 +334,7 @@ def _sustain(
         for variant in usable:
             session = target.open(variant.path, threads=how.threads[0], shapes=shapes[variant.name])
             try:
-                session.warm_up(how.rules.warmup_runs, how.rules.warmup_s)
+                session.warm_up(rules_of(how).warmup_runs, rules_of(how).warmup_s)
                 begin = time.monotonic()
                 times, medians = [], []
                 while (now := time.monotonic() - begin) < seconds:
@@ -415,7 +348,7 @@ def _sustain(
     return lint_sustained(list(rows.values()))
 
 
-def _curve(how: Benchmark, times: Sequence[float], medians: Sequence[float]) -> Sustained:
+def _curve(how: BenchmarkOptions, times: Sequence[float], medians: Sequence[float]) -> Sustained:
     tenth = max(1, len(medians) // 10)
     start, end = float(np.median(medians[:tenth])), float(np.median(medians[-tenth:]))
     return Sustained(

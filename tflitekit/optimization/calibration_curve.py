@@ -7,13 +7,14 @@ from typing import Any
 from tflitekit.accuracy.evaluation import evaluate_variants
 from tflitekit.conversion import ConvertResult
 from tflitekit.data.dataset import Dataset
+from tflitekit.options.evaluate import EvaluateOptions
 from tflitekit.results import CalibrationPoint
 
 __all__ = ["measure_curve"]
 
 
 def measure_curve(
-    converted: ConvertResult, dataset: Dataset, baseline: str, **options: Any
+    converted: ConvertResult, dataset: Dataset, how: EvaluateOptions, *, baseline: str, **options: Any
 ) -> tuple[CalibrationPoint, ...]:
     """Measures what `ConvertResult.curve` holds, on the same samples as the other variants.
 
@@ -31,7 +32,7 @@ def measure_curve(
     if any(variant.status == "ok" for _, variant in named):
         reference = next(variant for variant in converted.variants if variant.name == baseline)
         variants = [reference, *(variant for _, variant in named)]
-        found = evaluate_variants(variants, dataset, baseline=baseline, advise=False, **options)
+        found = evaluate_variants(variants, dataset, how, baseline=baseline, advise=False, **options)
         rows = {row.name: row for row in found.variants}
     points = []
     for samples, variant in named:

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tflitekit.accuracy.adaptive import DEFAULT_ERROR_RATE, Certainty
-from tflitekit.accuracy.evaluation import Evaluation, check_certainty, check_stream, evaluate_variants
+from tflitekit.accuracy.evaluation import Evaluation, check_certainty, evaluate_variants
 from tflitekit.accuracy.lints.calibration import lint_calibration
 from tflitekit.accuracy.suitability import check_evaluation_data
 from tflitekit.conversion import (
     WORK_FOLDER,
-    ConvertOptions,
     ConvertResult,
     convert_unlocked,
     require_chief,
 )
-from tflitekit.core.arguments import as_list
 from tflitekit.core.errors import TflitekitError
 from tflitekit.core.files import check_written, locked
 from tflitekit.core.machine import describe_machine
@@ -29,9 +25,14 @@ from tflitekit.core.progress import Progress
 from tflitekit.data.contract import resolve_labels
 from tflitekit.data.dataset import Dataset, InputPipeline, open_dataset
 from tflitekit.data.pixels import holds_pixels
-from tflitekit.data.preprocessing import Preprocessing, load_preprocessing
-from tflitekit.latency.benchmarking import Benchmark, measure_variants, parse_threads
+from tflitekit.data.preprocessing import load_preprocessing
+from tflitekit.latency.benchmarking import measure_variants
 from tflitekit.optimization.calibration_curve import measure_curve
+from tflitekit.options.base import takes
+from tflitekit.options.benchmark import BenchmarkOptions
+from tflitekit.options.convert import ConvertOptions
+from tflitekit.options.evaluate import EvaluateOptions
+from tflitekit.options.optimize import OptimizeOptions
 from tflitekit.render import write_all
 from tflitekit.results import Constraints, DatasetRecord, Finding, Report, SourceRecord, VariantReport
 from tflitekit.results.recommendation import recommend
@@ -46,26 +47,14 @@ __all__ = ["optimize"]
 BASELINE = "float32"
 
 
+@takes(OptimizeOptions)
 def optimize(
     model: Any,
     *,
     data: Any,
     out: str | Path,
-    calibration: Any = None,
-    schemes: str | Request | Iterable[str | Request] | None = None,
-    preprocess: str | Path | Preprocessing | None = None,
-    labels: str | Path | Sequence[str] | None = None,
-    limit: int | None = None,
-    metric: str | None = None,
-    output: str | None = None,
+    how: OptimizeOptions,
     constraints: Constraints | None = None,
-    until_certain: bool = False,
-    error_rate: float = DEFAULT_ERROR_RATE,
-    stream: bool = False,
-    calibration_curve: int | Sequence[int] = (),
-    threads: int | str | Sequence[int] = 1,
-    protocol: str = "quick",
-    profile: bool = False,
     options: ConvertOptions | None = None,
     seed: int | None = None,
     progress: Progress | None = None,
@@ -73,29 +62,14 @@ def optimize(
     """Takes a trained model through every scheme and recommends one variant.
 
     Writes ``NAME.tflite`` with sidecars, ``report.json``, ``report.html``, ``report.md`` and ``report.csv`` into ``out``. What
-    an earlier run with the same model, data and options finished is reused.
+    an earlier run with the same model, data and options finished is reused. float32 is always among the schemes: it is the
+    baseline.
 
     Args:
         model: A ``.keras`` or ``.h5`` file, a SavedModel folder, or a Keras model object.
         data: Labelled data to evaluate on (see `open_dataset`).
         out: Folder for the results.
-        calibration: Samples for the schemes that calibrate; without, those are skipped and the report says so.
-        schemes: When not given all that need no training, and with training data also qat, pruned and clustered;
-            combinations are asked for by name. float32 is always among them: it is the baseline.
-        preprocess: Preset or JSON file; 'raw' when not given, and the report says so.
-        labels: Names or labels file, in output order.
-        limit: Seeded, class-balanced sample of the evaluation data.
-        metric: ``module:function`` per sample.
-        output: The output to score; the first when not given.
         constraints: What the team can accept; see `Constraints` for what holds when nothing is given.
-        until_certain: Stop evaluating when for every variant it is decided whether its drop exceeds the limit.
-        error_rate: Largest probability of a wrong decision then, for each variant.
-        stream: The evaluation data are one stream: what a model keeps between inferences goes on from each sample to the
-            next. When not given, each sample begins at the initial state; calibration samples always do.
-        calibration_curve: Numbers of calibration samples to measure int8's accuracy for.
-        threads: Of the interpreter while measuring latency; several are measured, the first decides.
-        protocol: Of the latency benchmark (see `tflitekit.targets.protocols`).
-        profile: Also find out where the time goes, by operator.
         options: How to load and convert.
         seed: Of everything that is drawn: samples, training, the order of measurements; that of ``options`` when not given.
         progress: Receives progress.
@@ -111,18 +85,17 @@ def optimize(
     constraints = constraints or Constraints()
     options = options or ConvertOptions()
     seed = options.seed if seed is None else seed
-    options = replace(options, seed=seed)
+    options = options.replaced(seed=seed)
     require_chief(options)
-    how = Benchmark(protocol=protocol, threads=parse_threads(threads), profile=profile, seed=seed)
-    check_stream(stream, limit=limit, until_certain=until_certain)
-    if until_certain:
+    measuring = how.part(BenchmarkOptions, seed=seed)
+    scoring = how.part(EvaluateOptions, seed=seed, jobs=options.jobs)
+    if how.until_certain:
         check_certainty(constraints)
     if isinstance(model, str | Path):
         identify(model)
-    preprocessing, names = load_preprocessing(preprocess), resolve_labels(labels)
-    certainty = Certainty(error_rate, seed) if until_certain else None
-    requests = _requests(schemes, options.training is not None)
-    dataset = open_dataset(data, labels=names, limit=limit, seed=seed)
+    preprocessing, names = load_preprocessing(how.preprocess), resolve_labels(how.labels)
+    requests = _requests(how.schemes, options.training is not None)
+    dataset = open_dataset(data, labels=names, limit=how.limit, seed=seed)
     out = Path(out)
     with locked(out), open_target("host") as target, ThreadPoolExecutor(1) as background:
         values = background.submit(dataset.check_values)
@@ -130,47 +103,44 @@ def optimize(
 
         def check(source: PreparedSource) -> None:
             pipeline = InputPipeline(source.inputs, preprocessing)
-            check_evaluation_data(dataset, [pipeline], source.outputs, metric=metric, output=output, labels=names)
+            check_evaluation_data(
+                dataset, [pipeline], source.outputs, metric=how.metric, output=how.output, labels=names
+            )
             values.result()
 
         converted = convert_unlocked(
             model,
             requests=requests,
             out=out,
-            calibration=calibration,
+            calibration=how.calibration,
             preprocessing=preprocessing,
             labels=names,
             options=options,
             progress=progress,
-            skip_unfit=schemes is None,
-            output=output,
-            curve=as_list(calibration_curve, int),
+            skip_unfit=how.schemes is None,
+            output=how.output,
+            curve=how.calibration_curve,
             check=check,
         )
-        scoring: dict[str, Any] = {
-            "metric": metric,
-            "output": output,
+        common: dict[str, Any] = {
             "baseline": BASELINE,
-            "jobs": options.jobs,
             "progress": progress,
             "cache": out / WORK_FOLDER,
             "constraints": constraints,
-            "certainty": certainty,
-            "stream": stream,
             "fingerprint": fingerprint.result(),
         }
         try:
-            evaluation = evaluate_variants(converted.variants, dataset, **scoring)
-            curve = measure_curve(converted, dataset, **scoring)
+            evaluation = evaluate_variants(converted.variants, dataset, scoring, **common)
+            curve = measure_curve(converted, dataset, scoring, **common)
         except TflitekitError as error:
             _report_what_there_is(error, converted, dataset, constraints, target, out)
             raise
-        how = replace(how, input_shapes=evaluation.input_shapes)
+        measuring = measuring.replaced(input_shapes=evaluation.input_shapes)
         rows, doubts = measure_variants(
-            evaluation.variants, converted.variants, target, how, BASELINE, progress, cache=out / WORK_FOLDER
+            evaluation.variants, converted.variants, target, measuring, BASELINE, progress, cache=out / WORK_FOLDER
         )
         doubts = _calibration_warnings(converted, evaluation, dataset) + list(doubts)
-        doubts += [] if preprocess is not None else _unnamed_preprocessing(dataset, converted)
+        doubts += [] if how.preprocess is not None else _unnamed_preprocessing(dataset, converted)
         report = _report(converted, evaluation, rows, constraints, target, doubts)
         report = report.model_copy(update={"calibration_curve": curve})
         write_all(report, out)
@@ -204,7 +174,7 @@ def _prepare_evaluation(dataset: Dataset, checked: Future[None]) -> str | None:
     return dataset.fingerprint()
 
 
-def _requests(schemes: str | Request | Iterable[str | Request] | None, training: bool) -> list[Request]:
+def _requests(schemes: Sequence[str | Request] | None, training: bool) -> list[Request]:
     """Returns what to build, the baseline first."""
     if schemes is None:
         wanted = [
@@ -213,7 +183,7 @@ def _requests(schemes: str | Request | Iterable[str | Request] | None, training:
             if scheme.by_default and (training or scheme.needs != "training")
         ]
     else:
-        wanted = [parse_request(scheme) for scheme in as_list(schemes, Request)]
+        wanted = [parse_request(scheme) for scheme in schemes]
     unique = {request.name: request for request in [parse_request(BASELINE), *wanted]}
     return list(unique.values())
 

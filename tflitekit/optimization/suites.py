@@ -19,9 +19,12 @@ from tflitekit.core.files import write_whole
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_toml
 from tflitekit.optimization.optimize import optimize
+from tflitekit.options.base import default_of
+from tflitekit.options.benchmark import LatencyOptions, Threads
+from tflitekit.options.evaluate import ScoringOptions
+from tflitekit.options.limits import Constraints
 from tflitekit.render import suite_text
 from tflitekit.render.suite_text import EntryResult
-from tflitekit.results import Constraints
 
 __all__ = ["DATA_VARIABLE", "Suite", "read_suite", "run_suite"]
 
@@ -32,22 +35,21 @@ _STRICT = ConfigDict(extra="forbid", frozen=True)
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
 
-class Data(BaseModel):
-    """Where to evaluate and calibrate. Paths are relative to the data root; ``embedded:`` names what `quickstart` makes.
-
-    Attributes:
-        evaluation: As ``--data``; the others as the options of that name.
-    """
+class Places(BaseModel):
+    """Where the data are."""
 
     model_config = _STRICT
 
     evaluation: str
     calibration: str | None = None
-    preprocess: str | None = None
-    labels: str | None = None
-    limit: int | None = Field(None, ge=1)
-    metric: str | None = None
-    stream: bool = False
+
+
+class Data(ScoringOptions, Places):
+    """Where to evaluate and calibrate. Paths are relative to the data root; ``embedded:`` names what `quickstart` makes.
+
+    Attributes:
+        evaluation: As ``--data``; the others as the options of that name.
+    """
 
 
 class Model(BaseModel):
@@ -82,8 +84,8 @@ class Suite(BaseModel):
     data_root: str = "."
     schemes: tuple[str, ...] | None = None
     target: Literal["host"] = "host"
-    protocols: tuple[str, ...] = Field(("quick",), min_length=1)
-    threads: tuple[Annotated[int, Field(ge=1)], ...] = Field((1,), min_length=1)
+    protocols: tuple[str, ...] = Field((default_of(LatencyOptions, "protocol"),), min_length=1)
+    threads: Threads = default_of(LatencyOptions, "threads")
     constraints: Limits = Limits()
     models: tuple[Model, ...] = Field(min_length=1)
     data: dict[Name, Data]
@@ -244,11 +246,7 @@ def _run_entry(
             data=places.find_data(data.evaluation),
             calibration=places.find_data(data.calibration),
             schemes=suite.schemes,
-            preprocess=preprocess,
-            labels=places.find(data.labels),
-            limit=data.limit,
-            metric=data.metric,
-            stream=data.stream,
+            **data.part(ScoringOptions).given() | {"preprocess": preprocess, "labels": places.find(data.labels)},
             constraints=suite.constraints,
             out=out,
             progress=progress,

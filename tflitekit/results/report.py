@@ -12,6 +12,7 @@ from tflitekit.core.files import is_folder, require_path, shortened
 from tflitekit.core.structured import LARGEST, check_model, read_json
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.contract import Contract
+from tflitekit.options.limits import Constraints
 from tflitekit.results.accuracy import (
     Adaptive,
     Agreement,
@@ -165,25 +166,6 @@ class DatasetRecord(Part):
     calibration_location: str | None = None
     calibration_samples: int | None = None
     calibration_sha256: str | None = None
-
-
-class Constraints(Part):
-    """What the team can accept.
-
-    Attributes:
-        max_accuracy_drop: In percentage points for classes, else in the metric's unit. When not given: 1 point, or 5 % of
-            the baseline's value.
-        max_class_drop: In percentage points, for the recall of each single class.
-        max_size_bytes: Of the file, not deflated.
-        max_latency_ms: Of the figure that decides under the protocol, on the target.
-        deploy_on: 'phone' (host latency decides nothing) or 'host' (the model is meant for this machine).
-    """
-
-    max_accuracy_drop: float | None = None
-    max_class_drop: float | None = None
-    max_size_bytes: int | None = None
-    max_latency_ms: float | None = None
-    deploy_on: Literal["phone", "host"] = "phone"
 
 
 class Rejection(Part):

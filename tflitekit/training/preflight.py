@@ -11,8 +11,10 @@ from pydantic import BaseModel, ConfigDict
 from tflitekit.core.errors import ConversionError, DataError, ModelError
 from tflitekit.core.process.workers import run_alone
 from tflitekit.core.tensor import TensorSpec
-from tflitekit.data.dataset import DEFAULT_SEED, InputPipeline, open_dataset
+from tflitekit.data.dataset import InputPipeline, open_dataset
 from tflitekit.data.preprocessing import load_preprocessing
+from tflitekit.options.base import takes
+from tflitekit.options.preflight import PreflightOptions
 from tflitekit.schemes import parse_request
 from tflitekit.source.custom_objects import import_custom_objects
 from tflitekit.source.kinds.keras import load_model
@@ -25,9 +27,6 @@ from tflitekit.training.quantize.annotate import Annotated, annotate_model, quan
 from tflitekit.training.quantize.treatments import Treatment
 
 __all__ = ["Preflight", "examine", "examine_model", "preflight"]
-
-DEFAULT_SAMPLES = 16
-DEFAULT_TIMEOUT_S = 600.0
 
 
 class Preflight(BaseModel):
@@ -64,25 +63,12 @@ class Preflight(BaseModel):
         return self.counts["quantized"] == len(self.layers) and self.problem is None
 
 
-def preflight(
-    model: Any,
-    *,
-    data: str | None = None,
-    preprocess: str | None = None,
-    limit: int = DEFAULT_SAMPLES,
-    seed: int = DEFAULT_SEED,
-    unsafe_load: bool = False,
-    custom_objects: str | None = None,
-    timeout_s: float = DEFAULT_TIMEOUT_S,
-) -> Preflight:
+@takes(PreflightOptions)
+def preflight(model: Any, *, how: PreflightOptions) -> Preflight:
     """Says for each layer whether it can be trained for int8, why, and what to do.
 
     Args:
         model: A ``.keras`` or ``.h5`` file, which is looked at in a process of its own, or a Keras model object.
-        data: Real samples for the proof that the rebuilt model computes the same; seeded random ones when not given.
-        preprocess: Preset or JSON file for ``data``; 'raw' when not given.
-        limit: Samples to take.
-        custom_objects: Module with the model's own layers; ``tf_keras_objects`` in it may name their Keras 2 counterparts.
 
     Raises:
         ModelError: The model has no graph of layers, cannot be loaded, or computes something else when rebuilt.
@@ -91,31 +77,19 @@ def preflight(
         return examine_model(model)
     found = identify(model)
     require_layers(found)
-    arguments = {
-        "path": str(found.path), "kind": found.kind, "unsafe_load": unsafe_load, "custom_objects": custom_objects,
-        "data": data, "preprocess": preprocess, "limit": limit, "seed": seed,
-    }  # fmt: skip
-    value = run_alone("tflitekit.training.preflight:examine", arguments, label="preflight", timeout_s=timeout_s)
+    arguments = {"path": str(found.path), "kind": found.kind, "how": how.model_dump(mode="json")}
+    value = run_alone("tflitekit.training.preflight:examine", arguments, label="preflight", timeout_s=how.timeout_s)
     return Preflight.model_validate(value)
 
 
-def examine(
-    *,
-    path: str,
-    kind: Any,
-    unsafe_load: bool,
-    custom_objects: str | None,
-    data: str | None,
-    preprocess: str | None,
-    limit: int,
-    seed: int,
-) -> dict[str, Any]:
+def examine(*, path: str, kind: Any, how: dict[str, Any]) -> dict[str, Any]:
     """Loads a model and examines it (runs in a worker); returns a `Preflight` as JSON."""
+    options = PreflightOptions(**how)
     model, notes = load_model(
-        Path(path), kind=kind, unsafe_load=unsafe_load, custom_objects=custom_objects, keras2=True
+        Path(path), kind=kind, unsafe_load=options.unsafe_load, custom_objects=options.custom_objects, keras2=True
     )
-    samples = None if data is None else _read_samples(model, data, preprocess, limit, seed)
-    counterparts = import_custom_objects(custom_objects, attribute="tf_keras_objects")
+    samples = None if options.data is None else _read_samples(model, options)
+    counterparts = import_custom_objects(options.custom_objects, attribute="tf_keras_objects")
     found = examine_model(model, samples=samples, counterparts=counterparts, origin=path, notes=notes)
     return found.model_dump(mode="json")
 
@@ -207,12 +181,12 @@ def _specs(model: Any) -> list[TensorSpec]:
     ]
 
 
-def _read_samples(model: Any, data: str, preprocess: str | None, limit: int, seed: int) -> list[Any]:
+def _read_samples(model: Any, how: PreflightOptions) -> list[Any]:
     import numpy as np
 
-    pipeline = InputPipeline(_specs(model), load_preprocessing(preprocess))
-    dataset = open_dataset(data, limit=limit, seed=seed, need_labels=False)
+    pipeline = InputPipeline(_specs(model), load_preprocessing(how.preprocess))
+    dataset = open_dataset(how.data, limit=how.limit, seed=how.seed, need_labels=False)
     rows = [pipeline.prepare(sample.read(), sample.key) for sample in dataset]
     if not rows:
-        raise DataError(f"The data at {data} are empty.")
+        raise DataError(f"The data at {how.data} are empty.")
     return [np.stack(column) for column in zip(*rows, strict=True)]

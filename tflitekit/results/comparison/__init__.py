@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tflitekit.core.arguments import as_list
 from tflitekit.core.errors import UsageError
+from tflitekit.options.base import takes
+from tflitekit.options.compare import CompareOptions
 from tflitekit.results import Finding, Report, VariantReport, read_report
 from tflitekit.results.comparison.accuracy import SharedData, compare_accuracy, compare_recalls, shared_data
 from tflitekit.results.comparison.gates import judge_gates, judge_presence
@@ -19,17 +20,8 @@ from tflitekit.results.comparison.results import Change, Comparison, Figure, Gat
 __all__ = ["Change", "Comparison", "GateResult", "Side", "VariantChange", "compare"]
 
 
-def compare(
-    old: Report | str | Path,
-    new: Report | str | Path,
-    *,
-    variants: str | Iterable[str] | None = None,
-    max_accuracy_drop: float | None = None,
-    max_class_drop: float | None = None,
-    max_latency_increase: float | None = None,
-    max_size_increase: float | None = None,
-    allow_unlike: bool = False,
-) -> Comparison:
+@takes(CompareOptions)
+def compare(old: Report | str | Path, new: Report | str | Path, *, how: CompareOptions) -> Comparison:
     """Compares two reports variant by variant, with 95 % intervals, and judges the limits that are given.
 
     A limit is *broken* where the whole interval lies beyond it, *undecided* where only the estimate does. A variant that was
@@ -38,36 +30,18 @@ def compare(
     Args:
         old: What was accepted: a report, its file, or its folder.
         new: What is to be judged.
-        variants: Only these; ``old=new`` for a variant that has another name in the new report.
-        max_accuracy_drop: In percentage points for top1, else in the metric's unit.
-        max_class_drop: Of the recall of any class, in percentage points.
-        max_latency_increase: In percent, of the statistic that decides under the protocol.
-        max_size_increase: Of the file, in percent.
-        allow_unlike: Judge also figures that were not measured alike.
 
     Raises:
         ModelError: A report is missing, malformed, or of an unknown version.
         UsageError: A limit is negative, a variant unknown, or a limit cannot be judged because the figures were not
             measured alike.
     """
-    given = {
-        "max-accuracy-drop": max_accuracy_drop,
-        "max-class-drop": max_class_drop,
-        "max-latency-increase": max_latency_increase,
-        "max-size-increase": max_size_increase,
-    }
-    limits = {gate: value for gate, value in given.items() if value is not None}
-    for gate, limit in limits.items():
-        if not limit >= 0:  # also what is not a number
-            raise UsageError(f"--{gate} cannot be {limit:g}.", fix="Give a limit of 0 or more.")
+    limits = {name.replace("_", "-"): value for name, value in how if name.startswith("max_") and value is not None}
     first, second = (report if isinstance(report, Report) else read_report(report) for report in (old, new))
     data, control = shared_data(first, second), find_control(first, second)
-    changes = tuple(
-        _compare_pair(*pair, data, control)
-        for pair in _pairs(first, second, None if variants is None else as_list(variants))
-    )
+    changes = tuple(_compare_pair(*pair, data, control) for pair in _pairs(first, second, how.variants))
     accepted = first.recommendation.chosen if first.recommendation else None
-    gates = (*judge_presence(changes, accepted), *judge_gates(changes, limits, allow_unlike=allow_unlike))
+    gates = (*judge_presence(changes, accepted), *judge_gates(changes, limits, allow_unlike=how.allow_unlike))
     return Comparison(
         old=_side(old, first),
         new=_side(new, second),

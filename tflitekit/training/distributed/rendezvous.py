@@ -24,9 +24,9 @@ from tflitekit.core.errors import ConversionError, CrashError, LostWorkerError, 
 from tflitekit.core.files import hash_json, write_json
 from tflitekit.core.process.workers import WorkerPool
 from tflitekit.core.progress import Progress
+from tflitekit.options.training import TrainingOptions
 from tflitekit.tflite.variant import tool_versions
 from tflitekit.training.distributed.members import Cluster
-from tflitekit.training.options import TrainingOptions
 
 __all__ = ["PATIENCE_S", "Chief", "follow", "hash_command"]
 
@@ -217,7 +217,7 @@ def hash_command(sha256: str, schemes: Sequence[str], options: TrainingOptions, 
         schemes: Those that train.
     """
     versions = {name: version for name, version in tool_versions().items() if name not in ("numpy", "ai-edge-litert")}
-    return hash_json([sha256, list(schemes), options.shaping(), seed, versions])
+    return hash_json([sha256, list(schemes), options.key(), seed, versions])
 
 
 def follow(

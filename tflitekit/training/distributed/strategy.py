@@ -124,7 +124,7 @@ ONE_DEVICE = Distribution("one device", ("CPU",))
 
 @contextmanager
 def open_distribution(name: str) -> Iterator[Distribution]:
-    """Opens a strategy by name (see `STRATEGIES`). TensorFlow must not have computed anything before.
+    """Opens a strategy by name (see `TrainingOptions`). TensorFlow must not have computed anything before.
 
     Raises:
         UsageError: ``TF_CONFIG`` is missing or malformed.

@@ -13,6 +13,7 @@ import numpy as np
 from tflitekit.core.arrays import read_arrays
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.structured import write_record
+from tflitekit.options.training import TrainingOptions
 from tflitekit.schemes import Request, Stage, find
 from tflitekit.source.custom_objects import import_custom_objects
 from tflitekit.source.kinds.keras import load_model
@@ -21,7 +22,6 @@ from tflitekit.training.data.batches import read_rows, train_batches, validation
 from tflitekit.training.data.store import TrainingSet
 from tflitekit.training.distributed.strategy import Distribution, open_distribution
 from tflitekit.training.model.rebuild import Rebuilt, rebuild
-from tflitekit.training.options import TrainingOptions
 from tflitekit.training.run.checkpoint import discard_damaged
 from tflitekit.training.run.objective import (
     Objective,

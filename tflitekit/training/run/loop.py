@@ -23,10 +23,10 @@ import tf_keras
 
 from tflitekit.core.errors import ConversionError
 from tflitekit.core.user_code import call_function, load_function
+from tflitekit.options.training import TrainingOptions
 from tflitekit.schemes import Stage
 from tflitekit.tflite.training_record import EpochRecord, StageRecord
 from tflitekit.training.distributed.strategy import ONE_DEVICE, Distribution
-from tflitekit.training.options import TrainingOptions
 from tflitekit.training.quantize.observers import freeze_ranges
 from tflitekit.training.run.checkpoint import Checkpoint
 from tflitekit.training.run.objective import Objective, make_optimizer

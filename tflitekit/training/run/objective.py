@@ -11,9 +11,9 @@ from typing import Any
 from tflitekit.core.errors import DataError, ModelError, UnreadableError, UsageError
 from tflitekit.core.structured import read_json
 from tflitekit.core.user_code import call_function, load_function
+from tflitekit.options.training import TrainingOptions
 from tflitekit.source.allowlist import named_beyond
 from tflitekit.source.keras_file import read_archive_config, read_hdf5_config
-from tflitekit.training.options import TrainingOptions
 
 __all__ = ["Objective", "check_labels", "choose_objective", "compiled_loss", "load_class_weights", "make_optimizer"]
 

@@ -6,7 +6,7 @@ import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tflitekit.core.progress import Advance, Progress
 from tflitekit.core.structured import read_record
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.options.training import TrainingOptions
 from tflitekit.schemes import Request, Stage
 from tflitekit.source.custom_objects import module_hash
 from tflitekit.source.models import require_layers, require_numbers
@@ -25,7 +26,6 @@ from tflitekit.source.prepared import SourceFile
 from tflitekit.tflite.training_record import StageRecord, TrainingRecord
 from tflitekit.training.data.augmentation import check_augmentation
 from tflitekit.training.data.store import TrainingSet, store_training_data
-from tflitekit.training.options import TrainingOptions
 
 __all__ = ["Trained", "Trainer", "kept_note", "with_note"]
 
@@ -140,7 +140,7 @@ class Trainer:
         common = {
             "source": self._source_key,
             "data": self.data.sha256,
-            "options": self.options.shaping(),
+            "options": self.options.key(),
             "code": [_code(name) for name in self._own_code()],
             "seed": self._seed,
         }
@@ -208,7 +208,7 @@ class Trainer:
                 "kind": self._source_file.kind if self._source_file else None,
             },
             "stage": asdict(stage),
-            "options": {k: v for k, v in asdict(self._portable()).items() if k != "data"},
+            "options": self._portable().model_dump(mode="json", exclude={"data"}),
             "data": self.data.model_dump(mode="json"),
             "folder": str(folder),
             "previous": str(previous) if previous else None,
@@ -267,7 +267,7 @@ class Trainer:
         return int(latest["step"])
 
     def _portable(self) -> TrainingOptions:
-        return replace(self.options, data=None, validation=None if self.options.validation is None else "given")
+        return self.options.replaced(data=None, validation=None if self.options.validation is None else "given")
 
     def _record(self, facts: Sequence[Mapping[str, Any]]) -> TrainingRecord:
         last, options, data = facts[-1], self.options, self.data

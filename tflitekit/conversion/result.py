@@ -1,49 +1,18 @@
-"""How a model is converted, and what comes of it."""
+"""What comes of a conversion."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tflitekit.data.calibration import CalibrationSet
-from tflitekit.data.dataset import DEFAULT_SEED
 from tflitekit.source.prepared import PreparedSource
 from tflitekit.tflite.variant import Variant, sidecar_path
-from tflitekit.training.options import TrainingOptions
 
-__all__ = ["CURVE_SCHEME", "WORK_FOLDER", "ConvertOptions", "ConvertResult"]
+__all__ = ["CURVE_SCHEME", "WORK_FOLDER", "ConvertResult"]
 
-DEFAULT_CALIBRATION_SAMPLES = 500
-DEFAULT_TIMEOUT_S = 1800.0
 WORK_FOLDER = ".tflitekit"
 CURVE_SCHEME = "int8"
-
-
-@dataclass(frozen=True)
-class ConvertOptions:
-    """How a model is loaded and converted.
-
-    Attributes:
-        calibration_limit: Seeded, class-balanced sample of the calibration data.
-        batch: Batch size fixed in the converted model.
-        input_shapes: Shapes without batch by input name, for models that have none; '' is the only input.
-        custom_objects: Module that defines or registers the model's own layers.
-        timeout_s: A conversion that takes longer is a recorded failure. Training takes as long as it takes.
-        training: How schemes that train are trained; None without training data.
-    """
-
-    calibration_limit: int = DEFAULT_CALIBRATION_SAMPLES
-    batch: int = 1
-    unsafe_load: bool = False
-    allow_select_tf_ops: bool = False
-    signature: str | None = None
-    input_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    custom_objects: str | None = None
-    jobs: int | None = None
-    timeout_s: float = DEFAULT_TIMEOUT_S
-    seed: int = DEFAULT_SEED
-    training: TrainingOptions | None = None
 
 
 @dataclass(frozen=True)

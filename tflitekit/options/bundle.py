@@ -1,0 +1,47 @@
+"""What goes into a bundle."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tflitekit.options.base import Option, Panel
+from tflitekit.options.evaluate import Labels, Preprocess
+from tflitekit.options.general import SeedOptions
+from tflitekit.options.values import Names
+
+__all__ = ["BundleOptions"]
+
+
+class BundleOptions(SeedOptions):
+    """Options of *bundle*."""
+
+    variants: Annotated[
+        Names | None,
+        Option(
+            Panel.MODEL,
+            "Variant of the report; repeatable, a,b or all; the recommended one if not given.",
+            ("--variant",),
+            repeatable=True,
+            metavar="NAME",
+        ),
+    ] = None
+    samples: Annotated[int, Field(ge=1), Option(Panel.DATA, "How many golden samples.")] = 8
+    preprocess: Preprocess = None
+    labels: Labels = None
+    name: Annotated[
+        str | None, Option(Panel.OUTPUT, "Name of the bundle; the source model's if not given.", metavar="NAME")
+    ] = None
+    templates: Annotated[
+        Names,
+        Option(
+            Panel.OUTPUT,
+            "Also write a typed wrapper to paste into an app: kotlin, java or kotlin,java.",
+            repeatable=True,
+            metavar="LANGUAGE",
+        ),
+    ] = ()
+    package: Annotated[
+        str | None, Option(Panel.OUTPUT, "Package of the wrappers, as in com.example.app.", metavar="PACKAGE")
+    ] = None

@@ -1,0 +1,96 @@
+"""How a model is loaded and converted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from tflitekit.options.base import Option, Options, Panel
+from tflitekit.options.evaluate import SampleOptions
+from tflitekit.options.general import JobOptions
+from tflitekit.options.training import TrainingOptions
+from tflitekit.options.values import Schemes, Shapes, Text
+
+__all__ = ["ConvertOptions", "CustomObjects", "LoadOptions", "SchemeOptions", "UnsafeLoad", "VariantOptions"]
+
+UnsafeLoad = Annotated[
+    bool,
+    Option(
+        Panel.MODEL,
+        "Load what a model names beyond Keras and mathematics, Lambda layers too: runs code from the file.",
+        shapes=False,
+    ),
+]
+CustomObjects = Annotated[
+    Text | None, Option(Panel.MODEL, "Module or .py file with the model's own layers.", metavar="MODULE")
+]
+
+
+class LoadOptions(Options):
+    """How a model is loaded.
+
+    Attributes:
+        batch: Fixed in the converted model.
+        input_shapes: Shapes without batch by input name, for models that have none; '' is the only input.
+        custom_objects: Module that defines or registers the model's own layers.
+    """
+
+    batch: Annotated[int, Field(ge=1), Option(Panel.MODEL, "Batch size fixed in the converted model.")] = 1
+    unsafe_load: UnsafeLoad = False
+    signature: Annotated[str | None, Option(Panel.MODEL, "SavedModel signature to convert.", metavar="NAME")] = None
+    input_shapes: Annotated[
+        Shapes,
+        Option(
+            Panel.MODEL,
+            "Shape without batch, 224,224,3 or NAME=224,224,3; repeatable.",
+            ("--input-shape",),
+            repeatable=True,
+            metavar="SHAPE",
+        ),
+    ] = Field(default_factory=dict)
+    custom_objects: CustomObjects = None
+
+
+class ConvertOptions(LoadOptions, JobOptions):
+    """How a model is loaded and converted.
+
+    Attributes:
+        calibration_limit: Seeded, class-balanced sample of the calibration data.
+        timeout_s: A conversion that takes longer is a recorded failure. Training takes as long as it takes.
+        training: How schemes that train are trained; None without training data.
+    """
+
+    calibration_limit: Annotated[int, Field(ge=1), Option(Panel.DATA, "Calibration samples to use.")] = 500
+    allow_select_tf_ops: Annotated[
+        bool, Option(Panel.MODEL, "Allow TensorFlow's own kernels; the app must ship the Flex delegate.")
+    ] = False
+    timeout_s: Annotated[
+        float,
+        Field(ge=1),
+        Option(Panel.OUTPUT, "Seconds after which a conversion is given up.", ("--timeout",), shapes=False),
+    ] = 1800.0
+    training: TrainingOptions | None = None
+
+
+class SchemeOptions(Options):
+    """What is made."""
+
+    schemes: Annotated[
+        Schemes | None,
+        Option(
+            Panel.MODEL,
+            "Scheme, with options as in int8:io=uint8; repeatable, or a,b.",
+            ("--scheme", "-s"),
+            repeatable=True,
+            metavar="SCHEME",
+        ),
+    ] = None
+    calibration: Annotated[
+        Any,
+        Option(Panel.DATA, "Representative samples for full integer schemes; labels not needed.", metavar="DATA"),
+    ] = None
+
+
+class VariantOptions(SchemeOptions, SampleOptions):
+    """What is made of a model, and what its samples mean."""

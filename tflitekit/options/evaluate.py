@@ -1,0 +1,83 @@
+"""How accuracy is measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from tflitekit.core.errors import UsageError
+from tflitekit.options.base import Option, Options, Panel
+from tflitekit.options.general import JobOptions
+
+__all__ = ["Baseline", "EvaluateOptions", "Labels", "Preprocess", "SampleOptions", "ScoringOptions"]
+
+Preprocess = Annotated[
+    Any,
+    Option(
+        Panel.DATA, "Preset (see 'tflitekit presets') or JSON file that says how samples are prepared.", metavar="NAME"
+    ),
+]
+Labels = Annotated[Any, Option(Panel.DATA, "Class names in output order: one a line, or JSON.", metavar="FILE")]
+Baseline = Annotated[
+    str | Path | None,
+    Option(Panel.MEASURING, "File to compare with; float32 or the first if not given.", metavar="FILE"),
+]
+
+
+class SampleOptions(Options):
+    """What samples mean to the model.
+
+    Attributes:
+        preprocess: A preset's name, a JSON file, or a `Preprocessing`.
+        labels: Names, or a file of them.
+    """
+
+    preprocess: Preprocess = None
+    labels: Labels = None
+    output: Annotated[
+        str | None,
+        Option(Panel.DATA, "Name of the output that the labels belong to; the first if not given.", metavar="NAME"),
+    ] = None
+
+
+class ScoringOptions(SampleOptions):
+    """How samples are drawn and scored."""
+
+    limit: Annotated[
+        int | None, Field(ge=1), Option(Panel.DATA, "Evaluate on a seeded, class-balanced sample of this many.")
+    ] = None
+    metric: Annotated[
+        str | None,
+        Option(Panel.DATA, "Metric of your own: module:function(output, label).", metavar="MODULE:FUNCTION"),
+    ] = None
+    stream: Annotated[
+        bool, Option(Panel.DATA, "The samples are one stream: a model's state goes on from each to the next.")
+    ] = False
+    until_certain: Annotated[
+        bool,
+        Option(Panel.MEASURING, "Stop evaluating when every variant's drop is decided against its limit."),
+    ] = False
+    error_rate: Annotated[
+        float,
+        Field(gt=0, lt=0.5),
+        Option(Panel.MEASURING, "With --until-certain: largest probability of a wrong decision, for each variant."),
+    ] = 0.05
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuses what cannot be together."""
+        if self.stream and (self.limit is not None or self.until_certain):
+            raise UsageError(
+                f"{'--limit' if self.limit is not None else '--until-certain'} draws samples from among the data, which "
+                "would tear a stream (--stream) apart.",
+                fix="Leave out one of the two; store the part of the stream that you want as data of its own.",
+            )
+        if "error_rate" in self.model_fields_set and not self.until_certain:
+            raise UsageError("--error-rate is of use with --until-certain only.", fix="Give both, or neither.")
+
+
+class EvaluateOptions(ScoringOptions, JobOptions):
+    """Options of *evaluate*."""
+
+    baseline: Baseline = None

@@ -1,0 +1,26 @@
+"""Options of *optimize*."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from tflitekit.options.base import Option, Panel
+from tflitekit.options.benchmark import LatencyOptions
+from tflitekit.options.convert import SchemeOptions
+from tflitekit.options.evaluate import ScoringOptions
+from tflitekit.options.values import Counts
+
+__all__ = ["OptimizeOptions"]
+
+
+class OptimizeOptions(SchemeOptions, ScoringOptions, LatencyOptions):
+    """What is made, and how it is measured.
+
+    Attributes:
+        schemes: When not given all that need no training, and with training data also qat, pruned and clustered.
+    """
+
+    calibration_curve: Annotated[
+        Counts,
+        Option(Panel.DATA, "Measure int8 also on so few calibration samples, as in 10,50,100,500.", metavar="N,..."),
+    ] = ()

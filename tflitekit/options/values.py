@@ -1,0 +1,87 @@
+"""Values that are written as text on the command line and in files, and as Python values in code: one parser for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from tflitekit.core.arguments import as_list
+
+__all__ = ["Counts", "Names", "Schemes", "Shapes", "Size", "Text", "split_schemes"]
+
+
+def _parse_size(value: Any) -> Any:
+    """Takes ``200kB`` for 200,000."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([kKmMgG]?)(i?)[bB]?\s*", value)
+    if not found:
+        raise ValueError("Write 200kB, 1.5MB or 98304 (kB is 1000 bytes, KiB 1024).")
+    number, prefix, binary = found.groups()
+    base = 1024 if binary else 1000
+    return int(float(number) * base ** " kmg".index(prefix.lower() or " "))
+
+
+def _parse_counts(value: Any) -> Any:
+    """Takes ``1,2,4``, 3 or numbers in any iterable; each of them once, in this order."""
+    if isinstance(value, str):
+        value = value.split(",")
+        if not all(part.strip().isdecimal() for part in value):
+            raise ValueError("Write whole numbers, as in 1,2,4.")
+    return tuple(dict.fromkeys(map(int, value if isinstance(value, Iterable) else [value])))
+
+
+def _parse_shapes(value: Any) -> Any:
+    """Takes ``NAME=224,224,3`` or ``224,224,3``, one or several, or shapes by name."""
+    if value is None or isinstance(value, Mapping):
+        return value or {}
+    shapes = {}
+    for text in as_list(value):
+        name, _, dimensions = str(text).rpartition("=")
+        parts = dimensions.split(",")
+        if not all(part.strip().isdecimal() and int(part) for part in parts):
+            raise ValueError("Write 224,224,3 or NAME=224,224,3, without the batch.")
+        shapes[name] = tuple(map(int, parts))
+    return shapes
+
+
+def _split_names(value: Any) -> Any:
+    """Takes ``a,b`` for two names."""
+    if value is None:
+        return None
+    return tuple(part.strip() for text in as_list(value) for part in str(text).split(",") if part.strip())
+
+
+def split_schemes(value: Any) -> Any:
+    """Takes ``a,b:option=value,c`` for three schemes: a part with '=' and no ':' is a further option of the one before."""
+    if value is None:
+        return None
+    found: list[Any] = []
+    for given in value if isinstance(value, Iterable) and not isinstance(value, str) else [value]:
+        if not isinstance(given, str):
+            found.append(given)
+            continue
+        for index, part in enumerate(given.split(",")):
+            if index and "=" in part and ":" not in part:
+                found[-1] += f",{part}"
+            elif part.strip():
+                found.append(part.strip())
+    return found
+
+
+Size = Annotated[int, Field(ge=0), BeforeValidator(_parse_size)]
+"""Bytes, also as ``200kB``."""
+Counts = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_parse_counts)]
+"""Numbers of one or more, also as ``1,2,4``."""
+Shapes = Annotated[dict[str, tuple[int, ...]], BeforeValidator(_parse_shapes)]
+"""Shapes without batch by the input's name, also as ``NAME=224,224,3``; '' is the only input."""
+Text = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
+"""A text, or a path that becomes one."""
+Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
+"""Names, also as ``a,b``."""
+Schemes = Annotated[list[Any], BeforeValidator(split_schemes)]
+"""Schemes by name or as `Request`, also as ``a,b:option=value``."""
