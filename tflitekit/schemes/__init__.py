@@ -11,11 +11,13 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tflitekit.core.errors import UsageError
 from tflitekit.core.registry import Registry
-from tflitekit.source.prepared import Form
+
+if TYPE_CHECKING:
+    from tflitekit.source.prepared import Form
 
 __all__ = ["Promise", "Request", "Scheme", "Stage", "available", "find", "parse_request", "scheme"]
 
