@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import run_json
 
-from tflitekit import read_report
+from tflitekit import optimize, read_report
 from tflitekit.core.errors import UsageError
 from tflitekit.optimization.suites import read_suite, run_suite
 
@@ -86,7 +86,7 @@ def test_entries_are_models_times_data_times_protocols(tmp_path):
         (SMALLEST.replace('"m"', '"../m"'), "models.1.name", "match pattern"),
         ("threads = [0]\n" + SMALLEST, "threads.1", "greater than or equal to 1"),
         ("protocols = []\n" + SMALLEST, "protocols", "at least 1 item"),
-        ('target = "moon"\n' + SMALLEST, "target", "'host'"),
+        ('target = "moon"\n' + SMALLEST, "target", "There is no target 'moon'. Targets: host."),
         ("data = {}", "models", "Field required"),
     ],
 )
@@ -97,6 +97,11 @@ def test_wrong_keys_are_refused_by_name(tmp_path, text, place, words):
     assert str(path) in refused.value.what
     assert f"at {place}." in refused.value.what
     assert words in str(refused.value)
+
+
+def test_a_target_that_there_is_not_is_refused_before_anything_is_converted(tmp_path):
+    with pytest.raises(UsageError, match="There is no target 'moon'"):
+        optimize(object(), data=([[0.0], [1.0]], [0, 1]), out=tmp_path, target="moon")
 
 
 def test_no_suite(tmp_path, cli):

@@ -97,7 +97,7 @@ def optimize(
     requests = _requests(how.schemes, options.training is not None)
     dataset = open_dataset(data, labels=names, limit=how.limit, seed=seed)
     out = Path(out)
-    with locked(out), open_target("host") as target, ThreadPoolExecutor(1) as background:
+    with locked(out), open_target(how.target) as target, ThreadPoolExecutor(1) as background:
         values = background.submit(dataset.check_values)
         fingerprint = background.submit(_prepare_evaluation, dataset, values)  # while the worker imports TensorFlow
 

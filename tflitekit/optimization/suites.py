@@ -10,9 +10,9 @@ import itertools
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tflitekit.core.errors import TflitekitError, UnreadableError, UsageError
 from tflitekit.core.files import write_whole
@@ -25,6 +25,7 @@ from tflitekit.options.evaluate import ScoringOptions
 from tflitekit.options.limits import Constraints
 from tflitekit.render import suite_text
 from tflitekit.render.suite_text import EntryResult
+from tflitekit.targets import require_target
 
 __all__ = ["DATA_VARIABLE", "Suite", "read_suite", "run_suite"]
 
@@ -83,12 +84,21 @@ class Suite(BaseModel):
     description: str = ""
     data_root: str = "."
     schemes: tuple[str, ...] | None = None
-    target: Literal["host"] = "host"
+    target: str = default_of(LatencyOptions, "target")
     protocols: tuple[str, ...] = Field((default_of(LatencyOptions, "protocol"),), min_length=1)
     threads: Threads = default_of(LatencyOptions, "threads")
     constraints: Limits = Limits()
     models: tuple[Model, ...] = Field(min_length=1)
     data: dict[Name, Data]
+
+    @field_validator("target")
+    @classmethod
+    def _check_target(cls, name: str) -> str:
+        try:
+            require_target(name)
+        except UsageError as error:
+            raise ValueError(f"{error.what} {(error.fix or '').rstrip('.')}") from error
+        return name
 
     @model_validator(mode="after")
     def _check_names(self) -> Suite:
@@ -250,6 +260,7 @@ def _run_entry(
             constraints=suite.constraints,
             out=out,
             progress=progress,
+            target=suite.target,
             threads=suite.threads,
             protocol=protocol,
         )

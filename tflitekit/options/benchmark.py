@@ -33,6 +33,7 @@ class LatencyOptions(Options):
     protocol: Annotated[
         ProtocolName, Option(Panel.MEASURING, "How long to warm up and measure, and which figure decides.")
     ] = "quick"
+    target: Annotated[str, Option(Panel.MEASURING, "Where to run.", metavar="NAME")] = "host"
     profile: Annotated[bool, Option(Panel.MEASURING, "Also find out where the time goes, by operator.")] = False
 
 
@@ -61,4 +62,3 @@ class BenchmarkOptions(LatencyOptions, SeedOptions):
         ),
     ] = Field(default_factory=dict)
     baseline: Baseline = None
-    target: Annotated[str, Option(Panel.MEASURING, "Where to run.", metavar="NAME")] = "host"

@@ -50,7 +50,11 @@ class ScoringOptions(SampleOptions):
     ] = None
     metric: Annotated[
         str | None,
-        Option(Panel.DATA, "Metric of your own: module:function(output, label).", metavar="MODULE:FUNCTION"),
+        Option(
+            Panel.DATA,
+            "Metric by its name, or one of your own: module:function(output, label).",
+            metavar="MODULE:FUNCTION",
+        ),
     ] = None
     stream: Annotated[
         bool, Option(Panel.DATA, "The samples are one stream: a model's state goes on from each to the next.")

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from tflitekit.core.registry import Registry
 from tflitekit.results import Accelerator, Figure, Profile, Samples, TargetKind
 
-__all__ = ["Facts", "Loaded", "Run", "Session", "Shapes", "Target", "open_target", "register_target"]
+__all__ = ["Facts", "Loaded", "Run", "Session", "Shapes", "Target", "open_target", "register_target", "require_target"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Shapes of inputs by name."""
@@ -144,6 +144,11 @@ def register_target(name: str) -> Callable[[Callable[[], Target]], Callable[[], 
         return factory
 
     return register
+
+
+def require_target(name: str) -> None:
+    """Raises `UsageError` where there is no target of that name."""
+    _registry.find(name)
 
 
 @contextmanager
