@@ -16,7 +16,7 @@ from tflitekit.accuracy.lints.training import lint_training
 from tflitekit.accuracy.metrics import Metric, Scores
 from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.score_store import ScoreStore, score_all
-from tflitekit.accuracy.scoring import Scored
+from tflitekit.accuracy.scoring import RUNTIME, Scored
 from tflitekit.accuracy.suitability import check_evaluation_data
 from tflitekit.accuracy.variant_rows import control_of, inputs_of, linted, row_of, with_examples
 from tflitekit.core.arguments import as_list
@@ -166,7 +166,9 @@ def probe(variant: Variant, dataset: Dataset) -> None:
     """
     arguments = {"path": str(variant.path), "shapes": _first_shapes(variant, dataset)}
     try:
-        run_alone("tflitekit.accuracy.evaluation:run_once", arguments, label=variant.name, timeout_s=300)
+        run_alone(
+            "tflitekit.accuracy.evaluation:run_once", arguments, label=variant.name, timeout_s=300, preload=RUNTIME
+        )
     except (DataError, ModelError):
         raise
     except Exception as error:

@@ -30,7 +30,10 @@ from tflitekit.tflite.graph import Graph
 from tflitekit.tflite.runtime import Model
 from tflitekit.tflite.variant import Variant
 
-__all__ = ["Against", "Scored", "score"]
+__all__ = ["RUNTIME", "Against", "Scored", "score"]
+
+RUNTIME = ("ai_edge_litert.interpreter", "tflitekit.accuracy.evaluation")
+"""Modules that a process needs to run one file, imported once for all such processes."""
 
 _CHUNK = 16
 _CHUNK_BYTES = 1 << 26

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from tflitekit.core.errors import ConversionError, DataError, ModelError
-from tflitekit.core.process.workers import run_alone
+from tflitekit.core.process.workers import TENSORFLOW, run_alone
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import InputPipeline, open_dataset
 from tflitekit.data.preprocessing import load_preprocessing
@@ -78,7 +78,13 @@ def preflight(model: Any, *, how: PreflightOptions) -> Preflight:
     found = identify(model)
     require_layers(found)
     arguments = {"path": str(found.path), "kind": found.kind, "how": how.model_dump(mode="json")}
-    value = run_alone("tflitekit.training.preflight:examine", arguments, label="preflight", timeout_s=how.timeout_s)
+    value = run_alone(
+        "tflitekit.training.preflight:examine",
+        arguments,
+        label="preflight",
+        timeout_s=how.timeout_s,
+        preload=TENSORFLOW,
+    )
     return Preflight.model_validate(value)
 
 

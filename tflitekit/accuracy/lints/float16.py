@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tflitekit.accuracy.scoring import Scored
+from tflitekit.accuracy.scoring import RUNTIME, Scored
 from tflitekit.core.errors import TflitekitError
 from tflitekit.core.lifetime import scratch
 from tflitekit.core.process.workers import run_alone
@@ -53,7 +53,9 @@ def lint_float16(run: Scored, dataset: Dataset) -> list[Finding]:
         np.savez(samples, **{f"{i}-{j}": array for i, row in enumerate(rows) for j, array in enumerate(row)})  # type: ignore[arg-type]
         arguments = {"path": str(run.variant.path), "samples": str(samples), "count": len(rows)}
         try:
-            found = run_alone("tflitekit.accuracy.lints.float16:largest_values", arguments, label=run.variant.name)
+            found = run_alone(
+                "tflitekit.accuracy.lints.float16:largest_values", arguments, label=run.variant.name, preload=RUNTIME
+            )
         except TflitekitError as error:
             text = f"Whether values leave the range of float16 was not checked: {error.what}"
             return [Finding(kind="float16-not-checked", message=text)]

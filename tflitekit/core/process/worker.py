@@ -4,8 +4,7 @@
 from standard input and forks a child for each, so that no child pays for the import and a child that aborts
 takes nobody with it. TensorFlow must only be *imported* here, never used: its threads would not survive the fork.
 
-``run REQUEST.json``: one task in a fresh interpreter, for systems that cannot fork and for measurements that want a clean
-process.
+``run REQUEST.json``: one task in a fresh interpreter, for systems that cannot fork.
 
 `tflitekit.core.process.workers` starts both without the working directory on the path, so that a ``numpy.py`` that lies there is not run.
 

@@ -22,7 +22,7 @@ from tflitekit.core import errors
 from tflitekit.core.errors import ConversionError, CrashError, TflitekitError, as_known
 from tflitekit.core.lifetime import scratch
 
-__all__ = ["WorkerPool", "run_alone", "wait_for"]
+__all__ = ["TENSORFLOW", "WorkerPool", "run_alone", "wait_for"]
 
 _CAN_FORK = sys.platform == "linux"
 _LAST_WORDS_CHARS = 2000
@@ -35,7 +35,7 @@ _CRASH_ADVICE = (
     "A crash inside TensorFlow or the runtime, which the kit cannot repair. Full integer schemes often crash on the loop of "
     "an LSTM or GRU that was not fused; float16 and dynamic_range need no calibration and may work."
 )
-_TENSORFLOW_MODULES = ("tensorflow", "tensorflow.lite.python.lite", "ai_edge_litert.interpreter")
+TENSORFLOW = ("tensorflow", "tensorflow.lite.python.lite", "ai_edge_litert.interpreter")
 
 
 @dataclass
@@ -170,7 +170,7 @@ class WorkerPool:
         preload: Modules that are imported once, before the children are forked.
     """
 
-    def __init__(self, *, jobs: int, timeout_s: float, preload: tuple[str, ...] = _TENSORFLOW_MODULES) -> None:
+    def __init__(self, *, jobs: int, timeout_s: float, preload: tuple[str, ...] = TENSORFLOW) -> None:
         self._timeout_s = timeout_s
         # What tasks print and return; apart from the results, so that a full disk there can still be reported.
         self._folder = tempfile.TemporaryDirectory(dir=scratch())
@@ -292,36 +292,19 @@ def wait_for(future: Future[Any]) -> Any:
     return future.result()
 
 
-def run_alone(call: str, arguments: dict[str, Any], *, label: str, timeout_s: float = 600.0) -> Any:
-    """Runs one function of the kit in a fresh interpreter and returns its JSON value.
+def run_alone(
+    call: str, arguments: dict[str, Any], *, label: str, timeout_s: float = 600.0, preload: tuple[str, ...]
+) -> Any:
+    """Runs one function of the kit in a process of its own and returns its JSON value.
+
+    Args:
+        preload: Modules that it needs, imported once for all calls that name the same.
 
     Raises:
         TflitekitError: What the function raised; `ConversionError` where the process crashed or hung.
     """
-    with tempfile.TemporaryDirectory(dir=scratch()) as folder:
-        request = {
-            "id": 0,
-            "call": call,
-            "arguments": arguments,
-            "result": str(Path(folder) / "result.json"),
-            "log": str(Path(folder) / "log"),
-            "timeout_s": timeout_s,
-        }
-        path = Path(folder) / "request.json"
-        path.write_text(json.dumps(request))
-        task = _Task(label, request, Future())
-        timed_out = False
-        with (Path(folder) / "log").open("ab") as log, _start("run", str(path), log=log) as child:
-            try:
-                child.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                timed_out = True
-                child.kill()
-            except BaseException:
-                child.kill()
-                raise
-        _finish(task, child.returncode, timed_out=timed_out)
-        return task.future.result()
+    with WorkerPool(jobs=1, timeout_s=timeout_s, preload=preload) as pool:
+        return wait_for(pool.submit(call, arguments, label=label))
 
 
 def missing_tensorflow(detail: str) -> TflitekitError:
