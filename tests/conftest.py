@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import json
 import os
-import subprocess
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
@@ -30,6 +32,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("patient")
 
+DATA = Path(__file__).parent / "data"
+"""Committed files that tests read."""
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 CLASSES = ("circle", "square", "stripe")
 LINTS = {
@@ -41,18 +45,29 @@ LINTS = {
 """Findings that healthy models and data never give."""
 
 
+def tier(item: pytest.Item) -> str:
+    """The folder below tests/ in which a test stands, which says what it needs."""
+    return item.path.relative_to(Path(__file__).parent).parts[0]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives each test its folder as a marker, and skips what needs TensorFlow where that is not installed."""
+    light = importlib.util.find_spec("tensorflow") is None
+    for item in items:
+        item.add_marker(tier(item))
+        if light and tier(item) in ("convert", "training"):
+            item.add_marker(pytest.mark.skip(reason="TensorFlow is not installed: pip install '.[convert]'"))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """In several processes keeps a file in one, and all that use Maven in the same one: its cache is not made for two."""
     from xdist.scheduler import LoadScopeScheduling
 
-    tests = Path(__file__).parent
-    with_maven = {path.name for path in tests.rglob("test_*.py") if "mark.android" in path.read_text(encoding="utf-8")}
-
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "maven" if Path(file).name in with_maven else file
+            return "maven" if "/android/" in file else file
 
     return ByFile(config, log)
 
@@ -132,77 +147,106 @@ def shape_arrays(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return images[..., None].astype(np.float32), labels
 
 
-@pytest.fixture(scope="session")
-def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``train`` and ``test``, each with one folder of PNG images per class."""
-    root = tmp_path_factory.mktemp("shapes")
+def write_shapes(root: Path) -> None:
+    """Writes ``train`` and ``test``, each with one folder of PNG images per class."""
     for part, count, seed in (("train", 90, 1), ("test", 120, 2)):
         images, labels = shape_arrays(count, seed)
         for index, (image, label) in enumerate(zip(images, labels, strict=True)):
             folder = root / part / CLASSES[label]
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image[..., 0].astype(np.uint8)).save(folder / f"{index:03d}.png")
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``train`` and ``test``, each with one folder of PNG images per class."""
+    root = tmp_path_factory.mktemp("shapes")
+    write_shapes(root)
     return root
+
+
+def made_from() -> dict[str, str]:
+    """What the committed models depend on: the script that makes them, and the pinned versions of what it uses."""
+    pinned = (DATA.parents[1] / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    tools = ("tensorflow==", "keras==", "tf_keras==")
+    script = hashlib.sha256((DATA.parent / "make_models.py").read_bytes()).hexdigest()
+    return {"make_models.py": script} | dict(line.split("==") for line in pinned if line.startswith(tools))
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of models of every kind, made in one child process so that the tests import TensorFlow once."""
-    pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install '.[convert]'")
-    folder = tmp_path_factory.mktemp("models")
-    script = Path(__file__).parent / "make_models.py"
-    done = subprocess.run([sys.executable, str(script), str(folder)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return folder
+    """A folder of models of every kind, committed; see make_models.py."""
+    return Path(shutil.copytree(DATA / "models", tmp_path_factory.mktemp("models"), dirs_exist_ok=True))
+
+
+def converted(name: str, out: Path) -> Path:
+    """Copies what the converter made of a model (see make_models.py) into a folder of the test's, and returns that."""
+    files = shutil.ignore_patterns("source.json")
+    return Path(shutil.copytree(DATA / "converted" / name, out, dirs_exist_ok=True, ignore=files))
 
 
 @pytest.fixture(scope="session")
-def variants(models: Path, shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All schemes that do not train, of the small trained classifier, in one folder."""
-    from tflitekit import convert
-    from tflitekit.schemes import available
-
-    out = tmp_path_factory.mktemp("variants")
-    schemes = [name for name, scheme in available().items() if scheme.needs != "training"]
-    result = convert(
-        models / "shapes.keras", schemes=[*schemes, "int8:io=uint8"], calibration=shapes / "train", out=out
-    )
-    assert [v.name for v in result.variants if v.status != "ok"] == []
-    return out
+def variants(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All schemes that do not train, of the small trained classifier, in one folder, committed."""
+    return converted("shapes", tmp_path_factory.mktemp("variants"))
 
 
 @pytest.fixture(scope="session")
-def trained_variants(models: Path, shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All schemes that train, of the same classifier, trained for two epochs a stage."""
-    from tflitekit import ConvertOptions, TrainingOptions, convert
-    from tflitekit.schemes import available
-
-    out = tmp_path_factory.mktemp("trained_variants")
-    result = convert(
-        models / "shapes.keras",
-        schemes=[name for name, scheme in available().items() if scheme.needs == "training"],
-        out=out,
-        options=ConvertOptions(training=TrainingOptions(data=shapes / "train", epochs=2, batch_size=16)),
-    )
-    assert [(v.name, v.error) for v in result.variants if v.status != "ok"] == []
-    return out
+def trained() -> Path:
+    """All schemes that train, of the same classifier, committed."""
+    return DATA / "converted" / "shapes_trained"
 
 
 @pytest.fixture(scope="session")
-def optimized(models: Path, shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def optimized(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished run of `optimize` on the small trained classifier: three schemes."""
-    from tflitekit import optimize
+    return optimize_converted("shapes", shapes, tmp_path_factory.mktemp("optimized"))
 
-    out = tmp_path_factory.mktemp("optimized")
-    schemes = ["float32", "dynamic_range", "int8"]
-    optimize(
-        models / "shapes.keras",
-        data=shapes / "test",
-        calibration=shapes / "train",
-        preprocess="raw",
-        schemes=schemes,
-        out=out,
-    )
+
+def optimize_converted(name: str, shapes: Path, out: Path) -> Path:
+    """Runs `optimize` on a model whose files the converter made before: all but the conversion happens as always."""
+    from tflitekit.conversion import ConvertResult
+    from tflitekit.core.progress import Progress
+    from tflitekit.core.structured import read_model
+    from tflitekit.data.calibration import store_calibration
+    from tflitekit.data.dataset import open_dataset
+    from tflitekit.optimization import optimize as module
+    from tflitekit.source.prepared import PreparedSource
+    from tflitekit.tflite.variant import read_sidecar
+
+    source = read_model(PreparedSource, DATA / "converted" / name / "source.json")
+    calibration = open_dataset(shapes / "train")
+
+    def convert(model: Path, *, out: Path, requests: Any, preprocessing: Any, **_: Any) -> ConvertResult:
+        files = [DATA / "converted" / name / f"{request.name}.tflite" for request in requests]
+        for file in files:
+            shutil.copy(file, out)
+            shutil.copy(file.with_suffix(".json"), out)
+        variants = [read_sidecar(out / file.name) for file in files]
+        samples = store_calibration(
+            calibration, source.inputs, preprocessing, out / ".tflitekit" / "calibration", Progress()
+        )
+        return ConvertResult(
+            out=out,
+            source_location=str(model),
+            source_sha256=variants[0].source_sha256,
+            source=source,
+            variants=tuple(variants),
+            calibration=samples,
+            calibration_location=calibration.location,
+            calibration_kind=calibration.kind,
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "convert_unlocked", convert)
+        module.optimize(
+            DATA / "models" / f"{name}.keras",
+            data=shapes / "test",
+            calibration=shapes / "train",
+            preprocess="raw",
+            schemes=["float32", "dynamic_range", "int8"],
+            out=out,
+        )
     return out
 
 

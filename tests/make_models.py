@@ -1,9 +1,17 @@
-"""Makes the models that the tests convert: run as a script, in a process of its own."""
+"""Makes the models and the ``.tflite`` files that the tests read: ``python tests/make_models.py`` writes them to tests/data.
+
+They are committed, so that a test which only reads one needs no TensorFlow. Whoever changes this file or another version of
+TensorFlow runs it again, which `unit/test_committed_models.py` asks for; `convert/test_schemes.py` compares the files with
+those that the converter makes today.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -15,7 +23,10 @@ import tensorflow as tf
 import tf_keras
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import shape_arrays
+from conftest import DATA, made_from, shape_arrays, write_shapes
+
+from tflitekit import ConvertOptions, TrainingOptions, convert
+from tflitekit.schemes import available
 
 
 def classifier(package, *, channels: int = 1, outputs: int = 3):
@@ -49,7 +60,7 @@ def slower(model):
     for layer in model.layers[1:]:
         x = layer(x)
         if layer.name == "conv1":
-            for name, filters in (("wide", 192), ("narrow", 16)):
+            for name, filters in (("wide", 64), ("narrow", 16)):
                 x = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=name)(x)
     changed = keras.Model(inputs, x, name="shapes")
     for name in ("wide", "narrow"):
@@ -78,7 +89,8 @@ class Subclassed(keras.Model):
         return self.dense(inputs)
 
 
-def main(folder: Path) -> None:
+def make_models(folder: Path) -> None:
+    """Every kind of model, small."""
     keras.utils.set_random_seed(3)
     x, y = shape_arrays(300, 5)
     model = classifier(keras)
@@ -115,7 +127,10 @@ def main(folder: Path) -> None:
 
     inputs = keras.Input((20,), dtype="int32", name="tokens")
     x = keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(50, 8)(inputs))
-    keras.Model(inputs, keras.layers.Dense(1, "sigmoid")(x)).save(folder / "tokens.keras")
+    binary = keras.Model(inputs, keras.layers.Dense(1, "sigmoid")(x))
+    binary.save(folder / "tokens.keras")
+    tokens = np.random.default_rng(2).integers(0, 50, (30, 20)).astype(np.int32)
+    np.savez(folder / "tokens.npz", x=tokens, y=binary.predict(tokens, verbose=0)[:, 0])
 
     keras.Sequential([keras.Input((10, 4)), keras.layers.LSTM(8), keras.layers.Dense(2)]).save(folder / "lstm.keras")
 
@@ -198,5 +213,46 @@ def detector(folder: Path) -> None:
     np.savez(folder / "detector_boxes.npz", x=x, y=answers["boxes"] + off)
 
 
+def make_conversions(models: Path, folder: Path) -> None:
+    """What the converter makes of some of them, each with its sidecars in a folder of its own."""
+
+    def make(name: str, model: str, schemes: list[str], *, calibration=None, options=None) -> None:
+        found = convert(
+            models / f"{model}.keras", schemes=schemes, calibration=calibration, out=folder / name, options=options
+        )
+        assert [v.name for v in found.variants if v.status != "ok"] == []
+        shutil.rmtree(folder / name / ".tflitekit")
+        (folder / name / "source.json").write_text(json.dumps(found.source.model_dump(mode="json"), indent=1) + "\n")
+
+    batch = ConvertOptions(batch=4)
+    three = ["float32", "dynamic_range", "int8"]
+    with tempfile.TemporaryDirectory() as scratch:
+        write_shapes(Path(scratch))
+        calibration = Path(scratch) / "train"
+        plain = [name for name, scheme in available().items() if scheme.needs != "training"]
+        make("shapes", "shapes", [*plain, "int8:io=uint8"], calibration=calibration)
+        make("shapes_worse", "shapes_worse", three, calibration=calibration)
+        make("shapes_slower", "shapes_slower", three, calibration=calibration)
+        training = TrainingOptions(data=calibration, epochs=2, batch_size=16)
+        trained = [name for name, scheme in available().items() if scheme.needs == "training"]
+        make("shapes_trained", "shapes", trained, options=ConvertOptions(training=training))
+    make("shapes_batch", "shapes", ["float32"], options=batch)
+    x = np.load(models / "regression.npz")["x"]
+    make("regression", "regression", ["float32", "int8"], calibration={"x": x})
+    make("regression_narrow", "regression", ["int8"], calibration={"x": x / 5})
+    make("regression_extreme", "regression", ["int8"], calibration={"x": np.concatenate([x, x[:1] * 300])})
+    make("two_inputs", "two_inputs", ["float32", "float16"])
+    make("two_inputs_batch", "two_inputs", ["float32"], options=batch)
+    make("tokens", "tokens", ["float32"])
+    make("tokens_batch", "tokens", ["float32"], options=batch)
+    for name in ("lstm", "nan_output", "detector"):
+        make(name, name, ["float32"])
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    for part in ("models", "converted"):
+        shutil.rmtree(DATA / part, ignore_errors=True)
+    (DATA / "models").mkdir()
+    make_models(DATA / "models")
+    make_conversions(DATA / "models", DATA / "converted")
+    (DATA / "made_from.json").write_text(json.dumps(made_from(), indent=2) + "\n")

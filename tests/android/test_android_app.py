@@ -16,8 +16,6 @@ from PIL import Image
 from tflitekit.bundling import read_bundle
 from tflitekit.results import read_report
 
-pytestmark = [pytest.mark.android, pytest.mark.slow]
-
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "android_demo"
 BUNDLE = DEMO / "app" / "src" / "main" / "assets" / "bundle"

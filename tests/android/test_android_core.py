@@ -28,8 +28,6 @@ sys.path.insert(0, str(DEMO))
 
 import vectors  # noqa: E402
 
-pytestmark = pytest.mark.android
-
 
 @pytest.fixture(scope="session")
 def maven() -> str:
@@ -160,7 +158,6 @@ def passes(result: dict[str, object], found: tk.Bundle) -> None:
             assert len(runs[variant.name, kernels]["samples"]) == len(found.golden.samples)
 
 
-@pytest.mark.convert
 def test_golden_images_of_every_scheme(maven: str, project: Path, variants: Path, shapes: Path, tmp_path: Path) -> None:
     files = sorted(variants.glob("*.tflite"))
     found = tk.bundle(files, data=shapes / "test", labels=CLASSES, out=tmp_path / "bundle", samples=4)
@@ -171,7 +168,6 @@ def test_golden_images_of_every_scheme(maven: str, project: Path, variants: Path
     assert [image["pixel_difference"] for image in result["images"]] == [0] * 4
 
 
-@pytest.mark.convert
 def test_golden_tensors_of_several_inputs(maven: str, project: Path, models: Path, tmp_path: Path) -> None:
     tk.convert(models / "two_inputs.keras", schemes=["float32", "float16"], out=tmp_path / "c")
     files = [tmp_path / "c" / "float32.tflite", tmp_path / "c" / "float16.tflite"]
@@ -183,7 +179,6 @@ def test_golden_tensors_of_several_inputs(maven: str, project: Path, models: Pat
     assert result["images"] == []
 
 
-@pytest.mark.convert
 @pytest.mark.real_data
 @pytest.mark.slow
 def test_resnet8_on_photos(maven: str, project: Path, shared: Path, tmp_path: Path) -> None:

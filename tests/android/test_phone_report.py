@@ -13,8 +13,6 @@ from tflitekit.core.errors import UsageError
 from tflitekit.core.statistics import bootstrap_interval, bootstrap_quantiles, bootstrap_weights, percentile
 from tflitekit.results import read_report
 
-pytestmark = [pytest.mark.android, pytest.mark.convert, pytest.mark.slow]
-
 ROOT = Path(__file__).resolve().parents[2]
 LOADS = [0, 0, 0, 3, 3, 3, 6, 6]
 

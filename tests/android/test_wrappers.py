@@ -349,8 +349,6 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.mark.android
-@pytest.mark.convert
 @pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", CASES)
@@ -380,8 +378,6 @@ def test_a_wrapper_computes_what_python_computes(cases, name, language):
     assert labels == list(case.bundle.labels or ())
 
 
-@pytest.mark.android
-@pytest.mark.convert
 @pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", CASES)

@@ -17,8 +17,6 @@ from sample_reports import HOSTILE, SAMPLES
 from tflitekit.render import html
 from tflitekit.results import Report, read_report
 
-pytestmark = [pytest.mark.browser, pytest.mark.convert]
-
 DESKTOP, PHONE, PAPER = 1280, 390, 690
 """Widths in CSS pixels; the last is an A4 page without the style sheet's margins of 14 mm."""
 

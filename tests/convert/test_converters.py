@@ -14,8 +14,6 @@ from conftest import CLASSES
 from tflitekit import read_graph
 from tflitekit.core.files import content_hash
 
-pytestmark = pytest.mark.convert
-
 FOLDER = Path(__file__).resolve().parents[2] / "converters"
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
 CALIBRATED = [name for name in SCRIPTS if "--calibration" in (FOLDER / f"{name}.py").read_text(encoding="utf-8")]

@@ -17,8 +17,6 @@ from tflitekit.core.files import content_hash, locked
 from tflitekit.core.process.workers import _last_words
 from tflitekit.results import Report, read_report
 
-pytestmark = pytest.mark.convert
-
 REPORT = {"schema_version", "source", "dataset", "baseline", "variants", "recommendation"}
 VARIANT = {
     "name", "scheme", "status", "file", "sha256", "size_bytes", "deflated_bytes", "inputs", "outputs",

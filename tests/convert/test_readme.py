@@ -7,13 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.convert
 def test_commands_and_python_run_as_they_stand(models, shapes, tmp_path):
     shutil.copy(models / "shapes.keras", tmp_path / "model.keras")
     shutil.copytree(shapes, tmp_path / "photos")
@@ -43,8 +40,6 @@ def test_commands_and_python_run_as_they_stand(models, shapes, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.convert
-@pytest.mark.android
 def test_the_five_commands_to_an_app(models, shapes, tmp_path, android_tools):
     """All but the last: there is no phone here. As above, the small model wants other preprocessing than the README's."""
     shutil.copy(models / "shapes.keras", tmp_path / "model.keras")

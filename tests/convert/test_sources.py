@@ -15,8 +15,6 @@ from tflitekit.source.models import identify, prepare
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model
 
-pytestmark = pytest.mark.convert
-
 
 def load(models, tmp_path, name, **changes):
     """Prepares a model in this process, as the worker does."""
@@ -220,7 +218,6 @@ def test_select_tf_ops_are_refused_by_name_and_allowed_on_request(models, tmp_pa
     assert any("FlexMatrixInverse" in warning for warning in allowed.warnings)
 
 
-@pytest.mark.convert
 def test_samples_do_not_depend_on_each_other_where_an_lstm_keeps_state(tmp_path):
     tf_keras = pytest.importorskip("tf_keras")
     tf_keras.utils.set_random_seed(3)
@@ -240,7 +237,6 @@ def test_samples_do_not_depend_on_each_other_where_an_lstm_keeps_state(tmp_path)
     assert 255 * scale == pytest.approx(np.ptp(seen), rel=1e-3)
 
 
-@pytest.mark.convert
 def test_swish_which_has_a_gradient_of_its_own_converts(tmp_path):
     keras = pytest.importorskip("keras")
     keras.utils.set_random_seed(3)

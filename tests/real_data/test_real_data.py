@@ -5,8 +5,6 @@ from conftest import LINTS, run_json
 
 from tflitekit import convert, evaluate, optimize, read_graph
 
-pytestmark = [pytest.mark.convert, pytest.mark.real_data, pytest.mark.slow]
-
 
 def test_resnet8_accuracies(shared, tmp_path):
     result = convert(

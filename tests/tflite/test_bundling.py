@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CLASSES, run_json, shape_arrays
+from conftest import CLASSES, converted, run_json, shape_arrays
 from PIL import Image
 
 import tflitekit as tk
@@ -18,8 +18,6 @@ from tflitekit.core.errors import BundleError, ContractError, DataError, ModelEr
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model, dequantize
-
-pytestmark = pytest.mark.convert
 
 
 def values(folder, entry):
@@ -140,8 +138,8 @@ def test_arrays_of_pixels_are_images(variants, tmp_path):
     assert scaled.golden.samples[0].image is None
 
 
-def test_several_inputs_and_no_classes(models, tmp_path):
-    tk.convert(models / "two_inputs.keras", schemes=["float32", "float16"], out=tmp_path / "c")
+def test_several_inputs_and_no_classes(tmp_path):
+    converted("two_inputs", tmp_path / "c")
     files = [tmp_path / "c" / "float32.tflite", tmp_path / "c" / "float16.tflite"]
     specs = read_graph(files[0]).inputs
     generator = np.random.default_rng(1)
@@ -157,8 +155,8 @@ def test_several_inputs_and_no_classes(models, tmp_path):
         assert sample.results[0].inputs == sample.inputs  # the same content is written once
 
 
-def test_one_output_for_two_classes(models, tmp_path):
-    tk.convert(models / "tokens.keras", schemes=["float32"], out=tmp_path / "c")
+def test_one_output_for_two_classes(tmp_path):
+    converted("tokens", tmp_path / "c")
     file = tmp_path / "c" / "float32.tflite"
     spec = read_graph(file).inputs[0]
     tokens = np.random.default_rng(2).integers(0, 5, (6, *spec.shape[1:]))
@@ -243,12 +241,12 @@ def test_an_interrupted_swap_keeps_the_old_bundle(variants, shapes, tmp_path, mo
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "b.zip"]
 
 
-def test_variants_of_different_models(models, variants, shapes, tmp_path):
-    tk.convert(models / "shapes_worse.keras", schemes=["float32"], out=tmp_path / "same")
+def test_variants_of_different_models(variants, shapes, tmp_path):
+    converted("shapes_worse", tmp_path / "same")
     (tmp_path / "same" / "float32.tflite").rename(tmp_path / "same" / "worse.tflite")
     files = [variants / "int8.tflite", tmp_path / "same" / "worse.tflite"]
     assert len(tk.bundle(files, data=shapes / "test", out=tmp_path / "b", samples=1).variants) == 2
-    tk.convert(models / "lstm.keras", schemes=["float32"], out=tmp_path / "other")
+    converted("lstm", tmp_path / "other")
     (tmp_path / "other" / "float32.tflite").rename(tmp_path / "other" / "lstm.tflite")
     with pytest.raises(BundleError, match="inputs of different shapes"):
         tk.bundle(
@@ -256,12 +254,12 @@ def test_variants_of_different_models(models, variants, shapes, tmp_path):
         )
 
 
-def test_labels_decide_what_the_output_is(variants, models, tmp_path):
+def test_labels_decide_what_the_output_is(variants, tmp_path):
     images, _ = shape_arrays(6, 3)
     unlabelled = tk.bundle(variants / "float32.tflite", data=images, out=tmp_path / "a", samples=1)
     assert unlabelled.task == "classification"  # it ends in a softmax
     assert [ranked.label for ranked in unlabelled.golden.samples[0].results[0].top_k] == [None] * 3
-    tk.convert(models / "regression.keras", schemes=["float32"], out=tmp_path / "r")
+    converted("regression", tmp_path / "r")
     shape = read_graph(tmp_path / "r" / "float32.tflite").inputs[0].shape[1:]
     data = (np.zeros((3, *shape), np.float32), np.array([120, 80, 300]))
     found = tk.bundle(tmp_path / "r" / "float32.tflite", data=data, out=tmp_path / "b")
@@ -295,13 +293,13 @@ def test_a_report_with_nothing_to_ship(optimized, shapes, tmp_path):
         tk.bundle(copy, data=shapes / "test", out=tmp_path / "b", variants=["int8"])
 
 
-def test_models_that_no_app_can_run(models, shapes, tmp_path):
-    tk.convert(models / "nan_output.keras", schemes=["float32"], out=tmp_path / "nan")
+def test_models_that_no_app_can_run(shapes, tmp_path):
+    converted("nan_output", tmp_path / "nan")
     file = tmp_path / "nan" / "float32.tflite"
     shape = read_graph(file).inputs[0].shape[1:]
     with pytest.raises(BundleError, match=r"gives NaN or infinite values for the sample"):
         tk.bundle(file, data=np.zeros((2, *shape), np.float32), out=tmp_path / "b")
-    tk.convert(models / "shapes.keras", schemes=["float32"], out=tmp_path / "four", options=tk.ConvertOptions(batch=4))
+    converted("shapes_batch", tmp_path / "four")
     with pytest.raises(BundleError, match=r"takes batches(?s:.*)--batch 1"):
         tk.bundle(tmp_path / "four" / "float32.tflite", data=shapes / "test", out=tmp_path / "b")
 
@@ -401,9 +399,9 @@ def test_no_bundle(tmp_path):
         tk.read_bundle(tmp_path)
 
 
-def test_photos_that_are_larger_than_the_input(models, tmp_path):
+def test_photos_that_are_larger_than_the_input(tmp_path):
     """In colour, for a model of grey images, cropped and normalized."""
-    tk.convert(models / "shapes.keras", schemes=["float32"], out=tmp_path / "c")
+    converted("shapes", tmp_path / "c")
     folder = tmp_path / "photos"
     folder.mkdir()
     for index in range(3):

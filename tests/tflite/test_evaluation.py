@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import CLASSES, run_json, shape_arrays
+from conftest import CLASSES, converted, run_json, shape_arrays
 
 from tflitekit import evaluate
 from tflitekit.accuracy.lints.chance import chance
@@ -13,8 +13,6 @@ from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.core.errors import ContractError, DataError, UsageError
 from tflitekit.data.preprocessing import PRESETS
 from tflitekit.tflite.runtime import Model
-
-pytestmark = pytest.mark.convert
 
 
 def test_figures_agree_with_a_plain_loop(variants, shapes):
@@ -115,10 +113,8 @@ def test_npz_factory_and_several_outputs(models, variants, tmp_path):
 
 
 def test_regression_and_custom_metric(models, tmp_path):
-    from tflitekit import convert
-
     data = np.load(models / "regression.npz")
-    convert(models / "regression.keras", schemes=["float32", "int8"], calibration={"x": data["x"]}, out=tmp_path)
+    converted("regression", tmp_path)
     files = [tmp_path / "float32.tflite", tmp_path / "int8.tflite"]
     float32, int8 = evaluate(files, data=models / "regression.npz").variants
     predicted = np.array([Model(files[0]).run([row[None]])[0].item() for row in data["x"]])
@@ -147,22 +143,17 @@ def test_regression_and_custom_metric(models, tmp_path):
 
 
 def test_binary_classifier_with_one_output_and_batch(models, tmp_path):
-    from tflitekit import ConvertOptions, convert
-
-    convert(models / "tokens.keras", schemes=["float32"], out=tmp_path, options=ConvertOptions(batch=4))
-    tokens = np.random.default_rng(2).integers(0, 50, (30, 20)).astype(np.int32)
-    keras = pytest.importorskip("keras")
-    labels = (keras.saving.load_model(models / "tokens.keras").predict(tokens, verbose=0)[:, 0] > 0.5).astype(int)
+    converted("tokens_batch", tmp_path)
+    answers = np.load(models / "tokens.npz")
+    tokens, labels = answers["x"], (answers["y"] > 0.5).astype(int)  # what Keras says
     (row,) = evaluate([tmp_path / "float32.tflite"], data={"tokens": tokens, "y": labels}).variants
     assert row.accuracy.metric == "top1"
     assert row.accuracy.value == 1.0
     assert row.accuracy.n == 30  # the last batch of four is filled up, and not counted
 
 
-def test_outputs_that_are_not_finite_fail_the_variant(models, tmp_path):
-    from tflitekit import convert
-
-    convert(models / "nan_output.keras", schemes=["float32"], out=tmp_path)
+def test_outputs_that_are_not_finite_fail_the_variant(tmp_path):
+    converted("nan_output", tmp_path)
     found = evaluate([tmp_path / "float32.tflite"], data=(np.ones((4, 6)), np.zeros(4, int)))
     (row,) = found.variants
     assert [(w.kind, w.message.partition(",")[0]) for w in found.warnings] == [
@@ -195,13 +186,11 @@ def test_a_sidecar_of_another_file_is_ignored_aloud(variants, shapes, tmp_path):
     assert "describes another file" in row.warnings[0].message
 
 
-def test_each_file_says_itself_what_its_output_holds(models, tmp_path):
+def test_each_file_says_itself_what_its_output_holds(tmp_path):
     """One model as logits and with its softmax: the same answers, and the same confidence."""
     from edit_tflite import drop_last_operator
 
-    from tflitekit import convert
-
-    convert(models / "shapes.keras", schemes=["float32"], out=tmp_path)
+    converted("shapes", tmp_path)
     logits = tmp_path / "logits.tflite"
     logits.write_bytes(drop_last_operator((tmp_path / "float32.tflite").read_bytes()))
     images, labels = shape_arrays(60, 8)

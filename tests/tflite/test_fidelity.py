@@ -4,9 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import LINTS, run_json
 
-from tflitekit import evaluate
 from tflitekit.accuracy.fidelity import as_columns, column_axis, joined, pack, pairs_of, unpack
 from tflitekit.accuracy.lints.parts import lint_parts, outputs_beside
 from tflitekit.core.tensor import Quantization, TensorSpec
@@ -122,32 +120,3 @@ def test_what_may_differ_and_what_may_not():
     answers = GENERATOR.integers(0, 9, (200, 1))
     assert judged(answers, np.where(GENERATOR.random((200, 1)) < 0.1, 0, answers), dtype="int64") == []
     assert judged(answers, np.roll(answers, 1), dtype="int64") == [("apart", "0", True)]
-
-
-def test_broken_scores_beside_boxes_are_no_recommendation(models, tmp_path, cli):
-    """The average error does not see them, and every other output of the same model is well."""
-    data = models / "detector.npz"
-    code, out, err = cli(
-        "optimize", models / "detector.keras", "--data", data, "--calibration", data, "--preprocess", "raw",
-        "--scheme", "float32,int8", "--output", "both", "--out", tmp_path / "out", "--json",
-    )  # fmt: skip
-    report = run_json((code, out, err))
-    row = next(v for v in report["variants"] if v["name"] == "int8")
-    assert row["drop"]["value"] < 0.05 * row["accuracy"]["value"]  # within the limit
-    assert report["recommendation"]["chosen"] == "float32"
-    (rejected,) = (r for r in report["recommendation"]["rejected"] if r["name"] == "int8")
-    assert rejected["reasons"][0].startswith("columns 4 to 6 of the output 'both': constant (0)")
-    found = {output["output"]: output for output in row["fidelity"]}
-    assert set(found) == {"both", "boxes", "scores"}
-    assert [output["losses"] for name, output in found.items() if name != "both"] == [[], []]
-    assert found["scores"]["lowest"] > 0.95
-    assert found["both"]["losses"][0]["broken"]
-    assert row["warnings"][0]["kind"] == "broken-part"
-
-    files = [tmp_path / "out" / f"{name}.tflite" for name in ("float32", "int8")]
-    for jobs in (1, 2):
-        rows = evaluate(files, data=models / "detector_boxes.npz", output="boxes", jobs=jobs).variants
-        assert (
-            rows[1].warnings[0].message.startswith("Columns 4 to 6 of the output 'both', which is not scored: constant")
-        )
-    assert {finding.kind for finding in rows[0].warnings} & LINTS == set()

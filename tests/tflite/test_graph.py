@@ -16,8 +16,6 @@ from tflitekit.schemes import available
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.op_versions import MINIMUM_RUNTIME, minimum_runtime_version, version_key
 
-pytestmark = pytest.mark.convert
-
 
 @pytest.fixture
 def file_of(request):
@@ -25,7 +23,7 @@ def file_of(request):
 
     def find(name):
         trains = name in available() and available()[name].needs == "training"
-        return request.getfixturevalue("trained_variants" if trains else "variants") / f"{name}.tflite"
+        return request.getfixturevalue("trained" if trains else "variants") / f"{name}.tflite"
 
     return find
 

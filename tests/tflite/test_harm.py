@@ -2,12 +2,10 @@
 
 import base64
 import io
-import json
-import shutil
 
 import numpy as np
 import pytest
-from conftest import CLASSES, run_json, shape_arrays
+from conftest import CLASSES, converted, run_json, shape_arrays
 from edit_tflite import edit_weights
 from PIL import Image
 
@@ -44,7 +42,6 @@ def answers(path, shapes):
     return labels, predicted, confidence, names
 
 
-@pytest.mark.convert
 def test_classes_confusion_hits_and_flips_agree_with_a_plain_loop(variants, weak, shapes):
     before, after = evaluate([variants / "float32.tflite", weak], data=shapes / "test").variants
     labels, predicted, confidence, names = answers(weak, shapes)
@@ -76,7 +73,6 @@ def test_classes_confusion_hits_and_flips_agree_with_a_plain_loop(variants, weak
     assert again == after
 
 
-@pytest.mark.convert
 def test_examples_of_arrays_and_of_a_factory(variants, weak):
     images, labels = shape_arrays(90, 4)
 
@@ -145,7 +141,6 @@ def test_calibration_error_agrees_with_its_definition():
     assert (sure.ece, sure.low, sure.high) == (0, 0, 0)
 
 
-@pytest.mark.convert
 def test_limits_decide_the_exit_code_of_evaluate(variants, weak, shapes, cli):
     base = ["evaluate", variants / "float32.tflite", weak, "--data", shapes / "test"]
     code, out, _ = cli(*base)
@@ -165,11 +160,8 @@ def test_limits_decide_the_exit_code_of_evaluate(variants, weak, shapes, cli):
     assert cli("evaluate", *healthy, "--data", shapes / "test", "--max-class-drop", 1)[0] == 0
 
 
-@pytest.mark.convert
 def test_class_limits_need_classes(models, tmp_path):
-    from tflitekit import convert
-
-    convert(models / "regression.keras", schemes=["float32"], out=tmp_path)
+    converted("regression", tmp_path)
     files = [tmp_path / "float32.tflite"]
     with pytest.raises(UsageError, match="is for classification"):
         evaluate(files, data=models / "regression.npz", constraints=Constraints(max_class_drop=1))
@@ -183,7 +175,6 @@ def many():
     return shape_arrays(1500, 21)
 
 
-@pytest.mark.convert
 def test_a_healthy_and_a_weak_variant_are_decided_early(variants, weak, many):
     files = [variants / "float32.tflite", variants / "float16.tflite", weak]
     whole = evaluate(files, data=many)
@@ -208,7 +199,6 @@ def test_a_healthy_and_a_weak_variant_are_decided_early(variants, weak, many):
     assert evaluate(files, data=many, until_certain=True, seed=5).dataset.sha256 != found.dataset.sha256
 
 
-@pytest.mark.convert
 def test_a_stopped_evaluation_continues_and_is_not_taken_for_a_whole_one(variants, weak, many, tmp_path):
     opened = [load_variant(path)[0] for path in (variants / "float32.tflite", weak, variants / "float16.tflite")]
     dataset = open_dataset(many)
@@ -237,7 +227,6 @@ def test_a_stopped_evaluation_continues_and_is_not_taken_for_a_whole_one(variant
     assert run(opened[:2]) == short
 
 
-@pytest.mark.convert
 def test_small_data_are_used_up_and_decide_exactly(variants, weak, shapes):
     found = evaluate([variants / "float32.tflite", weak], data=shapes / "test", until_certain=True)
     whole = evaluate([variants / "float32.tflite", weak], data=shapes / "test")
@@ -248,7 +237,6 @@ def test_small_data_are_used_up_and_decide_exactly(variants, weak, shapes):
     assert "stopped-early" not in {warning.kind for warning in found.warnings}
 
 
-@pytest.mark.convert
 def test_unreadable_samples_while_stopping_early(variants, weak, tmp_path, many):
     for index, (image, label) in enumerate(zip(*many, strict=True)):
         folder = tmp_path / CLASSES[label]
@@ -263,7 +251,6 @@ def test_unreadable_samples_while_stopping_early(variants, weak, tmp_path, many)
     assert len(whole.dataset.skipped) == 4
 
 
-@pytest.mark.convert
 def test_what_cannot_stop_early_says_why(variants, many):
     both = [variants / "float32.tflite", variants / "float16.tflite"]
 
@@ -278,32 +265,3 @@ def test_what_cannot_stop_early_says_why(variants, many):
         evaluate(both, data=many, until_certain=True, constraints=Constraints(max_class_drop=3))
     with pytest.raises(UsageError, match=r"(?s)error_rate cannot be 0.7.*less than 0.5"):
         evaluate(both, data=many, until_certain=True, error_rate=0.7)
-
-
-@pytest.mark.convert
-def test_optimize_stops_early_and_checks_the_curve(models, many, tmp_path, cli):
-    np.savez(tmp_path / "many.npz", x=many[0], y=many[1])
-    base = [
-        "optimize",
-        models / "shapes.keras",
-        "--data",
-        tmp_path / "many.npz",
-        "--out",
-        tmp_path / "out",
-        "--scheme",
-        "float16",
-    ]
-    assert cli(*base, "--calibration-curve", "10")[0] == 2  # without calibration data
-    assert cli(*base, "--calibration-curve", "ten")[0] == 2
-    assert cli(*base, "--calibration-curve", "5000", "--calibration", tmp_path / "many.npz")[0] == 2
-    code, out, err = cli(*base, "--until-certain", "--json")
-    assert code == 0, err
-    report = json.loads(out)
-    assert report["recommendation"]["chosen"] == "float16"
-    assert any("within the limit of 1 point, decided on" in reason for reason in report["recommendation"]["reasons"])
-    assert report["dataset"]["adaptive"]["samples"] == report["dataset"]["samples"] < 1500
-    assert "stopped after" in (tmp_path / "out" / "report.md").read_text()
-    whole = json.loads(cli(*base, "--json")[1])
-    assert whole["dataset"]["samples"] == 1500
-    assert whole["dataset"]["adaptive"] is None
-    shutil.rmtree(tmp_path / "out")

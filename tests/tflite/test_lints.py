@@ -1,15 +1,14 @@
 """Each lint on data or a real small model that provokes it, and silence on the healthy ones."""
 
-import json
 import shutil
 
 import numpy as np
 import pytest
-from conftest import CLASSES, LINTS, shape_arrays
+from conftest import CLASSES, LINTS, converted, shape_arrays
 from edit_tflite import edit_weights
 from PIL import Image
 
-from tflitekit import convert, evaluate
+from tflitekit import evaluate
 from tflitekit.accuracy.evaluation import evaluate_variants
 from tflitekit.accuracy.lints.calibration import lint_calibration
 from tflitekit.core.errors import DataError
@@ -21,8 +20,6 @@ from tflitekit.data.facts import smoothness
 from tflitekit.data.preprocessing import PRESETS
 from tflitekit.options.evaluate import EvaluateOptions
 from tflitekit.tflite.variant import load_variant
-
-pytestmark = pytest.mark.convert
 
 CONV1, DENSE = (16, 3, 3, 1), (3, 24)
 """Shapes of the kernels of the small classifier's first and last layer."""
@@ -252,11 +249,8 @@ def test_an_integer_file_with_inputs_in_another_scale(variants, shapes):
         assert "the samples only span 0 to 0." in found["coarse-input"].message
 
 
-def test_the_search_for_large_values_takes_batches_and_several_inputs(models, tmp_path):
-    from tflitekit import ConvertOptions
-
-    options = ConvertOptions(batch=4)
-    convert(models / "two_inputs.keras", schemes=["float32"], out=tmp_path / "batch", options=options)
+def test_the_search_for_large_values_takes_batches_and_several_inputs(tmp_path):
+    converted("two_inputs_batch", tmp_path / "batch")
     generator = np.random.default_rng(0)
     data = {
         "left": generator.normal(size=(40, 4)) * 1e6,
@@ -269,15 +263,12 @@ def test_the_search_for_large_values_takes_batches_and_several_inputs(models, tm
 
 
 @pytest.fixture(scope="module")
-def regressions(models, tmp_path_factory):
+def regressions(tmp_path_factory):
     """int8 files of the regression model, calibrated well, on a fifth of the range, and with one extreme sample."""
-    x = np.load(models / "regression.npz")["x"]
-    folder = tmp_path_factory.mktemp("regressions")
-    extreme = np.concatenate([x, x[:1] * 300])
-    for name, calibration in (("good", x), ("narrow", x / 5), ("extreme", extreme)):
-        convert(models / "regression.keras", schemes=["int8"], calibration={"x": calibration}, out=folder / name)
-        shutil.copy(folder / name / "int8.tflite", folder / f"{name}.tflite")
-    convert(models / "regression.keras", schemes=["float32"], out=folder)
+    folder = converted("regression", tmp_path_factory.mktemp("regressions"))
+    (folder / "int8.tflite").rename(folder / "good.tflite")
+    for name in ("narrow", "extreme"):
+        shutil.copy(converted(f"regression_{name}", folder / name) / "int8.tflite", folder / f"{name}.tflite")
     return folder
 
 
@@ -291,25 +282,3 @@ def test_saturated_clipped_and_coarse(regressions, models):
     assert "cut off at the end" in rows["narrow"]["saturated-output"].message
     assert {"coarse-input", "coarse-output"} <= set(rows["extreme"])
     assert "(standard deviation)" in rows["extreme"]["coarse-output"].message
-
-
-def test_a_sick_run_of_the_whole_job(models, shapes, tmp_path, cli):
-    """Calibrated on 20 pictures of one class that were scaled before: the report says it all, and the curve what it costs."""
-    images, labels = shape_arrays(90, 9)
-    sick = labels == 2
-    np.savez(tmp_path / "sick.npz", x=images[sick][:20] / 255, y=labels[sick][:20])
-    code, out, err = cli(
-        "optimize", models / "shapes.keras", "--data", shapes / "test", "--calibration", tmp_path / "sick.npz",
-        "--preprocess", "raw", "--scheme", "int8", "--calibration-curve", "20,5,10", "--out", tmp_path / "out", "--json",
-    )  # fmt: skip
-    assert code in (0, 1), err
-    report = json.loads(out)
-    warned = {warning["kind"] for warning in report["warnings"]} & LINTS
-    assert warned == {"few-calibration-samples", "one-class-calibration", "calibration-range"}
-    int8 = report["variants"][1]
-    assert "clipped-input" in {warning["kind"] for warning in int8["warnings"]}
-    curve = report["calibration_curve"]
-    assert [(point["scheme"], point["samples"]) for point in curve] == [("int8", 5), ("int8", 10), ("int8", 20)]
-    assert curve[-1]["accuracy"] == int8["accuracy"]  # on all of them
-    assert all(point["drop"]["n"] == 120 and point["error"] is None for point in curve)
-    assert {path.name for path in (tmp_path / "out").glob("*.tflite")} == {"float32.tflite", "int8.tflite"}

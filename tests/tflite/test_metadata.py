@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
+from conftest import converted
 from read_flatbuffer import Schema
 
-from tflitekit import convert
 from tflitekit._version import __version__
 from tflitekit.bundling.embedding import METADATA_NAME, embed, extract_model
 from tflitekit.bundling.metadata import normalization, with_metadata
@@ -34,7 +34,7 @@ def file_of(request):
 
     def find(name):
         trains = name in available() and available()[name].needs == "training"
-        return request.getfixturevalue("trained_variants" if trains else "variants") / f"{name}.tflite"
+        return request.getfixturevalue("trained" if trains else "variants") / f"{name}.tflite"
 
     return find
 
@@ -97,7 +97,6 @@ def unpacked(content):
     return schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content), 0))
 
 
-@pytest.mark.convert
 @pytest.mark.parametrize("name", [*available(), "int8-io-uint8"])
 def test_the_model_stays_what_it_was(file_of, name, tmp_path):
     path = file_of(name)
@@ -118,7 +117,6 @@ def test_the_model_stays_what_it_was(file_of, name, tmp_path):
     assert len(before_places) == len(after_places) - 1
 
 
-@pytest.mark.convert
 def test_everything_that_is_said(variants):
     path = variants / "int8-io-uint8.tflite"
     content = shapes_metadata(
@@ -193,7 +191,6 @@ def test_everything_that_is_said(variants):
         assert content[entry.header_offset :].startswith(b"PK\x03\x04")  # counted from the file's beginning
 
 
-@pytest.mark.convert
 def test_the_same_again_is_the_same(variants):
     path = variants / "float32.tflite"
     once = shapes_metadata(path)
@@ -207,7 +204,6 @@ def test_the_same_again_is_the_same(variants):
     assert described(without_labels)["version"] == described(once)["version"]
 
 
-@pytest.mark.convert
 def test_what_another_tool_put_there_is_replaced_and_the_rest_is_kept(variants):
     path = variants / "int8.tflite"
     model = unpacked(path.read_bytes())
@@ -235,7 +231,6 @@ def test_what_another_tool_put_there_is_replaced_and_the_rest_is_kept(variants):
         assert before.tobytes() == after.tobytes()
 
 
-@pytest.mark.convert
 def test_buffers_behind_the_flatbuffer_stay_found(variants, tmp_path):
     """Models above 2 GiB hold the distance of their weights from the file's beginning."""
     original = (variants / "float32.tflite").read_bytes()
@@ -264,7 +259,6 @@ def test_buffers_behind_the_flatbuffer_stay_found(variants, tmp_path):
         assert read_graph(tmp_path / "model.tflite").parameters == read_graph(variants / "float32.tflite").parameters
 
 
-@pytest.mark.convert
 def test_bytes_that_look_like_an_archive_are_no_archive(variants):
     original = (variants / "float32.tflite").read_bytes()
     for tail in (b"PK\x05\x06" + bytes(18), b"PK\x05\x06" + b"\1\0" * 9, b"PK\x03\x04" + bytes(40)):
@@ -284,7 +278,6 @@ def test_a_newer_schema_is_refused():
         embed(bytes(builder.Output()), b"metadata", {})
 
 
-@pytest.mark.convert
 def test_damaged_models_are_refused(variants):
     content = (variants / "int8.tflite").read_bytes()
     with pytest.raises(ModelError, match="TFL3"):
@@ -296,7 +289,6 @@ def test_damaged_models_are_refused(variants):
         embed(struct.pack("<I", 2**31) + content[4:], b"metadata", {})
 
 
-@pytest.mark.convert
 @pytest.mark.parametrize("label", ["", "  ", "two\nlines", "two\rlines"])
 def test_labels_that_would_shift_the_others_are_refused(variants, label):
     with pytest.raises(ContractError, match="class 1"):
@@ -310,7 +302,6 @@ def test_normalization_is_that_of_the_kit(name):
     np.testing.assert_allclose((pixels - mean) / std, PRESETS[name].normalized(pixels, (4, 5, 3)), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.convert
 @pytest.mark.parametrize(
     ("shape", "preprocessing", "content", "unsaid", "channels"),
     [
@@ -343,9 +334,8 @@ def test_what_the_standard_cannot_say_stands_in_the_description(
         assert len(image["process_units"][0]["options"]["mean"]) == channels
 
 
-@pytest.mark.convert
 def test_several_tensors_in_the_files_order(models, tmp_path):
-    convert(models / "two_inputs.keras", schemes=["float32"], out=tmp_path)
+    converted("two_inputs", tmp_path)
     path = tmp_path / "float32.tflite"
     graph = read_graph(path)
     assert len(graph.inputs) == 2
@@ -356,9 +346,8 @@ def test_several_tensors_in_the_files_order(models, tmp_path):
     assert not any("process_units" in t for t in ours)
 
 
-@pytest.mark.convert
 def test_one_value_for_two_classes(models, tmp_path):
-    convert(models / "tokens.keras", schemes=["float32"], out=tmp_path)
+    converted("tokens", tmp_path)
     path = tmp_path / "float32.tflite"
     content = with_metadata(path.read_bytes(), read_graph(path), name="spam", labels=("ham", "spam"), task="binary")
     _, (answer,) = tensors(content)
@@ -367,7 +356,6 @@ def test_one_value_for_two_classes(models, tmp_path):
     assert not zipfile.is_zipfile(io.BytesIO(content))
 
 
-@pytest.mark.convert
 def test_the_official_reader_agrees(variants, tmp_path):
     metadata = pytest.importorskip("tflite_support.metadata", reason="tflite-support is not installed")
     path = tmp_path / "with.tflite"

@@ -9,7 +9,7 @@ from conftest import run_json
 from PIL import Image
 from scripted_target import ScriptedTarget
 
-from tflitekit import Constraints, benchmark, bundle, evaluate, optimize
+from tflitekit import Constraints, benchmark, bundle, evaluate
 from tflitekit.accuracy.evaluation import named_variants
 from tflitekit.core.errors import BundleError, DataError, UsageError
 from tflitekit.core.progress import Progress
@@ -22,9 +22,6 @@ from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.results import VariantReport
 from tflitekit.results.comparison.latency import unlike_latency
 from tflitekit.results.recommendation import recommend
-from tflitekit.tflite.graph import read_graph
-
-pytestmark = pytest.mark.convert
 
 SIZES = [(5, 6), (9, 10), (9, 10), (7, 4), (9, 10), (12, 3)]
 
@@ -99,30 +96,6 @@ def test_calibration_samples_keep_their_sizes(tmp_path):
     ]  # fmt: skip
     with pytest.raises(DataError, match=r"'item 1' has the shape \[\[5, 2\]\], the ones before it \[\[3, 2\]\]"):
         stored(4)
-
-
-@pytest.mark.slow
-def test_the_whole_street_at_the_sizes_of_the_data(models, tmp_path):
-    limits = Constraints(max_latency_ms=1000, deploy_on="host")
-    report = optimize(
-        models / "open.keras",
-        data=feed(models / "open.tflite"),
-        calibration=feed(models / "open.tflite", labelled=False),
-        schemes=["float32", "int8:io=int8"],
-        constraints=limits,
-        out=tmp_path,
-    )
-    assert [row.error for row in report.variants] == [None, None]
-    assert [row.latency.input_shapes for row in report.variants] == [{"image": (1, 9, 10, 3)}] * 2
-    assert report.recommendation.chosen is not None
-    assert (
-        "measured with 'image' 1 x 9 x 10 x 3, most frequent in the evaluation data"
-        in (tmp_path / "report.md").read_text()
-    )
-    (scale,) = read_graph(tmp_path / "int8-io-int8.tflite").inputs[0].quantization.scale
-    assert 255 * scale == pytest.approx(
-        len(SIZES), rel=0.05
-    )  # the last sample, of another size, has the largest values
 
 
 def test_benchmark_wants_to_know_the_size(models, variants, cli):

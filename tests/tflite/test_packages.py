@@ -10,20 +10,15 @@ import numpy as np
 import pytest
 from echo_model import echo_model
 
-from tflitekit import evaluate
-from tflitekit.accuracy import metrics
-from tflitekit.accuracy.metrics.custom import CustomMetric
-
-EXAMPLE = Path(__file__).parents[1] / "plugins" / "example"
-
 
 def test_what_another_package_adds_takes_part_in_a_run(tmp_path):
     echo_model(tmp_path / "echo.tflite", (1, 3), "float32")
     (tmp_path / "data.csv").write_text("0.5,0.3,0.2,0\n0.1,0.8,0.1,1\n0.2,0.3,0.5,0\n")
+    package = Path(__file__).parents[1] / "plugins" / "example"
 
     def run(*arguments):
         command = [sys.executable, "-m", "tflitekit", *arguments, "--json"]
-        env = os.environ | {"PYTHONPATH": str(EXAMPLE)}
+        env = os.environ | {"PYTHONPATH": str(package)}
         done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=env)
         return json.loads(done.stdout)["variants"][0]
 
@@ -32,26 +27,3 @@ def test_what_another_package_adds_takes_part_in_a_run(tmp_path):
     assert scored["value"] == pytest.approx(-np.log([0.5, 0.8, 0.2]).mean())
     latency = run("benchmark", "echo.tflite", "--target", "host-core0", "--runs", "5")["latency"]
     assert (latency["target"], latency["target_kind"], latency["machine"]["pinned_to"]) == ("host-core0", "host", [0])
-
-
-class Spread(CustomMetric):
-    """Keeps each value of the output, and their spread."""
-
-    def score(self, outputs, labels, *, meaning):
-        return {"each": outputs, "value": np.ptp(outputs, axis=1), "finite": np.isfinite(outputs).all(axis=1)}
-
-    def summarize(self, scores):
-        np.testing.assert_array_equal(scores["each"], VALUES)
-        return super().summarize(scores)
-
-
-VALUES = np.random.default_rng(0).normal(size=(1500, 3)).astype(np.float32)
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_scores_may_be_arrays(tmp_path, install, jobs):
-    install(EXAMPLE, metrics._registry)
-    metrics.metric("spread")(lambda dataset, spec, labels: Spread("spread", np.ptp))
-    path = echo_model(tmp_path / "echo.tflite", (1, 3), "float32")
-    report = evaluate(path, data=(VALUES, np.zeros(len(VALUES), int)), metric="spread", jobs=jobs)
-    assert report.variants[0].accuracy.value == pytest.approx(np.ptp(VALUES, axis=1).mean())

@@ -14,8 +14,6 @@ from tflitekit.accuracy.lints.float16 import largest_values
 from tflitekit.core.errors import BundleError, UsageError
 from tflitekit.tflite.graph import parse_graph, read_graph
 
-pytestmark = pytest.mark.convert
-
 KINDS = {"counter": (2,), "fused_lstm": (5, 2)}
 
 

@@ -7,7 +7,6 @@ from tflitekit.core.errors import ConversionError, ModelError, UsageError
 from tflitekit.tflite.weights import check_compression, measure_weights
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install '.[convert]'")
-pytestmark = pytest.mark.convert
 
 WEIGHTS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "CONV_3D"}
 HARMLESS = {"RESHAPE", "MEAN", "QUANTIZE", "DEQUANTIZE", "SOFTMAX", "ADD", "EXPAND_DIMS"}

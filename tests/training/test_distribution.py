@@ -91,7 +91,6 @@ def test_a_missing_cluster_is_an_error(monkeypatch):
         read_cluster()
 
 
-@pytest.mark.convert
 def test_the_command_line_refuses_a_malformed_cluster(cli, models, shapes, tmp_path, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["here"]}, "task": {"type": "worker", "index": 0}}')
     arguments = ("--scheme", "finetuned", "--data", shapes / "train", "--strategy", "multi-worker", "--out", tmp_path)
@@ -234,7 +233,6 @@ def check_like_alone(out, alone):
     np.testing.assert_allclose(outputs(out, "qat")[0], outputs(alone, "qat")[0], atol=0.15)
 
 
-@pytest.mark.convert
 @pytest.mark.slow
 def test_two_workers_train_what_one_device_trains(fresh, shapes, alone, tmp_path):
     out = tmp_path / "out"
@@ -252,7 +250,6 @@ def test_two_workers_train_what_one_device_trains(fresh, shapes, alone, tmp_path
     assert "reused" in again.said(0)
 
 
-@pytest.mark.convert
 @pytest.mark.slow
 def test_a_killed_worker_and_a_killed_chief_come_back_and_the_result_is_the_same(fresh, shapes, tmp_path):
     from tflitekit.core.arrays import read_arrays
@@ -322,7 +319,6 @@ def mirrored(model, data, out, *schemes, **options):
     assert done.stdout.strip().endswith("[]"), done.stdout
 
 
-@pytest.mark.convert
 @pytest.mark.slow
 def test_two_mirrored_devices_train_what_one_device_trains(fresh, shapes, alone, tmp_path):
     mirrored(fresh, shapes / "train", tmp_path, "finetuned", "qat", epochs=4, batch_size=8, learning_rate=0.01)
@@ -331,7 +327,6 @@ def test_two_mirrored_devices_train_what_one_device_trains(fresh, shapes, alone,
     assert training(tmp_path, "qat")["devices"] == ["CPU:0", "CPU:1"]
 
 
-@pytest.mark.convert
 @pytest.mark.slow
 def test_every_kind_of_stage_and_distillation_train_on_two_devices_as_on_one(fresh, shapes, tmp_path):
     schemes = ("pruned_clustered_qat:clusters=8",)
@@ -347,7 +342,6 @@ def test_every_kind_of_stage_and_distillation_train_on_two_devices_as_on_one(fre
         np.testing.assert_allclose(b, a, rtol=0.05 if loose else 1e-3)
 
 
-@pytest.mark.convert
 @pytest.mark.slow
 def test_what_one_worker_cannot_do_ends_the_training_of_all_with_its_reason(fresh, shapes, tmp_path):
     (tmp_path / "0").mkdir()  # where the chief runs
@@ -409,7 +403,6 @@ def test_what_was_announced_in_an_earlier_run_is_not_followed(tmp_path, monkeypa
         follow_as_worker_1(tmp_path)
 
 
-@pytest.mark.convert
 def test_a_worker_that_is_not_the_chief_cannot_optimize_and_takes_no_lock(cli, models, shapes, tmp_path, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", json.dumps(cluster(list(TWO), index=1)))
     train = ("--train", shapes / "train", "--strategy", "multi-worker", "--scheme", "finetuned")

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from tflitekit.core.errors import ModelError
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install '.[convert]'")
-pytestmark = pytest.mark.convert
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = importlib.util.spec_from_file_location("training_architectures", ROOT / "scripts" / "training_architectures.py")

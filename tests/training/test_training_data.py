@@ -359,7 +359,6 @@ def assert_equal_batches(one, two):
             np.testing.assert_array_equal(left, right)
 
 
-@pytest.mark.convert
 @pytest.mark.parametrize("most_bytes", [1 << 30, 1], ids=["stored", "streamed"])
 @pytest.mark.parametrize(("shape", "preprocessing"), [*layouts_and_preprocessings()])
 def test_batches_hold_what_evaluation_makes_of_images(tf, photos, tmp_path, shape, preprocessing, most_bytes):
@@ -376,7 +375,6 @@ def test_batches_hold_what_evaluation_makes_of_images(tf, photos, tmp_path, shap
     np.testing.assert_array_equal(np.sort(x, axis=0), np.sort(want[data.part("train")], axis=0))
 
 
-@pytest.mark.convert
 def test_epochs_have_orders_of_their_own_that_can_be_resumed(tf, shapes, tmp_path):
     data = store(shapes / "train", tmp_path, validation_split=0)
     options = {"batch_size": 20, "seed": 5, "augment": "flip-crop"}
@@ -389,7 +387,6 @@ def test_epochs_have_orders_of_their_own_that_can_be_resumed(tf, shapes, tmp_pat
     assert not np.array_equal(whole[0][1], take(train_batches(data, **(options | {"seed": 6}))[0], 1)[0][1])
 
 
-@pytest.mark.convert
 def test_an_epoch_has_each_sample_once_and_leaves_others_out_in_the_next(tf, tmp_path):
     x = np.arange(50, dtype=np.float32)[:, None]
     spec = TensorSpec(name="x", shape=(1, 1), dtype="float32")
@@ -406,7 +403,6 @@ def test_an_epoch_has_each_sample_once_and_leaves_others_out_in_the_next(tf, tmp
     assert [x.shape for x, _ in take(small, 2)] == [(50, 1), (50, 1)]
 
 
-@pytest.mark.convert
 def test_shards_make_up_the_global_batch(tf, shapes, tmp_path):
     data = store(shapes / "train", tmp_path)
     whole, steps = train_batches(data, batch_size=12, seed=2)
@@ -421,7 +417,6 @@ def test_shards_make_up_the_global_batch(tf, shapes, tmp_path):
         train_batches(data, batch_size=12, seed=2, shard=(0, 5))
 
 
-@pytest.mark.convert
 def test_class_weights_go_along(tf, shapes, tmp_path):
     data = store(shapes / "train", tmp_path)
     stream, _ = train_batches(data, batch_size=10, seed=0, class_weights=[0.5, 1, 4])
@@ -431,7 +426,6 @@ def test_class_weights_go_along(tf, shapes, tmp_path):
         train_batches(data, batch_size=10, seed=0, class_weights=[1, 2])
 
 
-@pytest.mark.convert
 @pytest.mark.parametrize("shape", [(12, 16, 3), (3, 12, 16), (14, 14)], ids=str)
 @pytest.mark.parametrize("name", ["flip", "crop", "flip-crop"])
 def test_built_in_augmentations_move_pixels(tf, name, shape):
@@ -461,7 +455,6 @@ def test_built_in_augmentations_move_pixels(tf, name, shape):
         assert any(np.array_equal(image, crop) for crop in crops)
 
 
-@pytest.mark.convert
 def test_augmentation_of_the_user(tf, shapes, tmp_path):
     (tmp_path / "mine.py").write_text(
         "import tensorflow as tf\n"
@@ -495,7 +488,6 @@ def test_augmentation_of_the_user(tf, shapes, tmp_path):
         batches("odd")
 
 
-@pytest.mark.convert
 def test_a_model_with_several_inputs_trains_on_the_batches(tf, tmp_path):
     import tf_keras
 

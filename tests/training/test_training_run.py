@@ -31,7 +31,6 @@ from tflitekit.tflite.variant import read_sidecar
 from tflitekit.training.run.plan import Trainer
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install '.[convert]'")
-pytestmark = pytest.mark.convert
 
 SEED = 20210
 FEATURES, CLASSES, SAMPLES = 6, 3, 60

@@ -800,7 +800,6 @@ def test_every_kind_is_documented():
     assert named - {"arm64-v8a", "armeabi-v7a"} <= documented
 
 
-@pytest.mark.convert
 def test_a_model_of_the_converter(tmp_path, variants):
     content = (variants / "int8.tflite").read_bytes()
     report = inspect_apk(small(tmp_path / "x.apk", **{"assets/model.tflite": content}), on=DAY)
@@ -808,7 +807,6 @@ def test_a_model_of_the_converter(tmp_path, variants):
     assert report.models[0].problem is None
 
 
-@pytest.mark.convert
 def test_a_bundle_that_the_kit_made(tmp_path, optimized, shapes):
     from tflitekit import bundle
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import run_json
+from conftest import optimize_converted, run_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tflitekit import compare, optimize
+from tflitekit import compare
 from tflitekit.core.errors import ModelError, UsageError
 from tflitekit.core.statistics import mean_interval, wilson_interval
 from tflitekit.results import (
@@ -457,22 +457,14 @@ def test_damaged_packs_are_refused(text, n):
 
 
 @pytest.fixture(scope="module")
-def runs(models, shapes, tmp_path_factory):
+def runs(shapes, tmp_path_factory):
     """Folders with finished runs: the same again, a model that is often wrong, one with many times the work."""
     root = tmp_path_factory.mktemp("runs")
     for name, model in (("again", "shapes"), ("worse", "shapes_worse"), ("slower", "shapes_slower")):
-        optimize(
-            models / f"{model}.keras",
-            data=shapes / "test",
-            calibration=shapes / "train",
-            preprocess="raw",
-            schemes=["float32", "dynamic_range", "int8"],
-            out=root / name,
-        )
+        optimize_converted(model, shapes, root / name)
     return root
 
 
-@pytest.mark.convert
 def test_the_same_run_twice_is_quiet(optimized, runs, cli):
     code, out, _ = cli("compare", optimized, runs / "again", *ALL_GATES)
     assert code == 0
@@ -485,7 +477,6 @@ def test_the_same_run_twice_is_quiet(optimized, runs, cli):
     assert {(c["method"], c["value"]) for c in accuracies} == {("paired", 0)}
 
 
-@pytest.mark.convert
 def test_a_worse_model_breaks_the_build(optimized, runs, cli):
     code, out, _ = cli("compare", optimized, runs / "worse", *ALL_GATES)
     assert code == 1
@@ -499,7 +490,6 @@ def test_a_worse_model_breaks_the_build(optimized, runs, cli):
     assert cli("compare", runs / "worse", optimized, "--max-accuracy-drop", 0, "--max-class-drop", 0)[0] == 0
 
 
-@pytest.mark.convert
 def test_many_times_the_work_breaks_latency_and_size(optimized, runs):
     old, new = read_report(optimized), read_report(runs / "slower")
     found = compare(old, new, max_latency_increase=50, max_size_increase=50, max_accuracy_drop=3)
@@ -565,7 +555,6 @@ def test_markdown_escapes_what_comes_from_files(tmp_path, cli):
     assert cli("compare", old, new)[0] == 0
 
 
-@pytest.mark.convert
 def test_the_documented_workflow_holds(optimized, runs, cli):
     text = (Path(__file__).resolve().parents[2] / "docs" / "continuous-integration.md").read_text()
     workflow = yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0])

@@ -294,34 +294,6 @@ def test_what_is_no_data_set_says_what_would_be():
             open_dataset(wrong)
 
 
-@pytest.mark.convert
-@pytest.mark.parametrize("batch", [None, 4, "remainder", "padded"])
-def test_tf_data(batch):
-    tf = pytest.importorskip("tensorflow")
-    x, y = np.arange(120, dtype=np.float32).reshape(10, 4, 3), np.arange(10) % 3
-    plain = tf.data.Dataset.from_tensor_slices((x, y))
-    made = {
-        None: lambda d: d.prefetch(2),
-        4: lambda d: d.batch(4).map(lambda a, b: (a, b)).prefetch(2),
-        "remainder": lambda d: d.batch(5, drop_remainder=True).cache(),
-        "padded": lambda d: d.padded_batch(4).unbatch().batch(3, num_parallel_calls=2),
-    }[batch](plain)
-    generated = tf.data.Dataset.from_generator(
-        lambda: iter([(x[:6], y[:6]), (x[6:], y[6:])]),
-        output_signature=(tf.TensorSpec((None, 4, 3)), tf.TensorSpec((None,), tf.int64)),
-    )
-    onehot = made.map(lambda a, b: (a, tf.one_hot(b, 3)))
-    for source in (made, lambda: made, onehot, generated):
-        for _ in range(2):
-            samples = list(open_dataset(source))
-            assert [sample.label for sample in samples] == y.tolist()
-            assert np.array_equal([sample.read()["x"] for sample in samples], x)
-    named = made.map(lambda a, b: {"left": a})
-    rows = [sample.read() for sample in open_dataset(named, need_labels=False)]
-    assert np.array_equal([row["left"] for row in rows], x)
-    assert len(open_dataset(made, limit=6, seed=1)) == 6
-
-
 @pytest.mark.parametrize(
     "label", [np.array([np.nan, 1]), np.array([]), np.array([{}, 1]), [np.inf, 0.0], "cat", -1, 2**63, 1j]
 )

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-import tflitekit as tk
 from tflitekit.core.errors import StorageError, as_known
 from tflitekit.core.files import check_written, locked, write_whole
 from tflitekit.core.lifetime import hold, temporary_folder
@@ -121,25 +120,6 @@ def test_a_signal_that_comes_while_python_drops_exceptions_is_not_lost(place):
     assert (done.returncode, done.stderr) == (143, "")
 
 
-def test_files_of_the_working_directory_are_not_run(place, models, shapes, optimized, tmp_path):
-    here = tmp_path / "here"
-    here.mkdir()
-    for name in ("json", "random", "numpy", "keras", "tensorflow", "tflite", "click", "ai_edge_litert"):
-        (here / f"{name}.py").write_text(f"open({str(here / 'ran')!r}, 'a').write('{name} ')\nraise ImportError\n")
-    commands = [
-        ["convert", models / "shapes.keras", "--scheme", "float32", "--out", tmp_path / "out"],
-        ["benchmark", optimized / "float32.tflite", "--runs", 5],
-    ]
-    # An empty part of PYTHONPATH is the working directory, for the workers too if it were passed on.
-    empty = "import os; os.environ['PYTHONPATH'] = ':/nowhere'; from tflitekit.__main__ import main; main()"
-    for command, how in zip(commands, (["-m", "tflitekit"], ["-P", "-c", empty]), strict=True):
-        done = subprocess.run([sys.executable, *how, *map(str, command)],
-                              cwd=here, env=place[1], capture_output=True, text=True, check=False)  # fmt: skip
-        assert done.returncode == 0, done.stderr
-    assert not (here / "ran").exists(), (here / "ran").read_text()
-    assert not list(place[0].iterdir())
-
-
 def test_folders_of_ended_processes_are_removed_and_no_others(tmp_path):
     elsewhere = tmp_path / "elsewhere"
     for name in ("t-marked", "t-used", "elsewhere", "other"):
@@ -191,15 +171,6 @@ class _Disturbed(Progress):
             yield advance
         if description == "Converting":
             self._disturb()
-
-
-@pytest.mark.parametrize("what", ["folder", "file"])
-def test_what_was_removed_in_the_middle_is_not_said_to_be_written(models, optimized, tmp_path, what):
-    out = tmp_path / "out"
-    shutil.copytree(optimized, out)
-    remove = {"folder": lambda: shutil.rmtree(out), "file": (out / "float32.tflite").unlink}[what]
-    with pytest.raises(StorageError, match="removed or replaced it while this run was writing"):
-        tk.convert(models / "shapes.keras", schemes=["float32"], out=out, progress=_Disturbed(remove))
 
 
 def test_a_folder_that_is_another_one_is_the_cause_of_what_fails_in_it(tmp_path):

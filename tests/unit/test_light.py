@@ -1,5 +1,6 @@
 """The rule that keeps the kit installable on a board: measuring and inspecting never load TensorFlow."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,10 @@ from tflitekit.cli import app
 try:
     app(sys.argv[1:])
 except SystemExit as stopped:
-    assert not stopped.code, stopped.code
+    code = stopped.code or 0
 heavy = [m for m in ('tensorflow', 'keras', 'tf_keras', 'tensorflow_model_optimization') if m in sys.modules]
 assert not heavy, heavy
+sys.exit(code)
 """
 
 
@@ -27,10 +29,10 @@ def run(*arguments):
 @pytest.mark.parametrize("arguments", [["--help"], ["schemes"], ["presets"], ["doctor", "--json"], ["--version"]])
 def test_commands_without_a_model(arguments):
     done = run(*arguments)
-    assert done.returncode == 0, done.stderr
+    misses_something = arguments[0] == "doctor" and importlib.util.find_spec("tensorflow") is None
+    assert done.returncode == misses_something, done.stderr
 
 
-@pytest.mark.convert
 def test_commands_on_a_tflite_file(variants, shapes, tmp_path):
     for arguments in (
         ["inspect", variants / "int8.tflite"],
@@ -40,12 +42,6 @@ def test_commands_on_a_tflite_file(variants, shapes, tmp_path):
     ):
         done = run(*arguments)
         assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.convert
-def test_preflight_loads_the_model_in_a_process_of_its_own(models):
-    done = run("preflight", models / "shapes.keras")
-    assert done.returncode == 0, done.stderr
 
 
 def test_comparing_reports():
@@ -66,7 +62,6 @@ def test_every_public_name_resolves():
         assert getattr(tflitekit, name) is not None
 
 
-@pytest.mark.convert
 def test_rendering_a_report(optimized, tmp_path):
     done = run("report", optimized, "--out", tmp_path)
     assert done.returncode == 0, done.stderr

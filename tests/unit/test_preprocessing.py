@@ -23,15 +23,6 @@ def test_raw_gives_pixels_as_they_are():
     assert np.array_equal(PRESETS["raw"].image(image, (3, 4, 3)), np.asarray(image, np.float32))
 
 
-@pytest.mark.convert
-@pytest.mark.parametrize(("preset", "mode"), [("imagenet-torch", "torch"), ("imagenet-caffe", "caffe"), ("-1-1", "tf")])
-def test_presets_agree_with_keras(preset, mode):
-    imagenet_utils = pytest.importorskip("keras").applications.imagenet_utils
-    image = picture(8, 8)
-    expected = imagenet_utils.preprocess_input(np.asarray(image, np.float32)[None].copy(), mode=mode)[0]
-    assert PRESETS[preset].image(image, (8, 8, 3)) == pytest.approx(np.asarray(expected), abs=1e-4)
-
-
 def test_zero_to_one():
     values = PRESETS["0-1"].image(Image.new("L", (2, 2), 255), (2, 2, 1))
     assert values.dtype == np.float32

@@ -96,9 +96,3 @@ def test_installed_packages_are_looked_for_only_when_a_registry_is_asked():
         "assert r._installed.cache_info().misses == 1"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
-
-
-@pytest.mark.parametrize("name", ["scheme", "target", "metric", "data", "section"])
-def test_what_contributors_are_shown_is_what_is_tested(name):
-    shown = (EXAMPLE.parents[2] / "CONTRIBUTING.md").read_text()
-    assert f"```python\n{(EXAMPLE / 'example_package' / f'{name}.py').read_text()}```" in shown

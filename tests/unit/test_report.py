@@ -18,8 +18,6 @@ from tflitekit.core.printable import printable
 from tflitekit.render import FORMATS, html, markdown, spreadsheet, summary, text, write_views
 from tflitekit.results import Constraints, Finding, Report, read_report
 
-pytestmark = pytest.mark.convert
-
 
 @pytest.fixture(scope="module")
 def report(optimized) -> Report:

@@ -35,7 +35,6 @@ def test_the_published_schema_is_that_of_the_types():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.convert
 def test_reports_keep_the_schema(optimized, schema, cli):
     schema.validate(json.loads((optimized / "report.json").read_text()))
     schema.validate(run_json(cli("report", optimized, "--json")))

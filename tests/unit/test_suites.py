@@ -1,15 +1,13 @@
 """Suites: what their files may say, and that a run resumes, skips what is absent, and survives what is broken."""
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import run_json
 
-from tflitekit import optimize, read_report
+from tflitekit import optimize
 from tflitekit.core.errors import UsageError
 from tflitekit.optimization.suites import read_suite, run_suite
 
@@ -115,6 +113,10 @@ def test_no_suite(tmp_path, cli):
 # Where the data are
 
 
+def environment():
+    return os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+
+
 def skipped(path, out, **options):
     (entry,) = run_suite(path, out=out, **options)
     assert entry.status == "skipped"
@@ -142,121 +144,4 @@ def test_the_published_suite_is_skipped_without_its_data(tmp_path):
     assert "resnet8_cifar10.h5 is not there" in " ".join(done.stdout.split())
 
 
-def environment():
-    return os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-
-
 # Runs
-
-
-@pytest.fixture(scope="module")
-def suite(models, shapes, tmp_path_factory):
-    """A suite with entries that work, that break in two ways, and whose model is absent."""
-    text = f"""
-    description = "What <b>breaks</b> and what does not."
-    schemes = ["float32", "dynamic_range"]
-    data_root = "{models}"
-    constraints = {{max_accuracy_drop = 2.0}}
-
-    [[models]]
-    name = "lambda"
-    path = "lambda.keras"
-    data = ["shapes"]
-
-    [[models]]
-    name = "shapes"
-    path = "shapes.keras"
-    data = ["shapes"]
-
-    [[models]]
-    name = "absent"
-    path = "absent.keras"
-    data = ["shapes"]
-
-    [[models]]
-    name = "metric"
-    path = "shapes.keras"
-    data = ["bad"]
-
-    [data.shapes]
-    evaluation = "{shapes}/test"
-    preprocess = "raw"
-    limit = 30
-
-    [data.bad]
-    evaluation = "{shapes}/test"
-    preprocess = "raw"
-    metric = "nowhere:nothing"
-    """
-    return written(tmp_path_factory.mktemp("suite"), text, "mixed.toml")
-
-
-@pytest.mark.convert
-def test_a_suite_survives_a_broken_entry_and_resumes(suite, tmp_path, cli):
-    code, out, _ = cli("suite", suite, "--out", tmp_path, "--update-readme", tmp_path / "results.md")
-    assert code == 1
-    home = tmp_path / "mixed"
-    report = read_report(home / "shapes")
-    assert [v.name for v in report.variants] == ["float32", "dynamic_range"]
-    assert (report.dataset.samples, report.constraints.max_accuracy_drop) == (30, 2.0)
-    assert f"Tables: {home}/README.md" in out
-
-    stamps = {path: path.stat().st_mtime_ns for path in home.rglob("*.tflite")}
-    code, out, _ = cli("suite", suite, "--out", tmp_path, "--json")
-    found = json.loads(out)
-    assert code == 1
-    assert found["suite"] == "mixed"
-    assert {e["name"]: e["status"] for e in found["entries"]} == {
-        "lambda": "failed", "shapes": "ok", "absent": "skipped", "metric": "failed",
-    }  # fmt: skip
-    errors = {e["name"]: e["error"] for e in found["entries"]}
-    assert "Lambda" in errors["lambda"]
-    assert "nowhere" in errors["metric"]
-    assert found["entries"][1]["chosen"] == "dynamic_range"
-    assert len(stamps) == 2  # a metric that is nowhere is found before the conversion
-    assert {path: path.stat().st_mtime_ns for path in home.rglob("*.tflite")} == stamps
-    assert all(v.reused for v in read_report(home / "shapes").variants)
-
-
-@pytest.mark.convert
-def test_the_table_is_made_from_the_reports(suite, tmp_path, cli):
-    cli("suite", suite, "--out", tmp_path, "--update-readme", tmp_path / "results.md")
-    text = (tmp_path / "results.md").read_text()
-    assert text == (tmp_path / "mixed" / "README.md").read_text()
-    assert text.startswith("# mixed\n\nWhat \\<b\\>breaks")
-    report = read_report(tmp_path / "mixed" / "shapes")
-    assert "Recommended: dynamic\\_range. Accuracy on 30 samples" in text
-    assert f"tflitekit {report.tool['tflitekit']}, tensorflow " in text
-    rows = [line for line in text.splitlines() if line.startswith("| ")]
-    assert [row.split(" | ")[0] for row in rows] == ["| Variant", "| float32", "| dynamic\\_range"]
-    assert "Failed: " in text
-
-
-@pytest.mark.convert
-def test_embedded_digits(tmp_path, cli):
-    text = """
-    schemes = ["float32"]
-    [[models]]
-    name = "digits"
-    path = "embedded:digits.keras"
-    data = ["digits"]
-    [data.digits]
-    evaluation = "embedded:digits/test"
-    labels = "embedded:labels.txt"
-    preprocess = "0-1"
-    limit = 50
-    """
-    found = run_json(cli("suite", written(tmp_path, text), "--out", tmp_path / "out", "--json"))
-    assert [(e["name"], e["status"]) for e in found["entries"]] == [("digits", "ok")]
-    report = read_report(found["entries"][0]["folder"])
-    assert report.dataset.classes[0] == "zero"
-    assert report.variants[0].accuracy.value > 0.9
-
-
-@pytest.mark.convert
-def test_an_unknown_protocol_breaks_its_entry_only(models, shapes, tmp_path):
-    text = SMALLEST.replace("m.keras", str(models / "shapes.keras")).replace('"test"', f'"{shapes}/test"')
-    text = 'protocols = ["warp", "quick"]\nschemes = ["float32"]\n' + text
-    results = run_suite(written(tmp_path, text), out=tmp_path / "out")
-    assert [(r.name, r.status) for r in results] == [("m-warp", "failed"), ("m-quick", "ok")]
-    assert "warp" in results[0].error

@@ -72,7 +72,6 @@ def test_a_gain_without_a_control_asks_for_one():
     assert kinds(lint_training(compared, IMAGES, "float32")) == []
 
 
-@pytest.mark.convert
 def test_trained_variants_are_compared_with_the_control_of_as_many_steps(optimized, shapes, tmp_path):
     def place(name, like, record, **update):
         shutil.copy(optimized / f"{like}.tflite", tmp_path / f"{name}.tflite")
@@ -111,7 +110,6 @@ def test_trained_variants_are_compared_with_the_control_of_as_many_steps(optimiz
     assert "trained-on-evaluation-data" in kinds(found.variants[1])
 
 
-@pytest.mark.convert
 def test_reports_without_the_new_fields_read(optimized, tmp_path):
     content = json.loads((optimized / "report.json").read_text())
     for variant in content["variants"]:
@@ -130,13 +128,11 @@ def report(optimized):
     return trained(extended(read_report(optimized)))
 
 
-@pytest.mark.convert
 def test_trained_reports_come_back_from_json(report, tmp_path):
     (tmp_path / "report.json").write_text(json.dumps(report.to_json()))
     assert read_report(tmp_path) == report
 
 
-@pytest.mark.convert
 def test_the_control_stands_beside_what_it_is_compared_with(report):
     names = [r.name for r in training_text.compared(report)]
     assert names[:5] == ["float32", "finetuned", "finetuned-rounds-2", "int8", "pruned"]
@@ -178,7 +174,6 @@ def test_figures_of_training_samples_are_not_called_validation(report):
     assert "checked after each epoch on 1,000 held out of them." in html.render(report)
 
 
-@pytest.mark.convert
 def test_every_view_shows_training(report, monkeypatch):
     shown = markdown.render(report)
     assert re.search(r"\| qat \| quantized in training \| 5 epochs, 355 steps \|.*control|## Training", shown)
@@ -210,7 +205,6 @@ def test_every_view_shows_training(report, monkeypatch):
         assert ("75.2% zeros" in text) == (width > 80)
 
 
-@pytest.mark.convert
 @pytest.mark.parametrize("metric", [0.8, None])
 def test_one_trained_variant_needs_no_switch(report, metric):
     short = stage("quantize", epochs=1)
@@ -223,7 +217,6 @@ def test_one_trained_variant_needs_no_switch(report, metric):
     assert list(plots["training-curves"]) == (["0", "1"] if metric else [""])
 
 
-@pytest.mark.convert
 def test_long_trainings_keep_the_page_small(report):
     long = training(stage("prune", epochs=300, sparsity=0.5), stage("quantize", epochs=300))
     many = tuple(report.variant("qat").model_copy(update={"name": f"qat-{i}", "training": long}) for i in range(30))

@@ -13,8 +13,6 @@ from tflitekit import read_report
 from tflitekit.core.errors import MissingDependencyError, TrackingError
 from tflitekit.results.tracking import log_report
 
-pytestmark = pytest.mark.convert
-
 
 @pytest.fixture
 def store(tmp_path, monkeypatch):
