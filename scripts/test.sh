@@ -1,6 +1,29 @@
 #!/usr/bin/env bash
 # Sets everything up and runs all checks: bash scripts/test.sh [PYTEST ARGUMENTS]
+#   --fast   what to run before each commit: checks of the code, and the tests that need no TensorFlow, Maven or browser
+#   --light  the same tests in a new virtual environment that has the light install only
 . "$(dirname "$0")/environment.sh"
+check() {
+  ruff check .
+  ruff format --check .
+  mypy
+  lint-imports
+}
+# Two processes, each file whole in one of them (tests/conftest.py): much of a test is one core at work, such as building a graph.
+case ${1:-} in
+  --fast)
+    check
+    exec python -m pytest -n 2 -m "not slow" tests/unit tests/tflite "${@:2}"
+    ;;
+  --light)
+    light=$(mktemp -d)
+    trap 'rm -rf "$light"' EXIT
+    python -m venv "$light"
+    "$light/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[test]'
+    "$light/bin/python" -m pytest -n 2 tests/unit tests/tflite "${@:2}"
+    exit
+    ;;
+esac
 has_browser() { command -v chromedriver && { command -v chromium || command -v google-chrome; }; }
 if ! has_browser > /dev/null && command -v apt-get > /dev/null; then
   echo "Installing Chromium for the test of report.html (Debian packages chromium and chromium-driver) ..." >&2
@@ -13,9 +36,5 @@ if [ -n "$android" ] && command -v apt-get > /dev/null; then
   { as_root apt-get update -qq && as_root apt-get install -y -qq $android; } > /dev/null ||
     echo "That failed: the tests of the app are skipped (in CI they fail)." >&2
 fi
-ruff check .
-ruff format --check .
-mypy
-lint-imports
-# Two processes, each file whole in one of them (tests/conftest.py): much of a test is one core at work, such as building a graph.
+check
 exec python -m pytest -n 2 "$@"
