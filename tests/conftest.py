@@ -45,14 +45,22 @@ LINTS = {
 """Findings that healthy models and data never give."""
 
 
+LONGEST = (
+    "test_training", "test_training_run", "test_readme", "test_android_app", "test_distribution", "test_compression", "test_real_data",
+    "test_optimize", "test_schemes", "test_converters", "test_suite_runs", "test_fuzz", "test_allowed_models",
+)  # fmt: skip
+"""Files that take minutes, the longest first: both processes have work to the end."""
+
+
 def tier(item: pytest.Item) -> str:
     """The folder below tests/ in which a test stands, which says what it needs."""
     return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gives each test its folder as a marker, and skips what needs TensorFlow where that is not installed."""
+    """Begins with the longest files, gives each test its folder as a marker, and skips what needs TensorFlow without it."""
     light = importlib.util.find_spec("tensorflow") is None
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
     for item in items:
         item.add_marker(tier(item))
         if light and tier(item) in ("convert", "training"):
@@ -63,6 +71,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """In several processes keeps a file in one, and all that use Maven in the same one: its cache is not made for two."""
     from xdist.scheduler import LoadScopeScheduling
+
+    config.option.loadscopereorder = (
+        False  # in the order of `pytest_collection_modifyitems`, not of how many tests there are
+    )
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
