@@ -82,8 +82,13 @@ def test_report_has_what_is_promised(finished):
     assert any("'raw' was taken" in warning["message"] for warning in written["warnings"])
     assert {warning["kind"] for warning in written["warnings"]} & LINTS == {"few-calibration-samples"}  # 90 of them
     assert {w["kind"] for variant in written["variants"] for w in variant["warnings"]} & LINTS == set()
-    assert written["variants"][3]["flips"]["lost"] >= 0
-    assert written["variants"][3]["confidence"]["ece"] <= 1
+    baseline, variant = written["variants"][0], written["variants"][3]
+    right = [round(row["accuracy"]["value"] * row["accuracy"]["n"]) for row in (baseline, variant)]
+    assert variant["flips"]["lost"] - variant["flips"]["won"] == right[0] - right[1]
+    bins = variant["confidence"]["bins"]
+    assert sum(one["n"] for one in bins) == 120
+    gaps = sum(one["n"] * abs(one["accuracy"] - one["confidence"]) for one in bins) / 120
+    assert variant["confidence"]["ece"] == pytest.approx(gaps)
     assert read_report(out) == Report.model_validate(written)
     assert not list(out.glob(".*.tflite*"))
 

@@ -47,7 +47,7 @@ def test_figures_are_derived_from_kept_samples(variants):
         assert found.median_low_ms <= found.median_ms <= found.median_high_ms
         assert found.min_ms <= found.median_ms <= found.p90_ms <= found.p99_ms
         assert found.init_ms > 0 and found.first_ms > 0 and found.input_us > 0 and found.output_us > 0
-        assert found.harness_us >= 0
+        assert 0 < found.harness_us < 1000 * found.median_ms  # around a call that does nothing
         assert found.runtime.startswith("ai-edge-litert ")
         assert found.machine["cores"] >= 1
         assert row.peak_memory_bytes > 0
