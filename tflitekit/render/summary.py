@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tflitekit.render import text
-from tflitekit.results import ClassRecall, Finding, Latency, Report, VariantReport
+
+if TYPE_CHECKING:
+    from tflitekit.results import ClassRecall, Finding, Latency, Report, VariantReport
 
 __all__ = [
     "ClassLoss",

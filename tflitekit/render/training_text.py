@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from tflitekit.render import text
-from tflitekit.results import Drop, Measured, Report, VariantReport
-from tflitekit.tflite.training_record import Compression, Score, StageRecord, ThreeWay, TrainingRecord, is_control
+
+if TYPE_CHECKING:
+    from tflitekit.results import Drop, Measured, Report, VariantReport
+    from tflitekit.tflite.training_record import Compression, Score, StageRecord, ThreeWay, TrainingRecord
 
 __all__ = [
     "COLUMNS",
@@ -61,7 +64,7 @@ def compared(report: Report) -> list[VariantReport]:
     able = [row for row in report.variants if row.status == "ok" and row.training is None]
     base = [row for row in able if row.name == report.baseline]
     integer = [row for row in able if row.scheme == "int8" and row.name != report.baseline]
-    controls = [row for row in rows if is_control(row.scheme, row.options)]
+    controls = [row for row in rows if _is_control(row)]
     return [*base, *controls, *integer, *(row for row in rows if row not in controls)]
 
 
@@ -128,7 +131,7 @@ def table(report: Report, columns: Sequence[str] = COLUMNS) -> tuple[list[str], 
         base = row.name == report.baseline
         differences = [
             ("–", "") if base else against(row.drop, row.accuracy),
-            ("control", "") if is_control(row.scheme, row.options) else against(row.drop_from_control, row.accuracy),
+            ("control", "") if _is_control(row) else against(row.drop_from_control, row.accuracy),
         ]
         shown = [
             value.removesuffix(" points") + (f" ({interval})" if interval and columns is not NARROW else "")
@@ -159,7 +162,7 @@ def remarks(report: Report) -> list[str]:
     if any(row.compression for row in rows):
         found.append(SIZE_REMARK)
     base = next((row.name for row in rows if row.name == report.baseline), "the float model")
-    controls = [row.name for row in rows if is_control(row.scheme, row.options)]
+    controls = [row.name for row in rows if _is_control(row)]
     if controls:
         integer = text.listed([row.name for row in rows if row.scheme == "int8"])
         after = f"for {integer} what quantization after training costs, and " if integer else ""
@@ -222,3 +225,9 @@ def parity(found: ThreeWay, trained_as: str = "fake-quantized") -> str:
         where = f", from the layer {found.layer} on" if found.layer else ""
         line += f": the file does not compute what was trained{where}"
     return line
+
+
+def _is_control(row: VariantReport) -> bool:
+    from tflitekit.tflite.training_record import is_control
+
+    return is_control(row.scheme, row.options)
