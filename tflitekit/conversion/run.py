@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -275,9 +275,9 @@ class Conversion:
         open_jobs = []
         for job in jobs:
             if job.request.calibrated and calibration is None:
-                done[job] = _skipped(job.request, _NO_CALIBRATION)
+                done[job] = _without_file(job.request, "skipped", _NO_CALIBRATION)
             elif job.request.stages and self._untrainable is not None:
-                done[job] = _skipped(job.request, str(self._untrainable))
+                done[job] = _without_file(job.request, "skipped", str(self._untrainable))
             elif (reused := self._reusable(job, calibration)) is not None:
                 done[job] = reused
             else:
@@ -292,8 +292,8 @@ class Conversion:
         unconvertible = any(v.scheme == "float32" and v.status == "failed" for v in done.values())
         for job in open_jobs:
             if job.request.stages and unconvertible:
-                done[job] = _skipped(
-                    job.request, "Was not trained, because not even float32 can be converted: see its error."
+                done[job] = _without_file(
+                    job.request, "skipped", "Was not trained, because not even float32 can be converted: see its error."
                 )
             elif job.request.stages:
                 assert self._trainer is not None
@@ -379,14 +379,7 @@ class Conversion:
     def _failure(self, job: Job, error: TflitekitError) -> Variant:
         if error.exit_code == 2 and not isinstance(error, ModelError):
             raise error  # wrong use, missing TensorFlow, a full disk: not one scheme's failure
-        request = job.request
-        return Variant(
-            name=request.name,
-            scheme=request.scheme.name,
-            options=request.options,
-            status="failed",
-            error=str(error),
-        )
+        return _without_file(job.request, "failed", str(error))
 
     def _clean(self) -> None:
         for folder in (*self.work.glob("saved_model*"), self.work / "calibration"):
@@ -397,11 +390,5 @@ class Conversion:
             self._trainer.clean()
 
 
-def _skipped(request: Request, why: str) -> Variant:
-    return Variant(
-        name=request.name,
-        scheme=request.scheme.name,
-        options=request.options,
-        status="skipped",
-        error=why,
-    )
+def _without_file(request: Request, status: Literal["failed", "skipped"], why: str) -> Variant:
+    return Variant(name=request.name, scheme=request.scheme.name, options=request.options, status=status, error=why)
