@@ -15,6 +15,7 @@ from tflitekit.accuracy.lints.inputs import lint_inputs
 from tflitekit.accuracy.lints.training import lint_training
 from tflitekit.accuracy.metrics import Metric, Scores
 from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.accuracy.notes import as_stream, skipped_samples, stopped_early, stored_pixels, without_baseline
 from tflitekit.accuracy.score_store import ScoreStore, score_all
 from tflitekit.accuracy.scoring import RUNTIME, Scored
 from tflitekit.accuracy.suitability import check_evaluation_data
@@ -102,19 +103,8 @@ def evaluate(
     found = evaluate_variants(
         stored, dataset, how, baseline=chosen, constraints=constraints, progress=progress or Progress()
     )
-    notes = [_stored_note(now) for now, before in zip(stored, variants, strict=True) if now != before]
+    notes = [stored_pixels(now) for now, before in zip(stored, variants, strict=True) if now != before]
     return replace(found, warnings=(*notes, *found.warnings))
-
-
-def _stored_note(variant: Variant) -> Finding:
-    assert variant.contract is not None
-    spec, preprocessing = variant.contract.inputs[0], variant.contract.preprocessing
-    return Finding(
-        kind="preprocessing-not-named",
-        message=f"No preprocessing was named for {variant.name}: its input takes {spec.describe()}, and got the pixels as they are "
-        f"stored{' (less 128)' if spec.dtype == 'int8' else ''}, as apps feed it ({preprocessing.describe()}).",
-        advice="Where it was trained with another resizing, crop or order of colours, name it by --preprocess.",
-    )
 
 
 def named_variants(
@@ -229,7 +219,7 @@ def evaluate_variants(
     if not usable:
         record = DatasetRecord(location=dataset.location, kind=dataset.kind, samples=0, classes=dataset.classes)
         rows = tuple(VariantReport.of(v) for v in variants)
-        return Evaluation(record, None, rows, tuple(_without_baseline(rows, baseline)))
+        return Evaluation(record, None, rows, tuple(without_baseline(rows, baseline)))
     runs = {v.name: Scored(v, read_graph(v.path), how.output) for v in usable}
     first = next(iter(runs.values()))
     contract = first.variant.contract
@@ -273,9 +263,9 @@ def evaluate_variants(
         for v in variants
     )
     rows = with_examples(rows, scores, scorer, baseline, dataset)
-    missing = _without_baseline(rows, wanted) if baseline is None else []
-    warnings = missing + _skip_warning(skipped) + _stop_note(stopped)
-    warnings += _stream_note(how.stream, list(runs.values()))
+    missing = without_baseline(rows, wanted) if baseline is None else []
+    warnings = missing + skipped_samples(skipped) + stopped_early(stopped)
+    warnings += as_stream(how.stream, list(runs.values()))
     inputs = None
     if baseline is not None:
         inputs = inputs_of(runs[baseline], scores[baseline])
@@ -341,58 +331,6 @@ def _record(
         seed=seed,
         adaptive=stopped.record if stopped is not None else None,
     )
-
-
-def _without_baseline(rows: Sequence[VariantReport], baseline: str | None) -> list[Finding]:
-    """Says why there is nothing to compare with, where a baseline was wanted."""
-    row = next((row for row in rows if row.name == baseline), None)
-    if row is None:
-        return []
-    why = {"failed": "failed", "skipped": "was skipped"}.get(row.status, "cannot run here")
-    return [
-        Finding(
-            kind="no-baseline",
-            message=f"The baseline {row.name} {why}, so that no variant can be compared with it.",
-            advice="Mend it first; what is finished is then reused.",
-        )
-    ]
-
-
-def _skip_warning(skipped: Sequence[str]) -> list[Finding]:
-    if not skipped:
-        return []
-    text = f"Unreadable samples that were skipped: {len(skipped)} ({', '.join(skipped[:5])})."
-    return [Finding(kind="unreadable-samples", message=text, advice="Repair or remove these files.")]
-
-
-def _stop_note(stopped: UntilCertain | None) -> list[Finding]:
-    if stopped is None or stopped.record.samples == stopped.record.available:
-        return []
-    record = stopped.record
-    return [
-        Finding(
-            kind="stopped-early",
-            message=f"Evaluation stopped after {record.samples:,} of {record.available:,} samples, when the drop of every "
-            f"variant was decided against the limit of {record.limit * 100:.3g} points (each wrongly with a "
-            f"probability of at most {record.alpha:g}). Other intervals and tests take n as fixed beforehand.",
-            advice="Leave out --until-certain for figures on all samples.",
-        )
-    ]
-
-
-def _stream_note(stream: bool, runs: Sequence[Scored]) -> list[Finding]:
-    if not stream:
-        return []
-    keeping = [run.variant.name for run in runs if run.graph.keeps_state]
-    whose = f"what {', '.join(keeping)} {'keeps' if len(keeping) == 1 else 'keep'} between inferences went on"
-    return [
-        Finding(
-            kind="stream",
-            message="The samples were taken as one stream (--stream), in their order: "
-            + (f"{whose} from each to the next." if keeping else "no variant keeps anything, so it changed nothing."),
-            advice="Leave out --stream where samples do not belong together.",
-        )
-    ]
 
 
 def _lint_data(run: Scored, inputs: Inputs, dataset: Dataset) -> list[Finding]:

@@ -1,0 +1,79 @@
+"""What an evaluation says beside its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tflitekit.accuracy.adaptive import UntilCertain
+from tflitekit.accuracy.scoring import Scored
+from tflitekit.results import Finding, VariantReport
+from tflitekit.tflite.variant import Variant
+
+__all__ = ["as_stream", "skipped_samples", "stopped_early", "stored_pixels", "without_baseline"]
+
+
+def stored_pixels(variant: Variant) -> Finding:
+    """Says which pixels a file got for which no preprocessing was named."""
+    assert variant.contract is not None
+    spec, preprocessing = variant.contract.inputs[0], variant.contract.preprocessing
+    return Finding(
+        kind="preprocessing-not-named",
+        message=f"No preprocessing was named for {variant.name}: its input takes {spec.describe()}, and got the pixels as they are "
+        f"stored{' (less 128)' if spec.dtype == 'int8' else ''}, as apps feed it ({preprocessing.describe()}).",
+        advice="Where it was trained with another resizing, crop or order of colours, name it by --preprocess.",
+    )
+
+
+def without_baseline(rows: Sequence[VariantReport], baseline: str | None) -> list[Finding]:
+    """Says why there is nothing to compare with, where a baseline was wanted."""
+    row = next((row for row in rows if row.name == baseline), None)
+    if row is None:
+        return []
+    why = {"failed": "failed", "skipped": "was skipped"}.get(row.status, "cannot run here")
+    return [
+        Finding(
+            kind="no-baseline",
+            message=f"The baseline {row.name} {why}, so that no variant can be compared with it.",
+            advice="Mend it first; what is finished is then reused.",
+        )
+    ]
+
+
+def skipped_samples(skipped: Sequence[str]) -> list[Finding]:
+    """Says which samples could not be read."""
+    if not skipped:
+        return []
+    text = f"Unreadable samples that were skipped: {len(skipped)} ({', '.join(skipped[:5])})."
+    return [Finding(kind="unreadable-samples", message=text, advice="Repair or remove these files.")]
+
+
+def stopped_early(stopped: UntilCertain | None) -> list[Finding]:
+    """Says after how many samples the evaluation stopped."""
+    if stopped is None or stopped.record.samples == stopped.record.available:
+        return []
+    record = stopped.record
+    return [
+        Finding(
+            kind="stopped-early",
+            message=f"Evaluation stopped after {record.samples:,} of {record.available:,} samples, when the drop of every "
+            f"variant was decided against the limit of {record.limit * 100:.3g} points (each wrongly with a "
+            f"probability of at most {record.alpha:g}). Other intervals and tests take n as fixed beforehand.",
+            advice="Leave out --until-certain for figures on all samples.",
+        )
+    ]
+
+
+def as_stream(stream: bool, runs: Sequence[Scored]) -> list[Finding]:
+    """Says what the samples' being one stream meant."""
+    if not stream:
+        return []
+    keeping = [run.variant.name for run in runs if run.graph.keeps_state]
+    whose = f"what {', '.join(keeping)} {'keeps' if len(keeping) == 1 else 'keep'} between inferences went on"
+    return [
+        Finding(
+            kind="stream",
+            message="The samples were taken as one stream (--stream), in their order: "
+            + (f"{whose} from each to the next." if keeping else "no variant keeps anything, so it changed nothing."),
+            advice="Leave out --stream where samples do not belong together.",
+        )
+    ]
