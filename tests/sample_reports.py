@@ -474,7 +474,7 @@ def undecided(report: Report) -> Report:
         name="int8",
         scheme="int8",
         status="failed",
-        error="int8: the converter was killed by SIGABRT.\nIts last words: Check failed: quantized_dimension\nTry float16.",
+        error="int8: the converter was killed by SIGABRT.\nIt last printed: Check failed: quantized_dimension\nTry float16.",
     )
     skipped = VariantReport(
         name="int16x8", scheme="int16x8", status="skipped", error="There are no calibration data.\nGive --calibration."

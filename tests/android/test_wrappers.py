@@ -399,7 +399,7 @@ def test_what_the_text_says(tmp_path, language):
     bundle = describe(path, input_kind="image", preprocessing=PRESETS["imagenet-tf"])
     text = render(bundle, bundle.variants[0], language, "com.example.app")
     words = " ".join(text.replace("*", " ").split())
-    assert "first cut the centred 0.875 of its width and height, then cut the largest centred rectangle" in words
+    assert "first cut the centered 0.875 of its width and height, then cut the largest centered rectangle" in words
     assert "Pillow's filter 'bilinear'" in words
     assert "The input 'image', 1 x 8 x 9 x 3, uint8, real values." in words
     assert content_hash(path) in text and '"models/m.tflite"' in text

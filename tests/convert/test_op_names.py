@@ -59,7 +59,7 @@ def test_operators_of_functions_have_their_names(converted):
             lambda k, x: k.layers.UpSampling2D(interpolation="bicubic", name="up")(x),
             r"ResizeBicubic \(layer 'up'\).*instead: interpolation='bilinear'",
         ),
-        (lambda k, x: k.ops.linalg.inv(x[..., :3, :3, 0]), r"MatrixInverse \(layer 'inv'\).*outside of the model"),
+        (lambda k, x: k.ops.linalg.inv(x[..., :3, :3, 0]), r"MatrixInverse \(layer 'inv'\).*outside the model"),
     ],
 )
 def test_operators_that_do_not_exist_name_the_layer(converted, build, words):

@@ -79,7 +79,7 @@ def test_report_has_what_is_promised(finished):
     assert written["dataset"]["calibration_samples"] == 90
     assert set(written["recommendation"]) >= {"chosen", "reasons", "rejected"}
     assert written["recommendation"]["chosen"] in ("int8", "dynamic_range", "int8_float_fallback")
-    assert any("'raw' was taken" in warning["message"] for warning in written["warnings"])
+    assert any("'raw' was used" in warning["message"] for warning in written["warnings"])
     assert {warning["kind"] for warning in written["warnings"]} & LINTS == {"few-calibration-samples"}  # 90 of them
     assert {w["kind"] for variant in written["variants"] for w in variant["warnings"]} & LINTS == set()
     baseline, variant = written["variants"][0], written["variants"][3]

@@ -173,7 +173,7 @@ def test_an_untrue_label_is_refused(variants):
         inputs=read_graph(variants / "float32.tflite").inputs, outputs=read_graph(variants / "float32.tflite").outputs,
     )  # fmt: skip
     graph = read_graph(variants / "dynamic_range.tflite")
-    with pytest.raises(ConversionError, match=r"promised integers only.*CONV_2D"):
+    with pytest.raises(ConversionError, match=r"promises integers only.*CONV_2D"):
         _check_promise(parse_request("int8"), Promise(weights="int8", integer_only=True), graph, source, False)
     with pytest.raises(ConversionError, match="promised uint8 for 'image'"):
         _check_promise(parse_request("int8"), Promise(io="uint8"), graph, source, False)
@@ -188,14 +188,14 @@ def test_requests():
         ("int8:oi=uint8", "no option 'oi'"),
         ("int8:io=int4", "float32 or int8 or uint8"),
         ("float16:io=int8", "none"),
-        ("pruned:sparsity=0", "sparsity of 0 cannot be"),
-        ("pruned:sparsity=1", "sparsity of 1 cannot be"),
-        ("pruned:sparsity=nan", "sparsity of nan cannot be"),
-        ("pruned_qat:sparsity=0.05", "from 0.1 to below 1"),  # the second stage would not know what to keep
-        ("pruned_clustered_qat:sparsity=0.05", "from 0.1 to below 1"),
-        ("clustered:clusters=1", "1 clusters cannot be"),
+        ("pruned:sparsity=0", "sparsity 0 is out of range"),
+        ("pruned:sparsity=1", "sparsity 1 is out of range"),
+        ("pruned:sparsity=nan", "sparsity nan is out of range"),
+        ("pruned_qat:sparsity=0.05", "at least 0.1 and less than 1"),  # the second stage would not know what to keep
+        ("pruned_clustered_qat:sparsity=0.05", "at least 0.1 and less than 1"),
+        ("clustered:clusters=1", "1 is not a valid number of clusters"),
         ("pruned_clustered_qat:clusters=2", "(?s)Zero is one of them.*from 3 to 256"),
-        ("pruned:then=float16,io=int8", "io=int8 goes with then=int8"),
+        ("pruned:then=float16,io=int8", "io=int8 needs then=int8"),
     ):
         with pytest.raises(UsageError, match=word):
             parse_request(text)

@@ -105,8 +105,8 @@ def test_missing_and_unknown_models(tmp_path):
     with pytest.raises(ModelError, match="not a SavedModel"):
         identify(tmp_path)
     for name, content, word in (
-        ("a.pt", b"torch", "not a model of a kind"),
-        ("a.h5", b"\0" * 50, "damaged or cut short"),
+        ("a.pt", b"torch", "is not a kind of model"),
+        ("a.h5", b"\0" * 50, "damaged or truncated"),
         ("a.keras", b"PK\3\4 nothing", "damaged"),
         ("a.tflite", b"\0\0\0\0TFL3", "already"),
     ):
@@ -123,7 +123,7 @@ def test_corrupt_models_of_known_kinds(models, tmp_path):
             load(tmp_path, tmp_path, name)
     shutil.copytree(models / "shapes_saved_model", tmp_path / "sm")
     (tmp_path / "sm" / "saved_model.pb").write_bytes(b"garbage")
-    with pytest.raises(ModelError, match="damaged or cut short"):
+    with pytest.raises(ModelError, match="damaged or truncated"):
         load(tmp_path, tmp_path, "sm")
 
 

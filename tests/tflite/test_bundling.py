@@ -184,7 +184,7 @@ def test_wrong_use(optimized, variants, shapes, tmp_path):
         tk.bundle(optimized, data=data, out=tmp_path / "b", variants=["int4"])
     with pytest.raises(UsageError, match="No variant was named"):
         tk.bundle(optimized, data=data, out=tmp_path / "b", variants=[])
-    with pytest.raises(UsageError, match="--package names the package of wrappers"):
+    with pytest.raises(UsageError, match="--package names the package of the wrappers"):
         tk.bundle(optimized, data=data, out=tmp_path / "b", package="com.example")
     with pytest.raises(UsageError, match="samples cannot be 0"):
         tk.bundle(optimized, data=data, out=tmp_path / "b", samples=0)
@@ -211,15 +211,15 @@ def test_what_lies_there_already(optimized, variants, shapes, tmp_path):
     (tmp_path / "b" / "models" / "int8.tflite").unlink()
     again()  # a damaged bundle is replaced
     (tmp_path / "b" / "notes.txt").write_text("mine")
-    with pytest.raises(StorageError, match="holds other files besides"):
+    with pytest.raises(StorageError, match="has other files in it"):
         again()
     assert (tmp_path / "b" / "notes.txt").read_text() == "mine"
     (tmp_path / "b.zip").write_bytes(b"holiday pictures")
     (tmp_path / "b" / "notes.txt").unlink()
-    with pytest.raises(StorageError, match=r"b\.zip is there already and is no zip of a bundle"):
+    with pytest.raises(StorageError, match=r"b\.zip already exists and is not the zip of a bundle"):
         again()
     assert (tmp_path / "b.zip").read_bytes() == b"holiday pictures"
-    with pytest.raises(StorageError, match="lies in the data"):
+    with pytest.raises(StorageError, match="lies inside the data"):
         tk.bundle(variants / "int8.tflite", data=shapes / "test", out=shapes / "test" / "bundle")
 
 
@@ -359,14 +359,14 @@ def test_malformed_descriptions_are_refused(made, fields, message):
     ("spoil", "message"),
     [
         (lambda content: content["variants"].append(content["variants"][0]), "names a variant twice"),
-        (lambda content: content["variants"][0].update(size_bytes=1), "by bundle.json it has 1"),
+        (lambda content: content["variants"][0].update(size_bytes=1), "but bundle.json says 1"),
         (lambda content: content["variants"][0].update(primary_output=1), "has no output 1"),
         (lambda content: content["variants"][0].update(tolerances=[]), "1 outputs and 0 tolerances"),
         (lambda content: result(content).update(variant="int4"), "has no variant 'int4'"),
         (lambda content: result(content)["inputs"].clear(), "does not have the tensors"),
         (lambda content: result(content)["outputs"][0].update(dtype="int16"), "does not have the tensors"),
         (lambda content: result(content)["outputs"][0].update(dtype="object"), "not a type of stored numbers"),
-        (lambda content: result(content)["outputs"][0].update(shape=[1, 4]), "by bundle.json it has 16"),
+        (lambda content: result(content)["outputs"][0].update(shape=[1, 4]), "but bundle.json says 16"),
         (lambda content: result(content)["top_k"][0].update(index=3), "names a class"),
     ],
 )

@@ -144,8 +144,8 @@ def test_everything_that_is_said(variants):
                     {
                         "name": "image",
                         "description": "Grey image, 12 x 12 pixels. custom: RGB, bilinear resize (center_crop), "
-                        "(p / 255 - 0.5) / 0.25. TensorFlow Lite metadata have no words for the crop to the input's aspect "
-                        "ratio: software that knows only the metadata does it otherwise.",
+                        "(p / 255 - 0.5) / 0.25. TensorFlow Lite metadata cannot describe the crop to the input's aspect "
+                        "ratio: software that knows only the metadata does this differently.",
                         "content": {
                             "content_properties_type": "ImageProperties",
                             "content_properties": {
@@ -326,7 +326,7 @@ def test_what_the_standard_cannot_say_stands_in_the_description(
     assert image["content"]["content_properties_type"] == content
     if content == "ImageProperties":
         assert image["content"]["content_properties"]["default_size"] == {"width": 16, "height": 12}
-    assert ("no words for" in image["description"]) == (unsaid is not None)
+    assert ("cannot describe" in image["description"]) == (unsaid is not None)
     assert (unsaid or "") in image["description"]
     if channels is None:
         assert "process_units" not in image

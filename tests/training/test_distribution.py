@@ -373,7 +373,7 @@ def test_a_worker_ends_with_what_the_chief_says(tmp_path):
 def test_a_worker_with_another_command_is_refused(tmp_path):
     with (
         Chief(Cluster(TWO, 0), tmp_path, "same", Progress()),
-        pytest.raises(UsageError, match="another command than the chief"),
+        pytest.raises(UsageError, match="different command from the chief"),
     ):
         follow_as_worker_1(tmp_path, "other")
 

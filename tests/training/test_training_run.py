@@ -376,7 +376,7 @@ def test_class_weights(tmp_path):
     assert outcomes["balanced"][0] > outcomes[None][0]
     assert outcomes[str(tmp_path / "weights.json")].tolist() == [0, 0, SAMPLES]  # nothing else counts
     (tmp_path / "weights.json").write_text("[1, 2]")
-    with pytest.raises(UsageError, match="holds 2 class weights, and there are 3 classes"):
+    with pytest.raises(UsageError, match="holds 2 class weights, but there are 3 classes"):
         train(network(keras, "softmax"), (x, y), tmp_path, class_weights=str(tmp_path / "weights.json"))
 
 
@@ -705,7 +705,7 @@ def test_training_without_data_or_layers(models, shapes, tmp_path, cli):
         "convert", models / "shapes_saved_model", "--scheme", "qat", "--data", shapes / "train", "--out", tmp_path
     )
     assert code == 2
-    assert "is a SavedModel, which has no layers" in err
+    assert "is a SavedModel, which no longer has layers" in err
     assert "model.save(" in err
 
 
@@ -1030,7 +1030,7 @@ def test_a_lost_output_without_labels_is_a_failure(finished):
     found = variant.training.three_way.model_copy(
         update={"others": (OutputDrift(output="boxes", training=0.1, conversion=0.9),)}
     )
-    with pytest.raises(ConversionError, match="'boxes' of the finished file is not what was trained: it is off by 90%"):
+    with pytest.raises(ConversionError, match="'boxes' of the finished file differs from the trained one by 90%"):
         check_gap("qat", found, variant.path, kept)
 
 
@@ -1183,7 +1183,7 @@ def test_what_cannot_be_trained_does_not_stop_the_rest(models, shapes, tmp_path,
     assert code == 0, err
     variants = {v["name"]: v for v in json.loads(out)["variants"]}
     assert {name for name, v in variants.items() if v["status"] == "skipped"} == {"qat", "pruned", "clustered"}
-    assert "is a SavedModel, which has no layers" in variants["qat"]["error"]
+    assert "is a SavedModel, which no longer has layers" in variants["qat"]["error"]
     assert variants["int8"]["status"] == "ok"  # calibrated on the training data
 
 

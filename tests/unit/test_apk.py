@@ -598,7 +598,7 @@ def test_files_that_are_no_apk(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ApkError, match="named pipe, not a regular file"):
         inspect_apk(tmp_path / "pipe")
-    for content, why in ((b"", "It is empty"), (b"MZ" * 50, "does not begin like a ZIP archive")):
+    for content, why in ((b"", "It is empty"), (b"MZ" * 50, "does not start like a ZIP archive")):
         path = tmp_path / "x.apk"
         path.write_bytes(content)
         with pytest.raises(ApkError, match=why):

@@ -181,7 +181,7 @@ def test_a_folder_that_is_another_one_is_the_cause_of_what_fails_in_it(tmp_path)
             out.rename(tmp_path / "moved")
             raise ValueError("TensorFlow says no")
 
-    with pytest.raises(StorageError, match="is not the one any more") as found:
+    with pytest.raises(StorageError, match="is no longer the one") as found:
         fail()
     assert isinstance(found.value.__cause__, ValueError)
     with pytest.raises(StorageError, match="and 1 more"):

@@ -77,7 +77,7 @@ def test_the_phone_decides_and_the_host_stays_beside_it(base):
         assert row.accuracy == base.variant(row.name).accuracy
     answer = found.recommendation
     assert answer.chosen == "int8"
-    assert answer.reasons[0].startswith(f"0.3 ms on {PIXEL}, 3 times faster than float32 there: as fast as any")
+    assert answer.reasons[0].startswith(f"0.300 ms on {PIXEL}, 3 times faster than float32 there: as fast as any")
     assert not any("not measured on the target" in reason for reason in answer.reasons)
     others = {rejected.name: rejected.reasons[0] for rejected in answer.rejected}
     assert "takes 3.00 times as long as int8" in others["float32"]
@@ -95,7 +95,7 @@ def test_the_limit_is_judged_on_the_phone(base):
     found = merge(base, [measured(base, slow)], max_latency_ms=4)
     assert found.constraints == base.constraints.model_copy(update={"max_latency_ms": 4})
     assert found.recommendation.chosen == "int8"
-    assert f"4.5 ms on {PIXEL}, more than the limit of 4 ms" in str(found.recommendation.rejected)
+    assert f"4.50 ms on {PIXEL}, more than the limit of 4 ms" in str(found.recommendation.rejected)
     none = merge(base, [measured(base, slow)], max_latency_ms=1)
     assert none.recommendation.chosen is None
     assert not none.recommendation.constraints_met
@@ -186,16 +186,16 @@ def test_what_does_not_belong_to_the_report_is_refused(base):
         other = good.model_copy(update={"variants": (row.model_copy(update={"sha256": sha256}), *rest)})
         with pytest.raises(UsageError, match="another file as 'float32'"):
             merge(base, [other])
-    with pytest.raises(UsageError, match=r"measures again what is there already: .*Pixel 8"):
+    with pytest.raises(UsageError, match=r"measures again what the report already has: .*Pixel 8"):
         merge(base, [good, good])
     with pytest.raises(UsageError, match="different protocols"):
         merge(base, [good, changed(measured(base, TIMES, target=MOTO), protocol="benchmark-model")])
     apart = [measured(base, {"int8": 300.0}), measured(base, {"float32": 900.0}, target=MOTO)]
     with pytest.raises(UsageError, match="No variant was measured on all phones"):
         merge(base, apart)
-    with pytest.raises(UsageError, match="no report of a phone to merge"):
+    with pytest.raises(UsageError, match="no phone's report to merge"):
         merge(base, [])
-    with pytest.raises(UsageError, match="max-latency cannot be -1"):
+    with pytest.raises(UsageError, match="max-latency must not be -1"):
         merge(base, [good], max_latency_ms=-1)
     with pytest.raises(UsageError, match="--deploy-on host"):
         merge(base.model_copy(update={"constraints": Constraints(deploy_on="host")}), [good])
@@ -203,7 +203,7 @@ def test_what_does_not_belong_to_the_report_is_refused(base):
 
 def test_reports_without_usable_samples_are_refused(base):
     good = measured(base, TIMES)
-    with pytest.raises(ModelError, match="no report of a phone: its latency was measured on host"):
+    with pytest.raises(ModelError, match="not a phone's report: its latency was measured on host"):
         merge(base, [base])
     nothing = good.model_copy(
         update={"variants": tuple(row.model_copy(update={"latency": None}) for row in good.variants)}
@@ -214,7 +214,7 @@ def test_reports_without_usable_samples_are_refused(base):
         with pytest.raises(ModelError, match="no raw samples of 'float32'"):
             merge(base, [changed(good, samples=samples)])
     for value in (0.0, -1.0):
-        with pytest.raises(ModelError, match="no times"):
+        with pytest.raises(ModelError, match="not times"):
             merge(base, [changed(good, samples=Samples.of([[1.0, value]]))])
     for value in (float("nan"), float("inf")):
         with pytest.raises(ValidationError, match="a sample is not finite"):  # so no report can hold it
@@ -237,7 +237,7 @@ def test_a_merged_report_is_not_compared_with_one_of_the_host(base):
     changes = {change.name: change for change in compare(base, merged).variants}
     (latency,) = [change for change in changes["int8"].changes if change.figure == "latency"]
     assert any("the target (host; now android:Pixel 8" in text for text in latency.unlike)
-    with pytest.raises(UsageError, match="not measured alike"):
+    with pytest.raises(UsageError, match="not measured in the same way"):
         compare(base, merged, max_latency_increase=5)
 
 
@@ -291,7 +291,7 @@ def test_the_command_judges_the_limit_and_keeps_nothing_unasked(files, cli):
     assert (found["recommendation"]["chosen"], found["constraints"]["max_latency_ms"]) == ("int8", 0.4)
     assert cli("report", files / "q", "--max-latency", "1")[0] == 2
     code, _, err = cli("report", files / "q", files / "q" / "report.json")
-    assert code == 2 and "is no report of a phone" in err and "report.json" in err
+    assert code == 2 and "is not a phone's report" in err and "report.json" in err
     assert cli("report", files / "q", files / "none.json")[0] == 2
 
 

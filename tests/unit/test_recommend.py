@@ -156,7 +156,7 @@ def test_few_samples_of_a_class_are_a_caution():
     ) in found.reasons
     over = with_classes(row("int8", 100), {"dog": 0.1}, n=20, half=0.15)
     (broken,) = broken_gates([FLOAT, over], Constraints(max_class_drop=5), baseline="float32")
-    assert broken.reasons[0].endswith("for a class (though 20 samples cannot tell it from that)")
+    assert broken.reasons[0].endswith("for a class (though 20 samples cannot distinguish it from that)")
 
 
 def test_a_sequential_decision_counts_instead_of_the_drop():
@@ -330,7 +330,7 @@ def test_each_failure_is_said_once_and_the_gravest_first(capsys, monkeypatch):
 
 
 def test_what_is_no_recommendation_is_not_a_warning_too(capsys, monkeypatch):
-    unfit = Finding(kind="no-baseline", message="The baseline float32 failed.", advice="Mend it first.")
+    unfit = Finding(kind="no-baseline", message="The baseline float32 failed.", advice="Fix it first.")
     failed = row("float32", 0, status="failed")
     report = reported([failed, HALF], [unfit], unfit=unfit)
     assert further_warnings(report) == []
@@ -338,5 +338,5 @@ def test_what_is_no_recommendation_is_not_a_warning_too(capsys, monkeypatch):
     console.show_report(report)
     shown = capsys.readouterr().out
     assert (
-        shown.count("Mend it first") == shown.count("nothing can be recommended yet: the baseline float32 failed") == 1
+        shown.count("Fix it first") == shown.count("nothing can be recommended yet: the baseline float32 failed") == 1
     )

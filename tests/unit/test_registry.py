@@ -37,9 +37,9 @@ def package(folder, text, entry="mine = broken_schemes"):
 def test_a_package_adds_one_of_each(install, tmp_path):
     (tmp_path / "data.csv").write_text("1,2.5,0\n3,4,1\n")
     (tmp_path / "model.pkl").write_bytes(b"\x80\x04.")
-    with pytest.raises(DataError, match="not a data set that the kit reads"):
+    with pytest.raises(DataError, match="not a kind of data that the kit reads"):
         open_dataset(tmp_path / "data.csv")
-    with pytest.raises(ModelError, match="of a kind that the kit converts"):
+    with pytest.raises(ModelError, match="not a kind of model that the kit converts"):
         identify(tmp_path / "model.pkl")
     before = render(read_report(VERSION_1))
     asked = (schemes, targets, data_kinds, source_kinds, metrics, sections)

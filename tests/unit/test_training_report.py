@@ -46,7 +46,7 @@ def test_training_on_the_evaluation_data_is_found(options, dataset):
     (finding,) = lint_training(row(QAT.model_copy(update=options)), dataset, "float32").warnings
     assert finding.kind == "trained-on-evaluation-data"
     assert dataset.location in finding.message
-    assert ("chose which epoch" in finding.message) == ("validation" in options)
+    assert ("decided which epoch" in finding.message) == ("validation" in options)
 
 
 def test_other_data_are_not_taken_for_the_same():
@@ -169,7 +169,7 @@ def test_figures_of_training_samples_are_not_called_validation(report):
     shown = report.model_copy(update={"variants": tuple(map(without, report.variants))})
     assert "on 1,000 training samples (gap" in markdown.render(shown)
     page = html.render(shown)
-    assert "with none held out to check on." in page
+    assert "with none held out for validation." in page
     assert "of none" not in page
     assert "checked after each epoch on 1,000 held out of them." in html.render(report)
 

@@ -95,7 +95,7 @@ def score_until_certain(
     }
     if not tests:
         raise UsageError(
-            "There is nothing to be certain of: only the baseline was given.",
+            "There is nothing to decide: only the baseline was given.",
             fix="Give a variant to compare with it, or leave out --until-certain.",
         )
     kept = store.for_draw({"seed": certainty.seed, "order": order.key})
@@ -132,12 +132,12 @@ def score_until_certain(
 def _classes(dataset: Dataset, metric: Metric) -> list[int]:
     if not isinstance(metric, Classification):
         raise UsageError(
-            "--until-certain is for classification, and these labels or this metric are not.",
+            "--until-certain is for classification, unlike these labels or this metric.",
             fix="Leave it out; --limit takes a sample of a fixed size.",
         )
     if dataset.size is None or not dataset.random_access:
         raise UsageError(
-            f"--until-certain needs data of known size that can be read in any order, and {dataset.location} is a factory.",
+            f"--until-certain needs data of known size that can be read in any order, but {dataset.location} is a factory.",
             fix="Store the samples as a folder of images or an .npz file, or leave it out.",
         )
     return [int(sample.label) for sample in dataset]

@@ -139,7 +139,7 @@ def choose_baseline(variants: Sequence[Variant], files: Sequence[str | Path], wa
         for variant, path in zip(variants, files, strict=True):
             if Path(path) == Path(wanted) or variant.name == str(wanted):
                 return variant.name
-        raise UsageError(f"The baseline {wanted} is not among the files.", fix="Name it among the files too.")
+        raise UsageError(f"The baseline {wanted} is not among the files.", fix="Name it among the files, too.")
     floats = [variant.name for variant in variants if variant.scheme == "float32"]
     return (floats or [variants[0].name])[0]
 
@@ -242,7 +242,7 @@ def evaluate_variants(
             list(runs.values()), dataset, scorer, store, baseline=reference, jobs=how.jobs, progress=progress
         )
     elif baseline is None:
-        raise UsageError("--until-certain needs a baseline, and that one cannot run here.")
+        raise UsageError("--until-certain needs a baseline, but that one cannot run here.")
     else:
         stopped = score_until_certain(
             list(runs.values()),
@@ -305,7 +305,7 @@ def check_certainty(constraints: Constraints) -> None:
 def _check_class_gate(metric: Metric) -> None:
     if not isinstance(metric, Classification):
         raise UsageError(
-            "A limit on the drop of each class is for classification, and these labels or this metric are not.",
+            "A limit on the drop of each class is for classification, unlike these labels or this metric.",
             fix="Leave out --max-class-drop.",
         )
 

@@ -96,6 +96,6 @@ def _check_choice(dataset: Dataset, spec: TensorSpec, others: Sequence[TensorSpe
         raise DataError(
             f"The labels at {dataset.location} are the classes 0 to {largest}, and the output '{spec.name}' has {size_of(spec)} values; "
             f"'{exact[0]}' has {largest + 1}.",
-            why=f"'{spec.name}' is the first output, which is scored when none is named.",
+            why=f"'{spec.name}' is the first output, which is scored unless you name another.",
             fix=f"Name the output: --output {exact[0]}, or --output {spec.name} if it is that one.",
         )

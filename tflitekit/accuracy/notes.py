@@ -20,7 +20,7 @@ def stored_pixels(variant: Variant) -> Finding:
         kind="preprocessing-not-named",
         message=f"No preprocessing was named for {variant.name}: its input takes {spec.describe()}, and got the pixels as they are "
         f"stored{' (less 128)' if spec.dtype == 'int8' else ''}, as apps feed it ({preprocessing.describe()}).",
-        advice="Where it was trained with another resizing, crop or order of colours, name it by --preprocess.",
+        advice="If it was trained with another resizing, crop or color order, name that with --preprocess.",
     )
 
 
@@ -33,8 +33,8 @@ def without_baseline(rows: Sequence[VariantReport], baseline: str | None) -> lis
     return [
         Finding(
             kind="no-baseline",
-            message=f"The baseline {row.name} {why}, so that no variant can be compared with it.",
-            advice="Mend it first; what is finished is then reused.",
+            message=f"The baseline {row.name} {why}, so no variant can be compared with it.",
+            advice="Fix it first; finished work is then reused.",
         )
     ]
 
@@ -57,7 +57,7 @@ def stopped_early(stopped: UntilCertain | None) -> list[Finding]:
             kind="stopped-early",
             message=f"Evaluation stopped after {record.samples:,} of {record.available:,} samples, when the drop of every "
             f"variant was decided against the limit of {record.limit * 100:.3g} points (each wrongly with a "
-            f"probability of at most {record.alpha:g}). Other intervals and tests take n as fixed beforehand.",
+            f"probability of at most {record.alpha:g}). Other intervals and tests assume that n was fixed beforehand.",
             advice="Leave out --until-certain for figures on all samples.",
         )
     ]
@@ -72,8 +72,8 @@ def as_stream(stream: bool, runs: Sequence[Scored]) -> list[Finding]:
     return [
         Finding(
             kind="stream",
-            message="The samples were taken as one stream (--stream), in their order: "
-            + (f"{whose} from each to the next." if keeping else "no variant keeps anything, so it changed nothing."),
-            advice="Leave out --stream where samples do not belong together.",
+            message="The samples were evaluated as one stream (--stream), in their order: "
+            + (f"{whose} from each to the next." if keeping else "no variant keeps state, so this made no difference."),
+            advice="Leave out --stream if samples do not belong together.",
         )
     ]

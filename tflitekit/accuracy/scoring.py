@@ -121,7 +121,7 @@ def score(
     batch = int(np.lcm.reduce([max(1, run.graph.inputs[0].shape[0]) for run in runs]))
     if stream and batch > 1:
         raise UsageError(
-            f"Samples are one stream (--stream), and a file takes {batch} at once.", fix="Convert with --batch 1."
+            f"Samples are one stream (--stream), but a file takes {batch} at once.", fix="Convert with --batch 1."
         )
     workers = 1 if stream else jobs or os.cpu_count() or 1
     baseline = against.baseline if against is not None else None

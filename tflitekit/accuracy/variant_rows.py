@@ -77,7 +77,7 @@ def row_of(
             variant,
             status="failed",
             error=f"NaN or infinite values in the output for {broken} of {own['finite'].size} samples. "
-            "Look for overflow in float16, or for data that the model was not made for.",
+            "Look for overflow in float16, or for data that the model was not built for.",
         )
     figures = metric.summarize(own)
     reference = scores[baseline] if baseline is not None else None

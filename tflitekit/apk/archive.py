@@ -19,7 +19,7 @@ from tflitekit.core.files import open_file, shortened
 __all__ = ["MODEL_LIMIT_BYTES", "Archive", "Entry"]
 
 MODEL_LIMIT_BYTES = 512 * 2**20
-"""Files that are looked at as a whole (models, libraries) may have this size; what is larger is counted, not read."""
+"""Files that are read whole (models, libraries) may have this size; larger ones are counted but not read."""
 _TOTAL_LIMIT_BYTES = 2**32
 """Without ZIP64, which Android's installer does not read, no archive describes more."""
 _LARGEST_RATIO = 1032
@@ -137,7 +137,7 @@ class Archive:
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ApkError(
                 f"{info.filename} in {self.path} is compressed with method {info.compress_type}.",
-                why="Android reads stored and deflated files only.",
+                why="Android reads only stored and deflated files.",
                 fix="Package the app with its build tools, or with 'zip' and zipalign.",
             )
         self._file.seek(info.header_offset)
@@ -159,7 +159,7 @@ class Archive:
         if repeated:
             raise ApkError(
                 f"{self.path} has more than one file named {repeated[0]!r}.",
-                why="Which one is used depends on the reader; Android refuses to install such an APK.",
+                why="Which one counts depends on the reader; Android refuses to install such an APK.",
                 fix=advice,
             )
         for info in files:
@@ -168,7 +168,7 @@ class Archive:
             if ".." in parts or not parts[0] or parts[0].endswith(":") or any(ord(letter) < 32 for letter in name):
                 raise ApkError(
                     f"{self.path} has a file with the name {name!r}.",
-                    why="No build tool writes such a name. Unpacked, it may end up outside the folder, or hide.",
+                    why="No build tool writes such a name. Unpacked, it may end up outside the folder or be hidden.",
                     fix=advice,
                 )
             if info.file_size > info.compress_size * _LARGEST_RATIO + 64:
@@ -183,14 +183,14 @@ class Archive:
             raise ApkError(
                 f"The files in {self.path} would take {packed:,} bytes packed and {unpacked:,} unpacked.",
                 why=f"The APK itself has {self.size_bytes:,} bytes, and {_TOTAL_LIMIT_BYTES:,} is the most that an "
-                "archive may describe.",
+                "archive may contain.",
                 fix=advice,
             )
 
     def _foreign(self) -> ApkError:
         return ApkError(
             f"{self.path} is not an APK.",
-            why="It does not begin like a ZIP archive." if self.size_bytes else "It is empty.",
+            why="It does not start like a ZIP archive." if self.size_bytes else "It is empty.",
             fix="Give the .apk that your build wrote, in app/build/outputs/apk for Gradle.",
         )
 
@@ -200,7 +200,7 @@ class Archive:
             yield
         except _DAMAGE as error:
             raise ApkError(
-                f"{f'{name} in ' if name else ''}{self.path} is damaged or cut short.",
+                f"{f'{name} in ' if name else ''}{self.path} is damaged or truncated.",
                 why=f"Reading its {self.size_bytes:,} bytes as an archive failed: {shortened(str(error), 300)}.",
                 fix="Copy or build it again.",
             ) from error

@@ -129,10 +129,10 @@ def find_runtimes(archive: Archive, libraries: tuple[Library, ...]) -> tuple[Run
         found.append(
             Runtime(
                 name=_PLAY_SERVICES,
-                about="the runtime that the device's Play services bring",
+                about="the runtime in the device's Play services",
                 abis=(),
                 version=None,
-                version_note="it is newer on newer devices, and missing on devices without Play services",
+                version_note="it varies with the device, and is missing without Play services",
             )
         )
     return tuple(found)
@@ -141,7 +141,7 @@ def find_runtimes(archive: Archive, libraries: tuple[Library, ...]) -> tuple[Run
 def _runtime(files: list[Library]) -> Runtime:
     first = files[0]
     versions = {file.runtime_version for file in files if file.runtime_version}
-    version, note = None, "the library does not say it"
+    version, note = None, "the library does not say"
     if len(versions) > 1:
         note = f"it differs between ABIs: {', '.join(sorted(versions))}"
     elif versions:

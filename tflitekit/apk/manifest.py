@@ -35,7 +35,7 @@ def read_manifest(archive: Archive) -> Manifest:
         if content.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
             raise ApkError(
                 f"AndroidManifest.xml in {archive.path} is text.",
-                why="In an APK it is binary. Libraries (.aar) have it as text.",
+                why="In an APK it is binary. It is text in libraries (.aar).",
                 fix="Give the .apk of the app that uses the library.",
             ) from error
         raise ApkError(
@@ -110,7 +110,7 @@ def _something_else(archive: Archive) -> ApkError:
     if "BundleConfig.pb" in names or "base/manifest/AndroidManifest.xml" in names:
         return ApkError(
             f"{archive.path} is an app bundle (.aab), not an APK.",
-            why="Play makes APKs of it; what a phone gets is decided then.",
+            why="Play makes APKs from it, and decides then what a phone gets.",
             fix="Make one with everything: 'bundletool build-apks --mode=universal --bundle=app.aab "
             "--output=app.apks', then 'unzip app.apks universal.apk' and give universal.apk.",
         )
@@ -119,7 +119,7 @@ def _something_else(archive: Archive) -> ApkError:
         return ApkError(
             f"{archive.path} is a set of APKs, not an APK.",
             why=f"It has {', '.join(inner[:3])}{' and more' if len(inner) > 3 else ''}.",
-            fix="Unzip it and give one of these, the universal or the base APK.",
+            fix="Unzip it and give the universal or the base APK.",
         )
     return ApkError(
         f"{archive.path} is a ZIP archive, but not an APK.",

@@ -22,7 +22,7 @@ SOURCE_PAGES = "https://developer.android.com/guide/practices/page-sizes"
 PAGE_BYTES = 16_384
 PAGES_SINCE = date(2025, 11, 1)
 PAGES_UPDATES = date(2027, 2, 1)
-"""Extensions for updates of existing apps ended on 31 May 2026 first; the page says this day now."""
+"""Extensions for updates of existing apps were to end on 31 May 2026; the page now gives this day."""
 PAGE_TARGET_SDK = 35
 """New apps and updates that target Android 15 or newer must run on 64-bit devices with pages of 16 KB."""
 

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 ABIS = ("arm64-v8a", "armeabi-v7a", "x86_64", "x86", "riscv64")
-"""What Android knows today."""
+"""The ABIs that Android supports today."""
 
 Severity = Literal["error", "warning", "note"]
 Stage = Literal["Play", "install", "run"]

@@ -65,6 +65,6 @@ def _signing_block(archive: Archive) -> Iterator[tuple[int, bytes]]:
 def _damaged(archive: Archive) -> ApkError:
     return ApkError(
         f"The signing block of {archive.path} is damaged.",
-        why="Android would refuse to install it.",
+        why="Android refuses to install it.",
         fix="Sign it again with apksigner.",
     )

@@ -75,7 +75,8 @@ def bundle(
         raise UsageError("The name of a bundle (--name) must be Unicode text that is not empty.")
     if how.package is not None and not how.templates:
         raise UsageError(
-            "--package names the package of wrappers, and none are made.", fix="Add --templates kotlin,java."
+            "--package names the package of the wrappers, but no wrappers were asked for.",
+            fix="Add --templates kotlin,java.",
         )
     for language in how.templates:
         check_request(language, how.package)
@@ -111,7 +112,7 @@ def _refuse_text(selection: Selection) -> None:
         if text:
             raise BundleError(
                 f"The variant '{chosen.name}' has text in {', '.join(text)}, which a bundle cannot hold: golden samples are numbers.",
-                fix="Ship the .tflite file and its sidecar as they are; or look words up in the app, with a model that takes numbers.",
+                fix="Ship the .tflite file and its sidecar, or look up words in the app and use a model that takes numbers.",
             )
 
 
@@ -267,17 +268,17 @@ def _check_target(out: Path, data: Any) -> None:
     """Refuses to write over what is no bundle, and into the data."""
     if isinstance(data, str | Path) and out.is_relative_to(Path(data).resolve()):
         raise StorageError(
-            f"{out} lies in the data {data}, and would become a part of them.", fix="Choose another --out."
+            f"{out} lies inside the data {data} and would become part of them.", fix="Choose another --out."
         )
     archive = _zip_of(out)
     if out.exists() and not _is_bundle(out):
         raise StorageError(
-            f"{out} is there already, and is no bundle or holds other files besides.",
+            f"{out} already exists and is not a bundle, or has other files in it.",
             fix="Choose another folder with --out, or remove it.",
         )
     if archive.exists() and not _is_archive(archive):
         raise StorageError(
-            f"{archive} is there already and is no zip of a bundle.",
+            f"{archive} already exists and is not the zip of a bundle.",
             fix="Choose another folder with --out, or remove it.",
         )
 

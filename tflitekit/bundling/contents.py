@@ -335,7 +335,7 @@ def _check_file(folder: Path, entry: FileEntry) -> None:
     stated = entry.size_bytes if isinstance(entry, BundledVariant | ArrayFile) else None
     size = path.stat().st_size
     if stated is not None and stated != size:
-        raise _changed(f"{path} has {size} bytes; by bundle.json it has {stated}.")
+        raise _changed(f"{path} has {size} bytes, but bundle.json says {stated}.")
 
 
 def labels_file(labels: Sequence[str]) -> str:

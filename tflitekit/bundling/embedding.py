@@ -52,7 +52,7 @@ def embed(model: bytes, metadata: bytes, files: Mapping[str, bytes]) -> bytes:
         head = _head(model, metadata)
         shifted = _shifted(model, len(head))
     except (struct.error, IndexError, ValueError, TypeError) as error:
-        raise ModelError("The model is damaged or cut short.", why=f"{type(error).__name__}: {error}.") from error
+        raise ModelError("The model is damaged or truncated.", why=f"{type(error).__name__}: {error}.") from error
     return _with_archive(head + shifted, files)
 
 
@@ -65,13 +65,13 @@ def extract_model(content: bytes) -> bytes:
         ModelError: This is not a ``.tflite`` file.
     """
     if content[4:8] != _IDENTIFIER:
-        raise ModelError("The model is not a TensorFlow Lite model: it does not carry the identifier TFL3.")
+        raise ModelError("The model is not a TensorFlow Lite model: it lacks the identifier TFL3.")
     content = content[: _archive_start(content)]
     if content[8 : 8 + len(_MARK)] != _MARK:
         return content
     (begin,) = struct.unpack_from("<I", content, 8 + len(_MARK))
     if content[begin + 4 : begin + 8] != _IDENTIFIER:
-        raise ModelError("The model is damaged: its metadata do not say where the model begins.")
+        raise ModelError("The model is damaged: its metadata do not say where the model starts.")
     return _shifted(content[begin:], -begin)
 
 
@@ -92,7 +92,7 @@ def _head(model: bytes, metadata: bytes) -> bytes:
     table, fields = _fields(model, struct.unpack_from("<I", model)[0])
     if len(fields) > _MODEL_FIELDS and any(fields[_MODEL_FIELDS:]):
         raise ModelError(
-            "The model is of a newer schema than this kit knows: its root has fields that cannot be copied.",
+            "The model has a newer schema than this kit knows: its root has fields that cannot be copied.",
             fix="Update tflitekit and ai-edge-litert.",
         )
     fields = (*fields, *[0] * _MODEL_FIELDS)[:_MODEL_FIELDS]
@@ -206,7 +206,7 @@ def _references(content: bytes, vector: int | None) -> list[int]:
         return []
     count = struct.unpack_from("<I", content, vector)[0]
     if vector + 4 * (1 + count) > len(content):
-        raise ValueError("a list ends behind the end of the file")
+        raise ValueError("a list reaches beyond the end of the file")
     return [_target(content, vector + 4 * (1 + i)) for i in range(count)]
 
 

@@ -197,14 +197,14 @@ class _Recorder:
         if not all(np.isfinite(v).all() for v in outputs if v.dtype.kind == "f"):
             raise BundleError(
                 f"The variant '{self.run.name}' gives NaN or infinite values for the sample '{key}'.",
-                why="An app could not show a result, and equality with the host could not be proven.",
+                why="An app could not show a result, and it could not be compared with the host's.",
                 fix="Leave the variant out with --variant, or look at its warnings in the report.",
             )
         if not all(np.array_equal(a, b) for a, b in zip(outputs, self._stored(self._measured, values), strict=True)):
             raise BundleError(
-                f"The variant '{self.run.name}' computes something else with metadata in it (sample '{key}').",
-                why="Writing metadata must not change a model: this is a defect of the kit or of the runtime.",
-                fix="Please report it with the file.",
+                f"The variant '{self.run.name}' gives a different output with metadata in it (sample '{key}').",
+                why="Writing metadata must not change a model: this is a bug in the kit or in the runtime.",
+                fix="Please report it, with the file.",
             )
         self._outputs.append(outputs)
         self._builtin_outputs.append(self._stored(self._builtin, values))

@@ -204,16 +204,19 @@ def _check_labels(labels: Sequence[str]) -> None:
         if not label.strip():
             what, why = (
                 "is empty",
-                "Readers of the labels inside a model skip empty lines: all that follow would shift.",
+                "Readers of the labels inside a model skip empty lines, so all later labels would shift.",
             )
         elif "\n" in label or "\r" in label:
-            what, why = "has several lines", "The labels inside a model are one a line: all that follow would shift."
+            what, why = (
+                "has several lines",
+                "The labels inside a model are one per line, so all later labels would shift.",
+            )
         elif not is_unicode(label):
-            what, why = "is not Unicode text", "Labels are stored as UTF-8; this folder's name is in another encoding."
+            what, why = "is not Unicode text", "Labels are stored as UTF-8; this folder name is in another encoding."
         else:
             continue
         raise ContractError(
-            f"The label of class {index} {what}.", why=why, fix="Give every class a name of one line with --labels."
+            f"The label of class {index} {what}.", why=why, fix="Give every class a one-line name with --labels."
         )
 
 
@@ -230,9 +233,9 @@ def _input(tables: _Tables, spec: TensorSpec, preprocessing: Preprocessing | Non
     description = f"{color} image, {width} x {height} pixels. {preprocessing.describe()}."
     if unsaid:
         description += (
-            " TensorFlow Lite metadata have no words for "
+            " TensorFlow Lite metadata cannot describe "
             + ", ".join(unsaid)
-            + ": software that knows only the metadata does it otherwise."
+            + ": software that knows only the metadata does this differently."
         )
     return _tensor(
         tables,

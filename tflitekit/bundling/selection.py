@@ -86,10 +86,12 @@ def select(
         )
     if files:
         if variants:
-            raise UsageError("--variant names variants of a report.", fix="With .tflite files, give the files wanted.")
+            raise UsageError(
+                "--variant names variants of a report.", fix="With .tflite files, give only those you want."
+            )
         return _from_files(files, preprocessing, labels)
     if len(paths) != 1:
-        raise UsageError(f"A bundle is made of one report, not of {len(paths)}.", fix="Give one report.json.")
+        raise UsageError(f"A bundle is made from one report, not from {len(paths)}.", fix="Give one report.json.")
     return _from_report(paths[0], variants, preprocessing, labels)
 
 
@@ -122,13 +124,13 @@ def _from_report(
             raise BundleError(
                 f"The variant '{name}' was not converted: it {row.status}.",
                 why=row.error,
-                fix="Name another one with --variant.",
+                fix="Name another with --variant.",
             )
         file = folder / row.file
         if not is_file(file):
             raise ModelError(
                 f"There is no file {file}, which the report names.",
-                fix="Give the report where its files lie beside it, or run 'tflitekit optimize' again.",
+                fix="Give a report that has its files beside it, or run 'tflitekit optimize' again.",
             )
         variant, graph = load_variant(file, preprocessing=preprocessing or _reported(report), labels=labels)
         if variant.sha256 != row.sha256:
@@ -152,8 +154,8 @@ def _check_contract(report: Report, preprocessing: Preprocessing | None, labels:
         what = f"the labels {', '.join(known[:5])}{', ...' if len(known) > 5 else ''}"
     if what is not None:
         raise BundleError(
-            f"The report was measured with {what}, and the bundle shall have others.",
-            why="Its accuracies would not be those of what an app runs.",
+            f"The report was measured with {what}, but the bundle would have others.",
+            why="Its accuracies would not hold for what an app runs.",
             fix="Run 'tflitekit optimize' with them, or bundle the .tflite files instead of the report.",
         )
 
@@ -171,13 +173,13 @@ def _names(report: Report, variants: Sequence[str] | None, recommended: str | No
     if variants is None:
         if recommended is None:
             raise BundleError(
-                "The report recommends no variant, so none is bundled by itself.",
+                "The report recommends no variant, so none is chosen automatically.",
                 fix=f"Name one or more with --variant: {', '.join(usable)}.",
             )
         return [recommended]
     if "all" in variants:
         if not usable:
-            raise BundleError("The report has no variant that was converted.", fix="See its failures.")
+            raise BundleError("The report has no converted variant.", fix="See its failures.")
         return usable
     if not variants:
         raise UsageError("No variant was named.", fix=f"Give one or more with --variant: {', '.join(usable)}.")
@@ -192,26 +194,26 @@ def _checked(variant: Variant, graph: Graph, row: VariantReport | None) -> Chose
     if graph.select_tf_ops:
         raise BundleError(
             f"The variant '{variant.name}' needs the TensorFlow operators {', '.join(graph.select_tf_ops)}.",
-            why="The runtime of an app does not have them, and this host cannot run them for the golden samples.",
+            why="An app's runtime lacks them, and this host cannot run them for the golden samples.",
             fix="Convert without --allow-select-tf-ops, or leave the variant out.",
         )
     if graph.keeps_state and not graph.resettable:
         raise BundleError(
             f"The variant '{variant.name}' keeps values between inferences in variables.",
-            why="The runtime cannot reset them, so an answer would depend on the samples before.",
-            fix="Export the model without them: for a recurrent layer of Keras, with stateful=False.",
+            why="The runtime cannot reset them, so an answer would depend on earlier samples.",
+            fix="Export the model without them: Keras recurrent layers with stateful=False.",
         )
     for spec in graph.inputs:
         if not spec.shape or spec.shape[0] not in (1, -1):
             raise BundleError(
                 f"The variant '{variant.name}' takes batches: its input '{spec.name}' has the shape {list(spec.shape)}.",
-                why="An app gives one sample at a time.",
+                why="An app runs one sample at a time.",
                 fix="Convert with --batch 1.",
             )
     for spec in graph.open_inputs:
         raise BundleError(
             f"The variant '{variant.name}' leaves the size of its input '{spec.name}' open ({shown_shape(spec.shape)}).",
-            why="The app and the golden samples need one size, and a phone's latency would be that of another.",
+            why="The app and the golden samples need one size, and latency depends on it.",
             fix=f"Convert with a fixed size: --input-shape {spec.name}=...",
         )
     stem = re.sub(r"[^A-Za-z0-9._-]+", "_", variant.name).strip(".") or "model"
@@ -230,14 +232,14 @@ def _same_model(chosen: Sequence[Chosen]) -> None:
         if [s.shape[1:] for s in other.graph.inputs] != [s.shape[1:] for s in first.graph.inputs]:
             raise BundleError(
                 f"'{other.name}' and '{first.name}' take inputs of different shapes.",
-                fix="Bundle variants of one model; make a bundle for each model.",
+                fix="Bundle only variants of the same model, and make one bundle per model.",
             )
         answers = [(c.contract.outputs[0].shape, c.contract.output_meaning) for c in (other, first)]
         if answers[0] != answers[1]:
             raise BundleError(
                 f"'{other.name}' and '{first.name}' answer differently: {answers[0][1]} of the shape "
                 f"{list(answers[0][0])}, and {answers[1][1]} of the shape {list(answers[1][0])}.",
-                fix="Bundle variants of one model; make a bundle for each model.",
+                fix="Bundle only variants of the same model, and make one bundle per model.",
             )
         if other.contract.preprocessing != first.contract.preprocessing:
             raise BundleError(

@@ -71,7 +71,7 @@ def _of_output(
         nnapi=Tolerance(
             max_difference=None,
             unit="real",
-            reason="The driver of the device decides how NNAPI computes: no bound can be stated, differences are shown.",
+            reason="The driver of the device decides how NNAPI computes: no limit can be given, so differences are only shown.",
         ),
     )
 
@@ -82,7 +82,7 @@ def _of_integers(apart: float, step: float, steps: bool) -> tuple[Tolerance, Tol
     exact = Tolerance(
         max_difference=0,
         unit=unit,
-        reason="All operators compute with integers, which the same kernels are expected to do alike on every processor: exact.",
+        reason="All operators compute with integers, and the same kernels should give the same results on every processor: exact.",
     )
     if apart == 0:
         return exact, exact.model_copy(
@@ -91,7 +91,7 @@ def _of_integers(apart: float, step: float, steps: bool) -> tuple[Tolerance, Tol
     return exact, Tolerance(
         max_difference=_up(apart + one),
         unit=unit,
-        reason=f"The runtime's own kernels round otherwise than XNNPACK's: {by} on these samples on the host"
+        reason=f"The runtime's own kernels round differently from XNNPACK's: {by} on these samples on the host"
         f"{', and one more' if one else ''}.",
     )
 
@@ -105,7 +105,7 @@ def _of_floats(apart: float, largest: float, steps: bool) -> tuple[Tolerance, To
     else:
         bound, unit = max(_ROUNDING * largest, _MARGIN * apart), "real"
         reason = (
-            f"Floats are summed in another order on other processors: the larger of {_ROUNDING:g} of the largest value "
+            f"Other processors sum floats in a different order: the larger of {_ROUNDING:g} of the largest value "
             f"{largest:.4g}, and {_MARGIN} times the {apart:.2g} by which two sets of kernels differ on the host."
         )
     found = Tolerance(max_difference=_up(bound), unit=unit, reason=reason)

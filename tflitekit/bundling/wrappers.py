@@ -292,7 +292,9 @@ def _image(preprocessing: Preprocessing, tensor: _Tensor, kotlin: bool) -> _Imag
         table_type=f"{table.capitalize()}Array" if kotlin else table,
         store=store,
         layout=f"{sizes} ({'channel, height, width' if channels_first else 'height, width, channel'}: {order})",
-        grey_note="; made grey as Pillow does, (19595 R + 38470 G + 7471 B + 32768) / 65536" if channels == 1 else "",
+        grey_note="; turned to gray as Pillow does, (19595 R + 38470 G + 7471 B + 32768) / 65536"
+        if channels == 1
+        else "",
     )
 
 
@@ -301,10 +303,10 @@ def _resizing(preprocessing: Preprocessing) -> str:
     crop = preprocessing.crop_fraction
     fit = {
         "stretch": "scale the image to this size without regard to its aspect ratio",
-        "center_crop": "cut the largest centred rectangle of this aspect ratio and scale it to this size",
+        "center_crop": "cut the largest centered rectangle of this aspect ratio and scale it to this size",
         "pad": "scale the image into this size, keep its aspect ratio, and fill the borders with black",
     }[preprocessing.fit]
-    first = f"first cut the centred {crop:.4g} of its width and height, then " if crop < 1 else ""
+    first = f"first cut the centered {crop:.4g} of its width and height, then " if crop < 1 else ""
     antialias = (
         ""
         if preprocessing.resize == "nearest"
@@ -318,13 +320,13 @@ def _about(bundle: Bundle, variant: BundledVariant, inputs: Sequence[_Tensor], o
     found = variant.accuracy
     accuracy = f" {metric_name(found.metric)} {measured(found)} on {found.n} samples." if found else ""
     source = f", converted from {bundle.source.location}" if bundle.source else ""
-    state = " The model keeps state between steps; each run starts anew." if variant.keeps_state else ""
+    state = " The model keeps state between steps; each run starts afresh." if variant.keeps_state else ""
     facts = (
         f"The model '{bundle.name}', variant '{variant.name}'{source}.{accuracy}",
-        f"Made by tflitekit {bundle.tool.get('tflitekit', '')} for the file {variant.file}; do not edit: make it again.",
+        f"Made by tflitekit {bundle.tool.get('tflitekit', '')} for the file {variant.file}; do not edit it; generate it again.",
     )
     usage = (
-        "Not thread-safe: use an object on one thread at a time. A run allocates nothing of its own, and what it returns is "
+        "Not thread-safe: use an object on one thread at a time. A run allocates nothing, and its result is "
         f"overwritten by the next one.{state}"
     )
     tensors = [f"{t.describe[0].upper()}{t.describe[1:]}" for t in (*inputs, *outputs)]
@@ -336,7 +338,7 @@ def _checked_package(package: str | None) -> str:
     parts = (package or "").split(".")
     if not all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", part) and part not in _RESERVED for part in parts):
         raise UsageError(
-            f"'{package}' is no name of a package." if package else "A wrapper needs the name of its package.",
+            f"'{package}' is not a valid package name." if package else "A wrapper needs a package name.",
             fix="Give one with --package com.example.app.",
         )
     return ".".join(parts)

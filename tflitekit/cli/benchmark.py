@@ -95,7 +95,7 @@ def _show(report: Report) -> None:
         if row.sustained is not None:
             curve = row.sustained
             stdout.print(
-                f"{row.name}: {text.milliseconds(curve.start_ms)} ms at the start, {text.milliseconds(curve.end_ms)} ms after "
+                f"{row.name}: {text.duration(curve.start_ms)} at the start, {text.duration(curve.end_ms)} after "
                 f"{curve.minutes:g} minutes of load ({curve.change - 1:+.1%})",
                 markup=False,
             )
@@ -133,9 +133,9 @@ def _show_profile(row: VariantReport) -> None:
     if rest := ops[_SHOWN_OPS:]:
         time_us, share = sum(op.time_us for op in rest), sum(op.share for op in rest)
         rows.append(("", f"{len(rest)} others", "", f"{time_us:,.1f}", f"{share:.1%}"))
-    show_table(("#", "Operator", "Layer", "us", "Share"), rows, title=f"{row.name}: where the time goes")
+    show_table(("#", "Operator", "Layer", "µs", "Share"), rows, title=f"{row.name}: where the time goes")
     stdout.print(
-        f"Sum {row.profile.sum_us:,.1f} us; a whole inference {row.profile.whole_us:,.1f} us.",
+        f"Sum {row.profile.sum_us:,.1f} µs; a whole inference {row.profile.whole_us:,.1f} µs.",
         style="dim",
         markup=False,
     )

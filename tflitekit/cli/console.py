@@ -224,7 +224,7 @@ def show_report(report: Report) -> None:
         show_table(tuple(place_columns), [tuple(cells) for cells in place_rows])
     output_columns, output_rows = fidelity_table(report)
     if output_rows:
-        stdout.print(Text("\nEvery output beside the baseline's", style="bold"))
+        stdout.print(Text("\nEvery output compared with the baseline's", style="bold"))
         show_table(tuple(output_columns), [tuple(cells) for cells in output_rows])
     _show_training(report, chosen)
     show_failures(report.variants)

@@ -118,7 +118,7 @@ def convert_unlocked(
     if lacking and not skip_unfit:
         raise UsageError(
             f"{', '.join(lacking)} need{'s' if len(lacking) == 1 else ''} calibration data, and none were given.",
-            why="Full integer schemes measure the range of every activation on real samples; random data would ruin them.",
+            why="Full integer schemes measure the range of every activation on real samples; random data would give wrong ranges.",
             fix="Give a few hundred representative samples: --calibration DATA (a folder of images, .npz or module:function).",
         )
     data = None
@@ -169,7 +169,7 @@ def _check_curve(curve: Sequence[int], data: Dataset | None) -> None:
         raise UsageError(f"A calibration curve cannot have a point at {min(curve)} samples.")
     if data.size is not None and max(curve) > data.size:
         raise UsageError(
-            f"The calibration curve asks for {max(curve):,} samples, and there are {data.size:,} to calibrate on.",
+            f"The calibration curve asks for {max(curve):,} samples, but there are {data.size:,} to calibrate on.",
             fix="Leave out that point, give more samples, or raise --calibration-limit.",
         )
 

@@ -38,8 +38,8 @@ def require_chief(options: ConvertOptions) -> None:
     cluster = cluster_of(options)
     if cluster is not None and not cluster.is_chief:
         raise UsageError(
-            f"{cluster.name(cluster.index).capitalize()} can only train along, which 'tflitekit convert' does.",
-            fix="Run 'tflitekit convert' with the same options on all workers, then this on the chief: it takes what they trained.",
+            f"{cluster.name(cluster.index).capitalize()} can only take part in training, which 'tflitekit convert' does.",
+            fix="Run 'tflitekit convert' with the same options on all workers, then this on the chief: it uses what they trained.",
         )
 
 
@@ -70,7 +70,7 @@ def model_file(model: Any) -> SourceFile:
     if not isinstance(model, str | Path):
         raise UsageError(
             "A model object cannot be trained by several workers.",
-            why="Each of them loads the model, and starts anew when another one was lost.",
+            why="Each of them loads the model, and loads it again when another one is lost.",
             fix="Save it with model.save('name.keras'), and give that file.",
         )
     return identify(model)

@@ -141,7 +141,7 @@ def disk_full(number: int, path: Path | str | None = None) -> StorageError:
     what, remedy = _NO_ROOM[number]
     return StorageError(
         f"{what}: could not write {path}." if path is not None else f"{what}.",
-        why="Files that were already finished are kept.",
+        why="Finished files are kept.",
         fix=f"{remedy} and run the same command again: it continues where it stopped.",
     )
 
@@ -167,7 +167,7 @@ def _of_number(number: int, path: str | None) -> TflitekitError:
     if number in _NO_ROOM:
         return disk_full(number, path)
     return UsageError(
-        "Too many files are open: this shell allows a process too few.",
+        "Too many files are open: this shell allows too few for a process.",
         fix="Raise the limit with 'ulimit -n 1024' and run the same command again.",
     )
 

@@ -43,7 +43,7 @@ __all__ = [
 TEXT_LIMIT_BYTES = 64 << 20
 """A report with pictures of 400 classes takes a hundredth of it."""
 MODEL_LIMIT_BYTES = 8 << 30
-"""Flatbuffers end at 2 GiB; larger models keep their weights behind them, and no phone loads so many."""
+"""A FlatBuffer has at most 2 GiB; larger models keep their weights behind it, and no phone loads that many."""
 _CHUNK_BYTES = 1 << 20
 _PARTIAL = ".partial-"
 _MOST_SHOWN = 120
@@ -159,9 +159,7 @@ def decode_text(content: bytes, name: str) -> str:
     """
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     if encoding == "utf-8" and b"\0" in content:
-        reason = (
-            "there are zero bytes in its text, as in UTF-16 without a byte order mark and in files that are no text"
-        )
+        reason = "its text has zero bytes, as UTF-16 without a byte order mark has, or a file that is not text"
         raise UnreadableError(name, reason, fix="Save it as UTF-8.")
     try:
         return content.decode(encoding)
@@ -326,4 +324,4 @@ def _check_same(folder: Path, name: Path, held: os.stat_result, cause: Exception
     except OSError:
         same = False
     if not same:
-        raise _vanished(f"The folder {folder} is not the one any more that this run began with") from cause
+        raise _vanished(f"The folder {folder} is no longer the one that this run began with") from cause

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 MOST_NESTED = 200
-"""Keras nests four levels a model inside a model; nothing that is written for people comes near."""
+"""Keras nests four levels a model inside a model; nothing that people write comes near."""
 LARGEST = 1e100
 """What views compute with: squared errors of float32 stay below, and products of two still are numbers."""
 _RECORD_LIMIT_BYTES = 1 << 30
@@ -95,7 +95,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key '{shortened(twice)}' stands twice in one object")
+        raise ValueError(f"the key '{shortened(twice)}' appears twice in one object")
     return value
 
 
@@ -130,7 +130,7 @@ def _parts(value: Any, finite: bool, largest: float) -> Iterable[Any]:
         if finite and not math.isfinite(value):
             raise ValueError(f"a number is {value}, which is not finite")
         if abs(value) > largest:
-            raise ValueError(f"a number is {value}, which no measurement gives")
+            raise ValueError(f"a number is {value}, which no measurement can be")
     elif isinstance(value, int) and not _SMALLEST_INTEGER <= value <= _LARGEST_INTEGER:
         raise ValueError("an integer does not fit into 64 bits")
     return ()

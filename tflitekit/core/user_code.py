@@ -225,9 +225,9 @@ def _refusal(name: str, called: str, purpose: str, error: BaseException) -> Usag
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     told = str(error.msg if isinstance(error, SyntaxError) else error).rstrip(".")
     kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
-    fix = f"Install the package that has '{missing}', or correct the name." if missing else None
+    fix = f"Install the package that contains '{missing}', or correct the name." if missing else None
     if missing and missing in (name, name.partition(".")[0]):
-        fix = f"Install the package that has '{missing}', or name a module in this folder or a file: path/to/file.py."
+        fix = f"Install the package that contains '{missing}', or name a module in this folder or a file: path/to/file.py."
     return UsageError(
         f"The {purpose} '{called}' cannot be loaded: {where + ': ' if where else ''}{kind}{told}.",
         fix=fix or (f"Correct {where}, and run the same command again." if where else None),

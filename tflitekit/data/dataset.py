@@ -76,15 +76,15 @@ def open_dataset(
         raise UsageError(
             f"A {type(source).__name__} is not a data set.",
             fix="Give a path, 'module:function', (x, y), a tf.data pipeline, or a function without arguments that returns the samples "
-            "(inputs, label) one by one, anew each time: of batches, lambda: (pair for batch in batches for pair in zip(*batch)).",
+            "(inputs, label) one by one, starting over each time it is called. For batches: lambda: (pair for batch in batches for pair in zip(*batch)).",
         )
     path = Path(source)
     if path.exists():
         raise DataError(
-            f"{path} is a {path.suffix or 'file without a suffix'}, not a data set that the kit reads.",
-            fix="Give a folder with one sub-folder per class, an .npz file, or a factory 'module:function'.",
+            f"{path} is a {path.suffix or 'file without a suffix'}, which is not a kind of data that the kit reads.",
+            fix="Give a folder with one subfolder per class, an .npz file, or a factory 'module:function'.",
         )
     raise DataError(
         f"There is no data at {path}.",
-        fix="Give a folder with one sub-folder per class, an .npz file, or a factory 'module:function'.",
+        fix="Give a folder with one subfolder per class, an .npz file, or a factory 'module:function'.",
     )

@@ -140,7 +140,7 @@ def picture_facts(array: NDArray[Any]) -> Facts | None:
 
 
 def smoothness(picture: NDArray[Any]) -> float:
-    """Returns the correlation of neighbouring pixels of ``(height, width, channels)``: about 0 for noise; NaN without contrast.
+    """Returns the correlation of neighboring pixels of ``(height, width, channels)``: about 0 for noise; NaN without contrast.
 
     Of the central 64 x 64 pixels, so that it costs the same for all.
     From J. von Neumann's ratio of successive differences to the variance (Annals of Mathematical Statistics 12, 1941):

@@ -72,7 +72,7 @@ class InputPipeline:
         names = [spec.name for spec in self.inputs]
         if set(names) != set(raw):
             raise DataError(
-                f"The data's arrays do not match the model's inputs: the data have {', '.join(raw) or 'none'}; "
+                f"The arrays in the data do not match the model's inputs: the data have {', '.join(raw) or 'none'}; "
                 f"the model takes {', '.join(names)}.",
                 fix="Name one array per model input (and 'y' for the labels).",
             )
@@ -103,7 +103,7 @@ class InputPipeline:
                 raise ContractError(
                     f"The preprocessing '{self.preprocessing.name}' is for pixels, and the input '{spec.name}' "
                     f"has the shape {list(values.shape)}.",
-                    fix="Store the data as the model wants them and use --preprocess raw.",
+                    fix="Store the data as the model expects them and use --preprocess raw.",
                 )
             result = self.preprocessing.array(result)
         return np.ascontiguousarray(result)
@@ -115,7 +115,7 @@ class InputPipeline:
             raise DataError(
                 f"The sample '{key}' has values that the input '{spec.name}' cannot hold: it takes {spec.dtype}, without "
                 "quantization.",
-                why=f"The data are {values.dtype} from {values.min():g} to {values.max():g}: fractions and larger values would change.",
+                why=f"The data are {values.dtype} from {values.min():g} to {values.max():g}: fractions and values out of range would change.",
                 fix="Give the whole numbers that the model was trained with (token ids, pixels from 0 to 255)"
                 + (
                     f", and --preprocess raw instead of '{self.preprocessing.name}'."

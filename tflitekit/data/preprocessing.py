@@ -31,7 +31,7 @@ _RESAMPLING = {
 def _float32(value: float) -> float:
     """Refuses what float32, in which pixels are normalized, cannot hold: infinity, or a number that becomes 0 or loses digits."""
     if not np.isfinite(value) or (value and not _SMALLEST <= abs(value) <= _LARGEST):
-        raise ValueError(f"{value!r} has no place in float32, in which pixels are computed")
+        raise ValueError(f"{value!r} does not fit into float32, in which pixels are computed")
     return value
 
 
@@ -39,7 +39,7 @@ _SMALLEST, _LARGEST = (float(bound) for bound in (np.finfo(np.float32).tiny, np.
 Float32 = Annotated[float, AfterValidator(_float32)]
 Channels = tuple[Float32, ...]
 Step = tuple[Literal["divide", "subtract"], NDArray[np.float32]]
-"""One operation in float32 with one value, or one a channel."""
+"""One operation in float32 with one value, or one per channel."""
 
 
 class Preprocessing(BaseModel):
@@ -55,17 +55,17 @@ class Preprocessing(BaseModel):
     fit: Literal["stretch", "center_crop", "pad"] = Field(
         "stretch",
         description="stretch: ignore the aspect ratio, as Keras's image_dataset_from_directory does. "
-        "center_crop: cut the largest centred rectangle of the input's shape. pad: keep everything, black borders.",
+        "center_crop: cut the largest centered rectangle of the input's shape. pad: keep everything, black borders.",
     )
     crop_fraction: float = Field(
         1.0,
         gt=0,
         le=1,
-        description="Centred part of the image kept before resizing (ImageNet evaluation: 0.875).",
+        description="Central part of the image kept before resizing (ImageNet evaluation: 0.875).",
     )
-    divisor: Float32 = Field(1.0, gt=0, description="Pixels are divided by this first.")
-    mean: Channels = Field((0.0,), description="Subtracted after the division: one value, or one a channel.")
-    std: Channels = Field((1.0,), description="Divided by last: one value, or one a channel.")
+    divisor: Float32 = Field(1.0, gt=0, description="Pixels are first divided by this.")
+    mean: Channels = Field((0.0,), description="Subtracted after the division: one value, or one per channel.")
+    std: Channels = Field((1.0,), description="Divided by last: one value, or one per channel.")
 
     @field_validator("std")
     @classmethod
@@ -166,7 +166,7 @@ class Preprocessing(BaseModel):
                 raise ContractError(
                     f"The preprocessing '{self.name}' has {len(part)} values for {field}, "
                     f"but the model's input has {channels} channels.",
-                    fix="Give one value, or one a channel, in a JSON file with --preprocess FILE.json.",
+                    fix="Give one value, or one per channel, in a JSON file with --preprocess FILE.json.",
                 )
         steps: list[Step] = []
         if self.divisor != 1:
@@ -223,7 +223,7 @@ def image_layout(shape: tuple[int, ...]) -> tuple[int, int, int, bool]:
         if shape[0] in (1, 3, 4):
             return shape[1], shape[2], shape[0], True
     raise ContractError(
-        f"The model's input has the shape {list(shape)} (without batch), which is not an image's.",
+        f"The model's input has the shape {list(shape)} (without batch), which is not that of an image.",
         why="Folders of images need an input of height x width x 1, 3 or 4 channels with fixed sizes.",
         fix="Give the data as an .npz file or as a Python factory 'module:function' instead.",
     )

@@ -112,7 +112,9 @@ def class_labels(location: str, targets: Array, labels: tuple[str, ...] | None) 
         if int(targets.min()) < 0:
             raise DataError(f"The labels 'y' in {location} contain {int(targets.min())}; classes count from 0.")
         if int(targets.max()) > np.iinfo(np.int64).max:
-            raise DataError(f"The labels 'y' in {location} contain {int(targets.max())}, more than int64 holds.")
+            raise DataError(
+                f"The labels 'y' in {location} contain {int(targets.max())}, which is more than int64 holds."
+            )
         return [int(value) for value in targets]
     return list(targets)
 

@@ -209,7 +209,7 @@ def _check_promise(
         if left:
             places = op_advice.describe(op_advice.of_graph(graph, left, source.layers))
             raise ConversionError(
-                f"{name}: promised integers only, and these operators stayed float: {places}.",
+                f"{name}: the scheme promises integers only, but these operators stayed float: {places}.",
                 why=op_advice.advise(left) or None,
                 fix=without_integer_kernels(request),
             )
@@ -256,14 +256,14 @@ def _warnings(request: Request, promise: Promise, graph: Graph, layers: Sequence
         )
     if graph.keeps_state:
         found.append(
-            "The file keeps state from one inference to the next, as of an LSTM: set it to zero before each new sequence "
+            "The file keeps state from one inference to the next, as an LSTM does: set it to zero before each new sequence "
             "(resetVariableTensors() in Java, reset_all_variables() in Python)."
             if graph.resettable
             else "The file keeps values in variables from one inference to the next, which the runtime cannot reset: load it "
             "anew before each new sequence."
         )
     if graph.dynamic_tensors:
-        found.append(f"{len(graph.dynamic_tensors)} tensors have dynamic shapes, which delegates refuse.")
+        found.append(f"{len(graph.dynamic_tensors)} tensors have dynamic shapes, which delegates reject.")
     if graph.unknown_op_versions:
         found.append(f"Not in the table of minimum runtimes: {', '.join(graph.unknown_op_versions)}.")
     return found

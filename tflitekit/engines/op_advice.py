@@ -20,9 +20,9 @@ UNROLL = (
     "a recurrent layer built with unroll=True (for sequences of a fixed length) has no loop and computes the same: build the "
     "model again with it, and give it the weights by set_weights(trained.get_weights())"
 )
-_TEXT = "split and look up text in the app, and convert the part behind TextVectorization, which takes token ids"
-_BEFORE = "do it before the model, in the preprocessing, or write it as a layer of fixed weights"
-_ALGEBRA = "compute it once, outside of the model, or in the app"
+_TEXT = "split and look up text in the app, and convert the part after TextVectorization, which takes token ids"
+_BEFORE = "do it before the model, in the preprocessing, or write it as a layer with fixed weights"
+_ALGEBRA = "compute it once, outside the model, or in the app"
 _CONSTANT = (
     "where it does not depend on the input (positions, masks), compute it once with NumPy and give it as a constant"
 )

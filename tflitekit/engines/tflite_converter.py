@@ -91,7 +91,7 @@ def explain(
             fix=(
                 "It computes in half precision: build it in float32 with the same weights, and export that."
                 if re.search(r"\bx?b?f16>", text)
-                else "The Flex delegate does not have them either: replace them by supported layers."
+                else "The Flex delegate lacks them, too: replace them by supported layers."
                 if allow_select_tf_ops
                 else "Replace them by supported layers, or allow TensorFlow's own kernels with --allow-select-tf-ops "
                 "(the app must then ship the Flex delegate, which adds megabytes)."
@@ -100,9 +100,9 @@ def explain(
     if "element_shape to be static" in text:
         names = ", ".join(f"'{name}'" for name in dict.fromkeys(re.findall(r'([^"/]+)/PartitionedCall@', text)))
         return ConversionError(
-            f"{request.name}: a loop{f' (layer {names})' if names else ''}, as GRU, LSTM and Bidirectional have it, collects "
+            f"{request.name}: a loop{f' (layer {names})' if names else ''}, as in GRU, LSTM and Bidirectional, collects "
             "values whose shape the model leaves open.",
-            why="TensorFlow Lite's lists need it, and a SavedModel keeps the open batch inside of its functions.",
+            why="TensorFlow Lite's lists need it, and a SavedModel keeps the open batch inside its functions.",
             fix="Convert the .keras or .h5 file, or export the model with a batch of 1: keras.Input(shape, batch_size=1)."
             + ("" if allow_select_tf_ops else " Or allow TensorFlow's own kernels with --allow-select-tf-ops."),
         )

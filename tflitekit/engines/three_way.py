@@ -104,9 +104,9 @@ def check_gap(name: str, found: ThreeWay, path: Path, reference: Path) -> None:
 
     if not found.is_failure and lost is not None:
         raise ConversionError(
-            f"{name}: the output '{lost.output}' of the finished file is not what was trained: it is off by "
+            f"{name}: the output '{lost.output}' of the finished file differs from the trained one by "
             f"{lost.conversion:.0%} of its spread ({found.samples:,} {found.origin} samples).",
-            why=f"They begin to differ at the layer '{layer}'." if layer else None,
+            why=f"They start to differ at the layer '{layer}'." if layer else None,
             fix="Replace that layer by one that 'tflitekit preflight' calls quantized, or use scheme int8."
             if layer
             else "Give the parts of that output that differ in size outputs of their own, or use scheme int8.",
@@ -115,9 +115,9 @@ def check_gap(name: str, found: ThreeWay, path: Path, reference: Path) -> None:
         f"{name}: the finished file does worse than the model that was trained: {found.metric} "
         f"{shown(found.fake_quantized.value)} when trained, {shown(found.tflite.value)} as .tflite "
         f"({found.samples:,} {found.origin} samples).",
-        why=f"They begin to differ at the layer '{layer}'."
+        why=f"They start to differ at the layer '{layer}'."
         if layer
-        else "No single layer differs much: small differences add up.",
+        else "No single layer differs much; small differences add up.",
         fix="Replace that layer by one that 'tflitekit preflight' calls quantized, or use scheme int8."
         if layer
         else "Train longer, or use scheme int8.",
@@ -232,7 +232,7 @@ def _drift(before: Array, after: Array) -> float:
 def _output(found: Mapping[str, tuple[Array, OutputMeaning]], name: str) -> tuple[Array, OutputMeaning]:
     if name in found or len(found) == 1:
         return found.get(name) or next(iter(found.values()))
-    raise ConversionError(f"The output '{name}' is not in the file, which has {', '.join(found)}.")
+    raise ConversionError(f"The file has no output '{name}'; it has {', '.join(found)}.")
 
 
 def _run(path: Path, columns: Sequence[Array], names: Sequence[str]) -> dict[str, tuple[Array, OutputMeaning]]:

@@ -62,7 +62,7 @@ def verify(
         elif found.is_failure:
             doubts.append(
                 f"The file does worse than the trained model, {drop_text(found.gap, found)} on {found.samples:,} {found.origin} "
-                "samples: that is what quantizing after training costs here. A scheme that trains with the rounding (qat, "
+                "samples: that is the cost of quantizing after training. A scheme that trains with the rounding (qat, "
                 "pruned_qat, clustered_qat), or then=float16, may keep more."
             )
         if drop.value > 0 and drop.low is not None and drop.low > 0 and drop.p_value < SIGNIFICANT:

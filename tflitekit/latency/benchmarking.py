@@ -181,7 +181,7 @@ def _check_shapes(variants: Sequence[Variant], given: Mapping[str, Sequence[int]
             raise UsageError(
                 f"--input-shape cannot be used for '{name}': {fixed}."
                 if name
-                else f"--input-shape is of no use: {fixed}."
+                else f"--input-shape has no effect: {fixed}."
             )
 
 
@@ -210,8 +210,8 @@ def _shape(name: str, spec: TensorSpec, given: Sequence[int]) -> tuple[int, ...]
         raise UsageError(
             f"{name} leaves the size of its input '{spec.name}' open ({shown_shape(wanted)} without batch), and its time and memory "
             "depend on it.",
-            fix=f"Say at which size to measure: --input-shape {spec.name}={','.join('224' if d < 0 else str(d) for d in wanted)} "
-            "(with numbers of your own).",
+            fix=f"Say which size to measure: --input-shape {spec.name}={','.join('224' if d < 0 else str(d) for d in wanted)} "
+            "(with your own numbers).",
         )
     if len(given) != len(wanted) or any(w not in (-1, g) for w, g in zip(wanted, given, strict=True)):
         raise UsageError(

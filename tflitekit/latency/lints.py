@@ -9,6 +9,7 @@ import numpy as np
 
 from tflitekit.core.machine import Load
 from tflitekit.core.statistics import SAME_TIME
+from tflitekit.core.units import duration
 from tflitekit.results import Finding, Latency, Profile, Sustained, VariantReport
 
 __all__ = ["lint_device", "lint_profile", "lint_session", "lint_sustained", "lint_variant"]
@@ -22,7 +23,7 @@ _SLOWED = 1.05
 _THROTTLED = 1.1
 _SHARED_OUT = 0.15
 _TAIL_SAMPLES = 10
-"""A percentile wants this many samples beyond it: fewer, and it is the luck of single outliers."""
+"""A percentile needs this many samples beyond it; with fewer, single outliers decide it."""
 
 _HEAVY = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL"}
 _TAKEN_SHARE = 0.8
@@ -52,7 +53,7 @@ def lint_session(
                 kind="no-int8-instructions",
                 message=f"This processor has no {' or '.join(lacking)} instructions: the latency of {_some(integer)} here says "
                 "nothing about a phone.",
-                advice="Measure int8 where it will run.",
+                advice="Measure int8 on the device that will run it.",
             )
         )
     return found
@@ -75,7 +76,7 @@ def _noise(latencies: Mapping[str, Latency], load: Load) -> list[Finding]:
     if wide:
         kind, advice = (
             "noisy-machine",
-            "Close other programs and measure again (such figures are not reused), or longer with --protocol mlperf-mobile.",
+            "Close other programs and measure again (these figures are not reused), or longer with --protocol mlperf-mobile.",
         )
     elif facts:
         kind, advice = (
@@ -96,7 +97,7 @@ def _budget(latencies: Mapping[str, Latency]) -> list[Finding]:
     return [
         Finding(
             kind="budget-spent",
-            message=f"The protocol {latency.protocol} ran out of time after {rounds}: the figures are less certain than it asks for.",
+            message=f"The protocol {latency.protocol} ran out of time after {rounds}: the figures are less certain than the protocol requires.",
             advice="Measure fewer files at once, on a quieter machine, or with --protocol mlperf-mobile.",
         )
     ]
@@ -122,7 +123,7 @@ def _few_samples(latencies: Mapping[str, Latency]) -> list[Finding]:
             return [
                 Finding(
                     kind="few-samples",
-                    message=f"The {percentile} needs {least:,} samples, and some have fewer ({shown}): take it for a hint.",
+                    message=f"The {percentile} needs {least:,} samples, but some variants have fewer ({shown}): take it as a hint.",
                     advice="Measure longer with --protocol mlperf-mobile, or with --runs.",
                 )
             ]
@@ -139,9 +140,9 @@ def _disagreement(latencies: Mapping[str, Latency]) -> list[Finding]:
     return [
         Finding(
             kind="median-mean-disagree",
-            message=f"By the median {by_median} is the fastest ({first.median_ms:.3g} against {second.median_ms:.3g} ms), by the "
-            f"mean {by_mean} ({second.mean_ms:.3g} against {first.mean_ms:.3g} ms). The {first.statistic} decides here.",
-            advice="Look at the distributions: rare slow runs weigh in the mean. For tail latency use --protocol mlperf-mobile.",
+            message=f"By the median {by_median} is the fastest ({duration(first.median_ms)} against {duration(second.median_ms)}), by the "
+            f"mean {by_mean} ({duration(second.mean_ms)} against {duration(first.mean_ms)}). The {first.statistic} decides here.",
+            advice="Look at the distributions: rare slow runs raise the mean. For tail latency use --protocol mlperf-mobile.",
         )
     ]
 
@@ -151,7 +152,7 @@ _ON_A_PHONE = {
     "noisy-machine": _AGAIN,
     "budget-spent": "Measure fewer variants at once, or with the protocol benchmark-model.",
     "few-samples": "Measure with the protocol benchmark-model.",
-    "median-mean-disagree": "Look at the distributions: rare slow runs weigh in the mean.",
+    "median-mean-disagree": "Look at the distributions: rare slow runs raise the mean.",
 }
 
 
@@ -180,7 +181,9 @@ def _throttling(latencies: Mapping[str, Latency]) -> list[Finding]:
         seen = f"the device slowed down by {change - 1:.0%} while it measured."
     else:
         return []
-    advice = "Let it cool down and measure again. Variants took turns, so their ratios suffer less than their times."
+    advice = (
+        "Let it cool down and measure again. Variants took turns, so their ratios are affected less than their times."
+    )
     return [Finding(kind="throttled", message=seen, advice=advice)]
 
 
@@ -198,8 +201,8 @@ def _drift(latencies: Mapping[str, Latency]) -> float:
 def _power_save(latencies: Mapping[str, Latency]) -> list[Finding]:
     if not any(c.before.power_save or c.after.power_save for one in latencies.values() if (c := one.conditions)):
         return []
-    message = "the device was saving power while it measured, which slows it down."
-    return [Finding(kind="power-save", message=message, advice="Switch battery saver off and measure again.")]
+    message = "the device was in power-saving mode while it measured, which slows it down."
+    return [Finding(kind="power-save", message=message, advice="Turn battery saver off and measure again.")]
 
 
 def _other_accelerators(latencies: Mapping[str, Latency]) -> list[Finding]:
@@ -207,8 +210,8 @@ def _other_accelerators(latencies: Mapping[str, Latency]) -> list[Finding]:
     return [
         Finding(
             kind="other-accelerator",
-            message=f"{name} was asked to run on {found.requested}, but {found.actual} ran it.",
-            advice="Its latency is that of what ran it.",
+            message=f"{name} was meant to run on {found.requested}, but ran on {found.actual}.",
+            advice="Its latency is that of the accelerator in use.",
         )
         for name, found in used.items()
         if found.requested != found.actual
@@ -272,8 +275,8 @@ def lint_sustained(rows: Sequence[VariantReport]) -> list[Finding]:
     found = [
         Finding(
             kind="slowed-down",
-            message=f"{name} went from {curve.start_ms:.3g} to {curve.end_ms:.3g} ms in {curve.minutes:g} minutes.",
-            advice="Plan with the figure at the end; the target heats up or is shared.",
+            message=f"{name} went from {duration(curve.start_ms)} to {duration(curve.end_ms)} in {curve.minutes:g} minutes.",
+            advice="Plan with the figure at the end: the target heats up or is shared.",
         )
         for name, curve in curves.items()
         if curve.change > _SLOWED

@@ -76,11 +76,11 @@ def merge(report: Given, measured: Given | Iterable[Given], *, max_latency_ms: f
         ModelError: A report is missing or malformed, is none of a phone, or has no usable samples.
     """
     if max_latency_ms is not None and not max_latency_ms >= 0:
-        raise UsageError(f"--max-latency cannot be {max_latency_ms:g}.", fix="Give zero or more.")
+        raise UsageError(f"--max-latency must not be {max_latency_ms:g}.", fix="Give zero or more.")
     base = _read(report)
     if base.constraints.deploy_on == "host":
         raise UsageError(
-            "The report was made with --deploy-on host: the latency of that host decides, so phones have no say in it.",
+            "The report was made with --deploy-on host: the latency of that host decides, so phones do not count.",
             fix="Run 'tflitekit optimize' again without --deploy-on host; finished files are reused.",
         )
     sessions = _sessions([base])
@@ -91,12 +91,12 @@ def merge(report: Given, measured: Given | Iterable[Given], *, max_latency_ms: f
         for configuration, session in _sessions([found]).items():
             if configuration in sessions:
                 raise UsageError(
-                    f"{label} measures again what is there already: {configuration}.",
+                    f"{label} measures again what the report already has: {configuration}.",
                     fix="Give one of the two reports.",
                 )
             sessions[configuration] = session
     if not sessions:
-        raise UsageError("There is no report of a phone to merge.", fix="Give one or more after the first report.")
+        raise UsageError("There is no phone's report to merge.", fix="Give one or more after the first report.")
     _check_protocols(sessions)
     derived = {configuration: _derived(session, base.baseline) for configuration, session in sessions.items()}
     return _joined(base, derived, max_latency_ms)
@@ -131,8 +131,8 @@ def _check_phone(found: Report, label: str, base: Report) -> None:
     host = next((latency for _, latency in timed if not latency.counts), None)
     if host is not None:
         raise ModelError(
-            f"{label} is no report of a phone: its latency was measured on {host.target}.",
-            fix="Give a report that the benchmark of the Android app wrote.",
+            f"{label} is not a phone's report: its latency was measured on {host.target}.",
+            fix="Give a report that the Android app's benchmark wrote.",
         )
     known = {row.name: row for row in base.variants}
     for row in found.variants:
@@ -140,7 +140,7 @@ def _check_phone(found: Report, label: str, base: Report) -> None:
             raise UsageError(
                 f"{label} measures a variant '{row.name}' that the report does not have.",
                 why=f"It has {', '.join(known)}.",
-                fix="Give the report that the bundle was made of.",
+                fix="Give the report that the bundle was made from.",
             )
         if row.sha256 is None or row.sha256 != known[row.name].sha256:
             raise UsageError(
@@ -164,7 +164,7 @@ def _check_samples(name: str, latency: Latency, label: str) -> None:
     times = np.concatenate(rounds)
     if not np.all(np.isfinite(times) & (times > 0)):
         raise ModelError(
-            f"{label} has samples of '{name}' that are no times: all must be finite and above zero.",
+            f"{label} has samples of '{name}' that are not times: all must be finite and above zero.",
             fix="Give the report as the app wrote it.",
         )
 
@@ -176,7 +176,7 @@ def _check_protocols(sessions: Iterable[_Configuration]) -> None:
         raise UsageError(
             f"The phones were measured with different protocols: {first.target} with {name}, {second.target} with {other}.",
             why="Figures of different protocols are not compared.",
-            fix="Measure all with the same.",
+            fix="Use the same protocol for all.",
         )
 
 
@@ -237,7 +237,7 @@ def _row(row: VariantReport, first: Mapping[str, Session], sessions: Mapping[_Co
     notes = [_located(note) for note in row.warnings if note.kind != _MISSING]
     if row.status == "ok" and missing:
         text = f"Latency was not measured on {' and '.join(missing)}, so this variant cannot be recommended."
-        notes.append(Finding(kind=_MISSING, message=text, advice="Bundle it too and measure it in the app."))
+        notes.append(Finding(kind=_MISSING, message=text, advice="Add it to the bundle and measure it in the app."))
     return row.model_copy(
         update={
             "latency": slowest,

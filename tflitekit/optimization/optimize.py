@@ -213,8 +213,8 @@ def _unnamed_preprocessing(dataset: Dataset, converted: ConvertResult) -> list[F
     return [
         Finding(
             kind="preprocessing-not-named",
-            message="No preprocessing was named: 'raw' was taken, which gives the model pixels from 0 to 255 as they are.",
-            advice="Name the one that the model was trained with by --preprocess.",
+            message="No preprocessing was named, so 'raw' was used: the model gets pixels from 0 to 255 unchanged.",
+            advice="Use --preprocess to name the one that the model was trained with.",
         )
     ]
 

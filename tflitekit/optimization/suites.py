@@ -106,14 +106,12 @@ class Suite(BaseModel):
             for name in model.data:
                 if name not in self.data:
                     raise ValueError(
-                        f"the model '{model.name}' wants the data '{name}', which no table [data.{name}] has"
+                        f"the model '{model.name}' needs the data '{name}', for which there is no table [data.{name}]"
                     )
         names = [entry_name for entry_name, *_ in self.entries()]
         twice = {name for name in names if names.count(name) > 1}
         if twice:
-            raise ValueError(
-                f"there are two entries '{min(twice)}': give models names of their own, and data once each"
-            )
+            raise ValueError(f"there are two entries '{min(twice)}': give models unique names, and list data only once")
         return self
 
     def entries(self) -> list[tuple[str, Model, Data, str]]:
@@ -175,7 +173,7 @@ def _keys(problem: Any) -> str | None:
         return None
     location = problem["loc"]
     table = _TABLES[str(location[0])] if len(location) > 1 else Suite
-    return f"The keys there are: {', '.join(table.model_fields)}."
+    return f"The keys are: {', '.join(table.model_fields)}."
 
 
 def run_suite(

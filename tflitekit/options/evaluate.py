@@ -75,7 +75,7 @@ class ScoringOptions(SampleOptions):
             raise UsageError(
                 f"{'--limit' if self.limit is not None else '--until-certain'} draws samples from among the data, which "
                 "would tear a stream (--stream) apart.",
-                fix="Leave out one of the two; store the part of the stream that you want as data of its own.",
+                fix="Leave out one of the two, or store the part of the stream that you want as separate data.",
             )
         if "error_rate" in self.model_fields_set and not self.until_certain:
             raise UsageError("--error-rate is of use with --until-certain only.", fix="Give both, or neither.")

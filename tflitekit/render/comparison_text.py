@@ -40,7 +40,7 @@ def _rows(variant: VariantChange) -> list[tuple[str, ...]]:
     shown = [change for change in variant.changes if change.figure != "recall"] + _worst_class(variant)
     found = []
     if variant.same_file:
-        found.append(("file", "–", "–", "the same, byte by byte"))
+        found.append(("file", "–", "–", "the same, byte for byte"))
         shown = [c for c in shown if c.unlike or (c.value and c.figure not in ("latency", "memory"))]
     return found + [_row(change) for change in shown]
 
@@ -64,7 +64,7 @@ def _value(change: Change, value: float) -> str:
         return f"{value:.2%}"
     if change.figure == "accuracy":
         return f"{value:.4g}"
-    return f"{text.milliseconds(value)} ms" if change.figure == "latency" else text.size(round(value))
+    return text.duration(value) if change.figure == "latency" else text.size(round(value))
 
 
 def model_line(comparison: Comparison) -> str:

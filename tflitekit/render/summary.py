@@ -205,7 +205,7 @@ def latency_conditions(report: Report) -> str:
     where = text.listed([f"{one.target} ({one.machine.get('cpu', 'unknown processor')})" for one in deciding.values()])
     how = f"{text.counted(found.threads, 'thread')}, {text.listed(list(dict.fromkeys(one.runtime for one in deciding.values())))}"
     phones = {one.target for place in places(report) for one in place.latencies.values() if one.target_kind != "host"}
-    slowest = " Of several phones the slowest decides for each variant." if len(phones) > 1 else ""
+    slowest = " With several phones, the slowest decides for each variant." if len(phones) > 1 else ""
     sizes = text.measured_shapes(found, ", most frequent in the evaluation data" if report.dataset else "")
     return f"Latency on {where}, {how}; protocol {found.protocol}, in which {statistic} decides.{sizes}{slowest}"
 

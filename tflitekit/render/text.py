@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
+from tflitekit.core.units import duration, milliseconds
+
 if TYPE_CHECKING:
     from tflitekit.results import (
         Agreement,
@@ -31,6 +33,7 @@ __all__ = [
     "change",
     "counted",
     "drop",
+    "duration",
     "flips",
     "integer_ops",
     "interval",
@@ -181,11 +184,6 @@ def calibration_error(variant: VariantReport, baseline: Confidence | None) -> st
     return f"{found.ece:.1%} ({change:+.1f} points)"
 
 
-def milliseconds(value: float) -> str:
-    """Returns a time with three significant digits."""
-    return f"{value:.0f}" if value >= 99.95 else f"{value:#.3g}"
-
-
 def measured_shapes(latency: Latency, of: str = "") -> str:
     """Returns at which sizes a file that leaves them open was measured, in a sentence behind a space; else nothing."""
     if not latency.input_shapes:
@@ -200,7 +198,7 @@ def per_second(values: Sequence[float]) -> str:
 
 
 def precision(latency: Latency) -> str:
-    """Returns half the width of the median's 95 % interval, in per cent."""
+    """Returns half the width of the median's 95 % interval, in percent."""
     if latency.median_low_ms is None or latency.median_high_ms is None or not latency.median_ms:
         return "–"
     return f"±{(latency.median_high_ms - latency.median_low_ms) / 2 / latency.median_ms:.1%}"
@@ -210,7 +208,7 @@ def latency(found: Latency) -> str:
     """Returns the figure that decides under the protocol, with its unit."""
     if found.statistic == "throughput" and found.throughput_per_s:
         return per_second(found.throughput_per_s)
-    return f"{milliseconds(found.deciding_ms)} ms"
+    return duration(found.deciding_ms)
 
 
 def latency_interval(found: Latency) -> str:
@@ -283,6 +281,6 @@ def table(report: Report, columns: Sequence[str] = COLUMNS) -> tuple[list[str], 
     rows = [dict(zip(COLUMNS, row(variant, report), strict=True)) for variant in report.variants]
     if columns is NARROW:
         for cells in rows:
-            cells["Median ms"] = cells["Median ms"].partition(" ")[0]
+            cells["Median ms"] = cells["Median ms"].partition(" ±")[0]
     used = [name for name in columns if any(cells[name] not in ("–", "baseline") for cells in rows)]
     return used, [[cells[name] for name in used] for cells in rows]

@@ -172,7 +172,7 @@ def remarks(report: Report) -> list[str]:
         )
     elif any(row.drop for row in rows if row.training):
         found.append(
-            f"The change against {base} is the gain of training minus the loss of compression. They cannot be told apart without "
+            f"The change against {base} is the gain of training minus the loss of compression. They cannot be separated without "
             "a control, the float model trained for the same steps (--control)."
         )
     return found

@@ -47,7 +47,7 @@ class Agreement(Part):
 
 
 class Drop(Part):
-    """Paired difference to the baseline on the same samples; positive is worse.
+    """Paired difference from the baseline on the same samples; positive is worse.
 
     ``p_value`` is McNemar's exact test for classes and the paired t-test for errors; ``low`` and ``high`` are null where
     one sample gives no interval.
@@ -138,7 +138,7 @@ class Sequential(Part):
     Attributes:
         decision: Whether the drop on all data lies below the limit ('meets'), above ('breaks'), or was not decided
             before the data ended ('undecided').
-        low: Interval of the drop on all data that holds at all looks together, with ``1 - alpha``.
+        low: Interval of the drop on all data, valid for all looks together, with ``1 - alpha``.
         decided_at: Samples after which it was decided; null if undecided.
     """
 

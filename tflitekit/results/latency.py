@@ -59,7 +59,7 @@ class Samples(Part):
         content = base64.b64decode(self.data, validate=True)
         size = len(content)
         if min(self.round_sizes, default=0) < 0 or size != 4 * sum(self.round_sizes):
-            raise ValueError(f"{size} bytes are not the {sum(self.round_sizes)} samples that round_sizes says")
+            raise ValueError(f"{size} bytes are not the {sum(self.round_sizes)} samples that round_sizes promises")
         if not np.isfinite(np.frombuffer(content, "<f4")).all():
             raise ValueError("a sample is not finite")
         if self.processes and len(self.processes) != len(self.round_sizes):
@@ -109,7 +109,7 @@ class Accelerator(Part):
 
 
 ThermalStatus = Literal["none", "light", "moderate", "severe", "critical", "emergency", "shutdown"]
-"""Android's words for how much a device slows itself down because it is hot."""
+"""Android's words for how much a device slows down because it is hot."""
 
 
 class DeviceState(Part):

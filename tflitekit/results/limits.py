@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tflitekit.core.units import duration
 from tflitekit.results import Constraints, Drop, VariantReport
 
 __all__ = [
@@ -49,7 +50,7 @@ def broken_limits(variant: VariantReport, constraints: Constraints, limit: float
             found.append("its latency was not measured")
         elif variant.latency.deciding_ms > constraints.max_latency_ms:
             found.append(
-                f"{variant.latency.deciding_ms:.3g} ms on {variant.latency.target}, "
+                f"{duration(variant.latency.deciding_ms)} on {variant.latency.target}, "
                 f"more than the limit of {constraints.max_latency_ms:g} ms"
             )
     return found
@@ -91,7 +92,7 @@ def class_problems(variant: VariantReport, constraints: Constraints) -> list[str
         f"points ({_interval(drop)}, n = {drop.n:,}), more than the limit of {limit:g} for a class"
     )
     if drop.low is not None and drop.low <= limit / 100:
-        text += f" (though {drop.n:,} samples cannot tell it from that)"
+        text += f" (though {drop.n:,} samples cannot distinguish it from that)"
     if len(over) > 1:
         text += f"; {len(over) - 1} other class{'es' if len(over) > 2 else ''} too"
     return [text]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tflitekit.core.units import duration
 from tflitekit.results import Constraints, Latency, VariantReport
 from tflitekit.results.choice import SAME_SIZE, SAME_SPEED, Choice, measurably_better
 from tflitekit.results.limits import class_caution, drop_amount, drop_text
@@ -31,13 +32,13 @@ def reasons_for(
     undecided = chosen.sequential is None and chosen.drop is not None
     if undecided and chosen.drop is not None and chosen.drop.high is not None and chosen.drop.high > limit:
         found.append(
-            f"caution: the interval of its drop reaches {drop_amount(chosen, chosen.drop.high)}; more data would tell"
+            f"caution: the interval of its drop reaches {drop_amount(chosen, chosen.drop.high)}; more data would decide it"
         )
     found += class_caution(chosen, constraints)
     if chosen.integer_op_fraction == 1:
         real = any(spec.dtype.startswith("float") for spec in (*chosen.inputs, *chosen.outputs))
         note = " (inputs and outputs stay float: int8:io=int8 makes them integers too)" if real else ""
-        found.append(f"every operator computes in integers, as accelerators and microcontrollers want{note}")
+        found.append(f"every operator computes in integers, as accelerators and microcontrollers need{note}")
     if len(choice.deflated) < len(choice.integer):
         others = [v for v in choice.integer if v not in choice.deflated]
         next_best = min(others, key=lambda v: v.deflated_bytes or 0)
@@ -87,7 +88,7 @@ def why_not(variant: VariantReport, choice: Choice) -> str:
         larger = f"{size / best:.1f} times as large as" if size > best * 1.5 else f"{size / best - 1:.0%} larger than"
         return f"meets the limits, but is {larger} {chosen.name}"
     if variant.sha256 == chosen.sha256:
-        return f"the same file as {chosen.name}, byte by byte"
+        return f"the same file as {chosen.name}, byte for byte"
     if variant not in choice.integer:
         return (
             f"as small as {chosen.name}, but only {variant.integer_op_fraction or 0:.0%} of its operators are integer"
@@ -106,14 +107,14 @@ def beyond_reach(able: Sequence[VariantReport], constraints: Constraints, counts
     measured = [v.latency.deciding_ms for v in able if v.latency is not None]
     if counts_latency or limit is None or not measured or min(measured) <= limit:
         return None
-    return f"no variant reaches {limit:g} ms even on this host (the fastest takes {min(measured):.3g} ms)"
+    return f"no variant reaches {limit:g} ms even on this host (the fastest takes {duration(min(measured))})"
 
 
 def latency_caveats(able: Sequence[VariantReport], constraints: Constraints, counts_latency: bool) -> list[str]:
     """Says what a latency that was not measured on the target leaves open."""
     if counts_latency:
         return []
-    text = "latency was not measured on the target: this host's figures say little about a phone and decided nothing"
+    text = "latency was not measured on the target: this host's figures say little about a phone and did not count"
     if constraints.max_latency_ms is not None:
         text += f"; the limit of {constraints.max_latency_ms:g} ms is therefore not verified"
     over = [
@@ -132,7 +133,7 @@ def _latency_text(latency: Latency) -> str:
     elif ratio is not None:
         factor = ratio.value if ratio.verdict == "slower" else 1 / ratio.value
         against = f", {factor:.3g} times {ratio.verdict} than {ratio.baseline} there"
-    return f"{latency.deciding_ms:.3g} ms on {latency.target}{against}"
+    return f"{duration(latency.deciding_ms)} on {latency.target}{against}"
 
 
 def _less(variant: VariantReport, other: VariantReport) -> str:

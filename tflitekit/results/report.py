@@ -62,7 +62,7 @@ class VariantReport(Part):
             sample the highest bit (`numpy.unpackbits`). So two reports on the same data compare in pairs.
         confusion: Samples by true class (rows) and answer (columns), in the order of the model's outputs; null with
             more than 100 classes.
-        fidelity: Every output beside the baseline's, part by part; empty for the baseline itself and without one.
+        fidelity: Every output compared with the baseline's, part by part; empty for the baseline itself and without one.
         control: Name of the float model that was fine-tuned for as many steps, where this variant was trained and such a one
             was evaluated; null for the control itself.
         drop_from_control: Paired difference to it: what quantizing, pruning or clustering costs, without the gain of training.

@@ -79,7 +79,7 @@ def log_report(report: Report, folder: str | Path, *, uri: str, experiment: str 
             f"The report is written, but logging it to MLflow at {_without_password(uri)} failed.",
             why=_reason(error),
             fix="Check the tracking URI, as in https://mlflow.example.com or sqlite:///runs.db, and the tracker. Then run the "
-            "same command again: everything that is finished is reused.",
+            "same command again: all finished work is reused.",
         ) from error
     return str(run_id)
 

@@ -238,6 +238,6 @@ def _parse_value(name: str, key: str, value: str, choice: tuple[Any, ...] | type
         except ValueError:
             pass
     raise UsageError(
-        f"The option {key} of the scheme '{name}' cannot be '{value}'.",
+        f"'{value}' is not a value of the option {key} of the scheme '{name}'.",
         fix=f"It takes {' or '.join(map(str, _listed(choice)))}.",
     )

@@ -27,7 +27,7 @@ def promise_then(options: Mapping[str, Any]) -> Promise:
     """Returns what the scheme ``then`` promises."""
     if options["then"] != "int8" and options["io"] != "float32":
         raise UsageError(
-            f"io={options['io']} goes with then=int8, not with then={options['then']}.", fix="Leave one of them out."
+            f"io={options['io']} needs then=int8, not then={options['then']}.", fix="Leave one of them out."
         )
     return find(options["then"]).promise(options)
 
@@ -46,16 +46,16 @@ def quantized_promise(options: Mapping[str, Any]) -> Promise:
 
 
 def check_sparsity(value: float, *, least: float = 0.0) -> float:
-    """Returns the value, or raises `UsageError` where it is no share of zeros to aim at.
+    """Returns the value, or raises `UsageError` if it is not a share of zeros to aim at.
 
     Args:
         least: What a later stage needs to tell a pruned kernel from one that is not; 0 without one.
     """
     if not max(0.0, least) <= value < 1 or value == 0:
         raise UsageError(
-            f"A sparsity of {value:g} cannot be.",
+            f"The sparsity {value:g} is out of range.",
             why=f"A later stage keeps the zeros of kernels that have at least {least:.0%} of them." if least else None,
-            fix=f"Give the share of zeros, from {least:g} to below 1, as in sparsity=0.75."
+            fix=f"Give the share of zeros: at least {least:g} and less than 1, as in sparsity=0.75."
             if least
             else "Give the share of zeros between 0 and 1, as in sparsity=0.75.",
         )
@@ -71,7 +71,7 @@ def check_clusters(value: int, *, sparse: bool = False) -> int:
     least = 3 if sparse else 2
     if not least <= value <= 256:
         raise UsageError(
-            f"{value} clusters cannot be.",
+            f"{value} is not a valid number of clusters.",
             why="Zero is one of them." if sparse and value == 2 else None,
             fix=f"Give the number of distinct weights per layer, from {least} to 256.",
         )

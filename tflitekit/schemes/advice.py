@@ -30,7 +30,7 @@ def learned_from(request: Request | None) -> str:
 def finer(request: Request | None) -> str:
     """Returns a way to keep finer steps, as the rest of a sentence."""
     if request is not None and "then" in request.options:
-        return f"convert what was trained with then=float16 ({request.scheme.name}:then=float16)"
+        return f"convert the trained model with then=float16 ({request.scheme.name}:then=float16)"
     own = request.scheme.name if request is not None else None
     if own == "int16x8":
         return "try float16"
@@ -41,7 +41,7 @@ def more_accurate(request: Request | None) -> str:
     """Returns what helps a variant whose answers are wrong or coarse."""
     if request is not None and not request.calibrated and not request.stages:
         return {
-            "float32": "Check the model itself: its weights were stored as they are.",
+            "float32": "Check the model itself: its weights were stored unchanged.",
             "float16": "Use float32: values or weights are too large or too small for 16 bits.",
         }.get(request.scheme.name, "Try int8 with calibration data, or float16.")
     if request is not None and not request.calibrated and not _quantized_in_training(request):
@@ -58,10 +58,10 @@ def without_integer_kernels(request: Request) -> str | None:
         return None
     if "then" in request.options:
         name = request.scheme.name
-        return f"Convert what was trained without integers: {name}:then=dynamic_range or {name}:then=float16."
+        return f"Convert the trained model without integers: {name}:then=dynamic_range or {name}:then=float16."
     if request.scheme.name == "int8_float_fallback":
         return "Try dynamic_range or float16, which need no integer kernels."
-    return "Try int8_float_fallback, which leaves operators without an integer kernel in float and says which."
+    return "Try int8_float_fallback, which leaves operators without an integer kernel in float, and names them."
 
 
 def _quantized_in_training(request: Request | None) -> bool:

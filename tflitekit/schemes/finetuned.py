@@ -13,7 +13,7 @@ from tflitekit.schemes._trained import IO, Then, configure_then, promise_then
 def _stages(options: Mapping[str, Any]) -> tuple[Stage, ...]:
     rounds: int = options["rounds"]
     if not 1 <= rounds <= 9:
-        raise UsageError(f"{rounds} rounds cannot be.", fix="Give 1 to 9.")
+        raise UsageError(f"{rounds} is not a valid number of rounds.", fix="Give 1 to 9.")
     return (Stage("finetune"),) * rounds
 
 

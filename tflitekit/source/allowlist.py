@@ -152,7 +152,7 @@ def _node(node: Mapping[str, Any], own: Container[str]) -> Iterator[Named]:
         yield from _class(name, module, where)
         for key in _VOCABULARIES:
             if isinstance(settings.get(key), str):
-                yield Named(f"the file {_shown(settings[key])}, which a {name} reads{where}", own=False)
+                yield Named(f"the file {_shown(settings[key])}, which {name} reads{where}", own=False)
 
 
 def _class(name: str, module: str | None, where: str) -> Iterator[Named]:

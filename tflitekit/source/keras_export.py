@@ -27,7 +27,7 @@ _MOST_FROZEN_BYTES = 1 << 30
 _OBJECT_OR_PATH = "Give a Keras model object, or the path of a model."
 _UNBUILT_FIX = (
     "Wrap it before saving: inputs = keras.Input(shape); keras.Model(inputs, model(inputs)); or export it as a "
-    "SavedModel with model.export(folder); or give its input shape with --input-shape 224,224,3. None of these makes it "
+    "SavedModel with model.export(folder); or give its input shape with --input-shape 224,224,3. Neither makes it "
     "trainable here: for schemes that train, write it as a Functional model of the same layers, and copy the weights."
 )
 

@@ -88,7 +88,7 @@ def refuse_outside_data(path: Path) -> None:
                 found = found or next(_outside(file, set()), None)
     if found is not None:
         raise ModelError(
-            f"The model {path} takes '{shortened(found)}' from another file, and the kit does not read that by itself.",
+            f"The model {path} takes '{shortened(found)}' from another file, which the kit does not read unless you allow it.",
             why="An HDF5 file can name any file of this machine; no version of Keras writes such a model.",
             fix="If you trust where the file comes from, load it with --unsafe-load.",
         )
@@ -105,7 +105,7 @@ def refuse_two_models(path: Path) -> None:
     if zipfile.is_zipfile(path) and h5py.is_hdf5(path):
         raise ModelError(
             f"The model {path} is two models in one file, a .keras archive and HDF5.",
-            why="No version of Keras writes that; a file that shows one model and loads the other is made to mislead.",
+            why="No version of Keras writes that; a file that shows one model and loads another is meant to mislead.",
             fix="If you trust where the file comes from, load it with --unsafe-load.",
         )
 
@@ -156,7 +156,7 @@ def _refuse_hostile(path: Path, entries: list[zipfile.ZipInfo]) -> None:
     for entry in entries:
         name, parts = entry.orig_filename, entry.orig_filename.replace("\\", "/").split("/")
         if ".." in parts or not parts[0] or parts[0].endswith(":") or any(ord(letter) < 32 for letter in name):
-            raise UnreadableError(str(path), f"its file {shortened(ascii(name))} would lie outside of the model")
+            raise UnreadableError(str(path), f"its file {shortened(ascii(name))} would lie outside the model")
         if stat.S_ISLNK(entry.external_attr >> 16):
             raise UnreadableError(str(path), f"its file '{shortened(name)}' is a link")
         if entry.file_size > entry.compress_size * _LARGEST_RATIO + 64:

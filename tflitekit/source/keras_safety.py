@@ -20,12 +20,12 @@ _LAMBDA_MEANING = (
     "(see CVE-2025-1550 and CVE-2025-9905)."
 )
 _NAME_LAYERS = (
-    "Layers of your own: give the module that defines them with --custom-objects MODULE. "
+    "For layers of your own, give the module that defines them with --custom-objects MODULE. "
     "Otherwise load it where it was made and export it with model.export(folder)."
 )
 _SAVE_AS_KERAS = (
     "Save it again where it was made, with model.save('name.keras'): an .h5 file of Keras 3 keeps layers only. "
-    "Layers of your own: give the module that defines them with --custom-objects MODULE."
+    "For layers of your own, give the module that defines them with --custom-objects MODULE."
 )
 
 
@@ -55,7 +55,7 @@ def _refuse_lambda(path: Path, config: Any) -> None:
     found = sorted(set(_lambda_layers(config)))
     if found:
         raise ModelError(
-            f"The model {path} has Lambda layers ({', '.join(found)}), and the kit does not load those by itself.",
+            f"The model {path} has Lambda layers ({', '.join(found)}), which the kit does not load unless you allow it.",
             why=_LAMBDA_MEANING,
             fix="If you trust where the file comes from, load it with --unsafe-load; better, replace the Lambda by a layer.",
         )
@@ -94,20 +94,22 @@ def _refuse_beyond(path: Path, config: Any, objects: Mapping[str, Any]) -> None:
     dangerous = [named.what for named in found if not named.own]
     if dangerous:
         raise ModelError(
-            f"The model {path} names {', '.join(dangerous[:5])}, and the kit runs nothing from a file but what computes.",
+            f"The model {path} names {', '.join(dangerous[:5])}, and the kit runs nothing from a file beyond computation.",
             why="What a file names runs while it loads, and it could read, change or delete your files.",
             fix="If you trust where the file comes from, load it with --unsafe-load.",
         )
     if any(_is_operation(named.what) for named in found) and keras_version(path).startswith("3"):
         raise ModelError(
             f"The model {path} computes with operations that an .h5 file does not keep: {', '.join(named.what for named in found[:10])}.",
-            why="Keras cannot load it again either. Masks (mask_zero=True) are such operations, and so is 'x + 1' on tensors.",
+            why="Keras cannot load it either. Masks (mask_zero=True) are such operations, and so is 'x + 1' on tensors.",
             fix=_SAVE_AS_KERAS,
         )
     if found:
         raise ModelError(
             f"The model {path} uses '{found[0].what}', which Keras does not know.",
-            why=f"All that it names so: {', '.join(named.what for named in found[:10])}." if len(found) > 1 else None,
+            why=f"Everything that it refers to in this way: {', '.join(named.what for named in found[:10])}."
+            if len(found) > 1
+            else None,
             fix=way_out(path),
         )
 

@@ -40,16 +40,16 @@ def identify(path: str | Path) -> SourceFile:
         )
     if head[4:8] == b"TFL3":
         raise ModelError(
-            f"{path} is a TensorFlow Lite model already.",
+            f"{path} is already a TensorFlow Lite model.",
             fix="Measure it with 'tflitekit evaluate', 'benchmark' or 'inspect'; converting needs the Keras model.",
         )
     if any(path.suffix.lower() in kind.suffixes for kind in source_kinds()):
         raise ModelError(
-            f"The model {path} is damaged or cut short.",
+            f"The model {path} is damaged or truncated.",
             why=f"Its {path.stat().st_size:,} bytes do not begin as a {path.suffix} file does.",
             fix="Copy it again or save it again with model.save().",
         )
-    raise ModelError(f"{path} is not a model of a kind that the kit converts.", fix=f"Give {_shown()}.")
+    raise ModelError(f"{path} is not a kind of model that the kit converts.", fix=f"Give {_shown()}.")
 
 
 def _require_files(folder: Path) -> None:
@@ -81,7 +81,7 @@ def require_layers(found: SourceFile) -> None:
     """
     if not _kind(found.kind).has_layers:
         raise ModelError(
-            f"{found.path} is a SavedModel, which has no layers any more.",
+            f"{found.path} is a SavedModel, which no longer has layers.",
             why="Compression while training needs the layers and their weights.",
             fix="Give the Keras model: model.save('name.keras').",
         )
@@ -97,7 +97,7 @@ def require_numbers(inputs: Sequence[TensorSpec]) -> None:
     if text:
         raise ModelError(
             f"The model takes text ({', '.join(text)}), and training here takes numbers.",
-            fix="Train the part behind the lookup, a model of its own that takes the looked-up numbers; or convert without training.",
+            fix="Make the part after the lookup a model that takes the looked-up numbers and train that; or convert without training.",
         )
 
 

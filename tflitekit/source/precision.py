@@ -35,13 +35,13 @@ def as_float32(model: Any, custom_objects: Mapping[str, Any] | None = None) -> t
     except Exception as error:
         raise ModelError(
             f"The model computes in {policies}, and TensorFlow Lite lacks the kernels for that.",
-            why=f"It cannot be built again in float32: {type(error).__name__}: {' '.join(str(error).split())[:300]}",
+            why=f"It cannot be rebuilt in float32: {type(error).__name__}: {' '.join(str(error).split())[:300]}",
             fix="Build it under keras.mixed_precision.set_global_policy('float32'), give it the same weights with "
             "set_weights(trained.get_weights()), and save that.",
         ) from error
     return rebuilt, [
         f"The model computes in {policies}; it was converted in float32 with the same weights, because TensorFlow Lite lacks "
-        "the kernels for that. Its answers differ from those in Keras by the rounding alone."
+        "the kernels for that. Its answers differ from Keras's only by rounding."
     ]
 
 

@@ -102,8 +102,8 @@ def tensor_spec(name: str, tensor: Any) -> TensorSpec:
 
 def dynamic_notes(inputs: Sequence[TensorSpec]) -> list[str]:
     return [
-        f"The input '{spec.name}' has the dynamic shape {list(spec.shape)}; delegates want fixed shapes "
-        "(fix it with --input-shape)."
+        f"The input '{spec.name}' has the dynamic shape {list(spec.shape)}; delegates need fixed shapes "
+        "(set one with --input-shape)."
         for spec in inputs
         if -1 in spec.shape
     ]

@@ -38,7 +38,7 @@ def refuse_file_operators(path: Path) -> None:
     if found:
         raise ModelError(
             f"The SavedModel {path} has {', '.join(shortened(what) for what in found[:5])}, "
-            "and the kit runs nothing from a file but what computes.",
+            "and the kit runs nothing from a file beyond computation.",
             why="A SavedModel runs parts of itself while it loads, and could read, change or delete your files.",
             fix="If you trust where it comes from, load it with --unsafe-load.",
         )
@@ -63,7 +63,7 @@ def _read(path: Path) -> Any:
 
 def _damaged(path: Path, error: Exception) -> ModelError:
     why = shortened(str(error), 300)
-    return ModelError(f"The SavedModel {path} is damaged or cut short.", why=why, fix="Copy or export it again.")
+    return ModelError(f"The SavedModel {path} is damaged or truncated.", why=why, fix="Copy or export it again.")
 
 
 def _suspects(graph: Any, path: Path) -> Iterator[str]:
@@ -83,7 +83,7 @@ def _suspects(graph: Any, path: Path) -> Iterator[str]:
     for asset in given:
         place = PurePosixPath(asset.filename)
         if place.is_absolute() or ".." in place.parts or "\\" in asset.filename:
-            yield f"the asset '{asset.filename}' outside of its folder"
+            yield f"the asset '{asset.filename}' outside its folder"
         elif not (path / "assets" / place).resolve().is_relative_to(path.resolve()):
             yield f"the asset '{asset.filename}', a link to a file outside of its folder"
 
@@ -111,7 +111,7 @@ def _node(node: Any, nodes: Mapping[str, Any], assets: set[str], *, may_save: bo
         while named in nodes and nodes[named].op == "Identity" and nodes[named].input:
             named = _node_name(nodes[named].input[0])
         if named in nodes and named not in assets and nodes[named].op != "Placeholder":
-            yield f"the operator {operator} on a file that is no asset"
+            yield f"the operator {operator} on a file that is not an asset"
 
 
 def _saving(graph: Any, nodes: Mapping[str, Any]) -> set[str]:

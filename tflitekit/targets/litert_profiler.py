@@ -132,7 +132,7 @@ class ProfiledModel:
                 inferences[-1].append(Event(tag, int(event.elapsed_us), node))
         elapsed = [event.microseconds for events in inferences for event in events]
         if len(inferences) != runs or not elapsed or max(elapsed) > _PLAUSIBLE_US:
-            raise self._unavailable("its events are not of the form that this kit knows")
+            raise self._unavailable("its events have a form that this kit does not know")
         return inferences
 
     def _resized(self, shapes: Sequence[Sequence[int]]) -> list[_Layout]:

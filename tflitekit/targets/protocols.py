@@ -51,7 +51,7 @@ PROTOCOLS: dict[str, BenchmarkProtocol] = {
     for protocol in (
         BenchmarkProtocol(
             name="quick",
-            summary="until the interval of every median is narrower than 2 %, at most 10 s a file",
+            summary="until the interval of every median is narrower than 2 %, at most 10 s per file",
             warmup_runs=3,
             warmup_s=0.02,
             round_runs=7,
@@ -75,7 +75,7 @@ PROTOCOLS: dict[str, BenchmarkProtocol] = {
         # MLPerf Mobile, single stream: at least 1,024 queries and 60 s, the 90th percentile.
         BenchmarkProtocol(
             name="mlperf-mobile",
-            summary="MLPerf Mobile single stream: at least 1,024 queries and 60 s a file, p90",
+            summary="MLPerf Mobile single stream: at least 1,024 queries and 60 s per file, p90",
             statistic="p90",
             warmup_runs=5,
             warmup_s=0.5,
@@ -87,7 +87,7 @@ PROTOCOLS: dict[str, BenchmarkProtocol] = {
         # MLPerf Tiny: five windows of at least 10 s after a warm-up, the median of their throughputs.
         BenchmarkProtocol(
             name="mlperf-tiny",
-            summary="MLPerf Tiny: five windows of at least 10 s a file, median of the throughputs",
+            summary="MLPerf Tiny: five windows of at least 10 s per file, median of the throughputs",
             statistic="throughput",
             warmup_runs=10,
             warmup_s=0.5,

@@ -47,7 +47,7 @@ def parse_with(content: bytes, name: str, read: Callable[[Reader], _Found]) -> _
     if len(content) < 8 or content[4:8] != b"TFL3":
         raise ModelError(
             f"{name} is not a TensorFlow Lite model.",
-            why=f"Its {len(content):,} bytes do not carry the identifier TFL3.",
+            why=f"Its {len(content):,} bytes lack the identifier TFL3.",
             fix="Give a .tflite file; a Keras model or SavedModel is converted with 'tflitekit convert'.",
         )
     try:
@@ -56,7 +56,7 @@ def parse_with(content: bytes, name: str, read: Callable[[Reader], _Found]) -> _
         struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError,
     ) as error:  # fmt: skip
         raise ModelError(
-            f"The model {name} is damaged or cut short.",
+            f"The model {name} is damaged or truncated.",
             why=f"Reading its {len(content):,} bytes failed: {type(error).__name__}: {error}.",
             fix="Copy or convert it again.",
         ) from error
@@ -82,7 +82,7 @@ class Reader:
         buffer = self.model.Buffers(index)
         if buffer.Offset() > 1:  # larger than 2 GiB models keep buffers behind the flatbuffer
             if buffer.Offset() + buffer.Size() > len(self.content):
-                raise ValueError(f"buffer {index} ends behind the end of the file")
+                raise ValueError(f"buffer {index} reaches beyond the end of the file")
             return int(buffer.Size())
         data = buffer.DataAsNumpy()
         return 0 if isinstance(data, int) else int(data.nbytes)

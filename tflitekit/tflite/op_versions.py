@@ -204,10 +204,10 @@ MINIMUM_RUNTIME: dict[str, dict[int, str]] = {
 
 
 PER_CHANNEL_FULLY_CONNECTED = "2.14.0"
-"""The lowest runtime that was seen to compute integer FULLY_CONNECTED with one weight scale a channel, which no operator version tells.
+"""The lowest runtime that was seen to compute integer FULLY_CONNECTED with one weight scale per channel, which no operator version shows.
 
-Older ones accept such a model and take the first scale for all: 2.6.2 gives the same probability for every class. The converter
-writes one scale a channel since TensorFlow 2.17 (tensorflow/tflite-micro, pull request 2602). Versions between 2.6.2 and 2.14.0
+Older ones accept such a model and use the first scale for all: 2.6.2 gives the same probability for every class. The converter
+has written one scale per channel since TensorFlow 2.17 (tensorflow/tflite-micro, pull request 2602). Versions between 2.6.2 and 2.14.0
 were not tried.
 """
 

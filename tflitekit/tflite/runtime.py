@@ -149,7 +149,7 @@ class Model:
             taken = {spec.name: d["shape"].tolist() for spec, d in zip(self.inputs, self._input_details, strict=True)}
             shapes = " and ".join(f"{taken[spec.name]} for its input '{spec.name}'" for spec in self.graph.open_inputs)
             return DataError(
-                f"{self.path.name} cannot take the shape {shapes}, although it leaves the size open.",
+                f"{self.path.name} cannot take the shape {shapes}, although its size is open.",
                 why=str(error).strip() or type(error).__name__,
                 fix="Give samples of sizes that the model can take, or fix the size when converting with --input-shape.",
             )
@@ -158,14 +158,14 @@ class Model:
     def _refused(self, error: Exception) -> ModelError:
         if not self.path.is_file():
             return ModelError(
-                f"The file {self.path} is gone: it was there a moment ago.",
+                f"The file {self.path} was there a moment ago and is gone.",
                 fix="Leave the folder alone while a run uses it, and run the same command again.",
             )
         flex = self.graph.select_tf_ops
         return ModelError(
             f"The runtime cannot run {self.path.name}.",
             why=str(error).strip() or type(error).__name__,
-            fix=f"It needs the TensorFlow ops {', '.join(flex)}, which {runtime_name()} does not carry."
+            fix=f"It needs the TensorFlow ops {', '.join(flex)}, which {runtime_name()} does not have."
             if flex
             else "See 'tflitekit inspect' for its operators and the runtime version that they need.",
         )
@@ -201,7 +201,7 @@ class Model:
                     raise DataError(
                         f"The shape of the input '{spec.name}' changes from {detail['shape'].tolist()} to {list(shape)} "
                         "within a stream (--stream).",
-                        why="The runtime loses what the model keeps when it resizes an input.",
+                        why="Resizing an input makes the runtime lose the model's state.",
                         fix="Give samples of one shape, or leave out --stream.",
                     )
                 self._interpreter.resize_tensor_input(detail["index"], shape)

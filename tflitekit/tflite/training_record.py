@@ -196,7 +196,7 @@ class CompressedLayer(_Record):
         layer: The user's name of the layer.
         weights: How many.
         sparsity: Share of zeros.
-        clusters: Distinct values: the most of any output channel, because each channel has a scale of its own.
+        clusters: Distinct values: the most of any output channel, because each channel has its own scale.
         compressed: Whether the stage was to compress it; small and depthwise kernels are left alone.
     """
 

@@ -64,8 +64,8 @@ def measure_weights(
     if missing:
         raise ConversionError(
             f"The weights of {', '.join(repr(name) for name in missing)} were not found in {Path(path).name}.",
-            why="What was pruned or clustered there cannot be verified.",
-            fix="Give these layers names that no other layer has.",
+            why="Whether they were pruned or clustered cannot be verified.",
+            fix="Give these layers unique names.",
         )
     # A separable layer is two operators; its depthwise kernel is never compressed.
     whole = {name for name, each in found.values() if each.kind != "DEPTHWISE_CONV_2D"}
@@ -108,17 +108,17 @@ def check_compression(found: Compression, name: str) -> None:
             if row.sparsity < found.target_sparsity - rounding:
                 raise ConversionError(
                     f"{name}: {row.sparsity:.1%} of the weights of the layer '{row.layer}' are zero in the finished file, "
-                    f"and {found.target_sparsity:.1%} were asked for.",
+                    f"but {found.target_sparsity:.1%} were asked for.",
                     why="Training ended before it was reached, or the weights changed afterwards.",
                     fix="Train for more steps.",
                 )
         if found.target_clusters is not None and row.clusters > found.target_clusters:
             raise ConversionError(
                 f"{name}: the layer '{row.layer}' has up to {row.clusters} distinct weights in a channel of the finished "
-                f"file, and {found.target_clusters} were asked for.",
+                f"file, but {found.target_clusters} were asked for.",
                 why="The converter multiplied its weights by factors that differ from input to input, as those of a "
                 "normalization right before the layer, or the weights changed after they were clustered.",
-                fix="Put an activation between, or leave the clusters and use pruned or qat.",
+                fix="Put an activation between them, or use pruned or qat instead of clusters.",
             )
 
 

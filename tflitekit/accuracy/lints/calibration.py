@@ -75,7 +75,7 @@ def _few(inputs: Inputs) -> list[Finding]:
         Finding(
             kind="few-calibration-samples",
             message=f"{text}; TensorFlow Lite's guide asks for 100 to 500.",
-            advice="Give more with --calibration; --calibration-curve shows what more of them would bring.",
+            advice="Give more with --calibration; --calibration-curve shows what more of them would gain.",
         )
     ]
 
@@ -137,8 +137,8 @@ def _ranges(inputs: Inputs, evaluation: Inputs) -> list[Finding]:
             Finding(
                 kind="calibration-range",
                 message=f"The input '{name}' spans {spans[0]} in the calibration samples and {spans[1]} in the evaluation "
-                f"samples: {outside[0]:.0%} of the one leave the range of all of the other.",
-                advice="Scale both alike: one of them is probably normalized twice, or not at all."
+                f"samples: {outside[0]:.0%} of one set leave the range of the whole other set.",
+                advice="Scale both alike: one of them is probably normalized twice or not at all."
                 if max(sizes) > _OTHER_SCALE * min(sizes)
                 else "Prepare both alike, and calibrate on samples that cover what the model sees.",
             )
@@ -178,8 +178,8 @@ def _noise(inputs: Inputs, dataset: Dataset, pipeline: InputPipeline) -> list[Fi
     return [
         Finding(
             kind="noise-calibration",
-            message=f"The calibration samples look like noise: neighbouring pixels correlate by {ours:.2f}, and by "
+            message=f"The calibration samples look like noise: neighboring pixels correlate by {ours:.2f}, and by "
             f"{float(np.median(found)):.2f} in the evaluation samples.",
-            advice="Calibrate on real samples; random data give ranges that have nothing to do with the model's work.",
+            advice="Calibrate on real samples; random data give ranges that have nothing to do with those in use.",
         )
     ]

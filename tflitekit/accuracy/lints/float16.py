@@ -80,7 +80,7 @@ def _finding(kind: str, what: str, beyond: Sequence[Sequence[Any]], advice: str)
         Finding(
             kind=kind,
             message=f"Beyond the largest float16, 65,504: {what} {shown}{more}. GPU delegates compute in float16, also for "
-            "float32 files, and get infinity or NaN.",
+            "float32 files, where they become infinity or NaN.",
             advice=f"{advice}, or do not ship this model to GPUs and NPUs that compute in float16.",
         )
     ]

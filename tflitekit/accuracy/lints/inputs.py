@@ -53,7 +53,7 @@ def _blank(inputs: Inputs, what: str) -> list[Finding]:
             continue
         blank = int(np.count_nonzero(inputs.facts["input_low"][:, index] == inputs.facts["input_high"][:, index]))
         if blank > max(1, _BLANK * len(inputs)):
-            text = f"{blank:,} of {len(inputs):,} {what} samples hold one single value in the input '{spec.name}'."
+            text = f"{blank:,} of {len(inputs):,} {what} samples hold a single value in the input '{spec.name}'."
             found.append(Finding(kind="constant-input", message=text, advice="Check whether they were read correctly."))
     return found
 

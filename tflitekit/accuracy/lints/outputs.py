@@ -58,7 +58,7 @@ def lint_constant_output(
         return []
     answer = int(scores["predicted"][0])
     name = f"{answer} ('{labels[answer]}')" if labels is not None and answer < len(labels) else str(answer)
-    text = f"The output is the class {name} for all {n:,} samples, of which the baseline takes some for others."
+    text = f"The output is the class {name} for all {n:,} samples, some of which the baseline puts into other classes."
     return [Finding(kind="constant-output", message=text, advice=more_accurate(request))]
 
 
@@ -82,7 +82,7 @@ def lint_output_range(
             Finding(
                 kind="coarse-output",
                 message=f"The {inner.dtype} output moves in steps of {step:.3g}, and the float outputs vary by only "
-                f"{spread:.3g} (standard deviation): most differences are rounded away.",
+                f"{spread:.3g} (standard deviation): most differences are lost to rounding.",
                 advice=f"A rare extreme {'training' if learned == 'train' else 'calibration'} sample stretches the scale: remove it, "
                 f"or {finer(request)}.",
             )
@@ -97,7 +97,7 @@ def lint_output_range(
                 kind="saturated-output",
                 message=f"The {inner.dtype} output reaches from {low:.4g} to {high:.4g}. In {share:.0%} of the samples the "
                 f"float output lies beyond ({float(baseline['output_low'].min()):.4g} to "
-                f"{float(baseline['output_high'].max()):.4g} over all) and is cut off at the end.",
+                f"{float(baseline['output_high'].max()):.4g} over all) and is clipped there.",
                 advice=f"{learned.capitalize()} on samples that cover what the model sees in the field, of all classes.",
             )
         )
@@ -146,7 +146,7 @@ def lint_stored_inputs(inputs: Inputs, inner: Sequence[TensorSpec], *, request: 
                     f"only span {least:.4g} to {most:.4g}: {(most - least) / step:.1f} steps.",
                     advice=another
                     if other_scale
-                    else f"The values lie close together in a wide range: standardize this input, or {finer(request)}.",
+                    else f"The values are close together in a wide range: standardize this input, or {finer(request)}.",
                 )
             )
     return found
@@ -166,7 +166,7 @@ def lint_confidence(
     return [
         Finding(
             kind="collapsed-confidence",
-            message=f"The mean confidence falls from {before:.1%} to {after:.1%} (a guess has {guess:.1%}).",
+            message=f"The mean confidence falls from {before:.1%} to {after:.1%} (a guess would have {guess:.1%}).",
             advice="Thresholds on the score that suit the float model do not suit this variant. "
             + more_accurate(request),
         )

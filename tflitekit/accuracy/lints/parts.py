@@ -47,7 +47,7 @@ _CERTAIN = 10.0
 # Outputs in the order of a score: two that are nearly equal change places, and all values beside them with them.
 _SORTING = ("TOPK_V2", "NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5", "TFLite_Detection_PostProcess", "UNIQUE")
 _MIXED = 50
-"""Ranges of columns that differ by this factor do not share the 256 steps of one scale."""
+"""Columns whose ranges differ by this factor cannot share the 256 steps of one scale."""
 
 
 class _Column(NamedTuple):
@@ -95,10 +95,10 @@ def lint_parts(found: Sequence[OutputFidelity], request: Request | None = None) 
 
 def _advice(loss: PartLoss, request: Request | None) -> str:
     if loss.cause == "not-finite":
-        return "Look for overflow in float16, or for data that the model was not made for."
+        return "Look for overflow in float16, or for data that the model was not built for."
     if "mixes ranges" in loss.text:
         return (
-            "One scale serves the whole output: let the model give these parts as outputs of their own, or scale them to one "
+            "One scale serves the whole output: make these parts separate outputs of the model, or scale them to one "
             "range, or take a scheme with float activations (dynamic_range, float16)."
         )
     return more_accurate(request)
@@ -233,7 +233,7 @@ def _loss(
     elif counts:
         problem = f"the same as the baseline in only {left:.0%} of the values"
     else:
-        problem = f"only {max(0.0, left):.0%} of what varies in the baseline is left (it goes from {before})"
+        problem = f"only {max(0.0, left):.0%} of the baseline's variation is left (it goes from {before})"
     largest = float(np.abs(pairs.low[0]).max(initial=0)), float(np.abs(pairs.high[0]).max(initial=0))
     if cause in ("constant", "coarse") and max(largest) > _MIXED * float((pairs.high[0] - pairs.low[0])[numbers].max()):
         problem += f"; the output mixes ranges, up to {max(largest):.4g} in other columns"

@@ -30,7 +30,7 @@ def _leak(training: TrainingRecord, dataset: DatasetRecord) -> list[Finding]:
         message = f"It was trained on the data that its accuracy was measured on ({dataset.location})."
         advice = "The accuracy is higher than users will see. Evaluate on samples that no training has seen."
     elif training.validation != "split" and same_place(training.validation, dataset.location):
-        message = f"The data that its accuracy was measured on ({dataset.location}) chose which epoch was kept."
+        message = f"The data that its accuracy was measured on ({dataset.location}) decided which epoch was kept."
         advice = "The accuracy may look better than it is. Evaluate on samples that no training has seen."
     else:
         return []
@@ -48,7 +48,7 @@ def _gain(row: VariantReport, baseline: str | None) -> list[Finding]:
         Finding(
             kind="trained-gain",
             message=f"It is better than {baseline} ({drop.verdict}), which was not trained for {row.training.steps:,} steps more: "
-            "the gain may be that of training, not of the scheme.",
+            "the gain may come from training, not from the scheme.",
             advice="Add --control: it trains the float model for the same steps, to compare with.",
         )
     ]

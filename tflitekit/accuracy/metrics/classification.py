@@ -67,7 +67,7 @@ def _check_classes(dataset: Dataset, labels: Sequence[str] | None, outputs: int)
         why="Without a labels file, the folders in sorted order are the model's classes, so the counts must agree.",
         fix="Give the model's labels, one a line in output order, with --labels FILE; folders are then matched by name."
         if more == "fewer"
-        else "Remove the folders that the model does not know, or check that this is the right model.",
+        else "Remove the folders of classes that the model does not know, or check that this is the right model.",
     )
 
 
@@ -92,14 +92,14 @@ class Classification:
         if len(sizes) > 1:
             raise DataError(
                 f"The output '{output.name}' has the shape {list(output.shape)}, and the labels are one class per sample.",
-                fix="Compare them by a metric of your own: --metric module:function, with function(output, label) -> float.",
+                fix="Compare them with a metric of your own: --metric module:function, with function(output, label) -> float.",
             )
 
     def check_largest(self, label: int) -> None:
         """Raises `DataError` where a class index is none of the model's."""
         if label >= max(2, self.outputs):
             raise DataError(
-                f"The data have the class {label}, but the model gives {max(2, self.outputs)} classes (from 0).",
+                f"The data have the class {label}, but the model has {max(2, self.outputs)} classes (from 0).",
                 fix="Give labels that count from 0 in the order of the model's output, or class names with --labels FILE.",
             )
 

@@ -45,7 +45,7 @@ class Regression:
         raise DataError(
             f"The labels are arrays of the shape {list(wanted)} ({math.prod(wanted)} values per sample), and the output "
             f"'{output.name}' of the shape {list(given)} gives {math.prod(given)} values per sample: {per_value}.",
-            fix="Compare them by a metric of your own: --metric module:function, with function(output, label) -> float.",
+            fix="Compare them with a metric of your own: --metric module:function, with function(output, label) -> float.",
         )
 
     def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:

@@ -43,7 +43,7 @@ def runtimes(report: ApkReport) -> Iterator[ApkFinding]:
                 stage="run",
                 message="Models run in the TensorFlow Lite of Google Play services: it adds nothing to the APK and is kept "
                 "up to date, but its version is the device's, and devices without Play services have none.",
-                advice="Wait for TfLite.initialize() and handle its failure. Where the app must run everywhere, "
+                advice="Wait for TfLite.initialize() and handle its failure. If the app must run everywhere, "
                 "bundle a runtime as well.",
                 source=_PLAY_SERVICES_PAGE,
             )
@@ -67,7 +67,7 @@ def files(report: ApkReport) -> Iterator[ApkFinding]:
             kind="model-not-read",
             severity="warning",
             stage="run",
-            message=f"Too large to be looked into: {listed(large)}. Its operators and minimum runtime are not known.",
+            message=f"Too large to read: {listed(large)}. Its operators and minimum runtime are not known.",
             subjects=large,
         )
     compressed = tuple(model.path for model in report.models if not model.stored)
@@ -117,7 +117,7 @@ def _version(model: Model, minimum: str, candidates: list[Runtime]) -> Iterator[
             message=f"{needs}, and {listed([f'{runtime.name} is {runtime.version}' for runtime in old])}: "
             "it refuses the model (Didn't find op for builtin opcode) or, worse, computes something else."
             + ("" if all_old else " The app has another runtime, which may be the one that runs it."),
-            advice="Update the runtime (com.google.ai.edge.litert:litert), or ship a variant that needs less: "
+            advice="Update the runtime (com.google.ai.edge.litert:litert), or ship a variant with lower needs: "
             "'tflitekit inspect' shows which operator it is.",
             subjects=(model.path,),
             source=_VERSIONS_PAGE,
@@ -156,7 +156,7 @@ def operators(report: ApkReport) -> Iterator[ApkFinding]:
                 kind="custom-operators",
                 severity="warning",
                 stage="run",
-                message=f"{model.path} has custom operators: {listed(own)}. It runs only if the app brings them along.",
+                message=f"{model.path} has custom operators: {listed(own)}. It runs only if the app provides them.",
                 advice="Make sure that the app links and registers them.",
                 subjects=(model.path,),
                 source=_CUSTOM_OPS_PAGE,
@@ -194,8 +194,8 @@ def bundles(report: ApkReport) -> Iterator[ApkFinding]:
                 kind="bundle-unreadable",
                 severity="warning",
                 stage="run",
-                message=f"{bundle.path} cannot be read as a bundle of tflitekit: {bundle.problem}.",
-                advice="If it is one, make it again with 'tflitekit bundle'. A file of another kind may have that name.",
+                message=f"{bundle.path} cannot be read as a tflitekit bundle: {bundle.problem}.",
+                advice="If it is one, make it again with 'tflitekit bundle'. It may also be something else with the same name.",
                 subjects=(bundle.path,),
             )
         folder = bundle.path.rpartition("/")[0]

@@ -28,8 +28,8 @@ def abis(report: ApkReport) -> Iterator[ApkFinding]:
             kind="abi-unknown",
             severity="warning",
             stage="run",
-            message=f"No device of today looks for libraries there: {listed(unknown)}.",
-            advice=f"Libraries belong into lib/ABI, where ABI is one of {', '.join(ABIS[:-1])}.",
+            message=f"Devices no longer look for libraries there: {listed(unknown)}.",
+            advice=f"Libraries belong in lib/ABI, where ABI is one of {', '.join(ABIS[:-1])}.",
             subjects=unknown,
             source=_ABI_PAGE,
         )
@@ -43,8 +43,8 @@ def abis(report: ApkReport) -> Iterator[ApkFinding]:
                 severity="warning" if exempt else "error",
                 stage="Play",
                 message=f"There are libraries for {narrow}, but none for {wide}. "
-                "Play wants a 64-bit version of all native code; phones that run 64-bit apps only cannot install it.",
-                advice=f"Add {wide} to abiFilters, and a version for it of every library.",
+                "Play requires a 64-bit version of all native code; phones that run only 64-bit apps cannot install it.",
+                advice=f"Add {wide} to abiFilters, and a version of every library for it.",
                 source=play.SOURCE_64_BIT,
             )
     if not {"arm64-v8a", "armeabi-v7a"} & set(here):
@@ -52,8 +52,8 @@ def abis(report: ApkReport) -> Iterator[ApkFinding]:
             kind="abi-arm-missing",
             severity="error",
             stage="install",
-            message=f"There are libraries for {', '.join(here)} only. Nearly all phones have ARM processors; they refuse it.",
-            advice="Add arm64-v8a to abiFilters. An APK for the emulator alone is fine without.",
+            message=f"There are libraries for {', '.join(here)} only. Nearly all phones have ARM processors; they refuse to install it.",
+            advice="Add arm64-v8a to abiFilters. An APK for the emulator only does not need it.",
             source=_ABI_PAGE,
         )
 
@@ -75,7 +75,7 @@ def abi_sets(report: ApkReport) -> Iterator[ApkFinding]:
                 stage="run",
                 message="Missing for some of the app's ABIs: "
                 + listed([f"{name} (for {', '.join(gaps)})" for name, gaps in lacking.items()])
-                + ". Such a device takes that ABI's folder and no other: loading the library fails there.",
+                + ". Such a device uses only that ABI's folder, so loading the library fails there.",
                 advice="Add the missing ones, or take these ABIs out with abiFilters.",
                 subjects=tuple(lacking),
                 source=_ABI_PAGE,
@@ -92,7 +92,7 @@ def machines(report: ApkReport) -> Iterator[ApkFinding]:
                 kind="library-not-elf",
                 severity="error" if severe else "warning",
                 stage="run",
-                message=f"Not a library that can be read: {by_library(found)}.",
+                message=f"Not a readable library: {by_library(found)}.",
                 advice="If the app loads it with System.loadLibrary, that fails: build or copy it again.",
                 subjects=_paths(found),
             )
@@ -102,7 +102,7 @@ def machines(report: ApkReport) -> Iterator[ApkFinding]:
             kind="library-wrong-machine",
             severity="error",
             stage="run",
-            message="Built for another processor than their folder says: "
+            message="Built for a different processor than their folder says: "
             + listed([f"{library.path} ({library.machine or 'not an Android ABI'})" for library in wrong])
             + ". Loading them fails.",
             advice="Put each library into the folder of its ABI.",
@@ -118,10 +118,10 @@ def page_size(report: ApkReport) -> Iterator[ApkFinding]:
         report.play_rules_of
     ) >= play.PAGES_SINCE
     when = (
-        f"Play wants support for such devices of apps that target API {play.PAGE_TARGET_SDK} or newer since {day(play.PAGES_SINCE)} "
+        f"Play requires support for such devices from apps that target API {play.PAGE_TARGET_SDK} or newer since {day(play.PAGES_SINCE)} "
         f"(of updates by {day(play.PAGES_UPDATES)})."
         if wanted
-        else f"Play wants support for them once the app targets API {play.PAGE_TARGET_SDK}."
+        else f"Play requires support for them once the app targets API {play.PAGE_TARGET_SDK}."
     )
     wide = [library for library in report.libraries if library.is_64_bit]
     built = [library for library in wide if (library.segment_alignment or play.PAGE_BYTES) < play.PAGE_BYTES]
@@ -147,7 +147,7 @@ def page_size(report: ApkReport) -> Iterator[ApkFinding]:
             kind="library-zip-not-16kb",
             severity="warning" if extracted or not wanted else "error",
             stage="Play",
-            message=f"Stored in the APK at offsets that are no multiple of 16,384: {by_library(placed)}. "
+            message=f"Stored in the APK at offsets that are not multiples of 16,384: {by_library(placed)}. "
             + (
                 "They still load, because they are extracted on installation."
                 if extracted

@@ -26,7 +26,7 @@ def target_sdk(report: ApkReport) -> Iterator[ApkFinding]:
             severity="note",
             stage="Play",
             message=f"This version of tflitekit knows Play's rules until {play.KNOWN_UNTIL:%B %Y} only.",
-            advice="Look up the target API level that Play wants now; update tflitekit.",
+            advice="Look up the target API level that Play now requires, or update tflitekit.",
             source=play.SOURCE_TARGET_SDK,
         )
     rule = play.required_target_sdk(form, on)
@@ -39,8 +39,8 @@ def target_sdk(report: ApkReport) -> Iterator[ApkFinding]:
         kind="target-sdk-too-low",
         severity="error",
         stage="Play",
-        message=f"targetSdk is {target}. Play has wanted {level} of new {apps} and updates since {day(since)}.",
-        advice=f"Set targetSdk to {level}, and test what changes with it. Apps that are not on Play are not affected.",
+        message=f"targetSdk is {target}. Play has required {level} of new {apps} and updates since {day(since)}.",
+        advice=f"Set targetSdk to {level}, and test what changes with it. Apps outside Play are not affected.",
         source=play.SOURCE_TARGET_SDK,
     )
 
@@ -52,7 +52,7 @@ def release_build(report: ApkReport) -> Iterator[ApkFinding]:
             kind="debuggable",
             severity="error",
             stage="Play",
-            message="It is debuggable: whoever has the device can read and change the app's memory and data.",
+            message="It is debuggable: anyone with the device can read and change the app's memory and data.",
             advice="Build the release variant, 'gradlew assembleRelease'.",
             source=play.SOURCE_PUBLISHING,
         )
@@ -61,7 +61,7 @@ def release_build(report: ApkReport) -> Iterator[ApkFinding]:
             kind="test-only",
             severity="error",
             stage="install",
-            message="It is marked testOnly: it installs by 'adb install -t' only.",
+            message="It is marked testOnly: it installs only with 'adb install -t'.",
             advice="Android Studio's Run button makes such APKs. Use Build > Build APK, or gradlew.",
             source="https://developer.android.com/guide/topics/manifest/application-element#testOnly",
         )
@@ -71,7 +71,7 @@ def release_build(report: ApkReport) -> Iterator[ApkFinding]:
             severity="error",
             stage="Play",
             message="It is signed with a debug key.",
-            advice="Sign the release with a key of your own, and keep that key: updates need it.",
+            advice="Sign the release with your own key, and keep it: updates need it.",
             source="https://developer.android.com/studio/publish/app-signing#debug-mode",
         )
 
@@ -102,7 +102,7 @@ def signatures(report: ApkReport) -> Iterator[ApkFinding]:
             kind="no-v1-signature",
             severity="error",
             stage="install",
-            message=f"minSdk is {minimum}, but Android before 7.0 (API 24) knows v1 signatures only, and it has none.",
+            message=f"minSdk is {minimum}, but Android before 7.0 (API 24) knows only v1 signatures, and it has none.",
             advice=f"Sign with 'apksigner sign --min-sdk-version {minimum}', or raise minSdk to 24.",
             source=_SIGNING,
         )
@@ -111,8 +111,8 @@ def signatures(report: ApkReport) -> Iterator[ApkFinding]:
             kind="no-v2-signature",
             severity="error",
             stage="install",
-            message=f"minSdk is {minimum}, but Android before 9 (API 28) does not know v3 signatures, and it has no v2.",
-            advice="Sign with both, as apksigner does by itself.",
+            message=f"minSdk is {minimum}, but Android before 9 (API 28) does not know v3 signatures, and it has no v2 signature.",
+            advice="Sign with both, as apksigner does by default.",
             source=_SIGNING,
         )
 
@@ -125,7 +125,7 @@ def alignment(report: ApkReport) -> Iterator[ApkFinding]:
             severity="error",
             stage="Play",
             message=f"Not aligned to 4 bytes: {listed(report.misaligned)}.",
-            advice="Run 'zipalign -P 16 4 in.apk out.apk' before signing. Gradle does it by itself.",
+            advice="Run 'zipalign -P 16 4 in.apk out.apk' before signing. Gradle does this automatically.",
             subjects=report.misaligned,
             source=_ZIPALIGN,
         )
@@ -147,12 +147,12 @@ def splits(report: ApkReport) -> Iterator[ApkFinding]:
     """Is this the whole app?"""
     manifest = report.manifest
     if manifest.split or manifest.needs_splits:
-        what = f"is the split '{manifest.split}' of an app" if manifest.split else "is a base that needs its splits"
+        what = f"is the split '{manifest.split}' of an app" if manifest.split else "is a base APK that needs its splits"
         yield ApkFinding(
             kind="not-the-whole-app",
             severity="note",
             stage="run",
-            message=f"This APK {what}: libraries and models may be in the others, which were not looked at.",
-            advice="For everything in one: 'bundletool build-apks --mode=universal'.",
+            message=f"This APK {what}: libraries and models may be in the others, which were not examined.",
+            advice="For a single APK with everything: 'bundletool build-apks --mode=universal'.",
             source="https://developer.android.com/tools/bundletool",
         )

@@ -32,7 +32,7 @@ _LOG_LINE = re.compile(
 """What TensorFlow's and the runtime's loggers say below an error: never why something ended."""
 _IDLE_S = 60.0
 _CRASH_ADVICE = (
-    "A crash inside TensorFlow or the runtime, which the kit cannot repair. Full integer schemes often crash on the loop of "
+    "TensorFlow or the runtime crashed, which the kit cannot repair. Full integer schemes often crash on the loop of "
     "an LSTM or GRU that was not fused; float16 and dynamic_range need no calibration and may work."
 )
 TENSORFLOW = ("tensorflow", "tensorflow.lite.python.lite", "ai_edge_litert.interpreter")
@@ -342,7 +342,7 @@ def _finish(task: _Task, exit_code: int, *, timed_out: bool) -> None:
             as_known(Exception(words))
             or failure(
                 f"{task.label}: {content['exception'] if content else _cause(exit_code)}",
-                why=f"Its last words: {words}" if words else None,
+                why=f"It last printed: {words}" if words else None,
                 fix=None if content else _CRASH_ADVICE,
             )
         )

@@ -35,8 +35,8 @@ class Arrays(Rows):
         single = [name for name, values in arrays.items() if values.ndim == 0]
         if single:
             raise DataError(
-                f"The array '{single[0]}' in memory is a single value ({type(columns[single[0]]).__name__}), not one for each sample.",
-                fix="Give arrays whose first dimension counts the samples.",
+                f"The array '{single[0]}' in memory is a single value ({type(columns[single[0]]).__name__}), not one per sample.",
+                fix="Give arrays whose first dimension is the samples.",
             )
         targets = arrays.pop("y", None)
         self._columns = arrays

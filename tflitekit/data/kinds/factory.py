@@ -56,7 +56,7 @@ class Factory(Dataset):
         if limit is not None:
             found = [sample.label for sample in self]
             if not found:
-                raise DataError(f"The data factory {location} yields nothing.")
+                raise DataError(f"The data factory {location} yields no samples.")
             self._chosen = set(balanced(found, limit, seed))
             self.available, self.seed = len(found), seed
 
@@ -111,7 +111,7 @@ class Factory(Dataset):
             return class_labels(self.location, target.reshape(1), self.classes)[0]
         if target.size == 0 or target.dtype.kind not in "biuf" or not np.isfinite(target).all():
             raise DataError(
-                f"The label at item {index} of {self.location} is {str(target.tolist())[:60]}: empty, no numbers, or NaN or infinite.",
+                f"The label at item {index} of {self.location} is {str(target.tolist())[:60]}: it is empty, not numeric, NaN or infinite.",
                 fix="Yield a class index, or an array of finite targets.",
             )
         if not self._one_hot:
@@ -120,7 +120,7 @@ class Factory(Dataset):
             raise DataError(
                 f"The label at item {index} of {self.location} is {some([str(v) for v in target.ravel().tolist()])}, and those before "
                 "it are one-hot classes.",
-                fix="Yield class indices; or targets as floats that are no zeros and ones only.",
+                fix="Yield class indices; or targets as floats that are not all zeros and ones.",
             )
         return int(target.argmax())
 

@@ -102,13 +102,13 @@ class ImageFolder(Dataset):
         if not images:
             raise DataError(
                 f"The data folder {root} is empty: it has no class folders and no images.",
-                fix="Give a folder with one sub-folder of images per class.",
+                fix="Give a folder with one subfolder of images per class.",
             )
         if need_labels:
             raise DataError(
                 f"The data folder {root} has {len(images)} images but no class folders.",
                 why="Accuracy and training need to know each image's class.",
-                fix="Put the images into one sub-folder per class. (Calibration does without.)",
+                fix="Put the images into one subfolder per class. (Calibration does not need them.)",
             )
         return images
 

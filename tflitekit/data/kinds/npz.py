@@ -102,7 +102,7 @@ def _reading(path: Path) -> Iterator[None]:
         reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
         raise DataError(
             f"The data file {path} cannot be read as .npz: {reason}.",
-            fix="Write it again with np.savez or np.savez_compressed.",
+            fix="Save it again with np.savez or np.savez_compressed.",
         ) from error
 
 
@@ -121,7 +121,7 @@ def _members(archive: zipfile.ZipFile) -> dict[str, _Member]:
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> _Member:
     """Reads an array's header, and compares what it promises with what the archive holds, before any of it is allocated."""
     if info.flag_bits & 1:
-        raise ValueError(f"the array '{name}' is encrypted, and the kit asks for no password")
+        raise ValueError(f"the array '{name}' is encrypted, and the kit does not ask for passwords")
     with archive.open(info) as stream:
         try:
             version = np.lib.format.read_magic(stream)
@@ -133,11 +133,11 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> _Memb
     if dtype.hasobject:
         raise ValueError(f"the array '{name}' holds pickled Python objects, which the kit does not load")
     if dtype.kind not in "biufUS" or dtype.itemsize == 0:
-        raise ValueError(f"the array '{name}' is of the type {dtype}, and neither numbers nor text")
+        raise ValueError(f"the array '{name}' is of the type {dtype}, which is neither numbers nor text")
     if not shape:
-        raise ValueError(f"the array '{name}' is a single value, not one for each sample")
+        raise ValueError(f"the array '{name}' is a single value, not one per sample")
     if min(shape) < 0 or (shape[0] and 0 in shape[1:]):
-        raise ValueError(f"the array '{name}' has the shape {list(shape)}, and no sample has values")
+        raise ValueError(f"the array '{name}' has the shape {list(shape)}, so its samples have no values")
     member = _Member(info, shape, fortran, dtype, header_bytes)
     promised = header_bytes + member.row_bytes * shape[0]
     if promised != info.file_size:
@@ -148,7 +148,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> _Memb
     at_once = promised if whole else member.row_bytes
     if at_once > _LARGE and info.file_size > _MOST_COMPRESSED * info.compress_size:
         raise ValueError(
-            f"the array '{name}' would grow from {info.compress_size:,} to {info.file_size:,} bytes, as data made to fill memory do"
+            f"the array '{name}' would grow from {info.compress_size:,} to {info.file_size:,} bytes, as only data made to exhaust memory do"
         )
     if shape[0] > _MOST_SAMPLES:
         raise ValueError(f"it has {shape[0]:,} samples, more than {_MOST_SAMPLES:,}")
@@ -158,5 +158,5 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> _Memb
 def _exactly(stream: BinaryIO | Any, size: int) -> bytes:
     data: bytes = stream.read(size)
     if len(data) != size:
-        raise EOFError("it is cut short")
+        raise EOFError("it is truncated")
     return data

@@ -169,7 +169,7 @@ def reliability(values: Values, looks: Mapping[str, Look], *, about: str) -> Spe
         "usermeta": {"variants": names},
         "encoding": {
             "x": percent | {"field": "confidence", "axis": {"title": "Mean score of the answers, %", "tickCount": 5}},
-            "y": percent | {"field": "accuracy", "axis": {"title": "Share that is right, %", "tickCount": 5}},
+            "y": percent | {"field": "accuracy", "axis": {"title": "Share of correct answers, %", "tickCount": 5}},
         },
         "layer": [
             {

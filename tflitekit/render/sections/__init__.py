@@ -19,7 +19,7 @@ __all__ = ["View", "named", "section", "sections"]
 
 _COLORS = 8
 _MANY = 6
-"""With more variants than this, each gets less room, and switches offer only so many."""
+"""With more variants than this, each gets less space, and switches offer only this many."""
 
 
 @dataclass(frozen=True)

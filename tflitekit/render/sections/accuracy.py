@@ -34,7 +34,7 @@ def _figures(view: View, scored: list[VariantReport]) -> Table | None:
         Column("Variant", numeric=False),
         Column(text.metric_name(first)),
         *(Column(text.metric_name(metric)) for metric in metrics),
-        Column("Change", about="Paired difference to the baseline"),
+        Column("Change", about="Paired difference from the baseline"),
         Column("p", about="McNemar's exact test for classes, else the paired t test"),
         Column("Verdict", numeric=False),
         Column("Agreement", about="Share of samples with the baseline's answer"),
@@ -76,7 +76,7 @@ def _outputs(view: View) -> Table | None:
     }
     columns = tuple(Column(title, numeric=2 <= i < 5, about=about.get(title, "")) for i, title in enumerate(titles))
     rows = [(*map(Cell, cells[:5]), Cell(cells[5], tone="" if cells[5] == "–" else "bad")) for cells in lines]
-    return Table.of("Every output beside the baseline's", columns, rows) if rows else None
+    return Table.of("Every output compared with the baseline's", columns, rows) if rows else None
 
 
 def _metric_cell(found: Measured | None) -> Cell:
@@ -90,8 +90,8 @@ def _decisions(view: View, scored: list[VariantReport]) -> Table | None:
         Column("Variant", numeric=False),
         Column("Decision", numeric=False),
         Column("Limit"),
-        Column("Drop", about="Interval of the drop on all data that holds at all looks together"),
-        Column("Samples", about="After which it was certain"),
+        Column("Drop", about="Interval of the drop on all data, valid for all looks together"),
+        Column("Samples", about="After which the decision was certain"),
         Column("Stated error", about="How often such a decision may be wrong"),
     )
     words = {"meets": "meets the limit", "breaks": "breaks the limit"}
@@ -112,7 +112,7 @@ def _decisions(view: View, scored: list[VariantReport]) -> Table | None:
                 Cell(text.share(found.alpha), found.alpha),
             )
         )
-    return Table.of("Decisions of the evaluation that stopped when it was certain", columns, rows)
+    return Table.of("Decisions of the evaluation that stopped early", columns, rows)
 
 
 def _reliability(view: View) -> Figure | None:
@@ -133,7 +133,7 @@ def _reliability(view: View) -> Figure | None:
         told = "; ".join(
             f"{r.name}: expected calibration error {c.ece * 100:.1f} points" for r, c in trusted if r in pair
         )
-        specs[row.name] = reliability(values, view.looks, about=f"Share that is right against the score. {told}.")
+        specs[row.name] = reliability(values, view.looks, about=f"Share of correct answers by score. {told}.")
     head = (Column("Scores %", numeric=False), *(Column(row.name) for row, _ in trusted))
     edges = sorted({(entry.low, entry.high) for _, found in trusted for entry in found.bins})
     rows = []
@@ -147,9 +147,9 @@ def _reliability(view: View) -> Figure | None:
         "reliability",
         "Can its scores be trusted?",
         "Apps set thresholds on scores. On the dashed line, answers with a score of 80 % are right in 80 % of the cases; below "
-        "it the model is too sure of itself. Larger symbols stand for more samples." + rest,
+        "it, the model is overconfident. Larger symbols mean more samples." + rest,
         specs,
         selected=view.subject.name if view.subject else None,
         legend=view.legend([row.name for row, _ in trusted]),
-        table=Table.of("Share that is right by score", head, rows, folded="Share that is right, by score"),
+        table=Table.of("Share of correct answers by score", head, rows, folded="Share of correct answers, by score"),
     )

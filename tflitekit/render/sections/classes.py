@@ -125,7 +125,7 @@ def _matrices(view: View) -> tuple[Figure | None, Figure | None]:
     return change, Figure.of_variants(
         "confusion",
         "Confusion",
-        "Share of each true class (rows) by answer (columns), in per cent." + _left_out(kept, labels) + rest,
+        "Share of each true class (rows) by answer (columns), in percent." + _left_out(kept, labels) + rest,
         {row.name: _shares(row, labels, kept) for row in others},
         selected=selected,
     )
@@ -143,7 +143,7 @@ def _matrix_labels(view: View) -> tuple[str, ...]:
 def _left_out(kept: Sequence[int], labels: Sequence[str]) -> str:
     if len(kept) == len(labels):
         return ""
-    return f" The {len(kept)} classes with the most to see; {len(labels) - len(kept)} more are in report.json."
+    return f" The {len(kept)} classes with the most errors; {len(labels) - len(kept)} more are in report.json."
 
 
 Matrix = tuple[tuple[int, ...], ...]
@@ -216,7 +216,7 @@ def _flips(view: View) -> Iterator[Gallery]:
         title = f"Right before, wrong in {row.name}"
         caption = (
             f"{row.flips.lost:,} samples were right in the baseline and are wrong in {row.name}; {row.flips.won:,} the other "
-            f"way round. These are the {len(shots)} losses that it is most sure of."
+            f"way round. These are the {len(shots)} losses of which it is most confident."
         )
         yield Gallery(title, caption, tuple(shots), folded=title if position else "")
 

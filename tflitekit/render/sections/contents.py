@@ -34,7 +34,7 @@ def _operators(view: View) -> Table | None:
             )
         rows.append((Cell(name), *cells))
     columns = (Column("Operator", numeric=False), *(Column(row.name) for row in counted))
-    more = "How many, and the type that they compute in; below it the bytes of their weights."
+    more = "How many there are, and the type that they compute in; below it, the bytes of their weights."
     return Table.of("Operators by variant", columns, rows, more=more)
 
 

@@ -135,7 +135,7 @@ def _limits(view: View, row: VariantReport) -> Table | None:
         found = NOTHING
         if row.latency:
             note = f"{row.latency.statistic} on {row.latency.target}"
-            found = Cell(f"{text.milliseconds(row.latency.deciding_ms)} ms", note=note)
+            found = Cell(text.duration(row.latency.deciding_ms), note=note)
         rows.append((Cell("Latency"), Cell(f"{limits.max_latency_ms:g} ms"), found, unverified))
     columns = tuple(Column(title, numeric=False) for title in ("Limit", "Accepted", row.name, "Verdict"))
     return Table.of("Limits", columns, rows, sortable=False)

@@ -46,9 +46,7 @@ def latency(view: View) -> Section:
 def _host_note(view: View, timed: list[VariantReport]) -> Note | None:
     if not timed or not latency_is_of_host(view.report):
         return None
-    return Note(
-        "Not measured on the target: figures of this host say little about a phone and decided nothing.", "warn"
-    )
+    return Note("Not measured on the target: figures of this host say little about a phone and did not count.", "warn")
 
 
 def _by_place(view: View, several: list[Place]) -> Table | None:
@@ -60,9 +58,7 @@ def _by_place(view: View, several: list[Place]) -> Table | None:
         cells = [_on_place(row, place.latencies.get(row.name), marks=len(several) > 2) for place in several]
         if any(cell != NOTHING for cell in cells):
             rows.append((named(view, row), *cells))
-    more = (
-        "Each speed is relative to the baseline on the same target; times of two targets are never put into one ratio."
-    )
+    more = "Each speed is relative to the baseline on the same target; a ratio never mixes the times of two targets."
     return Table.of("Latency by target", columns, rows, more=more) if several else None
 
 
@@ -123,10 +119,10 @@ def _samples_plot(
     for row, found in shown:
         by = (found.median_ms or 1.0) if relative else 1.0  # a clock too coarse for the model measures nothing
         scaled[row.name] = samples[row.name] / by
-        tip = {"title": row.name, "Median": f"{text.milliseconds(found.median_ms)} ms"}
+        tip = {"title": row.name, "Median": text.duration(found.median_ms)}
         tip |= {
             "95 % interval": text.latency_interval(found) or "none",
-            "p99": f"{text.milliseconds(found.p99_ms)} ms",
+            "p99": text.duration(found.p99_ms),
         }
         medians.append(
             {"variant": row.name, "median": found.median_ms / by, "label": tip["Median"], "tooltip": tip}
@@ -187,7 +183,7 @@ def _ratio_plot(view: View, timed: list[tuple[VariantReport, Latency]], base: st
 def _figures(view: View, timed: list[VariantReport]) -> Table | None:
     columns = (
         Column("Variant", numeric=False),
-        Column("Load ms", about="To read the file, up to allocated tensors"),
+        Column("Load ms", about="Reading the file, up to allocated tensors"),
         Column("First ms", about="The first inference after loading"),
         Column("Median ms", about="Below it the 95 % interval"),
         Column("Mean ms"),
@@ -220,10 +216,10 @@ def _figures(view: View, timed: list[VariantReport]) -> Table | None:
 def _surroundings(view: View, timed: list[VariantReport]) -> Table | None:
     columns = (
         Column("Variant", numeric=False),
-        Column("Inputs us", about="To store and quantize the inputs"),
-        Column("Outputs us", about="To fetch and dequantize the outputs"),
-        Column("Harness us", about="What the kit's own loop adds to each measured inference"),
-        Column("Accelerator", numeric=False, about="What ran the model, and the operators that it took"),
+        Column("Inputs us", about="Storing and quantizing the inputs"),
+        Column("Outputs us", about="Fetching and dequantizing the outputs"),
+        Column("Harness us", about="Time that the kit's own loop adds to each measured inference"),
+        Column("Accelerator", numeric=False, about="What ran the model, and which operators it took"),
     )
     rows = []
     for row in timed:
@@ -276,7 +272,7 @@ def _threads(view: View) -> Figure | None:
         fewest = by_threads[min(by_threads)]
         for threads, found in sorted(by_threads.items()):
             speedup = fewest.median_ms / found.median_ms
-            tip = {"title": row.name, "Threads": str(threads), "Median": f"{text.milliseconds(found.median_ms)} ms"}
+            tip = {"title": row.name, "Threads": str(threads), "Median": text.duration(found.median_ms)}
             values.append(
                 {"variant": row.name, "threads": threads, "speedup": speedup}
                 | {"tooltip": tip | {"Times as fast": f"{speedup:.3g}"}}
@@ -299,7 +295,7 @@ def _threads(view: View) -> Figure | None:
     return Figure(
         "threads",
         "Threads",
-        "Median latency with the fewest threads, over that with more. The dashed line is no gain.",
+        "Median latency with the fewest threads, over that with more. The dashed line means no gain.",
         {"": thread_scaling(values, view.looks, about=about)},
         legend=view.legend([entry["variant"] for entry in values]),
         table=Table.of("Median latency by number of threads", columns, rows, folded="Medians by number of threads"),

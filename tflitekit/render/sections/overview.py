@@ -22,9 +22,9 @@ def variants(view: View) -> Section:
     metric = next((text.metric_name(row.accuracy.metric) for row in view.able if row.accuracy), "Accuracy")
     columns = (
         Column("Variant", numeric=False),
-        Column("Size", about="Of the file; below it deflated, about what it costs inside a compressed app"),
+        Column("Size", about="Of the file; below it, deflated: about what it costs inside a compressed app"),
         Column(metric, about="With its 95 % interval"),
-        Column("Change", about="Paired difference to the baseline on the same samples, with its 95 % interval"),
+        Column("Change", about="Paired difference from the baseline on the same samples, with its 95 % interval"),
         Column("Latency", about="The figure that decides under the protocol; below it the 95 % interval of the median"),
         Column("Speed", about="Against the baseline in the same rounds; below it the interval of the factor"),
         Column("Memory", about="Peak of the process above its own; below it the tensors that the interpreter plans"),
@@ -34,7 +34,7 @@ def variants(view: View) -> Section:
     rows = [_row(view, row) for row in view.report.variants]
     marked = next((i for i, row in enumerate(view.report.variants) if row.name == view.chosen), -1)
     data = view.report.dataset
-    intro = "Select a column's title to sort by it."
+    intro = "Select a column title to sort by it."
     if data is not None:
         intro = f"Accuracy on {data.samples:,} samples, the same for every variant. " + intro
     return Section("variants", "Variants", intro, (Table.of("Variants", columns, rows, marked=marked),))
@@ -131,7 +131,7 @@ def tradeoffs(view: View) -> Section:
         "tradeoff",
         "Cost against quality",
         f"Filled symbols: no other variant is as good in both. {best} Crosses are 95 % intervals. The change from the "
-        "baseline is paired on the same samples, so its intervals are the ones to compare variants by.",
+        "baseline is paired on the same samples, so compare variants by its intervals.",
         specs,
         choices=(
             Choice("Cost", tuple(axis.label for axis in costs)),
@@ -157,7 +157,7 @@ def _latency(row: VariantReport) -> _Triple | None:
 
 _COSTS = (
     _Axis("Size", "Size of the file, kB", _size, lambda value: text.size(round(value * 1000))),
-    _Axis("Latency", "Median latency, ms", _latency, lambda value: f"{text.milliseconds(value)} ms"),
+    _Axis("Latency", "Median latency, ms", _latency, text.duration),
 )
 
 

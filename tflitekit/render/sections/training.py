@@ -34,7 +34,7 @@ def training(view: View) -> Section:
         held = "held out of them" if first.validation == "split" else f"of {first.validation}"
         checked = f"checked after each epoch on {first.validation_samples:,} {held}"
         intro = f"Trained on {text.counted(first.samples, 'sample')} of {first.data}, "
-        intro += f"{checked if first.validation_samples else 'with none held out to check on'}."
+        intro += f"{checked if first.validation_samples else 'with none held out for validation'}."
     blocks = (
         _compared(view, rows),
         _three_way(view, rows),
@@ -50,17 +50,17 @@ def _compared(view: View, rows: Sequence[VariantReport]) -> Table | None:
     columns = (
         Column("Variant", numeric=False),
         Column("Accuracy", about="With its 95 % interval"),
-        Column(f"Against {base}", about="Paired difference to the float model as it was given, with its 95 % interval"),
-        Column("Against control", about="Paired difference to the float model trained for the same steps"),
+        Column(f"Against {base}", about="Paired difference from the original float model, with its 95 % interval"),
+        Column("Against control", about="Paired difference from the float model trained for the same number of steps"),
         Column("Size", about="Of the file"),
         Column("Deflated", about="About what it costs inside a compressed app; below it the share of the baseline's"),
         Column(
             "Verified",
             numeric=False,
             about="What was checked in the finished file: that it computes what was quantized in training (parity), "
-            "zeros, and distinct weights a channel",
+            "its zeros, and its distinct weights per channel",
         ),
-        Column("Stages", numeric=False, about="What training did, one after another; below it for how long"),
+        Column("Stages", numeric=False, about="The stages of training, in order; below them, how long they took"),
     )
     whole = view.base.deflated_bytes if view.base else None
     found = []
@@ -192,7 +192,7 @@ def _curves(view: View) -> Figure | None:
     return Figure(
         "training-curves",
         "How it learned",
-        "Stages stand after one another; the ring marks the epoch whose weights were kept." + rest,
+        "Stages follow one another; the ring marks the epoch whose weights were kept." + rest,
         specs,
         choices=choices,
         table=_epoch_table(view, rows),
@@ -347,7 +347,7 @@ def _facts(record: TrainingRecord) -> Iterator[tuple[str, str]]:
     if record.class_weights:
         yield "Class weights", record.class_weights
     if record.distill is not None:
-        yield "Distilled", f"{record.distill:.0%} of the loss compares with the float model's outputs"
+        yield "Distilled", f"{record.distill:.0%} of the loss comes from comparing with the float model's outputs"
     yield "Strategy", ", ".join([record.strategy, *record.devices])
     for stage in record.stages:
         words = training_text.stage(stage)

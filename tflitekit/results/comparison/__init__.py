@@ -80,7 +80,7 @@ def _pairs(old: Report, new: Report, wanted: Iterable[str] | None) -> list[Pair]
             raise UsageError(f"There is no variant '{text}' in the reports.", fix=f"Variants of the reports: {where}.")
         pairs.append((before.get(first), after.get(second)))
     if not pairs:
-        raise UsageError("No variant was named.", fix="Leave --variants out to compare all.")
+        raise UsageError("No variant was named.", fix="Leave out --variants to compare all.")
     return pairs
 
 
@@ -149,9 +149,9 @@ def _warnings(old: Report, new: Report, variants: Sequence[VariantChange]) -> li
             text = f"{what} cannot be compared. Not the same in both: {'; '.join(differences)}."
             warnings.append(Finding(kind=kind, message=text, advice="Measure both in the same way."))
     if any(c.figure == "accuracy" and c.method == "unpaired" and c.is_share and not c.unlike for c in changes):
-        text = "Accuracy was compared as on independent samples: the reports do not say which sample was right."
+        text = "Accuracy was compared as if on independent samples: the reports do not say which samples were right."
         advice = (
-            "Reports of this version on the same data are compared sample by sample, which tells far smaller changes."
+            "Reports of this version on the same data are compared sample by sample, which reveals far smaller changes."
         )
         warnings.append(Finding(kind="unpaired", message=text, advice=advice))
     names = sorted({*old.tool, *new.tool})
@@ -171,7 +171,7 @@ def _drift(baseline: str | None, control: Control | None, variants: Sequence[Var
         return []
     ratio = control[1].median_ms / control[0].median_ms - 1
     text = (
-        f"{baseline} is the same file in both reports, and its latency changed by {ratio:+.1%} with the machine: the "
+        f"{baseline} is the same file in both reports, but its latency changed by {ratio:+.1%} with the machine: the "
         "others are compared relative to it."
     )
     return [Finding(kind="machine-drift", message=text)]

@@ -70,8 +70,7 @@ def judge_gates(variants: Sequence[VariantChange], limits: dict[str, float], *, 
         if all(result.limit is None for result in judged) and not failed:  # a failure says enough
             raise UsageError(
                 f"--{gate} cannot be judged: no variant has this figure in both reports.",
-                why="A figure of a metric of one's own also needs to say which direction is better; reports before "
-                "schema version 2 do not.",
+                why="A custom metric must also say which direction is better; reports before schema version 2 do not.",
                 fix="Compare reports of 'tflitekit optimize' that measured it, or leave the gate out.",
             )
         results += judged
@@ -102,7 +101,7 @@ def _judge(gate: str, limit: float, variant: VariantChange, allow_unlike: bool, 
     for change in changes:
         if change.unlike and not allow_unlike:
             raise UsageError(
-                f"--{gate} cannot be judged for {variant.name}: the two reports were not measured alike.",
+                f"--{gate} cannot be judged for {variant.name}: the two reports were not measured in the same way.",
                 why=f"Not the same in both: {'; '.join(change.unlike)}.",
                 fix="Measure both in the same way, leave the gate out to see the figures side by side, or judge them all the "
                 "same with --allow-unlike.",
@@ -111,7 +110,10 @@ def _judge(gate: str, limit: float, variant: VariantChange, allow_unlike: bool, 
     if not changes:
         what = {"accuracy": "the same metric", "recall": "recall by class"}.get(GATES[gate], GATES[gate])
         yield GateResult(
-            gate=gate, variant=variant.name, state="undecided", message=f"{variant.name}: not both reports have {what}"
+            gate=gate,
+            variant=variant.name,
+            state="undecided",
+            message=f"{variant.name}: only one report or neither has {what}",
         )
 
 
@@ -142,7 +144,7 @@ def _judge_change(gate: str, limit: float, variant: VariantChange, change: Chang
     else:
         more = "rounds" if change.figure == "latency" else "samples"
         reason = (
-            f"but the interval reaches back: more {more} would tell"
+            f"but the interval reaches back: more {more} would decide it"
             if change.low is not None
             else "but without an interval this may be noise"
         )

@@ -43,13 +43,13 @@ def cluster(model: Any, *, clusters: int, keep_sparsity: bool) -> Wrapped:
         keep_sparsity: One of the values is 0, and weights that are 0 stay so.
 
     Raises:
-        UsageError: A number of clusters that cannot be.
+        UsageError: The number of clusters is out of range.
         ModelError: The model has nothing to compress.
     """
     least = 3 if keep_sparsity else 2
     if not least <= clusters <= _MOST_CLUSTERS:
         raise UsageError(
-            f"{clusters} clusters cannot be.",
+            f"{clusters} is not a valid number of clusters.",
             why="int8 has 256 values."
             if clusters > _MOST_CLUSTERS
             else "Zero is one of them."

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 LEAST_WEIGHTS = 1024
-"""A kernel with fewer is left alone: its bytes hardly count, and its accuracy does."""
+"""A kernel with fewer weights is left alone: it saves few bytes and may cost accuracy."""
 
 _PRUNED = 0.05
 

@@ -35,7 +35,7 @@ def prune(model: Any, *, sparsity: float, steps: int) -> Wrapped:
         steps: Optimizer steps of the training.
 
     Raises:
-        UsageError: A sparsity that cannot be.
+        UsageError: The sparsity is out of range.
         ModelError: The model has nothing to compress.
     """
     if not 0 < sparsity < 1:

@@ -63,8 +63,8 @@ def train_batches(
     index, workers = shard
     if batch_size < 1 or batch_size % workers or length < workers:
         raise UsageError(
-            f"A batch of {length} samples cannot be divided among {workers} workers.",
-            fix="Choose a batch size that is a multiple of the number of workers, and give at least as many samples.",
+            f"A batch of {length} samples cannot be divided evenly among {workers} workers.",
+            fix="Choose a batch size that is a multiple of the number of workers, and give at least that many samples.",
         )
     mine = slice(index * length // workers, (index + 1) * length // workers)
 

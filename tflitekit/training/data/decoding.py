@@ -26,8 +26,8 @@ _CHUNK_BYTES = 8 << 20
 _MOST_CHUNK = 64
 _DECODER_CRASHED = DataError(
     "A process that decoded training images crashed.",
-    why="Pillow did not survive one of the files.",
-    fix="Open the images once with another program, and remove those that are broken.",
+    why="Pillow crashed on one of the files.",
+    fix="Open the images with another program, and remove those that are broken.",
 )
 
 
@@ -178,7 +178,7 @@ class SampleWriter:
         check_shapes([a[0] for a in chunk.arrays], [c.shape for c in self.columns], chunk.key, "training")
         if columns != self.columns:
             raise DataError(
-                f"The training sample '{chunk.key}' is of another kind than those before it.",
+                f"The training sample '{chunk.key}' is of a different kind from those before it.",
                 fix="Give either images or arrays, both to train and to validate on.",
             )
         for stream, array in zip(self._streams, chunk.arrays, strict=True):

@@ -58,7 +58,7 @@ class _StreamedRows:
         self._ends = np.cumsum([folder.rows for folder in data.streamed])
         labels = [sample.label for _, dataset in self._folders for sample in dataset]
         if not np.array_equal(labels, data.read_labels()):
-            raise _changed(data.location, "there are other files than when training was prepared")
+            raise _changed(data.location, "the files differ from those when training was prepared")
         self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode")
 
     def read(self, rows: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
@@ -85,5 +85,5 @@ class _StreamedRows:
 
 def _changed(location: str, reason: str) -> DataError:
     return DataError(
-        f"The images at {location} have changed during training: {reason}.", fix="Start the same command again."
+        f"The images at {location} have changed during training: {reason}.", fix="Run the same command again."
     )

@@ -46,7 +46,7 @@ def split_rows(
     if len(held) == 0:
         raise DataError(
             "No class has a second sample to validate on.",
-            fix="Give more samples, or validation data of their own.",
+            fix="Give more samples, or separate validation data.",
         )
     chosen = np.zeros(len(rows), bool)
     chosen[held] = True

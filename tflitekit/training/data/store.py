@@ -276,7 +276,7 @@ def _open(data: Any, *, labels: tuple[str, ...] | None, limit: int | None, valid
             raise DataError(
                 f"The validation data do not fit the training data: {error.what}",
                 why=f"Classes are those of the training data at {dataset.location}: {', '.join(names)}.",
-                fix="Name the folders of both alike.",
+                fix="Give the folders of both the same names.",
             ) from error
     return sources
 
@@ -307,7 +307,7 @@ def _targets(labels: list[Any], dataset: Dataset) -> tuple[NDArray[Any], Literal
         raise DataError(
             f"The training data at {dataset.location} have no labels.",
             why="Training needs to know each sample's class or target.",
-            fix="Give one sub-folder per class, the array 'y', or a factory of (inputs, label).",
+            fix="Give one subfolder per class, the array 'y', or a factory of (inputs, label).",
         )
     shapes = {np.shape(label) for label in labels}
     if len(shapes) > 1:
@@ -326,7 +326,7 @@ def _count_classes(targets: NDArray[Any], dataset: Dataset, kind: str) -> int | 
     found = int(targets.max()) + 1
     if dataset.classes and found > len(dataset.classes):
         raise DataError(
-            f"The data at {dataset.location} have the label {found - 1}, and there are {len(dataset.classes)} class names.",
+            f"The data at {dataset.location} have the label {found - 1}, but there are {len(dataset.classes)} class names.",
             why="Labels count from 0.",
             fix="Give a name for each class with --labels.",
         )
@@ -342,7 +342,7 @@ def _split(
     if kind == "class" and len(np.unique(targets[mine])) < 2:
         raise DataError(
             f"All training samples are of class {int(targets[mine[0]])}.",
-            why="A model that is trained on one class forgets the others.",
+            why="A model trained on one class forgets the others.",
             fix="Give samples of all classes.",
         )
     if own:

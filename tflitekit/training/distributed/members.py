@@ -63,7 +63,7 @@ def parse_cluster(text: str) -> Cluster:
     cluster, task = _field(value, "cluster", dict), _field(value, "task", dict)
     other = sorted(set(cluster) - {"chief", "worker"})
     if other:
-        raise _error(f"it has tasks of type '{other[0]}', and there are only 'chief' and 'worker'")
+        raise _error(f"it has tasks of type '{other[0]}', but there are only 'chief' and 'worker'")
     chiefs, workers = (_addresses(cluster, kind) for kind in ("chief", "worker"))
     if len(chiefs) > 1:
         raise _error("it has more than one chief")
@@ -74,10 +74,10 @@ def parse_cluster(text: str) -> Cluster:
         raise _error("two workers have the same address")
     kind, index = _field(task, "type", str), _field(task, "index", int)
     if kind not in ("chief", "worker"):
-        raise _error(f"this task has the type '{kind}', and there are only 'chief' and 'worker'")
+        raise _error(f"this task has the type '{kind}', but there are only 'chief' and 'worker'")
     group = chiefs if kind == "chief" else workers
     if not 0 <= index < len(group):
-        raise _error(f"this task is {kind} {index}, and the cluster has {len(group)} of that type")
+        raise _error(f"this task is {kind} {index}, but the cluster has {len(group)} of that type")
     return Cluster(everyone, index + (len(chiefs) if kind == "worker" else 0))
 
 
@@ -88,7 +88,7 @@ def _addresses(cluster: dict[str, Any], kind: str) -> list[str]:
     for address in found:
         matched = _ADDRESS.fullmatch(address)
         if not matched or not 0 < int(matched[2]) < 65536:
-            raise _error(f"'{address}' is not an address as in host1:2222")
+            raise _error(f"'{address}' is not an address such as host1:2222")
     return found
 
 

@@ -31,7 +31,7 @@ from tflitekit.training.distributed.members import Cluster
 __all__ = ["PATIENCE_S", "Chief", "follow", "hash_command"]
 
 PATIENCE_S = 1800.0
-"""How long a worker waits for another one that does not show up."""
+"""How long a worker waits for one that is missing."""
 
 _MOST_ATTEMPTS = 10  # one after the other without a finished epoch between
 _POLL_S = 0.2
@@ -119,11 +119,11 @@ class Chief:
                 failures += 1
                 if failures >= _MOST_ATTEMPTS:
                     raise ConversionError(
-                        f"{label}: workers were lost {failures} times without an epoch between.", why=error.what
+                        f"{label}: workers were lost {failures} times without completing an epoch.", why=error.what
                     ) from error
                 attempt += 1
                 where = "its last checkpoint" if reached else "the beginning"
-                self._progress.note(f"{error.what} The {label} goes on from {where} when all workers are there.")
+                self._progress.note(f"{error.what} The {label} continues from {where} when all workers are back.")
 
     def _attempt(self, stage: Stage, tokens: Mapping[int, str], arguments: dict[str, Any], label: str) -> Any:
         future = self._child.start(arguments, label)
@@ -146,7 +146,7 @@ class Chief:
                 raise ConversionError("Stopped.")
             for index, member in self._members().items():
                 if member.get("token") != tokens[index]:
-                    raise LostWorkerError(f"{self._name(index)} was started anew.")
+                    raise LostWorkerError(f"{self._name(index)} was restarted.")
                 if member.get("failed") == stage and member["lost"]:
                     raise LostWorkerError(f"{self._name(index)} was lost: {member['error']}")
             refusal = self._refusal(stage)
@@ -178,7 +178,7 @@ class Chief:
                 self._progress.note(f"Waiting for {', '.join(self._cluster.name(index) for index in missing)}.")
             if waited > PATIENCE_S:
                 raise UsageError(
-                    f"{self._name(missing[0])} has not come within {PATIENCE_S / 60:.0f} minutes.",
+                    f"{self._name(missing[0])} has not joined within {PATIENCE_S / 60:.0f} minutes.",
                     fix="Start the same command there with its own TF_CONFIG and the same --out on a file system that all "
                     "see, and this one again: it goes on from the last checkpoint.",
                 )
@@ -275,8 +275,8 @@ class _Member:
                 if silent > PATIENCE_S:
                     raise UsageError(
                         f"The chief, {self._cluster.name(0)}, has not been heard of for {PATIENCE_S / 60:.0f} minutes.",
-                        fix="Start the same command there, with the same --out on a file system that all see, and this one "
-                        "again: training goes on from the last checkpoint.",
+                        fix="Start the same command there, with the same --out on a file system that all of them share, and this one "
+                        "again: training continues from the last checkpoint.",
                     )
             elif found["state"] == "done":
                 return found["result"]
@@ -301,9 +301,9 @@ class _Member:
             return None
         if found["command"] != self._command:
             raise UsageError(
-                "This worker was started with another command than the chief.",
+                "This worker was started with a different command from the chief.",
                 why="Model, schemes that train, training options, seed and the versions of the tools must be the same.",
-                fix="Give every worker the same command; only TF_CONFIG differs.",
+                fix="Run the same command on every worker; only TF_CONFIG differs.",
             )
         if found["state"] == "failed":
             raise ConversionError("The chief gave up.", why=found["error"])

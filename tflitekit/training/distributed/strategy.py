@@ -73,8 +73,8 @@ class Distribution:
         replicas = self.strategy.num_replicas_in_sync
         if samples % replicas:
             raise UsageError(
-                f"A batch of {samples} samples cannot be divided among {replicas} devices.",
-                fix=f"Choose a --batch-size that is a multiple of {replicas}, and give at least as many samples.",
+                f"A batch of {samples} samples cannot be divided evenly among {replicas} devices.",
+                fix=f"Choose a --batch-size that is a multiple of {replicas}, and give at least that many samples.",
             )
 
         def of_worker(context: Any) -> Any:
@@ -115,7 +115,7 @@ class Distribution:
         if (found != number).any():
             raise LostWorkerError(
                 "The workers do not see the same checkpoint.",
-                why=f"This one sees {state}. The folder that they share may be slow to show what was written.",
+                why=f"This one sees {state}. Their shared folder may be slow to show what was written.",
             )
 
 

@@ -62,8 +62,8 @@ def check_parity(
     tolerance = relative_tolerance * largest
     if not difference <= tolerance:
         raise ModelError(
-            f"The model '{reference.name}' does not compute the same after it was rebuilt: "
-            f"an output differs by {difference:.3g}, and {tolerance:.3g} is the limit.",
+            f"The model '{reference.name}' computes something else after it was rebuilt: "
+            f"an output differs by {difference:.3g}, and the limit is {tolerance:.3g}.",
             why=_first_difference(reference, model, arrays, relative_tolerance, paths or {}),
             fix="Replace that layer, or quantize the model after training (scheme int8).",
         )
@@ -93,7 +93,7 @@ def _first_difference(
     for path, wanted in values.items():
         for one, other in zip(wanted, found.get(path, ()), strict=False):
             if one.shape != other.shape:
-                return f"It starts at the layer '{path}', whose output has another shape."
+                return f"It starts at the layer '{path}', whose output has a different shape."
             difference = float(np.abs(one - other).max(initial=0.0))
             if not difference <= relative_tolerance * float(np.abs(one).max(initial=0.0)):
                 return f"It starts at the layer '{path}', whose output differs by {difference:.3g}."
@@ -187,7 +187,7 @@ def _domain(model: Any, tensor: Any, readers: Sequence[Any]) -> _Domain:
     if dtype.kind not in "iubf":
         raise ModelError(
             f"The model '{model.name}' has an input of type {dtype}, for which there are no random samples.",
-            fix="Move what turns text into numbers out of the model.",
+            fix="Move the layers that turn text into numbers out of the model.",
         )
     if rows:
         return _Domain(shape, dtype, 0, min(rows) - 1, True, 0)

@@ -225,9 +225,7 @@ class _Builder:
         else:
             symbol, options = f"tf:{layer.symbol}", {}
             if not layer.symbol:
-                raise _cannot(
-                    step.path, layer, f"It calls {layer.function}, which TensorFlow has under no public name."
-                )
+                raise _cannot(step.path, layer, f"It calls {layer.function}, which has no public name in TensorFlow.")
         tensors = flatten_tensors((args, kwargs))
         if not self.keras3:
             args, kwargs = _slices(args), _slices(kwargs)
@@ -275,8 +273,8 @@ class _Builder:
             ), None
         if type(layer).__module__.split(".")[0] != "keras":
             raise ModelError(
-                f"The layer '{path}' ({class_name}) is one of your own, written for Keras 3.",
-                why="tensorflow-model-optimization needs layers of tf_keras (Keras 2).",
+                f"The layer '{path}' ({class_name}) is your own and written for Keras 3.",
+                why="tensorflow-model-optimization needs tf_keras (Keras 2) layers.",
                 fix=f"Write it for tf_keras too, with the same configuration and weights, and name it in the module of "
                 f"custom objects: tf_keras_objects = {{'{class_name}': ...}}.",
             )
@@ -347,7 +345,7 @@ class _Builder:
             if renamed in known or (renamed in _TAKEN_UNSAID and "return_sequences" in known):
                 config[renamed] = value
             elif not _is_neutral(value, defaults.get(field)):
-                raise _cannot(path, layer, f"It is made with {field}={value!r}, which Keras 2 does not have.")
+                raise _cannot(path, layer, f"It has {field}={value!r}, which Keras 2 does not have.")
         return config
 
     def _copy_weights(self, layer: Any, made: Any) -> None:
@@ -364,8 +362,8 @@ class _Builder:
 def _cannot(path: str, layer: Any, why: str) -> ModelError:
     return ModelError(
         f"The layer '{path}' ({type(layer).__name__}) cannot be rebuilt for Keras 2.",
-        why=f"{why} tensorflow-model-optimization only knows layers of tf_keras (Keras 2).",
-        fix="Replace it by layers that both have, or quantize the model after training (scheme int8), which takes any layer.",
+        why=f"{why} tensorflow-model-optimization only supports tf_keras (Keras 2) layers.",
+        fix="Replace it with layers that both have, or quantize the model after training (scheme int8), which takes any layer.",
     )
 
 

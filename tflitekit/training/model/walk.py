@@ -111,7 +111,7 @@ def _graph(model: Any) -> Any:
             f"The model '{model.name}' ({type(model).__name__}) has no graph of layers: it is a subclassed or unbuilt model.",
             why="Compression while training goes through a model layer by layer.",
             fix="Build it from layers as a Sequential or Functional model, with keras.Input(shape) first; "
-            "a subclassed model can be written that way too, with the same layers and weights.",
+            "a subclassed model can be written that way, too, with the same layers and weights.",
         )
     return graph
 

@@ -53,9 +53,7 @@ _TOLERANCE = 1e-4
 
 # Nearly all values lie within three deviations. With 16 steps between, a value is off by a tenth of a deviation at most.
 _DEVIATIONS, _FEWEST_STEPS = 3.0, 16.0
-_COARSE_INPUT = (
-    "The features of its input differ so much in size that one int8 scale for all would hide the small ones."
-)
+_COARSE_INPUT = "The features of its input differ so much in size that a single int8 scale would hide the small ones."
 _FIX_COARSE_INPUT = "Accept it (two float operators on the input), or normalize before the model, in the preprocessing."
 
 
@@ -134,8 +132,8 @@ def quantize(annotated: Any) -> Any:
     if not any(hasattr(layer, "quantize_config") for layer in annotated.layers):
         raise ModelError(
             f"The model '{annotated.name}' has no layer that can be trained for int8: all would stay float.",
-            why="'tflitekit preflight MODEL' says of each layer why.",
-            fix="Convert it as float16 or dynamic_range, or train it with scheme pruned or clustered.",
+            why="'tflitekit preflight MODEL' says why for each layer.",
+            fix="Convert it as float16 or dynamic_range, or train it with the scheme pruned or clustered.",
         )
     with quantization.quantize_scope(custom_objects()):
         model = quantization.quantize_apply(annotated, OnlyAnnotated())
@@ -197,7 +195,7 @@ class _Annotator(LayerWriter):
                 return self._float(step, args, kwargs, "Does nothing once the model is trained.", "")
             return self._training_only(step, tensor)
         if kind.startswith(AUGMENTATION):
-            return self._float(step, args, kwargs, "It changes images while training and does nothing afterwards.", "")
+            return self._float(step, args, kwargs, "It changes images during training and does nothing afterwards.", "")
         if kind == "Embedding" and layer.mask_zero:
             return self._float(step, args, kwargs, "Its mask would be lost in a quantized layer.", "Make it with mask_zero=False.")  # fmt: skip
         if kind == "MaskOf":
@@ -230,13 +228,13 @@ class _Annotator(LayerWriter):
         why = WHY_FLOAT.get(kind)
         if why is None:
             own = type(layer).__module__.split(".")[0] != "tf_keras"
-            why = "It is a layer of your own." if own else "No integer form of this layer is known to work."
+            why = "It is your own layer." if own else "No integer form of this layer is known to work."
         return self._float(step, args, kwargs, why, FIX_FLOAT.get(kind, GENERAL_FIX))
 
     def _integers(self, step: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if any(tensor.dtype.is_floating for tensor in step.outputs):
-            return self._float(step, args, kwargs, "It makes real numbers of integers.", GENERAL_FIX)
-        return self._float(step, args, kwargs, "It works on integers or truth values, which stay what they are.", "")
+            return self._float(step, args, kwargs, "It turns integers into real numbers.", GENERAL_FIX)
+        return self._float(step, args, kwargs, "It works on integers or booleans, which are not changed.", "")
 
     def _training_only(self, step: Call, tensor: Any) -> Any:
         self.row("quantized", "Does nothing once the model is trained.")
@@ -356,7 +354,7 @@ class _Annotator(LayerWriter):
         flat = self.flat.get(id(tensor), tensor)
         producer = self._fusing.get(id(flat))
         if producer == "Dense":
-            self.row("quantized", "Folded into the Dense before it: with its statistics of now.")
+            self.row("quantized", "Folded into the Dense before it, with its current statistics.")
             return tensor
         if producer is not None:
             self.row("quantized", f"Becomes part of the {producer} before it.")
@@ -375,9 +373,9 @@ class _Annotator(LayerWriter):
         if axes not in ([-1], [rank - 1]) or shared or rank > 4:
             if rank > 4:
                 return self._float(step, (tensor,), {}, "It works on volumes.", GENERAL_FIX)
-            why = "It is called several times." if shared else "It works along another axis than the last."
+            why = "It is called several times." if shared else "It does not work along the last axis."
             return self._float(
-                step, (tensor,), {}, why, "Give each place a BatchNormalization of its own, on the last axis."
+                step, (tensor,), {}, why, "Give each place its own BatchNormalization, on the last axis."
             )
         deviation = np.sqrt(np.asarray(layer.moving_variance, np.float64) + layer.epsilon)
         if self.is_input(tensor) and _is_coarse(np.asarray(layer.moving_mean), deviation):
@@ -385,7 +383,7 @@ class _Annotator(LayerWriter):
         scale, shift = _factors(layer)
         self.row(
             "quantized",
-            "As a 1x1 depthwise convolution with its statistics of now: no convolution is directly before it.",
+            "As a 1x1 depthwise convolution with its current statistics: no convolution is directly before it.",
         )
         return self._scale(step, tensor, scale, shift)
 
@@ -404,9 +402,9 @@ class _Annotator(LayerWriter):
             v.size not in (1, channels) or (v.size > 1 and v.shape[-1] != channels) for v in (scale, shift)
         ):
             return self._float(
-                step, (tensor,), {}, "It works along another axis than the last.", "Scale along the last axis."
+                step, (tensor,), {}, "It does not work along the last axis.", "Scale along the last axis."
             )
-        self.row("quantized", "As a 1x1 depthwise convolution: neighbours of its kind become one.")
+        self.row("quantized", "As a 1x1 depthwise convolution: adjacent layers of its kind become one.")
         return self._scale(step, tensor, scale.reshape(-1), shift.reshape(-1))
 
     def _scale(self, step: Call, tensor: Any, scale: Any, shift: Any) -> Any:
@@ -449,9 +447,7 @@ class _Annotator(LayerWriter):
         layer, kind = step.layer, self.kind
         tensor = args[0]
         if kind == "Softmax" and (layer.axis not in (-1, len(tensor.shape) - 1) or kwargs):
-            return self._float(
-                step, args, kwargs, "It has a mask, or works along another axis than the last.", GENERAL_FIX
-            )
+            return self._float(step, args, kwargs, "It has a mask, or does not work along the last axis.", GENERAL_FIX)
         if kind == "ReLU":
             ordinary = float(layer.negative_slope or 0) == 0 and float(layer.threshold or 0) == 0
             if ordinary and layer.max_value in (None, 6.0):
@@ -513,7 +509,7 @@ class _Annotator(LayerWriter):
         suffix = "" if separate else name
         if name in RELUS:
             if separate:
-                self.row("quantized", "int8 output; part of the operator before it where that can be.")  # fmt: skip
+                self.row("quantized", "int8 output; part of the operator before it where possible.")  # fmt: skip
             result = self.compute("tf:nn.relu" if name == "relu" else "tf:nn.relu6", [source], "observed", suffix)
         elif name in FIXED_OPERATIONS:
             if separate:

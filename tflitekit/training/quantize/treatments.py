@@ -70,8 +70,8 @@ WHY_FLOAT = {
     "GRU": "TensorFlow Lite has no fused GRU: the converter leaves a loop.",
     "SimpleRNN": "The converter leaves a loop.",
     "Bidirectional": "It is a recurrent layer; the converter keeps its state in float.",
-    "TimeDistributed": "It hides the layer inside.",
-    "MultiHeadAttention": "Its softmax and products of activations are one layer, with no place for quantizers.",
+    "TimeDistributed": "It hides the layer inside it.",
+    "MultiHeadAttention": "Its softmax and its products of activations are inside one layer, with no place for quantizers.",
 }
 FIX_FLOAT = {
     "LayerNormalization": "Use BatchNormalization after a convolution or Dense, which costs nothing at run time.",
@@ -82,9 +82,7 @@ FIX_FLOAT = {
     "Bidirectional": "Accept it (int8 and float mix), or use Conv1D layers.",
     "TimeDistributed": "Use the layer itself: Dense works on the last axis, Conv1D and Conv2D with kernel size 1 on every step.",
 }
-GENERAL_FIX = (
-    "Accept it (int8 and float mix), or replace it by layers of which this table says that they are quantized."
-)
+GENERAL_FIX = "Accept it (int8 and float mix), or replace it with layers that this table lists as quantized."
 
 
 class Treatment(BaseModel):

@@ -54,5 +54,5 @@ def discard_damaged(path: Path) -> list[str]:
             Checkpoint.load(path)
     except ModelError as error:
         path.unlink()
-        return [f"The checkpoint of an earlier run was damaged, and training started again ({error.why})"]
+        return [f"The checkpoint of an earlier run was damaged, so training started over ({error.why})"]
     return []

@@ -197,8 +197,8 @@ def _check_labels(
             raise DataError(
                 f"The labels at {data.location} have the shape {list(data.label_shape)}, and the model's output "
                 f"'{model.output_names[index]}' has {list(shape)}.",
-                why="They are no class numbers, which are integers, and as targets they do not fit.",
-                fix="Give classes as integers, and targets in the shape of the output; or a loss of yours with --loss.",
+                why="They are not class numbers, which are integers, and they do not have the shape of targets.",
+                fix="Give classes as integers, and targets in the shape of the output; or your own loss with --loss.",
             )
     present = sum(count > 0 for count in data.class_counts)
     named = len(data.class_names) if data.class_names else None

@@ -78,7 +78,7 @@ def train(model: Any, job: Job) -> tuple[StageRecord, str, float]:
         What happened, the optimizer's name, and the highest learning rate.
 
     Raises:
-        ConversionError: The loss became NaN before there was an epoch to keep.
+        ConversionError: The loss became NaN before the first epoch was finished.
     """
     started, epochs = time.perf_counter(), job.options.epochs
     steps = epochs * job.steps_per_epoch
@@ -114,9 +114,9 @@ def train(model: Any, job: Job) -> tuple[StageRecord, str, float]:
     if diverged is not None and not keeper.best:
         epoch = 1 + (diverged - 1) // job.steps_per_epoch
         raise ConversionError(
-            f"The loss of training became NaN at step {diverged} (epoch {epoch}), before there was an epoch to keep.",
+            f"The training loss became NaN at step {diverged} (epoch {epoch}), before the first epoch was finished.",
             why=f"The highest learning rate was {rate:g}.",
-            fix="Train with a lower rate (--learning-rate), and check the data for values that the model was not made for.",
+            fix="Train with a lower rate (--learning-rate), and check the data for values that the model was not built for.",
         )
     if not keeper.best:  # a callback stopped before, or a training function of the user's own calls no callbacks
         keeper.best, keeper.best_epoch = _weights(model), keeper.epoch or epochs

@@ -54,7 +54,7 @@ def compiled_loss(path: str | Path | None, kind: str) -> Any:
     beyond = [named.what for named in named_beyond(loss) if not named.own]
     if beyond:
         raise ModelError(
-            f"The model {path} was compiled with {beyond[0]}, and the kit runs nothing from a file but what computes.",
+            f"The model {path} was compiled with {beyond[0]}, and the kit runs nothing from a file beyond computation.",
             fix="Name the loss with --loss.",
         )
     return loss
@@ -135,12 +135,12 @@ def _loss(options: TrainingOptions, compiled: Any, classes: bool, size: int, pro
         if options.loss is not None:
             raise UsageError(
                 f"Keras has no loss '{options.loss}'.",
-                fix="Give the name of one of Keras's losses, or module:function.",
+                fix="Give the name of a Keras loss, or module:function.",
             ) from error
         raise UsageError(
             f"The model was compiled with the loss '{wanted}', which Keras does not know.",
-            why="It is one of your own, and the file holds only its name.",
-            fix="Give it with --loss module:function, or choose one of Keras's by name, as in "
+            why="It is your own, and the file has only its name.",
+            fix="Give it with --loss module:function, or choose a Keras loss by name, as in "
             f"--loss {'sparse_categorical_crossentropy' if classes else 'mean_squared_error'}.",
         ) from error
 
@@ -232,7 +232,7 @@ def check_labels(
         few = found < wanted
         raise DataError(
             f"The training data at {location} have {found} classes, {'fewer' if few else 'more'} than the model's {wanted} outputs.",
-            why="Training would make the model forget the classes that are missing." if few else None,
+            why="Training would make the model forget the missing classes." if few else None,
             fix="Add samples of every class, or give the model's labels, one a line in output order, with --labels FILE "
             "(class folders are then matched by name).",
         )
@@ -270,11 +270,11 @@ def load_class_weights(text: str, counts: Sequence[int], names: Sequence[str] | 
             raise UsageError(f"There are no class weights at '{text}'.", fix=fix) from error
         raise UsageError(f"The class weights in {path} cannot be read: {error.reason}.", fix=fix) from error
     except KeyError as error:
-        raise UsageError(f"The class weights in {path} say nothing of the class {error}.", fix=fix) from error
+        raise UsageError(f"The class weights in {path} have no entry for the class {error}.", fix=fix) from error
     except (ValueError, TypeError) as error:
         raise UsageError(f"The class weights in {path} cannot be read: {error}.", fix=fix) from error
     if len(weights) != len(counts) or any(not weight >= 0 for weight in weights):
-        raise UsageError(f"{path} holds {len(weights)} class weights, and there are {len(counts)} classes.", fix=fix)
+        raise UsageError(f"{path} holds {len(weights)} class weights, but there are {len(counts)} classes.", fix=fix)
     return weights
 
 
@@ -303,8 +303,8 @@ def make_optimizer(options: TrainingOptions, steps: int, kind: str) -> tuple[Any
         if not isinstance(made, tf_keras.optimizers.Optimizer):
             raise UsageError(
                 f"The optimizer '{options.optimizer}' returned {type(made).__module__}.{type(made).__name__}.",
-                why="Training goes with Keras 2.",
-                fix="Return one of tf_keras.optimizers; those of tf_keras.optimizers.legacy will not do.",
+                why="Training runs in Keras 2.",
+                fix="Return one of tf_keras.optimizers; those of tf_keras.optimizers.legacy do not work.",
             )
         return made, rate
     kinds = {"adam": tf_keras.optimizers.Adam, "adamw": tf_keras.optimizers.AdamW, "sgd": tf_keras.optimizers.SGD}

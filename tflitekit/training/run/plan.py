@@ -318,8 +318,8 @@ def kept_note(folders: Sequence[Path]) -> str:
     if not folders:
         return ""
     return (
-        f"What was trained is kept in {', '.join(map(str, folders))}: once the cause is mended, the same command goes on from "
-        "there and trains none of it again."
+        f"What was trained is kept in {', '.join(map(str, folders))}: once the cause is fixed, the same command continues from "
+        "there without training again."
     )
 
 
