@@ -54,7 +54,7 @@ def open_dataset(
     """Opens a data set.
 
     Args:
-        source: A folder with one sub-folder per class; an ``.npz`` with ``x`` (or one array per input name)
+        source: A folder with one subfolder per class; an ``.npz`` with ``x`` (or one array per input name)
             and ``y``; ``module:function``; in Python also ``(x, y)``, a dict of arrays, a function, a tf.data
             pipeline (batches are taken apart), or a `Dataset`.
         labels: Class names in the order of the model's output; class folders are matched to them by name.
@@ -62,9 +62,17 @@ def open_dataset(
         seed: Seed of that sample.
         need_labels: Whether missing labels are an error (calibration does without).
 
+    Returns:
+        The samples, one by one and without a batch dimension. Images stay as decoded and are resized and normalized
+        only for a model; arrays keep their shape and dtype: one row ``x[i]`` of ``x`` with shape ``(n, ...)``. A label is a
+        class index (integer ``y`` of shape ``(n,)``), an array of targets (float ``y`` of shape ``(n, ...)``), or None.
+
     Raises:
         DataError: The data are missing, empty or malformed.
         UsageError: The source is of no known kind.
+
+    Example:
+        >>> data = open_dataset("photos/test", labels=("cat", "dog"), limit=100)
     """
     options: dict[str, Any] = {"labels": labels, "limit": limit, "seed": seed, "need_labels": need_labels}
     if isinstance(source, Dataset):
