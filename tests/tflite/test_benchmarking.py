@@ -59,6 +59,7 @@ def test_figures_are_derived_from_kept_samples(variants):
     assert report.variants[1].latency.ratio.baseline == "float32"
 
 
+@pytest.mark.slow
 def test_rounds_are_interleaved_shuffled_and_a_drift_cancels(files, cli):
     found = run_json(cli("benchmark", *files, "--target", "scripted", "--json"))
     latencies = {row["name"]: row["latency"] for row in found["variants"]}
@@ -94,6 +95,7 @@ def test_quick_stops_by_precision_or_budget_and_says_which(files, monkeypatch):
     assert "after 1 round" in spent.message
 
 
+@pytest.mark.slow
 def test_quick_goes_on_until_it_is_precise(files, monkeypatch, protocols):
     monkeypatch.setitem(PROTOCOLS, "quick", protocols["quick"])  # with all its time, whatever else this machine does
     monkeypatch.setattr(scripted_target, "DRIFT", 1.3)  # the first rounds differ, then it is steady
@@ -123,6 +125,7 @@ def test_protocols_take_what_they_prescribe(name, files, monkeypatch):
         assert found.throughput_per_s == pytest.approx([1e6 / samples.mean()] * 5)
 
 
+@pytest.mark.slow
 def test_thread_sweep_profile_and_sustained_load(files, cli, tmp_path):
     found = run_json(
         cli("benchmark", *files[:2], "--target", "scripted", "--threads", "1,2", "--profile", "--sustained", "0.001",
@@ -194,6 +197,7 @@ def test_each_file_runs_in_a_process_of_its_own_and_a_bad_one_is_an_error(varian
         session.close()
 
 
+@pytest.mark.slow
 def test_the_profile_speaks_of_the_users_layers_and_sums_up(variants):
     for name in ("float32", "int8", "dynamic_range"):
         with open_target() as target:
@@ -245,6 +249,7 @@ def test_a_measurement_survives_its_json(variants):
     assert Run.model_fields["rounds"]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_runs(variants):
     few, many = (
         benchmark([variants / "float32.tflite"], protocol="benchmark-model", runs=runs).variants[0]
@@ -279,6 +284,7 @@ def test_what_was_noisy_is_measured_again(files, tmp_path, monkeypatch):
             assert target.calls  # not taken from the cache
 
 
+@pytest.mark.slow
 def test_a_profile_that_fails_costs_nothing_else(files, monkeypatch):
     def refuse(self, path, *, threads, shapes):
         raise ModelError("no profiler here", fix="none")

@@ -98,6 +98,7 @@ def test_calibration_samples_keep_their_sizes(tmp_path):
         stored(4)
 
 
+@pytest.mark.slow
 def test_benchmark_wants_to_know_the_size(models, variants, cli):
     path = models / "open.tflite"
     code, _, err = cli("benchmark", path)

@@ -818,6 +818,7 @@ def test_a_bundle_that_the_kit_made(tmp_path, optimized, shapes):
     assert found.files >= 5
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not has_aapt2() or not shutil.which("apksigner"), reason="aapt2 and apksigner are not here")
 def test_real_signatures(tmp_path):
     text = """<manifest xmlns:android="http://schemas.android.com/apk/res/android" package="org.example.signed">

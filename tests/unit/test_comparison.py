@@ -208,6 +208,7 @@ def test_the_baseline_takes_the_machines_drift_out():
     assert set(states(found).values()) == {"broken"}
 
 
+@pytest.mark.slow
 def test_a_real_slowdown_is_caught_and_noise_is_not():
     seeds = range(40)
     false_alarms = [
@@ -223,6 +224,7 @@ def test_a_real_slowdown_is_caught_and_noise_is_not():
     assert sum(bool(c.broken) for c in caught) == 40
 
 
+@pytest.mark.slow
 def test_the_interval_covers_what_it_says():
     inside = 0
     for seed in range(100):
@@ -465,6 +467,7 @@ def runs(shapes, tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 def test_the_same_run_twice_is_quiet(optimized, runs, cli):
     code, out, _ = cli("compare", optimized, runs / "again", *ALL_GATES)
     assert code == 0
@@ -477,6 +480,7 @@ def test_the_same_run_twice_is_quiet(optimized, runs, cli):
     assert {(c["method"], c["value"]) for c in accuracies} == {("paired", 0)}
 
 
+@pytest.mark.slow
 def test_a_worse_model_breaks_the_build(optimized, runs, cli):
     code, out, _ = cli("compare", optimized, runs / "worse", *ALL_GATES)
     assert code == 1
@@ -490,6 +494,7 @@ def test_a_worse_model_breaks_the_build(optimized, runs, cli):
     assert cli("compare", runs / "worse", optimized, "--max-accuracy-drop", 0, "--max-class-drop", 0)[0] == 0
 
 
+@pytest.mark.slow
 def test_many_times_the_work_breaks_latency_and_size(optimized, runs):
     old, new = read_report(optimized), read_report(runs / "slower")
     found = compare(old, new, max_latency_increase=50, max_size_increase=50, max_accuracy_drop=3)
@@ -555,6 +560,7 @@ def test_markdown_escapes_what_comes_from_files(tmp_path, cli):
     assert cli("compare", old, new)[0] == 0
 
 
+@pytest.mark.slow
 def test_the_documented_workflow_holds(optimized, runs, cli):
     text = (Path(__file__).resolve().parents[2] / "docs" / "continuous-integration.md").read_text()
     workflow = yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0])

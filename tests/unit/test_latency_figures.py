@@ -54,6 +54,7 @@ def test_every_bootstrap_sample_draws_as_many_processes_as_there_are(processes):
         assert sum(total // sizes[p] for p, total in per_process.items()) == len(sizes)
 
 
+@pytest.mark.slow
 def test_interval_of_the_median_covers_it_as_often_as_it_says():
     generator = np.random.default_rng(5)
     covered = 0

@@ -67,6 +67,7 @@ def start_measuring(place, optimized):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_signal_ends_a_run_and_all_that_belongs_to_it(place, optimized, number, code):
     run = start_measuring(place, optimized)
@@ -79,6 +80,7 @@ def test_a_signal_ends_a_run_and_all_that_belongs_to_it(place, optimized, number
     assert not list(place[0].iterdir())
 
 
+@pytest.mark.slow
 def test_after_a_kill_no_process_lives_and_the_next_run_removes_what_it_left(place, optimized):
     run = start_measuring(place, optimized)
     run.kill()

@@ -33,6 +33,7 @@ def test_commands_without_a_model(arguments):
     assert done.returncode == misses_something, done.stderr
 
 
+@pytest.mark.slow
 def test_commands_on_a_tflite_file(variants, shapes, tmp_path):
     for arguments in (
         ["inspect", variants / "int8.tflite"],

@@ -82,6 +82,7 @@ def test_arrays_that_lie(tmp_path, x, y, problem):
         read(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x", "y"])
 def test_bombs(tmp_path, name):
     """A few hundred kilobytes that would become hundreds of megabytes, as labels or as one sample."""

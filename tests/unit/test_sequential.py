@@ -33,6 +33,7 @@ def decide(differences, labels, seed, *, limit, alpha=0.05):
     return test, stop, held
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["meets", "breaks"])
 def test_wrong_decisions_are_as_rare_as_promised(answer):
     # A drop of one sample beside the limit, with many flips: the hardest case. With alpha = 0.05 the number of wrong ones of

@@ -47,6 +47,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(shell):
     assert (code, err) == (0, "") and out
 
 
+@pytest.mark.slow
 def test_standard_error_may_be_closed(shell):
     code, out, _ = shell("$T benchmark $M --json 2>&-")
     assert code == 0
@@ -74,6 +75,7 @@ def test_few_file_descriptors_are_said(shell):
     assert err.count("Error: Too many files are open") == 1
 
 
+@pytest.mark.slow
 def test_names_that_are_not_utf8(shell, optimized, tmp_path):
     folder = tmp_path / os.fsdecode(b"r\xff")
     shutil.copytree(optimized, folder)
