@@ -270,7 +270,7 @@ def test_a_folder_that_is_no_bundle_is_kept(variants, shapes, tmp_path):
     precious = tmp_path / "b" / "thesis.txt"
     precious.parent.mkdir()
     precious.write_text("years of work")
-    with pytest.raises(StorageError, match="is no bundle"):
+    with pytest.raises(StorageError, match="is not a bundle"):
         tk.bundle(variants / "int8.tflite", data=shapes / "test", out=tmp_path / "b")
     assert precious.read_text() == "years of work"
     assert [p.name for p in tmp_path.iterdir()] == ["b"]
