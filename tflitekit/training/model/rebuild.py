@@ -5,7 +5,6 @@ tensorflow-model-optimization only knows layers of tf_keras, and no models insid
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 
 from tflitekit.core.errors import ModelError
 from tflitekit.tflite.training_record import Parity
+from tflitekit.training.model.keras2 import RECURRENT, SAME_ACTIVATIONS, activation_name, cannot, keras2_config
 from tflitekit.training.model.parity import check_parity, dtype_of, input_names, inputs_of, output_names
 from tflitekit.training.model.walk import Call, flatten_tensors, is_keras3, is_masked, run
 
@@ -23,35 +23,6 @@ __all__ = ["Rebuilt", "Refused", "new_name", "rebuild"]
 # Sums in another order: float32 rounds by 6e-8 of the value, and a path through a deep network sums some ten thousand
 # products; the square root of that times the rounding is 6e-6. Half precision rounds by 1e-3 (float16) or 8e-3 (bfloat16).
 _TOLERANCES = {"float32": 1e-5, "float64": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
-
-# Fields that Keras 3 renamed, by class: {Keras 3: Keras 2}.
-_RENAMED = {"LeakyReLU": {"negative_slope": "alpha"}}
-# Fields that say nothing about what a layer computes.
-_IRRELEVANT = {
-    "dtype",
-    "registered_name",
-    "quantization_config",
-    "use_cudnn",
-    "flash_attention",
-    "synchronized",
-    "seed",
-}
-# Activations that mean the same in Keras 2 and can stay in the layer; others become an operation behind it.
-_SAME_ACTIVATIONS = {
-    "linear",
-    "relu",
-    "softmax",
-    "sigmoid",
-    "tanh",
-    "elu",
-    "selu",
-    "softplus",
-    "softsign",
-    "exponential",
-}
-# What recurrent layers of Keras 2 take although their signatures do not say so.
-_TAKEN_UNSAID = {"zero_output_for_mask"}
-_RECURRENT = {"LSTM", "GRU", "SimpleRNN", "LSTMCell", "GRUCell", "SimpleRNNCell", "ConvLSTM1D", "ConvLSTM2D"}
 
 
 @dataclass(frozen=True)
@@ -189,7 +160,7 @@ class _Builder:
         except ModelError:
             raise
         except Exception as error:
-            raise _cannot(step.path, layer, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+            raise cannot(step.path, layer, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
 
     def _as_masked(self, step: Call, args: tuple[Any, ...], outputs: Any) -> Any:
         """Gives a layer's output the mask that Keras 3 gives it: a few layers pass masks on in one of them only."""
@@ -219,13 +190,13 @@ class _Builder:
         if self.keras3:
             module = type(layer).__module__
             if not module.startswith("keras.src.ops."):
-                raise _cannot(step.path, layer, f"It is an operation of {module}, not of keras.ops.")
+                raise cannot(step.path, layer, f"It is an operation of {module}, not of keras.ops.")
             symbol = f"ops:{module.removeprefix('keras.src.ops.')}.{type(layer).__name__}"
             options = {key: value for key, value in layer.get_config().items() if key != "name"}
         else:
             symbol, options = f"tf:{layer.symbol}", {}
             if not layer.symbol:
-                raise _cannot(step.path, layer, f"It calls {layer.function}, which has no public name in TensorFlow.")
+                raise cannot(step.path, layer, f"It calls {layer.function}, which has no public name in TensorFlow.")
         tensors = flatten_tensors((args, kwargs))
         if not self.keras3:
             args, kwargs = _slices(args), _slices(kwargs)
@@ -241,7 +212,7 @@ class _Builder:
                 name=self._name(step.path),
             )
         except (ModelError, AttributeError, TypeError) as error:
-            raise _cannot(step.path, layer, str(error)) from error
+            raise cannot(step.path, layer, str(error)) from error
         return operation(unique if len(unique) > 1 else unique[0])
 
     def _name(self, path: str) -> str:
@@ -289,20 +260,20 @@ class _Builder:
             inner = layer.forward_layer if class_name == "Bidirectional" else layer.layer
             converted, activation = self._convert(inner, path, str(inner.name))
             if activation is not None:
-                raise _cannot(path, inner, f"Keras 2 has no activation '{_activation_name(inner.activation)}'.")
+                raise cannot(path, inner, f"Keras 2 has no activation '{activation_name(inner.activation)}'.")
             options = {"merge_mode": layer.merge_mode} if class_name == "Bidirectional" else {}
             return getattr(tf_keras.layers, class_name)(converted, name=name, **options), None
         kind = getattr(tf_keras.layers, class_name, None)
         if kind is None:
-            raise _cannot(path, layer, "Keras 2 has no such layer.")
-        config = self._config(layer, kind, path) | {"name": name, "trainable": layer.trainable}
+            raise cannot(path, layer, "Keras 2 has no such layer.")
+        config = keras2_config(layer, kind, path) | {"name": name, "trainable": layer.trainable}
         activation = None
         found = config.get("activation")
         if found is not None:
             config["activation"] = found
-            if found not in _SAME_ACTIVATIONS:
-                if class_name in _RECURRENT:
-                    raise _cannot(path, layer, f"Its activation '{found}' means something else in Keras 2.")
+            if found not in SAME_ACTIVATIONS:
+                if class_name in RECURRENT:
+                    raise cannot(path, layer, f"Its activation '{found}' means something else in Keras 2.")
                 config["activation"] = "linear"
                 activation = self._activation(layer.activation, new_name(f"{name}_{found}", self.names))[0]
                 self.paths[activation.name] = path
@@ -315,38 +286,10 @@ class _Builder:
 
         from tflitekit.training.model.operations import Operation
 
-        found = _activation_name(function)
-        if found in _SAME_ACTIVATIONS:
+        found = activation_name(function)
+        if found in SAME_ACTIVATIONS:
             return tf_keras.layers.Activation(found, name=name), None
         return Operation(f"activation:{found}", name=name), None
-
-    def _config(self, layer: Any, kind: Any, path: str) -> dict[str, Any]:
-        """Turns a configuration of Keras 3 into one of Keras 2.
-
-        Initializers are dropped, because the weights are copied. A field that Keras 2 does not have may only have the
-        value that it has when nobody sets it.
-        """
-        import tf_keras
-
-        class_name = type(layer).__name__
-        known, defaults = _parameters(kind), _parameters(type(layer))
-        config: dict[str, Any] = {}
-        for field, value in layer.get_config().items():
-            renamed = _RENAMED.get(class_name, {}).get(field, field)
-            if field in ("name", "trainable") or field in _IRRELEVANT or field.endswith("_initializer"):
-                continue
-            if "activation" in field and hasattr(layer, field):
-                value = _activation_name(getattr(layer, field))  # noqa: PLW2901
-                if field != "activation" and value not in _SAME_ACTIVATIONS:
-                    raise _cannot(path, layer, f"Its {field} '{value}' means something else in Keras 2.")
-            elif field.endswith(("_regularizer", "_constraint")) and value is not None:
-                module = tf_keras.regularizers if field.endswith("_regularizer") else tf_keras.constraints
-                value = module.deserialize({"class_name": value["class_name"], "config": value["config"]})  # noqa: PLW2901
-            if renamed in known or (renamed in _TAKEN_UNSAID and "return_sequences" in known):
-                config[renamed] = value
-            elif not _is_neutral(value, defaults.get(field)):
-                raise _cannot(path, layer, f"It has {field}={value!r}, which Keras 2 does not have.")
-        return config
 
     def _copy_weights(self, layer: Any, made: Any) -> None:
         if not layer.weights or type(layer).__name__ == "Normalization":
@@ -357,14 +300,6 @@ class _Builder:
         if shapes != wanted:
             raise ModelError(f"its weights have the shapes {shapes}, and {wanted} in Keras 2.")
         made.set_weights(values)
-
-
-def _cannot(path: str, layer: Any, why: str) -> ModelError:
-    return ModelError(
-        f"The layer '{path}' ({type(layer).__name__}) cannot be rebuilt for Keras 2.",
-        why=f"{why} tensorflow-model-optimization only supports tf_keras (Keras 2) layers.",
-        fix="Replace it with layers that both have, or quantize the model after training (scheme int8), which takes any layer.",
-    )
 
 
 def _slices(value: Any) -> Any:
@@ -378,27 +313,3 @@ def _slices(value: Any) -> Any:
 def _passes_mask(kind: Any) -> bool:
     """Whether a layer's output has the mask of its input, as most layers that know masks have it."""
     return str(next(base for base in kind.__mro__ if "compute_mask" in vars(base)).__name__) == "Layer"
-
-
-def _activation_name(function: Any) -> str:
-    if function is None:
-        return "linear"
-    name = getattr(function, "__name__", type(function).__name__)
-    return {"swish": "silu", "hard_swish": "hard_silu"}.get(name, name)
-
-
-def _parameters(kind: type) -> dict[str, Any]:
-    """Returns the parameters of a class and its bases, with their defaults."""
-    found: dict[str, Any] = {}
-    for base in kind.__mro__:
-        if base.__name__ in ("Layer", "object"):
-            break
-        if "__init__" not in vars(base):
-            continue
-        for name, parameter in inspect.signature(vars(base)["__init__"]).parameters.items():
-            found.setdefault(name, parameter.default)
-    return found
-
-
-def _is_neutral(value: Any, default: Any) -> bool:
-    return value in (None, False, "channels_last") or value == default or (isinstance(value, float) and value == 0.0)
