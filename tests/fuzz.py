@@ -53,7 +53,7 @@ from tflitekit.source.keras_config import without_compile
 from tflitekit.source.keras_file import read_archive_config, read_hdf5_config, refuse_outside_data
 from tflitekit.source.models import identify
 from tflitekit.tflite.variant import load_variant
-from tflitekit.training.distributed.members import parse_cluster
+from tflitekit.training.distributed.members import parse_members
 from tflitekit.training.run.objective import load_class_weights
 
 __all__ = ["READERS", "Fault", "run"]
@@ -473,7 +473,7 @@ def _readers() -> dict[str, Reader]:
             ".json",
         ),
         "TF_CONFIG": Reader(
-            lambda path: parse_cluster(path.read_bytes().decode("utf-8", "surrogateescape")),
+            lambda path: parse_members(path.read_bytes().decode("utf-8", "surrogateescape")),
             (cluster,),
             json_of,
             ".json",

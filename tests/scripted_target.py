@@ -6,7 +6,7 @@ import numpy as np
 
 from tflitekit.core.errors import ModelError
 from tflitekit.results import Accelerator, OpTime, Profile
-from tflitekit.targets import Facts, Loaded, register_target
+from tflitekit.targets import Loaded, SessionFacts, register_target
 
 BASE_US = {"float32": 100.0, "int8": 40.0, "twin": 100.3}
 DRIFT = 1.5
@@ -34,8 +34,8 @@ class ScriptedSession:
         samples = BASE_US[self._name] * drift * (1 + 0.001 * np.arange(runs))
         return samples, float(samples.sum()) / 1e6
 
-    def facts(self) -> Facts:
-        return Facts(
+    def facts(self) -> SessionFacts:
+        return SessionFacts(
             input_us=3,
             output_us=2,
             peak_memory_bytes=1_000_000,

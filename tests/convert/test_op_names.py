@@ -4,7 +4,7 @@ import pytest
 
 from tflitekit.core.errors import ConversionError
 from tflitekit.engines import op_advice
-from tflitekit.engines.build import _check_promise, _warnings, convert
+from tflitekit.engines.variants import _check_promise, _warnings, convert
 from tflitekit.schemes import Promise, parse_request
 from tflitekit.source.keras_export import export_model
 from tflitekit.source.prepared import Exported

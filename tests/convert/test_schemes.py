@@ -14,7 +14,7 @@ from tflitekit.core.progress import Progress
 from tflitekit.data.calibration import store_calibration
 from tflitekit.data.dataset import open_dataset
 from tflitekit.data.preprocessing import PRESETS
-from tflitekit.engines.build import _check_promise, build
+from tflitekit.engines.variants import _check_promise, make_variant
 from tflitekit.schemes import Promise, available, find, parse_request
 from tflitekit.source.keras_export import export_model
 from tflitekit.source.prepared import PreparedSource
@@ -233,7 +233,7 @@ def build_here(tmp_path_factory):
         calibration = store_calibration(data, source.inputs, PRESETS["raw"], folder / "calibration", Progress())
         asked = parse_request(request)
         built = Variant.model_validate(
-            build(
+            make_variant(
                 scheme=asked.scheme.name,
                 options=asked.options,
                 exported=str(folder / "saved"),

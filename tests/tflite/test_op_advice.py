@@ -7,8 +7,8 @@ import pytest
 
 from tflitekit.core.errors import ConversionError, CrashError
 from tflitekit.engines import op_advice
-from tflitekit.engines.build import convert
 from tflitekit.engines.tflite_converter import explain
+from tflitekit.engines.variants import convert
 from tflitekit.schemes import parse_request
 from tflitekit.source.prepared import Exported, PreparedSource
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from tflitekit.core.errors import ConversionError, UsageError
 from tflitekit.core.progress import Progress
-from tflitekit.training.distributed.members import Cluster, parse_cluster, read_cluster
+from tflitekit.training.distributed.members import Members, parse_members, read_members
 from tflitekit.training.distributed.rendezvous import Chief, follow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,10 +32,10 @@ def cluster(addresses, kind="worker", index=0, **other):
 
 def test_the_chief_comes_first_and_is_worker_0_where_there_is_none():
     addresses = ["a:1", "b:2"]
-    assert parse_cluster(json.dumps(cluster(addresses))) == Cluster(("a:1", "b:2"), 0)
-    assert not parse_cluster(json.dumps(cluster(addresses, index=1))).is_chief
-    assert parse_cluster(json.dumps(cluster(addresses, chief=["[::1]:3"]))) == Cluster(("[::1]:3", "a:1", "b:2"), 1)
-    assert parse_cluster(json.dumps(cluster(addresses, "chief", chief=["c:3"]))).is_chief
+    assert parse_members(json.dumps(cluster(addresses))) == Members(("a:1", "b:2"), 0)
+    assert not parse_members(json.dumps(cluster(addresses, index=1))).is_chief
+    assert parse_members(json.dumps(cluster(addresses, chief=["[::1]:3"]))) == Members(("[::1]:3", "a:1", "b:2"), 1)
+    assert parse_members(json.dumps(cluster(addresses, "chief", chief=["c:3"]))).is_chief
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_the_chief_comes_first_and_is_worker_0_where_there_is_none():
 )
 def test_a_malformed_cluster_is_an_error_that_says_how_it_must_look(value, word):
     with pytest.raises(UsageError) as caught:
-        parse_cluster(value)
+        parse_members(value)
     assert word in caught.value.why
     assert '"worker": [' in caught.value.fix
 
@@ -79,7 +79,7 @@ JSON = st.recursive(
 @given(JSON.map(json.dumps) | st.text(max_size=40))
 def test_whatever_the_cluster_is_nothing_but_a_usage_error_comes(text):
     try:
-        found = parse_cluster(text)
+        found = parse_members(text)
     except UsageError:
         return
     assert 0 <= found.index < len(found.workers)
@@ -88,7 +88,7 @@ def test_whatever_the_cluster_is_nothing_but_a_usage_error_comes(text):
 def test_a_missing_cluster_is_an_error(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     with pytest.raises(UsageError, match="TF_CONFIG"):
-        read_cluster()
+        read_members()
 
 
 def test_the_command_line_refuses_a_malformed_cluster(cli, models, shapes, tmp_path, monkeypatch):
@@ -360,11 +360,11 @@ TWO = ("127.0.0.1:1", "127.0.0.1:2")
 
 
 def follow_as_worker_1(work, command="same"):
-    return follow(Cluster(TWO, 1), work, command, model=Path("m.keras"), custom_objects=None, progress=Progress())
+    return follow(Members(TWO, 1), work, command, model=Path("m.keras"), custom_objects=None, progress=Progress())
 
 
 def test_a_worker_ends_with_what_the_chief_says(tmp_path):
-    with Chief(Cluster(TWO, 0), tmp_path, "same", Progress()) as chief, ThreadPoolExecutor() as pool:
+    with Chief(Members(TWO, 0), tmp_path, "same", Progress()) as chief, ThreadPoolExecutor() as pool:
         came = pool.submit(follow_as_worker_1, tmp_path)
         chief.release({"found": 1})
         assert came.result(LIMIT_S) == {"found": 1}
@@ -372,7 +372,7 @@ def test_a_worker_ends_with_what_the_chief_says(tmp_path):
 
 def test_a_worker_with_another_command_is_refused(tmp_path):
     with (
-        Chief(Cluster(TWO, 0), tmp_path, "same", Progress()),
+        Chief(Members(TWO, 0), tmp_path, "same", Progress()),
         pytest.raises(UsageError, match="different command from the chief"),
     ):
         follow_as_worker_1(tmp_path, "other")
@@ -382,7 +382,7 @@ def test_a_chief_that_fails_ends_the_workers(tmp_path):
     with ThreadPoolExecutor() as pool:
         with (
             contextlib.suppress(RuntimeError),
-            Chief(Cluster(TWO, 0), tmp_path, "same", Progress()),
+            Chief(Members(TWO, 0), tmp_path, "same", Progress()),
         ):
             came = pool.submit(follow_as_worker_1, tmp_path)
             while not (tmp_path / "workers" / "worker-1.json").is_file():
@@ -396,7 +396,7 @@ def test_a_chief_that_fails_ends_the_workers(tmp_path):
 def test_what_was_announced_in_an_earlier_run_is_not_followed(tmp_path, monkeypatch):
     from tflitekit.training import rendezvous
 
-    with contextlib.suppress(RuntimeError), Chief(Cluster(TWO, 0), tmp_path, "same", Progress()):
+    with contextlib.suppress(RuntimeError), Chief(Members(TWO, 0), tmp_path, "same", Progress()):
         raise RuntimeError("of yesterday")
     monkeypatch.setattr(rendezvous, "PATIENCE_S", 1.0)
     with pytest.raises(UsageError, match="has not been heard of"):

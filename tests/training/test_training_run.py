@@ -28,7 +28,7 @@ from tflitekit.schemes import parse_request
 from tflitekit.source.models import identify
 from tflitekit.tflite.training_record import OutputDrift
 from tflitekit.tflite.variant import read_sidecar
-from tflitekit.training.run.plan import Trainer
+from tflitekit.training.run.plan import TrainingPlan
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install '.[convert]'")
 
@@ -85,7 +85,7 @@ def train(
         return future
 
     source = identify(model)
-    trainer = Trainer(
+    trainer = TrainingPlan(
         source_file=source,
         model=model,
         source_key=source.sha256,

@@ -23,7 +23,7 @@ from tflitekit.results import read_report
 from tflitekit.source.models import identify
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.variant import read_sidecar
-from tflitekit.training.distributed.members import parse_cluster
+from tflitekit.training.distributed.members import parse_members
 from tflitekit.training.run.objective import load_class_weights
 
 VERSION_1 = Path(__file__).parents[1] / "data" / "report-version-1.json"
@@ -42,7 +42,7 @@ READERS = {
     "report": read_report,
     "bundle": _bundle,
     "class weights": lambda path: load_class_weights(str(path), [1, 1], None),
-    "TF_CONFIG": lambda path: parse_cluster(path.read_text(encoding="utf-8")),
+    "TF_CONFIG": lambda path: parse_members(path.read_text(encoding="utf-8")),
 }
 HOSTILE = {
     "deep list": "[" * 100_000,

@@ -13,7 +13,7 @@ from tflitekit.accuracy.fidelity import Sums, add_sums
 from tflitekit.accuracy.metrics import Metric, Scores
 from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.score_store import ScoreStore, beside_baseline
-from tflitekit.accuracy.scoring import Against, Scored, score
+from tflitekit.accuracy.scoring import Against, ScoringJob, score
 from tflitekit.core.errors import UsageError
 from tflitekit.core.progress import Progress
 from tflitekit.core.sequential import METHOD, DrawOrder, SequentialDrop
@@ -60,7 +60,7 @@ class UntilCertain:
 
 
 def score_until_certain(
-    runs: Sequence[Scored],
+    runs: Sequence[ScoringJob],
     dataset: Dataset,
     metric: Metric,
     *,
@@ -154,8 +154,8 @@ class _Blocks:
 
     def __init__(
         self,
-        runs: Sequence[Scored],
-        baseline: Scored,
+        runs: Sequence[ScoringJob],
+        baseline: ScoringJob,
         dataset: Dataset,
         metric: Metric,
         order: DrawOrder,

@@ -17,7 +17,7 @@ from tflitekit.accuracy.metrics import Metric, Scores
 from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.notes import as_stream, skipped_samples, stopped_early, stored_pixels, without_baseline
 from tflitekit.accuracy.score_store import ScoreStore, score_all
-from tflitekit.accuracy.scoring import RUNTIME, Scored
+from tflitekit.accuracy.scoring import RUNTIME, ScoringJob
 from tflitekit.accuracy.suitability import check_evaluation_data
 from tflitekit.accuracy.variant_rows import control_of, inputs_of, linted, row_of, with_examples
 from tflitekit.core.arguments import as_list
@@ -167,7 +167,7 @@ def probe(variant: Variant, dataset: Dataset) -> None:
 
 def _first_shapes(variant: Variant, dataset: Dataset) -> list[list[int]] | None:
     """Returns the shapes of the first readable sample where a file leaves sizes open."""
-    run = Scored(variant, read_graph(variant.path), None)
+    run = ScoringJob(variant, read_graph(variant.path), None)
     if not run.graph.open_inputs:
         return None
     for sample in dataset:
@@ -220,7 +220,7 @@ def evaluate_variants(
         record = DatasetRecord(location=dataset.location, kind=dataset.kind, samples=0, classes=dataset.classes)
         rows = tuple(VariantReport.of(v) for v in variants)
         return Evaluation(record, None, rows, tuple(without_baseline(rows, baseline)))
-    runs = {v.name: Scored(v, read_graph(v.path), how.output) for v in usable}
+    runs = {v.name: ScoringJob(v, read_graph(v.path), how.output) for v in usable}
     first = next(iter(runs.values()))
     contract = first.variant.contract
     assert contract is not None
@@ -333,7 +333,7 @@ def _record(
     )
 
 
-def _lint_data(run: Scored, inputs: Inputs, dataset: Dataset) -> list[Finding]:
+def _lint_data(run: ScoringJob, inputs: Inputs, dataset: Dataset) -> list[Finding]:
     assert run.variant.contract is not None
     preprocessing, pictures = run.variant.contract.preprocessing, dataset.pictures
     found = lint_inputs(inputs, what="evaluation", preprocessing=preprocessing, pictures=pictures)

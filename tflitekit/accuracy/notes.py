@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tflitekit.accuracy.adaptive import UntilCertain
-from tflitekit.accuracy.scoring import Scored
+from tflitekit.accuracy.scoring import ScoringJob
 from tflitekit.results import Finding, VariantReport
 from tflitekit.tflite.variant import Variant
 
@@ -63,7 +63,7 @@ def stopped_early(stopped: UntilCertain | None) -> list[Finding]:
     ]
 
 
-def as_stream(stream: bool, runs: Sequence[Scored]) -> list[Finding]:
+def as_stream(stream: bool, runs: Sequence[ScoringJob]) -> list[Finding]:
     """Says what the samples' being one stream meant."""
     if not stream:
         return []

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from tflitekit.accuracy.fidelity import Sums, pack, unpack
 from tflitekit.accuracy.metrics import Metric, Scores
-from tflitekit.accuracy.scoring import Against, Scored, score
+from tflitekit.accuracy.scoring import Against, ScoringJob, score
 from tflitekit.core.files import hash_json, write_whole
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_record, write_record
@@ -63,7 +63,7 @@ class ScoreStore:
         name: str,
         metric: str | None,
         output: str | None,
-        baseline: Scored | None,
+        baseline: ScoringJob | None,
         *,
         stream: bool = False,
     ) -> None:
@@ -127,12 +127,12 @@ def _content(variant: Variant) -> dict[str, Any]:
 
 
 def score_all(
-    runs: Sequence[Scored],
+    runs: Sequence[ScoringJob],
     dataset: Dataset,
     metric: Metric,
     store: ScoreStore,
     *,
-    baseline: Scored | None,
+    baseline: ScoringJob | None,
     jobs: int | None,
     progress: Progress,
 ) -> tuple[dict[str, Scores], dict[str, Sums], list[str]]:
@@ -148,7 +148,7 @@ def score_all(
     scores: dict[str, Scores] = {}
     sums: dict[str, Sums] = {}
     names: list[str] = []
-    pending: list[Scored] = []
+    pending: list[ScoringJob] = []
     for run in runs:
         found = store.load(run.variant)
         if found is None:
@@ -177,6 +177,6 @@ def score_all(
     return scores, sums, names
 
 
-def beside_baseline(runs: Sequence[Scored], baseline: Scored | None) -> dict[Any, Scored]:
+def beside_baseline(runs: Sequence[ScoringJob], baseline: ScoringJob | None) -> dict[Any, ScoringJob]:
     """Returns distinct files of these runs by identity, and the baseline, which has to run beside them."""
     return {run.identity: run for run in (*runs, *([baseline] if baseline is not None else []))}

@@ -30,7 +30,7 @@ from tflitekit.tflite.graph import Graph
 from tflitekit.tflite.runtime import Model
 from tflitekit.tflite.variant import Variant
 
-__all__ = ["RUNTIME", "Against", "Scored", "score"]
+__all__ = ["RUNTIME", "Against", "ScoringJob", "score"]
 
 RUNTIME = ("ai_edge_litert.interpreter", "tflitekit.accuracy.evaluation")
 """Modules that a process needs to run one file, imported once for all such processes."""
@@ -42,8 +42,8 @@ _NUMBERS = ("bool", "int", "uint", "float")
 
 
 @dataclass
-class Scored:
-    """A variant on its way through the evaluation."""
+class ScoringJob:
+    """A variant that is to be scored, and by which of its outputs."""
 
     variant: Variant
     graph: Graph
@@ -96,7 +96,7 @@ class Against:
 
 
 def score(
-    runs: Sequence[Scored],
+    runs: Sequence[ScoringJob],
     dataset: Dataset,
     metric: Metric,
     *,
@@ -149,7 +149,7 @@ def score(
     return collected.finish()
 
 
-def _chunk(runs: Sequence[Scored]) -> int:
+def _chunk(runs: Sequence[ScoringJob]) -> int:
     """Returns how many samples are run at a time, so that their outputs stay small."""
     sizes = [sum(4 * math.prod(max(1, d) for d in spec.shape[1:]) for spec in run.graph.outputs) for run in runs]
     return max(1, min(_CHUNK, _CHUNK_BYTES // max(1, *sizes)))
@@ -199,7 +199,7 @@ def _grown(values: NDArray[Any], last: int) -> NDArray[Any]:
 class _ChunkEvaluator:
     """One worker's interpreters: decodes a chunk once and runs every variant on it."""
 
-    def __init__(self, runs: Sequence[Scored], metric: Metric, baseline: str | None, *, stream: bool) -> None:
+    def __init__(self, runs: Sequence[ScoringJob], metric: Metric, baseline: str | None, *, stream: bool) -> None:
         self._metric = metric
         self._models = [(run, Model(run.variant.path, graph=run.graph, stream=stream)) for run in runs]
         reference = next((run for run in runs if run.variant.name == baseline), None)
@@ -261,7 +261,7 @@ class _ChunkEvaluator:
             reference = reference or found
         return np.asarray(positions, np.int64), scores, unreadable, sums
 
-    def _score(self, run: Scored, outputs: Sequence[NDArray[np.float32]], labels: Sequence[Any]) -> Scores:
+    def _score(self, run: ScoringJob, outputs: Sequence[NDArray[np.float32]], labels: Sequence[Any]) -> Scores:
         """Scores the outputs of samples; those that follow one another and are of one shape, at once."""
         parts = []
         pairs = zip(outputs, labels, strict=True)
@@ -282,7 +282,7 @@ class _Match:
     axis: int | None
 
 
-def _matched(run: Scored, baseline: Scored) -> list[_Match]:
+def _matched(run: ScoringJob, baseline: ScoringJob) -> list[_Match]:
     """Pairs the outputs of two files: those that are scored, and of the others those of one name that mean the same."""
     numbers = {spec.name: index for index, spec in enumerate(baseline.graph.outputs)}
     found = []

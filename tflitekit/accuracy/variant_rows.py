@@ -19,7 +19,7 @@ from tflitekit.accuracy.lints.outputs import (
 from tflitekit.accuracy.lints.parts import lint_parts, outputs_beside
 from tflitekit.accuracy.metrics import Metric, Scores
 from tflitekit.accuracy.metrics.classification import Classification
-from tflitekit.accuracy.scoring import Scored
+from tflitekit.accuracy.scoring import ScoringJob
 from tflitekit.data.dataset import Dataset
 from tflitekit.data.facts import Inputs
 from tflitekit.results import Constraints, Drop, Finding, OutputFidelity, Sequential, VariantReport
@@ -125,7 +125,7 @@ def with_examples(
     )
 
 
-def inputs_of(run: Scored, scores: Scores) -> Inputs:
+def inputs_of(run: ScoringJob, scores: Scores) -> Inputs:
     """Returns what a variant was fed."""
     kept = ("content", "input_low", "input_high", "label")
     return Inputs(run.graph.inputs, {name: scores[name] for name in kept if name in scores})
@@ -133,7 +133,7 @@ def inputs_of(run: Scored, scores: Scores) -> Inputs:
 
 def linted(
     row: VariantReport,
-    runs: Mapping[str, Scored],
+    runs: Mapping[str, ScoringJob],
     scores: Mapping[str, Scores],
     sums: Mapping[str, Sums],
     metric: Metric,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tflitekit.conversion.multi_worker import command_of, members_of, model_file, require_chief, train_along
 from tflitekit.conversion.result import WORK_FOLDER, ConvertResult
 from tflitekit.conversion.run import Conversion
-from tflitekit.conversion.several import cluster_of, command_of, model_file, require_chief, train_along
 from tflitekit.core.errors import UsageError
 from tflitekit.core.files import check_written, locked, require_utf8
 from tflitekit.core.progress import Progress
@@ -57,10 +57,10 @@ def convert(
     """
     out, options, progress = Path(out), options or ConvertOptions(), progress or Progress()
     requests = [parse_request(s) for s in wanted.schemes or ()]
-    cluster = cluster_of(options)
-    if cluster is not None and not cluster.is_chief:
+    members = members_of(options)
+    if members is not None and not members.is_chief:
         options = _with_output(options, wanted.output)
-        return train_along(cluster, model, _all_requests(requests, options), out, options, progress)
+        return train_along(members, model, _all_requests(requests, options), out, options, progress)
     with locked(out):
         result = convert_unlocked(
             model,
@@ -127,10 +127,10 @@ def convert_unlocked(
             calibration, labels=labels, limit=options.calibration_limit, seed=options.seed, need_labels=False
         )
     _check_curve(curve, data)
-    cluster = cluster_of(options)
+    members = members_of(options)
     chief = None
-    if cluster is not None:
-        chief = Chief(cluster, out / WORK_FOLDER, command_of(model_file(model), requests, options), progress)
+    if members is not None:
+        chief = Chief(members, out / WORK_FOLDER, command_of(model_file(model), requests, options), progress)
     run = Conversion(model, requests, out, data, preprocessing, labels, options, progress, curve, chief, check)
     return run.run(output, skip_unfit)
 

@@ -34,7 +34,7 @@ from tflitekit.source.models import identify
 from tflitekit.source.prepared import PreparedSource, SourceFile
 from tflitekit.tflite.variant import Variant, read_sidecar, tool_versions
 from tflitekit.training.distributed.rendezvous import Chief
-from tflitekit.training.run.plan import Trained, Trainer, kept_note, with_note
+from tflitekit.training.run.plan import Trained, TrainingPlan, kept_note, with_note
 
 __all__ = ["Conversion"]
 
@@ -91,7 +91,7 @@ class Conversion:
         else:
             self.location, self.sha256 = f"{type(model).__name__} object", hash_model(model)
         self._pool: WorkerPool | None = None
-        self._trainer: Trainer | None = None
+        self._plan: TrainingPlan | None = None
         self._chief, self._check = chief, check
         self._untrainable: ModelError | None = None
 
@@ -129,7 +129,7 @@ class Conversion:
                 calibration = store_calibration(self.data, source.inputs, self.preprocessing, folder, self.progress)
             if any(job.request.stages for job in self.jobs):
                 try:
-                    self._trainer = self._open_trainer(source)
+                    self._plan = self._open_plan(source)
                 except ModelError as error:
                     if not skip_unfit:
                         raise
@@ -155,9 +155,9 @@ class Conversion:
             ),
         )
 
-    def _open_trainer(self, source: PreparedSource) -> Trainer:
+    def _open_plan(self, source: PreparedSource) -> TrainingPlan:
         assert self.options.training is not None
-        return Trainer(
+        return TrainingPlan(
             source_file=self.source_file,
             model=self.model,
             source_key=self._source_key,
@@ -296,9 +296,9 @@ class Conversion:
                     job.request, "skipped", "Was not trained, because not even float32 can be converted: see its error."
                 )
             elif job.request.stages:
-                assert self._trainer is not None
+                assert self._plan is not None
                 try:
-                    submit(job, self._trainer.train(job.request, try_first=True))
+                    submit(job, self._plan.train(job.request, try_first=True))
                 except TflitekitError as error:
                     done[job] = self._failure(job, error)
         if self._chief is not None:
@@ -330,7 +330,7 @@ class Conversion:
                 "code": content_hash(Path(inspect.getfile(request.scheme.configure))),
                 "select": self.options.allow_select_tf_ops,
                 "calibration": calibration.sha256 if calibrated and calibration else None,
-                **({"training": self._trainer.key(request)} if self._trainer is not None and request.stages else {}),
+                **({"training": self._plan.key(request)} if self._plan is not None and request.stages else {}),
             }
         )
 
@@ -353,7 +353,7 @@ class Conversion:
             "scheme": request.scheme.name,
             "options": request.options,
             "exported": str(trained.saved_model if trained is not None else self.saved_model),
-            "trained": trained.for_build() if trained is not None else None,
+            "trained": trained.for_variant() if trained is not None else None,
             "source": source.model_dump(mode="json"),
             "source_sha256": self.sha256,
             "calibration": calibration.model_dump(mode="json") if calibration else None,
@@ -364,7 +364,7 @@ class Conversion:
             "work": str(self.work),
             "key": key,
         }
-        return self.pool.submit("tflitekit.engines.build:build", arguments, label=request.name)
+        return self.pool.submit("tflitekit.engines.variants:make_variant", arguments, label=request.name)
 
     def _collect(self, job: Job, future: Future[Any], source: PreparedSource, trained: Trained | None) -> Variant:
         try:
@@ -386,8 +386,8 @@ class Conversion:
             shutil.rmtree(folder, ignore_errors=True)
         for leftover in self.work.glob("*.candidate.tflite"):
             leftover.unlink()
-        if self._trainer is not None:
-            self._trainer.clean()
+        if self._plan is not None:
+            self._plan.clean()
 
 
 def _without_file(request: Request, status: Literal["failed", "skipped"], why: str) -> Variant:

@@ -32,7 +32,7 @@ def verify(
     """Counts zeros and distinct weights in the file, and compares what it computes with the trained model.
 
     Args:
-        trained: What `tflitekit.training.run.plan.Trained.for_build` gives.
+        trained: What `tflitekit.training.run.plan.Trained.for_variant` gives.
         runnable: Whether the runtime can run the file.
 
     Returns:

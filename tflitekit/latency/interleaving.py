@@ -22,7 +22,7 @@ from tflitekit.core.progress import Progress
 from tflitekit.core.statistics import bootstrap_interval, bootstrap_quantiles, bootstrap_weights
 from tflitekit.core.structured import read_record, write_record
 from tflitekit.results import Samples
-from tflitekit.targets import Facts, Loaded, Run, Session, Shapes, Target
+from tflitekit.targets import Loaded, Run, Session, SessionFacts, Shapes, Target
 from tflitekit.targets.protocols import BenchmarkProtocol
 
 __all__ = ["measure_interleaved"]
@@ -48,7 +48,7 @@ class _Taken:
     windows_s: list[float] = field(default_factory=list)
     loads: list[Loaded] = field(default_factory=list)
     warmup_runs: int = 0
-    facts: Facts | None = None
+    facts: SessionFacts | None = None
     error: TflitekitError | None = None
 
 

@@ -14,7 +14,17 @@ from pydantic import BaseModel, ConfigDict
 from tflitekit.core.registry import Registry
 from tflitekit.results import Accelerator, Figure, Profile, Samples, TargetKind
 
-__all__ = ["Facts", "Loaded", "Run", "Session", "Shapes", "Target", "open_target", "register_target", "require_target"]
+__all__ = [
+    "Loaded",
+    "Run",
+    "Session",
+    "SessionFacts",
+    "Shapes",
+    "Target",
+    "open_target",
+    "register_target",
+    "require_target",
+]
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Shapes of inputs by name."""
@@ -38,7 +48,7 @@ class Loaded(BaseModel):
     timer_us: float
 
 
-class Facts(BaseModel):
+class SessionFacts(BaseModel):
     """What a session can tell of itself when its rounds are done.
 
     Attributes:
@@ -74,7 +84,7 @@ class Run(BaseModel):
     rounds: Samples
     windows_s: tuple[float, ...]
     warmup_runs: int
-    facts: Facts
+    facts: SessionFacts
     stopped_by: str = "protocol"
     input_shapes: Shapes = {}
 
@@ -94,7 +104,7 @@ class Session(Protocol):
             The time of each `invoke()` in microseconds, and of all together in seconds.
         """
 
-    def facts(self) -> Facts:
+    def facts(self) -> SessionFacts:
         """Returns what is known of the model when its rounds are done."""
 
     def close(self) -> None:

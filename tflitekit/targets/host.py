@@ -20,7 +20,7 @@ from tflitekit.core.lifetime import scratch
 from tflitekit.core.machine import cpu_model
 from tflitekit.core.process.workers import WorkerPool, wait_for
 from tflitekit.results import Figure, Profile, TargetKind
-from tflitekit.targets import Facts, Loaded, Shapes, register_target
+from tflitekit.targets import Loaded, SessionFacts, Shapes, register_target
 from tflitekit.tflite.runtime import runtime_name
 
 __all__ = ["HostTarget"]
@@ -105,9 +105,9 @@ class HostSession:
         samples = np.frombuffer(self._receive(), np.int64)
         return samples[:-1] / 1e3, float(samples[-1]) / 1e9
 
-    def facts(self) -> Facts:
+    def facts(self) -> SessionFacts:
         self._send({"do": "facts"})
-        return Facts.model_validate_json(self._receive())
+        return SessionFacts.model_validate_json(self._receive())
 
     def close(self) -> None:
         try:

@@ -20,7 +20,7 @@ import psutil
 
 from tflitekit.core.errors import ModelError
 from tflitekit.results import Accelerator
-from tflitekit.targets import Facts, Loaded
+from tflitekit.targets import Loaded, SessionFacts
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model, zeros
 
@@ -134,7 +134,7 @@ def _memory(model: Model) -> int | None:
     return None if peak is None else max(0, peak - psutil.Process().memory_info().rss)
 
 
-def _facts(model: Model, inputs: list[Any], memory: int | None) -> Facts:
+def _facts(model: Model, inputs: list[Any], memory: int | None) -> SessionFacts:
     def fetch() -> None:
         for index in range(len(model.outputs)):
             model.output(index)
@@ -142,7 +142,7 @@ def _facts(model: Model, inputs: list[Any], memory: int | None) -> Facts:
     input_us = float(np.median(time_runs(lambda: model.set_inputs(inputs), _IO_CALLS, 0)[:-1])) / 1e3
     output_us = float(np.median(time_runs(fetch, _IO_CALLS, 0)[:-1])) / 1e3
     nodes, delegated, partitions = model.delegation()
-    return Facts(
+    return SessionFacts(
         input_us=input_us,
         output_us=output_us,
         peak_memory_bytes=memory,

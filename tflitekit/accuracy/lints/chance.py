@@ -9,7 +9,7 @@ import numpy as np
 from tflitekit.accuracy.metrics import Metric, Scores
 from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.metrics.regression import Regression
-from tflitekit.accuracy.scoring import Scored, score
+from tflitekit.accuracy.scoring import ScoringJob, score
 from tflitekit.core.errors import TflitekitError
 from tflitekit.core.progress import Progress
 from tflitekit.data.dataset import Dataset, SkippedSamples, Subset
@@ -24,7 +24,7 @@ _ENOUGH = 20
 
 
 def chance(
-    run: Scored, scores: Scores, dataset: Dataset, metric: Metric, jobs: int | None, *, stream: bool = False
+    run: ScoringJob, scores: Scores, dataset: Dataset, metric: Metric, jobs: int | None, *, stream: bool = False
 ) -> list[Finding]:
     """Where the baseline is no better than an answer that knows nothing of the sample, says so.
 
@@ -61,7 +61,7 @@ def chance(
     for preset in PRESETS.values():
         if preset != current:
             contract = run.variant.contract.model_copy(update={"preprocessing": preset})
-            trial = Scored(run.variant.model_copy(update={"contract": contract}), run.graph, run.output)
+            trial = ScoringJob(run.variant.model_copy(update={"contract": contract}), run.graph, run.output)
             skipped = SkippedSamples(few.size)
             try:
                 found = score([trial], few, metric, jobs=jobs, progress=Progress(), skipped=skipped, stream=stream)

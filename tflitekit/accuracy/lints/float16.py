@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tflitekit.accuracy.scoring import RUNTIME, Scored
+from tflitekit.accuracy.scoring import RUNTIME, ScoringJob
 from tflitekit.core.errors import TflitekitError
 from tflitekit.core.lifetime import scratch
 from tflitekit.core.process.workers import run_alone
@@ -32,7 +32,7 @@ def is_float32(graph: Graph) -> bool:
     return not weights & (_INTEGERS | {"float16", "bfloat16"}) and not graph.integer_op_fraction
 
 
-def lint_float16(run: Scored, dataset: Dataset) -> list[Finding]:
+def lint_float16(run: ScoringJob, dataset: Dataset) -> list[Finding]:
     """Runs a float32 file on a few samples and finds weights and activations beyond what float16 holds.
 
     It runs in a process of its own with all tensors kept, without the default delegate, which would hide them.

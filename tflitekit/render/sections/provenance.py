@@ -10,10 +10,10 @@ from tflitekit.results import Conditions, Latency, Report
 
 __all__ = ["provenance"]
 
-Facts = list[tuple[str, str]]
+Rows = list[tuple[str, str]]
 
 
-def provenance(report: Report) -> list[tuple[str, Facts]]:
+def provenance(report: Report) -> list[tuple[str, Rows]]:
     """Returns groups of facts by title."""
     groups = [
         ("Model", list(_model(report))),
@@ -83,7 +83,7 @@ def _machine(report: Report) -> Iterator[tuple[str, str]]:
             yield _title(name), str(value)
 
 
-def _phones(report: Report) -> Iterator[tuple[str, Facts]]:
+def _phones(report: Report) -> Iterator[tuple[str, Rows]]:
     """Returns the facts about each configuration of a phone that was merged in."""
     for place in places(report):
         found = next(iter(place.latencies.values()))

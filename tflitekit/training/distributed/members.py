@@ -10,14 +10,14 @@ from typing import Any
 from tflitekit.core.errors import UnreadableError, UsageError
 from tflitekit.core.structured import parse_json
 
-__all__ = ["Cluster", "parse_cluster", "read_cluster"]
+__all__ = ["Members", "parse_members", "read_members"]
 
 _EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 
 
 @dataclass(frozen=True)
-class Cluster:
+class Members:
     """Who trains together.
 
     Attributes:
@@ -38,8 +38,8 @@ class Cluster:
         return f"worker {index} ({self.workers[index]})"
 
 
-def read_cluster() -> Cluster:
-    """Returns the cluster that the environment variable ``TF_CONFIG`` describes.
+def read_members() -> Members:
+    """Returns the members that the environment variable ``TF_CONFIG`` describes.
 
     Raises:
         UsageError: It is missing or malformed.
@@ -47,10 +47,10 @@ def read_cluster() -> Cluster:
     text = os.environ.get("TF_CONFIG")
     if not text:
         raise _error("it is not set")
-    return parse_cluster(text)
+    return parse_members(text)
 
 
-def parse_cluster(text: str) -> Cluster:
+def parse_members(text: str) -> Members:
     """Parses the value of ``TF_CONFIG``.
 
     Raises:
@@ -78,7 +78,7 @@ def parse_cluster(text: str) -> Cluster:
     group = chiefs if kind == "chief" else workers
     if not 0 <= index < len(group):
         raise _error(f"this task is {kind} {index}, but the cluster has {len(group)} of that type")
-    return Cluster(everyone, index + (len(chiefs) if kind == "worker" else 0))
+    return Members(everyone, index + (len(chiefs) if kind == "worker" else 0))
 
 
 def _addresses(cluster: dict[str, Any], kind: str) -> list[str]:

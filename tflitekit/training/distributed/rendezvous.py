@@ -26,7 +26,7 @@ from tflitekit.core.process.workers import WorkerPool
 from tflitekit.core.progress import Progress
 from tflitekit.options.training import TrainingOptions
 from tflitekit.tflite.variant import tool_versions
-from tflitekit.training.distributed.members import Cluster
+from tflitekit.training.distributed.members import Members
 
 __all__ = ["PATIENCE_S", "Chief", "follow", "hash_command"]
 
@@ -71,8 +71,8 @@ class Chief:
         command: Hash of what is trained: workers with another one were started with another command.
     """
 
-    def __init__(self, cluster: Cluster, work: Path, command: str, progress: Progress) -> None:
-        self._cluster, self._folder, self._progress = cluster, work / _FOLDER, progress
+    def __init__(self, members: Members, work: Path, command: str, progress: Progress) -> None:
+        self._members, self._folder, self._progress = members, work / _FOLDER, progress
         self._run, self._number = uuid.uuid4().hex, 0
         self._said: dict[str, Any] = {"command": command, "state": "prepare"}
         self._tokens: list[str] = []
@@ -144,7 +144,7 @@ class Chief:
         while not wait([future], timeout=_POLL_S).done:
             if self._ended.is_set():
                 raise ConversionError("Stopped.")
-            for index, member in self._members().items():
+            for index, member in self._states().items():
                 if member.get("token") != tokens[index]:
                     raise LostWorkerError(f"{self._name(index)} was restarted.")
                 if member.get("failed") == stage and member["lost"]:
@@ -157,7 +157,7 @@ class Chief:
 
     def _refusal(self, stage: Stage) -> ConversionError | None:
         """Returns the error of a worker that cannot train the stage, however often it tries."""
-        for index, member in self._members().items():
+        for index, member in self._states().items():
             if member.get("failed") == stage and not member["lost"]:
                 return ConversionError(f"{self._name(index)} cannot train.", why=member["error"])
         return None
@@ -166,7 +166,7 @@ class Chief:
         """Waits until all workers have joined; returns their tokens."""
         begun, said = time.monotonic(), False
         while True:
-            members = self._members()
+            members = self._states()
             missing = [index for index, member in members.items() if member.get("joined") != stage]
             if not missing:
                 return {index: member["token"] for index, member in members.items()}
@@ -175,7 +175,7 @@ class Chief:
             waited = time.monotonic() - begun
             if waited > _SAY_S and not said:
                 said = True
-                self._progress.note(f"Waiting for {', '.join(self._cluster.name(index) for index in missing)}.")
+                self._progress.note(f"Waiting for {', '.join(self._members.name(index) for index in missing)}.")
             if waited > PATIENCE_S:
                 raise UsageError(
                     f"{self._name(missing[0])} has not joined within {PATIENCE_S / 60:.0f} minutes.",
@@ -188,7 +188,7 @@ class Chief:
         """Names workers that have come, and shows that the chief is there."""
         beaten = -_BEAT_S
         while not self._ended.wait(_POLL_S):
-            tokens = [member["token"] for member in self._members().values() if member]
+            tokens = [member["token"] for member in self._states().values() if member]
             if tokens != self._tokens or time.monotonic() - beaten > _BEAT_S:
                 self._tokens, beaten = tokens, time.monotonic()
                 self._announce()
@@ -200,13 +200,13 @@ class Chief:
             beat = {"run": self._run, "time": time.time(), "tokens": self._tokens}
             write_json(self._folder / "chief.json", self._said | beat)
 
-    def _members(self) -> dict[int, dict[str, Any]]:
+    def _states(self) -> dict[int, dict[str, Any]]:
         """Returns what each other worker says; nothing for one that was never there."""
-        indices = range(1, len(self._cluster.workers))
+        indices = range(1, len(self._members.workers))
         return {index: _read(self._folder / f"worker-{index}.json") or {} for index in indices}
 
     def _name(self, index: int) -> str:
-        return self._cluster.name(index).capitalize()
+        return self._members.name(index).capitalize()
 
 
 def hash_command(sha256: str, schemes: Sequence[str], options: TrainingOptions, seed: int) -> str:
@@ -221,7 +221,7 @@ def hash_command(sha256: str, schemes: Sequence[str], options: TrainingOptions, 
 
 
 def follow(
-    cluster: Cluster, work: Path, command: str, *, model: Path, custom_objects: str | None, progress: Progress
+    members: Members, work: Path, command: str, *, model: Path, custom_objects: str | None, progress: Progress
 ) -> Any:
     """Trains along with the chief until everything is trained.
 
@@ -237,7 +237,7 @@ def follow(
         UsageError: The chief does not show up, or trains something else.
         ConversionError: The chief gave up.
     """
-    member = _Member(cluster, work, command, model, custom_objects, progress)
+    member = _Member(members, work, command, model, custom_objects, progress)
     try:
         return member.run()
     finally:
@@ -247,14 +247,14 @@ def follow(
 class _Member:
     def __init__(
         self,
-        cluster: Cluster,
+        members: Members,
         work: Path,
         command: str,
         model: Path,
         custom_objects: str | None,
         progress: Progress,
     ) -> None:
-        self._cluster, self._work, self._folder, self._command = cluster, work, work / _FOLDER, command
+        self._members, self._work, self._folder, self._command = members, work, work / _FOLDER, command
         self._model, self._custom_objects, self._progress = model, custom_objects, progress
         self._token, self._child = uuid.uuid4().hex, _Child()
         self._heard: dict[str, Any] | None = None
@@ -271,10 +271,10 @@ class _Member:
             if found is None:
                 if silent > _SAY_S and not said:
                     said = True
-                    self._progress.note(f"Waiting for the chief, {self._cluster.name(0)}.")
+                    self._progress.note(f"Waiting for the chief, {self._members.name(0)}.")
                 if silent > PATIENCE_S:
                     raise UsageError(
-                        f"The chief, {self._cluster.name(0)}, has not been heard of for {PATIENCE_S / 60:.0f} minutes.",
+                        f"The chief, {self._members.name(0)}, has not been heard of for {PATIENCE_S / 60:.0f} minutes.",
                         fix="Start the same command there, with the same --out on a file system that all of them share, and this one "
                         "again: training continues from the last checkpoint.",
                     )
@@ -315,7 +315,7 @@ class _Member:
     def _train(self, said: Mapping[str, Any]) -> None:
         stage, label = said["stage"], said["label"]
         self._write(joined=stage)
-        along = f"{label[0].upper()}{label[1:]}, as worker {self._cluster.index} of {len(self._cluster.workers)}"
+        along = f"{label[0].upper()}{label[1:]}, as worker {self._members.index} of {len(self._members.workers)}"
         with self._progress.task(along, None):
             future = self._child.start(self._localize(said["arguments"]), label)
             while not wait([future], timeout=_POLL_S).done:
@@ -330,7 +330,7 @@ class _Member:
             raise error
         lost = isinstance(error, LostWorkerError | CrashError)
         self._write(joined=stage, failed=stage, lost=lost, error=error.what if lost else str(error))
-        self._progress.note(f"{error.what} Waiting for the chief, {self._cluster.name(0)}.")
+        self._progress.note(f"{error.what} Waiting for the chief, {self._members.name(0)}.")
 
     def _localize(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Puts this machine's paths in the place of the chief's."""
@@ -345,7 +345,7 @@ class _Member:
         }
 
     def _write(self, **said: Any) -> None:
-        write_json(self._folder / f"worker-{self._cluster.index}.json", {"token": self._token, **said})
+        write_json(self._folder / f"worker-{self._members.index}.json", {"token": self._token, **said})
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tflitekit.core.errors import LostWorkerError, TflitekitError, UsageError
-from tflitekit.training.distributed.members import Cluster, read_cluster
+from tflitekit.training.distributed.members import Members, read_members
 
 __all__ = ["ONE_DEVICE", "Distribution", "open_distribution"]
 
@@ -27,18 +27,18 @@ class Distribution:
         description: For the record.
         devices: That compute.
         strategy: Of ``tf.distribute``; None for one device.
-        cluster: The workers; None for one.
+        members: The workers; None for one.
     """
 
     description: str
     devices: tuple[str, ...]
     strategy: Any = None
-    cluster: Cluster | None = None
+    members: Members | None = None
 
     @property
     def writes(self) -> bool:
         """Whether this process writes results: of several workers the chief alone does."""
-        return self.cluster is None or self.cluster.is_chief
+        return self.members is None or self.members.is_chief
 
     @contextmanager
     def _replicated(self) -> Iterator[None]:
@@ -85,7 +85,7 @@ class Distribution:
 
     def divide(self, batches: Any) -> Any:
         """Returns validation batches so that Keras divides each among all replicas of all workers."""
-        if self.cluster is None:
+        if self.members is None:
             return batches
         import tensorflow as tf
 
@@ -99,7 +99,7 @@ class Distribution:
         Raises:
             LostWorkerError: They are not.
         """
-        if self.cluster is None:
+        if self.members is None:
             return
         import tensorflow as tf
 
@@ -133,15 +133,15 @@ def open_distribution(name: str) -> Iterator[Distribution]:
     import tensorflow as tf
 
     if name == "multi-worker":
-        cluster = read_cluster()
+        members = read_members()
         try:
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
             kind = _kinds(strategy)[0].partition(":")[0]
             yield Distribution(
-                f"multi-worker, {_count(len(cluster.workers), 'worker')}",
-                tuple(f"{address} {kind}" for address in cluster.workers),
+                f"multi-worker, {_count(len(members.workers), 'worker')}",
+                tuple(f"{address} {kind}" for address in members.workers),
                 strategy,
-                cluster,
+                members,
             )
         except (TflitekitError, tf.errors.OpError) as error:
             cause = _lost_worker(error)

@@ -27,7 +27,7 @@ from tflitekit.tflite.training_record import StageRecord, TrainingRecord
 from tflitekit.training.data.augmentation import check_augmentation
 from tflitekit.training.data.store import TrainingSet, store_training_data
 
-__all__ = ["Trained", "Trainer", "kept_note", "with_note"]
+__all__ = ["Trained", "TrainingPlan", "kept_note", "with_note"]
 
 _TRAINED = "trained-"
 _LINE_BYTES = 4096
@@ -59,8 +59,8 @@ class Trained:
         """What the converter takes."""
         return self.folder / "saved_model"
 
-    def for_build(self) -> dict[str, Any]:
-        """Returns what `tflitekit.engines.build.build` needs, as JSON."""
+    def for_variant(self) -> dict[str, Any]:
+        """Returns what `tflitekit.engines.variants.make_variant` needs, as JSON."""
         return {
             "folder": str(self.folder),
             "record": self.record.model_dump(mode="json"),
@@ -70,8 +70,8 @@ class Trained:
         }
 
 
-class Trainer:
-    """Trains for one model.
+class TrainingPlan:
+    """Which stages are trained for one model, each once, and where the trained models are.
 
     Args:
         source_file: The model on disk; None for a model object.

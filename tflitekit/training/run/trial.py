@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tflitekit.core.errors import ConversionError
-from tflitekit.engines.build import check_file
+from tflitekit.engines.variants import make_file
 from tflitekit.schemes import Request
 from tflitekit.source.keras_export import export_model
 from tflitekit.source.prepared import Exported
@@ -46,7 +46,7 @@ def try_conversion(
         source = export_model(model, saved, batch=batch, input_shapes=input_shapes or {})
         rows = _Rows({name: np.asarray(column) for name, column in zip(model.input_names, samples, strict=True)})
         try:
-            check_file(
+            make_file(
                 request, source, Exported(saved), rows, allow_select_tf_ops, Path(folder) / "trial.tflite", left_float
             )
         except ConversionError as error:

@@ -1,4 +1,4 @@
-"""Builds one variant in a worker: converts, writes, checks the scheme's promise on the file, and runs it once."""
+"""Makes one variant in a worker: converts, writes, checks the scheme's promise on the file, and runs it once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tflitekit.tflite.layers import layer_names
 from tflitekit.tflite.training_record import TrainingRecord
 from tflitekit.tflite.variant import Variant, ordered_outputs, primary_meaning, tool_versions
 
-__all__ = ["build", "check_file", "convert"]
+__all__ = ["convert", "make_file", "make_variant"]
 
 _SMALL_WEIGHT_BYTES = 4096
 
@@ -35,7 +35,7 @@ _FORMS: dict[Form, str] = {"saved_model": "a SavedModel", "tflite": "a .tflite f
 _ENGINES: dict[str, Engine] = {"tflite_converter": TfliteConverter()}
 
 
-def build(
+def make_variant(
     *,
     scheme: str,
     options: Mapping[str, Any],
@@ -56,7 +56,7 @@ def build(
     Args:
         exported: The folder that the source was exported into.
         work: Folder for the file until it is checked.
-        trained: What `tflitekit.training.run.plan.Trained.for_build` gives, for a model that was trained.
+        trained: What `tflitekit.training.run.plan.Trained.for_variant` gives, for a model that was trained.
 
     Returns:
         The `Variant` as JSON.
@@ -72,7 +72,7 @@ def build(
     candidate = Path(work) / f"{request.name}-{key[:8]}.candidate.tflite"
     record = TrainingRecord.model_validate(trained["record"]) if trained else None
     left_float = record is not None and bool(record.left_float)
-    graph, warnings = check_file(
+    graph, warnings = make_file(
         request,
         prepared,
         Exported(Path(exported), prepared.form),
@@ -84,21 +84,14 @@ def build(
     if record is not None and record.left_float:
         warnings.append(f"Layers left float: {', '.join(record.left_float)} ('tflitekit preflight' says why).")
     runnable = not graph.select_tf_ops
-    outputs = ordered_outputs(graph, prepared.outputs)
-    contract = Contract(
-        inputs=graph.inputs,
-        outputs=outputs,
-        preprocessing=Preprocessing.model_validate(preprocessing),
-        labels=tuple(labels) if labels else None,
-        output_meaning=primary_meaning(graph, outputs),
-    )
+    contract = _contract(graph, prepared, preprocessing, labels)
     compression = None
     if trained is not None and record is not None:
         from tflitekit.engines.verification import verify
 
         record, compression, doubts = verify(request.name, candidate, contract, record, trained, runnable)
         warnings += doubts
-    variant = Variant(
+    variant = Variant(  # most of the lines here: one for each thing that is known of a variant
         name=request.name,
         scheme=scheme,
         options=request.options,
@@ -126,7 +119,20 @@ def build(
     return variant.model_dump(mode="json")
 
 
-def check_file(
+def _contract(
+    graph: Graph, source: PreparedSource, preprocessing: Mapping[str, Any], labels: Sequence[str] | None
+) -> Contract:
+    outputs = ordered_outputs(graph, source.outputs)
+    return Contract(
+        inputs=graph.inputs,
+        outputs=outputs,
+        preprocessing=Preprocessing.model_validate(preprocessing),
+        labels=tuple(labels) if labels else None,
+        output_meaning=primary_meaning(graph, outputs),
+    )
+
+
+def make_file(
     request: Request,
     source: PreparedSource,
     exported: Exported,

@@ -13,20 +13,20 @@ from tflitekit.options.convert import ConvertOptions
 from tflitekit.schemes import Request
 from tflitekit.source.models import identify
 from tflitekit.source.prepared import PreparedSource, SourceFile
-from tflitekit.training.distributed.members import Cluster, read_cluster
+from tflitekit.training.distributed.members import Members, read_members
 from tflitekit.training.distributed.rendezvous import follow, hash_command
 
-__all__ = ["cluster_of", "command_of", "model_file", "require_chief", "train_along"]
+__all__ = ["command_of", "members_of", "model_file", "require_chief", "train_along"]
 
 
-def cluster_of(options: ConvertOptions) -> Cluster | None:
+def members_of(options: ConvertOptions) -> Members | None:
     """Returns the workers of a training on several machines; None for one.
 
     Raises:
         UsageError: ``TF_CONFIG`` is missing or malformed.
     """
     several = options.training is not None and options.training.strategy == "multi-worker"
-    return read_cluster() if several else None
+    return read_members() if several else None
 
 
 def require_chief(options: ConvertOptions) -> None:
@@ -35,28 +35,28 @@ def require_chief(options: ConvertOptions) -> None:
     Raises:
         UsageError: This is one.
     """
-    cluster = cluster_of(options)
-    if cluster is not None and not cluster.is_chief:
+    members = members_of(options)
+    if members is not None and not members.is_chief:
         raise UsageError(
-            f"{cluster.name(cluster.index).capitalize()} can only take part in training, which 'tflitekit convert' does.",
+            f"{members.name(members.index).capitalize()} can only take part in training, which 'tflitekit convert' does.",
             fix="Run 'tflitekit convert' with the same options on all workers, then this on the chief: it uses what they trained.",
         )
 
 
 def train_along(
-    cluster: Cluster, model: Any, requests: Sequence[Request], out: Path, options: ConvertOptions, progress: Progress
+    members: Members, model: Any, requests: Sequence[Request], out: Path, options: ConvertOptions, progress: Progress
 ) -> ConvertResult:
     """What a worker does that is not the chief: it trains what the chief says, and writes no results."""
     file = model_file(model)
     source = follow(
-        cluster,
+        members,
         out / WORK_FOLDER,
         command_of(file, requests, options),
         model=file.path,
         custom_objects=options.custom_objects,
         progress=progress,
     )
-    said = f"Worker {cluster.index} of {len(cluster.workers)} has trained; the chief writes the results."
+    said = f"Worker {members.index} of {len(members.workers)} has trained; the chief writes the results."
     source = PreparedSource.model_validate(source)
     return ConvertResult(out, str(model), file.sha256, source, (), None, None, trained_along=said)
 
