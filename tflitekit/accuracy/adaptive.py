@@ -88,16 +88,7 @@ def score_until_certain(
     distinct = {run.identity: run for run in runs}
     beside = next(run for run in runs if run.variant.name == baseline)
     reference = beside.identity
-    tests = {
-        run.variant.name: SequentialDrop(order, limit=limit, alpha=certainty.error_rate)
-        for run in runs
-        if run.variant.name != baseline
-    }
-    if not tests:
-        raise UsageError(
-            "There is nothing to decide: only the baseline was given.",
-            fix="Give a variant to compare with it, or leave out --until-certain.",
-        )
+    tests = _tests(runs, baseline, order, limit, certainty.error_rate)
     kept = store.for_draw({"seed": certainty.seed, "order": order.key})
     blocks = _Blocks(list(distinct.values()), beside, dataset, metric, order, kept, jobs)
     stop = 0
@@ -127,6 +118,18 @@ def score_until_certain(
         ),
         positions=np.sort(order.positions[:stop]),
     )
+
+
+def _tests(
+    runs: Sequence[ScoringJob], baseline: str, order: DrawOrder, limit: float, alpha: float
+) -> dict[str, SequentialDrop]:
+    names = [run.variant.name for run in runs if run.variant.name != baseline]
+    if not names:
+        raise UsageError(
+            "There is nothing to decide: only the baseline was given.",
+            fix="Give a variant to compare with it, or leave out --until-certain.",
+        )
+    return {name: SequentialDrop(order, limit=limit, alpha=alpha) for name in names}
 
 
 def _classes(dataset: Dataset, metric: Metric) -> list[int]:

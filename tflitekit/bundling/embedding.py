@@ -110,12 +110,7 @@ def _head(model: bytes, metadata: bytes) -> bytes:
     new_buffer = name + 4 + len(METADATA_NAME) + 1 + 8
     data = _aligned(new_buffer + 8 + 4, 16)
     begin = _aligned(data + len(metadata), _ALIGNMENT)
-    if begin + max([*targets.values(), *buffers, *entries, 0]) > _LIMIT or (
-        begin + len(model) > _LIMIT and not any(_absolute_offsets(model))
-    ):
-        raise ModelError(
-            f"The model has {len(model):,} bytes; with metadata in it, it would be larger than the format allows (2 GiB).",
-        )
+    _check_size(model, begin, max([*targets.values(), *buffers, *entries, 0]))
 
     content = bytearray(begin)
     content[4 : 8 + len(_MARK)] = _IDENTIFIER + _MARK
@@ -148,6 +143,14 @@ def _head(model: bytes, metadata: bytes) -> bytes:
     struct.pack_into("<I", content, data - 4, len(metadata))
     content[data : data + len(metadata)] = metadata
     return bytes(content)
+
+
+def _check_size(model: bytes, begin: int, last: int) -> None:
+    """Refuses a model that would be too large behind ``begin`` bytes; ``last`` is the last place in it that is referred to."""
+    if begin + last > _LIMIT or (begin + len(model) > _LIMIT and not any(_absolute_offsets(model))):
+        raise ModelError(
+            f"The model has {len(model):,} bytes; with metadata in it, it would be larger than the format allows (2 GiB).",
+        )
 
 
 def _shifted(model: bytes, by: int) -> bytes:

@@ -106,6 +106,7 @@ _NORMALIZATION_OPTIONS = 1  # member of the union ProcessUnitOptions
 _TENSOR_AXIS_LABELS = 2  # AssociatedFileType
 
 
+# Above 60 lines: about half of them name and explain the arguments.
 def with_metadata(
     model: bytes,
     graph: Graph,

@@ -35,6 +35,7 @@ _FORMS: dict[Form, str] = {"saved_model": "a SavedModel", "tflite": "a .tflite f
 _ENGINES: dict[str, Engine] = {"tflite_converter": TfliteConverter()}
 
 
+# Above 60 lines: about half of them name and explain the arguments.
 def make_variant(
     *,
     scheme: str,
@@ -91,7 +92,7 @@ def make_variant(
 
         record, compression, doubts = verify(request.name, candidate, contract, record, trained, runnable)
         warnings += doubts
-    variant = Variant(  # most of the lines here: one for each thing that is known of a variant
+    variant = Variant(
         name=request.name,
         scheme=scheme,
         options=request.options,

@@ -40,17 +40,6 @@ def tradeoff(points: Sequence[Point], looks: Mapping[str, Look], *, x_title: str
     y = {"field": "y", "type": "quantitative", "scale": {"zero": False}, "axis": {"title": y_title, "tickCount": 6}}
     stroke = by_variant("stroke", looks, names)
     fade: Spec = {"opacity": {"condition": {"param": "touched", "value": 1, "empty": True}, "value": 0.25}}
-    intervals = [
-        {
-            "mark": {"type": "rule", "aria": False},
-            "transform": [{"filter": f"datum.{axis}_low !== null"}],
-            "encoding": {axis: {"field": f"{axis}_low", "type": "quantitative"}, f"{axis}2": {"field": f"{axis}_high"}}
-            | stroke
-            | fade,
-        }
-        for axis in ("y", "x")
-        if any(entry[f"{axis}_low"] is not None for entry in values)
-    ]
     chosen = [entry for entry in values if entry["variant"] in {point.name for point in points if point.chosen}]
     right = bool(chosen) and chosen[0]["x"] > middle(costs)
     label = {"type": "text", "align": "right" if right else "left", "dx": -15 if right else 15, "dy": -13}
@@ -63,7 +52,7 @@ def tradeoff(points: Sequence[Point], looks: Mapping[str, Look], *, x_title: str
                 "transform": [{"filter": "datum.front"}],
                 "encoding": {"order": {"field": "x", "type": "quantitative"}},
             },
-            *intervals,
+            *_crosses(values, stroke | fade),
             {
                 "params": [
                     {
@@ -91,6 +80,20 @@ def tradeoff(points: Sequence[Point], looks: Mapping[str, Look], *, x_title: str
             ),
         ],
     }
+
+
+def _crosses(values: Values, look: Spec) -> list[Spec]:
+    """Returns the intervals of points, along each axis that has some."""
+    return [
+        {
+            "mark": {"type": "rule", "aria": False},
+            "transform": [{"filter": f"datum.{axis}_low !== null"}],
+            "encoding": {axis: {"field": f"{axis}_low", "type": "quantitative"}, f"{axis}2": {"field": f"{axis}_high"}}
+            | look,
+        }
+        for axis in ("y", "x")
+        if any(entry[f"{axis}_low"] is not None for entry in values)
+    ]
 
 
 def class_recall(values: Values, classes: Sequence[str], looks: Mapping[str, Look], *, about: str) -> Spec:

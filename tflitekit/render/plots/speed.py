@@ -34,10 +34,7 @@ def latency_distribution(
         relative: Whether samples and medians are shares of each variant's own median.
         most: Samples of each variant that are drawn.
     """
-    cloud: Values = []
-    for name, samples in samples_ms.items():
-        kept = _thinned(np.sort(samples)[: max(1, int(np.ceil(samples.size * 0.99)))], most)
-        cloud += [{"variant": name, "x": _short(x)} for x in kept]
+    cloud = _cloud(samples_ms, most)
     names = list(samples_ms)
     every = [entry["x"] for entry in cloud] + [entry["median"] for entry in medians]
     y = {"field": "variant", "type": "nominal", "sort": None, "axis": {"title": None}, "scale": {"domain": names}}
@@ -77,6 +74,14 @@ def latency_distribution(
             *labels(list(medians), x("median"), "median", every, offset=-19, wide=not relative),
         ],
     }
+
+
+def _cloud(samples_ms: Mapping[str, NDArray[np.float64]], most: int) -> Values:
+    cloud: Values = []
+    for name, samples in samples_ms.items():
+        kept = _thinned(np.sort(samples)[: max(1, int(np.ceil(samples.size * 0.99)))], most)
+        cloud += [{"variant": name, "x": _short(x)} for x in kept]
+    return cloud
 
 
 def latency_ratio(values: Values, *, title: str, about: str) -> Spec:

@@ -27,20 +27,6 @@ def training_curve(
     x |= {"axis": {"title": "Epoch", "tickMinStep": 1, "tickCount": min(last, 12), "format": "d", "grid": False}}
     y = {"field": "value", "type": "quantitative", "scale": {"zero": False, "nice": True}}
     y |= {"axis": {"title": title, "tickCount": 5} | ({"format": ".0%"} if percent else {})}
-    series = list(dict.fromkeys(entry["series"] for entry in values))
-    dash = {
-        "field": "series",
-        "type": "nominal",
-        "scale": {"domain": series, "range": [_DASHES[name] for name in series]},
-        "legend": {
-            "title": None,
-            "orient": "top",
-            "symbolStrokeColor": color,
-            "symbolSize": 500,
-            "labelColor": "var(--ink)",
-            "labelFontSize": 12,
-        },
-    }
     shown = {"stage": "Stage", "series": "Of", "epoch": "Epoch", "value": title + (" %" if percent else "")}
     begins = [{"x": entry["start"] + 0.5, "label": entry["label"]} for entry in stages]
     at = {"x": {"field": "x", "type": "quantitative"}, "y": {"value": 0}}
@@ -64,7 +50,7 @@ def training_curve(
             *layers,
             {
                 "mark": {"type": "line", "stroke": color, "aria": False},
-                "encoding": {"strokeDash": dash, "detail": {"field": "stage"}},
+                "encoding": {"strokeDash": _dash(values, color), "detail": {"field": "stage"}},
             },
             {
                 "mark": point | {"filled": True, "fill": color, "size": 36},
@@ -75,4 +61,21 @@ def training_curve(
                 "mark": point | {"size": 220, "strokeWidth": 2, "aria": False},
             },
         ],
+    }
+
+
+def _dash(values: Values, color: str) -> Spec:
+    series = list(dict.fromkeys(entry["series"] for entry in values))
+    return {
+        "field": "series",
+        "type": "nominal",
+        "scale": {"domain": series, "range": [_DASHES[name] for name in series]},
+        "legend": {
+            "title": None,
+            "orient": "top",
+            "symbolStrokeColor": color,
+            "symbolSize": 500,
+            "labelColor": "var(--ink)",
+            "labelFontSize": 12,
+        },
     }

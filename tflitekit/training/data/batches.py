@@ -60,13 +60,7 @@ def train_batches(
     samples = data.train_samples
     steps = data.steps(batch_size)
     length = min(batch_size, samples)
-    index, workers = shard
-    if batch_size < 1 or batch_size % workers or length < workers:
-        raise UsageError(
-            f"A batch of {length} samples cannot be divided evenly among {workers} workers.",
-            fix="Choose a batch size that is a multiple of the number of workers, and give at least that many samples.",
-        )
-    mine = slice(index * length // workers, (index + 1) * length // workers)
+    mine = _part_of(batch_size, length, shard)
 
     def order(epoch: NDArray[np.int64]) -> NDArray[np.int64]:
         shuffled = np.random.default_rng([seed, int(epoch)]).permutation(samples)[: steps * length]
@@ -80,7 +74,7 @@ def train_batches(
     numbered = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(epoch_of_steps)
     weigh = _weigh(data, class_weights)
     change = load_augmentation(augment, data.inputs) if augment is not None else None
-    worker_seed = (seed + index * _SHARD_STRIDE) % (1 << 31)
+    worker_seed = (seed + shard[0] * _SHARD_STRIDE) % (1 << 31)
 
     def finish(x: Any, y: Any, step: Any) -> Any:
         if change is not None:
@@ -89,6 +83,17 @@ def train_batches(
         return batch if output is None else (x, *({output: part} for part in batch[1:]))
 
     return _assemble(data, "train", numbered, finish), steps
+
+
+def _part_of(batch_size: int, length: int, shard: tuple[int, int]) -> slice:
+    """Returns which samples of each batch are a worker's."""
+    index, workers = shard
+    if batch_size < 1 or batch_size % workers or length < workers:
+        raise UsageError(
+            f"A batch of {length} samples cannot be divided evenly among {workers} workers.",
+            fix="Choose a batch size that is a multiple of the number of workers, and give at least that many samples.",
+        )
+    return slice(index * length // workers, (index + 1) * length // workers)
 
 
 def validation_batches(data: TrainingSet, *, batch_size: int, output: str | None = None) -> Any:

@@ -143,6 +143,7 @@ class _Source(NamedTuple):
         return isinstance(self.given, str | Path) and isinstance(self.dataset, ImageFolder)
 
 
+# Above 60 lines: about half of them name and explain the arguments.
 def store_training_data(
     data: Any,
     *,
@@ -184,6 +185,48 @@ def store_training_data(
     sources = _open(data, labels=labels, limit=limit, validation=validation, seed=seed)
     first = sources[0].dataset
     pipeline = InputPipeline(inputs, preprocessing)
+    streams = _streams(sources, pipeline, seed, most_bytes)
+    rest = {
+        "format": _FORMAT,
+        "inputs": [[spec.name, spec.shape, spec.dtype] for spec in pipeline.inputs],
+        "preprocessing": preprocessing.model_dump(mode="json", exclude={"name"}),
+        "class_names": first.classes,
+        "split": [seed, validation_split if validation is None else "own"],
+    }
+    held_out = "split" if validation_split else "none"
+    placed = {
+        "folder": folder,
+        "location": first.location,
+        "kind": first.kind,
+        "preprocessing": preprocessing,
+        "validation": sources[1].dataset.location if validation is not None else held_out,
+    }
+    prints = [source.dataset.fingerprint() for source in sources]
+    if None not in prints:
+        found = _find(folder, hash_json([prints, rest]), stored=not streams)
+        if found and (found.has_rows or not rows):
+            return found.model_copy(update=placed | {"streamed": streams if found.streamed else ()})
+    written, digest = _write(
+        folder, pipeline, sources, not streams, None in prints, validation_split, seed, progress, jobs
+    )
+    result = TrainingSet(
+        **placed,
+        **written,
+        inputs=pipeline.inputs,
+        class_names=first.classes,
+        sha256=hash_json([prints if None not in prints else digest, rest]),
+        fingerprint=prints[0],
+        seed=seed,
+        streamed=streams,
+    )
+    write_record(folder / _RECORD, result.model_dump(mode="json"), *(f"{name}.npy" for name in _ARRAYS))
+    return result
+
+
+def _streams(
+    sources: Sequence[_Source], pipeline: InputPipeline, seed: int, most_bytes: int
+) -> tuple[StreamedFolder, ...]:
+    """Returns the folders that are decoded in every epoch, because they would need too much space; none where all are stored."""
     streams = tuple(
         StreamedFolder(
             source=os.path.abspath(source.given),  # noqa: PTH100 - resolving links would change what the user named
@@ -195,40 +238,35 @@ def store_training_data(
         for source in sources
         if source.can_stream
     )
-    if len(streams) < len(sources) or image_bytes(pipeline) * sum(s.rows for s in streams) <= most_bytes:
-        streams = ()
-    rest = {
-        "format": _FORMAT,
-        "inputs": [[spec.name, spec.shape, spec.dtype] for spec in pipeline.inputs],
-        "preprocessing": preprocessing.model_dump(mode="json", exclude={"name"}),
-        "class_names": first.classes,
-        "split": [seed, validation_split if validation is None else "own"],
-    }
-    placed = {
-        "folder": folder,
-        "location": first.location,
-        "kind": first.kind,
-        "preprocessing": preprocessing,
-        "validation": sources[1].dataset.location
-        if validation is not None
-        else "split"
-        if validation_split
-        else "none",
-    }
-    prints = [source.dataset.fingerprint() for source in sources]
-    if None not in prints:
-        found = _find(folder, hash_json([prints, rest]), stored=not streams)
-        if found and (found.has_rows or not rows):
-            return found.model_copy(update=placed | {"streamed": streams if found.streamed else ()})
+    large = image_bytes(pipeline) * sum(stream.rows for stream in streams) > most_bytes
+    return streams if large and len(streams) == len(sources) else ()
+
+
+def _write(
+    folder: Path,
+    pipeline: InputPipeline,
+    sources: Sequence[_Source],
+    store: bool,
+    hashed: bool,
+    split: float,
+    seed: int,
+    progress: Progress,
+    jobs: int | None,
+) -> tuple[dict[str, Any], str]:
+    """Writes samples, labels and the split.
+
+    Returns:
+        What the fields of a `TrainingSet` say of them, and the hash of all where asked for.
+    """
+    first = sources[0].dataset
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _RECORD).unlink(missing_ok=True)
         try:
-            with SampleWriter(folder, pipeline, store=not streams, hashed=None in prints) as writer:
+            with SampleWriter(folder, pipeline, store=store, hashed=hashed) as writer:
                 counts = [writer.add(source.dataset, progress, jobs) for source in sources]
             targets, kind = _targets(writer.labels, first)
-            own = sum(counts) - counts[0]
-            train, held = _split(writer, targets, kind, own, validation_split, seed)
+            train, held = _split(writer, targets, kind, sum(counts[1:]), split, seed)
             for name, array in zip(_ARRAYS, (targets, train, held), strict=True):
                 np.save(folder / f"{name}.npy", array, allow_pickle=False)
             classes = _count_classes(targets, first, kind)
@@ -237,28 +275,20 @@ def store_training_data(
                 with suppress(OSError):
                     path.unlink()
             raise
-    result = TrainingSet(
-        **placed,
-        inputs=pipeline.inputs,
-        columns=tuple(writer.columns),
-        rows=sum(counts),
-        samples=len(train) + len(held),
-        labels=kind,
-        label_shape=targets.shape[1:],
-        label_dtype=targets.dtype.str,
-        classes=classes,
-        class_names=first.classes,
-        class_counts=() if classes is None else tuple(np.bincount(targets[train], minlength=classes).tolist()),
-        sha256=hash_json([prints if None not in prints else writer.digest.hexdigest(), rest]),
-        fingerprint=prints[0],
-        skipped=tuple(sorted(writer.skipped)),
-        train_samples=len(train),
-        validation_samples=len(held),
-        seed=seed,
-        streamed=streams,
-    )
-    write_record(folder / _RECORD, result.model_dump(mode="json"), *(f"{name}.npy" for name in _ARRAYS))
-    return result
+    written = {
+        "columns": tuple(writer.columns),
+        "rows": sum(counts),
+        "samples": len(train) + len(held),
+        "labels": kind,
+        "label_shape": targets.shape[1:],
+        "label_dtype": targets.dtype.str,
+        "classes": classes,
+        "class_counts": () if classes is None else tuple(np.bincount(targets[train], minlength=classes).tolist()),
+        "skipped": tuple(sorted(writer.skipped)),
+        "train_samples": len(train),
+        "validation_samples": len(held),
+    }
+    return written, writer.digest.hexdigest()
 
 
 def _open(data: Any, *, labels: tuple[str, ...] | None, limit: int | None, validation: Any, seed: int) -> list[_Source]:

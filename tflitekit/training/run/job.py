@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tflitekit.core.arrays import read_arrays
 from tflitekit.core.errors import DataError, UsageError
@@ -17,7 +19,7 @@ from tflitekit.options.training import TrainingOptions
 from tflitekit.schemes import Request, Stage, find
 from tflitekit.source.custom_objects import import_custom_objects
 from tflitekit.source.kinds.keras import load_model
-from tflitekit.tflite.training_record import Parity
+from tflitekit.tflite.training_record import Parity, StageRecord
 from tflitekit.training.data.batches import read_rows, train_batches, validation_batches
 from tflitekit.training.data.store import TrainingSet
 from tflitekit.training.distributed.strategy import Distribution, open_distribution
@@ -71,6 +73,7 @@ def train_stage(
         What ``stage.json`` holds; nothing for a worker that is not the chief.
     """
     chosen = TrainingOptions(data=None, **options)
+    found = TrainingSet.model_validate(data)
     with open_distribution(chosen.strategy) as distribution:
         import tf_keras
 
@@ -78,85 +81,175 @@ def train_stage(
         tf_keras.utils.set_random_seed(seed)
         out = Path(folder)
         out.mkdir(parents=True, exist_ok=True)
-        found = TrainingSet.model_validate(data)
-        wanted = Stage(**stage)
+        run = _StageRun(Stage(**stage), chosen, found, out, seed, distribution)
+        opened = run.open(source, model, previous)
+        batches = run.batches(opened)
+        prepare = run.preparing(opened, batches)
+        prepared = prepare(opened.rebuilt)
+        quantized = _settle(prepared, found) if run.stage.kind == "quantize" else None
+        if trial is not None and distribution.writes and not run.checkpoint.is_file():
+            _try(trial, quantized, opened.copy, chosen, found, batch, input_shapes)
+        tf_keras.utils.set_random_seed(seed)  # whatever was tried before
+        trained = run.train(opened, batches, prepared, prepare, Path(tensorboard) if tensorboard else None, started)
+        if not distribution.writes:
+            return {}
+        finished = _finish(prepared, opened.rebuilt, run.stage)
+        keep_outcome(
+            finished, opened.original.model, out, found, batch, input_shapes, opened.index, prepared.paths, opened.kind
+        )
+        facts = run.facts(opened, prepared, trained)
+        write_record(out / "stage.json", {"facts": facts}, "saved_model", "weights.npz", "reference.npz")
+        run.checkpoint.unlink(missing_ok=True)
+        return facts
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """The model of a stage before it is prepared.
+
+    Attributes:
+        model: The user's.
+        original: The same for Keras 2; it is not trained.
+        rebuilt: A copy of that with the weights of the stage before.
+        index: Of the output that is trained.
+        kind: Of the labels.
+        notes: What users should know.
+    """
+
+    model: Any
+    original: Rebuilt
+    rebuilt: Rebuilt
+    counterparts: Mapping[str, Any]
+    samples: list[NDArray[Any]]
+    index: int
+    kind: str
+    objective: Objective
+    notes: list[str]
+
+    @property
+    def output(self) -> str:
+        return str(self.original.model.output_names[self.index])
+
+    def copy(self) -> Rebuilt:
+        return _copy(self.model, self.rebuilt, self.counterparts)
+
+
+class _Batches(NamedTuple):
+    """From the first epoch to training batches, the validation batches or None, and the steps of an epoch."""
+
+    training: Callable[[int], Any]
+    validation: Any
+    steps_per_epoch: int
+
+
+class _Trained(NamedTuple):
+    record: StageRecord
+    optimizer: str
+    learning_rate: float
+    preparing_s: float
+
+
+@dataclass(frozen=True)
+class _StageRun:
+    """What one stage is trained with, and the steps of its training."""
+
+    stage: Stage
+    options: TrainingOptions
+    data: TrainingSet
+    out: Path
+    seed: int
+    distribution: Distribution
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.out / "checkpoint.npz"
+
+    def open(self, source: Mapping[str, Any], model: Any, previous: str | None) -> _Opened:
+        """Loads the model, rebuilds it, and gives it the weights of the stage before."""
         model, compiled, notes = _load(source, model)
-        if distribution.writes:
-            notes += discard_damaged(out / "checkpoint.npz")
+        if self.distribution.writes:
+            notes += discard_damaged(self.checkpoint)
         counterparts = import_custom_objects(source["custom_objects"], attribute="tf_keras_objects")
-        samples, _ = read_rows(found, "train", _PARITY_SAMPLES)
+        samples, _ = read_rows(self.data, "train", _PARITY_SAMPLES)
         original = rebuild(model, samples=samples, counterparts=counterparts)
-        index = _output_index(original.model, chosen.output)
-        kind = _label_kind(found, original.model, index)
-        with distribution.scope():
-            objective = choose_objective(chosen, original.model, index, kind, compiled)
-        notes += _check_labels(original.model, index, objective, chosen, found)
+        index = _output_index(original.model, self.options.output)
+        kind = _label_kind(self.data, original.model, index)
+        with self.distribution.scope():
+            objective = choose_objective(self.options, original.model, index, kind, compiled)
+        notes += _check_labels(original.model, index, objective, self.options, self.data)
         rebuilt = _copy(model, original, counterparts)
         if previous is not None:
             rebuilt.model.set_weights(read_arrays(Path(previous) / "weights.npz")[0]["weights"])
+        return _Opened(model, original, rebuilt, counterparts, samples, index, kind, objective, notes)
 
-        output = original.model.output_names[index]
-        batches, validation, steps_per_epoch = _batches(
-            distribution, found, chosen, seed, output if len(original.model.outputs) > 1 else None
-        )
-        prepare = functools.partial(
-            prepare_stage, wanted, steps=steps_per_epoch * chosen.epochs, samples=samples, strict=chosen.strict
-        )
-        prepared = replicated = prepare(rebuilt)
-        quantized = _settle(prepared, found) if wanted.kind == "quantize" else None
-        if trial is not None and distribution.writes and not (out / "checkpoint.npz").is_file():
-            _try(trial, quantized, lambda: _copy(model, rebuilt, counterparts), chosen, found, batch, input_shapes)
-        tf_keras.utils.set_random_seed(seed)  # whatever was tried before
-        with distribution.scope():
-            if distribution.strategy is not None:  # the same model again, of variables that all replicas have
-                replicated = prepare(_copy(model, rebuilt, counterparts), prove=False)
-                replicated.model.set_weights(prepared.model.get_weights())
-            trainee = _trainee(replicated, original, chosen, objective, index, found)
+    def batches(self, opened: _Opened) -> _Batches:
+        several = len(opened.original.model.outputs) > 1
+        return _batches(self.distribution, self.data, self.options, self.seed, opened.output if several else None)
 
+    def preparing(self, opened: _Opened, batches: _Batches) -> Callable[..., Prepared]:
+        """Returns the function that prunes, clusters or quantizes a rebuilt model for training."""
+        steps = batches.steps_per_epoch * self.options.epochs
+        return functools.partial(
+            prepare_stage, self.stage, steps=steps, samples=opened.samples, strict=self.options.strict
+        )
+
+    def train(
+        self,
+        opened: _Opened,
+        batches: _Batches,
+        prepared: Prepared,
+        prepare: Callable[..., Prepared],
+        tensorboard: Path | None,
+        started: float,
+    ) -> _Trained:
+        """Trains the prepared model: where there are several replicas, by way of one whose variables all of them have."""
         from tflitekit.training.run.loop import Job, train
 
+        replicated = prepared
+        with self.distribution.scope():
+            if self.distribution.strategy is not None:
+                replicated = prepare(opened.copy(), prove=False)
+                replicated.model.set_weights(prepared.model.get_weights())
+            trainee = _trainee(replicated, opened.original, self.options, opened.objective, opened.index, self.data)
         job = Job(
-            stage=wanted,
-            options=chosen,
-            objective=objective,
-            output=output,
-            batches=batches,
-            validation=validation,
-            steps_per_epoch=steps_per_epoch,
+            stage=self.stage,
+            options=self.options,
+            objective=opened.objective,
+            output=opened.output,
+            batches=batches.training,
+            validation=batches.validation,
+            steps_per_epoch=batches.steps_per_epoch,
             ready_step=prepared.ready_step,
-            folder=out,
+            folder=self.out,
             callbacks=replicated.callbacks,
-            tensorboard=Path(tensorboard) if tensorboard else None,
-            distribution=distribution,
+            tensorboard=tensorboard,
+            distribution=self.distribution,
         )
-        preparing_s = time.perf_counter() - started
-        record, optimizer, rate = train(trainee, job)
+        preparing_s = round(time.perf_counter() - started, 3)
+        trained = _Trained(*train(trainee, job), preparing_s)
         if replicated is not prepared:
             prepared.model.set_weights(replicated.model.get_weights())
-        if not distribution.writes:
-            return {}
-        finished = _finish(prepared, rebuilt, wanted)
-        keep_outcome(finished, original.model, out, found, batch, input_shapes, index, prepared.paths, kind)
-        facts: dict[str, Any] = {
-            "record": record.model_dump(mode="json"),
-            "optimizer": optimizer,
-            "learning_rate": rate,
-            "loss": objective.loss_name,
-            "metric": objective.metric_name,
+        return trained
+
+    def facts(self, opened: _Opened, prepared: Prepared, trained: _Trained) -> dict[str, Any]:
+        """Returns what ``stage.json`` holds."""
+        return {
+            "record": trained.record.model_dump(mode="json"),
+            "optimizer": trained.optimizer,
+            "learning_rate": trained.learning_rate,
+            "loss": opened.objective.loss_name,
+            "metric": opened.objective.metric_name,
             "compressed": list(prepared.compressed),
             "left_float": list(prepared.left_float),
             "paths": dict(prepared.paths),
-            "output": output,
-            "rebuilt": _parity(original.parity),
+            "output": opened.output,
+            "rebuilt": _parity(opened.original.parity),
             "annotated": _parity(prepared.parity),
-            "notes": [*notes, *original.notes, *prepared.notes],
-            "strategy": distribution.description,
-            "devices": list(distribution.devices),
-            "preparing_s": round(preparing_s, 3),
+            "notes": [*opened.notes, *opened.original.notes, *prepared.notes],
+            "strategy": self.distribution.description,
+            "devices": list(self.distribution.devices),
+            "preparing_s": trained.preparing_s,
         }
-        write_record(out / "stage.json", {"facts": facts}, "saved_model", "weights.npz", "reference.npz")
-        (out / "checkpoint.npz").unlink(missing_ok=True)
-        return facts
 
 
 def _load(source: Mapping[str, Any], model: Any) -> tuple[Any, Any, list[str]]:
@@ -207,8 +300,7 @@ def _check_labels(
 
 def _batches(
     distribution: Distribution, data: TrainingSet, options: TrainingOptions, seed: int, output: str | None
-) -> tuple[Callable[[int], Any], Any, int]:
-    """Returns a function from the first epoch to training batches, the validation batches or None, and the steps of an epoch."""
+) -> _Batches:
     make = functools.partial(
         train_batches,
         data,
@@ -223,7 +315,7 @@ def _batches(
     if data.validation_samples:
         validation = validation_batches(data, batch_size=max(options.batch_size, _CHUNK), output=output)
         validation = distribution.divide(validation)
-    return (
+    return _Batches(
         lambda first: distribution.spread(lambda shard: make(first_epoch=first, shard=shard)[0], samples),
         validation,
         data.steps(options.batch_size),

@@ -112,17 +112,9 @@ def train(model: Any, job: Job) -> tuple[StageRecord, str, float]:
     except _Diverged as error:
         diverged = error.step
     if diverged is not None and not keeper.best:
-        epoch = 1 + (diverged - 1) // job.steps_per_epoch
-        raise ConversionError(
-            f"The training loss became NaN at step {diverged} (epoch {epoch}), before the first epoch was finished.",
-            why=f"The highest learning rate was {rate:g}.",
-            fix="Train with a lower rate (--learning-rate), and check the data for values that the model was not built for.",
-        )
+        raise _useless(diverged, 1 + (diverged - 1) // job.steps_per_epoch, rate)
     if not keeper.best:  # a callback stopped before, or a training function of the user's own calls no callbacks
         keeper.best, keeper.best_epoch = _weights(model), keeper.epoch or epochs
-    stopped = "early stopping" if keeper.stopped_early else None
-    if diverged is not None:
-        stopped = f"loss became NaN at step {diverged}"
     model.set_weights(keeper.best)
     record = StageRecord(
         kind=job.stage.kind,
@@ -131,12 +123,26 @@ def train(model: Any, job: Job) -> tuple[StageRecord, str, float]:
         epochs=epochs,
         steps=steps,
         best_epoch=keeper.best_epoch,
-        stopped=stopped,
+        stopped=_stopped(keeper, diverged),
         resumed_at=tuple(keeper.resumed_at),
         history=tuple(keeper.history),
         seconds=round(time.perf_counter() - started + keeper.seconds_before, 3),
     )
     return record, type(optimizer).__name__, rate
+
+
+def _stopped(keeper: _Keeper, diverged: int | None) -> str | None:
+    if diverged is not None:
+        return f"loss became NaN at step {diverged}"
+    return "early stopping" if keeper.stopped_early else None
+
+
+def _useless(step: int, epoch: int, rate: float) -> ConversionError:
+    return ConversionError(
+        f"The training loss became NaN at step {step} (epoch {epoch}), before the first epoch was finished.",
+        why=f"The highest learning rate was {rate:g}.",
+        fix="Train with a lower rate (--learning-rate), and check the data for values that the model was not built for.",
+    )
 
 
 def _compile(model: Any, optimizer: Any, job: Job) -> None:
