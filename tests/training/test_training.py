@@ -554,11 +554,11 @@ def test_a_quantized_model_survives_saving(tmp_path):
     from tflitekit.training.model.parity import random_samples
     from tflitekit.training.model.rebuild import rebuild
     from tflitekit.training.model.tfmot import load_tfmot
-    from tflitekit.training.quantize.annotate import annotate, quantize
+    from tflitekit.training.quantize.annotate import annotate_model, quantize
     from tflitekit.training.quantize.quantize_configs import custom_objects
 
     keras, tf_keras = package("keras"), package("tf_keras")
-    model = quantize(annotate(rebuild(shake(dict(page.cases(keras))["Hard-swish"])).model))
+    model = quantize(annotate_model(rebuild(shake(dict(page.cases(keras))["Hard-swish"])).model).model)
     (x,) = random_samples(model)
     before = model(x, training=False).numpy()
     model.save(tmp_path / "checkpoint.h5")

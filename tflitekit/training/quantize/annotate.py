@@ -33,7 +33,7 @@ from tflitekit.training.quantize.treatments import (
     Treatment,
 )
 
-__all__ = ["Annotated", "annotate", "annotate_model", "quantize"]
+__all__ = ["Annotated", "annotate_model", "quantize"]
 
 # Replacing a BatchNormalization by a multiplication rounds each value once more; see rebuild for where 1e-5 comes from.
 _TOLERANCE = 1e-4
@@ -53,15 +53,6 @@ class Annotated:
     layers: tuple[Treatment, ...]
     origins: Mapping[str, str]
     parity: Parity | None
-
-
-def annotate(model: Any) -> Any:
-    """Annotates a rebuilt tf_keras model layer by layer; see `annotate_model`.
-
-    Returns:
-        A model for ``quantize_apply``, to be called inside ``quantize_scope(custom_objects())``.
-    """
-    return annotate_model(model).model
 
 
 def annotate_model(
