@@ -6,7 +6,8 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from types import TracebackType
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from tflitekit.core.errors import DataError, disk_errors
 from tflitekit.core.files import hash_json
 from tflitekit.core.progress import Progress
 from tflitekit.core.tensor import TensorSpec
-from tflitekit.data.dataset import Dataset, InputPipeline, SkippedSamples, UnreadableSampleError, balanced
+from tflitekit.data.dataset import Dataset, InputPipeline, Sample, SkippedSamples, UnreadableSampleError, balanced
 from tflitekit.data.facts import Inputs, input_facts, picture_facts
 from tflitekit.data.preprocessing import Preprocessing
 
@@ -85,18 +86,9 @@ def store_calibration(
     """
     pipeline = InputPipeline(inputs, preprocessing)
     skipped = SkippedSamples(dataset.size)
-    digest = hashlib.sha256()
-    shapes: list[tuple[int, ...]] = []
-    each: list[tuple[tuple[int, ...], ...]] = []
-    together = any(spec.shape[0] > 1 for spec in pipeline.inputs if spec.shape)
-    dtypes: list[str] = []
-    facts: dict[str, list[NDArray[Any]]] = defaultdict(list)
-    texts: dict[int, list[NDArray[Any]]] = defaultdict(list)  # written last, when the longest one is known
-    count = 0
     with disk_errors(folder), progress.task("Reading calibration samples", dataset.size) as advance:
         folder.mkdir(parents=True, exist_ok=True)
-        streams = [(folder / f"{i}.raw").open("wb") for i in range(len(pipeline.inputs))]
-        try:
+        with _Writer(folder, pipeline) as writer:
             for sample in dataset:
                 try:
                     arrays = pipeline.prepare(sample.read(), sample.key)
@@ -105,47 +97,71 @@ def store_calibration(
                     continue
                 finally:
                     advance(1)
-                if together:
-                    check_shapes(arrays, shapes, sample.key, "calibration")
-                if not shapes:
-                    shapes, dtypes = [a.shape for a in arrays], [a.dtype.str for a in arrays]
-                each.append(tuple(array.shape for array in arrays))
-                for i, array in enumerate(arrays):
-                    digest.update(array.tobytes())
-                    if array.dtype.kind == "S":
-                        texts[i].append(array)
-                    else:
-                        streams[i].write(array.tobytes())
-                count += 1
-                label = sample.label if isinstance(sample.label, int) else -1
-                described = {**input_facts([arrays]), **(picture_facts(arrays[0]) or {}), "label": np.array([label])}
-                for name, column in described.items():
-                    facts[name].append(column)
-            for i, rows in texts.items():
-                whole = np.concatenate([row.reshape(-1) for row in rows])
-                dtypes[i] = whole.dtype.str
-                streams[i].write(whole.tobytes())
-        finally:
-            for stream in streams:
-                stream.close()
-    if count == 0:
+                writer.add(sample, arrays)
+    if not writer.each:
         raise DataError(f"The calibration data at {dataset.location} are empty.")
-    skipped.check(count + len(skipped.names))
-    unlike = tuple(each) if len(set(each)) > 1 else None
-    digest.update(repr((unlike or shapes, dtypes, [spec.name for spec in pipeline.inputs])).encode())
+    skipped.check(len(writer.each) + len(skipped.names))
+    unlike = tuple(writer.each) if len(set(writer.each)) > 1 else None
+    names = [spec.name for spec in pipeline.inputs]
+    writer.digest.update(repr((unlike or writer.shapes, writer.dtypes, names)).encode())
+    facts = {name: np.concatenate(columns) for name, columns in writer.facts.items()}
     return CalibrationSet(
         folder=folder,
-        names=tuple(spec.name for spec in pipeline.inputs),
-        dtypes=tuple(dtypes),
-        shapes=tuple(shapes),
+        names=tuple(names),
+        dtypes=tuple(writer.dtypes),
+        shapes=tuple(writer.shapes),
         each=unlike,
-        samples=count,
-        sha256=digest.hexdigest(),
+        samples=len(writer.each),
+        sha256=writer.digest.hexdigest(),
         skipped=tuple(skipped.names),
-        inputs=Inputs(
-            pipeline.inputs, {name: np.concatenate(columns) for name, columns in facts.items()}, dataset.classes
-        ),
+        inputs=Inputs(pipeline.inputs, facts, dataset.classes),
     )
+
+
+class _Writer:
+    """Writes samples, one file an input, and gathers what is known of them; closes the files at the end of its context."""
+
+    def __init__(self, folder: Path, pipeline: InputPipeline) -> None:
+        self._streams = [(folder / f"{i}.raw").open("wb") for i in range(len(pipeline.inputs))]
+        self._together = any(spec.shape[0] > 1 for spec in pipeline.inputs if spec.shape)
+        self._texts: dict[int, list[NDArray[Any]]] = defaultdict(list)  # written last, when the longest one is known
+        self.shapes: list[tuple[int, ...]] = []
+        self.dtypes: list[str] = []
+        self.each: list[tuple[tuple[int, ...], ...]] = []
+        self.facts: dict[str, list[NDArray[Any]]] = defaultdict(list)
+        self.digest = hashlib.sha256()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            for i, rows in self._texts.items() if kind is None else ():
+                whole = np.concatenate([row.reshape(-1) for row in rows])
+                self.dtypes[i] = whole.dtype.str
+                self._streams[i].write(whole.tobytes())
+        finally:
+            for stream in self._streams:
+                stream.close()
+
+    def add(self, sample: Sample, arrays: tuple[NDArray[Any], ...]) -> None:
+        if self._together:
+            check_shapes(arrays, self.shapes, sample.key, "calibration")
+        if not self.shapes:
+            self.shapes, self.dtypes = [a.shape for a in arrays], [a.dtype.str for a in arrays]
+        self.each.append(tuple(array.shape for array in arrays))
+        for i, array in enumerate(arrays):
+            self.digest.update(array.tobytes())
+            if array.dtype.kind == "S":
+                self._texts[i].append(array)
+            else:
+                self._streams[i].write(array.tobytes())
+        label = sample.label if isinstance(sample.label, int) else -1
+        described = {**input_facts([arrays]), **(picture_facts(arrays[0]) or {}), "label": np.array([label])}
+        for name, column in described.items():
+            self.facts[name].append(column)
 
 
 def check_shapes(
