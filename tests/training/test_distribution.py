@@ -394,7 +394,7 @@ def test_a_chief_that_fails_ends_the_workers(tmp_path):
 
 
 def test_what_was_announced_in_an_earlier_run_is_not_followed(tmp_path, monkeypatch):
-    from tflitekit.training import rendezvous
+    from tflitekit.training.distributed import rendezvous
 
     with contextlib.suppress(RuntimeError), Chief(Members(TWO, 0), tmp_path, "same", Progress()):
         raise RuntimeError("of yesterday")

@@ -1,0 +1,323 @@
+"""One stage of training: the model is opened, prepared and trained, and what came of it is told."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflitekit.core.arrays import read_arrays
+from tflitekit.core.errors import DataError, UsageError
+from tflitekit.options.training import TrainingOptions
+from tflitekit.schemes import Stage
+from tflitekit.source.custom_objects import import_custom_objects
+from tflitekit.source.kinds.keras import load_model
+from tflitekit.tflite.training_record import Parity, StageRecord
+from tflitekit.training.data.batches import read_rows, train_batches, validation_batches
+from tflitekit.training.data.store import TrainingSet
+from tflitekit.training.distributed.strategy import Distribution
+from tflitekit.training.model.rebuild import Rebuilt, rebuild
+from tflitekit.training.run.checkpoint import discard_damaged
+from tflitekit.training.run.objective import (
+    Objective,
+    check_labels,
+    choose_objective,
+    compiled_loss,
+    load_class_weights,
+)
+from tflitekit.training.run.outcome import run_model
+from tflitekit.training.run.stages import Prepared, prepare_stage
+
+__all__ = ["CHUNK", "PARITY_SAMPLES", "SETTLING_SAMPLES", "Opened", "StageRun"]
+
+PARITY_SAMPLES = 16
+SETTLING_SAMPLES = 512
+CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The model of a stage before it is prepared.
+
+    Attributes:
+        model: The user's.
+        original: The same for Keras 2; it is not trained.
+        rebuilt: A copy of that with the weights of the stage before.
+        index: Of the output that is trained.
+        kind: Of the labels.
+        notes: What users should know.
+    """
+
+    model: Any
+    original: Rebuilt
+    rebuilt: Rebuilt
+    counterparts: Mapping[str, Any]
+    samples: list[NDArray[Any]]
+    index: int
+    kind: str
+    objective: Objective
+    notes: list[str]
+
+    @property
+    def output(self) -> str:
+        return str(self.original.model.output_names[self.index])
+
+    def copy(self) -> Rebuilt:
+        return _copy(self.model, self.rebuilt, self.counterparts)
+
+
+class _Batches(NamedTuple):
+    """From the first epoch to training batches, the validation batches or None, and the steps of an epoch."""
+
+    training: Callable[[int], Any]
+    validation: Any
+    steps_per_epoch: int
+
+
+class _Trained(NamedTuple):
+    record: StageRecord
+    optimizer: str
+    learning_rate: float
+    preparing_s: float
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """What one stage is trained with, and the steps of its training."""
+
+    stage: Stage
+    options: TrainingOptions
+    data: TrainingSet
+    out: Path
+    seed: int
+    distribution: Distribution
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.out / "checkpoint.npz"
+
+    def open(self, source: Mapping[str, Any], model: Any, previous: str | None) -> Opened:
+        """Loads the model, rebuilds it, and gives it the weights of the stage before."""
+        model, compiled, notes = _load(source, model)
+        if self.distribution.writes:
+            notes += discard_damaged(self.checkpoint)
+        counterparts = import_custom_objects(source["custom_objects"], attribute="tf_keras_objects")
+        samples, _ = read_rows(self.data, "train", PARITY_SAMPLES)
+        original = rebuild(model, samples=samples, counterparts=counterparts)
+        index = _output_index(original.model, self.options.output)
+        kind = _label_kind(self.data, original.model, index)
+        with self.distribution.scope():
+            objective = choose_objective(self.options, original.model, index, kind, compiled)
+        notes += _check_labels(original.model, index, objective, self.options, self.data)
+        rebuilt = _copy(model, original, counterparts)
+        if previous is not None:
+            rebuilt.model.set_weights(read_arrays(Path(previous) / "weights.npz")[0]["weights"])
+        return Opened(model, original, rebuilt, counterparts, samples, index, kind, objective, notes)
+
+    def batches(self, opened: Opened) -> _Batches:
+        several = len(opened.original.model.outputs) > 1
+        return _batches(self.distribution, self.data, self.options, self.seed, opened.output if several else None)
+
+    def preparing(self, opened: Opened, batches: _Batches) -> Callable[..., Prepared]:
+        """Returns the function that prunes, clusters or quantizes a rebuilt model for training."""
+        steps = batches.steps_per_epoch * self.options.epochs
+        return functools.partial(
+            prepare_stage, self.stage, steps=steps, samples=opened.samples, strict=self.options.strict
+        )
+
+    def train(
+        self,
+        opened: Opened,
+        batches: _Batches,
+        prepared: Prepared,
+        prepare: Callable[..., Prepared],
+        tensorboard: Path | None,
+        started: float,
+    ) -> _Trained:
+        """Trains the prepared model: where there are several replicas, by way of one whose variables all of them have."""
+        from tflitekit.training.run.loop import Job, train
+
+        replicated = prepared
+        with self.distribution.scope():
+            if self.distribution.strategy is not None:
+                replicated = prepare(opened.copy(), prove=False)
+                replicated.model.set_weights(prepared.model.get_weights())
+            trainee = _trainee(replicated, opened.original, self.options, opened.objective, opened.index, self.data)
+        job = Job(
+            stage=self.stage,
+            options=self.options,
+            objective=opened.objective,
+            output=opened.output,
+            batches=batches.training,
+            validation=batches.validation,
+            steps_per_epoch=batches.steps_per_epoch,
+            ready_step=prepared.ready_step,
+            folder=self.out,
+            callbacks=replicated.callbacks,
+            tensorboard=tensorboard,
+            distribution=self.distribution,
+        )
+        preparing_s = round(time.perf_counter() - started, 3)
+        trained = _Trained(*train(trainee, job), preparing_s)
+        if replicated is not prepared:
+            prepared.model.set_weights(replicated.model.get_weights())
+        return trained
+
+    def facts(self, opened: Opened, prepared: Prepared, trained: _Trained) -> dict[str, Any]:
+        """Returns what ``stage.json`` holds."""
+        return {
+            "record": trained.record.model_dump(mode="json"),
+            "optimizer": trained.optimizer,
+            "learning_rate": trained.learning_rate,
+            "loss": opened.objective.loss_name,
+            "metric": opened.objective.metric_name,
+            "compressed": list(prepared.compressed),
+            "left_float": list(prepared.left_float),
+            "paths": dict(prepared.paths),
+            "output": opened.output,
+            "rebuilt": _parity(opened.original.parity),
+            "annotated": _parity(prepared.parity),
+            "notes": [*opened.notes, *opened.original.notes, *prepared.notes],
+            "strategy": self.distribution.description,
+            "devices": list(self.distribution.devices),
+            "preparing_s": trained.preparing_s,
+        }
+
+
+def _load(source: Mapping[str, Any], model: Any) -> tuple[Any, Any, list[str]]:
+    """Returns the model, the loss that it was compiled with, and notes on how it was loaded."""
+    if model is not None:
+        return model, _loss_of_object(model), []
+    model, notes = load_model(
+        Path(source["path"]),
+        kind=source["kind"],
+        unsafe_load=source["unsafe_load"],
+        custom_objects=source["custom_objects"],
+        keras2=True,
+    )
+    return model, compiled_loss(source["path"], source["kind"]), notes
+
+
+def _check_labels(
+    model: Any, index: int, objective: Objective, options: TrainingOptions, data: TrainingSet
+) -> list[str]:
+    """Refuses labels that the loss would compare with the wrong outputs, and returns what users should know.
+
+    Raises:
+        DataError: A class number is beyond the outputs, there are more or fewer classes, or targets of another size.
+    """
+    if options.loss is None or ":" not in options.loss:  # a loss of the user's own compares what it likes
+        shape = model.outputs[index].shape[1:]
+        size = int(np.prod([d for d in shape if d]))
+        integers = np.dtype(data.label_dtype).kind == "i" and not data.label_shape and data.class_names is None
+        largest = int(data.read_labels().max()) if integers else 0
+        if 1 < size <= largest and sum(count > 0 for count in data.class_counts) <= size:
+            raise DataError(
+                f"The data at {data.location} have the label {largest}, and the model has {size} outputs.",
+                why="Labels are class numbers, which count from 0.",
+                fix="Number the classes in the order of the model's outputs.",
+            )
+        sparse = objective.loss_name.startswith("sparse")
+        if not objective.classes and not sparse and None not in shape and int(np.prod(data.label_shape)) != size:
+            raise DataError(
+                f"The labels at {data.location} have the shape {list(data.label_shape)}, and the model's output "
+                f"'{model.output_names[index]}' has {list(shape)}.",
+                why="They are not class numbers, which are integers, and they do not have the shape of targets.",
+                fix="Give classes as integers, and targets in the shape of the output; or your own loss with --loss.",
+            )
+    present = sum(count > 0 for count in data.class_counts)
+    named = len(data.class_names) if data.class_names else None
+    return check_labels(model, index, objective, present, named, data.location)
+
+
+def _batches(
+    distribution: Distribution, data: TrainingSet, options: TrainingOptions, seed: int, output: str | None
+) -> _Batches:
+    make = functools.partial(
+        train_batches,
+        data,
+        batch_size=options.batch_size,
+        seed=seed,
+        augment=options.augment,
+        class_weights=_class_weights(options, data),
+        output=output,
+    )
+    samples = min(options.batch_size, data.train_samples)
+    validation = None
+    if data.validation_samples:
+        validation = validation_batches(data, batch_size=max(options.batch_size, CHUNK), output=output)
+        validation = distribution.divide(validation)
+    return _Batches(
+        lambda first: distribution.spread(lambda shard: make(first_epoch=first, shard=shard)[0], samples),
+        validation,
+        data.steps(options.batch_size),
+    )
+
+
+def _copy(model: Any, original: Rebuilt, counterparts: Mapping[str, Any]) -> Rebuilt:
+    """Returns a second rebuilt model, which may be trained: the first one stays what it is."""
+    copied = rebuild(model, counterparts=counterparts, prove=False)
+    copied.model.set_weights(original.model.get_weights())
+    return copied
+
+
+def _trainee(
+    prepared: Prepared, original: Rebuilt, options: TrainingOptions, objective: Objective, index: int, data: TrainingSet
+) -> Any:
+    if options.distill is None and len(original.model.outputs) == 1:
+        return prepared.model
+    from tflitekit.training.run.distillation import spread, with_teacher
+
+    columns, _ = read_rows(data, "train", SETTLING_SAMPLES)
+    return with_teacher(
+        prepared.model,
+        original.model,
+        index=index,
+        classes=objective.classes,
+        probabilities=objective.probabilities,
+        share=options.distill,
+        temperature=options.temperature,
+        spreads=[spread(values) for values in run_model(original.model, columns)],
+    )
+
+
+def _label_kind(data: TrainingSet, model: Any, index: int) -> str:
+    """Returns 'class' or 'values': numbers beyond 1 for a single output are targets, as in evaluation."""
+    size = int(np.prod([d for d in model.outputs[index].shape[1:] if d]))
+    counted = data.class_names is None and size == 1 and (data.classes or 0) > 2
+    return "values" if counted else data.labels
+
+
+def _output_index(model: Any, output: str | None) -> int:
+    names = list(model.output_names)
+    if output is None:
+        return 0
+    if output not in names:
+        raise UsageError(f"The model has no output '{output}'.", fix=f"Its outputs are {', '.join(names)}.")
+    return names.index(output)
+
+
+def _class_weights(options: TrainingOptions, data: TrainingSet) -> list[float] | None:
+    if options.class_weights is None:
+        return None
+    if data.labels != "class" or not data.class_counts:
+        raise UsageError("Class weights are for labels that are classes.", fix="Leave out --class-weights.")
+    return load_class_weights(options.class_weights, data.class_counts, data.class_names)
+
+
+def _loss_of_object(model: Any) -> Any:
+    """Returns the loss that a model object was compiled with, by its name."""
+    loss = getattr(model, "loss", None) or getattr(getattr(model, "compiled_loss", None), "_user_losses", None)
+    if loss is None or isinstance(loss, str):
+        return loss
+    return getattr(loss, "name", None) or getattr(loss, "__name__", None)
+
+
+def _parity(found: Parity | None) -> Any:
+    return None if found is None else found.model_dump(mode="json")
