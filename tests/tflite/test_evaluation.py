@@ -68,7 +68,7 @@ def test_labels_of_the_wrong_length(variants, shapes):
 
 def test_labels_beyond_the_outputs(variants):
     images, _ = shape_arrays(6, 0)
-    with pytest.raises(DataError, match=r"class 7, but the model gives 3"):
+    with pytest.raises(DataError, match=r"class 7, but the model has 3"):
         evaluate([variants / "float32.tflite"], data=(images, np.array([0, 1, 2, 0, 1, 7])))
 
 

@@ -51,14 +51,14 @@ MASKS = np.arange(4 * 36).reshape(4, 6, 6) % 3
     ("y", "outputs", "words"),
     [
         # The first output has no place for a class; another one has.
-        (CLASSES, [out("feature", 2), out("probs", 3)], r"class 2, but the model gives 2.*'feature' \[2\], 'probs' \[3\].*--output probs"),
+        (CLASSES, [out("feature", 2), out("probs", 3)], r"class 2, but the model has 2.*'feature' \[2\], 'probs' \[3\].*--output probs"),
         # It has more values than there are classes, and another one just as many.
         (CLASSES, [out("feature", 8), out("probs", 3)], r"classes 0 to 2.*'feature' has 8 values; 'probs' has 3.*--output probs.*--output feature"),
         (CLASSES, [out("grid", 4, 4, 8), out("probs", 3)], r"'grid' has the shape.*one class per sample.*--output probs"),
         (CLASSES, [out("grid", 4, 4, 8)], r"'grid' has the shape \[1, 4, 4, 8\].*--metric"),
         (MASKS, [out("mask", 6, 6, 3)], r"\[6, 6\] \(36 values.*'mask' of the shape \[6, 6, 3\].*one for each class at each place.*--metric"),
         (MASKS, [out("probs", 3), out("mask", 6, 6, 1)], r"\[6, 6\].*'probs'.*--output mask"),
-        (np.full(4, 10**12), [out("probs", 3)], "class 1000000000000, but the model gives 3 classes"),
+        (np.full(4, 10**12), [out("probs", 3)], "class 1000000000000, but the model has 3 classes"),
         (np.full(4, 2**63, np.uint64), [out("probs", 3)], "more than int64 holds"),
     ],
 )  # fmt: skip
@@ -76,7 +76,7 @@ def test_what_is_named_is_taken():
 
 
 def test_a_class_beyond_an_open_output():
-    with pytest.raises(DataError, match=r"class 1000000000000, but the model gives 3 classes"):
+    with pytest.raises(DataError, match=r"class 1000000000000, but the model has 3 classes"):
         Classification(None, 1).score(np.zeros((2, 3), np.float32), [0, 10**12], meaning="values")
 
 
