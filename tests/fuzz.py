@@ -37,7 +37,9 @@ from make_apk import manifest, package, tflite
 
 from tflitekit.apk import inspect_apk
 from tflitekit.bundling import read_bundle
-from tflitekit.cli import console
+from tflitekit.cli.views.bundle import show_bundle
+from tflitekit.cli.views.graph import show_graph
+from tflitekit.cli.views.report import show_report
 from tflitekit.core.arrays import read_arrays, write_arrays
 from tflitekit.core.errors import TflitekitError
 from tflitekit.core.structured import read_record, write_record
@@ -362,7 +364,7 @@ def _read_tflite(path: Path) -> None:
     variant, graph = load_variant(path)
     json.dumps(graph.to_json())
     with redirect_stdout(io.StringIO()):
-        console.show_graph(variant.name, graph)
+        show_graph(variant.name, graph)
 
 
 def _read_sidecar(path: Path) -> None:
@@ -379,14 +381,14 @@ def _read_report(path: Path) -> None:
     ):
         view.render(report).encode()
     with redirect_stdout(io.StringIO()):
-        console.show_report(report)
+        show_report(report)
 
 
 def _read_bundle(path: Path) -> None:
     shutil.copy(path, path.parent / "bundle.json")
     found = read_bundle(path.parent)
     with redirect_stdout(io.StringIO()):
-        console.show_bundle(found, path.parent)
+        show_bundle(found, path.parent)
 
 
 def _bundle(model: bytes) -> bytes:

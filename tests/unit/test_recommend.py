@@ -4,6 +4,7 @@ from rich.console import Console
 from sample_reports import stage, training
 
 from tflitekit.cli import console
+from tflitekit.cli.views.report import show_report
 from tflitekit.render.markdown import render
 from tflitekit.render.summary import further_warnings, grouped_warnings, refused
 from tflitekit.results import (
@@ -319,7 +320,7 @@ def test_each_failure_is_said_once_and_the_gravest_first(capsys, monkeypatch):
     assert [warned.kind for warned in further_warnings(report)] == ["damaged-part", "source", "latency-doubts"]
     assert [warned.kind for warned in grouped_warnings(report)] == ["broken-part", "damaged-part", "source", *(f.kind for f in noise)]  # fmt: skip
     monkeypatch.setattr(console, "stdout", Console(width=200))
-    console.show_report(report)
+    show_report(report)
     shown = capsys.readouterr().out
     for once in ("no such operator", "Failed: qat, int16x8:", "olumns 4 to 6 of the output", "Split the output.", "wide intervals, the protocol ran out of time, few samples"):  # fmt: skip
         assert shown.count(once) == 1, shown
@@ -335,7 +336,7 @@ def test_what_is_no_recommendation_is_not_a_warning_too(capsys, monkeypatch):
     report = reported([failed, HALF], [unfit], unfit=unfit)
     assert further_warnings(report) == []
     monkeypatch.setattr(console, "stdout", Console(width=200))
-    console.show_report(report)
+    show_report(report)
     shown = capsys.readouterr().out
     assert (
         shown.count("Fix it first") == shown.count("nothing can be recommended yet: the baseline float32 failed") == 1

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sample_reports import HOSTILE, SAMPLES, extended, hostile, many_classes, regression
 
 from tflitekit.cli import console
+from tflitekit.cli.views.report import show_report
 from tflitekit.core.printable import printable
 from tflitekit.render import FORMATS, html, markdown, spreadsheet, summary, text, write_views
 from tflitekit.results import Constraints, Finding, Report, read_report
@@ -230,7 +231,7 @@ def test_terminal_of_80_columns(report, monkeypatch):
     for width in (80, 120, 160):
         screen = Console(width=width, file=io.StringIO(), highlight=False)
         monkeypatch.setattr(console, "stdout", screen)
-        console.show_report(extended(report))
+        show_report(extended(report))
         lines = screen.file.getvalue().splitlines()
         assert max(map(len, lines)) <= width
         shown = "\n".join(lines)
@@ -245,7 +246,7 @@ def test_a_long_name_leaves_room_for_the_others(report, monkeypatch):
     rows = [row.model_copy(update={"name": "n" * 200}) if row.name == "float32" else row for row in report.variants]
     screen = Console(width=80, file=io.StringIO(), highlight=False)
     monkeypatch.setattr(console, "stdout", screen)
-    console.show_report(report.model_copy(update={"variants": tuple(rows)}))
+    show_report(report.model_copy(update={"variants": tuple(rows)}))
     assert " kB " in screen.file.getvalue() and " ±" in screen.file.getvalue()
 
 

@@ -12,6 +12,7 @@ from sample_reports import compression, extended, stage, trained, training
 from tflitekit import evaluate
 from tflitekit.accuracy.lints.training import lint_training
 from tflitekit.cli import console
+from tflitekit.cli.views.report import show_report
 from tflitekit.render import html, markdown, spreadsheet, training_text
 from tflitekit.results import DatasetRecord, Drop, Measured, VariantReport, read_report
 from tflitekit.tflite.training_record import Score, ThreeWay
@@ -197,7 +198,7 @@ def test_every_view_shows_training(report, monkeypatch):
     for width in (80, 120, 160):
         screen = Console(width=width, file=io.StringIO(), highlight=False)
         monkeypatch.setattr(console, "stdout", screen)
-        console.show_report(report)
+        show_report(report)
         text = screen.file.getvalue()
         assert max(map(len, text.splitlines())) <= width
         assert "Pruning and clustering do not shrink the file" in " ".join(text.split())

@@ -57,7 +57,8 @@ def _check_out(out: Path) -> None:
 
 
 def _show(report: Report) -> None:
-    from tflitekit.cli.console import show_findings, show_table, stdout
+    from tflitekit.cli.console import show_table, stdout
+    from tflitekit.cli.views.report import show_findings
     from tflitekit.render import text
     from tflitekit.render.summary import grouped_warnings
 

@@ -34,7 +34,7 @@ def bundle(sources: tuple[Path, ...], data: str, out: Path, how: BundleOptions, 
     if as_json:
         print_json(made.model_dump(mode="json"))
         return 0
-    from tflitekit.cli.console import show_bundle
+    from tflitekit.cli.views.bundle import show_bundle
 
     show_bundle(made, out)
     return 0

@@ -54,7 +54,8 @@ def convert(
     elif result.trained_along is None:
         from rich.text import Text
 
-        from tflitekit.cli.console import show_failures, show_table, show_trained, show_warnings, stdout
+        from tflitekit.cli.console import show_table, show_warnings, stdout
+        from tflitekit.cli.views.report import show_failures, show_trained
         from tflitekit.render import text, training_text
 
         show_table(

@@ -65,7 +65,7 @@ def apk(file: Path, as_json: bool) -> int:
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
-        from tflitekit.cli.console_apk import show_apk
+        from tflitekit.cli.views.apk import show_apk
 
         show_apk(found)
     return 1 if found.has_errors else 0

@@ -50,7 +50,8 @@ def _show_evaluation(found: Evaluation) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    from tflitekit.cli.console import show_failures, show_findings, stdout
+    from tflitekit.cli.console import stdout
+    from tflitekit.cli.views.report import show_failures, show_findings
     from tflitekit.render import text
     from tflitekit.render.summary import group_findings
 

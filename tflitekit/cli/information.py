@@ -19,7 +19,7 @@ def inspect(file: Path, as_json: bool) -> int:
     if as_json:
         print_json({"file": str(file)} | graph.to_json())
     else:
-        from tflitekit.cli.console import show_graph
+        from tflitekit.cli.views.graph import show_graph
 
         show_graph(str(file), graph)
     return 0

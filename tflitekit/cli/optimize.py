@@ -99,7 +99,8 @@ def show_result(report: Report, out: Path, as_json: bool) -> int:
     if as_json:
         print_json(report.to_json())
     else:
-        from tflitekit.cli.console import show_report, stdout
+        from tflitekit.cli.console import stdout
+        from tflitekit.cli.views.report import show_report
 
         show_report(report)
         if report.calibration_curve:

@@ -30,7 +30,7 @@ def preflight(model: str, how: PreflightOptions, strict: bool, as_json: bool) ->
     if as_json:
         print_json(found.model_dump(mode="json") | {"counts": found.counts, "clean": found.clean})
     else:
-        from tflitekit.cli.console import show_preflight
+        from tflitekit.cli.views.preflight import show_preflight
 
         show_preflight(found)
     return 1 if found.problem is not None or (strict and not found.clean) else 0

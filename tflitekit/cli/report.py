@@ -78,7 +78,8 @@ def report(
     if as_json:
         print_json(found.to_json())
     else:
-        from tflitekit.cli.console import show_report, stdout
+        from tflitekit.cli.console import stdout
+        from tflitekit.cli.views.report import show_report
 
         show_report(found)
         text = f"Written: {', '.join(map(str, written))}" if written else "Nothing was written: give --out to keep it."

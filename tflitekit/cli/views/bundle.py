@@ -1,0 +1,61 @@
+"""Shows what a bundle holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tflitekit.cli import console
+from tflitekit.render import text
+
+if TYPE_CHECKING:
+    from tflitekit.bundling import Bundle
+    from tflitekit.bundling.contents import Tolerance
+
+
+__all__ = ["show_bundle"]
+
+
+def show_bundle(found: Bundle, folder: Path) -> None:
+    """Shows what a bundle holds and how exactly a device has to agree."""
+    console.show_table(
+        ("Variant", "Size", "Accuracy", "Runtime", "Tolerance"),
+        [
+            (
+                f"{v.name} ★" if v.name == found.recommended else v.name,
+                text.size(v.size_bytes),
+                text.with_half_width(v.accuracy),
+                f">= {v.min_runtime_version}" if v.min_runtime_version else "–",
+                _tolerance(v.tolerances[v.primary_output].cpu),
+            )
+            for v in found.variants
+        ],
+    )
+    count = len(found.golden.samples)
+    console.stdout.print(
+        f"{text.counted(count, 'golden sample')} of {found.name}{_right(found)}; {found.preprocessing.describe()}.",
+        style="dim",
+        markup=False,
+    )
+    if found.labels is None and found.task != "other":
+        console.show_warnings(
+            ["The bundle has no labels: an app can only show class numbers. Give them with --labels FILE."]
+        )
+    console.stdout.print(f"Written: {folder}, {folder}.zip", style="dim", markup=False, soft_wrap=True)
+
+
+def _right(found: Bundle) -> str:
+    """Returns how many golden samples the recommended variant answers as they are labelled."""
+    results = [(s.label, r) for s in found.golden.samples for r in s.results if r.variant == found.recommended]
+    known = [(label, r) for label, r in results if label is not None and r.top_k]
+    right = sum(r.top_k[0].index == label for label, r in known)
+    return f", {right} of {len(known)} answered as labelled" if known else ""
+
+
+def _tolerance(found: Tolerance) -> str:
+    """Returns 'exact', '2 steps' or '0.00012'."""
+    if found.max_difference is None:
+        return "no bound"
+    if found.max_difference == 0:
+        return "exact"
+    return text.counted(int(found.max_difference), "step") if found.unit == "steps" else f"{found.max_difference:g}"

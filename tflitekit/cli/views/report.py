@@ -1,0 +1,166 @@
+"""Shows a report, and the parts of it that verbs show alone: failures, warnings, what was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.cells import cell_len
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from tflitekit.cli import console
+from tflitekit.core.printable import printable
+from tflitekit.render import text, training_text
+from tflitekit.render.summary import (
+    Warned,
+    fidelity_table,
+    further_warnings,
+    latency_conditions,
+    places_table,
+    refused,
+)
+
+if TYPE_CHECKING:
+    from tflitekit.results import Report, VariantReport
+    from tflitekit.tflite.variant import Variant
+
+
+__all__ = ["show_failures", "show_findings", "show_report", "show_trained"]
+
+_WIDE, _MEDIUM = 148, 118
+
+
+def show_report(report: Report) -> None:
+    """Prints the table, the decision with its reasons, and the warnings with what to do."""
+    chosen = report.recommendation.chosen if report.recommendation else None
+    shown = (
+        text.COLUMNS
+        if console.stdout.width >= _WIDE
+        else text.MEDIUM
+        if console.stdout.width >= _MEDIUM
+        else text.NARROW
+    )
+    columns, rows = text.table(report, shown)
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for index, column in enumerate(columns):
+        words = column in ("Variant", "Change")
+        usual = all(
+            cell_len(cells[index]) <= 2 * console.WORD for cells in rows
+        )  # what is longer would push the others out
+        table.add_column(
+            column, justify="left" if words else "right", no_wrap=usual and column != "Change", overflow="fold"
+        )
+    for variant, cells in zip(report.variants, rows, strict=True):
+        style = "bold green" if variant.name == chosen else "dim" if variant.status != "ok" else ""
+        table.add_row(*map(_cell, cells), style=style)
+    console.stdout.print(table)
+    if conditions := latency_conditions(report):
+        console.stdout.print(Text(conditions, style="dim"))
+    place_columns, place_rows = places_table(report)
+    if place_rows:
+        console.stdout.print(Text("\nLatency by target", style="bold"))
+        console.show_table(tuple(place_columns), [tuple(cells) for cells in place_rows])
+    output_columns, output_rows = fidelity_table(report)
+    if output_rows:
+        console.stdout.print(Text("\nEvery output compared with the baseline's", style="bold"))
+        console.show_table(tuple(output_columns), [tuple(cells) for cells in output_rows])
+    _show_training(report, chosen)
+    show_failures(report.variants)
+    recommendation = report.recommendation
+    if recommendation is not None:
+        if chosen:
+            console.stdout.print(Text.assemble(("\nRecommended: ", "bold"), (chosen, "bold green")))
+        else:
+            console.stdout.print(Text("\nNo recommendation", style="bold red"))
+        console.print_points([Text(reason) for reason in recommendation.reasons])
+        if others := refused(report):
+            console.stdout.print(Text("\nWhy not the others", style="bold"))
+            for other in others:
+                line = Text.assemble((", ".join(other.variants), "bold"), ": " + "; ".join(other.reasons))
+                for advice in other.advice:
+                    line.append(f"\n{advice}", style="dim")
+                console.stdout.print(Padding(line, (0, 0, 0, 2)))
+    show_findings(further_warnings(report))
+
+
+def show_findings(found: list[Warned]) -> None:
+    """Prints each warning with the variants that it is about, and below it what to do."""
+    if not found:
+        return
+    console.stdout.print(Text("\nWarnings", style="bold yellow"))
+    points = []
+    for warned in found:
+        lines = []
+        for message, names in warned.said:
+            lines.append(Text.assemble((f"{', '.join(names)}: ", "bold") if names else "", message))
+        if warned.advice:
+            lines.append(Text(warned.advice, style="dim"))
+        points.append(Text("\n").join(lines))
+    console.print_points(points)
+
+
+def _show_training(report: Report, chosen: str | None) -> None:
+    """Prints what was trained beside what it is to be compared with, how to read it, and whether the files compute it."""
+    rows = training_text.compared(report)
+    if not rows:
+        return
+    shown = (
+        training_text.COLUMNS
+        if console.stdout.width >= _WIDE
+        else training_text.MEDIUM
+        if console.stdout.width >= _MEDIUM
+        else training_text.NARROW
+    )
+    columns, cells = training_text.table(report, shown)
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, title="Training", title_justify="left")
+    for column in columns:
+        words = column in ("Variant", "Stages", "Trained for", "Verified")
+        table.add_column(
+            column, justify="left" if words else "right", no_wrap=column in ("Variant", "Size", "Deflated")
+        )
+    for row, line in zip(rows, cells, strict=True):
+        style = "bold green" if row.name == chosen else "dim" if row.status != "ok" else ""
+        table.add_row(*map(_cell, line), style=style)
+    console.stdout.print(table)
+    for row in rows:
+        if (found := training_text.three_way(row)) is not None:
+            bad = "red" if found.is_failure else ""
+            console.stdout.print(Text.assemble((f"{row.name}: ", "bold"), (training_text.parity(found), bad)))
+    for remark in training_text.remarks(report):
+        console.stdout.print(Text(remark, style="dim"))
+
+
+def show_failures(variants: Sequence[VariantReport | Variant]) -> None:
+    """Prints what failed or was skipped, variants with the same error together."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for variant in variants:
+        if variant.status != "ok":
+            error = (variant.error or "no reason was recorded").removeprefix(f"{variant.name}:").strip()
+            groups.setdefault((variant.status, error), []).append(variant.name)
+    for (status, error), names in groups.items():
+        color = "red" if status == "failed" else "yellow"
+        console.stdout.print(
+            Text.assemble((f"{status.capitalize()}: ", color), (", ".join(names), "bold"), f": {error}")
+        )
+
+
+def show_trained(variants: Sequence[Variant]) -> None:
+    """Prints for each trained variant what it reached on the samples that were held out, and what was counted in it."""
+    for variant in variants:
+        if variant.training is None or variant.training.three_way is None:
+            continue
+        quantized = variant.training.stages[-1].kind == "quantize"
+        words = [training_text.parity(variant.training.three_way, "fake-quantized" if quantized else "trained")]
+        counted = training_text.compression(variant.compression)
+        if counted != "–":
+            words.append(f"in the file: {counted}")
+        console.stdout.print(Text.assemble((f"{variant.name}: ", "bold"), "; ".join(words)))
+
+
+def _cell(text: str) -> str:
+    """Returns the text of a table's cell without markup or controls, so that its width is known."""
+    return escape(printable(text))
