@@ -522,7 +522,7 @@ def test_strict_counts_doubts(tmp_path, cli):
     code, out, _ = cli("compare", old, new, "--max-accuracy-drop", 1)
     assert code == 0
     assert "undecided: a: top1 drops 2.00 points (" in out
-    assert "but the interval reaches back: more samples would tell" in out
+    assert "but the interval reaches back: more samples would decide it" in out
     assert cli("compare", old, new, "--max-accuracy-drop", 1, "--strict")[0] == 1
 
 

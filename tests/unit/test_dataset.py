@@ -65,7 +65,7 @@ def test_a_label_that_stands_twice(tmp_path):
     labels = ("dog", "crane", "cat", "crane")
     for source in (folders(tmp_path / "a", "crane", "dog"), (np.zeros((2, 2)), np.array(["dog", "crane"]))):
         with pytest.raises(
-            DataError, match=r"(?s)crane.* stands 2 times.*1, 3 \(from 0\).*crane \(bird\).*by index: 1 or 3"
+            DataError, match=r"(?s)crane.* appears 2 times.*1, 3 \(from 0\).*crane \(bird\).*by index: 1 or 3"
         ):
             open_dataset(source, labels=labels)
     assert [s.label for s in open_dataset(folders(tmp_path / "b", "cat", "dog"), labels=labels)] == [

@@ -88,7 +88,7 @@ def test_wrong_number_of_channel_values_names_both():
 
 @pytest.mark.parametrize("shape", [(10,), (100, 8), (5, 5, 7), (2, 3, 4, 3), (-1, -1, 3)])
 def test_shapes_that_are_no_images(shape):
-    with pytest.raises(ContractError, match="not an image"):
+    with pytest.raises(ContractError, match="not that of an image"):
         image_layout(shape)
 
 

@@ -84,7 +84,7 @@ def test_entries_are_models_times_data_times_protocols(tmp_path):
         (SMALLEST.replace('"m"', '"../m"'), "models.1.name", "match pattern"),
         ("threads = [0]\n" + SMALLEST, "threads.1", "greater than or equal to 1"),
         ("protocols = []\n" + SMALLEST, "protocols", "at least 1 item"),
-        ('target = "moon"\n' + SMALLEST, "target", "There is no target 'moon'. Targets: host."),
+        ('target = "moon"\n' + SMALLEST, "target", "There is no target 'moon'. Targets: "),
         ("data = {}", "models", "Field required"),
     ],
 )
