@@ -52,6 +52,8 @@ def test_a_file_that_was_deleted(tmp_path):
     assert Model(path, graph=graph).run([np.zeros((1, 4), np.float32)])
     for remove in (path.unlink, lambda: shutil.rmtree(tmp_path)):
         remove()
-        with pytest.raises(ModelError, match=r"(?s)m\.tflite was there a moment ago and is gone.*same command again") as found:
+        with pytest.raises(
+            ModelError, match=r"(?s)m\.tflite was there a moment ago and is gone.*same command again"
+        ) as found:
             Model(path, graph=graph)
         assert "inspect" not in str(found.value)
