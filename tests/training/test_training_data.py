@@ -318,7 +318,7 @@ def test_bad_data_in_the_users_words(shapes, tmp_path):
         store((x, np.ones(6, int)), tmp_path)
     with pytest.raises(DataError, match="are empty"):
         store(lambda: iter(()), tmp_path)
-    with pytest.raises(DataError, match="have the label 1, and there are 1 class names"):
+    with pytest.raises(DataError, match="have the label 1, but there are 1 class names"):
         store((x, y), tmp_path, labels=("a",))
     with pytest.raises(DataError, match="different shapes"):
         store(lambda: [(x[0], np.ones(2)), (x[0], np.ones(3))], tmp_path)

@@ -1067,7 +1067,7 @@ def test_a_file_that_computes_something_else_names_the_layer(finished, layer, sc
     found, _ = compare_three(path, variant.contract, kept, "shape")
     assert found.gap > 0.1
     with pytest.raises(
-        ConversionError, match=rf"(?s)qat: .*top1.* as \.tflite \(120 .*begin to differ at the layer '{layer}'"
+        ConversionError, match=rf"(?s)qat: .*top1.* as \.tflite \(120 .*start to differ at the layer '{layer}'"
     ):
         check_gap("qat", found, path, kept)
 

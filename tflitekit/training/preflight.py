@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from tflitekit.training.model.walk import calls, is_keras3
 from tflitekit.training.quantize.annotate import Annotated, annotate_model, quantize
 from tflitekit.training.quantize.treatments import Treatment
 
-__all__ = ["Preflight", "examine", "examine_model", "preflight"]
+__all__ = ["Preflight", "examine", "examine_model", "layers_of", "preflight"]
 
 
 class Preflight(BaseModel):
@@ -132,7 +132,6 @@ def examine_model(
         )
         for item in refused
     }
-    kinds = {call.path: _kind(call.layer) for call in calls(model)}
     if is_keras3(model):
         import keras
 
@@ -144,14 +143,19 @@ def examine_model(
     return Preflight(
         model=origin or f"{type(model).__name__} object",
         loader=loader,
-        layers=tuple(
-            treatments[path].model_copy(update={"kind": kind}) for path, kind in kinds.items() if path in treatments
-        ),
+        layers=layers_of(model, treatments.values()),
         rebuilt=rebuilt.parity,
         annotated=annotated.parity,
         problem=problem,
         notes=(*notes, *rebuilt.notes),
     )
+
+
+def layers_of(model: Any, treatments: Iterable[Treatment]) -> tuple[Treatment, ...]:
+    """Returns treatments in the order of the model's layers, each with the class that its layer has in the model."""
+    found = {treatment.layer: treatment for treatment in treatments}
+    kinds = {call.path: _kind(call.layer) for call in calls(model)}
+    return tuple(found[path].model_copy(update={"kind": kind}) for path, kind in kinds.items() if path in found)
 
 
 def _try(annotated: Annotated, rebuilt: Rebuilt, samples: Sequence[Any] | None) -> str | None:

@@ -26,7 +26,7 @@ class ScalingWriter(ActivationWriter):
         flat = self.flat.get(id(tensor), tensor)
         producer = self._fusing.get(id(flat))
         if producer == "Dense":
-            self.row("quantized", "Folded into the Dense before it, with its current statistics.")
+            self.row("quantized", "Folded into the Dense before it: with its current statistics.")
             return tensor
         if producer is not None:
             self.row("quantized", f"Becomes part of the {producer} before it.")
