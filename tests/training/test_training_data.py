@@ -413,7 +413,7 @@ def test_shards_make_up_the_global_batch(tf, shapes, tmp_path):
     assert_equal_batches(joined, take(whole, 8))
     policy = whole.options().experimental_distribute.auto_shard_policy
     assert policy == tf.data.experimental.AutoShardPolicy.OFF
-    with pytest.raises(UsageError, match="cannot be divided among 5 workers"):
+    with pytest.raises(UsageError, match="cannot be divided evenly among 5 workers"):
         train_batches(data, batch_size=12, seed=2, shard=(0, 5))
 
 
