@@ -9,9 +9,9 @@ import java.util.List;
  * names (tflitekit/targets/protocols.py), so the numbers must be the same; a test compares them.
  */
 public final class Protocol {
-    /** Until the interval of every median is narrower than 2 %, at most 10 s a file. */
+    /** Until the interval of every median is narrower than 2 %, at most 10 s per file. */
     public static final Protocol QUICK = new Protocol("quick",
-            "until the interval of every median is narrower than 2 %, at most 10 s a file",
+            "until the interval of every median is narrower than 2 %, at most 10 s per file",
             3, 0.02, 1, 7, 0.02, 15, 3, 0.02, 10);
     /** What TensorFlow Lite's benchmark_model does. */
     public static final Protocol BENCHMARK_MODEL = new Protocol("benchmark-model",
