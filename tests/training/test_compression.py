@@ -248,7 +248,7 @@ def test_what_cannot_be_compressed_is_refused(tf_keras):
     with pytest.raises(UsageError, match="sparsity 1"):
         prune(model, sparsity=1.0, steps=3)
     for clusters, keep in ((1, False), (2, True), (257, False)):
-        with pytest.raises(UsageError, match=f"{clusters} clusters"):
+        with pytest.raises(UsageError, match=f"{clusters} is not a valid number of clusters"):
             cluster(model, clusters=clusters, keep_sparsity=keep)
 
 
