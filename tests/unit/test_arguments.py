@@ -169,3 +169,11 @@ def test_the_page_of_options_is_fresh():
     script = Path(__file__).resolve().parents[2] / "scripts" / "options_page.py"
     done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_training_data_may_come_first_without_their_name():
+    assert tk.TrainingOptions("photos", epochs=2) == tk.TrainingOptions(data="photos", epochs=2)
+    with pytest.raises(TypeError, match="data"):
+        tk.TrainingOptions("photos", data="others")
+    with pytest.raises(UsageError, match="data is missing"):
+        tk.TrainingOptions()

@@ -47,6 +47,11 @@ class TrainingOptions(Options):
         limit: Seeded, class-balanced sample of the training data.
     """
 
+    def __init__(self, data: Any = None, /, **given: Any) -> None:  # the data may come first, without their name
+        super().__init__(**({} if data is None else {"data": data}), **given)
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # as in `Options`
+
     data: Annotated[
         Any,
         _option(
