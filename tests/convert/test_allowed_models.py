@@ -182,7 +182,7 @@ def test_saved_models_that_touch_files(models, tmp_path):
     refuse_file_operators(tmp_path / "words")
     for name, words in (
         ("read", "ReadFile"), ("save", "SaveV2"), ("table", "not an asset"), ("show", "PrintV2"), ("call", "ReadFile"),
-        ("outside", "outside of its folder"),
+        ("outside", "outside its folder"),
     ):  # fmt: skip
         with pytest.raises(ModelError, match=words):
             refuse_file_operators(tmp_path / name)
