@@ -28,6 +28,7 @@ def files(variants, tmp_path):
     return [tmp_path / f"{name}.tflite" for name in ("float32", "int8", "twin")]
 
 
+@pytest.mark.slow
 def test_figures_are_derived_from_kept_samples(variants):
     report = benchmark([variants / "float32.tflite", variants / "int8.tflite"], runs=45)
     assert [row.name for row in report.variants] == ["float32", "int8"]
@@ -142,6 +143,7 @@ def test_thread_sweep_profile_and_sustained_load(files, cli, tmp_path):
     assert "where the time goes" in out and "written by hand" in out and "Threads" in out
 
 
+@pytest.mark.slow
 def test_one_bad_file_does_not_take_the_others(files, monkeypatch):
     monkeypatch.setattr(scripted_target.ScriptedTarget, "crash_after", ("int8",))
     variants = named_variants(files)
@@ -212,6 +214,7 @@ def test_the_profile_speaks_of_the_users_layers_and_sums_up(variants):
         assert all(op.time_us > 0 for op in convolutions)
 
 
+@pytest.mark.slow
 def test_command(variants, cli):
     code, out, _ = cli("benchmark", variants / "int8.tflite", "--runs", 15)
     assert code == 0
@@ -235,6 +238,7 @@ def test_wrong_use(variants):
         benchmark([variants / "int8.tflite"] * 2)
 
 
+@pytest.mark.slow
 def test_a_measurement_survives_its_json(variants):
     with open_target() as target:
         measured, _ = measure_variants(
@@ -295,6 +299,7 @@ def test_a_profile_that_fails_costs_nothing_else(files, monkeypatch):
     assert all("profile-not-measured" in [w.kind for w in row.warnings] for row in report.variants)
 
 
+@pytest.mark.slow
 def test_the_report_of_optimize_is_not_replaced(optimized, tmp_path, cli):
     shutil.copytree(optimized, tmp_path, dirs_exist_ok=True)
     code, _, err = cli("benchmark", tmp_path / "float32.tflite", "--target", "scripted", "--out", tmp_path)

@@ -112,6 +112,7 @@ def test_npz_factory_and_several_outputs(models, variants, tmp_path):
         evaluate([variants / "float32.tflite"], data=(images, labels), output="logits")
 
 
+@pytest.mark.slow
 def test_regression_and_custom_metric(models, tmp_path):
     data = np.load(models / "regression.npz")
     converted("regression", tmp_path)

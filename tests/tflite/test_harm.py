@@ -141,6 +141,7 @@ def test_calibration_error_agrees_with_its_definition():
     assert (sure.ece, sure.low, sure.high) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_limits_decide_the_exit_code_of_evaluate(variants, weak, shapes, cli):
     base = ["evaluate", variants / "float32.tflite", weak, "--data", shapes / "test"]
     code, out, _ = cli(*base)
@@ -175,6 +176,7 @@ def many():
     return shape_arrays(1500, 21)
 
 
+@pytest.mark.slow
 def test_a_healthy_and_a_weak_variant_are_decided_early(variants, weak, many):
     files = [variants / "float32.tflite", variants / "float16.tflite", weak]
     whole = evaluate(files, data=many)
@@ -199,6 +201,7 @@ def test_a_healthy_and_a_weak_variant_are_decided_early(variants, weak, many):
     assert evaluate(files, data=many, until_certain=True, seed=5).dataset.sha256 != found.dataset.sha256
 
 
+@pytest.mark.slow
 def test_a_stopped_evaluation_continues_and_is_not_taken_for_a_whole_one(variants, weak, many, tmp_path):
     opened = [load_variant(path)[0] for path in (variants / "float32.tflite", weak, variants / "float16.tflite")]
     dataset = open_dataset(many)
@@ -237,6 +240,7 @@ def test_small_data_are_used_up_and_decide_exactly(variants, weak, shapes):
     assert "stopped-early" not in {warning.kind for warning in found.warnings}
 
 
+@pytest.mark.slow
 def test_unreadable_samples_while_stopping_early(variants, weak, tmp_path, many):
     for index, (image, label) in enumerate(zip(*many, strict=True)):
         folder = tmp_path / CLASSES[label]

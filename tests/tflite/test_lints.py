@@ -227,6 +227,7 @@ def test_collapsed_confidence(variants, sick, shapes):
     assert rows[1].confidence.mean_confidence < rows[0].confidence.mean_confidence - 0.3
 
 
+@pytest.mark.slow
 def test_values_beyond_float16(variants, sick, shapes):
     assert evaluate([variants / "float32.tflite"], data=shapes / "test").warnings == ()
     found = {f.kind: f for f in evaluate([sick / "large.tflite"], data=shapes / "test").warnings}
@@ -239,6 +240,7 @@ def test_values_beyond_float16(variants, sick, shapes):
     assert "float16-overflow" not in kinds(evaluate([variants / "int8.tflite"], data=shapes / "test").warnings)
 
 
+@pytest.mark.slow
 def test_an_integer_file_with_inputs_in_another_scale(variants, shapes):
     """Missing and double normalization of any int8 file, also of one that the kit did not make."""
     for name in ("int8", "int8-io-uint8"):  # calibrated on 0 to 255

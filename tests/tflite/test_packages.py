@@ -11,6 +11,7 @@ import pytest
 from echo_model import echo_model
 
 
+@pytest.mark.slow
 def test_what_another_package_adds_takes_part_in_a_run(tmp_path):
     echo_model(tmp_path / "echo.tflite", (1, 3), "float32")
     (tmp_path / "data.csv").write_text("0.5,0.3,0.2,0\n0.1,0.8,0.1,1\n0.2,0.3,0.5,0\n")

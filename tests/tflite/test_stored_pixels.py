@@ -57,6 +57,7 @@ def test_inputs_that_take_pixels_as_numbers_stay_raw(dtype, scale, zero):
     assert stored_pixels(spec(dtype, scale, zero)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "zero"), [("uint8", 128), ("int8", 0)])
 def test_a_foreign_file_gets_what_an_app_stores(photos, tmp_path, dtype, zero):
     path = echo_model(tmp_path / "foreign.tflite", (1, 2, 2, 1), dtype, scale=1 / 128, zero_point=zero)

@@ -807,6 +807,7 @@ def test_a_model_of_the_converter(tmp_path, variants):
     assert report.models[0].problem is None
 
 
+@pytest.mark.slow
 def test_a_bundle_that_the_kit_made(tmp_path, optimized, shapes):
     from tflitekit import bundle
 

@@ -45,6 +45,7 @@ def test_commands_on_a_tflite_file(variants, shapes, tmp_path):
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_comparing_reports():
     old = Path(__file__).parents[1] / "data" / "report-version-1.json"
     done = run("compare", old, old, "--max-accuracy-drop", 1)

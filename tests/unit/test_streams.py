@@ -42,6 +42,7 @@ def test_output_that_cannot_be_written_is_said(shell, command, reason):
     assert err.count("Error: Cannot write to standard output") == 1 and reason in err
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error(shell):
     code, out, err = shell("set -o pipefail; for i in 1 2 3; do $T inspect $M --json | head -c 5; done")
     assert (code, err) == (0, "") and out
