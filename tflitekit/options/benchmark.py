@@ -8,8 +8,8 @@ from pydantic import Field
 
 from tflitekit.options.base import Option, Options, Panel
 from tflitekit.options.evaluate import Baseline
-from tflitekit.options.general import SeedOptions
-from tflitekit.options.values import Counts, Shapes
+from tflitekit.options.general import InputShapes, SeedOptions
+from tflitekit.options.values import Counts
 
 __all__ = ["BenchmarkOptions", "LatencyOptions", "ProtocolName", "Threads"]
 
@@ -51,14 +51,5 @@ class BenchmarkOptions(LatencyOptions, SeedOptions):
         Field(gt=0),
         Option(Panel.MEASURING, "Minutes to keep each file running; shows its latency over time.", ("--sustained",)),
     ] = None
-    input_shapes: Annotated[
-        Shapes,
-        Option(
-            Panel.MODEL,
-            "Shape without batch, 224,224,3 or NAME=224,224,3; repeatable.",
-            ("--input-shape",),
-            repeatable=True,
-            metavar="SHAPE",
-        ),
-    ] = Field(default_factory=dict)
+    input_shapes: InputShapes = Field(default_factory=dict)
     baseline: Baseline = None

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from tflitekit.options.base import Option, Options, Panel
 from tflitekit.options.evaluate import SampleOptions
-from tflitekit.options.general import JobOptions
+from tflitekit.options.general import InputShapes, JobOptions
 from tflitekit.options.training import TrainingOptions
-from tflitekit.options.values import Schemes, Shapes, Text
+from tflitekit.options.values import Schemes, Text
 
 __all__ = ["ConvertOptions", "CustomObjects", "LoadOptions", "SchemeOptions", "UnsafeLoad", "VariantOptions"]
 
@@ -39,16 +39,7 @@ class LoadOptions(Options):
     batch: Annotated[int, Field(ge=1), Option(Panel.MODEL, "Batch size fixed in the converted model.")] = 1
     unsafe_load: UnsafeLoad = False
     signature: Annotated[str | None, Option(Panel.MODEL, "SavedModel signature to convert.", metavar="NAME")] = None
-    input_shapes: Annotated[
-        Shapes,
-        Option(
-            Panel.MODEL,
-            "Shape without batch, 224,224,3 or NAME=224,224,3; repeatable.",
-            ("--input-shape",),
-            repeatable=True,
-            metavar="SHAPE",
-        ),
-    ] = Field(default_factory=dict)
+    input_shapes: InputShapes = Field(default_factory=dict)
     custom_objects: CustomObjects = None
 
 

@@ -1,4 +1,4 @@
-"""Options of everything that draws samples and works in several processes."""
+"""Options that several concerns share."""
 
 from __future__ import annotations
 
@@ -7,10 +7,22 @@ from typing import Annotated
 from pydantic import Field
 
 from tflitekit.options.base import Option, Options, Panel
+from tflitekit.options.values import Shapes
 
-__all__ = ["SEED", "JobOptions", "SeedOptions"]
+__all__ = ["SEED", "InputShapes", "JobOptions", "SeedOptions"]
 
 SEED = 20210
+
+InputShapes = Annotated[
+    Shapes,
+    Option(
+        Panel.MODEL,
+        "Shape without batch, 224,224,3 or NAME=224,224,3; repeatable.",
+        ("--input-shape",),
+        repeatable=True,
+        metavar="SHAPE",
+    ),
+]
 
 
 class SeedOptions(Options):
