@@ -21,6 +21,8 @@ from PIL import Image
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# Ten seconds a file are for users who want to know; here and in the processes that tests start it is enough that it works.
+os.environ.setdefault("TFLITEKIT_QUICK_BUDGET_S", "0.5")
 # A console that is made while it is set keeps that width, and pytest-xdist's processes have 80.
 os.environ.pop("COLUMNS", None)
 
@@ -82,17 +84,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return "maven" if "/android/" in file else file
 
     return ByFile(config, log)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def protocols() -> dict[str, Any]:
-    """The protocols as they are. In tests latency takes at most two seconds a file instead of ten, which a busy machine would
-    spend in each of them to be no more certain."""
-    from tflitekit.targets.protocols import PROTOCOLS
-
-    before = dict(PROTOCOLS)
-    PROTOCOLS["quick"] = PROTOCOLS["quick"].model_copy(update={"budget_s": 2.0})
-    return before
 
 
 @pytest.fixture(autouse=True)

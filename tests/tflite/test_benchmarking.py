@@ -83,6 +83,7 @@ def test_rounds_are_interleaved_shuffled_and_a_drift_cancels(files, cli):
 
 def test_quick_stops_by_precision_or_budget_and_says_which(files, monkeypatch):
     monkeypatch.setattr(scripted_target, "DRIFT", 1.0)
+    monkeypatch.setitem(PROTOCOLS, "quick", PROTOCOLS["quick"].model_copy(update={"budget_s": 10.0}))
     steady = benchmark(files, target="scripted")
     assert steady.variants[0].latency.stopped_by == "precision"
     assert steady.variants[0].latency.rounds == PROTOCOLS["quick"].rounds
@@ -97,8 +98,9 @@ def test_quick_stops_by_precision_or_budget_and_says_which(files, monkeypatch):
 
 
 @pytest.mark.slow
-def test_quick_goes_on_until_it_is_precise(files, monkeypatch, protocols):
-    monkeypatch.setitem(PROTOCOLS, "quick", protocols["quick"])  # with all its time, whatever else this machine does
+def test_quick_goes_on_until_it_is_precise(files, monkeypatch):
+    # With all its time, whatever else this machine does.
+    monkeypatch.setitem(PROTOCOLS, "quick", PROTOCOLS["quick"].model_copy(update={"budget_s": 10.0}))
     monkeypatch.setattr(scripted_target, "DRIFT", 1.3)  # the first rounds differ, then it is steady
     report = benchmark(files, target="scripted")
     assert report.variants[0].latency.rounds > PROTOCOLS["quick"].rounds

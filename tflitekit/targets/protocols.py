@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import os
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from tflitekit.core.errors import UsageError
 
-__all__ = ["PROTOCOLS", "BenchmarkProtocol", "find_protocol"]
+__all__ = ["BUDGET_VARIABLE", "PROTOCOLS", "BenchmarkProtocol", "find_protocol"]
 
 
 class BenchmarkProtocol(BaseModel):
@@ -46,12 +48,27 @@ class BenchmarkProtocol(BaseModel):
     budget_s: float
 
 
+BUDGET_VARIABLE = "TFLITEKIT_QUICK_BUDGET_S"
+
+
+def _quick_budget_s() -> float:
+    """Seconds that ``quick`` may take for a file: on a busy CI machine it would spend ten on each, to be no more certain."""
+    text = os.environ.get(BUDGET_VARIABLE, "10")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise UsageError(f"{BUDGET_VARIABLE} is '{text}'.", why="It is a number of seconds above 0.")
+    return seconds
+
+
 PROTOCOLS: dict[str, BenchmarkProtocol] = {
     protocol.name: protocol
     for protocol in (
         BenchmarkProtocol(
             name="quick",
-            summary="until the interval of every median is narrower than 2 %, at most 10 s per file",
+            summary=f"until the interval of every median is narrower than 2 %, at most {_quick_budget_s():g} s per file",
             warmup_runs=3,
             warmup_s=0.02,
             round_runs=7,
@@ -59,7 +76,7 @@ PROTOCOLS: dict[str, BenchmarkProtocol] = {
             rounds=15,
             rounds_per_process=3,
             precision=0.02,
-            budget_s=10,
+            budget_s=_quick_budget_s(),
         ),
         # TensorFlow Lite's benchmark_model: warm-up of 1 run and 0.5 s, then 50 runs and 1 s, at most 150 s a file.
         BenchmarkProtocol(
