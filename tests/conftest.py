@@ -23,6 +23,8 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # Ten seconds a file are for users who want to know; here and in the processes that tests start it is enough that it works.
 os.environ.setdefault("TFLITEKIT_QUICK_BUDGET_S", "0.5")
+# Compilations and tests of a minute end before the second compiler of the JVM has earned what it takes.
+os.environ.setdefault("MAVEN_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 # A console that is made while it is set keeps that width, and pytest-xdist's processes have 80.
 os.environ.pop("COLUMNS", None)
 
