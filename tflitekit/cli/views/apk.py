@@ -32,52 +32,17 @@ def show_apk(report: ApkReport) -> None:
     """Prints what is in the APK, what would fail, and what to do."""
     report = ApkReport.model_validate(_printable(report.model_dump()))
     manifest = report.manifest
-    version = " ".join(
-        part
-        for part in (manifest.version_name, f"({manifest.version_code})" if manifest.version_code is not None else "")
-        if part
-    )
-    stdout.print(Text.assemble((report.file, "bold"), f"  {manifest.package or ''} {version}".rstrip()))
+    code = f"({manifest.version_code})" if manifest.version_code is not None else None
+    about = " ".join(part for part in (manifest.package, manifest.version_name, code) if part)
+    stdout.print(Text.assemble((report.file, "bold"), f"  {about}".rstrip()))
     grid = Table.grid(padding=(0, 2))
     for key, value in _facts(report):
         grid.add_row(Text(key, style="dim"), Text(value))
     stdout.print(Padding(grid, (0, 0, 0, 2)))
     if report.libraries:
-        show_table(
-            ("Native library", "ABI", "Size", "Pages", "In the APK"),
-            [
-                (
-                    library.name,
-                    library.abi,
-                    text.size(library.size_bytes),
-                    _pages(library),
-                    _placing(library, packed=manifest.extract_native_libs),
-                )
-                for library in sorted(
-                    report.libraries,
-                    key=lambda one: (_ROLES.index(one.role), one.name, report.abis.index(one.abi)),
-                )
-            ],
-        )
-    unfit = {
-        path
-        for finding in report.findings
-        if finding.kind in ("runtime-too-old", "model-unreadable")
-        for path in finding.subjects
-    }
+        show_table(("Native library", "ABI", "Size", "Pages", "In the APK"), _libraries(report))
     if report.models:
-        show_table(
-            ("Model", "Size", "In the APK", "Needs"),
-            [
-                (
-                    model.path,
-                    text.size(model.size_bytes),
-                    "stored" if model.stored else "compressed ✗",
-                    _minimum(model) + (" ✗" if model.path in unfit else ""),
-                )
-                for model in report.models
-            ],
-        )
+        show_table(("Model", "Size", "In the APK", "Needs"), _models(report))
     show_table(
         ("Part", "Files", "Unpacked", "In the APK", "Download"),
         [
@@ -92,6 +57,37 @@ def show_apk(report: ApkReport) -> None:
     for severity, (heading, style) in _HEADINGS.items():
         _show(heading, style, [finding for finding in report.findings if finding.severity == severity])
     _verdict(report)
+
+
+def _libraries(report: ApkReport) -> list[tuple[str, ...]]:
+    def place(library: Library) -> tuple[int, str, int]:
+        return _ROLES.index(library.role), library.name, report.abis.index(library.abi)
+
+    packed = report.manifest.extract_native_libs
+    return [
+        (
+            library.name,
+            library.abi,
+            text.size(library.size_bytes),
+            _pages(library),
+            _placing(library, packed=packed),
+        )
+        for library in sorted(report.libraries, key=place)
+    ]
+
+
+def _models(report: ApkReport) -> list[tuple[str, ...]]:
+    kinds = ("runtime-too-old", "model-unreadable")
+    unfit = {path for finding in report.findings if finding.kind in kinds for path in finding.subjects}
+    return [
+        (
+            model.path,
+            text.size(model.size_bytes),
+            "stored" if model.stored else "compressed ✗",
+            _minimum(model) + (" ✗" if model.path in unfit else ""),
+        )
+        for model in report.models
+    ]
 
 
 def _printable(value: Any) -> Any:
