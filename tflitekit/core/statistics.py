@@ -120,18 +120,7 @@ def paired_accuracy_drop(
     half = _Z * math.sqrt((p_lost + p_won - (p_lost - p_won) ** 2) / (n + 2))
     low, high = max(-1.0, p_lost - p_won - half), min(1.0, p_lost - p_won + half)
     value = (lost - won) / n
-    verdict = _verdict(
-        value * 100,
-        low * 100,
-        high * 100,
-        p_value,
-        resolution=resolution * 100,
-        unit="points",
-        worse="drops",
-        better="gains",
-        flat="no measurable drop",
-        decimals=1,
-    )
+    verdict = _verdict(value * 100, low * 100, high * 100, p_value, resolution * 100, _POINTS)
     return PairedDifference(value, low, high, p_value, n, verdict)
 
 
@@ -161,42 +150,33 @@ def paired_mean_increase(
         p_value = float(ttest_1samp(difference, 0.0).pvalue)
     if resolution is None:
         resolution = 0.05 * abs(float(np.mean(baseline)))
-    verdict = _verdict(
-        mean,
-        interval.low,
-        interval.high,
-        p_value,
-        resolution=resolution,
-        unit="",
-        worse="worse by",
-        better="better by",
-        flat="no measurable difference",
-        decimals=4,
-    )
+    verdict = _verdict(mean, interval.low, interval.high, p_value, resolution, _COSTS)
     return PairedDifference(mean, interval.low, interval.high, p_value, n, verdict)
 
 
-def _verdict(
-    value: float,
-    low: float,
-    high: float,
-    p_value: float,
-    *,
-    resolution: float,
-    unit: str,
-    worse: str,
-    better: str,
-    flat: str,
-    decimals: int,
-) -> str:
+class _Words(NamedTuple):
+    """How a verdict says a difference."""
+
+    worse: str
+    better: str
+    flat: str
+    unit: str
+    decimals: int
+
+
+_POINTS = _Words("drops", "gains", "no measurable drop", " points", 1)
+_COSTS = _Words("worse by", "better by", "no measurable difference", "", 4)
+
+
+def _verdict(value: float, low: float, high: float, p_value: float, resolution: float, words: _Words) -> str:
     half = (high - low) / 2
+    shown = f"{abs(value):.{words.decimals}f} ± {half:.{words.decimals}f}{words.unit}"
+    word = f"{words.worse} " if value > 0 else f"{words.better} " if value < 0 else ""
     if p_value < _ALPHA:
-        word = worse if value > 0 else better
-        return f"{word} {abs(value):.{decimals}f} ± {half:.{decimals}f} {unit}".rstrip()
+        return f"{word}{shown}"
     if max(abs(low), abs(high)) <= resolution or half <= resolution:
-        return flat
-    word = f"{worse} " if value > 0 else f"{better} " if value < 0 else ""
-    return f"too few samples to tell ({word}{abs(value):.{decimals}f} ± {half:.{decimals}f} {unit}".rstrip() + ")"
+        return words.flat
+    return f"too few samples to tell ({word}{shown})"
 
 
 def percentile(samples: ArrayLike, q: float) -> float:

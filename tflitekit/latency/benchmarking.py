@@ -259,13 +259,12 @@ def _measure(
     else:
         watch = LoadWatch()
         taken = measure_interleaved(
-            {sha256: variant.path for sha256, variant in distinct.items()},
+            {sha256: (variant.path, shapes[variant.name]) for sha256, variant in distinct.items()},
             target,
             threads=threads,
             protocol=rules_of(how),
             seed=how.seed,
             progress=progress,
-            shapes={sha256: shapes[variant.name] for sha256, variant in distinct.items()},
             partial=path.with_suffix(".partial.json") if path else None,
             after_round=watch.sample,
         )

@@ -53,29 +53,27 @@ class _Taken:
 
 
 def measure_interleaved(
-    paths: Mapping[str, Path],
+    files: Mapping[str, tuple[Path, Shapes]],
     target: Target,
     *,
     threads: int,
     protocol: BenchmarkProtocol,
     seed: int,
     progress: Progress,
-    shapes: Mapping[str, Shapes] | None = None,
-    partial: Path | None = None,
-    after_round: Callable[[], None] = lambda: None,
+    partial: Path | None,
+    after_round: Callable[[], None],
 ) -> dict[str, Run | TflitekitError]:
     """Measures files by name.
 
     Args:
-        paths: Distinct files.
-        shapes: By file, as of `Target.open`, where one leaves sizes open.
+        files: Distinct ones, each with the shapes for `Target.open`, where it leaves sizes open.
         after_round: Called while the machine is still warm from a round.
         partial: Where finished rounds are kept; a run that was interrupted goes on from there.
 
     Returns:
         A run for each file, or the error of one that the runtime refused; the others are complete.
     """
-    taken = {name: _Taken(path, (shapes or {}).get(name, {})) for name, path in paths.items()}
+    taken = {name: _Taken(path, shapes) for name, (path, shapes) in files.items()}
     begin = time.monotonic() - _restore(taken, partial)
     stopped_by = "protocol"
     with progress.task(f"Measuring latency on {target.name}", protocol.rounds) as advance:
