@@ -54,8 +54,7 @@ def main() -> None:
         found = evaluate_variants(
             opened,
             dataset,
-            EvaluateOptions(),
-            baseline=opened[0].name,
+            EvaluateOptions(baseline=opened[0].name),
             progress=Progress(),
             advise=False,
         )

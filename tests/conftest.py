@@ -210,7 +210,7 @@ def optimized(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def optimize_converted(name: str, shapes: Path, out: Path) -> Path:
     """Runs `optimize` on a model whose files the converter made before: all but the conversion happens as always."""
-    from tflitekit.conversion import ConvertResult
+    from tflitekit.conversion import ConversionSpec, ConvertResult
     from tflitekit.core.progress import Progress
     from tflitekit.core.structured import read_model
     from tflitekit.data.calibration import store_calibration
@@ -222,14 +222,14 @@ def optimize_converted(name: str, shapes: Path, out: Path) -> Path:
     source = read_model(PreparedSource, DATA / "converted" / name / "source.json")
     calibration = open_dataset(shapes / "train")
 
-    def convert(model: Path, *, out: Path, requests: Any, preprocessing: Any, **_: Any) -> ConvertResult:
-        files = [DATA / "converted" / name / f"{request.name}.tflite" for request in requests]
+    def convert(model: Path, spec: ConversionSpec, *, out: Path, **_: Any) -> ConvertResult:
+        files = [DATA / "converted" / name / f"{request.name}.tflite" for request in spec.requests]
         for file in files:
             shutil.copy(file, out)
             shutil.copy(file.with_suffix(".json"), out)
         variants = [read_sidecar(out / file.name) for file in files]
         samples = store_calibration(
-            calibration, source.inputs, preprocessing, out / ".tflitekit" / "calibration", Progress()
+            calibration, source.inputs, spec.preprocessing, out / ".tflitekit" / "calibration", Progress()
         )
         return ConvertResult(
             out=out,

@@ -206,12 +206,11 @@ def test_a_stopped_evaluation_continues_and_is_not_taken_for_a_whole_one(variant
     opened = [load_variant(path)[0] for path in (variants / "float32.tflite", weak, variants / "float16.tflite")]
     dataset = open_dataset(many)
     options = {
-        "baseline": "float32",
         "progress": Progress(),
         "cache": tmp_path,
     }
 
-    certain = EvaluateOptions(jobs=1, until_certain=True, error_rate=0.05, seed=1)
+    certain = EvaluateOptions(jobs=1, baseline="float32", until_certain=True, error_rate=0.05, seed=1)
 
     def run(variants, how=certain):
         return evaluate_variants(variants, dataset, how, **options)
@@ -226,7 +225,7 @@ def test_a_stopped_evaluation_continues_and_is_not_taken_for_a_whole_one(variant
     fresh = evaluate_variants(opened, dataset, certain, **options | {"cache": None})
     assert long == fresh
     assert run(opened[:2]) == short  # the longer scores are cut to what this one would have drawn
-    assert run(opened[:2], EvaluateOptions(jobs=1)).dataset.samples == 1500
+    assert run(opened[:2], EvaluateOptions(jobs=1, baseline="float32")).dataset.samples == 1500
     assert run(opened[:2]) == short
 
 

@@ -37,7 +37,7 @@ def lint(variants, shapes, tmp_path):
         variant, _ = load_variant(variants / "float32.tflite", preprocessing=PRESETS[preprocess], labels=CLASSES)
         dataset = open_dataset(data, labels=CLASSES)
         evaluation = evaluate_variants(
-            [variant], dataset, EvaluateOptions(jobs=1), baseline="float32", progress=Progress(), advise=False
+            [variant], dataset, EvaluateOptions(jobs=1, baseline="float32"), progress=Progress(), advise=False
         )
         samples = open_dataset(calibration, labels=CLASSES, limit=limit, need_labels=False)
         stored = store_calibration(

@@ -20,6 +20,7 @@ from tflitekit.core.arrays import read_arrays
 from tflitekit.core.errors import ConversionError, DataError, ModelError, TflitekitError, UsageError
 from tflitekit.core.progress import Progress
 from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.dataset import InputPipeline
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.engines.three_way import check_gap, compare_three, first_difference, layer_differences
 from tflitekit.options.convert import ConvertOptions
@@ -85,22 +86,16 @@ def train(
         return future
 
     source = identify(model)
+    training = TrainingOptions(data=data, **({"epochs": 1, "batch_size": 20, "validation_split": 0.2} | options))
+    inputs = inputs or [TensorSpec(name="features", shape=(1, FEATURES), dtype="float32")]
     trainer = TrainingPlan(
-        source_file=source,
-        model=model,
+        source,
         source_key=source.sha256,
-        loading={"unsafe_load": False, "custom_objects": custom_objects},
-        options=TrainingOptions(data=data, **({"epochs": 1, "batch_size": 20, "validation_split": 0.2} | options)),
-        inputs=inputs or [TensorSpec(name="features", shape=(1, FEATURES), dtype="float32")],
-        preprocessing=Preprocessing(name="raw"),
+        conversion=ConvertOptions(training=training, custom_objects=custom_objects, seed=seed, jobs=1),
+        pipeline=InputPipeline(inputs, Preprocessing(name="raw")),
         labels=labels,
-        batch=1,
-        input_shapes={},
-        seed=seed,
         work=folder / "work",
-        tensorboard=folder / "tensorboard",
         submit=submit,
-        jobs=1,
         progress=Progress(),
     )
     return trainer.train(parse_request(scheme))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from tflitekit.accuracy.fidelity import Sums, add_sums
 from tflitekit.accuracy.metrics import Metric, Scores
 from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.score_store import ScoreStore, beside_baseline
+from tflitekit.accuracy.scored import Scored, Stopped
 from tflitekit.accuracy.scoring import Against, ScoringJob, score
 from tflitekit.core.errors import UsageError
 from tflitekit.core.progress import Progress
@@ -20,7 +21,7 @@ from tflitekit.core.sequential import METHOD, DrawOrder, SequentialDrop
 from tflitekit.data.dataset import Dataset, Selection, SkippedSamples
 from tflitekit.results import Adaptive, Sequential
 
-__all__ = ["Certainty", "UntilCertain", "score_until_certain"]
+__all__ = ["Certainty", "score_until_certain"]
 
 _OUTPUTS = 1 << 16
 """More than any file has."""
@@ -31,105 +32,82 @@ class Certainty:
     """When an evaluation may stop early.
 
     Attributes:
+        limit: Largest accepted drop, as a fraction.
         error_rate: Largest probability, for each variant, of a decision against the answer on all data.
         seed: Of the order in which samples are drawn.
     """
 
+    limit: float
     error_rate: float
     seed: int
 
 
-@dataclass(frozen=True)
-class UntilCertain:
-    """What an evaluation found that stopped when it was certain.
-
-    Attributes:
-        scores: By variant, of the samples that were drawn, in the data's order.
-        sums: By variant, beside the baseline.
-        skipped: Samples that could not be read, with the reason.
-        decisions: By variant, without the baseline.
-        positions: Of the samples that were drawn, ascending.
-    """
-
-    scores: dict[str, Scores]
-    sums: dict[str, Sums]
-    skipped: list[str]
-    decisions: dict[str, Sequential]
-    record: Adaptive
-    positions: NDArray[np.int64]
-
-
 def score_until_certain(
-    runs: Sequence[ScoringJob],
+    runs: Mapping[str, ScoringJob],
     dataset: Dataset,
     metric: Metric,
+    store: ScoreStore,
     *,
     baseline: str,
-    limit: float,
     certainty: Certainty,
-    store: ScoreStore,
     jobs: int | None,
     progress: Progress,
-) -> UntilCertain:
+) -> Scored:
     """Scores variants block by block until each one's drop is known to lie below or above the limit.
 
     All variants are scored on all samples that are drawn, also those that were decided before others. Scores are kept
     after each block, and a later run continues with them.
 
     Args:
-        baseline: Name of one of the variants.
-        limit: Largest accepted drop, as a fraction.
         store: Where scores are kept.
+        baseline: Name of one of the variants.
 
     Raises:
         UsageError: The labels are no classes, the number of samples is not known, or there is nothing to compare.
     """
     order = DrawOrder.of(_classes(dataset, metric), certainty.seed)
-    distinct = {run.identity: run for run in runs}
-    beside = next(run for run in runs if run.variant.name == baseline)
-    reference = beside.identity
-    tests = _tests(runs, baseline, order, limit, certainty.error_rate)
+    distinct = {run.identity: run for run in runs.values()}
+    tests = _tests([name for name in runs if name != baseline], order, certainty)
     kept = store.for_draw({"seed": certainty.seed, "order": order.key})
-    blocks = _Blocks(list(distinct.values()), beside, dataset, metric, order, kept, jobs)
+    blocks = _Blocks(list(distinct.values()), runs[baseline], dataset, metric, order, kept, jobs)
     stop = 0
     with progress.task("Evaluating until certain", order.positions.size) as advance:
         for start, stop in order.blocks():
             blocks.draw(start, stop)
-            right = blocks.right(reference, start, stop)
-            for run in runs:
-                if run.variant.name in tests:
-                    tests[run.variant.name].add(right - blocks.right(run.identity, start, stop))
+            right = blocks.right(runs[baseline].identity, start, stop)
+            for name, test in tests.items():
+                test.add(right - blocks.right(runs[name].identity, start, stop))
             advance(stop - start)
             if all(test.decision is not None for test in tests.values()):
                 break
-    return UntilCertain(
-        scores={run.variant.name: blocks.until(run.identity, stop) for run in runs},
-        sums={run.variant.name: blocks.sums_until(run.identity, stop) for run in runs},
+    record = Adaptive(
+        method=METHOD,
+        alpha=certainty.error_rate,
+        limit=certainty.limit,
+        samples=stop,
+        available=order.positions.size,
+        batch=order.batch,
+        seed=certainty.seed,
+    )
+    decisions = {name: _sequential(test, certainty) for name, test in tests.items()}
+    return Scored(
+        runs,
+        metric,
+        baseline,
+        scores={name: blocks.until(run.identity, stop) for name, run in runs.items()},
+        sums={name: blocks.sums_until(run.identity, stop) for name, run in runs.items()},
         skipped=sorted(blocks.skipped.names),
-        decisions={name: _sequential(test, limit, certainty.error_rate) for name, test in tests.items()},
-        record=Adaptive(
-            method=METHOD,
-            alpha=certainty.error_rate,
-            limit=limit,
-            samples=stop,
-            available=order.positions.size,
-            batch=order.batch,
-            seed=certainty.seed,
-        ),
-        positions=np.sort(order.positions[:stop]),
+        stopped=Stopped(decisions, record, np.sort(order.positions[:stop])),
     )
 
 
-def _tests(
-    runs: Sequence[ScoringJob], baseline: str, order: DrawOrder, limit: float, alpha: float
-) -> dict[str, SequentialDrop]:
-    names = [run.variant.name for run in runs if run.variant.name != baseline]
+def _tests(names: Sequence[str], order: DrawOrder, certainty: Certainty) -> dict[str, SequentialDrop]:
     if not names:
         raise UsageError(
             "There is nothing to decide: only the baseline was given.",
             fix="Give a variant to compare with it, or leave out --until-certain.",
         )
-    return {name: SequentialDrop(order, limit=limit, alpha=alpha) for name in names}
+    return {name: SequentialDrop(order, limit=certainty.limit, alpha=certainty.error_rate) for name in names}
 
 
 def _classes(dataset: Dataset, metric: Metric) -> list[int]:
@@ -146,10 +124,17 @@ def _classes(dataset: Dataset, metric: Metric) -> list[int]:
     return [int(sample.label) for sample in dataset]
 
 
-def _sequential(test: SequentialDrop, limit: float, alpha: float) -> Sequential:
+def _sequential(test: SequentialDrop, certainty: Certainty) -> Sequential:
     assert test.decision is not None
     low, high = test.interval()
-    return Sequential(decision=test.decision, limit=limit, low=low, high=high, alpha=alpha, decided_at=test.decided_at)
+    return Sequential(
+        decision=test.decision,
+        limit=certainty.limit,
+        low=low,
+        high=high,
+        alpha=certainty.error_rate,
+        decided_at=test.decided_at,
+    )
 
 
 class _Blocks:

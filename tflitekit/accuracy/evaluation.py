@@ -8,15 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tflitekit.accuracy.adaptive import Certainty, UntilCertain, score_until_certain
+from tflitekit.accuracy.adaptive import Certainty, score_until_certain
 from tflitekit.accuracy.lints.chance import chance
 from tflitekit.accuracy.lints.float16 import lint_float16
 from tflitekit.accuracy.lints.inputs import lint_inputs
 from tflitekit.accuracy.lints.training import lint_training
-from tflitekit.accuracy.metrics import Metric, Scores
+from tflitekit.accuracy.metrics import Metric
 from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.notes import as_stream, skipped_samples, stopped_early, stored_pixels, without_baseline
 from tflitekit.accuracy.score_store import ScoreStore, score_all
+from tflitekit.accuracy.scored import Scored
 from tflitekit.accuracy.scoring import RUNTIME, ScoringJob
 from tflitekit.accuracy.suitability import check_evaluation_data
 from tflitekit.accuracy.variant_rows import control_of, inputs_of, linted, row_of, with_examples
@@ -96,13 +97,11 @@ def evaluate(
     first = variants[0].contract
     assert first is not None
     dataset = open_dataset(data, labels=names or first.labels, limit=how.limit, seed=how.seed)
-    chosen = choose_baseline(variants, files, how.baseline)
+    how = how.replaced(baseline=choose_baseline(variants, files, how.baseline))
     stored = variants if preprocessing is not None else [with_stored_pixels(variant, dataset) for variant in variants]
     for variant in stored:
         probe(variant, dataset)
-    found = evaluate_variants(
-        stored, dataset, how, baseline=chosen, constraints=constraints, progress=progress or Progress()
-    )
+    found = evaluate_variants(stored, dataset, how, constraints=constraints, progress=progress or Progress())
     notes = [stored_pixels(now) for now, before in zip(stored, variants, strict=True) if now != before]
     return replace(found, warnings=(*notes, *found.warnings))
 
@@ -196,7 +195,6 @@ def evaluate_variants(
     dataset: Dataset,
     how: EvaluateOptions,
     *,
-    baseline: str | None,
     progress: Progress,
     cache: Path | None = None,
     constraints: Constraints | None = None,
@@ -206,7 +204,7 @@ def evaluate_variants(
     """Scores variants that are finished and can run here; the others keep their status.
 
     Args:
-        baseline: Name of the variant that the others are compared with.
+        how: ``baseline`` is the name of the variant that the others are compared with; None compares none.
         cache: Folder where scores are kept, so that a later run takes them from there.
         constraints: The drops that matter; they make the verdicts' 'too few samples'.
         fingerprint: The data's, where the caller has it already.
@@ -215,66 +213,73 @@ def evaluate_variants(
     constraints = constraints or Constraints()
     if how.until_certain:
         check_certainty(constraints)
-    usable = [v for v in variants if v.status == "ok" and v.runnable]
-    if not usable:
-        record = DatasetRecord(location=dataset.location, kind=dataset.kind, samples=0, classes=dataset.classes)
+    runs = {v.name: ScoringJob(v, read_graph(v.path), how.output) for v in variants if v.status == "ok" and v.runnable}
+    if not runs:
+        nothing = DatasetRecord(location=dataset.location, kind=dataset.kind, samples=0, classes=dataset.classes)
         rows = tuple(VariantReport.of(v) for v in variants)
-        return Evaluation(record, None, rows, tuple(without_baseline(rows, baseline)))
-    runs = {v.name: ScoringJob(v, read_graph(v.path), how.output) for v in usable}
-    first = next(iter(runs.values()))
-    contract = first.variant.contract
-    assert contract is not None
-    pipelines = [run.pipeline() for run in runs.values()]
-    scorer = check_evaluation_data(
-        dataset, pipelines, first.outputs, metric=how.metric, output=how.output, labels=contract.labels
-    )
-    for run in runs.values():
-        scorer.check(run.output_spec)
-    if constraints.max_class_drop is not None:
-        _check_class_gate(scorer)
+        return Evaluation(nothing, None, rows, tuple(without_baseline(rows, how.baseline)))
+    metric = _metric(runs, dataset, how, constraints)
     fingerprint = fingerprint or dataset.fingerprint()
-    wanted, baseline = baseline, baseline if baseline in runs else None
+    baseline = str(how.baseline) if how.baseline in runs else None
     reference = runs[baseline] if baseline is not None else None
-    store = ScoreStore(cache, fingerprint, scorer.name, how.metric, how.output, reference, stream=how.stream)
-    stopped: UntilCertain | None = None
+    store = ScoreStore(cache, fingerprint, metric.name, how.metric, how.output, reference, stream=how.stream)
     if not how.until_certain:
-        scores, sums, skipped = score_all(
-            list(runs.values()), dataset, scorer, store, baseline=reference, jobs=how.jobs, progress=progress
-        )
+        scored = score_all(runs, dataset, metric, store, baseline=baseline, jobs=how.jobs, progress=progress)
     elif baseline is None:
         raise UsageError("--until-certain needs a baseline, but that one cannot run here.")
     else:
-        stopped = score_until_certain(
-            list(runs.values()),
-            dataset,
-            scorer,
-            baseline=baseline,
-            limit=top1_limit(constraints),
-            certainty=Certainty(how.error_rate, how.seed),
-            store=store,
-            jobs=how.jobs,
-            progress=progress,
+        certainty = Certainty(top1_limit(constraints), how.error_rate, how.seed)
+        scored = score_until_certain(
+            runs, dataset, metric, store, baseline=baseline, certainty=certainty, jobs=how.jobs, progress=progress
         )
-        scores, sums, skipped = stopped.scores, stopped.sums, stopped.skipped
-    if baseline is not None and not scores[baseline]["finite"].all():
-        baseline = None
-    rows = tuple(
-        row_of(v, scores, scorer, baseline, constraints, stopped, control=control_of(v, variants, scores))
-        for v in variants
+    record = _record(dataset, scored, fingerprint, stream=how.stream)
+    return _evaluation(variants, scored, record, dataset, how, constraints, advise=advise)
+
+
+def _metric(runs: Mapping[str, ScoringJob], dataset: Dataset, how: EvaluateOptions, constraints: Constraints) -> Metric:
+    """Returns what scores the outputs of all runs."""
+    first = next(iter(runs.values()))
+    assert first.variant.contract is not None
+    metric = check_evaluation_data(
+        dataset,
+        [run.pipeline() for run in runs.values()],
+        first.outputs,
+        metric=how.metric,
+        output=how.output,
+        labels=first.variant.contract.labels,
     )
-    rows = with_examples(rows, scores, scorer, baseline, dataset)
-    missing = without_baseline(rows, wanted) if baseline is None else []
-    warnings = missing + skipped_samples(skipped) + stopped_early(stopped)
-    warnings += as_stream(how.stream, list(runs.values()))
+    for run in runs.values():
+        metric.check(run.output_spec)
+    if constraints.max_class_drop is not None:
+        _check_class_gate(metric)
+    return metric
+
+
+def _evaluation(
+    variants: Sequence[Variant],
+    scored: Scored,
+    record: DatasetRecord,
+    dataset: Dataset,
+    how: EvaluateOptions,
+    constraints: Constraints,
+    *,
+    advise: bool,
+) -> Evaluation:
+    """Compares, lints and sums up."""
+    baseline, scores = scored.baseline, scored.scores
+    rows = tuple(row_of(v, scored, constraints, control=control_of(v, variants, scores)) for v in variants)
+    rows = with_examples(rows, scored, dataset)
+    warnings = without_baseline(rows, how.baseline) if baseline is None else []
+    warnings += skipped_samples(scored.skipped) + stopped_early(scored.stopped)
+    warnings += as_stream(how.stream, scored.runs.values())
     inputs = None
     if baseline is not None:
-        inputs = inputs_of(runs[baseline], scores[baseline])
+        run = scored.runs[baseline]
+        inputs = inputs_of(run, scores[baseline])
         if advise:
-            warnings += chance(runs[baseline], scores[baseline], dataset, scorer, how.jobs, stream=how.stream)
-            warnings += _lint_data(runs[baseline], inputs, dataset)
-            rows = tuple(linted(row, runs, scores, sums, scorer, baseline) for row in rows)
-    record = _record(dataset, next(iter(scores.values())), fingerprint, skipped, stopped)
-    record = record.model_copy(update={"stream": how.stream})
+            warnings += chance(run, scores[baseline], dataset, scored.metric, how.jobs, stream=how.stream)
+            warnings += _lint_data(run, inputs, dataset)
+            rows = tuple(linted(row, scored, baseline) for row in rows)
     if advise:
         rows = tuple(lint_training(row, record, baseline) for row in rows)
     return Evaluation(
@@ -286,7 +291,7 @@ def evaluate_variants(
         inputs=inputs,
         input_shapes={
             name: shape
-            for run in runs.values()
+            for run in scored.runs.values()
             if "sizes" in scores[run.variant.name]
             for name, shape in usual_shapes(scores[run.variant.name]["sizes"], run.graph.inputs).items()
         },
@@ -310,10 +315,9 @@ def _check_class_gate(metric: Metric) -> None:
         )
 
 
-def _record(
-    dataset: Dataset, own: Scores, fingerprint: str | None, skipped: Sequence[str], stopped: UntilCertain | None
-) -> DatasetRecord:
-    """Describes the data; ``own`` are any variant's scores, of which the labels are the same for all."""
+def _record(dataset: Dataset, scored: Scored, fingerprint: str | None, *, stream: bool) -> DatasetRecord:
+    """Describes the data; the labels are the same in all scores."""
+    own, stopped = next(iter(scored.scores.values())), scored.stopped
     available, seed = dataset.available, dataset.seed
     if stopped is not None:
         available, seed = available or stopped.record.available, stopped.record.seed
@@ -325,11 +329,12 @@ def _record(
         samples=len(own["finite"]),
         classes=dataset.classes,
         sha256=fingerprint,
-        skipped=tuple(skipped),
+        skipped=tuple(scored.skipped),
         labels=pack_labels(own["label"]) if "label" in own else None,
         available=available or dataset.size,
         seed=seed,
         adaptive=stopped.record if stopped is not None else None,
+        stream=stream,
     )
 
 

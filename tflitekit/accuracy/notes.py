@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-from tflitekit.accuracy.adaptive import UntilCertain
+from tflitekit.accuracy.scored import Stopped
 from tflitekit.accuracy.scoring import ScoringJob
 from tflitekit.results import Finding, VariantReport
 from tflitekit.tflite.variant import Variant
@@ -24,7 +25,7 @@ def stored_pixels(variant: Variant) -> Finding:
     )
 
 
-def without_baseline(rows: Sequence[VariantReport], baseline: str | None) -> list[Finding]:
+def without_baseline(rows: Sequence[VariantReport], baseline: str | Path | None) -> list[Finding]:
     """Says why there is nothing to compare with, where a baseline was wanted."""
     row = next((row for row in rows if row.name == baseline), None)
     if row is None:
@@ -47,7 +48,7 @@ def skipped_samples(skipped: Sequence[str]) -> list[Finding]:
     return [Finding(kind="unreadable-samples", message=text, advice="Repair or remove these files.")]
 
 
-def stopped_early(stopped: UntilCertain | None) -> list[Finding]:
+def stopped_early(stopped: Stopped | None) -> list[Finding]:
     """Says after how many samples the evaluation stopped."""
     if stopped is None or stopped.record.samples == stopped.record.available:
         return []
@@ -63,7 +64,7 @@ def stopped_early(stopped: UntilCertain | None) -> list[Finding]:
     ]
 
 
-def as_stream(stream: bool, runs: Sequence[ScoringJob]) -> list[Finding]:
+def as_stream(stream: bool, runs: Iterable[ScoringJob]) -> list[Finding]:
     """Says what the samples' being one stream meant."""
     if not stream:
         return []

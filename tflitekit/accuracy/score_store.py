@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from tflitekit.accuracy.fidelity import Sums, pack, unpack
 from tflitekit.accuracy.metrics import Metric, Scores
+from tflitekit.accuracy.scored import Scored
 from tflitekit.accuracy.scoring import Against, ScoringJob, score
 from tflitekit.core.files import hash_json, write_whole
 from tflitekit.core.progress import Progress
@@ -127,37 +128,34 @@ def _content(variant: Variant) -> dict[str, Any]:
 
 
 def score_all(
-    runs: Sequence[ScoringJob],
+    runs: Mapping[str, ScoringJob],
     dataset: Dataset,
     metric: Metric,
     store: ScoreStore,
     *,
-    baseline: ScoringJob | None,
+    baseline: str | None,
     jobs: int | None,
     progress: Progress,
-) -> tuple[dict[str, Scores], dict[str, Sums], list[str]]:
+) -> Scored:
     """Scores variants on all samples, where the store lacks them; the same bytes are scored once.
 
     Args:
-        baseline: The run that the others are compared with; it runs beside each that the store lacks.
-
-    Returns:
-        Scores by variant (see `score`), sums beside the baseline by variant, and the samples that could not be read, each
-        with the reason.
+        baseline: The variant that the others are compared with; it runs beside each that the store lacks.
     """
     scores: dict[str, Scores] = {}
     sums: dict[str, Sums] = {}
     names: list[str] = []
     pending: list[ScoringJob] = []
-    for run in runs:
+    for name, run in runs.items():
         found = store.load(run.variant)
         if found is None:
             pending.append(run)
         else:
-            scores[run.variant.name], sums[run.variant.name], names = found.scores, found.sums, found.skipped
+            scores[name], sums[name], names = found.scores, found.sums, found.skipped
     if pending:
-        distinct = beside_baseline(pending, baseline)
-        against = None if baseline is None else Against(distinct[baseline.identity].variant.name)
+        reference = runs[baseline] if baseline is not None else None
+        distinct = beside_baseline(pending, reference)
+        against = None if reference is None else Against(distinct[reference.identity].variant.name)
         skipped = SkippedSamples(dataset.size)
         fresh = score(
             list(distinct.values()),
@@ -174,7 +172,7 @@ def score_all(
             own, twin = run.variant.name, distinct[run.identity].variant.name
             scores[own], sums[own] = fresh[twin], against.sums.get(twin, {}) if against else {}
             store.save(run.variant, scores[own], sums[own], names)
-    return scores, sums, names
+    return Scored(runs, metric, baseline, scores, sums, names)
 
 
 def beside_baseline(runs: Sequence[ScoringJob], baseline: ScoringJob | None) -> dict[Any, ScoringJob]:

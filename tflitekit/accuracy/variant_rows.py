@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from tflitekit.accuracy.adaptive import UntilCertain
-from tflitekit.accuracy.fidelity import Sums
 from tflitekit.accuracy.flips import flip_examples
 from tflitekit.accuracy.lints.outputs import (
     lint_confidence,
@@ -17,8 +15,9 @@ from tflitekit.accuracy.lints.outputs import (
     lint_stored_inputs,
 )
 from tflitekit.accuracy.lints.parts import lint_parts, outputs_beside
-from tflitekit.accuracy.metrics import Metric, Scores
+from tflitekit.accuracy.metrics import Scores
 from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.accuracy.scored import Scored, Stopped
 from tflitekit.accuracy.scoring import ScoringJob
 from tflitekit.data.dataset import Dataset
 from tflitekit.data.facts import Inputs
@@ -50,24 +49,15 @@ def control_of(variant: Variant, variants: Sequence[Variant], scores: Mapping[st
     return None
 
 
-def row_of(
-    variant: Variant,
-    scores: Mapping[str, Scores],
-    metric: Metric,
-    baseline: str | None,
-    constraints: Constraints,
-    stopped: UntilCertain | None,
-    *,
-    control: str | None = None,
-) -> VariantReport:
+def row_of(variant: Variant, scored: Scored, constraints: Constraints, *, control: str | None = None) -> VariantReport:
     """Returns what the scores say of one variant, alone and beside the baseline.
 
     Args:
-        scores: By variant, of the same samples; a variant without scores keeps its status.
+        scored: A variant without scores keeps its status; decisions of an early stop take the place of the verdicts.
         constraints: The drops that matter.
-        stopped: Where the evaluation stopped early: its decisions take the place of the verdicts.
         control: The variant that `control_of` found.
     """
+    scores, metric, stopped = scored.scores, scored.metric, scored.stopped
     own = scores.get(variant.name)
     if own is None:
         return VariantReport.of(variant)
@@ -80,7 +70,7 @@ def row_of(
             "Look for overflow in float16, or for data that the model was not built for.",
         )
     figures = metric.summarize(own)
-    reference = scores[baseline] if baseline is not None else None
+    reference = scores[scored.baseline] if scored.baseline is not None else None
     measured: dict[str, Any] = {"accuracy": figures[0], "other_metrics": figures[1:]}
     measured |= metric.details(own, reference, max_class_drop=constraints.max_class_drop)
     if reference is not None:
@@ -95,7 +85,7 @@ def row_of(
     return VariantReport.of(variant, **measured)
 
 
-def _decided(drop: Drop, decided: Sequential, stopped: UntilCertain) -> str:
+def _decided(drop: Drop, decided: Sequential, stopped: Stopped) -> str:
     place = "within" if decided.decision == "meets" else "beyond"
     points = f"{decided.limit * 100:.3g} point{'' if decided.limit == 0.01 else 's'}"
     word = "drops" if drop.value > 0 else "gains"
@@ -105,18 +95,12 @@ def _decided(drop: Drop, decided: Sequential, stopped: UntilCertain) -> str:
     )
 
 
-def with_examples(
-    rows: tuple[VariantReport, ...],
-    scores: Mapping[str, Scores],
-    metric: Metric,
-    baseline: str | None,
-    dataset: Dataset,
-) -> tuple[VariantReport, ...]:
+def with_examples(rows: tuple[VariantReport, ...], scored: Scored, dataset: Dataset) -> tuple[VariantReport, ...]:
     """Adds the most confident losses to the rows of variants that lost any."""
-    flipped = {row.name: scores[row.name] for row in rows if row.flips is not None and row.flips.lost}
-    if baseline is None or not flipped or not isinstance(metric, Classification):
+    flipped = {row.name: scored.scores[row.name] for row in rows if row.flips is not None and row.flips.lost}
+    if scored.baseline is None or not flipped or not isinstance(scored.metric, Classification):
         return rows
-    examples = flip_examples(dataset, flipped, scores[baseline], metric.class_name)
+    examples = flip_examples(dataset, flipped, scored.scores[scored.baseline], scored.metric.class_name)
     return tuple(
         row.model_copy(update={"flips": row.flips.model_copy(update={"examples": examples[row.name]})})
         if row.flips is not None and row.name in examples
@@ -131,32 +115,26 @@ def inputs_of(run: ScoringJob, scores: Scores) -> Inputs:
     return Inputs(run.graph.inputs, {name: scores[name] for name in kept if name in scores})
 
 
-def linted(
-    row: VariantReport,
-    runs: Mapping[str, ScoringJob],
-    scores: Mapping[str, Scores],
-    sums: Mapping[str, Sums],
-    metric: Metric,
-    baseline: str,
-) -> VariantReport:
+def linted(row: VariantReport, scored: Scored, baseline: str) -> VariantReport:
     """Adds what the lints say of one variant's outputs, part by part, and of how it stores its inputs."""
-    if row.status != "ok" or row.name not in scores:
+    if row.status != "ok" or row.name not in scored.scores:
         return row
-    own, reference, run = scores[row.name], scores[baseline], runs[row.name]
+    own, reference, run = scored.scores[row.name], scored.scores[baseline], scored.runs[row.name]
     contract = run.variant.contract
     request = request_of(run.variant.scheme, run.variant.options)
     constant = lint_constant_output(own, reference, contract.labels if contract else None, request=request)
     found = constant + lint_stored_inputs(inputs_of(run, own), run.graph.inner_inputs, request=request)
-    of_baseline = runs[baseline].graph.inner_outputs[runs[baseline].output_index]
+    compared = scored.runs[baseline]
+    of_baseline = compared.graph.inner_outputs[compared.output_index]
     beside: tuple[OutputFidelity, ...] = ()
-    if row.name != baseline and reference["finite"].all():
-        other = run.variant.training is not None or _other_source(run.variant, runs[baseline].variant)
-        beside = outputs_beside(run.graph, run.output_index, sums.get(row.name, {}), other_weights=other)
+    if row.name != baseline:
+        other = run.variant.training is not None or _other_source(run.variant, compared.variant)
+        beside = outputs_beside(run.graph, run.output_index, scored.sums.get(row.name, {}), other_weights=other)
         whole: list[Finding] = []
         if of_baseline.quantization is None and not constant:
             whole += lint_output_range(own, run.graph.inner_outputs[run.output_index], reference, request=request)
-        if isinstance(metric, Classification) and not constant:
-            whole += lint_confidence(own, reference, max(2, metric.outputs), request=request)
+        if isinstance(scored.metric, Classification) and not constant:
+            whole += lint_confidence(own, reference, max(2, scored.metric.outputs), request=request)
         # What is said of the output as a whole is not said again of its parts.
         parts = lint_parts([output for output in beside if not (output.scored and (constant or whole))], request)
         found = parts + found + whole

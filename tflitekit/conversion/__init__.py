@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tflitekit.conversion.multi_worker import command_of, members_of, model_file, require_chief, train_along
 from tflitekit.conversion.result import WORK_FOLDER, ConvertResult
 from tflitekit.conversion.run import Conversion
+from tflitekit.conversion.spec import ConversionSpec
 from tflitekit.core.errors import UsageError
 from tflitekit.core.files import check_written, locked, require_utf8
 from tflitekit.core.progress import Progress
 from tflitekit.data.contract import resolve_labels
 from tflitekit.data.dataset import Dataset, open_dataset
-from tflitekit.data.preprocessing import Preprocessing, load_preprocessing
+from tflitekit.data.preprocessing import load_preprocessing
 from tflitekit.options.base import takes
 from tflitekit.options.convert import ConvertOptions, VariantOptions
 from tflitekit.schemes import Request, available, parse_request
@@ -23,6 +25,7 @@ from tflitekit.training.distributed.rendezvous import Chief
 
 __all__ = [
     "WORK_FOLDER",
+    "ConversionSpec",
     "ConvertOptions",
     "ConvertResult",
     "convert",
@@ -62,49 +65,41 @@ def convert(
         options = _with_output(options, wanted.output)
         return train_along(members, model, _all_requests(requests, options), out, options, progress)
     with locked(out):
-        result = convert_unlocked(
-            model,
-            requests=requests,
-            out=out,
-            calibration=wanted.calibration,
-            preprocessing=load_preprocessing(wanted.preprocess),
-            labels=resolve_labels(wanted.labels),
-            options=options,
-            progress=progress,
-            output=wanted.output,
-        )
+        preprocessing, labels = load_preprocessing(wanted.preprocess), resolve_labels(wanted.labels)
+        spec = ConversionSpec(requests, wanted.calibration, preprocessing, labels, wanted.output)
+        result = convert_unlocked(model, spec, out=out, options=options, progress=progress)
         check_written(result.files())
         return result
 
 
 def convert_unlocked(
     model: Any,
+    spec: ConversionSpec,
     *,
-    requests: Sequence[Request],
     out: Path,
-    calibration: Any,
-    preprocessing: Preprocessing,
-    labels: tuple[str, ...] | None,
     options: ConvertOptions,
     progress: Progress,
-    skip_unfit: bool = False,
-    output: str | None = None,
-    curve: Sequence[int] = (),
     check: Callable[[PreparedSource], object] | None = None,
 ) -> ConvertResult:
     """`convert` for a caller that holds the folder's lock.
 
     Args:
-        output: The output that the labels belong to; the first when not given.
-        skip_unfit: Record schemes without calibration data, and schemes that train where the model has no layers, as
-            skipped instead of refusing.
-        curve: Numbers of calibration samples to convert with `CURVE_SCHEME` besides; these files lie in the work folder.
         check: Called with what the loader found, before anything is converted or trained; refuses by raising.
     """
     require_utf8(out, why="TensorFlow cannot write there.")
-    requests = _all_requests(requests, options)
-    options = _with_output(options, output)
-    training = options.training
+    spec = replace(spec, requests=_all_requests(spec.requests, options))
+    options = _with_output(options, spec.output)
+    data = _calibration_data(spec, options)
+    members = members_of(options)
+    chief = None
+    if members is not None:
+        chief = Chief(members, out / WORK_FOLDER, command_of(model_file(model), spec.requests, options), progress)
+    return Conversion(model, spec, out, data, options, progress, chief, check).run()
+
+
+def _calibration_data(spec: ConversionSpec, options: ConvertOptions) -> Dataset | None:
+    """Opens the data to calibrate on, which are those to train on where none were given; None where nobody needs any."""
+    requests, training = spec.requests, options.training
     untrained = [r.name for r in requests if r.stages and training is None]
     if untrained:
         raise UsageError(
@@ -112,27 +107,21 @@ def convert_unlocked(
             fix="Give labelled ones: a folder of class folders, .npz or module:function ('convert': --data DATA, "
             "'optimize': --train DATA).",
         )
-    if calibration is None and training is not None:
-        calibration = training.data
+    calibration = training.data if spec.calibration is None and training is not None else spec.calibration
     lacking = [r.name for r in requests if r.calibrated and calibration is None]
-    if lacking and not skip_unfit:
+    if lacking and not spec.skip_unfit:
         raise UsageError(
             f"{', '.join(lacking)} need{'s' if len(lacking) == 1 else ''} calibration data, and none were given.",
             why="Full integer schemes measure the range of every activation on real samples; random data would give wrong ranges.",
             fix="Give a few hundred representative samples: --calibration DATA (a folder of images, .npz or module:function).",
         )
     data = None
-    if calibration is not None and (curve or any(r.calibrated for r in requests)):
+    if calibration is not None and (spec.curve or any(r.calibrated for r in requests)):
         data = open_dataset(
-            calibration, labels=labels, limit=options.calibration_limit, seed=options.seed, need_labels=False
+            calibration, labels=spec.labels, limit=options.calibration_limit, seed=options.seed, need_labels=False
         )
-    _check_curve(curve, data)
-    members = members_of(options)
-    chief = None
-    if members is not None:
-        chief = Chief(members, out / WORK_FOLDER, command_of(model_file(model), requests, options), progress)
-    run = Conversion(model, requests, out, data, preprocessing, labels, options, progress, curve, chief, check)
-    return run.run(output, skip_unfit)
+    _check_curve(spec.curve, data)
+    return data
 
 
 def _with_output(options: ConvertOptions, output: str | None) -> ConvertOptions:

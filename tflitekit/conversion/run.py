@@ -6,7 +6,7 @@ import functools
 import inspect
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from tflitekit.conversion.result import CURVE_SCHEME, WORK_FOLDER, ConvertResult
+from tflitekit.conversion.spec import ConversionSpec
 from tflitekit.core.errors import CrashError, ModelError, TflitekitError
 from tflitekit.core.files import content_hash, hash_json
 from tflitekit.core.process.workers import WorkerPool, wait_for
@@ -23,8 +24,7 @@ from tflitekit.core.progress import Advance, Progress
 from tflitekit.core.structured import read_record, write_record
 from tflitekit.data.calibration import CalibrationSet, store_calibration
 from tflitekit.data.contract import find_output, labels_mismatch
-from tflitekit.data.dataset import Dataset
-from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.data.dataset import Dataset, InputPipeline
 from tflitekit.engines.op_advice import on_a_loop
 from tflitekit.options.convert import ConvertOptions, LoadOptions
 from tflitekit.schemes import Request, parse_request
@@ -67,23 +67,20 @@ class Conversion:
     def __init__(
         self,
         model: Any,
-        requests: Sequence[Request],
+        spec: ConversionSpec,
         out: Path,
         data: Dataset | None,
-        preprocessing: Preprocessing,
-        labels: tuple[str, ...] | None,
         options: ConvertOptions,
         progress: Progress,
-        curve: Sequence[int],
         chief: Chief | None,
-        check: Callable[[PreparedSource], object] | None = None,
+        check: Callable[[PreparedSource], object] | None,
     ) -> None:
-        self.model, self.out, self.data = model, out, data
-        self.preprocessing, self.labels, self.options, self.progress = preprocessing, labels, options, progress
+        self.model, self.spec, self.out, self.data = model, spec, out, data
+        self.options, self.progress = options, progress
         self.work = out / WORK_FOLDER
-        self.jobs = [Job(request, out) for request in requests]
+        self.jobs = [Job(request, out) for request in spec.requests]
         scheme = parse_request(CURVE_SCHEME)
-        self.curve = [Job(scheme, self.work / "curve" / str(count), count) for count in sorted(set(curve))]
+        self.curve = [Job(scheme, self.work / "curve" / str(count), count) for count in sorted(set(spec.curve))]
         self.source_file: SourceFile | None = None
         if isinstance(model, str | Path):
             self.source_file = identify(model)
@@ -113,25 +110,27 @@ class Conversion:
             self._pool = WorkerPool(jobs=jobs, timeout_s=self.options.timeout_s)
         return self._pool
 
-    def run(self, output: str | None, skip_unfit: bool) -> ConvertResult:
+    def run(self) -> ConvertResult:
         with self._chief or nullcontext():
-            return self._run(output, skip_unfit)
+            return self._run()
 
-    def _run(self, output: str | None, skip_unfit: bool) -> ConvertResult:
+    def _run(self) -> ConvertResult:
         try:
             source = self._source()
-            self._check_labels(source, output)
+            self._check_labels(source)
             if self._check is not None:
                 self._check(source)
             calibration = None
             if self.data is not None:
                 folder = self.work / "calibration"
-                calibration = store_calibration(self.data, source.inputs, self.preprocessing, folder, self.progress)
+                calibration = store_calibration(
+                    self.data, source.inputs, self.spec.preprocessing, folder, self.progress
+                )
             if any(job.request.stages for job in self.jobs):
                 try:
                     self._plan = self._open_plan(source)
                 except ModelError as error:
-                    if not skip_unfit:
+                    if not self.spec.skip_unfit:
                         raise
                     self._untrainable = error
             variants = self._variants(source, calibration)
@@ -156,25 +155,15 @@ class Conversion:
         )
 
     def _open_plan(self, source: PreparedSource) -> TrainingPlan:
-        assert self.options.training is not None
         return TrainingPlan(
-            source_file=self.source_file,
-            model=self.model,
+            self.source_file or self.model,
             source_key=self._source_key,
-            loading={"unsafe_load": self.options.unsafe_load, "custom_objects": self.options.custom_objects},
-            options=self.options.training,
-            inputs=source.inputs,
-            preprocessing=self.preprocessing,
-            labels=self.labels,
-            batch=self.options.batch,
-            input_shapes=self.options.input_shapes,
-            seed=self.options.seed,
+            conversion=self.options,
+            pipeline=InputPipeline(source.inputs, self.spec.preprocessing),
+            labels=self.spec.labels,
             work=self.work,
-            tensorboard=self.out / "tensorboard",
             submit=self._chief.submit if self._chief is not None else self._submit_training,
-            jobs=self.options.jobs,
             progress=self.progress,
-            allow_select_tf_ops=self.options.allow_select_tf_ops,
         )
 
     def _submit_training(self, call: str, arguments: dict[str, Any], label: str) -> Future[Any]:
@@ -248,10 +237,10 @@ class Conversion:
             return None
         return sidecar if sidecar.sha256 == content_hash(path) else None
 
-    def _check_labels(self, source: PreparedSource, output: str | None) -> None:
-        spec = find_output(source.outputs, output)
-        if self.labels is not None and spec.shape and spec.shape[-1] > 1 and len(self.labels) != spec.shape[-1]:
-            raise labels_mismatch(len(self.labels), spec.shape[-1])
+    def _check_labels(self, source: PreparedSource) -> None:
+        labels, shape = self.spec.labels, find_output(source.outputs, self.spec.output).shape
+        if labels is not None and shape and shape[-1] > 1 and len(labels) != shape[-1]:
+            raise labels_mismatch(len(labels), shape[-1])
 
     def _variants(self, source: PreparedSource, calibration: CalibrationSet | None) -> list[Variant]:
         done: dict[Job, Variant] = {}
@@ -337,7 +326,9 @@ class Conversion:
     def _reuse(self, variant: Variant) -> Variant:
         """Takes a finished file; preprocessing and labels may have changed without touching its bytes."""
         assert variant.contract is not None
-        contract = variant.contract.model_copy(update={"preprocessing": self.preprocessing, "labels": self.labels})
+        contract = variant.contract.model_copy(
+            update={"preprocessing": self.spec.preprocessing, "labels": self.spec.labels}
+        )
         if contract != variant.contract:
             variant = variant.model_copy(update={"contract": contract})
             variant.save()
@@ -357,8 +348,8 @@ class Conversion:
             "source": source.model_dump(mode="json"),
             "source_sha256": self.sha256,
             "calibration": calibration.model_dump(mode="json") if calibration else None,
-            "preprocessing": self.preprocessing.model_dump(mode="json"),
-            "labels": list(self.labels) if self.labels else None,
+            "preprocessing": self.spec.preprocessing.model_dump(mode="json"),
+            "labels": list(self.spec.labels) if self.spec.labels else None,
             "allow_select_tf_ops": self.options.allow_select_tf_ops,
             "out": str(job.out),
             "work": str(self.work),

@@ -14,12 +14,11 @@ __all__ = ["measure_curve"]
 
 
 def measure_curve(
-    converted: ConvertResult, dataset: Dataset, how: EvaluateOptions, *, baseline: str, **options: Any
+    converted: ConvertResult, dataset: Dataset, how: EvaluateOptions, **options: Any
 ) -> tuple[CalibrationPoint, ...]:
     """Measures what `ConvertResult.curve` holds, on the same samples as the other variants.
 
     Args:
-        baseline: Name of the variant to compare with.
         **options: Of `evaluate_variants`.
     """
     if not converted.curve:
@@ -30,9 +29,9 @@ def measure_curve(
     ]
     rows = {}
     if any(variant.status == "ok" for _, variant in named):
-        reference = next(variant for variant in converted.variants if variant.name == baseline)
+        reference = next(variant for variant in converted.variants if variant.name == how.baseline)
         variants = [reference, *(variant for _, variant in named)]
-        found = evaluate_variants(variants, dataset, how, baseline=baseline, advise=False, **options)
+        found = evaluate_variants(variants, dataset, how, advise=False, **options)
         rows = {row.name: row for row in found.variants}
     points = []
     for samples, variant in named:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,7 @@ from tflitekit.accuracy.lints.calibration import lint_calibration
 from tflitekit.accuracy.suitability import check_evaluation_data
 from tflitekit.conversion import (
     WORK_FOLDER,
+    ConversionSpec,
     ConvertResult,
     convert_unlocked,
     require_chief,
@@ -34,7 +36,7 @@ from tflitekit.options.convert import ConvertOptions
 from tflitekit.options.evaluate import EvaluateOptions
 from tflitekit.options.optimize import OptimizeOptions
 from tflitekit.render import write_all
-from tflitekit.results import Constraints, DatasetRecord, Finding, Report, SourceRecord, VariantReport
+from tflitekit.results import CalibrationPoint, Constraints, DatasetRecord, Finding, Report, SourceRecord, VariantReport
 from tflitekit.results.recommendation import recommend
 from tflitekit.schemes import Request, available, parse_request
 from tflitekit.source.models import identify
@@ -81,57 +83,21 @@ def optimize(
         TflitekitError: Wrong input, or an evaluation that failed; what was converted is in the report then, too. Where only
             the float32 baseline fails, the report says so and recommends nothing.
     """
-    progress = progress or Progress()
-    constraints = constraints or Constraints()
-    options = options or ConvertOptions()
-    seed = options.seed if seed is None else seed
-    options = options.replaced(seed=seed)
-    require_chief(options)
-    measuring = how.part(BenchmarkOptions, seed=seed)
-    scoring = how.part(EvaluateOptions, seed=seed, jobs=options.jobs)
-    if how.until_certain:
-        check_certainty(constraints)
-    if isinstance(model, str | Path):
-        identify(model)
-    preprocessing, names = load_preprocessing(how.preprocess), resolve_labels(how.labels)
-    requests = _requests(how.schemes, options.training is not None)
-    dataset = open_dataset(data, labels=names, limit=how.limit, seed=seed)
-    out = Path(out)
+    out, progress = Path(out), progress or Progress()
+    constraints, options = constraints or Constraints(), options or ConvertOptions()
+    options = options if seed is None else options.replaced(seed=seed)
+    _refuse_early(model, how, constraints, options)
+    measuring = how.part(BenchmarkOptions, seed=options.seed)
+    scoring = how.part(EvaluateOptions, seed=options.seed, jobs=options.jobs, baseline=BASELINE)
+    spec = _spec(how, options)
+    dataset = open_dataset(data, labels=spec.labels, limit=how.limit, seed=options.seed)
     with locked(out), open_target(how.target) as target, ThreadPoolExecutor(1) as background:
         values = background.submit(dataset.check_values)
         fingerprint = background.submit(_prepare_evaluation, dataset, values)  # while the worker imports TensorFlow
-
-        def check(source: PreparedSource) -> None:
-            pipeline = InputPipeline(source.inputs, preprocessing)
-            check_evaluation_data(
-                dataset, [pipeline], source.outputs, metric=how.metric, output=how.output, labels=names
-            )
-            values.result()
-
-        converted = convert_unlocked(
-            model,
-            requests=requests,
-            out=out,
-            calibration=how.calibration,
-            preprocessing=preprocessing,
-            labels=names,
-            options=options,
-            progress=progress,
-            skip_unfit=how.schemes is None,
-            output=how.output,
-            curve=how.calibration_curve,
-            check=check,
-        )
-        common: dict[str, Any] = {
-            "baseline": BASELINE,
-            "progress": progress,
-            "cache": out / WORK_FOLDER,
-            "constraints": constraints,
-            "fingerprint": fingerprint.result(),
-        }
+        check = functools.partial(_check_data, dataset, spec, how.metric, values)
+        converted = convert_unlocked(model, spec, out=out, options=options, progress=progress, check=check)
         try:
-            evaluation = evaluate_variants(converted.variants, dataset, scoring, **common)
-            curve = measure_curve(converted, dataset, scoring, **common)
+            evaluation, curve = _evaluate(converted, dataset, scoring, constraints, fingerprint.result(), progress)
         except TflitekitError as error:
             _report_what_there_is(error, converted, dataset, constraints, target, out)
             raise
@@ -139,13 +105,61 @@ def optimize(
         rows, doubts = measure_variants(
             evaluation.variants, converted.variants, target, measuring, BASELINE, progress, cache=out / WORK_FOLDER
         )
-        doubts = _calibration_warnings(converted, evaluation, dataset) + list(doubts)
-        doubts += [] if how.preprocess is not None else _unnamed_preprocessing(dataset, converted)
-        report = _report(converted, evaluation, rows, constraints, target, doubts)
-        report = report.model_copy(update={"calibration_curve": curve})
+        doubts = [*_data_warnings(converted, evaluation, dataset, how), *doubts]
+        report = _report(converted, evaluation, rows, constraints, target, doubts, curve)
         write_all(report, out)
         check_written([out / "report.json", *converted.files()])
     return report
+
+
+def _refuse_early(model: Any, how: OptimizeOptions, constraints: Constraints, options: ConvertOptions) -> None:
+    """Raises what can be told before anything is opened."""
+    require_chief(options)
+    if how.until_certain:
+        check_certainty(constraints)
+    if isinstance(model, str | Path):
+        identify(model)
+
+
+def _check_data(
+    dataset: Dataset, spec: ConversionSpec, metric: str | None, values: Future[None], source: PreparedSource
+) -> None:
+    """Raises where the data do not fit the model, or hold values that nothing can be made of."""
+    pipeline = InputPipeline(source.inputs, spec.preprocessing)
+    check_evaluation_data(dataset, [pipeline], source.outputs, metric=metric, output=spec.output, labels=spec.labels)
+    values.result()
+
+
+def _spec(how: OptimizeOptions, options: ConvertOptions) -> ConversionSpec:
+    preprocessing, labels = load_preprocessing(how.preprocess), resolve_labels(how.labels)
+    return ConversionSpec(
+        requests=_requests(how.schemes, options.training is not None),
+        calibration=how.calibration,
+        preprocessing=preprocessing,
+        labels=labels,
+        output=how.output,
+        curve=how.calibration_curve,
+        skip_unfit=how.schemes is None,
+    )
+
+
+def _evaluate(
+    converted: ConvertResult,
+    dataset: Dataset,
+    how: EvaluateOptions,
+    constraints: Constraints,
+    fingerprint: str | None,
+    progress: Progress,
+) -> tuple[Evaluation, tuple[CalibrationPoint, ...]]:
+    """Evaluates the variants, and those of the calibration curve."""
+    common: dict[str, Any] = {
+        "progress": progress,
+        "cache": converted.out / WORK_FOLDER,
+        "constraints": constraints,
+        "fingerprint": fingerprint,
+    }
+    evaluation = evaluate_variants(converted.variants, dataset, how, **common)
+    return evaluation, measure_curve(converted, dataset, how, **common)
 
 
 def _report_what_there_is(
@@ -188,6 +202,13 @@ def _requests(schemes: Sequence[str | Request] | None, training: bool) -> list[R
     return list(unique.values())
 
 
+def _data_warnings(
+    converted: ConvertResult, evaluation: Evaluation, dataset: Dataset, how: OptimizeOptions
+) -> list[Finding]:
+    found = _calibration_warnings(converted, evaluation, dataset)
+    return found + (_unnamed_preprocessing(dataset, converted) if how.preprocess is None else [])
+
+
 def _calibration_warnings(converted: ConvertResult, evaluation: Evaluation, dataset: Dataset) -> list[Finding]:
     calibration, location = converted.calibration, converted.calibration_location
     prepared = next((variant for variant in converted.variants if variant.contract is not None), None)
@@ -226,6 +247,7 @@ def _report(
     constraints: Constraints,
     target: Target,
     doubts: Sequence[Finding],
+    curve: tuple[CalibrationPoint, ...] = (),
 ) -> Report:
     source = converted.source
     warnings = [*(Finding(kind="source", message=note) for note in source.notes), *evaluation.warnings, *doubts]
@@ -254,6 +276,7 @@ def _report(
             data=evaluation.dataset.location,
             unfit=evaluation.unfit,
         ),
+        calibration_curve=curve,
         warnings=tuple(warnings),
     )
 

@@ -16,8 +16,8 @@ from tflitekit.core.errors import TflitekitError
 from tflitekit.core.files import hash_json
 from tflitekit.core.progress import Advance, Progress
 from tflitekit.core.structured import read_record
-from tflitekit.core.tensor import TensorSpec
-from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.data.dataset import InputPipeline
+from tflitekit.options.convert import ConvertOptions
 from tflitekit.options.training import TrainingOptions
 from tflitekit.schemes import Request, Stage
 from tflitekit.source.custom_objects import module_hash
@@ -74,60 +74,50 @@ class TrainingPlan:
     """Which stages are trained for one model, each once, and where the trained models are.
 
     Args:
-        source_file: The model on disk; None for a model object.
-        model: That object; it is trained in this process.
+        source: The model on disk, or a model object; that is trained in this process.
         source_key: Hash of the model and of how it is loaded.
-        loading: ``unsafe_load`` and ``custom_objects``.
-        inputs: Of the model.
-        work: Folder for data, checkpoints and trained models.
-        allow_select_tf_ops: Whether the file may need TensorFlow's own kernels.
+        conversion: How it is loaded, converted and trained.
+        pipeline: What its inputs take.
+        work: Folder for data, checkpoints and trained models; TensorBoard's logs lie beside it.
         submit: Runs ``module:function`` with arguments under a label in a worker.
     """
 
     def __init__(
         self,
+        source: SourceFile | Any,
         *,
-        source_file: SourceFile | None,
-        model: Any,
         source_key: str,
-        loading: Mapping[str, Any],
-        options: TrainingOptions,
-        inputs: Sequence[TensorSpec],
-        preprocessing: Preprocessing,
+        conversion: ConvertOptions,
+        pipeline: InputPipeline,
         labels: tuple[str, ...] | None,
-        batch: int,
-        input_shapes: Mapping[str, Sequence[int]],
-        seed: int,
         work: Path,
-        tensorboard: Path,
         submit: Submit,
-        jobs: int | None,
         progress: Progress,
-        allow_select_tf_ops: bool = False,
     ) -> None:
-        self.options, self._progress, self._submit = options, progress, submit
-        self._source_file, self._model, self._loading = source_file, model, dict(loading)
-        self._source_key, self._seed, self._work, self._tensorboard = source_key, seed, work, tensorboard
-        self._allow_select_tf_ops = allow_select_tf_ops
-        self._batch, self._input_shapes = batch, {name: list(shape) for name, shape in input_shapes.items()}
-        if source_file is not None:
-            require_layers(source_file)
-        require_numbers(inputs)
+        assert conversion.training is not None
+        self.options, self._conversion, self._seed = conversion.training, conversion, conversion.seed
+        self._source, self._source_key = source, source_key
+        self._work, self._tensorboard = work, work.parent / "tensorboard"
+        self._progress, self._submit = progress, submit
+        options = self.options
+        if isinstance(source, SourceFile):
+            require_layers(source)
+        require_numbers(pipeline.inputs)
         if options.augment is not None:
-            check_augmentation(options.augment, inputs)
+            check_augmentation(options.augment, pipeline.inputs)
         self._store = functools.partial(
             store_training_data,
             options.data,
-            inputs=inputs,
-            preprocessing=preprocessing,
+            inputs=pipeline.inputs,
+            preprocessing=pipeline.preprocessing,
             labels=labels,
             limit=options.limit,
             validation=options.validation,
             validation_split=options.validation_split,
-            seed=seed,
+            seed=self._seed,
             folder=work / "training-data",
             progress=progress,
-            jobs=jobs,
+            jobs=conversion.jobs,
         )
         self.data: TrainingSet = self._store(rows=False)
 
@@ -200,12 +190,15 @@ class TrainingPlan:
     ) -> dict[str, Any]:
         if not self.data.has_rows:
             self.data = self._store()
+        source, conversion = self._source, self._conversion
+        in_file = isinstance(source, SourceFile)
         name = f"{request.name}" + (f" {index + 1}/{len(request.stages)}" if len(request.stages) > 1 else "")
         arguments: dict[str, Any] = {
             "source": {
-                **self._loading,
-                "path": str(self._source_file.path) if self._source_file else None,
-                "kind": self._source_file.kind if self._source_file else None,
+                "unsafe_load": conversion.unsafe_load,
+                "custom_objects": conversion.custom_objects,
+                "path": str(source.path) if in_file else None,
+                "kind": source.kind if in_file else None,
             },
             "stage": asdict(stage),
             "options": self._portable().model_dump(mode="json", exclude={"data"}),
@@ -213,8 +206,8 @@ class TrainingPlan:
             "folder": str(folder),
             "previous": str(previous) if previous else None,
             "seed": self._seed,
-            "batch": self._batch,
-            "input_shapes": self._input_shapes,
+            "batch": conversion.batch,
+            "input_shapes": {name: list(shape) for name, shape in conversion.input_shapes.items()},
             "trial": self._trial(request) if trial else None,
             "tensorboard": str(self._tensorboard / request.name / str(index + 1)) if self.options.tensorboard else None,
         }
@@ -222,10 +215,10 @@ class TrainingPlan:
         progress.unlink(missing_ok=True)
         steps = self.data.steps(self.options.batch_size) * self.options.epochs
         with self._progress.task(f"Training {name}", steps) as advance:
-            if self._source_file is None:
+            if not in_file:
                 from tflitekit.training.run.job import train_stage
 
-                found: dict[str, Any] = train_stage(model=self._model, **arguments)
+                found: dict[str, Any] = train_stage(model=source, **arguments)
                 advance(steps)
             else:
                 advance(0, "preparing the model")
@@ -242,7 +235,7 @@ class TrainingPlan:
         return {
             "scheme": request.scheme.name,
             "options": dict(request.options),
-            "allow_select_tf_ops": self._allow_select_tf_ops,
+            "allow_select_tf_ops": self._conversion.allow_select_tf_ops,
         }
 
     def _follow(self, path: Path, done: int, advance: Advance) -> int:

@@ -1,0 +1,55 @@
+"""What scoring several variants on the same samples found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflitekit.accuracy.fidelity import Sums
+from tflitekit.accuracy.metrics import Metric, Scores
+from tflitekit.accuracy.scoring import ScoringJob
+from tflitekit.results import Adaptive, Sequential
+
+__all__ = ["Scored", "Stopped"]
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """How an evaluation ended that stops when it is certain.
+
+    Attributes:
+        decisions: By variant, without the baseline.
+        positions: Of the samples that were drawn, ascending.
+    """
+
+    decisions: dict[str, Sequential]
+    record: Adaptive
+    positions: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of variants, by name, in the data's order.
+
+    Attributes:
+        wanted: Name of the variant that the others are to be compared with.
+        sums: Of each variant beside the baseline.
+        skipped: Samples that could not be read, with the reason.
+        stopped: None where all samples were scored.
+    """
+
+    runs: Mapping[str, ScoringJob]
+    metric: Metric
+    wanted: str | None
+    scores: Mapping[str, Scores]
+    sums: Mapping[str, Sums]
+    skipped: list[str]
+    stopped: Stopped | None = None
+
+    @property
+    def baseline(self) -> str | None:
+        """The variant that the others can be compared with: the one wanted, if all its outputs are finite."""
+        return self.wanted if self.wanted is not None and self.scores[self.wanted]["finite"].all() else None

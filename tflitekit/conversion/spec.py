@@ -1,0 +1,33 @@
+"""What one conversion is to make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.schemes import Request
+
+__all__ = ["ConversionSpec"]
+
+
+@dataclass(frozen=True)
+class ConversionSpec:
+    """`VariantOptions`, read and checked.
+
+    Attributes:
+        calibration: Data to open (see `open_dataset`); None for none.
+        output: The output that the labels belong to; the first when not given.
+        curve: Numbers of calibration samples to convert with `CURVE_SCHEME` besides; these files lie in the work folder.
+        skip_unfit: Record schemes without calibration data, and schemes that train where the model has no layers, as
+            skipped instead of refusing.
+    """
+
+    requests: Sequence[Request]
+    calibration: Any
+    preprocessing: Preprocessing
+    labels: tuple[str, ...] | None
+    output: str | None
+    curve: Sequence[int] = ()
+    skip_unfit: bool = False
