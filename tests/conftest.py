@@ -88,6 +88,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByFile(config, log)
 
 
+def one_environment() -> None:
+    """Workers with TensorFlow are taken again where the environment is the same, and pytest names the test in it."""
+    os.environ["PYTEST_CURRENT_TEST"] = "any"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup() -> None:
+    one_environment()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call() -> None:
+    one_environment()
+
+
 @pytest.fixture(autouse=True)
 def names_from_the_start() -> None:
     """Keras numbers the names that it gives ('split_5') by process: what ran before must not show in a test's."""

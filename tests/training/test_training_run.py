@@ -1203,9 +1203,11 @@ if __name__ == "__main__":
 """)
     subprocess.run([sys.executable, "mine.py"], cwd=tmp_path, check=True, capture_output=True)
     base = ("m.keras", "--data", shapes / "test", "--train", shapes / "train", "--epochs", 1, "--custom-objects", "mine",
-            "--limit", 30, "--out", "o", "--max-accuracy-drop", 100, "--json")  # fmt: skip
+            "--limit", 30, "--out", "o", "--max-accuracy-drop", 100, "--json",
+            "--scheme", "float32,int8,qat,pruned,clustered")  # fmt: skip
     done = run("optimize", *base, cwd=tmp_path)
     assert done.returncode == 1, done.stderr  # a model that says the same of each picture is no better than chance
     variants = {v["name"]: v for v in json.loads(done.stdout)["variants"]}
     assert {n for n, v in variants.items() if v["status"] == "failed"} == {"qat", "pruned", "clustered"}
     assert "my_scale" in variants["qat"]["error"]
+    assert variants["int8"]["status"] == "ok"
