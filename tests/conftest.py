@@ -217,6 +217,18 @@ def trained() -> Path:
     return DATA / "converted" / "shapes_trained"
 
 
+@pytest.fixture
+def file_of(request: pytest.FixtureRequest) -> Callable[[str], Path]:
+    """The finished file of a scheme, trained or not."""
+    from tflitekit.schemes import available
+
+    def find(name: str) -> Path:
+        trains = name in available() and available()[name].needs == "training"
+        return request.getfixturevalue("trained" if trains else "variants") / f"{name}.tflite"
+
+    return find
+
+
 @pytest.fixture(scope="session")
 def optimized(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished run of `optimize` on the small trained classifier: three schemes."""

@@ -4,11 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import open_dataset
 from tflitekit.data.preprocessing import PRESETS
-
-IMAGE = TensorSpec(name="image", shape=(1, 12, 12, 1), dtype="float32")
 
 
 @pytest.mark.parametrize("batch", [None, 4, "remainder", "padded"])

@@ -1,24 +1,13 @@
 """Suites of real runs."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 from conftest import run_json
+from suite_files import SMALLEST, written
 
 from tflitekit import read_report
 from tflitekit.optimization.suites import run_suite
-
-
-def written(folder, text, name="small.toml"):
-    path = folder / name
-    path.write_text(text)
-    return path
-
-
-def environment():
-    return os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
 
 
 @pytest.fixture(scope="module")
@@ -128,17 +117,3 @@ def test_an_unknown_protocol_breaks_its_entry_only(models, shapes, tmp_path):
     results = run_suite(written(tmp_path, text), out=tmp_path / "out")
     assert [(r.name, r.status) for r in results] == [("m-warp", "failed"), ("m-quick", "ok")]
     assert "warp" in results[0].error
-
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-SMALLEST = """
-[[models]]
-name = "m"
-path = "m.keras"
-data = ["d"]
-
-[data.d]
-evaluation = "test"
-"""

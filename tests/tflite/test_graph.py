@@ -17,17 +17,6 @@ from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.op_versions import MINIMUM_RUNTIME, minimum_runtime_version, version_key
 
 
-@pytest.fixture
-def file_of(request):
-    """Returns the finished file of a scheme, trained or not."""
-
-    def find(name):
-        trains = name in available() and available()[name].needs == "training"
-        return request.getfixturevalue("trained" if trains else "variants") / f"{name}.tflite"
-
-    return find
-
-
 @pytest.mark.parametrize("name", [*available(), "int8-io-uint8"])
 def test_inputs_and_outputs_agree_with_the_interpreter(file_of, name):
     graph = read_graph(file_of(name))

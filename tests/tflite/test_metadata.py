@@ -28,17 +28,6 @@ LABELS = ("circle", "square", "stripe")
 ADDED = {"size_bytes", "bytes_by_kind", "metadata"}  # what a graph says otherwise once metadata are in the file
 
 
-@pytest.fixture
-def file_of(request):
-    """Returns the finished file of a scheme, trained or not."""
-
-    def find(name):
-        trains = name in available() and available()[name].needs == "training"
-        return request.getfixturevalue("trained" if trains else "variants") / f"{name}.tflite"
-
-    return find
-
-
 def shapes_metadata(path, **changes):
     """Returns the file of a shapes classifier with metadata in it."""
     options = {"name": "shapes", "preprocessing": PRESETS["0-1"], "labels": LABELS, "task": "classification"}

@@ -10,7 +10,6 @@ from tflitekit.data.calibration import store_calibration
 from tflitekit.data.dataset import InputPipeline, open_dataset
 from tflitekit.data.preprocessing import PRESETS
 
-CITIES = ["Köln", "Łódź", "São Paulo", "elsewhere"]
 TEXT = TensorSpec(name="city", shape=(1, 1), dtype="string")
 
 

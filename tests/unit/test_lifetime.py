@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ import pytest
 from tflitekit.core.errors import StorageError, as_known
 from tflitekit.core.files import check_written, locked, write_whole
 from tflitekit.core.lifetime import hold, temporary_folder
-from tflitekit.core.progress import Progress
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes as Linux shows them")
 _MARK = "TFLITEKIT_TEST_RUN"
@@ -159,20 +157,6 @@ def test_half_files_of_killed_runs_are_removed(tmp_path):
     finally:
         os.close(descriptor)
     assert {path.name for path in tmp_path.iterdir()} == {"other", ".partial-inuse"}
-
-
-class _Disturbed(Progress):
-    """Does something while a run converts."""
-
-    def __init__(self, disturb):
-        self._disturb = disturb
-
-    @contextmanager
-    def task(self, description, total):
-        with super().task(description, total) as advance:
-            yield advance
-        if description == "Converting":
-            self._disturb()
 
 
 def test_a_folder_that_is_another_one_is_the_cause_of_what_fails_in_it(tmp_path):

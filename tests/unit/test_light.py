@@ -6,29 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-
-PROGRAM = """
-import sys
-from tflitekit.cli import app
-try:
-    app(sys.argv[1:])
-except SystemExit as stopped:
-    code = stopped.code or 0
-heavy = [m for m in ('tensorflow', 'keras', 'tf_keras', 'tensorflow_model_optimization') if m in sys.modules]
-assert not heavy, heavy
-sys.exit(code)
-"""
-
-
-def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+from light_process import run_light
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["schemes"], ["presets"], ["doctor", "--json"], ["--version"]])
 def test_commands_without_a_model(arguments):
-    done = run(*arguments)
+    done = run_light(*arguments)
     misses_something = arguments[0] == "doctor" and importlib.util.find_spec("tensorflow") is None
     assert done.returncode == misses_something, done.stderr
 
@@ -41,14 +24,14 @@ def test_commands_on_a_tflite_file(variants, shapes, tmp_path):
         ["evaluate", variants / "float32.tflite", variants / "int8.tflite", "--data", shapes / "test", "--limit", 30],
         ["bundle", variants / "int8.tflite", "--data", shapes / "test", "--out", tmp_path / "bundle"],
     ):
-        done = run(*arguments)
+        done = run_light(*arguments)
         assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow
 def test_comparing_reports():
     old = Path(__file__).parents[1] / "data" / "report-version-1.json"
-    done = run("compare", old, old, "--max-accuracy-drop", 1)
+    done = run_light("compare", old, old, "--max-accuracy-drop", 1)
     assert done.returncode == 0, done.stderr
 
 
@@ -65,7 +48,7 @@ def test_every_public_name_resolves():
 
 
 def test_rendering_a_report(optimized, tmp_path):
-    done = run("report", optimized, "--out", tmp_path)
+    done = run_light("report", optimized, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "report.html").exists()
 

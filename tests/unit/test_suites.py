@@ -3,31 +3,13 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from suite_files import ROOT, SMALLEST, written
 
 from tflitekit import optimize
 from tflitekit.core.errors import UsageError
 from tflitekit.optimization.suites import read_suite, run_suite
-
-ROOT = Path(__file__).resolve().parents[2]
-SMALLEST = """
-[[models]]
-name = "m"
-path = "m.keras"
-data = ["d"]
-
-[data.d]
-evaluation = "test"
-"""
-
-
-def written(folder, text, name="small.toml"):
-    path = folder / name
-    path.write_text(text)
-    return path
-
 
 # The files
 
