@@ -700,7 +700,7 @@ def test_training_without_data_or_layers(models, shapes, tmp_path, cli):
         "convert", models / "shapes_saved_model", "--scheme", "qat", "--data", shapes / "train", "--out", tmp_path
     )
     assert code == 2
-    assert "is a SavedModel, which no longer has layers" in err
+    assert "is a SavedModel folder, which no longer has layers" in err
     assert "model.save(" in err
 
 
@@ -1178,7 +1178,7 @@ def test_what_cannot_be_trained_does_not_stop_the_rest(models, shapes, tmp_path,
     assert code == 0, err
     variants = {v["name"]: v for v in json.loads(out)["variants"]}
     assert {name for name, v in variants.items() if v["status"] == "skipped"} == {"qat", "pruned", "clustered"}
-    assert "is a SavedModel, which no longer has layers" in variants["qat"]["error"]
+    assert "is a SavedModel folder, which no longer has layers" in variants["qat"]["error"]
     assert variants["int8"]["status"] == "ok"  # calibrated on the training data
 
 

@@ -40,7 +40,9 @@ def out(
 
 as_json = flag("--json", "as_json", help="Print the result as JSON on standard output, and nothing else there.")
 files = path("files", nargs=-1, required=True, help=".tflite files, made by the kit or not.")
-model = click.argument("model", help="Keras model (.keras, .h5) or SavedModel folder.", type=click.Path())
+model = click.argument(
+    "model", help="Keras model (.keras, .h5), SavedModel folder or float .tflite file.", type=click.Path()
+)
 data = option(
     "--data",
     panel="Data",

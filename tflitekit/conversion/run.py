@@ -19,18 +19,19 @@ from tflitekit.conversion.result import CURVE_SCHEME, WORK_FOLDER, ConvertResult
 from tflitekit.conversion.spec import ConversionSpec
 from tflitekit.core.errors import CrashError, ModelError, TflitekitError
 from tflitekit.core.files import content_hash, hash_json
-from tflitekit.core.process.workers import WorkerPool, wait_for
+from tflitekit.core.process.workers import TENSORFLOW, WorkerPool, wait_for
 from tflitekit.core.progress import Advance, Progress
 from tflitekit.core.structured import read_record, write_record
 from tflitekit.data.calibration import CalibrationSet, store_calibration
 from tflitekit.data.contract import find_output, labels_mismatch
 from tflitekit.data.dataset import Dataset, InputPipeline
+from tflitekit.engines.litert_quantizer import preload
 from tflitekit.engines.op_advice import on_a_loop
 from tflitekit.options.convert import ConvertOptions, LoadOptions
 from tflitekit.schemes import Request, parse_request
 from tflitekit.source.custom_objects import module_hash
 from tflitekit.source.keras_export import export_model, hash_model
-from tflitekit.source.models import identify
+from tflitekit.source.models import identify, needs_tensorflow
 from tflitekit.source.prepared import PreparedSource, SourceFile
 from tflitekit.tflite.variant import Variant, read_sidecar, tool_versions
 from tflitekit.training.distributed.rendezvous import Chief
@@ -107,7 +108,9 @@ class Conversion:
         """The workers, started when first needed: a run that finds everything finished starts none."""
         if self._pool is None:
             jobs = self.options.jobs or os.cpu_count() or 1
-            self._pool = WorkerPool(jobs=jobs, timeout_s=self.options.timeout_s)
+            light = self.source_file is not None and not needs_tensorflow(self.source_file)
+            modules = preload() if light else TENSORFLOW
+            self._pool = WorkerPool(jobs=jobs, timeout_s=self.options.timeout_s, preload=modules)
         return self._pool
 
     def run(self) -> ConvertResult:

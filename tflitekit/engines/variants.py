@@ -17,10 +17,11 @@ from tflitekit.data.contract import Contract
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.engines import op_advice
 from tflitekit.engines.engine import Engine, Samples
+from tflitekit.engines.litert_quantizer import LitertQuantizer
 from tflitekit.engines.tflite_converter import TfliteConverter
-from tflitekit.schemes import Promise, Request, find
+from tflitekit.schemes import EngineName, Promise, Request, find
 from tflitekit.schemes.advice import without_integer_kernels
-from tflitekit.source.prepared import Exported, Form, PreparedSource
+from tflitekit.source.prepared import Exported, PreparedSource
 from tflitekit.tflite.graph import Graph, read_graph
 from tflitekit.tflite.layers import layer_names
 from tflitekit.tflite.training_record import TrainingRecord
@@ -31,8 +32,7 @@ __all__ = ["convert", "make_file", "make_variant"]
 _SMALL_WEIGHT_BYTES = 4096
 
 
-_FORMS: dict[Form, str] = {"saved_model": "a SavedModel", "tflite": "a .tflite file"}
-_ENGINES: dict[str, Engine] = {"tflite_converter": TfliteConverter()}
+_ENGINES: dict[EngineName, Engine] = {"tflite_converter": TfliteConverter(), "litert_quantizer": LitertQuantizer()}
 
 
 # Above 60 lines: about half of them name and explain the arguments.
@@ -179,17 +179,13 @@ def convert(
     Raises:
         ConversionError: The scheme does not take it, or the engine refuses the model.
     """
-    scheme = request.scheme
-    if exported.form not in scheme.takes:
+    engine = request.scheme.engine_for(exported.form)
+    if engine is None:
         raise ConversionError(
-            f"{request.name}: the scheme takes {' or '.join(map(_FORMS.__getitem__, scheme.takes))}, and the model was exported as "
-            f"{_FORMS[exported.form]}."
+            f"{request.name}: the scheme needs TensorFlow's converter, which takes Keras models and SavedModels, not .tflite files.",
+            fix="Give the model that the file was made from, or take another scheme.",
         )
-    if scheme.engine not in _ENGINES:
-        raise ConversionError(
-            f"{request.name}: there is no engine '{scheme.engine}'.", fix=f"Engines: {', '.join(_ENGINES)}."
-        )
-    return _ENGINES[scheme.engine].convert(request, exported, source, samples, allow_select_tf_ops=allow_select_tf_ops)
+    return _ENGINES[engine].convert(request, exported, source, samples, allow_select_tf_ops=allow_select_tf_ops)
 
 
 def _check_promise(

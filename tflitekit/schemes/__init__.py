@@ -19,9 +19,21 @@ from tflitekit.core.registry import Registry
 if TYPE_CHECKING:
     from tflitekit.source.prepared import Form
 
-__all__ = ["Promise", "Request", "Scheme", "Stage", "available", "find", "parse_request", "scheme"]
+__all__ = [
+    "EngineName",
+    "Promise",
+    "Recipe",
+    "Request",
+    "Scheme",
+    "Stage",
+    "available",
+    "find",
+    "parse_request",
+    "scheme",
+]
 
 Needs = Literal["nothing", "calibration", "training"]
+EngineName = Literal["tflite_converter", "litert_quantizer"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,23 @@ class Promise:
     io: str = "float32"
     weights: str = "float32"
     integer_only: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What litert-quantizer makes of a float ``.tflite`` file.
+
+    Attributes:
+        weights: Type of the weights. Operators that cannot have 'int4' get 'int8'.
+        activations: Type of the activations, measured on calibration samples; None leaves them float.
+        unpacked: Whether weights become float again before an operator computes, instead of computing on them as integers.
+        io: Type of the inputs and outputs that are float in the source model.
+    """
+
+    weights: Literal["float32", "float16", "int8", "int4"] = "float32"
+    activations: Literal["int8", "int16"] | None = None
+    unpacked: bool = False
+    io: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -63,8 +92,7 @@ class Scheme:
         stages: From the options to what is trained before the conversion; none for schemes that do not train.
         calibrated: From the options to whether the converter needs calibration data.
         by_default: Whether `optimize` takes it when no scheme is named; those that train only with training data.
-        engine: What makes the bytes (see `tflitekit.engines.engine`).
-        takes: What a source may have exported.
+        recipe: From the options to what litert-quantizer does; None for schemes that only TensorFlow's converter makes.
     """
 
     name: str
@@ -79,8 +107,13 @@ class Scheme:
     calibrated: Callable[[Mapping[str, Any]], bool]
     caution: str | None
     by_default: bool
-    engine: str
-    takes: tuple[Form, ...]
+    recipe: Callable[[Mapping[str, Any]], Recipe] | None
+
+    def engine_for(self, form: Form) -> EngineName | None:
+        """Returns what makes the bytes of what a source exported (see `tflitekit.engines.engine`); None where nothing does."""
+        if form == "saved_model":
+            return "tflite_converter"
+        return "litert_quantizer" if self.recipe is not None else None
 
 
 @dataclass(frozen=True)
@@ -118,13 +151,12 @@ def scheme(
     calibrated: Callable[[Mapping[str, Any]], bool] | None = None,
     caution: str | None = None,
     by_default: bool = True,
-    engine: str = "tflite_converter",
-    takes: tuple[Form, ...] = ("saved_model",),
+    recipe: Callable[[Mapping[str, Any]], Recipe] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Registers a scheme.
 
-    The function takes what the engine lets it set up, here a `tf.lite.TFLiteConverter`, whose calibration data are set already where the scheme needs them,
-    and keyword-only options, each with a default and annotated with a `Literal` or a plain type.
+    The function sets up a `tf.lite.TFLiteConverter`, whose calibration data are set already where the scheme needs them. It takes
+    keyword-only options, each with a default and annotated with a `Literal` or a plain type.
 
     Args:
         needs: What it cannot do without.
@@ -133,8 +165,7 @@ def scheme(
         calibrated: For schemes that need training and may calibrate afterwards.
         caution: One sentence that every variant of the scheme carries as a warning.
         by_default: Whether `optimize` takes it when no scheme is named.
-        engine: What makes the bytes: the name of one in `tflitekit.engines`.
-        takes: What a source may have exported: 'saved_model', 'tflite', or both.
+        recipe: From the options to what litert-quantizer does, for sources that are a float ``.tflite`` file.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -154,8 +185,7 @@ def scheme(
             calibrated=calibrated or (lambda options: needs == "calibration"),
             caution=caution,
             by_default=by_default,
-            engine=engine,
-            takes=takes,
+            recipe=recipe,
         )
         _registry.add(one.name, one, function.__module__)
         return function

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tflitekit.schemes import Promise, scheme
+from tflitekit.schemes import Promise, Recipe, scheme
 
 
-@scheme(promise=lambda options: Promise(weights="int8"))
+@scheme(promise=lambda options: Promise(weights="int8"), recipe=lambda options: Recipe(weights="int8"))
 def dynamic_range(converter: Any) -> None:
     """Weights as int8, activations quantized on the fly: a quarter of the size, without calibration data.
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tflitekit.schemes import Promise, scheme
+from tflitekit.schemes import Promise, Recipe, scheme
 
 
-@scheme(promise=lambda options: Promise(weights="float16"))
+@scheme(
+    promise=lambda options: Promise(weights="float16"),
+    recipe=lambda options: Recipe(weights="float16", unpacked=True),
+)
 def float16(converter: Any) -> None:
     """Weights stored as float16: half the size, practically the same accuracy.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from tflitekit.schemes import Promise, scheme
+from tflitekit.schemes import Promise, Recipe, scheme
 
 
 @scheme(
     needs="calibration",
     promise=lambda options: Promise(io=options["io"], weights="int8", integer_only=True),
+    recipe=lambda options: Recipe(weights="int8", activations="int16", io=options["io"]),
     caution="int16 activations run on reference kernels on most CPUs, many times slower than int8; "
     "meant for DSPs and accelerators that support it.",
 )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from tflitekit.schemes import Promise, scheme
+from tflitekit.schemes import Promise, Recipe, scheme
 
 
 @scheme(
     needs="calibration",
     promise=lambda options: Promise(io=options["io"], weights="int8", integer_only=True),
+    recipe=lambda options: Recipe(weights="int8", activations="int8", io=options["io"]),
 )
 def int8(converter: Any, *, io: Literal["float32", "int8", "uint8"] = "float32") -> None:
     """Full integer: int8 weights and activations, calibrated on real samples; fails rather than leave an operator float.

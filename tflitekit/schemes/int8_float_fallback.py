@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from tflitekit.schemes import Promise, scheme
+from tflitekit.schemes import Promise, Recipe, scheme
 
 
-@scheme(needs="calibration", promise=lambda options: Promise(io=options["io"], weights="int8"))
+@scheme(
+    needs="calibration",
+    promise=lambda options: Promise(io=options["io"], weights="int8"),
+    recipe=lambda options: Recipe(weights="int8", activations="int8", io=options["io"]),
+)
 def int8_float_fallback(converter: Any, *, io: Literal["float32", "int8", "uint8"] = "float32") -> None:
     """int8 where an integer kernel exists, float where not: the way out where `int8` fails on an operator.
 

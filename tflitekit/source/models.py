@@ -17,7 +17,7 @@ from tflitekit.core.tensor import TensorSpec
 from tflitekit.source.kinds import SourceKind, source_kinds
 from tflitekit.source.prepared import SourceFile
 
-__all__ = ["identify", "prepare", "require_layers", "require_numbers"]
+__all__ = ["identify", "needs_tensorflow", "prepare", "require_layers", "require_numbers"]
 
 
 def identify(path: str | Path) -> SourceFile:
@@ -37,11 +37,6 @@ def identify(path: str | Path) -> SourceFile:
     if folder:
         raise ModelError(
             f"The folder {path} is not a SavedModel.", why="It has no saved_model.pb.", fix=f"Give {_shown()}."
-        )
-    if head[4:8] == b"TFL3":
-        raise ModelError(
-            f"{path} is already a TensorFlow Lite model.",
-            fix="Measure it with 'tflitekit evaluate', 'benchmark' or 'inspect'; converting needs the Keras model.",
         )
     if any(path.suffix.lower() in kind.suffixes for kind in source_kinds()):
         raise ModelError(
@@ -73,15 +68,21 @@ def _head(path: Path) -> bytes:
         raise ModelError(f"The model {path} cannot be read: {error.reason}.", fix=f"Give {_shown()}.") from error
 
 
+def needs_tensorflow(found: SourceFile) -> bool:
+    """Returns whether the model is prepared and converted with TensorFlow."""
+    return _kind(found.kind).needs_tensorflow
+
+
 def require_layers(found: SourceFile) -> None:
     """Refuses a model that cannot be trained by layers.
 
     Raises:
-        ModelError: It is a SavedModel.
+        ModelError: It is a SavedModel or a ``.tflite`` file.
     """
-    if not _kind(found.kind).has_layers:
+    kind = _kind(found.kind)
+    if not kind.has_layers:
         raise ModelError(
-            f"{found.path} is a SavedModel, which no longer has layers.",
+            f"{found.path} is {kind.shown}, which no longer has layers.",
             why="Compression while training needs the layers and their weights.",
             fix="Give the Keras model: model.save('name.keras').",
         )

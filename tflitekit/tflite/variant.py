@@ -22,7 +22,9 @@ from tflitekit.tflite.training_record import Compression, TrainingRecord
 
 __all__ = ["Variant", "load_variant", "read_sidecar", "sidecar_path", "tool_versions", "with_stored_pixels"]
 
-_PACKAGES = ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "ai-edge-litert", "numpy", "pillow")
+_PACKAGES = (
+    "tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "ai-edge-litert", "litert-quantizer", "numpy", "pillow",
+)  # fmt: skip
 
 
 class Variant(BaseModel):

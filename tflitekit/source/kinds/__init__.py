@@ -20,12 +20,14 @@ class SourceKind(Protocol):
         shown: What to give, as errors say it; None where another kind says it.
         suffixes: Of its files: one that ends so and is not recognized is damaged.
         has_layers: Whether its layers can be trained.
+        needs_tensorflow: Whether it is prepared, and what it exports converted, with TensorFlow.
     """
 
     name: str
     shown: str | None
     suffixes: tuple[str, ...]
     has_layers: bool
+    needs_tensorflow: bool
 
     def recognizes(self, path: Path, head: bytes) -> bool:
         """Returns whether a path is of this kind, by the first bytes of the file (none of a folder), without loading it."""

@@ -37,6 +37,7 @@ class KerasFile:
     suffixes: tuple[str, ...]
     shown: str | None = None
     has_layers: bool = True
+    needs_tensorflow: bool = True
 
     def recognizes(self, path: Path, head: bytes) -> bool:
         """Returns whether a path is of this kind; an archive must hold the configuration of a model.

@@ -30,6 +30,7 @@ class SavedModelFolder:
     shown: str | None = "a SavedModel folder"
     suffixes: tuple[str, ...] = ()
     has_layers = False
+    needs_tensorflow = True
 
     def recognizes(self, path: Path, head: bytes) -> bool:
         """Returns whether a path is a folder with a SavedModel in it."""

@@ -11,6 +11,7 @@ class Pickled:
     shown = None
     suffixes = (".pkl",)
     has_layers = False
+    needs_tensorflow = False
 
     def recognizes(self, path, head):
         return head.startswith(b"\x80") and path.suffix == ".pkl"

@@ -1,0 +1,185 @@
+"""Float ``.tflite`` files as sources: quantized by litert-quantizer, in an environment that need not have TensorFlow."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import DATA
+
+from tflitekit.conversion import convert
+from tflitekit.core.errors import ModelError, UsageError
+from tflitekit.source.kinds.tflite import TfliteFile
+from tflitekit.tflite.graph import read_graph
+from tflitekit.tflite.runtime import Model
+
+FLOAT = DATA / "converted" / "shapes" / "float32.tflite"
+quantizer = pytest.mark.skipif(
+    importlib.util.find_spec("litert_quantizer") is None, reason="litert-quantizer is not installed: '.[quantize]'"
+)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "images.npz"
+    rng = np.random.default_rng(0)
+    np.savez(path, x=(rng.random((24, 12, 12, 1)) * 255).astype(np.float32), y=rng.integers(0, 3, 24))
+    return path
+
+
+def prepare(path, folder, *, batch=1, signature=None, shapes=None):
+    return TfliteFile().prepare(
+        path,
+        folder,
+        batch=batch,
+        unsafe_load=False,
+        signature=signature,
+        input_shapes=shapes or {},
+        custom_objects=None,
+    )
+
+
+@pytest.fixture(scope="module")
+def made(images, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    schemes = [
+        "float32",
+        "float16",
+        "dynamic_range",
+        "int8",
+        "int8:io=int8",
+        "int8:io=uint8",
+        "int16x8",
+        "int16x8:io=int16",
+    ]
+    result = convert(FLOAT, out=out, schemes=[*schemes, "int8_float_fallback"], calibration=images)
+    assert [v.error for v in result.variants if v.status != "ok"] == []
+    return {variant.name: variant for variant in result.variants}
+
+
+@quantizer
+def test_float32_is_the_file_itself(made):
+    assert made["float32"].path.read_bytes() == FLOAT.read_bytes()
+
+
+@quantizer
+@pytest.mark.parametrize(
+    ("name", "weights", "io", "integers"),
+    [
+        ("float16", "float16", "float32", False),
+        ("dynamic_range", "int8", "float32", False),
+        ("int8", "int8", "float32", True),
+        ("int8-io-int8", "int8", "int8", True),
+        ("int8-io-uint8", "int8", "uint8", True),
+        ("int16x8", "int8", "float32", True),
+        ("int16x8-io-int16", "int8", "int16", True),
+        ("int8_float_fallback", "int8", "float32", True),
+    ],
+)
+def test_schemes_keep_their_promise(made, images, name, weights, io, integers):
+    graph = read_graph(made[name].path)
+    assert graph.weight_bytes_by_dtype[weights] >= 3672
+    assert [spec.dtype for spec in (*graph.inputs, *graph.outputs)] == [io, io]
+    assert (graph.integer_op_fraction == 1) == integers
+    pictures = np.load(images)["x"]
+    model, reference = Model(made[name].path), Model(FLOAT)
+    errors = [np.abs(model.run([x[None]])[0] - reference.run([x[None]])[0]).max() for x in pictures]
+    assert max(errors) < 0.05  # a step of int8 in a probability is 1/256
+
+
+@quantizer
+def test_the_whole_of_optimize_needs_no_tensorflow(images, tmp_path):
+    traps, out = tmp_path / "traps", tmp_path / "out"
+    traps.mkdir()
+    for module in ("tensorflow", "keras", "tf_keras"):
+        (traps / f"{module}.py").write_text("raise SystemExit('TensorFlow was imported')")
+    command = [
+        "optimize",
+        FLOAT,
+        "--data",
+        images,
+        "--calibration",
+        images,
+        "--scheme",
+        "int8",
+        "--scheme",
+        "float16",
+        "--out",
+        out,
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "tflitekit", *map(str, command), "--protocol", "quick"],
+        check=False, env=os.environ | {"PYTHONPATH": str(traps)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (out / "report.json").is_file(), done.stderr
+    report = json.loads((out / "report.json").read_text())
+    assert {v["name"]: v["status"] for v in report["variants"]} == dict.fromkeys(("float32", "float16", "int8"), "ok")
+    assert report["source"]["kind"] == "tflite"
+    assert "Quantization Ratio" not in done.stdout + done.stderr and "experimental_preserve" not in done.stderr
+
+
+@quantizer
+def test_a_second_run_takes_what_is_finished(images, tmp_path):
+    for reused in (False, True):
+        (variant,) = convert(FLOAT, out=tmp_path, schemes=["int8"], calibration=images).variants
+        assert variant.reused == reused
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("float16", "its weights are float16"),
+        ("dynamic_range", "weights in int8, activations in float (dynamic range)"),
+        ("int8", "weights and activations in int8 (full integer)"),
+        ("int16x8", "weights and activations in int16 and int8 (full integer)"),
+    ],
+)
+def test_a_quantized_file_is_refused_with_what_it_is(name, what, tmp_path):
+    path = DATA / "converted" / "shapes" / f"{name}.tflite"
+    with pytest.raises(ModelError) as caught:
+        prepare(path, tmp_path / "out")
+    assert f"{path} is already quantized: {what}." in str(caught.value)
+    assert all(verb in caught.value.fix for verb in ("evaluate", "benchmark", "bundle"))
+
+
+def test_variables_are_refused(tmp_path):
+    with pytest.raises(ModelError, match="keeps values in variables"):
+        prepare(DATA / "models" / "counter.tflite", tmp_path / "out")
+
+
+def test_open_sizes_are_fixed_by_input_shape(tmp_path):
+    path = DATA / "models" / "open.tflite"
+    prepared = prepare(path, tmp_path / "open")
+    assert prepared.inputs[0].shape == (-1, -1, -1, 3)
+    assert "image" in prepared.notes[0] and "--input-shape" in prepared.notes[0]
+    assert (tmp_path / "open" / "model.tflite").read_bytes() == path.read_bytes()
+    fixed = prepare(path, tmp_path / "fixed", shapes={"": (6, 8, 3)})
+    assert fixed.inputs[0].shape == (1, 6, 8, 3) and fixed.notes == ()
+    graph = read_graph(tmp_path / "fixed" / "model.tflite")
+    assert graph.outputs[0].shape == (1, 4, 6, 1) and not graph.dynamic_tensors
+    x = np.random.default_rng(0).random((1, 6, 8, 3), np.float32)
+    ours, theirs = Model(tmp_path / "fixed" / "model.tflite").run([x]), Model(path).run([x])
+    np.testing.assert_array_equal(ours[0], theirs[0])
+
+
+def test_a_fixed_size_stays(tmp_path):
+    with pytest.raises(UsageError, match=r"The input 'image' of .* takes \[1, 12, 12, 1\], and --input-shape asks for"):
+        prepare(FLOAT, tmp_path / "out", shapes={"image": (8, 8, 1)})
+
+
+def test_a_signature_that_it_has_not_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="has no signature 'other'"):
+        prepare(FLOAT, tmp_path / "out", signature="other")
+
+
+@quantizer
+def test_a_loop_cannot_be_calibrated_and_says_so(tmp_path):
+    data = tmp_path / "data.npz"
+    np.savez(data, x=np.zeros((3, 10, 4), np.float32))
+    path = DATA / "converted" / "lstm" / "float32.tflite"
+    int8, dynamic = convert(path, out=tmp_path / "out", schemes=["int8", "dynamic_range"], calibration=data).variants
+    assert int8.status == "failed" and "cannot calibrate inside of WHILE" in int8.error and "unroll=True" in int8.error
+    assert dynamic.status == "ok"

@@ -1,0 +1,212 @@
+"""The quantizer of LiteRT: the engine of float ``.tflite`` files. It needs no TensorFlow."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import Counter
+from typing import Any
+
+import flatbuffers
+from ai_edge_litert import schema_py_generated as schema
+
+from tflitekit.core.errors import ConversionError, MissingDependencyError
+from tflitekit.engines import op_advice
+from tflitekit.engines.engine import Samples
+from tflitekit.schemes import Recipe, Request
+from tflitekit.schemes.advice import without_integer_kernels
+from tflitekit.source.prepared import SIGNATURE, Exported, PreparedSource
+from tflitekit.tflite.graph import Graph, Operator, parse_graph
+from tflitekit.tflite.layers import layer_names
+
+__all__ = ["LitertQuantizer", "preload"]
+
+_BITS = {"float16": 16, "int4": 4, "int8": 8, "int16": 16}
+_LOOPS = ("WHILE", "IF", "CALL")
+_INT4 = "(.*)"
+_EVERY = ".*"
+
+
+def preload() -> tuple[str, ...]:
+    """Returns the modules that it needs, for a worker to import once; those that are installed."""
+    installed = importlib.util.find_spec("litert_quantizer") is not None
+    return ("ai_edge_litert.interpreter", *(("litert_quantizer.quantizer",) if installed else ()))
+
+
+class LitertQuantizer:
+    """Rewrites a float ``.tflite`` file as the scheme's recipe says."""
+
+    def convert(
+        self,
+        request: Request,
+        exported: Exported,
+        source: PreparedSource,
+        samples: Samples | None,
+        *,
+        allow_select_tf_ops: bool,
+    ) -> bytes:
+        """See `Engine`."""
+        assert request.scheme.recipe is not None
+        recipe = request.scheme.recipe(request.options)
+        content = exported.path.read_bytes()
+        if recipe.weights == "float32":
+            return content
+        graph = parse_graph(content, str(exported.path))
+        _check(request, recipe, graph, source, samples)
+        content, signature = _named(content)
+        try:
+            return _quantize(recipe, content, signature, source, samples)
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"{request.name}: quantizing a .tflite file needs litert-quantizer, which is not installed.",
+                why=str(error),
+                fix="Install it with: pip install 'tflitekit[quantize]'",
+            ) from error
+        except Exception as error:
+            raise _explain(request, error, source) from error
+
+
+def _check(request: Request, recipe: Recipe, graph: Graph, source: PreparedSource, samples: Samples | None) -> None:
+    """Refuses what the quantizer would stumble over, in the user's words."""
+    if recipe.activations is None:
+        return
+    if samples is None:
+        raise ConversionError(f"{request.name}: needs calibration data.", fix="Give them with --calibration DATA.")
+    loops = [operator for operator in graph.operators if operator.name in _LOOPS]
+    if loops:
+        layers = list(dict.fromkeys(filter(None, layer_names(loops, source.layers))))
+        raise ConversionError(
+            f"{request.name}: the quantizer cannot calibrate inside of {op_advice.describe({loops[0].name: layers})}.",
+            fix=f"Instead, {op_advice.UNROLL}; or take float16 or dynamic_range, which need no calibration.",
+        )
+
+
+def _named(content: bytes) -> tuple[bytes, str]:
+    """Returns the file with what the quantizer tells tensors and entry points apart by, and the name of its signature.
+
+    Files without a signature get one of the tensors' own names, and tensors that share a name get numbers.
+    """
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    taken = Counter(tensor.name for graph in model.subgraphs for tensor in graph.tensors)
+    if model.signatureDefs and max(taken.values()) == 1:
+        return content, model.signatureDefs[0].signatureKey.decode()
+    main = model.subgraphs[0]
+    if not model.signatureDefs:
+        signature = schema.SignatureDefT()
+        signature.signatureKey, signature.subgraphIndex = SIGNATURE.encode(), 0
+        signature.inputs = [_entry(main, index) for index in main.inputs]
+        signature.outputs = [_entry(main, index) for index in main.outputs]
+        model.signatureDefs = [signature]
+    shared = {name for name, count in taken.items() if count > 1}
+    number = 0
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            if tensor.name in shared:
+                while (name := (tensor.name or b"tensor") + b"#%d" % number) in taken:
+                    number += 1
+                taken[name] += 1
+                tensor.name = name
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output()), model.signatureDefs[0].signatureKey.decode()
+
+
+def _entry(graph: Any, index: int) -> Any:
+    entry = schema.TensorMapT()
+    entry.name, entry.tensorIndex = graph.tensors[index].name, int(index)
+    return entry
+
+
+def _quantize(recipe: Recipe, content: bytes, signature: str, source: PreparedSource, samples: Samples | None) -> bytes:
+    from litert_quantizer.calibrator import Calibrator
+    from litert_quantizer.quantizer import Quantizer
+    from litert_quantizer.recipe_manager import RecipeManager
+    from litert_quantizer.utils.qsv_utils import min_max_update
+
+    rules = RecipeManager()
+    _write_rules(rules, recipe)
+    quantizer = Quantizer(content, rules.get_quantization_recipe())
+    ranges = None
+    if recipe.activations is not None:
+        assert samples is not None
+        batch = max(1, source.inputs[0].shape[0]) if source.inputs[0].shape else 1
+        calibrator = Calibrator(content, num_threads=1, qsv_update_func=min_max_update)
+        for sample in samples.batches(batch):  # each alone: it would list them all, and keep state from one to the next
+            calibrator.calibrate({signature: [sample]}, rules)
+        ranges = calibrator.get_model_qsvs()
+    return bytes(
+        quantizer.quantize(ranges, enable_progress_bar=False, enable_progress_report=False).quantized_model or b""
+    )
+
+
+def _write_rules(rules: Any, recipe: Recipe) -> None:
+    """Writes the recipe in the quantizer's terms. Where an operator cannot do what a rule says, the rule before it holds."""
+    from litert_quantizer.algorithm_manager import AlgorithmName
+    from litert_quantizer.qtyping import TFLOperationName as Name
+
+    every = Name.ALL_SUPPORTED
+    # A rule for all operators replaces others with the same regular expression, so that each needs one of its own.
+    steps = [(_EVERY, "int8"), (_INT4, "int4")] if recipe.weights == "int4" else [(_EVERY, recipe.weights)]
+    for regex, weights in steps:
+        bits = _BITS[weights]
+        if weights == "float16":
+            rules.add_weight_only_config(regex, every, bits, algorithm_key=AlgorithmName.FLOAT_CASTING)
+        elif recipe.activations is not None:
+            rules.add_static_config(regex, every, _BITS[recipe.activations], bits)
+        elif recipe.unpacked:
+            rules.add_weight_only_config(regex, every, bits)
+        else:
+            rules.add_dynamic_config(regex, every, bits)
+    if recipe.activations is not None:
+        for edge in (Name.INPUT, Name.OUTPUT):
+            _write_edge(rules, edge, recipe)
+
+
+def _write_edge(rules: Any, edge: Any, recipe: Recipe) -> None:
+    from litert_quantizer.algorithm_manager import AlgorithmName
+    from litert_quantizer.qtyping import (
+        ComputePrecision,
+        OpQuantizationConfig,
+        TensorDataType,
+        TensorQuantizationConfig,
+    )
+
+    if recipe.io == "float32":
+        rules.add_quantization_config("((.*))", edge, algorithm_key=AlgorithmName.NO_QUANTIZE)
+    elif recipe.io == "uint8":
+        rules.add_quantization_config(
+            "((.*))",
+            edge,
+            OpQuantizationConfig(
+                activation_tensor_config=TensorQuantizationConfig(
+                    num_bits=8, symmetric=False, dtype=TensorDataType.UINT
+                ),
+                weight_tensor_config=TensorQuantizationConfig(num_bits=8),
+                compute_precision=ComputePrecision.INTEGER,
+            ),
+        )
+
+
+def _explain(request: Request, error: Exception, source: PreparedSource) -> ConversionError:
+    """Names the operator that the quantizer was at; its own words seldom do."""
+    operator, scope = _place(error)
+    where = ""
+    if operator:
+        (layer,) = layer_names([Operator(operator, (), (scope,))], source.layers)
+        where = f" at {op_advice.describe({operator: [layer or scope]})}"
+    return ConversionError(
+        f"{request.name}: the quantizer failed{where}.",
+        why=f"{type(error).__name__}: {' '.join(str(error).split())[:800]}",
+        fix=without_integer_kernels(request) or "Try another scheme.",
+    )
+
+
+def _place(error: Exception) -> tuple[str, str]:
+    """Returns the operator and its output tensors that the quantizer's innermost frame was at; empty where none was."""
+    found = ("", "")
+    trace = error.__traceback__
+    while trace is not None:
+        names = trace.tb_frame.f_locals
+        if "op_key" in names and "op_scope" in names:
+            found = str(getattr(names["op_key"], "value", names["op_key"])), str(names["op_scope"]).strip(";")
+        trace = trace.tb_next
+    return found
