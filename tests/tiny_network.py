@@ -1,0 +1,124 @@
+"""Builds small ``.tflite`` networks operator by operator, with random weights and without a conversion."""
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+KINDS = {"float32": np.float32, "int32": np.int32, "float16": np.float16}
+
+
+class Network:
+    """A graph that grows operator by operator; each method returns the index of a tensor."""
+
+    def __init__(self, *shape: int, seed: int = 0) -> None:
+        self.random = np.random.default_rng(seed)
+        self._model, self._graph = schema.ModelT(), schema.SubGraphT()
+        self._model.buffers, self._model.operatorCodes = [schema.BufferT()], []
+        self._graph.tensors, self._graph.operators = [], []
+        self.input = self.tensor("input", shape)
+
+    def tensor(self, name: str, shape, values=None, kind: str = "float32") -> int:
+        made = schema.TensorT()
+        made.name, made.shape, made.type, made.buffer = name, list(shape), getattr(schema.TensorType, kind.upper()), 0
+        if values is not None:
+            buffer = schema.BufferT()
+            buffer.data = np.frombuffer(np.asarray(values, KINDS[kind]).tobytes(), np.uint8)
+            self._model.buffers.append(buffer)
+            made.buffer = len(self._model.buffers) - 1
+        self._graph.tensors.append(made)
+        return len(self._graph.tensors) - 1
+
+    def weights(self, *shape: int, spread: float = 1.0) -> int:
+        """A constant whose values have heavy tails, so that rounding to nearest is far from the best."""
+        values = self.random.standard_t(4, size=shape) * spread / np.sqrt(max(1, np.prod(shape[1:])))
+        return self.tensor(f"weights{len(self._graph.tensors)}", shape, values)
+
+    def shape(self, tensor: int) -> tuple[int, ...]:
+        return tuple(self._graph.tensors[tensor].shape)
+
+    def share_buffer(self, tensor: int, other: int) -> int:
+        """Makes a tensor's content that of another, as converters do where both are equal."""
+        self._graph.tensors[tensor].buffer = self._graph.tensors[other].buffer
+        return tensor
+
+    def add(self, kind: str, inputs, shape, name: str, **options) -> int:
+        """Adds an operator whose options are those of the schema; ``options`` without content takes their defaults."""
+        code = schema.OperatorCodeT()
+        code.builtinCode = getattr(schema.BuiltinOperator, kind)
+        code.deprecatedBuiltinCode, code.version = min(127, code.builtinCode), 1
+        self._model.operatorCodes.append(code)
+        operator = schema.OperatorT()
+        operator.opcodeIndex, operator.inputs = len(self._model.operatorCodes) - 1, list(inputs)
+        operator.outputs = [self.tensor(name, shape)]
+        class_name = options.pop("options", None)
+        if class_name:
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, class_name)
+            operator.builtinOptions = getattr(schema, f"{class_name}T")()
+            for option, value in options.items():
+                setattr(operator.builtinOptions, option, value)
+        self._graph.operators.append(operator)
+        return operator.outputs[0]
+
+    def conv(self, source: int, name: str, outputs: int, kernel: int = 3, *, stride: int = 1, dilation: int = 1, groups: int = 1, bias=None, weights=None, activation: str = "RELU", padding: str = "SAME") -> int:  # fmt: skip
+        batch, height, width, channels = self.shape(source)
+        if weights is None:
+            weights = self.weights(outputs, kernel, kernel, channels // groups)
+        reach = (kernel - 1) * dilation if padding == "VALID" else 0
+        size = [-(-(height - reach) // stride), -(-(width - reach) // stride)]
+        return self.add(
+            "CONV_2D", [source, weights, self.weights(outputs) if bias is None else bias], [batch, *size, outputs], name,
+            options="Conv2DOptions", strideH=stride, strideW=stride, dilationHFactor=dilation, dilationWFactor=dilation,
+            padding=getattr(schema.Padding, padding), fusedActivationFunction=getattr(schema.ActivationFunctionType, activation),
+        )  # fmt: skip
+
+    def depthwise(self, source: int, name: str, multiplier: int, *, stride: int = 1) -> int:
+        batch, height, width, channels = self.shape(source)
+        outputs = channels * multiplier
+        return self.add(
+            "DEPTHWISE_CONV_2D", [source, self.weights(1, 3, 3, outputs, spread=3.0), self.weights(outputs)],
+            [batch, -(-height // stride), -(-width // stride), outputs], name, options="DepthwiseConv2DOptions",
+            strideH=stride, strideW=stride, depthMultiplier=multiplier, padding=schema.Padding.SAME,
+            dilationHFactor=1, dilationWFactor=1, fusedActivationFunction=schema.ActivationFunctionType.RELU6,
+        )  # fmt: skip
+
+    def transposed(self, source: int, name: str, outputs: int, padding: str = "SAME") -> int:
+        batch, height, width, channels = self.shape(source)
+        beyond = 1 if padding == "VALID" else 0
+        size = [batch, 2 * height + beyond, 2 * width + beyond, outputs]
+        return self.add(
+            "TRANSPOSE_CONV",
+            [self.tensor(f"{name}/shape", [4], size, "int32"), self.weights(outputs, 3, 3, channels), source],
+            size, name, options="TransposeConvOptions", strideH=2, strideW=2, padding=getattr(schema.Padding, padding),
+        )  # fmt: skip
+
+    def dense(self, source: int, name: str, outputs: int, *, weights=None, bias: bool = True) -> int:
+        shape = self.shape(source)
+        if weights is None:
+            weights = self.weights(outputs, shape[-1])
+        inputs = [source, weights, self.weights(outputs) if bias else -1]
+        return self.add("FULLY_CONNECTED", inputs, [*shape[:-1], outputs], name, options="FullyConnectedOptions", keepNumDims=True)  # fmt: skip
+
+    def matmul(self, source: int, name: str, outputs: int, *, transposed: bool = False) -> int:
+        shape = self.shape(source)
+        weights = self.weights(*((outputs, shape[-1]) if transposed else (shape[-1], outputs)))
+        return self.add("BATCH_MATMUL", [source, weights], [*shape[:-1], outputs], name, options="BatchMatMulOptions", adjY=transposed)  # fmt: skip
+
+    def reshape(self, source: int, name: str, *shape: int) -> int:
+        target = self.tensor(f"{name}/shape", [len(shape)], shape, "int32")
+        return self.add("RESHAPE", [source, target], shape, name)
+
+    def join(self, first: int, second: int, name: str) -> int:
+        """Adds two tensors."""
+        return self.add("ADD", [first, second], self.shape(first), name, options="AddOptions")
+
+    def concatenate(self, first: int, second: int, name: str) -> int:
+        shape = self.shape(first)
+        channels = shape[-1] + self.shape(second)[-1]
+        return self.add("CONCATENATION", [first, second], [*shape[:-1], channels], name, options="ConcatenationOptions", axis=len(shape) - 1)  # fmt: skip
+
+    def finish(self, *outputs: int) -> bytes:
+        self._graph.inputs, self._graph.outputs = [self.input], list(outputs)
+        self._model.version, self._model.subgraphs = 3, [self._graph]
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(self._model.Pack(builder), file_identifier=b"TFL3")
+        return bytes(builder.Output())
