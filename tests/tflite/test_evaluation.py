@@ -216,7 +216,7 @@ def test_no_better_than_the_most_frequent_class(variants, shapes):
 
 def test_a_useful_answer_on_lopsided_data_is_better_than_chance():
     """Fewer are right than by always answering the most frequent class, and yet most of the rare ones are found."""
-    run = SimpleNamespace(variant=SimpleNamespace(contract=SimpleNamespace(preprocessing=PRESETS["raw"])))
+    run = SimpleNamespace(contract=SimpleNamespace(preprocessing=PRESETS["raw"]))
     label = np.repeat([0, 1], [950, 50])
     right = np.concatenate([np.arange(950) % 12 > 0, np.arange(50) % 10 > 0])
     for correct, kinds in ((right, []), (label == 0, ["chance"])):

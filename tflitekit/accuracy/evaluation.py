@@ -239,14 +239,13 @@ def evaluate_variants(
 def _metric(runs: Mapping[str, ScoringJob], dataset: Dataset, how: EvaluateOptions, constraints: Constraints) -> Metric:
     """Returns what scores the outputs of all runs."""
     first = next(iter(runs.values()))
-    assert first.variant.contract is not None
     metric = check_evaluation_data(
         dataset,
         [run.pipeline() for run in runs.values()],
         first.outputs,
         metric=how.metric,
         output=how.output,
-        labels=first.variant.contract.labels,
+        labels=first.contract.labels,
     )
     for run in runs.values():
         metric.check(run.output_spec)
@@ -339,7 +338,6 @@ def _record(dataset: Dataset, scored: Scored, fingerprint: str | None, *, stream
 
 
 def _lint_data(run: ScoringJob, inputs: Inputs, dataset: Dataset) -> list[Finding]:
-    assert run.variant.contract is not None
-    preprocessing, pictures = run.variant.contract.preprocessing, dataset.pictures
-    found = lint_inputs(inputs, what="evaluation", preprocessing=preprocessing, pictures=pictures)
+    preprocessing = run.contract.preprocessing
+    found = lint_inputs(inputs, what="evaluation", preprocessing=preprocessing, pictures=dataset.pictures)
     return found + lint_float16(run, dataset)

@@ -21,7 +21,7 @@ from tflitekit.accuracy.metrics import Meaning, Metric, Scores
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.progress import Progress
 from tflitekit.core.tensor import TensorSpec
-from tflitekit.data.contract import find_output
+from tflitekit.data.contract import Contract, find_output
 from tflitekit.data.dataset import Dataset, InputPipeline, Sample, SkippedSamples, UnreadableSampleError
 from tflitekit.data.facts import input_facts, output_facts, size_facts
 from tflitekit.data.parallel import process_chunks
@@ -51,15 +51,19 @@ class ScoringJob:
     output_index: int = field(init=False)
 
     def __post_init__(self) -> None:
-        assert self.variant.contract is not None
-        wanted = self.output or self.variant.contract.outputs[0].name
+        wanted = self.output or self.contract.outputs[0].name
         self.output_index = self.graph.outputs.index(find_output(self.graph.outputs, wanted, self.variant.name))
+
+    @property
+    def contract(self) -> Contract:
+        """The variant's, which every file that can run has."""
+        assert self.variant.contract is not None
+        return self.variant.contract
 
     @property
     def identity(self) -> tuple[str | None, Preprocessing, int]:
         """What decides the scores: the same for two names of one file with one contract."""
-        assert self.variant.contract is not None
-        return self.variant.sha256, self.variant.contract.preprocessing, self.output_index
+        return self.variant.sha256, self.contract.preprocessing, self.output_index
 
     @property
     def meaning(self) -> Meaning:
@@ -69,8 +73,7 @@ class ScoringJob:
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
         """The file's outputs, the one that is scored by default first."""
-        assert self.variant.contract is not None
-        name = self.variant.contract.outputs[0].name
+        name = self.contract.outputs[0].name
         return tuple(sorted(self.graph.outputs, key=lambda spec: spec.name != name))
 
     @property
@@ -78,8 +81,7 @@ class ScoringJob:
         return self.graph.outputs[self.output_index]
 
     def pipeline(self, preprocessing: Preprocessing | None = None) -> InputPipeline:
-        assert self.variant.contract is not None
-        return InputPipeline(self.graph.inputs, preprocessing or self.variant.contract.preprocessing)
+        return InputPipeline(self.graph.inputs, preprocessing or self.contract.preprocessing)
 
 
 @dataclass
@@ -218,11 +220,10 @@ class _ChunkEvaluator:
         self._pipelines: dict[Any, InputPipeline] = {}
         self._keys = {}
         for run in runs:
-            assert run.variant.contract is not None
             logical = tuple(
                 (s.name, s.shape[1:], s.dtype if s.quantization is None else "real") for s in run.graph.inputs
             )
-            key = (logical, run.variant.contract.preprocessing)
+            key = (logical, run.contract.preprocessing)
             self._keys[run.variant.name] = key
             self._pipelines.setdefault(key, run.pipeline())
 

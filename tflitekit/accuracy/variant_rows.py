@@ -120,9 +120,8 @@ def linted(row: VariantReport, scored: Scored, baseline: str) -> VariantReport:
     if row.status != "ok" or row.name not in scored.scores:
         return row
     own, reference, run = scored.scores[row.name], scored.scores[baseline], scored.runs[row.name]
-    contract = run.variant.contract
     request = request_of(run.variant.scheme, run.variant.options)
-    constant = lint_constant_output(own, reference, contract.labels if contract else None, request=request)
+    constant = lint_constant_output(own, reference, run.contract.labels, request=request)
     found = constant + lint_stored_inputs(inputs_of(run, own), run.graph.inner_inputs, request=request)
     compared = scored.runs[baseline]
     of_baseline = compared.graph.inner_outputs[compared.output_index]

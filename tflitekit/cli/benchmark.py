@@ -57,7 +57,7 @@ def _check_out(out: Path) -> None:
 
 
 def _show(report: Report) -> None:
-    from tflitekit.cli.console import show_table, stdout
+    from tflitekit.cli.console import print_dim, show_table, stdout
     from tflitekit.cli.views.report import show_findings
     from tflitekit.render import text
     from tflitekit.render.summary import grouped_warnings
@@ -91,7 +91,7 @@ def _show(report: Report) -> None:
         _show_profile(row)
     methods = dict.fromkeys(row.profile.method for row in report.variants if row.profile)
     for method in methods:
-        stdout.print(method, style="dim", markup=False)
+        print_dim(method)
     for row in report.variants:
         if row.sustained is not None:
             curve = row.sustained
@@ -101,12 +101,10 @@ def _show(report: Report) -> None:
                 markup=False,
             )
     found = next(row.latency for row in report.variants if row.latency is not None)
-    stdout.print(
+    print_dim(
         f"{found.target}, {found.machine.get('cpu', '?')}, {found.runtime}; protocol {found.protocol}, {found.rounds} rounds, "
         f"ended by {found.stopped_by}; the {found.statistic} decides. Against {report.baseline}: times its time, paired by "
-        f"round.{text.measured_shapes(found)} Storing inputs and fetching outputs are not in the times. Figures of this host say little about a phone.",
-        style="dim",
-        markup=False,
+        f"round.{text.measured_shapes(found)} Storing inputs and fetching outputs are not in the times. Figures of this host say little about a phone."
     )
     show_findings(grouped_warnings(report))
 
@@ -124,7 +122,7 @@ def _cells(row: VariantReport, found: Latency, several: bool) -> tuple[str, ...]
 
 
 def _show_profile(row: VariantReport) -> None:
-    from tflitekit.cli.console import show_table, stdout
+    from tflitekit.cli.console import print_dim, show_table
 
     if row.profile is None:
         return
@@ -135,8 +133,4 @@ def _show_profile(row: VariantReport) -> None:
         time_us, share = sum(op.time_us for op in rest), sum(op.share for op in rest)
         rows.append(("", f"{len(rest)} others", "", f"{time_us:,.1f}", f"{share:.1%}"))
     show_table(("#", "Operator", "Layer", "µs", "Share"), rows, title=f"{row.name}: where the time goes")
-    stdout.print(
-        f"Sum {row.profile.sum_us:,.1f} µs; a whole inference {row.profile.whole_us:,.1f} µs.",
-        style="dim",
-        markup=False,
-    )
+    print_dim(f"Sum {row.profile.sum_us:,.1f} µs; a whole inference {row.profile.whole_us:,.1f} µs.")

@@ -55,11 +55,11 @@ def _show(comparison: Comparison) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    from tflitekit.cli.console import show_table, show_warnings, stdout
+    from tflitekit.cli.console import print_dim, show_table, show_warnings, stdout
     from tflitekit.render import comparison_text as words
 
     show_table(words.COLUMNS, words.rows(comparison))
-    stdout.print(Text(words.model_line(comparison), style="dim"))
+    print_dim(words.model_line(comparison))
     stdout.print(words.recommendation_line(comparison), markup=False)
     gates = words.gate_lines(comparison)
     if gates:

@@ -19,7 +19,7 @@ from tflitekit.core.errors import TflitekitError
 from tflitekit.core.printable import is_printable, printable
 from tflitekit.core.progress import Advance, Progress
 
-__all__ = ["WORD", "Bars", "print_points", "show_error", "show_table", "show_warnings", "stderr", "stdout"]
+__all__ = ["WORD", "Bars", "print_dim", "print_points", "show_error", "show_table", "show_warnings", "stderr", "stdout"]
 
 _ESTIMATE_FROM = 2.0
 """Per cent of a task that have to be done before the time left is estimated."""
@@ -160,6 +160,11 @@ def _widths(
         index = lacking.index(max(lacking))
         widths[index], lacking[index] = widths[index] + 1, lacking[index] - 1
     return widths
+
+
+def print_dim(text: str, *, whole: bool = False) -> None:
+    """Prints what is beside the point; ``whole`` breaks no line, so that paths can be copied."""
+    stdout.print(Text(text, style="dim"), soft_wrap=whole)
 
 
 def print_points(points: list[Text]) -> None:

@@ -52,9 +52,7 @@ def convert(
             {"source": source, "variants": [v.model_dump(mode="json") | {"reused": v.reused} for v in result.variants]}
         )
     elif result.trained_along is None:
-        from rich.text import Text
-
-        from tflitekit.cli.console import show_table, show_warnings, stdout
+        from tflitekit.cli.console import print_dim, show_table, show_warnings
         from tflitekit.cli.views.report import show_failures, show_trained
         from tflitekit.render import text, training_text
 
@@ -74,9 +72,9 @@ def convert(
         )
         show_trained(result.variants)
         if any(v.status == "ok" for v in result.variants):
-            stdout.print(f"In {out}, each with its sidecar.", style="dim", markup=False)
+            print_dim(f"In {out}, each with its sidecar.")
         if any(v.compression is not None for v in result.variants):
-            stdout.print(Text(training_text.SIZE_REMARK, style="dim"))
+            print_dim(training_text.SIZE_REMARK)
         show_failures(result.variants)
         notes = [*result.source.notes, *(f"{v.name}: {w}" for v in result.variants for w in v.warnings)]
         show_warnings(notes)

@@ -99,7 +99,7 @@ def show_result(report: Report, out: Path, as_json: bool) -> int:
     if as_json:
         print_json(report.to_json())
     else:
-        from tflitekit.cli.console import stdout
+        from tflitekit.cli.console import print_dim
         from tflitekit.cli.views.report import show_report
 
         show_report(report)
@@ -120,15 +120,13 @@ def show_result(report: Report, out: Path, as_json: bool) -> int:
         names = {v.name for v in report.variants}
         older = sorted(path.name for path in out.glob("*.tflite") if path.stem not in names)
         if older:
-            stdout.print(f"\nAlso in {out}, from earlier runs: {', '.join(older)}.", style="dim", markup=False)
+            print_dim(f"\nAlso in {out}, from earlier runs: {', '.join(older)}.")
         reused = [v.name for v in report.variants if v.reused and v.status == "ok"]
         if reused:
-            stdout.print(f"\nReused from an earlier run: {', '.join(reused)}.", style="dim", markup=False)
-        stdout.print(
+            print_dim(f"\nReused from an earlier run: {', '.join(reused)}.")
+        print_dim(
             f"\nWritten to {out}: the .tflite files with sidecars, report.json, report.html, report.md and report.csv.\n"
             f"Open {out / 'report.html'} in a browser.",
-            style="dim",
-            markup=False,
-            soft_wrap=True,
+            whole=True,
         )
     return 0 if report.recommendation is not None and report.recommendation.constraints_met else 1

@@ -78,12 +78,12 @@ def report(
     if as_json:
         print_json(found.to_json())
     else:
-        from tflitekit.cli.console import stdout
+        from tflitekit.cli.console import print_dim
         from tflitekit.cli.views.report import show_report
 
         show_report(found)
         text = f"Written: {', '.join(map(str, written))}" if written else "Nothing was written: give --out to keep it."
-        stdout.print(f"\n{text}", style="dim", markup=False, soft_wrap=True)
+        print_dim(f"\n{text}", whole=True)
     answer = found.recommendation
     return 1 if phones and answer is not None and not answer.constraints_met else 0
 

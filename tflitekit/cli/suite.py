@@ -42,11 +42,11 @@ def suite(file: Path, out: Path, data_root: Path | None, update_readme: Path | N
             }
         )
     else:
-        from tflitekit.cli.console import show_table, stdout
+        from tflitekit.cli.console import print_dim, show_table
 
         show_table(
             ("Entry", "Status", "Recommended", "Where, or why not"),
             [(r.name, r.status, r.chosen or "–", r.folder or (r.error or "").splitlines()[0]) for r in results],
         )
-        stdout.print(f"Tables: {readme}", style="dim", markup=False)
+        print_dim(f"Tables: {readme}")
     return 1 if any(r.status == "failed" for r in results) else 0

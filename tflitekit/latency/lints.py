@@ -60,33 +60,23 @@ def lint_session(
 
 
 def _noise(latencies: Mapping[str, Latency], load: Load) -> list[Finding]:
-    found: list[Finding] = []
-    facts: list[str] = []
+    widths = {name: _width(latency) for name, latency in latencies.items()}
+    worst = max(widths, key=widths.__getitem__)
+    wide = widths[worst] > _WIDE
+    facts = [f"the interval of {worst}'s median is {widths[worst]:.0%} wide"] if wide else []
     if load.steal is not None and load.steal > _STEAL:
         facts.append(f"other virtual machines took {load.steal:.0%} of the processor time")
     if load.others_cores is not None and load.others_cores > _OTHERS_CORES:
         facts.append(f"other programs kept {load.others_cores:.1f} cores busy")
     if load.frequency_change is not None and load.frequency_change > _FREQUENCY:
         facts.append(f"the processor's frequency changed by {load.frequency_change:.0%}")
-    widths = {name: _width(latency) for name, latency in latencies.items()}
-    wide = {name: width for name, width in widths.items() if width > _WIDE}
+    if not facts:
+        return []
+    advice = "Intervals and ratios hold, but a quiet machine may be faster. Close other programs."
     if wide:
-        worst = max(wide, key=lambda name: wide[name])
-        facts.insert(0, f"the interval of {worst}'s median is {wide[worst]:.0%} wide")
-    if wide:
-        kind, advice = (
-            "noisy-machine",
-            "Close other programs and measure again (these figures are not reused), or longer with --protocol mlperf-mobile.",
-        )
-    elif facts:
-        kind, advice = (
-            "other-load",
-            "Intervals and ratios hold, but a quiet machine may be faster. Close other programs.",
-        )
-    else:
-        return found
-    found.append(Finding(kind=kind, message=_sentence("While measuring, " + "; ".join(facts)), advice=advice))
-    return found
+        advice = "Close other programs and measure again (these figures are not reused), or longer with --protocol mlperf-mobile."
+    kind = "noisy-machine" if wide else "other-load"
+    return [Finding(kind=kind, message=f"While measuring, {'; '.join(facts)}.", advice=advice)]
 
 
 def _budget(latencies: Mapping[str, Latency]) -> list[Finding]:
@@ -296,7 +286,3 @@ def lint_sustained(rows: Sequence[VariantReport]) -> list[Finding]:
 
 def _some(names: Sequence[str], most: int = 4) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def _sentence(text: str) -> str:
-    return text + "."

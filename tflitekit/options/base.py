@@ -63,7 +63,8 @@ class Options(BaseModel):
     def __init__(self, **given: Any) -> None:
         unknown = [name for name in given if name not in type(self).model_fields]
         if unknown:
-            raise _unknown(unknown[0], type(self))
+            fix = f"Options: {', '.join(type(self).model_fields)}."
+            raise UsageError(f"There is no option '{unknown[0]}'.", fix=fix)
         try:
             super().__init__(**given)
         except ValidationError as error:
@@ -140,10 +141,6 @@ def usage_error(error: ValidationError, name_of: Callable[[str], str] = str) -> 
     value, is_number = problem["input"], problem["type"].startswith(("greater", "less"))
     shown = f"'{value}'" if isinstance(value, str) and not is_number else value
     return UsageError(f"{name} cannot be {shown}.", fix=fix)
-
-
-def _unknown(name: str, model: type[Options]) -> UsageError:
-    return UsageError(f"There is no option '{name}'.", fix=f"Options: {', '.join(model.model_fields)}.")
 
 
 def takes(model: type[Options], name: str = "how") -> Callable[[Callable[..., _Result]], Callable[..., _Result]]:

@@ -51,8 +51,7 @@ def chance(
         )
     else:
         text = f"The baseline's mean recall of {classes} classes, {recalls.mean():.1%}, is no better than chance ({1 / classes:.1%})."
-    assert run.variant.contract is not None
-    current = run.variant.contract.preprocessing
+    current = run.contract.preprocessing
     if not dataset.pictures:
         advice = "Check that the data are scaled as in training, and that labels and outputs are in the same order."
         return [Finding(kind="chance", message=text, advice=advice)]
@@ -60,7 +59,7 @@ def chance(
     few = dataset if stream else Subset(dataset, limit=_PROBE_SAMPLES)
     for preset in PRESETS.values():
         if preset != current:
-            contract = run.variant.contract.model_copy(update={"preprocessing": preset})
+            contract = run.contract.model_copy(update={"preprocessing": preset})
             trial = ScoringJob(run.variant.model_copy(update={"contract": contract}), run.graph, run.output)
             skipped = SkippedSamples(few.size)
             try:

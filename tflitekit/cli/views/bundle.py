@@ -32,16 +32,14 @@ def show_bundle(found: Bundle, folder: Path) -> None:
         ],
     )
     count = len(found.golden.samples)
-    console.stdout.print(
-        f"{text.counted(count, 'golden sample')} of {found.name}{_right(found)}; {found.preprocessing.describe()}.",
-        style="dim",
-        markup=False,
+    console.print_dim(
+        f"{text.counted(count, 'golden sample')} of {found.name}{_right(found)}; {found.preprocessing.describe()}."
     )
     if found.labels is None and found.task != "other":
         console.show_warnings(
             ["The bundle has no labels: an app can only show class numbers. Give them with --labels FILE."]
         )
-    console.stdout.print(f"Written: {folder}, {folder}.zip", style="dim", markup=False, soft_wrap=True)
+    console.print_dim(f"Written: {folder}, {folder}.zip", whole=True)
 
 
 def _right(found: Bundle) -> str:

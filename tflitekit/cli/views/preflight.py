@@ -28,11 +28,9 @@ def show_preflight(found: Preflight) -> None:
         (found.annotated, "With its layers replaced as above it computes the same"),
     ):
         if parity is not None:
-            console.stdout.print(
+            console.print_dim(
                 f"{what}: the largest difference is {parity.max_abs_difference:.2g} on {parity.samples} {parity.origin} "
-                f"samples (limit {parity.tolerance:.2g}).",
-                style="dim",
-                markup=False,
+                f"samples (limit {parity.tolerance:.2g})."
             )
     if found.problem is not None:
         console.stdout.print(Text("\nTrained for int8, this model would not become a file that runs", style="bold red"))

@@ -37,14 +37,7 @@ _WIDE, _MEDIUM = 148, 118
 def show_report(report: Report) -> None:
     """Prints the table, the decision with its reasons, and the warnings with what to do."""
     chosen = report.recommendation.chosen if report.recommendation else None
-    shown = (
-        text.COLUMNS
-        if console.stdout.width >= _WIDE
-        else text.MEDIUM
-        if console.stdout.width >= _MEDIUM
-        else text.NARROW
-    )
-    columns, rows = text.table(report, shown)
+    columns, rows = text.table(report, _fitting(text.COLUMNS, text.MEDIUM, text.NARROW))
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for index, column in enumerate(columns):
         words = column in ("Variant", "Change")
@@ -55,11 +48,10 @@ def show_report(report: Report) -> None:
             column, justify="left" if words else "right", no_wrap=usual and column != "Change", overflow="fold"
         )
     for variant, cells in zip(report.variants, rows, strict=True):
-        style = "bold green" if variant.name == chosen else "dim" if variant.status != "ok" else ""
-        table.add_row(*map(_cell, cells), style=style)
+        table.add_row(*map(_cell, cells), style=_style(variant, chosen))
     console.stdout.print(table)
     if conditions := latency_conditions(report):
-        console.stdout.print(Text(conditions, style="dim"))
+        console.print_dim(conditions)
     place_columns, place_rows = places_table(report)
     if place_rows:
         console.stdout.print(Text("\nLatency by target", style="bold"))
@@ -108,14 +100,8 @@ def _show_training(report: Report, chosen: str | None) -> None:
     rows = training_text.compared(report)
     if not rows:
         return
-    shown = (
-        training_text.COLUMNS
-        if console.stdout.width >= _WIDE
-        else training_text.MEDIUM
-        if console.stdout.width >= _MEDIUM
-        else training_text.NARROW
-    )
-    columns, cells = training_text.table(report, shown)
+    fitting = _fitting(training_text.COLUMNS, training_text.MEDIUM, training_text.NARROW)
+    columns, cells = training_text.table(report, fitting)
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, title="Training", title_justify="left")
     for column in columns:
         words = column in ("Variant", "Stages", "Trained for", "Verified")
@@ -123,15 +109,14 @@ def _show_training(report: Report, chosen: str | None) -> None:
             column, justify="left" if words else "right", no_wrap=column in ("Variant", "Size", "Deflated")
         )
     for row, line in zip(rows, cells, strict=True):
-        style = "bold green" if row.name == chosen else "dim" if row.status != "ok" else ""
-        table.add_row(*map(_cell, line), style=style)
+        table.add_row(*map(_cell, line), style=_style(row, chosen))
     console.stdout.print(table)
     for row in rows:
         if (found := training_text.three_way(row)) is not None:
             bad = "red" if found.is_failure else ""
             console.stdout.print(Text.assemble((f"{row.name}: ", "bold"), (training_text.parity(found), bad)))
     for remark in training_text.remarks(report):
-        console.stdout.print(Text(remark, style="dim"))
+        console.print_dim(remark)
 
 
 def show_failures(variants: Sequence[VariantReport | Variant]) -> None:
@@ -159,6 +144,16 @@ def show_trained(variants: Sequence[Variant]) -> None:
         if counted != "–":
             words.append(f"in the file: {counted}")
         console.stdout.print(Text.assemble((f"{variant.name}: ", "bold"), "; ".join(words)))
+
+
+def _fitting(wide: Sequence[str], medium: Sequence[str], narrow: Sequence[str]) -> Sequence[str]:
+    """Returns the columns that the terminal has room for."""
+    width = console.stdout.width
+    return wide if width >= _WIDE else medium if width >= _MEDIUM else narrow
+
+
+def _style(row: VariantReport, chosen: str | None) -> str:
+    return "bold green" if row.name == chosen else "dim" if row.status != "ok" else ""
 
 
 def _cell(text: str) -> str:
