@@ -85,7 +85,20 @@ _HOMES = {
 
 
 def inspect(path: Any) -> Graph:
-    """Reads what stands in a ``.tflite`` file: see `tflitekit.tflite.graph.read_graph`."""
+    """Reads the content of a ``.tflite`` file without running it; the same as `read_graph`.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its tensors, operators and metadata.
+
+    Raises:
+        ModelError: The file is missing, is not a TensorFlow Lite model, or is truncated.
+
+    Example:
+        >>> print(tk.inspect("build/int8.tflite").min_runtime_version)
+    """
     from tflitekit.tflite.graph import read_graph
 
     return read_graph(path)

@@ -53,7 +53,11 @@ def inspect_apk(path: str | Path, *, on: date | None = None) -> ApkReport:
         What is in it, and what would fail.
 
     Raises:
-        ApkError: It cannot be read, is no APK, is damaged, or is made to mislead or exhaust its reader.
+        ApkError: It cannot be read, is not an APK, is damaged, or is made to mislead or exhaust its reader.
+
+    Example:
+        >>> report = tk.inspect_apk("app-release.apk")
+        >>> print([finding.message for finding in report.findings if finding.severity == "error"])
     """
     with Archive(Path(path)) as archive:
         manifest = read_manifest(archive)

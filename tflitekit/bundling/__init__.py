@@ -44,16 +44,19 @@ def bundle(
     Args:
         sources: One report (``report.json`` or its folder), or ``.tflite`` files.
         data: Samples of which some become golden; see `open_dataset`. Labels are not needed.
-        out: The folder to write; ``out.zip`` beside it. A bundle that is there is replaced.
+        out: The folder to write, with ``out.zip`` beside it. An older bundle there is replaced.
         progress: Receives progress.
 
     Returns:
-        What stands in ``bundle.json``.
+        The content of ``bundle.json``.
 
     Raises:
-        BundleError: A variant cannot be shipped, or ``out`` is no bundle.
+        BundleError: A variant cannot be shipped, or ``out`` exists and is not a bundle.
         ModelError: A file is missing, damaged, or not the one that the report measured.
         DataError: The data do not fit.
+
+    Example:
+        >>> tk.bundle("build/report.json", data="photos/test", variants=("int8", "float32"), out="build/bundle")
     """
     progress = progress or Progress()
     if how.name is not None and not (how.name.strip() and is_unicode(how.name)):

@@ -271,11 +271,21 @@ def class_count(task: str, output: TensorSpec) -> int | None:
 
 
 def read_bundle(folder: str | Path) -> Bundle:
-    """Reads a bundle and checks it: schema version, hashes and sizes of all files, labels, tensors and names in themselves.
+    """Reads a bundle and checks its schema version, the hashes and sizes of all files, labels, tensors and names.
+
+    Args:
+        folder: The folder that `bundle` wrote.
+
+    Returns:
+        The content of ``bundle.json``.
 
     Raises:
         BundleError: Something is missing, changed or malformed, or it was made by a newer version of the kit.
         ContractError: The labels do not match the output.
+
+    Example:
+        >>> bundle = tk.read_bundle("build/bundle")
+        >>> print([variant.name for variant in bundle.variants])
     """
     folder = Path(folder)
     bundle = read_description(folder)

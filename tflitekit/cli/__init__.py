@@ -14,12 +14,12 @@ __all__ = ["app"]
 
 # In the order of ``--help``.
 _COMMANDS = {
-    "quickstart": ("optimize", "The whole job offline: trains a small model on embedded digits and optimizes it."),
+    "quickstart": ("optimize", "Does the whole job offline: trains a small model on embedded digits and optimizes it."),
     "optimize": ("optimize", "Converts with every scheme, measures each variant, and recommends one."),
-    "convert": ("convert", "Converts a model with the schemes that you name; schemes that train take --data."),
+    "convert": ("convert", "Converts a model with the schemes that you name; schemes that train need --data."),
     "preflight": (
         "preflight",
-        "Says for each layer of a Keras model whether it can be trained for int8, why, and what to do.",
+        "Says which layers of a Keras model can be trained for int8, why, and what to do about the rest.",
     ),
     "evaluate": ("evaluate", "Measures the accuracy of .tflite files on the same samples."),
     "benchmark": (
@@ -28,15 +28,15 @@ _COMMANDS = {
     ),
     "report": (
         "report",
-        "Shows a finished report again, and writes report.html, report.md and report.csv anew from its JSON.",
+        "Shows a finished report, and writes its report.html, report.md and report.csv again.",
     ),
     "compare": (
         "compare",
-        "Shows what changed between two reports, with intervals; exit code 1 when a gate is broken.",
+        "Shows what changed between two reports, with intervals; exits with 1 if a gate is broken.",
     ),
     "suite": (
         "suite",
-        "Runs all entries of a benchmark suite; finished ones are reused, a broken one does not stop the rest.",
+        "Runs all entries of a benchmark suite; reuses finished ones, and continues after failures.",
     ),
     "bundle": (
         "bundle",
@@ -46,11 +46,11 @@ _COMMANDS = {
     "schemes": ("information", "Lists the schemes: what each does, needs and promises."),
     "presets": (
         "information",
-        "Lists the preprocessing presets; with --json, as the fields that a JSON file may have.",
+        "Lists the preprocessing presets; with --json, in the form of a preprocessing file.",
     ),
     "doctor": (
         "doctor",
-        "Checks this installation: versions, CPU features that matter to kernels, what is missing and how to get it.",
+        "Checks this installation: versions, CPU features that matter, and how to install what is missing.",
     ),
 }
 
@@ -64,4 +64,4 @@ _COMMANDS = {
 )
 @click.version_option(__version__, message="tflitekit %(version)s", help="Show the version.")
 def app() -> None:
-    """Convert a Keras model into every sensible TensorFlow Lite variant, measure each honestly, and choose one."""
+    """Convert a Keras model into every sensible TensorFlow Lite variant, measure each, and choose one."""

@@ -25,7 +25,7 @@ _SHOWN_OPS = 12
 )
 @files
 @takes_options(BenchmarkOptions, "how")
-@out(None, help="Folder for a report, if wanted.")
+@out(None, help="Folder to write a report to.")
 @as_json
 def benchmark(files: tuple[Path, ...], how: BenchmarkOptions, out: Path | None, as_json: bool) -> int:
     """Measures initialization, latency and peak memory of .tflite files, in interleaved rounds."""

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     "tflitekit compare accepted build --max-accuracy-drop 0.5 --max-size-increase 5",
     "tflitekit compare accepted build --max-latency-increase 10 --format md > comment.md",
 )
-@path("old", help="What was accepted: report.json or its folder.")
-@path("new", help="What is to be judged: the same.")
+@path("old", help="The accepted report: report.json or its folder.")
+@path("new", help="The report to judge: report.json or its folder.")
 @takes_options(CompareOptions, "how")
-@flag("--strict", panel="Limits", help="Exit with 1 also where a gate is undecided.")
+@flag("--strict", panel="Limits", help="Also exit with 1 if a gate is undecided.")
 @option(
     "--format",
     "form",
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 )
 @as_json
 def compare(old: Path, new: Path, how: CompareOptions, strict: bool, form: str, as_json: bool) -> int:
-    """Shows what changed between two reports, with intervals; exit code 1 when a gate is broken."""
+    """Shows what changed between two reports, with intervals; exits with 1 if a gate is broken."""
     from tflitekit.results.comparison import compare as run
 
     found = run(old, new, **how.given())

@@ -34,7 +34,7 @@ def convert(
     out: Path,
     as_json: bool,
 ) -> int:
-    """Converts a model with the schemes that you name; schemes that train take --data."""
+    """Converts a model with the schemes that you name; schemes that train need --data."""
     from tflitekit.conversion import convert as run
     from tflitekit.schemes import available
 

@@ -18,7 +18,7 @@ from tflitekit.cli.shared import as_json, path
 @as_json
 @click.pass_context
 def doctor(context: click.Context, as_json: bool) -> None:
-    """Checks this installation: versions, CPU features that matter to kernels, what is missing and how to get it."""
+    """Checks this installation: versions, CPU features that matter, and how to install what is missing."""
     if context.invoked_subcommand is None:
         _installation(as_json=as_json)
     elif as_json:
@@ -58,7 +58,7 @@ def _installation(*, as_json: bool) -> int:
 @as_json
 @guarded
 def apk(file: Path, as_json: bool) -> int:
-    """Checks an APK: what would fail in Play, on installation or at run time; exit code 1 if something would."""
+    """Checks an APK for what would fail in Play, on installation or at run time; exits with 1 if anything would."""
     from tflitekit.apk import inspect_apk
 
     found = inspect_apk(file)

@@ -59,7 +59,7 @@ def schemes(as_json: bool) -> int:
 @command("tflitekit presets", "tflitekit presets --json")
 @as_json
 def presets(as_json: bool) -> int:
-    """Lists the preprocessing presets; with --json, as the fields that a JSON file may have."""
+    """Lists the preprocessing presets; with --json, in the form of a preprocessing file."""
     from tflitekit.data.preprocessing import PRESETS
 
     if as_json:

@@ -28,7 +28,7 @@ NAMED_SCHEME_FAILED = 3
 @out("quickstart")
 @as_json
 def quickstart(out: Path, as_json: bool) -> int:
-    """The whole job offline: trains a small model on embedded digits and optimizes it."""
+    """Does the whole job offline: trains a small model on embedded digits and optimizes it."""
     from tflitekit.optimization.quickstart import quickstart as run
 
     report = run(out, progress=progress())

@@ -16,10 +16,10 @@ from tflitekit.options.preflight import PreflightOptions
 )
 @click.argument("model", help="Keras model (.keras or .h5).", type=click.Path())
 @takes_options(PreflightOptions, "how")
-@flag("--strict", help="Fail when a layer would stay float or is not supported.")
+@flag("--strict", help="Fail if a layer would stay float or is not supported.")
 @as_json
 def preflight(model: str, how: PreflightOptions, strict: bool, as_json: bool) -> int:
-    """Says for each layer of a Keras model whether it can be trained for int8, why, and what to do.
+    """Says which layers of a Keras model can be trained for int8, why, and what to do about the rest.
 
     The untrained model is also converted and run once; exit code 1 where that fails.
     """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     "tflitekit report build pixel8.json galaxy.json --out merged --max-latency 20",
 )
 @path("folder", help="Folder with report.json, or the file.")
-@path("phones", nargs=-1, help="Reports of the Android app's benchmark, to merge into it.")
+@path("phones", nargs=-1, help="Reports of the Android app's benchmark to merge.")
 @option(
     "--format",
     "formats",
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 @out(
     None,
     names=("--out",),
-    help="Folder for what is written; that of report.json if not given. A merged report needs its own.",
+    help="Folder to write to. Default: that of report.json. A merged report needs its own.",
 )
 @option(
     "--max-latency",
     panel="Limits",
     type=float,
     metavar="NUMBER",
-    help="With phones: largest accepted latency in ms there, instead of the report's own limit.",
+    help="Maximum latency on the phones in ms; replaces the report's own limit.",
 )
 @as_json
 def report(
@@ -49,7 +49,7 @@ def report(
     max_latency: float | None,
     as_json: bool,
 ) -> int:
-    """Shows a finished report again, and writes report.html, report.md and report.csv anew from its JSON.
+    """Shows a finished report, and writes its report.html, report.md and report.csv again.
 
     With reports of phones, these are merged: host and phones stand side by side, and the phones' latency decides. Exit
     code 1 when nothing meets the limits then. Without --out a merged report is only shown.

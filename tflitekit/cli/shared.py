@@ -38,8 +38,8 @@ def out(
     )
 
 
-as_json = flag("--json", "as_json", help="Print the result as JSON on standard output, and nothing else there.")
-files = path("files", nargs=-1, required=True, help=".tflite files, made by the kit or not.")
+as_json = flag("--json", "as_json", help="Print the result as JSON, and nothing else, on standard output.")
+files = path("files", nargs=-1, required=True, help="Any .tflite files.")
 model = click.argument(
     "model", help="Keras model (.keras, .h5), SavedModel folder or float .tflite file.", type=click.Path()
 )

@@ -26,7 +26,7 @@ from tflitekit.cli.shared import as_json, option, out, path, progress
 @option("--update-readme", type=click.Path(path_type=Path), metavar="FILE", help="Write the tables also to this file.")
 @as_json
 def suite(file: Path, out: Path, data_root: Path | None, update_readme: Path | None, as_json: bool) -> int:
-    """Runs all entries of a benchmark suite; finished ones are reused, a broken one does not stop the rest."""
+    """Runs all entries of a benchmark suite; reuses finished ones, and continues after failures."""
     from tflitekit.core.files import write_whole
     from tflitekit.optimization.suites import run_suite
 

@@ -53,10 +53,14 @@ def convert(
         progress: Receives progress.
 
     Returns:
-        All variants; one that failed has its reason in ``error``, and the others are complete.
+        All variants, finished or failed; a failed one has the reason in ``error``.
 
     Raises:
         TflitekitError: Wrong input, before anything is converted.
+
+    Example:
+        >>> result = tk.convert("model.keras", schemes=["int8"], calibration="photos/train", preprocess="0-1", out="build")
+        >>> print([(variant.name, variant.size_bytes) for variant in result.variants])
     """
     out, options, progress = Path(out), options or ConvertOptions(), progress or Progress()
     requests = [parse_request(s) for s in wanted.schemes or ()]

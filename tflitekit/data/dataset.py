@@ -72,7 +72,7 @@ def open_dataset(
         UsageError: The source is of no known kind.
 
     Example:
-        >>> data = open_dataset("photos/test", labels=("cat", "dog"), limit=100)
+        >>> data = tk.open_dataset("photos/test", labels=("cat", "dog"), limit=100)
     """
     options: dict[str, Any] = {"labels": labels, "limit": limit, "seed": seed, "need_labels": need_labels}
     if isinstance(source, Dataset):

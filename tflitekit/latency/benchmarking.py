@@ -71,7 +71,11 @@ def benchmark(
 
     Raises:
         ModelError: A file is damaged or the runtime refuses it.
-        UsageError: A file leaves a size open, and ``input_shapes`` does not tell it.
+        UsageError: A file leaves a size open, and ``input_shapes`` does not give it.
+
+    Example:
+        >>> report = tk.benchmark(["build/float32.tflite", "build/int8.tflite"], threads=(1, 2))
+        >>> print({row.name: row.latency.value_ms for row in report.variants})
     """
     files = as_list(files)
     variants = named_variants(files)

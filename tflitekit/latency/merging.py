@@ -63,7 +63,7 @@ def merge(report: Given, measured: Given | Iterable[Given], *, max_latency_ms: f
     Args:
         report: Of `optimize`, or one that phones were merged into before.
         measured: One or several reports that the Android app wrote for a bundle of this report's variants.
-        max_latency_ms: Instead of the report's own limit.
+        max_latency_ms: Replaces the report's own limit.
 
     Returns:
         The report with the deciding latency of each variant in ``latency`` and all others in ``other_latencies``, those of
@@ -73,7 +73,11 @@ def merge(report: Given, measured: Given | Iterable[Given], *, max_latency_ms: f
         UsageError: Reports that do not go together: another file, an unknown variant, several protocols, a
             configuration twice, no variant that all phones measured, a limit below zero, or a report whose model is meant
             for the host.
-        ModelError: A report is missing or malformed, is none of a phone, or has no usable samples.
+        ModelError: A report is missing or malformed, does not come from a phone, or has no usable samples.
+
+    Example:
+        >>> report = tk.merge("build/report.json", "phone.json", max_latency_ms=20)
+        >>> print(report.recommendation.chosen)
     """
     if max_latency_ms is not None and not max_latency_ms >= 0:
         raise UsageError(f"--max-latency must not be {max_latency_ms:g}.", fix="Give zero or more.")

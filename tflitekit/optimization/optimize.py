@@ -71,8 +71,8 @@ def optimize(
         model: A ``.keras`` or ``.h5`` file, a SavedModel folder, or a Keras model object.
         data: Labelled data to evaluate on (see `open_dataset`).
         out: Folder for the results.
-        constraints: What the team can accept; see `Constraints` for what holds when nothing is given.
-        options: How to load and convert.
+        constraints: The limits; see `Constraints` for the defaults.
+        options: How to load, convert and train.
         seed: Of everything that is drawn: samples, training, the order of measurements; that of ``options`` when not given.
         progress: Receives progress.
 
@@ -82,6 +82,10 @@ def optimize(
     Raises:
         TflitekitError: Wrong input, or an evaluation that failed; what was converted is in the report then, too. Where only
             the float32 baseline fails, the report says so and recommends nothing.
+
+    Example:
+        >>> report = tk.optimize("model.keras", data="photos/test", calibration="photos/train", preprocess="0-1", out="build")
+        >>> print(report.recommendation.chosen, report.recommendation.reasons)
     """
     out, progress = Path(out), progress or Progress()
     constraints, options = constraints or Constraints(), options or ConvertOptions()

@@ -17,7 +17,7 @@ ProtocolName = Literal["quick", "benchmark-model", "mlperf-mobile", "mlperf-tiny
 Threads = Annotated[
     Counts,
     Field(min_length=1),
-    Option(Panel.MEASURING, "Threads of the interpreter while measuring latency; several as 1,2,4.", metavar="N,..."),
+    Option(Panel.MEASURING, "Interpreter threads while measuring latency; 1,2,4 measures each.", metavar="N,..."),
 ]
 
 
@@ -31,10 +31,10 @@ class LatencyOptions(Options):
 
     threads: Threads = (1,)
     protocol: Annotated[
-        ProtocolName, Option(Panel.MEASURING, "How long to warm up and measure, and which figure decides.")
+        ProtocolName, Option(Panel.MEASURING, "Sets how long to warm up and measure, and which figure decides.")
     ] = "quick"
-    target: Annotated[str, Option(Panel.MEASURING, "Where to run.", metavar="NAME")] = "host"
-    profile: Annotated[bool, Option(Panel.MEASURING, "Also find out where the time goes, by operator.")] = False
+    target: Annotated[str, Option(Panel.MEASURING, "Target to measure on.", metavar="NAME")] = "host"
+    profile: Annotated[bool, Option(Panel.MEASURING, "Also measure the time of each operator.")] = False
 
 
 class BenchmarkOptions(LatencyOptions, SeedOptions):
@@ -45,11 +45,17 @@ class BenchmarkOptions(LatencyOptions, SeedOptions):
             the only such input.
     """
 
-    runs: Annotated[int | None, Field(ge=1), Option(Panel.MEASURING, "At least this many measured runs a file.")] = None
+    runs: Annotated[int | None, Field(ge=1), Option(Panel.MEASURING, "Minimum number of measured runs per file.")] = (
+        None
+    )
     sustained_minutes: Annotated[
         float | None,
         Field(gt=0),
-        Option(Panel.MEASURING, "Minutes to keep each file running; shows its latency over time.", ("--sustained",)),
+        Option(
+            Panel.MEASURING,
+            "Minutes to run each file without a break, to show its latency over time.",
+            ("--sustained",),
+        ),
     ] = None
     input_shapes: InputShapes = Field(default_factory=dict)
     baseline: Baseline = None

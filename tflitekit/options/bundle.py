@@ -21,17 +21,17 @@ class BundleOptions(SeedOptions):
         Names | None,
         Option(
             Panel.MODEL,
-            "Variant of the report; repeatable, a,b or all; the recommended one if not given.",
+            "Variants of the report: NAME (repeatable), a,b or all. Default: the recommended one.",
             ("--variant",),
             repeatable=True,
             metavar="NAME",
         ),
     ] = None
-    samples: Annotated[int, Field(ge=1), Option(Panel.DATA, "How many golden samples.")] = 8
+    samples: Annotated[int, Field(ge=1), Option(Panel.DATA, "Number of golden samples.")] = 8
     preprocess: Preprocess = None
     labels: Labels = None
     name: Annotated[
-        str | None, Option(Panel.OUTPUT, "Name of the bundle; the source model's if not given.", metavar="NAME")
+        str | None, Option(Panel.OUTPUT, "Name of the bundle. Default: the name of the source model.", metavar="NAME")
     ] = None
     templates: Annotated[
         Names,
@@ -43,5 +43,5 @@ class BundleOptions(SeedOptions):
         ),
     ] = ()
     package: Annotated[
-        str | None, Option(Panel.OUTPUT, "Package of the wrappers, as in com.example.app.", metavar="PACKAGE")
+        str | None, Option(Panel.OUTPUT, "Package of the wrappers, such as com.example.app.", metavar="PACKAGE")
     ] = None

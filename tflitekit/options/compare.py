@@ -19,7 +19,7 @@ class CompareOptions(Options):
         Names | None,
         Option(
             Panel.MODEL,
-            "Only these, as a,b; old=new for one that has another name now. Repeatable.",
+            "Compare only these variants, as a,b; old=new for a renamed one. Repeatable.",
             repeatable=True,
             metavar="NAME",
         ),
@@ -27,13 +27,17 @@ class CompareOptions(Options):
     max_accuracy_drop: Annotated[
         float | None,
         Field(ge=0),
-        Option(Panel.LIMITS, "Gate: percentage points (errors: in the metric's unit)."),
+        Option(Panel.LIMITS, "Gate: drop in percentage points (for errors, in the metric's unit)."),
     ] = None
     max_class_drop: Annotated[
-        float | None, Field(ge=0), Option(Panel.LIMITS, "Gate: percentage points of the recall of any class.")
+        float | None, Field(ge=0), Option(Panel.LIMITS, "Gate: drop of any class's recall in percentage points.")
     ] = None
     max_latency_increase: Annotated[
-        float | None, Field(ge=0), Option(Panel.LIMITS, "Gate: percent of the statistic that decides.")
+        float | None, Field(ge=0), Option(Panel.LIMITS, "Gate: increase of the deciding statistic in percent.")
     ] = None
-    max_size_increase: Annotated[float | None, Field(ge=0), Option(Panel.LIMITS, "Gate: percent of the file.")] = None
-    allow_unlike: Annotated[bool, Option(Panel.LIMITS, "Judge also what was not measured alike.")] = False
+    max_size_increase: Annotated[
+        float | None, Field(ge=0), Option(Panel.LIMITS, "Gate: increase of the file size in percent.")
+    ] = None
+    allow_unlike: Annotated[
+        bool, Option(Panel.LIMITS, "Also judge figures that were measured under different conditions.")
+    ] = False

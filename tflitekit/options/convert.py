@@ -18,12 +18,12 @@ UnsafeLoad = Annotated[
     bool,
     Option(
         Panel.MODEL,
-        "Load what a model names beyond Keras and mathematics, Lambda layers too: runs code from the file.",
+        "Also load Lambda layers and other names from outside Keras; this can run code from the file.",
         shapes=False,
     ),
 ]
 CustomObjects = Annotated[
-    Text | None, Option(Panel.MODEL, "Module or .py file with the model's own layers.", metavar="MODULE")
+    Text | None, Option(Panel.MODEL, "Module or .py file that defines the model's custom layers.", metavar="MODULE")
 ]
 
 
@@ -36,7 +36,7 @@ class LoadOptions(Options):
         custom_objects: Module that defines or registers the model's own layers.
     """
 
-    batch: Annotated[int, Field(ge=1), Option(Panel.MODEL, "Batch size fixed in the converted model.")] = 1
+    batch: Annotated[int, Field(ge=1), Option(Panel.MODEL, "Fixed batch size of the converted model.")] = 1
     unsafe_load: UnsafeLoad = False
     signature: Annotated[str | None, Option(Panel.MODEL, "SavedModel signature to convert.", metavar="NAME")] = None
     input_shapes: InputShapes = Field(default_factory=dict)
@@ -52,14 +52,14 @@ class ConvertOptions(LoadOptions, JobOptions):
         training: How schemes that train are trained; None without training data.
     """
 
-    calibration_limit: Annotated[int, Field(ge=1), Option(Panel.DATA, "Calibration samples to use.")] = 500
+    calibration_limit: Annotated[int, Field(ge=1), Option(Panel.DATA, "Number of calibration samples to use.")] = 500
     allow_select_tf_ops: Annotated[
-        bool, Option(Panel.MODEL, "Allow TensorFlow's own kernels; the app must ship the Flex delegate.")
+        bool, Option(Panel.MODEL, "Allow TensorFlow operators; the app must then include the Flex delegate.")
     ] = False
     timeout_s: Annotated[
         float,
         Field(ge=1),
-        Option(Panel.OUTPUT, "Seconds after which a conversion is given up.", ("--timeout",), shapes=False),
+        Option(Panel.OUTPUT, "Time limit of each conversion in seconds.", ("--timeout",), shapes=False),
     ] = 1800.0
     training: TrainingOptions | None = None
 
@@ -71,7 +71,7 @@ class SchemeOptions(Options):
         Schemes | None,
         Option(
             Panel.MODEL,
-            "Scheme, with options as in int8:io=uint8; repeatable, or a,b.",
+            "Scheme, with options as in int8:io=uint8. Repeatable, or a,b.",
             ("--scheme", "-s"),
             repeatable=True,
             metavar="SCHEME",
@@ -79,7 +79,7 @@ class SchemeOptions(Options):
     ] = None
     calibration: Annotated[
         Any,
-        Option(Panel.DATA, "Representative samples for full integer schemes; labels not needed.", metavar="DATA"),
+        Option(Panel.DATA, "Representative samples for full integer schemes; they need no labels.", metavar="DATA"),
     ] = None
 
 

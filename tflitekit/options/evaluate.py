@@ -15,14 +15,12 @@ __all__ = ["Baseline", "EvaluateOptions", "Labels", "Preprocess", "SampleOptions
 
 Preprocess = Annotated[
     Any,
-    Option(
-        Panel.DATA, "Preset (see 'tflitekit presets') or JSON file that says how samples are prepared.", metavar="NAME"
-    ),
+    Option(Panel.DATA, "Preprocessing: a preset (see 'tflitekit presets') or a JSON file.", metavar="NAME"),
 ]
-Labels = Annotated[Any, Option(Panel.DATA, "Class names in output order: one a line, or JSON.", metavar="FILE")]
+Labels = Annotated[Any, Option(Panel.DATA, "Class names in output order: one per line, or JSON.", metavar="FILE")]
 Baseline = Annotated[
     str | Path | None,
-    Option(Panel.MEASURING, "File to compare with; float32 or the first if not given.", metavar="FILE"),
+    Option(Panel.MEASURING, "File to compare with. Default: float32, otherwise the first.", metavar="FILE"),
 ]
 
 
@@ -38,7 +36,7 @@ class SampleOptions(Options):
     labels: Labels = None
     output: Annotated[
         str | None,
-        Option(Panel.DATA, "Name of the output that the labels belong to; the first if not given.", metavar="NAME"),
+        Option(Panel.DATA, "Output that the labels belong to. Default: the first.", metavar="NAME"),
     ] = None
 
 
@@ -46,27 +44,29 @@ class ScoringOptions(SampleOptions):
     """How samples are drawn and scored."""
 
     limit: Annotated[
-        int | None, Field(ge=1), Option(Panel.DATA, "Evaluate on a seeded, class-balanced sample of this many.")
+        int | None,
+        Field(ge=1),
+        Option(Panel.DATA, "Evaluate on this many samples, drawn at random and balanced by class."),
     ] = None
     metric: Annotated[
         str | None,
         Option(
             Panel.DATA,
-            "Metric by its name, or one of your own: module:function(output, label).",
+            "Metric: a name, or your own module:function(output, label).",
             metavar="MODULE:FUNCTION",
         ),
     ] = None
     stream: Annotated[
-        bool, Option(Panel.DATA, "The samples are one stream: a model's state goes on from each to the next.")
+        bool, Option(Panel.DATA, "Treat the samples as one stream: the model keeps its state from one to the next.")
     ] = False
     until_certain: Annotated[
         bool,
-        Option(Panel.MEASURING, "Stop evaluating when every variant's drop is decided against its limit."),
+        Option(Panel.MEASURING, "Stop evaluating as soon as each variant is known to meet or exceed its limit."),
     ] = False
     error_rate: Annotated[
         float,
         Field(gt=0, lt=0.5),
-        Option(Panel.MEASURING, "With --until-certain: largest probability of a wrong decision, for each variant."),
+        Option(Panel.MEASURING, "With --until-certain: maximum probability of a wrong decision on each variant."),
     ] = 0.05
 
     def model_post_init(self, context: Any) -> None:

@@ -17,7 +17,7 @@ InputShapes = Annotated[
     Shapes,
     Option(
         Panel.MODEL,
-        "Shape without batch, 224,224,3 or NAME=224,224,3; repeatable.",
+        "Input shape without batch: 224,224,3 or NAME=224,224,3. Repeatable.",
         ("--input-shape",),
         repeatable=True,
         metavar="SHAPE",
@@ -28,7 +28,7 @@ InputShapes = Annotated[
 class SeedOptions(Options):
     """One seed for everything that is drawn: samples, training, the order of measurements."""
 
-    seed: Annotated[int, Option(Panel.DATA, "Seed of every sample that is drawn.", shapes=False)] = SEED
+    seed: Annotated[int, Option(Panel.DATA, "Seed for everything random.", shapes=False)] = SEED
 
 
 class JobOptions(SeedOptions):
@@ -37,5 +37,5 @@ class JobOptions(SeedOptions):
     jobs: Annotated[
         int | None,
         Field(ge=1),
-        Option(Panel.OUTPUT, "Processes and threads; one per core if not given.", ("--jobs", "-j"), shapes=False),
+        Option(Panel.OUTPUT, "Number of processes or threads. Default: one per core.", ("--jobs", "-j"), shapes=False),
     ] = None

@@ -20,13 +20,13 @@ class AccuracyLimits(Options):
         Field(ge=0),
         Option(
             Panel.LIMITS,
-            "Largest accepted drop in percentage points (errors: in the metric's unit). [1.0 in optimize and with --until-certain]",
+            "Maximum drop in percentage points (for errors, in the metric's unit). [default: 1.0 in optimize and with --until-certain]",
         ),
     ] = None
     max_class_drop: Annotated[
         float | None,
         Field(ge=0),
-        Option(Panel.LIMITS, "Largest accepted drop of any class's recall in percentage points."),
+        Option(Panel.LIMITS, "Maximum drop of any class's recall in percentage points."),
     ] = None
 
 
@@ -45,14 +45,14 @@ class Constraints(AccuracyLimits):
     model_config = ConfigDict(extra="ignore")  # they stand in reports, also in those of later versions
 
     max_size_bytes: Annotated[
-        Size | None, Option(Panel.LIMITS, "Largest accepted file, as in 200kB.", ("--max-size",), metavar="SIZE")
+        Size | None, Option(Panel.LIMITS, "Maximum file size, such as 200kB.", ("--max-size",), metavar="SIZE")
     ] = None
     max_latency_ms: Annotated[
         float | None,
         Field(ge=0),
         Option(
             Panel.LIMITS,
-            "Largest accepted latency in ms on the target, of the figure that decides.",
+            "Maximum latency on the target in ms, for the deciding figure.",
             ("--max-latency",),
         ),
     ] = None

@@ -22,5 +22,9 @@ class OptimizeOptions(SchemeOptions, ScoringOptions, LatencyOptions):
 
     calibration_curve: Annotated[
         Counts,
-        Option(Panel.DATA, "Measure int8 also on so few calibration samples, as in 10,50,100,500.", metavar="N,..."),
+        Option(
+            Panel.DATA,
+            "Also measure int8 with these numbers of calibration samples, such as 10,50,100,500.",
+            metavar="N,...",
+        ),
     ] = ()

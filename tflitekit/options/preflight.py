@@ -19,14 +19,10 @@ class PreflightOptions(SeedOptions):
 
     data: Annotated[
         Any,
-        Option(
-            Panel.DATA, "Real samples on which the rebuilt model is compared; random ones if not given.", metavar="DATA"
-        ),
+        Option(Panel.DATA, "Samples to compare the rebuilt model on. Default: random values.", metavar="DATA"),
     ] = None
     preprocess: Preprocess = None
-    limit: Annotated[int, Field(ge=1), Option(Panel.DATA, "Samples to compare on.")] = 16
+    limit: Annotated[int, Field(ge=1), Option(Panel.DATA, "Number of samples to compare on.")] = 16
     unsafe_load: UnsafeLoad = False
     custom_objects: CustomObjects = None
-    timeout_s: Annotated[
-        float, Field(ge=1), Option(Panel.OUTPUT, "Seconds after which it is given up.", ("--timeout",))
-    ] = 600.0
+    timeout_s: Annotated[float, Field(ge=1), Option(Panel.OUTPUT, "Time limit in seconds.", ("--timeout",))] = 600.0

@@ -20,13 +20,13 @@ class TrackingOptions(Options):
         str | None,
         Option(
             Panel.OUTPUT,
-            "Log the report to MLflow: a tracking URI, as in https://... or sqlite:///runs.db.",
+            "Log the report to MLflow at this tracking URI, such as https://... or sqlite:///runs.db.",
             metavar="URI",
         ),
     ] = None
     experiment: Annotated[
         str,
         Option(
-            Panel.OUTPUT, "Experiment of MLflow; made where there is none.", ("--mlflow-experiment",), metavar="NAME"
+            Panel.OUTPUT, "MLflow experiment; created if it does not exist.", ("--mlflow-experiment",), metavar="NAME"
         ),
     ] = "tflitekit"

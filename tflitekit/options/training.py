@@ -59,15 +59,15 @@ class TrainingOptions(Options):
             ("--train",), repeatable=True, metavar="DATA", shapes=False,
         ),
     ]  # fmt: skip
-    epochs: Annotated[int, Field(ge=1), _option("Epochs of each stage of training.")] = 3
-    batch_size: Annotated[int, Field(ge=1), _option("Samples of a training step, over all devices.")] = 32
+    epochs: Annotated[int, Field(ge=1), _option("Epochs per training stage.")] = 3
+    batch_size: Annotated[int, Field(ge=1), _option("Batch size in training, over all devices.")] = 32
     learning_rate: Annotated[
-        float | None, Field(gt=0), _option("The highest; rises at first, then falls to zero as a cosine.")
+        float | None, Field(gt=0), _option("Peak learning rate; it rises at first, then falls to zero along a cosine.")
     ] = None
     optimizer: Annotated[str, _option("adam, adamw, sgd, or module:function(schedule).")] = "adam"
     loss: Annotated[
         str | None,
-        _option("A loss of Keras by name, or module:function(y_true, y_pred); the model's own if not given."),
+        _option("Name of a Keras loss, or module:function(y_true, y_pred). Default: the model's own."),
     ] = None
     metric: Annotated[
         str | None, _option("module:function(y_true, y_pred) to show while training.", ("--train-metric",))
@@ -75,28 +75,26 @@ class TrainingOptions(Options):
     output: str | None = None
     callbacks: Annotated[str | None, _option("module:function that returns tf_keras callbacks.")] = None
     function: Annotated[
-        str | None, _option("module:function that trains in place of the kit's loop.", ("--train-function",))
+        str | None, _option("module:function that replaces the kit's training loop.", ("--train-function",))
     ] = None
     augment: Annotated[str | None, _option("flip, crop, flip-crop, or module:function(x, seed).")] = None
-    class_weights: Annotated[Text | None, _option("'balanced', or a JSON file with a weight per class.")] = None
+    class_weights: Annotated[Text | None, _option("'balanced', or a JSON file with a weight for each class.")] = None
     validation: Annotated[
         Any,
-        _option(
-            "Labelled data to validate on; a part of the training data if not given.", metavar="DATA", shapes=False
-        ),
+        _option("Labelled data to validate on. Default: part of the training data.", metavar="DATA", shapes=False),
     ] = None
     validation_split: Annotated[
         float,
         Field(ge=0, lt=1),
-        _option("Share of the training data that is held out for that.", shapes=False),
+        _option("Share of the training data held out for validation.", shapes=False),
     ] = 0.1
     patience: Annotated[
-        int | None, Field(ge=1), _option("Stop after so many epochs without a better one on validation data.")
+        int | None, Field(ge=1), _option("Stop after this many epochs without improvement on validation data.")
     ] = None
     distill: Annotated[
         float | None,
         Field(gt=0, le=1),
-        _option("Share of the loss that compares with the float model's outputs, as 0.5."),
+        _option("Weight of the float model's outputs in the loss, such as 0.5."),
     ] = None
     temperature: Annotated[float, Field(gt=0)] = 2.0
     strategy: Annotated[
@@ -104,9 +102,9 @@ class TrainingOptions(Options):
         _option("one-device, mirrored (all GPUs) or multi-worker (TF_CONFIG)."),
     ] = "one-device"
     tensorboard: Annotated[bool, _option("Write logs for TensorBoard into OUT/tensorboard.", shapes=False)] = False
-    strict: Annotated[
-        bool, _option("Fail rather than leave a layer float in quantization-aware training.", shapes=False)
-    ] = False
+    strict: Annotated[bool, _option("Fail if quantization-aware training would leave a layer float.", shapes=False)] = (
+        False
+    )
     control: Annotated[
         bool,
         _option("Also fine-tune the float model for the same steps, and quantize it after training.", shapes=False),
@@ -114,7 +112,7 @@ class TrainingOptions(Options):
     limit: Annotated[
         int | None,
         Field(ge=1),
-        _option("Train on a seeded, class-balanced sample.", ("--train-limit",), shapes=False),
+        _option("Train on this many samples, drawn at random and balanced by class.", ("--train-limit",), shapes=False),
     ] = None
 
     def model_post_init(self, context: Any) -> None:

@@ -36,10 +36,18 @@ def recommend(
         variants: Rows of the report, the baseline among them.
         constraints: What the team can accept.
         baseline: The variant that drops were measured against; the first that is not failed when not given.
-        latency_is_of_target: Whether latency was measured where the model will run.
-        cautions: What casts doubt on the measurements themselves; stands first among the reasons.
-        unfit: Why these measurements support no recommendation at all: without a baseline that works no drop means anything.
-        data: Where the samples come from that accuracy was measured on.
+        latency_is_of_target: Whether latency was measured on the device that the model is for.
+        cautions: What casts doubt on the measurements; comes first among the reasons.
+        unfit: Why nothing can be recommended at all, such as a baseline that does not work.
+        data: Where the evaluation samples come from.
+
+    Returns:
+        The variant that is chosen, with the reasons, or the one that comes nearest.
+
+    Example:
+        >>> report = tk.read_report("build")
+        >>> answer = tk.recommend(report.variants, tk.Constraints(max_size_bytes=200_000), baseline="float32")
+        >>> print(answer.chosen, answer.reasons)
     """
     counts_latency = latency_is_of_target or constraints.deploy_on == "host"
     able = [v for v in variants if v.status == "ok"]

@@ -214,8 +214,18 @@ class Report(Part):
 def read_report(path: str | Path) -> Report:
     """Reads ``report.json``, or the one in a folder.
 
+    Args:
+        path: The file, or its folder.
+
+    Returns:
+        The report, migrated if an older version of the kit wrote it.
+
     Raises:
         ModelError: It is missing, malformed, or of a schema version that this kit does not know.
+
+    Example:
+        >>> report = tk.read_report("build")
+        >>> print(report.recommendation.chosen)
     """
     path = Path(path)
     if is_folder(path):

@@ -104,8 +104,18 @@ class Graph:
 def read_graph(path: str | Path) -> Graph:
     """Reads a ``.tflite`` file.
 
+    Args:
+        path: The file.
+
+    Returns:
+        Its tensors, operators and metadata.
+
     Raises:
         ModelError: The file is missing, is not a TensorFlow Lite model, or is cut short.
+
+    Example:
+        >>> graph = tk.read_graph("build/int8.tflite")
+        >>> print(graph.inputs, graph.min_runtime_version)
     """
     return read_with(Path(path), _graph)
 

@@ -112,11 +112,18 @@ def load_variant(
 
     Args:
         path: The file.
-        preprocessing: Overrides the contract's; 'raw' for a foreign file when not given.
+        preprocessing: Overrides the contract's; 'raw' for a foreign file if not given.
         labels: Override the contract's.
+
+    Returns:
+        The variant, and the content of its file.
 
     Raises:
         ModelError: The file is missing or damaged.
+
+    Example:
+        >>> variant, graph = tk.load_variant("build/int8.tflite")
+        >>> print(variant.scheme, graph.min_runtime_version)
     """
     path = Path(path)
     graph = read_graph(path)

@@ -68,10 +68,17 @@ def preflight(model: Any, *, how: PreflightOptions) -> Preflight:
     """Says for each layer whether it can be trained for int8, why, and what to do.
 
     Args:
-        model: A ``.keras`` or ``.h5`` file, which is looked at in a process of its own, or a Keras model object.
+        model: A ``.keras`` or ``.h5`` file, which is loaded in a separate process, or a Keras model object.
+
+    Returns:
+        What happens to each layer, and whether the untrained model becomes a file that runs.
 
     Raises:
         ModelError: The model has no graph of layers, cannot be loaded, or computes something else when rebuilt.
+
+    Example:
+        >>> found = tk.preflight("model.keras")
+        >>> print([(layer.layer, layer.treatment, layer.fix) for layer in found.layers])
     """
     if not isinstance(model, str | Path):
         return examine_model(model)

@@ -24,17 +24,24 @@ __all__ = ["Change", "Comparison", "GateResult", "Side", "VariantChange", "compa
 def compare(old: Report | str | Path, new: Report | str | Path, *, how: CompareOptions) -> Comparison:
     """Compares two reports variant by variant, with 95 % intervals, and judges the limits that are given.
 
-    A limit is *broken* where the whole interval lies beyond it, *undecided* where only the estimate does. A variant that was
+    A limit is *broken* if the whole interval lies beyond it, and *undecided* if only the estimate does. A variant that was
     ok in the old report and failed in the new one counts as broken without any limit.
 
     Args:
-        old: What was accepted: a report, its file, or its folder.
-        new: What is to be judged.
+        old: The accepted report, its file, or its folder.
+        new: The report to judge, its file, or its folder.
+
+    Returns:
+        The changes of each variant, and the state of each gate.
 
     Raises:
         ModelError: A report is missing, malformed, or of an unknown version.
         UsageError: A limit is negative, a variant unknown, or a limit cannot be judged because the figures were not
-            measured alike.
+            measured under the same conditions.
+
+    Example:
+        >>> changes = tk.compare("accepted", "build", max_accuracy_drop=1, max_size_increase=5)
+        >>> print([gate.message for gate in changes.broken])
     """
     limits = {name.replace("_", "-"): value for name, value in how if name.startswith("max_") and value is not None}
     first, second = (report if isinstance(report, Report) else read_report(report) for report in (old, new))
