@@ -31,6 +31,10 @@ TOLERANCE = {
     "int8": 0.2,
     "int8_float_fallback": 0.2,
     "int16x8": 0.1,
+    "weight_only_int8": 0.05,
+    "weight_only_int4": 0.3,  # 16 values a channel
+    "dynamic_int4": 0.3,
+    "int4x8": 0.35,
 }
 # The same for schemes that train, which also moves the weights. Two epochs at the default rates bring the classifier nearer
 # to its labels, and compressing takes some of that away: on nearly all pictures it has to say the same class, and the

@@ -55,6 +55,7 @@ def made(images, tmp_path_factory):
         "int16x8",
         "int16x8:io=int16",
     ]
+    schemes += ["weight_only_int8", "weight_only_int4", "dynamic_int4", "int4x8", "int4x8:io=uint8"]
     result = convert(FLOAT, out=out, schemes=[*schemes, "int8_float_fallback"], calibration=images)
     assert [v.error for v in result.variants if v.status != "ok"] == []
     return {variant.name: variant for variant in result.variants}
@@ -77,17 +78,23 @@ def test_float32_is_the_file_itself(made):
         ("int16x8", "int8", "float32", True),
         ("int16x8-io-int16", "int8", "int16", True),
         ("int8_float_fallback", "int8", "float32", True),
+        ("weight_only_int8", "int8", "float32", False),
+        ("weight_only_int4", "int4", "float32", False),
+        ("dynamic_int4", "int4", "float32", False),
+        ("int4x8", "int4", "float32", True),
+        ("int4x8-io-uint8", "int4", "uint8", True),
     ],
 )
 def test_schemes_keep_their_promise(made, images, name, weights, io, integers):
     graph = read_graph(made[name].path)
-    assert graph.weight_bytes_by_dtype[weights] >= 3672
+    assert graph.weight_bytes_by_dtype[weights] >= (1836 if weights == "int4" else 3672)
     assert [spec.dtype for spec in (*graph.inputs, *graph.outputs)] == [io, io]
     assert (graph.integer_op_fraction == 1) == integers
     pictures = np.load(images)["x"]
     model, reference = Model(made[name].path), Model(FLOAT)
     errors = [np.abs(model.run([x[None]])[0] - reference.run([x[None]])[0]).max() for x in pictures]
-    assert max(errors) < 0.05  # a step of int8 in a probability is 1/256
+    # A step of int8 in a probability is 1/256; int4 has 16 values a channel.
+    assert max(errors) < (0.35 if weights == "int4" else 0.05)
 
 
 @quantizer
@@ -183,3 +190,18 @@ def test_a_loop_cannot_be_calibrated_and_says_so(tmp_path):
     int8, dynamic = convert(path, out=tmp_path / "out", schemes=["int8", "dynamic_range"], calibration=data).variants
     assert int8.status == "failed" and "cannot calibrate inside of WHILE" in int8.error and "unroll=True" in int8.error
     assert dynamic.status == "ok"
+
+
+@quantizer
+def test_weights_left_in_float_are_named(tmp_path):
+    path = DATA / "converted" / "tokens" / "float32.tflite"
+    (variant,) = convert(path, out=tmp_path, schemes=["dynamic_int4"]).variants
+    assert variant.status == "ok"
+    assert any(text.startswith("Weights left in float") and "GATHER" in text for text in variant.warnings)
+
+
+@quantizer
+def test_what_the_quantizer_raises_names_the_operator(images, tmp_path):
+    (variant,) = convert(FLOAT, out=tmp_path, schemes=["dynamic_int4:block=256"]).variants
+    assert variant.status == "failed"
+    assert "the quantizer failed at FULLY_CONNECTED" in variant.error

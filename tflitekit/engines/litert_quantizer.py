@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
+from filelock import FileLock
 
 from tflitekit.core.errors import ConversionError, MissingDependencyError
+from tflitekit.core.files import write_whole
 from tflitekit.engines import op_advice
 from tflitekit.engines.engine import Samples
-from tflitekit.schemes import Recipe, Request
+from tflitekit.engines.tflite_converter import TfliteConverter
+from tflitekit.schemes import Recipe, Request, find
 from tflitekit.schemes.advice import without_integer_kernels
 from tflitekit.source.prepared import SIGNATURE, Exported, PreparedSource
 from tflitekit.tflite.graph import Graph, Operator, parse_graph
@@ -24,6 +28,8 @@ _BITS = {"float16": 16, "int4": 4, "int8": 8, "int16": 16}
 _LOOPS = ("WHILE", "IF", "CALL")
 _INT4 = "(.*)"
 _EVERY = ".*"
+_BLOCKS = "(?:.*)"
+_EDGES = "((.*))"
 
 
 def preload() -> tuple[str, ...]:
@@ -47,10 +53,10 @@ class LitertQuantizer:
         """See `Engine`."""
         assert request.scheme.recipe is not None
         recipe = request.scheme.recipe(request.options)
-        content = exported.path.read_bytes()
+        content = _float_file(exported, source, allow_select_tf_ops).read_bytes()
         if recipe.weights == "float32":
             return content
-        graph = parse_graph(content, str(exported.path))
+        graph = parse_graph(content, f"{request.name}.tflite")
         _check(request, recipe, graph, source, samples)
         content, signature = _named(content)
         try:
@@ -63,6 +69,22 @@ class LitertQuantizer:
             ) from error
         except Exception as error:
             raise _explain(request, error, source) from error
+
+
+def _float_file(exported: Exported, source: PreparedSource, allow_select_tf_ops: bool) -> Path:
+    """Returns what the quantizer reads; of a SavedModel, what TensorFlow's converter makes of it once for all schemes."""
+    if exported.form == "tflite":
+        return exported.path
+    made = Exported(exported.folder.with_name(f"{exported.folder.name}.float"), "tflite")
+    made.folder.mkdir(exist_ok=True)
+    with FileLock(made.folder / "lock"):
+        if not made.path.exists():
+            plain = Request(find("float32"), {})
+            converter = TfliteConverter()
+            write_whole(
+                made.path, converter.convert(plain, exported, source, None, allow_select_tf_ops=allow_select_tf_ops)
+            )
+    return made.path
 
 
 def _check(request: Request, recipe: Recipe, graph: Graph, source: PreparedSource, samples: Samples | None) -> None:
@@ -141,6 +163,7 @@ def _quantize(recipe: Recipe, content: bytes, signature: str, source: PreparedSo
 def _write_rules(rules: Any, recipe: Recipe) -> None:
     """Writes the recipe in the quantizer's terms. Where an operator cannot do what a rule says, the rule before it holds."""
     from litert_quantizer.algorithm_manager import AlgorithmName
+    from litert_quantizer.qtyping import QuantGranularity
     from litert_quantizer.qtyping import TFLOperationName as Name
 
     every = Name.ALL_SUPPORTED
@@ -156,6 +179,8 @@ def _write_rules(rules: Any, recipe: Recipe) -> None:
             rules.add_weight_only_config(regex, every, bits)
         else:
             rules.add_dynamic_config(regex, every, bits)
+    if recipe.block:
+        rules.add_dynamic_config(_BLOCKS, every, 4, QuantGranularity(f"BLOCKWISE_{recipe.block}"))
     if recipe.activations is not None:
         for edge in (Name.INPUT, Name.OUTPUT):
             _write_edge(rules, edge, recipe)
@@ -171,10 +196,10 @@ def _write_edge(rules: Any, edge: Any, recipe: Recipe) -> None:
     )
 
     if recipe.io == "float32":
-        rules.add_quantization_config("((.*))", edge, algorithm_key=AlgorithmName.NO_QUANTIZE)
+        rules.add_quantization_config(_EDGES, edge, algorithm_key=AlgorithmName.NO_QUANTIZE)
     elif recipe.io == "uint8":
         rules.add_quantization_config(
-            "((.*))",
+            _EDGES,
             edge,
             OpQuantizationConfig(
                 activation_tensor_config=TensorQuantizationConfig(

@@ -18,6 +18,7 @@ from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.engines import op_advice
 from tflitekit.engines.engine import Engine, Samples
 from tflitekit.engines.litert_quantizer import LitertQuantizer
+from tflitekit.engines.stored_weights import check_weights
 from tflitekit.engines.tflite_converter import TfliteConverter
 from tflitekit.schemes import EngineName, Promise, Request, find
 from tflitekit.schemes.advice import without_integer_kernels
@@ -161,6 +162,8 @@ def make_file(
         promise = replace(promise, integer_only=False)
     _check_promise(request, promise, graph, source, allow_select_tf_ops)
     warnings = _warnings(request, promise, graph, source.layers)
+    if promise.every_weight:
+        warnings += check_weights(request, promise, path, source.layers)
     if not graph.select_tf_ops:
         warnings += _invoke_once(request.name, path, graph, samples)
     return graph, warnings

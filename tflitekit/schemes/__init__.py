@@ -44,11 +44,13 @@ class Promise:
         io: Type of the inputs and outputs that are float in the source model.
         weights: Type of the (large) weights.
         integer_only: Whether every operator computes in integers.
+        every_weight: Whether no convolution, dense layer or embedding may keep float weights.
     """
 
     io: str = "float32"
     weights: str = "float32"
     integer_only: bool = False
+    every_weight: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,14 @@ class Recipe:
     Attributes:
         weights: Type of the weights. Operators that cannot have 'int4' get 'int8'.
         activations: Type of the activations, measured on calibration samples; None leaves them float.
+        block: How many weights share a scale in operators that can have blocks; 0 for one scale a channel.
         unpacked: Whether weights become float again before an operator computes, instead of computing on them as integers.
         io: Type of the inputs and outputs that are float in the source model.
     """
 
     weights: Literal["float32", "float16", "int8", "int4"] = "float32"
     activations: Literal["int8", "int16"] | None = None
+    block: int = 0
     unpacked: bool = False
     io: str = "float32"
 
@@ -93,6 +97,7 @@ class Scheme:
         calibrated: From the options to whether the converter needs calibration data.
         by_default: Whether `optimize` takes it when no scheme is named; those that train only with training data.
         recipe: From the options to what litert-quantizer does; None for schemes that only TensorFlow's converter makes.
+        by_converter: Whether TensorFlow's converter makes it, where the source exports a SavedModel.
     """
 
     name: str
@@ -108,10 +113,11 @@ class Scheme:
     caution: str | None
     by_default: bool
     recipe: Callable[[Mapping[str, Any]], Recipe] | None
+    by_converter: bool
 
     def engine_for(self, form: Form) -> EngineName | None:
         """Returns what makes the bytes of what a source exported (see `tflitekit.engines.engine`); None where nothing does."""
-        if form == "saved_model":
+        if form == "saved_model" and self.by_converter:
             return "tflite_converter"
         return "litert_quantizer" if self.recipe is not None else None
 
@@ -152,7 +158,8 @@ def scheme(
     caution: str | None = None,
     by_default: bool = True,
     recipe: Callable[[Mapping[str, Any]], Recipe] | None = None,
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    engine: EngineName = "tflite_converter",
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Registers a scheme.
 
     The function sets up a `tf.lite.TFLiteConverter`, whose calibration data are set already where the scheme needs them. It takes
@@ -166,9 +173,12 @@ def scheme(
         caution: One sentence that every variant of the scheme carries as a warning.
         by_default: Whether `optimize` takes it when no scheme is named.
         recipe: From the options to what litert-quantizer does, for sources that are a float ``.tflite`` file.
+        engine: 'litert_quantizer' for schemes that only the quantizer makes: the function then takes the options alone, and
+            returns the recipe.
     """
 
-    def register(function: Callable[..., None]) -> Callable[..., None]:
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        by_converter = engine == "tflite_converter"
         text = inspect.getdoc(function) or ""
         hints = typing.get_type_hints(function)
         parameters = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
@@ -185,7 +195,8 @@ def scheme(
             calibrated=calibrated or (lambda options: needs == "calibration"),
             caution=caution,
             by_default=by_default,
-            recipe=recipe,
+            recipe=recipe if by_converter else lambda options: function(**options),
+            by_converter=by_converter,
         )
         _registry.add(one.name, one, function.__module__)
         return function
@@ -203,7 +214,8 @@ def _choices(hint: Any) -> tuple[Any, ...] | type:
 def available() -> dict[str, Scheme]:
     """Returns all schemes by name, the kit's own first, in a fixed order."""
     order = [
-        "float32", "float16", "dynamic_range", "int8", "int8_float_fallback", "int16x8", "finetuned", "qat", "pruned",
+        "float32", "float16", "dynamic_range", "int8", "int8_float_fallback", "int16x8", "weight_only_int8", "weight_only_int4",
+        "dynamic_int4", "int4x8", "finetuned", "qat", "pruned",
         "clustered", "pruned_qat", "clustered_qat", "pruned_clustered_qat",
     ]  # fmt: skip
     return dict(

@@ -1,0 +1,22 @@
+"""See `int4x8`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tflitekit.schemes import Promise, Recipe, scheme
+
+
+@scheme(
+    needs="calibration",
+    promise=lambda options: Promise(io=options["io"], weights="int4", integer_only=True, every_weight=True),
+    by_default=False,
+    engine="litert_quantizer",
+)
+def int4x8(*, io: Literal["float32", "int8", "uint8"] = "float32") -> Recipe:
+    """int8 activations with int4 weights, in integers only: half the size of int8, for accelerators that take int4.
+
+    Operators that cannot have int4 weights, such as depthwise convolutions, get int8, and are named. With io=int8 or
+    io=uint8 the inputs and outputs are integers, as in int8.
+    """
+    return Recipe(weights="int4", activations="int8", io=io)
