@@ -15,7 +15,7 @@ import tflitekit as tk
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="Keras model (.keras, .h5) or SavedModel folder")
+    parser.add_argument("model", help="Keras model (.keras, .h5), SavedModel folder or float .tflite file")
     parser.add_argument("--out", default="build", metavar="FOLDER", help="for the file and its sidecar [%(default)s]")
     parser.add_argument("--calibration", required=True, metavar="DATA", help="image folder, .npz or module:function")
     parser.add_argument("--calibration-limit", type=int, default=500, metavar="N", help="samples to use [%(default)s]")

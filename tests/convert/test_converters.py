@@ -29,6 +29,8 @@ EXPECTED = {
     "int8": ("int8-io-uint8.tflite", "uint8", 1.0, "int8"),
     "int8_float_fallback": ("int8_float_fallback.tflite", "float32", 1.0, "int8"),
     "int16x8": ("int16x8.tflite", "float32", 1.0, "int8"),
+    "weight_only": ("weight_only_int4.tflite", "float32", 0.0, "int4"),
+    "int4": ("int4x8.tflite", "float32", 1.0, "int4"),
     "quantization_aware": ("qat.tflite", "float32", 1.0, "int8"),
     "pruning": ("pruned-sparsity-0.6.tflite", "float32", 1.0, "int8"),
     "clustering": ("clustered.tflite", "float32", 1.0, "int8"),
