@@ -36,23 +36,24 @@ def shake(model):
     return model
 
 
-def everything(tf_keras):
-    """Several inputs and outputs, a shared layer, BatchNormalization, an operation, a mask, layers too small to count."""
+def everything(tf_keras, *, words=True):
+    """Several inputs and outputs, a shared layer, BatchNormalization, an operation, layers too small to count; with words a mask."""
     from tflitekit.training.model.operations import Operation
 
     layers = tf_keras.layers
     picture, vector = tf_keras.Input((8, 8, 4), name="picture"), tf_keras.Input((16,), name="vector")
-    words = tf_keras.Input((6,), dtype="int32", name="words")
     x = layers.Conv2D(32, 3, padding="same", name="conv")(picture)
     x = Operation("activation2:relu", name="relu")(layers.BatchNormalization(name="bn")(x))
     shared = layers.Conv2D(32, 3, padding="same", name="shared")
     x = layers.SeparableConv2D(64, 3, name="separable")(shared(shared(x)))
-    lstm = layers.LSTM(8, name="lstm")(layers.Embedding(200, 8, mask_zero=True, name="table")(words))
-    joined = layers.Concatenate(name="joined")([
-        layers.GlobalAveragePooling2D(name="mean")(x), layers.Dense(64, name="dense")(vector), lstm,
-    ])  # fmt: skip
+    inputs = [picture, vector]
+    parts = [layers.GlobalAveragePooling2D(name="mean")(x), layers.Dense(64, name="dense")(vector)]
+    if words:  # the gradient of an LSTM takes seconds to build
+        inputs.append(tf_keras.Input((6,), dtype="int32", name="words"))
+        parts.append(layers.LSTM(8, name="lstm")(layers.Embedding(200, 8, mask_zero=True, name="table")(inputs[-1])))
+    joined = layers.Concatenate(name="joined")(parts)
     outputs = [layers.Dense(3, name="small")(joined), layers.Dense(40, name="big")(joined)]
-    model = tf_keras.Model([picture, vector, words], outputs)
+    model = tf_keras.Model(inputs, outputs)
     model.output_names = ["first", "second"]
     return shake(model)
 
@@ -164,7 +165,7 @@ def test_stripping_gives_the_trained_weights_in_the_given_models_order(tf_keras,
 def test_the_sparsity_is_reached_at_the_ready_step_and_not_before(tf_keras, steps):
     from tflitekit.training.compress.pruning import prune
 
-    model = everything(tf_keras)
+    model = everything(tf_keras, words=False)
     wrapped = prune(model, sparsity=0.75, steps=steps)
     assert wrapped.ready_step == {1: 1, 4: 2, 30: 18}[steps]
     half = wrapped.ready_step // 2
@@ -181,7 +182,7 @@ def test_a_killed_pruning_goes_on_where_it_was(tf_keras):
     from tflitekit.training.compress.pruning import prune
 
     def start():
-        model = everything(tf_keras)
+        model = everything(tf_keras, words=False)
         return prune(model, sparsity=0.75, steps=20)
 
     whole = start()
@@ -210,7 +211,7 @@ def test_clusters_are_the_same_each_time_and_keep_zeros(tf_keras, keep):
     from tflitekit.training.compress.clustering import cluster
     from tflitekit.training.compress.compressible import kernel_of
 
-    model = everything(tf_keras)
+    model = everything(tf_keras, words=False)
     kernel = kernel_of(model.get_layer("shared"))
     kernel.assign(tf.where(tf.abs(kernel) < 0.03, 0.0, kernel))
     found = []
