@@ -167,6 +167,6 @@ def test_pipes_and_devices_in_a_saved_model_are_refused_before_tensorflow_waits_
     identify(tmp_path)
     for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
         make(tmp_path / "assets" / "words.txt")
-        with pytest.raises(ModelError, match=r"'assets/words.txt' in it, which is no regular file"):
+        with pytest.raises(ModelError, match=r"'assets/words.txt' in it, which is not a regular file"):
             identify(tmp_path)
         (tmp_path / "assets" / "words.txt").unlink()

@@ -237,7 +237,7 @@ def test_content_of_reports_that_breaks_a_view_is_refused_when_it_is_read(change
         (lambda content: content.update(baseline="gone"), "the variant 'gone', which is not in it"),
         (lambda content: content["recommendation"].update(chosen="gone"), "the variant 'gone', which is not in it"),
         (lambda content: content.update(variants=[]), "which is not in it"),
-        (lambda content: content.pop("schema_version"), "is no report of tflitekit"),
+        (lambda content: content.pop("schema_version"), "is not a report of tflitekit"),
         (lambda content: content.update(schema_version="2"), "has the schema version '2'"),
     ],
 )

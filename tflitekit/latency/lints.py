@@ -215,7 +215,7 @@ def lint_variant(row: VariantReport, latency: Latency, timer_us: float) -> list[
         found.append(
             Finding(
                 kind="timer-too-coarse",
-                message=f"The clock's step of {timer_us:.3g} us is coarse for a median of {latency.median_ms * 1000:.3g} us.",
+                message=f"The clock's step of {timer_us:.3g} µs is coarse for a median of {latency.median_ms * 1000:.3g} µs.",
                 advice="Compare throughputs instead: --protocol mlperf-tiny.",
             )
         )

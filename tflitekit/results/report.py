@@ -241,7 +241,7 @@ def read_report(path: str | Path) -> Report:
         raise ModelError(f"The report {path} is not a JSON object.")
     if "schema_version" not in content:
         raise ModelError(
-            f"{path} is no report of tflitekit: it has no schema_version.", fix="Make one with 'tflitekit optimize'."
+            f"{path} is not a report of tflitekit: it has no schema_version.", fix="Make one with 'tflitekit optimize'."
         )
     found = content["schema_version"]
     if type(found) is not int or not 1 <= found <= SCHEMA_VERSION:  # true is no version

@@ -52,7 +52,7 @@ def _require_files(folder: Path) -> None:
     for inner in sorted(folder.rglob("*")):
         if inner.exists() and not (inner.is_file() or inner.is_dir()):
             raise ModelError(
-                f"The model {folder} has '{inner.relative_to(folder)}' in it, which is no regular file.",
+                f"The model {folder} has '{inner.relative_to(folder)}' in it, which is not a regular file.",
                 why="Pipes and devices never end, and no model is made of them.",
                 fix="Copy or export it again.",
             )

@@ -216,9 +216,9 @@ def _figures(view: View, timed: list[VariantReport]) -> Table | None:
 def _surroundings(view: View, timed: list[VariantReport]) -> Table | None:
     columns = (
         Column("Variant", numeric=False),
-        Column("Inputs us", about="Storing and quantizing the inputs"),
-        Column("Outputs us", about="Fetching and dequantizing the outputs"),
-        Column("Harness us", about="Time that the kit's own loop adds to each measured inference"),
+        Column("Inputs µs", about="Storing and quantizing the inputs"),
+        Column("Outputs µs", about="Fetching and dequantizing the outputs"),
+        Column("Harness µs", about="Time that the kit's own loop adds to each measured inference"),
         Column("Accelerator", numeric=False, about="What ran the model, and which operators it took"),
     )
     rows = []

@@ -27,7 +27,7 @@ def operators(view: View) -> Section:
         slowest = sorted(profile.ops, key=lambda op: -op.time_us)
         values = [
             {"operator": f"{op.index}  {op.op}  {op.layer}".strip(), "time_us": op.time_us}
-            | {"time": f"{op.time_us:.3g} us", "share": text.share(op.share)}
+            | {"time": f"{op.time_us:.3g} µs", "share": text.share(op.share)}
             for op in slowest[:_MOST_OPERATORS]
         ]
         told = "; ".join(f"{entry['operator']}: {entry['share']}" for entry in values[:5])
@@ -46,7 +46,7 @@ def operators(view: View) -> Section:
     ]
     heads = (
         Column("Variant", numeric=False),
-        *map(Column, ("Sum of operators us", "Whole inference us", "Sum over whole")),
+        *map(Column, ("Sum of operators µs", "Whole inference µs", "Sum over whole")),
     )
     figure = Figure.of_variants(
         "profile",
@@ -60,7 +60,7 @@ def operators(view: View) -> Section:
 
 
 def _operator_table(row: VariantReport, slowest: list[OpTime], most: int) -> Table | None:
-    columns = (Column("Operator", numeric=False), Column("Layer", numeric=False), Column("Time us"), Column("Share"))
+    columns = (Column("Operator", numeric=False), Column("Layer", numeric=False), Column("Time µs"), Column("Share"))
     rows = [
         (
             Cell(f"{op.index} {op.op}", op.index),

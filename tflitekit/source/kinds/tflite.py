@@ -116,7 +116,7 @@ def _require_supported(path: Path, graph: Graph, signature: str | None) -> None:
         raise ModelError(
             f"{path} has {len(keys)} entry points (signatures): {', '.join(keys)}.",
             why="The kit quantizes and measures files with one.",
-            fix="Export each of them to a file of its own.",
+            fix="Export each of them to a separate file.",
         )
     if signature is not None and signature not in keys:
         raise ModelError(
