@@ -14,7 +14,7 @@ import pytest
 from conftest import LINTS, interruptible, run_json
 
 from tflitekit.core.files import content_hash, locked
-from tflitekit.core.process.workers import _last_words
+from tflitekit.core.process.workers import last_words
 from tflitekit.results import Report, read_report
 
 REPORT = {"schema_version", "source", "dataset", "baseline", "variants", "recommendation"}
@@ -201,8 +201,8 @@ WARNING:absl:Found untraced functions
 INFO: Created TensorFlow Lite XNNPACK delegate for CPU.
 F0000 00:00:1795730160.553778    2000 converter.cc:42] Check failed: last words
 """
-    assert _last_words(log).endswith("Check failed: last words")
-    assert len(_last_words(log).splitlines()) == 1
+    assert last_words(log).endswith("Check failed: last words")
+    assert len(last_words(log).splitlines()) == 1
 
 
 def test_a_baseline_that_fails_leaves_a_report(models, tmp_path, cli):

@@ -22,7 +22,7 @@ from tflitekit.core import errors
 from tflitekit.core.errors import ConversionError, CrashError, TflitekitError, as_known
 from tflitekit.core.lifetime import scratch
 
-__all__ = ["TENSORFLOW", "WorkerPool", "run_alone", "wait_for"]
+__all__ = ["TENSORFLOW", "WorkerPool", "last_words", "run_alone", "wait_for"]
 
 _CAN_FORK = sys.platform == "linux"
 _LAST_WORDS_CHARS = 2000
@@ -132,7 +132,7 @@ class _ForkServer:
         for line in self._process.stdout:
             self._answer(json.loads(line))
         self._log.seek(0)
-        self._words = _last_words(self._log.read())
+        self._words = last_words(self._log.read())
         self._end(self._words)
 
     def rest(self) -> None:
@@ -358,12 +358,12 @@ def _cause(exit_code: int) -> str:
 
 def _log_words(log: Path) -> str:
     try:
-        return _last_words(log.read_bytes())
+        return last_words(log.read_bytes())
     except OSError:
         return ""
 
 
-def _last_words(log: bytes) -> str:
+def last_words(log: bytes) -> str:
     text = log[-20000:].decode(errors="replace")
     lines = [line.rstrip() for line in text.splitlines() if line.strip() and not _LOG_LINE.match(line)]
     return "\n".join(lines[-12:])[-_LAST_WORDS_CHARS:]

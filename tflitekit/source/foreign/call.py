@@ -1,0 +1,131 @@
+"""Calls a converter in the Python environment that it needs.
+
+The converter is a script of ours that does without the kit, started with the file of a request:
+
+| file in the folder | from | what |
+|---|---|---|
+| ``request.json`` | kit | the model, ``batch``, ``input_shapes``, ``layout`` (``auto``, ``keep``, ``nhwc``), and how many ``samples`` to prove with |
+| ``answer.json`` | script | names of inputs and outputs, what was moved from NCHW to NHWC, and what ran the original; or ``refused``, with what, why, fix |
+| ``model.tflite`` | script | the float model |
+| ``proof.npz`` | script | by sample, seeded inputs (``0/in/0``) and the original's outputs (``0/out/0``) |
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from tflitekit.core.errors import CrashError, MissingDependencyError, ModelError, UnreadableError
+from tflitekit.core.files import write_json
+from tflitekit.core.lifetime import end_with_parent
+from tflitekit.core.process.workers import last_words
+from tflitekit.core.structured import read_model
+
+__all__ = ["Answer", "Layout", "call"]
+
+Layout = Literal["auto", "keep", "nhwc"]
+SAMPLES = 4
+_PROTOCOL = 1
+
+
+class _Refusal(BaseModel):
+    what: str
+    why: str = ""
+    fix: str = ""
+
+
+class Answer(BaseModel):
+    """What a converter says.
+
+    Attributes:
+        original: What ran the original model, with its version.
+        moved: Inputs and outputs that are NCHW in the original and NHWC in the file.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    protocol: Literal[1]
+    refused: _Refusal | None = None
+    original: str = ""
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
+    parameters: int = 0
+
+
+def call(
+    python: Path,
+    script: Path,
+    model: Path,
+    folder: Path,
+    *,
+    batch: int,
+    input_shapes: Mapping[str, Sequence[int]],
+    layout: Layout,
+    repair: str,
+    timeout_s: float = 1800.0,
+) -> Answer:
+    """Runs a converter; what it wrote lies in ``folder`` then.
+
+    Args:
+        repair: What to do where a package is missing.
+
+    Raises:
+        MissingDependencyError: The Python cannot be started, or lacks a package.
+        ModelError: The converter refuses the model.
+        CrashError: It crashed, hung, or left no answer.
+    """
+    request = folder / "request.json"
+    write_json(request, {
+        "protocol": _PROTOCOL, "model": str(model.resolve()), "batch": batch, "samples": SAMPLES, "layout": layout,
+        "input_shapes": {name: list(shape) for name, shape in input_shapes.items()},
+    })  # fmt: skip
+    ended, words = _run([str(python), "-I", str(script), str(request)], folder / "log.txt", timeout_s, repair)
+    if "No module named" in words and not (folder / "answer.json").exists():
+        raise MissingDependencyError(
+            f"The environment of {python} lacks a package.", why=words.splitlines()[-1], fix=repair
+        )
+    if ended is not None:
+        raise CrashError(
+            f"Converting {model} in the environment of {python} {ended}.",
+            why=f"It last printed: {words}" if words else None,
+            fix=f"If the model runs where it was made, mend the environment: {repair}",
+        )
+    try:
+        answer = read_model(Answer, folder / "answer.json")
+    except UnreadableError as error:
+        raise CrashError(
+            f"Converting {model} in the environment of {python} left no answer.", why=error.what, fix=repair
+        ) from error
+    if answer.refused is not None:
+        refused = answer.refused
+        raise ModelError(refused.what, why=refused.why or None, fix=refused.fix or None)
+    return answer
+
+
+def _run(command: list[str], log: Path, timeout_s: float, repair: str) -> tuple[str | None, str]:
+    """Returns how it ended, unless well, and its last words."""
+    ended = None
+    try:
+        with log.open("wb") as stream:
+            code = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, timeout=timeout_s, check=False,
+                preexec_fn=functools.partial(end_with_parent, os.getpid()) if sys.platform == "linux" else None,
+            ).returncode  # fmt: skip
+        if code:
+            ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed (exit code {code})"
+    except subprocess.TimeoutExpired:
+        ended = f"took more than {timeout_s:.0f} s and was ended"
+    except OSError as error:
+        raise MissingDependencyError(
+            f"The Python {command[0]} cannot be started: {error.strerror}.", fix=repair
+        ) from error
+    return ended, last_words(log.read_bytes())

@@ -1,0 +1,266 @@
+"""Runs in the environment of PyTorch, without the kit: a ``.pt2`` in, a float ``.tflite`` and what torch says out.
+
+Started with the file of a request; see `tflitekit.source.foreign.call` for both sides of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+os.environ.update(CUDA_VISIBLE_DEVICES="", TF_CPP_MIN_LOG_LEVEL="3")
+
+
+class Refusal(Exception):
+    """What the user is told: what happened, why, and what to do."""
+
+    def __init__(self, what: str, why: str = "", fix: str = "") -> None:
+        super().__init__(what)
+        self.words = {"what": what, "why": why, "fix": fix}
+
+
+def convert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Writes ``model.tflite`` and ``proof.npz`` into a folder; returns what the kit should know."""
+    import numpy as np
+    import torch
+
+    program = _load(request["model"])
+    shapes, types = _inputs(program, request)
+    names = list(shapes)
+    moved = [place for place, name in enumerate(names) if _is_picture(shapes[name], request["layout"])]
+    samples = [_sample(shapes, types, seed, request["model"]) for seed in range(request["samples"])]
+    turned_samples = [_turned(sample, moved) for sample in samples]
+    with torch.no_grad():
+        expected = [_flat(program.module()(*_arguments(program, sample))) for sample in samples]
+        # Outputs of rank 4 follow the inputs.
+        turned = [place for place, value in enumerate(expected[0]) if moved and value.ndim == 4]
+        outputs = _output_names(program, len(expected[0]))
+        network = _plain_network(program, names, moved, outputs, turned)
+        _write(network, dict(zip(names, turned_samples[0], strict=True)), folder / "model.tflite", request["model"])
+    arrays = {}
+    for index, (sample, found) in enumerate(zip(turned_samples, expected, strict=True)):
+        for place, value in enumerate(sample):
+            arrays[f"{index}/in/{place}"] = value.numpy()
+        for place, value in enumerate(found):
+            arrays[f"{index}/out/{place}"] = _last(value).numpy() if place in turned else value.numpy()
+    np.savez(folder / "proof.npz", **arrays)
+    return {
+        "original": f"PyTorch {torch.__version__}",
+        "inputs": names,
+        "outputs": outputs,
+        "moved": [names[place] for place in moved] + [outputs[place] for place in turned],
+        "parameters": sum(value.numel() for value in program.state_dict.values()),
+        "versions": {"torch": torch.__version__},
+    }
+
+
+def _load(path: str) -> Any:
+    """Loads the program; tensors only, where `torch.export.load` would run any pickle that lies in the file."""
+    import torch
+
+    try:
+        _check_archive(path)
+        load = torch.load
+        torch.load = lambda *args, **how: load(*args, **{**how, "weights_only": True})
+        try:
+            return torch.export.load(path)
+        finally:
+            torch.load = load
+    except Refusal:
+        raise
+    except Exception as error:
+        raise Refusal(
+            f"torch.export.load of PyTorch {torch.__version__} cannot read {path}.",
+            _line(error),
+            "If another version of PyTorch wrote it, export it again with this one.",
+        ) from error
+
+
+def _check_archive(path: str) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            names = [entry.filename for entry in entries]
+            pieces = [json.loads(archive.read(name)) for name in names if name.endswith("_constants_config.json")]
+    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise Refusal(
+            f"{path} is damaged.", _line(error), "Copy it again, or export it again with torch.export.save."
+        ) from error
+    if not any(name.endswith("models/model.json") for name in names):
+        raise Refusal(
+            f"{path} holds no exported program of a kind that the kit reads.",
+            "It was written by an older PyTorch, by torch.save, or by torch.jit.save.",
+            "Write it with torch.export.save(torch.export.export(model.eval(), (example,)), 'MODEL.pt2').",
+        )
+    if any(".." in Path(name).parts or name.startswith(("/", "\\")) for name in names):
+        raise Refusal(f"{path} has names that lead out of it.", "No export writes such a file.", "Do not load it.")
+    kinds = [entry.get("path_name", "") for piece in pieces for entry in piece.get("config", {}).values()]
+    if any(name and not name.startswith("tensor_") for name in kinds):
+        raise Refusal(
+            f"{path} holds Python or script objects.",
+            "Loading them runs what the file says.",
+            "Export the model without them, so that its constants are tensors.",
+        )
+
+
+def _inputs(program: Any, request: dict[str, Any]) -> tuple[dict[str, list[int]], dict[str, Any]]:
+    """Returns the whole shapes and the types of the inputs; sizes that the program leaves open are the user's, or refused."""
+    values = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
+    wanted = {
+        name: values[name] for name in program.graph_signature.user_inputs if isinstance(name, str) and name in values
+    }
+    given = _named(request["input_shapes"], list(wanted), request["model"])
+    shapes, types = {}, {}
+    for name, value in wanted.items():
+        shape: list[Any] = [size if isinstance(size, int) else str(size) for size in value.shape]
+        first = request["batch"] if shape and isinstance(shape[0], str) else shape[0] if shape else 1
+        if name in given:
+            full = [first, *given[name]]
+            if len(full) != len(shape) or any(isinstance(a, int) and a != b for a, b in zip(shape, full, strict=True)):
+                raise Refusal(
+                    f"The input '{name}' of {request['model']} takes [{', '.join(map(str, shape))}], and --input-shape asks for {full}.",
+                    "Sizes that the export has fixed stay as they are.",
+                    "Give the shape as the model has it, without the batch.",
+                )
+            shape = full
+        elif shape:
+            shape[0] = first
+        if any(isinstance(size, str) for size in shape):
+            example = ",".join(str(size) if isinstance(size, int) else "320" for size in shape[1:])
+            raise Refusal(
+                f"The input '{name}' of {request['model']} leaves sizes open: [{', '.join(map(str, shape))}].",
+                "A .tflite file of it needs fixed ones.",
+                f"Fix them, as the model has them and without the batch: --input-shape {name}={example}",
+            )
+        shapes[name], types[name] = shape, value.dtype
+    return shapes, types
+
+
+def _named(given: dict[str, Any], names: list[str], origin: str) -> dict[str, Any]:
+    given = dict(given)
+    if "" in given:
+        if len(names) != 1:
+            raise Refusal(f"{origin} has several inputs.", "", f"Write --input-shape NAME=1,2,3 ({', '.join(names)}).")
+        given[names[0]] = given.pop("")
+    for name in given:
+        if name not in names:
+            raise Refusal(f"{origin} has no input '{name}'.", "", f"Its inputs are {', '.join(names)}.")
+    return given
+
+
+def _is_picture(shape: list[int], layout: str) -> bool:
+    return len(shape) == 4 and (layout == "nhwc" or (layout == "auto" and shape[1] in (1, 3, 4)))
+
+
+def _sample(shapes: dict[str, list[int]], types: dict[str, Any], seed: int, origin: str) -> list[Any]:
+    import torch
+
+    random = torch.Generator().manual_seed(seed)
+    sample = []
+    for name, shape in shapes.items():
+        if types[name] == torch.float32:
+            sample.append(torch.randn(shape, generator=random))
+        elif types[name] in (torch.int32, torch.int64, torch.bool):
+            sample.append(torch.randint(0, 2, shape, generator=random).to(types[name]))
+        else:
+            raise Refusal(
+                f"The input '{name}' of {origin} is of the type {types[name]}.",
+                "The kit converts models that take float32, int32, int64 or bool.",
+                "Export the model with one of these.",
+            )
+    return sample
+
+
+def _arguments(program: Any, flat: list[Any]) -> list[Any]:
+    import torch.utils._pytree as pytree
+
+    positional, keywords = pytree.tree_unflatten(flat, program.call_spec.in_spec)
+    if keywords:
+        raise Refusal(
+            "The program takes keyword arguments.",
+            "The kit calls models by position.",
+            "Export it with positional ones.",
+        )
+    return list(positional)
+
+
+def _flat(outputs: Any) -> list[Any]:
+    import torch.utils._pytree as pytree
+
+    return list(pytree.tree_leaves(outputs))
+
+
+def _plain_network(program: Any, names: list[str], moved: list[int], outputs: list[str], turned: list[int]) -> Any:
+    """Returns the program with tensors in and tensors out by name, pictures with the channels last."""
+    import torch
+
+    class Network(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.wrapped = program.module()
+
+        def forward(self, **values: Any) -> dict[str, Any]:
+            given = [values[name] for name in names]
+            inside = [value.permute(0, 3, 1, 2) if place in moved else value for place, value in enumerate(given)]
+            found = _flat(self.wrapped(*_arguments(program, inside)))
+            return {
+                name: _last(found[place]) if place in turned else found[place] for place, name in enumerate(outputs)
+            }
+
+    return Network()
+
+
+def _write(network: Any, sample: dict[str, Any], path: Path, origin: str) -> None:
+    import litert_torch
+
+    try:
+        litert_torch.convert(network, sample_kwargs=sample).export(str(path))
+    except Exception as error:
+        raise Refusal(
+            f"litert-torch cannot convert {origin}.",
+            _line(error),
+            "Replace the operator that is named, and export again; fixed sizes (no dynamic_shapes) convert more often.",
+        ) from error
+
+
+def _output_names(program: Any, count: int) -> list[str]:
+    """Returns the keys of a dictionary, or else the names in the graph."""
+    import torch.utils._pytree as pytree
+
+    found = program.call_spec.out_spec
+    placed, _ = pytree.tree_flatten_with_path(pytree.tree_unflatten(list(range(count)), found))
+    names = ["_".join(str(getattr(key, "key", getattr(key, "idx", key))) for key in path) for path, _ in placed]
+    return [name if name and not name.isdigit() else f"output_{name or 0}" for name in names]
+
+
+def _turned(sample: list[Any], moved: list[int]) -> list[Any]:
+    return [_last(value) if place in moved else value for place, value in enumerate(sample)]
+
+
+def _last(value: Any) -> Any:
+    return value.permute(0, 2, 3, 1).contiguous()
+
+
+def _line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:400]}"
+
+
+def main() -> None:
+    """Answers the request; what libraries print goes to standard error."""
+    request_file = Path(sys.argv[1]).resolve()
+    request, folder = json.loads(request_file.read_text()), request_file.parent
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            answer = convert(request, folder)
+    except Refusal as refusal:
+        answer = {"refused": refusal.words}
+    (folder / "answer.json").write_text(json.dumps({"protocol": 1, **answer}))
+
+
+if __name__ == "__main__":
+    main()
