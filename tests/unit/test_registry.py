@@ -10,10 +10,11 @@ import pytest
 from tflitekit import schemes, targets
 from tflitekit.accuracy import metrics
 from tflitekit.accuracy.metric_choice import choose_metric
-from tflitekit.core.errors import DataError, ModelError, UsageError
+from tflitekit.core.errors import DataError, ModelError, PackageError, UsageError, as_known
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data import kinds as data_kinds
 from tflitekit.data.dataset import open_dataset
+from tflitekit.data.parallel import process_chunks
 from tflitekit.render import sections
 from tflitekit.render.html import render
 from tflitekit.results import read_report
@@ -68,6 +69,24 @@ def test_the_command_line_sees_it():
 
 
 @pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("tflitekit optimize --scheme int16x8_", "int16x8_float_fallback"),
+        ("tflitekit benchmark --target host-", "host-core0"),
+        ("tflitekit evaluate --metric log", "log_loss"),
+        ("tflitekit bundle --preprocess 0", "0-1"),
+    ],
+)
+def test_names_are_completed_those_of_packages_too(words, found):
+    done = subprocess.run(
+        [sys.executable, "-c", "from tflitekit.cli import app; app(prog_name='tflitekit')"],
+        capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(EXAMPLE), "_TFLITEKIT_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "3"},
+    )  # fmt: skip
+    assert done.stdout.split() == [f"plain,{found}"]
+
+
+@pytest.mark.parametrize(
     ("text", "entry", "reason"),
     [
         ("raise ValueError('out of luck')\n", "mine = broken_schemes", "ValueError: out of luck"),
@@ -87,6 +106,53 @@ def test_what_cannot_be_loaded_is_named_each_time(tmp_path, install, text, entry
         assert reason in raised.value.what
         assert raised.value.what.count("\n") == 0
         assert "pip uninstall broken" in raised.value.fix
+
+
+DATA = """from tflitekit.data.kinds import data_kind
+from tflitekit.data.kinds.arrays import Arrays
+@data_kind('broken')
+def open_broken(source, **options):
+    if not str(source).endswith('.broken'):
+        return None
+    class Broken(Arrays):
+        def _rows(self, name, chosen):
+            raise RuntimeError('out of luck')
+    return Broken({'x': [1, 2], 'y': [0, 1]}, **options)
+"""
+
+
+@pytest.mark.parametrize("jobs", [1, 2])  # threads and, on Linux, processes
+def test_a_package_that_fails_later_is_named(tmp_path, install, jobs):
+    package(tmp_path, DATA)
+    (tmp_path / "broken-1.dist-info" / "entry_points.txt").write_text("[tflitekit.data]\nmine = broken_schemes\n")
+    install(tmp_path, data_kinds._registry)
+    found = open_dataset("some.broken")
+    with pytest.raises(PackageError) as raised:
+        list(process_chunks(found, 1, jobs, lambda: lambda chunk: None))
+    assert raised.value.what == "The package 'broken' failed: RuntimeError: out of luck."
+    assert f"{tmp_path / 'broken_schemes.py'}, line 9, in _rows" in raised.value.why
+    assert "pip uninstall broken" in raised.value.fix
+
+
+def test_a_bug_of_the_kit_is_no_packages_failure(install):
+    install(EXAMPLE, targets._registry)
+    with pytest.raises(TypeError) as raised:
+        targets.open_target(**{"nowhere": 1})
+    assert as_known(raised.value) is None
+
+
+def test_kinds_of_models_of_other_packages_are_asked_first(tmp_path, install):
+    package(
+        tmp_path,
+        "from tflitekit.source.kinds import register_source\n"
+        "class Zip:\n    name, shown, suffixes, has_layers = 'mine', None, ('.mine',), False\n"
+        "    def recognizes(self, path, head):\n        return path.suffix == '.mine'\n"
+        "register_source(Zip())\n",
+    )
+    (tmp_path / "broken-1.dist-info" / "entry_points.txt").write_text("[tflitekit.sources]\nmine = broken_schemes\n")
+    install(tmp_path, source_kinds._registry)
+    (tmp_path / "model.mine").write_bytes(b"PK\x03\x04 not a .keras file")
+    assert identify(tmp_path / "model.mine").kind == "mine"
 
 
 def test_installed_packages_are_looked_for_only_when_a_registry_is_asked():

@@ -31,6 +31,10 @@ class _Given(click.ParamType[str]):
         self.choices = choices
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        if not self.choices:
+            from tflitekit.cli.completion import names_for
+
+            self.choices = list(names_for(param.opts[0]))
         return [CompletionItem(choice) for choice in self.choices if choice.startswith(incomplete)]
 
 

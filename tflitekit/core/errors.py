@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ __all__ = [
     "LostWorkerError",
     "MissingDependencyError",
     "ModelError",
+    "PackageError",
     "StorageError",
     "TflitekitError",
     "TrackingError",
@@ -31,6 +33,7 @@ __all__ = [
     "as_known",
     "disk_errors",
     "disk_full",
+    "package_adds",
 ]
 
 
@@ -114,6 +117,10 @@ class ConversionError(TflitekitError):
     exit_code = 1
 
 
+class PackageError(ConversionError):
+    """A package that adds to the kit, and failed; where it was to make one of several variants, only that one fails."""
+
+
 class CrashError(ConversionError):
     """A child process that ended without a result."""
 
@@ -149,7 +156,8 @@ def disk_full(number: int, path: Path | str | None = None) -> StorageError:
 def as_known(error: BaseException) -> TflitekitError | None:
     """Returns what an exception of any library says about the machine: no room on the disk, or too many open files.
 
-    Libraries wrap the system's error, or keep only its text.
+    Libraries wrap the system's error, or keep only its text. One that came out of a package that adds to the kit is that
+    package's failure.
     """
     if isinstance(error, TflitekitError):
         return error
@@ -160,6 +168,28 @@ def as_known(error: BaseException) -> TflitekitError | None:
             if number == known or os.strerror(known) in str(seen):
                 return _of_number(known, getattr(seen, "filename", None))
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return _of_package(error)
+
+
+_packages: dict[str, str] = {}
+
+
+def package_adds(module: str, package: str) -> None:
+    """Remembers the module of a package that adds to the kit, so that `as_known` can name the package when it fails."""
+    _packages[module.partition(".")[0]] = package
+
+
+def _of_package(error: BaseException) -> PackageError | None:
+    """Returns which package raised an exception, or called what did, and where."""
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        package = _packages.get(str(frame.f_globals.get("__name__")).partition(".")[0])
+        if package is not None:
+            told = f": {text}" if (text := str(error).strip().rstrip(".")) else ""
+            return PackageError(
+                f"The package '{package}' failed: {type(error).__name__}{told}.",
+                why=f"At {frame.f_code.co_filename}, line {line}, in {frame.f_code.co_name}.",
+                fix=f"Mend the package, or uninstall it: pip uninstall {package}.",
+            )
     return None
 
 

@@ -12,7 +12,7 @@ import pkgutil
 import traceback
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from tflitekit.core.errors import UsageError
+from tflitekit.core.errors import UsageError, package_adds
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -85,6 +85,7 @@ class Registry(Generic[T]):
         for module in pkgutil.iter_modules(importlib.import_module(self._folder).__path__):
             importlib.import_module(f"{self._folder}.{module.name}")
         for entry in _installed().select(group=self._group):
+            package_adds(entry.module, _package(entry))
             try:
                 entry.load()
             except (Exception, SystemExit) as error:
@@ -94,7 +95,7 @@ class Registry(Generic[T]):
                 raise self._refusal(entry, ImportError("it registers none"))
 
     def _refusal(self, entry: EntryPoint, error: BaseException) -> UsageError:
-        package = entry.dist.name if entry.dist is not None else entry.module
+        package = _package(entry)
         kind = "" if isinstance(error, ImportError | UsageError) else f"{type(error).__name__}: "
         told = error.what if isinstance(error, UsageError) else str(error)
         place = traceback.extract_tb(error.__traceback__)
@@ -104,6 +105,10 @@ class Registry(Generic[T]):
             why=f"At {place[-1].filename}, line {place[-1].lineno}." if place and kind else None,
             fix=f"Mend the package, or uninstall it: pip uninstall {package}.",
         )
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else entry.module
 
 
 @functools.cache

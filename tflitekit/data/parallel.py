@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
-from tflitekit.core.errors import ModelError, TflitekitError
+from tflitekit.core.errors import ModelError, TflitekitError, as_known
 from tflitekit.core.lifetime import end_with_parent
 from tflitekit.data.dataset import Dataset, Sample
 
@@ -98,7 +98,7 @@ def _forked(
                     mine = _take(ticket)
             pipe.send(None)
         except Exception as error:  # noqa: BLE001 - raised again in the parent
-            pipe.send(error)
+            pipe.send(as_known(error) or error)  # here, where the place of the error is still known
         finally:
             pipe.close()
             os._exit(0)  # nothing of the parent's may be cleaned up here
@@ -169,7 +169,7 @@ def _threaded(dataset: Dataset, size: int, jobs: int, make_processor: Callable[[
                 put(Done(number * size, len(chunk), process(chunk)))
             put(None)
         except Exception as error:  # noqa: BLE001 - raised again in the caller
-            put(error)
+            put(as_known(error) or error)
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(jobs)]
     for thread in threads:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from tflitekit.core.errors import TflitekitError, UnreadableError, UsageError
+from tflitekit.core.errors import TflitekitError, UnreadableError, UsageError, as_known
 from tflitekit.core.files import write_whole
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_toml
@@ -267,5 +267,5 @@ def _run_entry(
     except TflitekitError as error:
         return EntryResult(name=name, status="failed", error=str(error))
     except Exception as error:  # noqa: BLE001 - recorded, whatever it is; the rest of the suite goes on
-        return EntryResult(name=name, status="failed", error=f"{type(error).__name__}: {error}")
+        return EntryResult(name=name, status="failed", error=str(as_known(error) or f"{type(error).__name__}: {error}"))
     return EntryResult(name=name, status="ok", report=report, folder=str(out))

@@ -29,7 +29,7 @@ def identify(path: str | Path) -> SourceFile:
     path = Path(path)
     folder = is_folder(path)
     head = b"" if folder else _head(path)
-    for kind in source_kinds():
+    for kind in reversed(source_kinds()):  # those of other packages first: they know more
         if kind.recognizes(path, head):
             if folder:
                 _require_files(path)

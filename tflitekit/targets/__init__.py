@@ -24,6 +24,7 @@ __all__ = [
     "open_target",
     "register_target",
     "require_target",
+    "target_names",
 ]
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -154,6 +155,11 @@ def register_target(name: str) -> Callable[[Callable[[], Target]], Callable[[], 
         return factory
 
     return register
+
+
+def target_names() -> list[str]:
+    """Returns the names of all targets, the kit's own first."""
+    return list(_registry.all())
 
 
 def require_target(name: str) -> None:
