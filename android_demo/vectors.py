@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ def write_vectors(folder: Path, cases: Sequence[Case]) -> None:
                 "width": case.width,
                 "height": case.height,
                 "preprocessing": case.preprocessing.model_dump(mode="json"),
-                "input": case.input.model_dump(mode="json"),
+                "input": asdict(case.input),
                 "rgba": None if case.kind == "formula" else place(rgba),
                 "pixels": place(pixels),
                 "stored": place(stored),

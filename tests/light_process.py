@@ -6,18 +6,19 @@ import sys
 _PROGRAM = """
 import sys
 from tflitekit.cli import app
+absent, *arguments = sys.argv[1:]
 try:
-    app(sys.argv[1:])
+    app(arguments)
 except SystemExit as stopped:
     code = stopped.code or 0
-heavy = [m for m in ('tensorflow', 'keras', 'tf_keras', 'tensorflow_model_optimization') if m in sys.modules]
+heavy = [m for m in absent.split() if m in sys.modules]
 assert not heavy, heavy
 sys.exit(code)
 """
+_CONVERTERS = "tensorflow keras tf_keras tensorflow_model_optimization"
 
 
-def run_light(*arguments):
-    """Runs a command; it fails where anything heavy was imported."""
-    return subprocess.run(
-        [sys.executable, "-c", _PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+def run_light(*arguments, absent=""):
+    """Runs a command; it fails where TensorFlow was imported, or one of the modules in ``absent``."""
+    program = [sys.executable, "-c", _PROGRAM, f"{_CONVERTERS} {absent}"]
+    return subprocess.run([*program, *map(str, arguments)], capture_output=True, text=True, check=False)

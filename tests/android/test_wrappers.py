@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -443,9 +443,7 @@ def test_tensors_that_no_wrapper_holds_are_refused(tmp_path, shape, dtype, probl
     path = echo_model(tmp_path / "m.tflite", (1, 4), "float32")
     bundle = describe(path)
     variant = bundle.variants[0]
-    changed = variant.model_copy(
-        update={"inputs": (variant.inputs[0].model_copy(update={"shape": shape, "dtype": dtype}),)}
-    )
+    changed = variant.model_copy(update={"inputs": (replace(variant.inputs[0], shape=shape, dtype=dtype),)})
     with pytest.raises(BundleError, match=problem):
         render(bundle, changed, "java", "a.b")
 

@@ -1,5 +1,6 @@
 """Every part of every output beside the baseline: the sums, the judgement, and what follows for the recommendation."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -55,9 +56,7 @@ def judged(before, after, *, scale=None, dtype="float32", other_weights=False, o
     spec = TensorSpec(name="out", shape=(1, before.shape[-1]), dtype=dtype)
     inner = spec
     if scale is not None:
-        inner = spec.model_copy(
-            update={"dtype": "int8", "quantization": Quantization(scale=(scale,), zero_point=(-128,))}
-        )
+        inner = replace(spec, dtype="int8", quantization=Quantization(scale=(scale,), zero_point=(-128,)))
     graph = SimpleNamespace(outputs=(spec,), inner_outputs=(inner,), operators=[SimpleNamespace(name=op) for op in ops])
     sums = {0: pairs_of(as_columns(before, -1), as_columns(after, -1))}
     (found,) = outputs_beside(graph, 0, sums, other_weights=other_weights)

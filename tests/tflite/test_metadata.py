@@ -309,7 +309,7 @@ def test_what_the_standard_cannot_say_stands_in_the_description(
 ):
     path = variants / "float32.tflite"
     graph = read_graph(path)
-    graph = replace(graph, inputs=(graph.inputs[0].model_copy(update={"shape": shape}),))
+    graph = replace(graph, inputs=(replace(graph.inputs[0], shape=shape),))
     done = with_metadata(path.read_bytes(), graph, name="shapes", preprocessing=preprocessing)
     ((image,), _) = tensors(done)
     assert image["content"]["content_properties_type"] == content

@@ -16,6 +16,20 @@ def test_commands_without_a_model(arguments):
     assert done.returncode == misses_something, done.stderr
 
 
+def test_help_starts_at_once():
+    done = run_light("--help", absent="numpy pydantic rich scipy PIL ai_edge_litert")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "absent"),
+    [([], "pydantic scipy PIL ai_edge_litert.interpreter"), (["--json"], "pydantic scipy PIL rich")],
+)
+def test_inspecting_imports_only_what_reads_a_file(variants, arguments, absent):
+    done = run_light("inspect", variants / "int8.tflite", *arguments, absent=absent)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.slow
 def test_commands_on_a_tflite_file(variants, shapes, tmp_path):
     for arguments in (

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from pydantic import BaseModel, ConfigDict
+from dataclasses import dataclass
 
 __all__ = ["Quantization", "TensorSpec", "shown_shape"]
 
@@ -14,20 +13,18 @@ def shown_shape(shape: Sequence[int]) -> str:
     return f"[{', '.join('?' if d < 0 else str(d) for d in shape)}]"
 
 
-class Quantization(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Quantization:
     """Affine quantization, ``real = scale * (stored - zero_point)``; several scales are per channel on ``axis``."""
-
-    model_config = ConfigDict(frozen=True)
 
     scale: tuple[float, ...]
     zero_point: tuple[int, ...]
     axis: int | None = None
 
 
-class TensorSpec(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class TensorSpec:
     """One tensor: the name that users address it by, its shape (-1 is dynamic) and its stored type."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     shape: tuple[int, ...]

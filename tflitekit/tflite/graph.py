@@ -95,10 +95,7 @@ class Graph:
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON types."""
-        value = asdict(self)
-        for side in ("inputs", "outputs", "inner_inputs", "inner_outputs"):
-            value[side] = [spec.model_dump(mode="json") for spec in getattr(self, side)]
-        return value
+        return asdict(self)
 
 
 def read_graph(path: str | Path) -> Graph:
