@@ -108,11 +108,14 @@ def test_missing_and_unknown_models(tmp_path):
         ("a.pt", b"torch", "is not a kind of model"),
         ("a.h5", b"\0" * 50, "damaged or truncated"),
         ("a.keras", b"PK\3\4 nothing", "damaged"),
-        ("a.tflite", b"\0\0\0\0TFL3", "already"),
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ModelError, match=word):
             identify(tmp_path / name)
+    (tmp_path / "a.tflite").write_bytes(b"\0\0\0\0TFL3")
+    assert identify(tmp_path / "a.tflite").kind == "tflite"
+    with pytest.raises(ModelError, match="damaged or truncated"):
+        convert(tmp_path / "a.tflite", schemes=["float16"], out=tmp_path / "o")
 
 
 def test_corrupt_models_of_known_kinds(models, tmp_path):

@@ -1,6 +1,5 @@
 """Operators that nobody wrote are named with the user's layer, and with what to write instead."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,22 +43,9 @@ def test_a_loop_with_an_open_batch_is_named_with_what_to_do():
     assert "batch_size=1" in (error.fix or "")
 
 
-@pytest.mark.parametrize(
-    ("changes", "form", "message"),
-    [
-        (
-            {"takes": ("tflite",)},
-            "saved_model",
-            "int8: the scheme takes a .tflite file, and the model was exported as a SavedModel.",
-        ),
-        ({}, "tflite", "int8: the scheme takes a SavedModel, and the model was exported as a .tflite file."),
-        ({"engine": "none"}, "saved_model", "int8: there is no engine 'none'."),
-    ],
-)
-def test_what_a_scheme_does_not_take_is_refused(changes, form, message):
-    asked = parse_request("int8")
-    request = replace(asked, scheme=replace(asked.scheme, **changes))
-    source = PreparedSource(kind="keras", loader="keras", form=form, inputs=(), outputs=(), parameters=0)
+def test_what_only_the_converter_makes_is_refused_for_a_tflite_file():
+    source = PreparedSource(kind="tflite", loader="tflite", form="tflite", inputs=(), outputs=(), parameters=0)
+    exported = Exported(Path("saved"), "tflite")
     with pytest.raises(ConversionError) as raised:
-        convert(request, Exported(Path("saved"), form), source, None, allow_select_tf_ops=False)
-    assert raised.value.what == message
+        convert(parse_request("int16x8_float_fallback"), exported, source, None, allow_select_tf_ops=False)
+    assert raised.value.what.startswith("int16x8_float_fallback: the scheme needs TensorFlow's converter")

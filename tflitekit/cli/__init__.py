@@ -48,7 +48,10 @@ _COMMANDS = {
         "information",
         "Lists the preprocessing presets; with --json, in the form of a preprocessing file.",
     ),
-    "setup": ("setup", "Makes the environment that ONNX or PyTorch models are converted in, or mends it."),
+    "setup": (
+        "setup",
+        "Makes the environment that ONNX or PyTorch models are converted in, or mends it; it needs the network.",
+    ),
     "doctor": (
         "doctor",
         "Checks this installation: versions, CPU features that matter, and how to install what is missing.",
