@@ -47,5 +47,5 @@ def test_what_only_the_converter_makes_is_refused_for_a_tflite_file():
     source = PreparedSource(kind="tflite", loader="tflite", form="tflite", inputs=(), outputs=(), parameters=0)
     exported = Exported(Path("saved"), "tflite")
     with pytest.raises(ConversionError) as raised:
-        convert(parse_request("int16x8_float_fallback"), exported, source, None, allow_select_tf_ops=False)
-    assert raised.value.what.startswith("int16x8_float_fallback: the scheme needs TensorFlow's converter")
+        convert(parse_request("finetuned"), exported, source, None, allow_select_tf_ops=False)
+    assert raised.value.what.startswith("finetuned: the scheme needs TensorFlow's converter")
