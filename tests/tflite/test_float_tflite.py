@@ -56,6 +56,12 @@ def made(images, tmp_path_factory):
         "int16x8:io=int16",
     ]
     schemes += ["weight_only_int8", "weight_only_int4", "dynamic_int4", "int4x8", "int4x8:io=uint8"]
+    schemes += [
+        "dynamic_int4:rounding=gptq",
+        "int4x8:rounding=gptq",
+        "weight_only_int4:rounding=gptq",
+        "weight_only_int8:rounding=gptq",
+    ]
     result = convert(FLOAT, out=out, schemes=[*schemes, "int8_float_fallback"], calibration=images)
     assert [v.error for v in result.variants if v.status != "ok"] == []
     return {variant.name: variant for variant in result.variants}
@@ -83,6 +89,10 @@ def test_float32_is_the_file_itself(made):
         ("dynamic_int4", "int4", "float32", False),
         ("int4x8", "int4", "float32", True),
         ("int4x8-io-uint8", "int4", "uint8", True),
+        ("dynamic_int4-rounding-gptq", "int4", "float32", False),
+        ("int4x8-rounding-gptq", "int4", "float32", True),
+        ("weight_only_int4-rounding-gptq", "int4", "float32", False),
+        ("weight_only_int8-rounding-gptq", "int8", "float32", False),
     ],
 )
 def test_schemes_keep_their_promise(made, images, name, weights, io, integers):
@@ -95,6 +105,34 @@ def test_schemes_keep_their_promise(made, images, name, weights, io, integers):
     errors = [np.abs(model.run([x[None]])[0] - reference.run([x[None]])[0]).max() for x in pictures]
     # A step of int8 in a probability is 1/256; int4 has 16 values a channel.
     assert max(errors) < (0.35 if weights == "int4" else 0.05)
+
+
+@quantizer
+@pytest.mark.parametrize("scheme", ["dynamic_int4", "weight_only_int4"])
+def test_better_rounding_is_nearer_to_the_model(made, images, scheme):
+    pictures = np.load(images)["x"]
+    reference = Model(FLOAT)
+    wanted = np.stack([reference.run([x[None]])[0] for x in pictures])
+    errors = []
+    for name in (scheme, f"{scheme}-rounding-gptq"):
+        model = Model(made[name].path)
+        errors.append(np.square(np.stack([model.run([x[None]])[0] for x in pictures]) - wanted).mean())
+    assert errors[1] < 0.5 * errors[0]
+    assert made[scheme].path.stat().st_size == made[f"{scheme}-rounding-gptq"].path.stat().st_size
+
+
+@quantizer
+def test_better_rounding_goes_into_integer_files_too(made):
+    nearest, better = (made[name].path.read_bytes() for name in ("int4x8", "int4x8-rounding-gptq"))
+    assert nearest != better and len(nearest) == len(better)
+
+
+@quantizer
+def test_better_rounding_needs_samples_and_one_scale_a_channel(tmp_path):
+    with pytest.raises(UsageError, match="calibration"):
+        convert(FLOAT, out=tmp_path, schemes=["dynamic_int4:rounding=gptq"])
+    with pytest.raises(UsageError, match="rounding=gptq has one scale a channel, and block asks for several"):
+        convert(FLOAT, out=tmp_path, schemes=["dynamic_int4:rounding=gptq,block=32"])
 
 
 @quantizer

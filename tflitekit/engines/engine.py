@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tflitekit.schemes import Request
 from tflitekit.source.prepared import Exported, PreparedSource
 
-__all__ = ["Engine", "Samples"]
+__all__ = ["Converted", "Engine", "Samples"]
 
 
 class Samples(Protocol):
@@ -16,6 +16,13 @@ class Samples(Protocol):
 
     def batches(self, batch: int) -> Iterator[dict[str, Any]]:
         """Returns arrays ``(batch, ...)`` by input name."""
+
+
+class Converted(NamedTuple):
+    """The content of a ``.tflite`` file, and what users should know of how it was made."""
+
+    content: bytes
+    notes: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
@@ -29,7 +36,7 @@ class Engine(Protocol):
         samples: Samples | None,
         *,
         allow_select_tf_ops: bool,
-    ) -> bytes:
+    ) -> Converted:
         """Calls the scheme's function with what it may set up, and returns the finished file.
 
         Args:

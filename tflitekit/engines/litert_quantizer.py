@@ -14,7 +14,8 @@ from filelock import FileLock
 from tflitekit.core.errors import ConversionError, MissingDependencyError
 from tflitekit.core.files import write_whole
 from tflitekit.engines import op_advice
-from tflitekit.engines.engine import Samples
+from tflitekit.engines.engine import Converted, Samples
+from tflitekit.engines.rounding.for_recipe import Batches, check_rounded, round_for
 from tflitekit.engines.tflite_converter import TfliteConverter
 from tflitekit.schemes import Recipe, Request, find
 from tflitekit.schemes.advice import without_integer_kernels
@@ -49,26 +50,44 @@ class LitertQuantizer:
         samples: Samples | None,
         *,
         allow_select_tf_ops: bool,
-    ) -> bytes:
+    ) -> Converted:
         """See `Engine`."""
         assert request.scheme.recipe is not None
         recipe = request.scheme.recipe(request.options)
         content = _float_file(exported, source, allow_select_tf_ops).read_bytes()
         if recipe.weights == "float32":
-            return content
+            return Converted(content)
         graph = parse_graph(content, f"{request.name}.tflite")
         _check(request, recipe, graph, source, samples)
         content, signature = _named(content)
-        try:
-            return _quantize(recipe, content, signature, source, samples)
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"{request.name}: quantizing a .tflite file needs litert-quantizer, which is not installed.",
-                why=str(error),
-                fix="Install it with: pip install 'tflitekit[quantize]'",
-            ) from error
-        except Exception as error:
-            raise _explain(request, error, source) from error
+        if recipe.rounding == "nearest":
+            return Converted(_attempt(request, recipe, content, signature, source, samples))
+        assert samples is not None
+        batches = Batches(samples, _batch(source))
+        rounded = round_for(recipe, content, batches)
+        made = _attempt(request, recipe, rounded.content, signature, source, samples)
+        check_rounded(request.name, rounded, made, batches)
+        return Converted(made, rounded.notes())
+
+
+def _attempt(
+    request: Request, recipe: Recipe, content: bytes, signature: str, source: PreparedSource, samples: Samples | None
+) -> bytes:
+    """Does as `_quantize`, with its errors in the user's words."""
+    try:
+        return _quantize(recipe, content, signature, source, samples)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{request.name}: quantizing a .tflite file needs litert-quantizer, which is not installed.",
+            why=str(error),
+            fix="Install it with: pip install 'tflitekit[quantize]'",
+        ) from error
+    except Exception as error:
+        raise _explain(request, error, source) from error
+
+
+def _batch(source: PreparedSource) -> int:
+    return max(1, source.inputs[0].shape[0]) if source.inputs[0].shape else 1
 
 
 def _float_file(exported: Exported, source: PreparedSource, allow_select_tf_ops: bool) -> Path:
@@ -82,17 +101,18 @@ def _float_file(exported: Exported, source: PreparedSource, allow_select_tf_ops:
             plain = Request(find("float32"), {})
             converter = TfliteConverter()
             write_whole(
-                made.path, converter.convert(plain, exported, source, None, allow_select_tf_ops=allow_select_tf_ops)
+                made.path,
+                converter.convert(plain, exported, source, None, allow_select_tf_ops=allow_select_tf_ops).content,
             )
     return made.path
 
 
 def _check(request: Request, recipe: Recipe, graph: Graph, source: PreparedSource, samples: Samples | None) -> None:
     """Refuses what the quantizer would stumble over, in the user's words."""
+    if request.calibrated and samples is None:
+        raise ConversionError(f"{request.name}: needs calibration data.", fix="Give them with --calibration DATA.")
     if recipe.activations is None:
         return
-    if samples is None:
-        raise ConversionError(f"{request.name}: needs calibration data.", fix="Give them with --calibration DATA.")
     loops = [operator for operator in graph.operators if operator.name in _LOOPS]
     if loops:
         layers = list(dict.fromkeys(filter(None, layer_names(loops, source.layers))))
@@ -150,9 +170,10 @@ def _quantize(recipe: Recipe, content: bytes, signature: str, source: PreparedSo
     ranges = None
     if recipe.activations is not None:
         assert samples is not None
-        batch = max(1, source.inputs[0].shape[0]) if source.inputs[0].shape else 1
         calibrator = Calibrator(content, num_threads=1, qsv_update_func=min_max_update)
-        for sample in samples.batches(batch):  # each alone: it would list them all, and keep state from one to the next
+        for sample in samples.batches(
+            _batch(source)
+        ):  # each alone: it would list them all, and keep state from one to the next
             calibrator.calibrate({signature: [sample]}, rules)
         ranges = calibrator.get_model_qsvs()
     return bytes(

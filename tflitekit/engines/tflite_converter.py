@@ -9,7 +9,7 @@ from typing import Any
 
 from tflitekit.core.errors import ConversionError
 from tflitekit.engines import op_advice
-from tflitekit.engines.engine import Samples
+from tflitekit.engines.engine import Converted, Samples
 from tflitekit.schemes import Request
 from tflitekit.schemes.advice import without_integer_kernels
 from tflitekit.source.prepared import Exported, PreparedSource
@@ -28,7 +28,7 @@ class TfliteConverter:
         samples: Samples | None,
         *,
         allow_select_tf_ops: bool,
-    ) -> bytes:
+    ) -> Converted:
         """See `Engine`."""
         import tensorflow as tf
 
@@ -45,7 +45,7 @@ class TfliteConverter:
             converter.target_spec.supported_ops = [*converter.target_spec.supported_ops, tf.lite.OpsSet.SELECT_TF_OPS]
         try:
             with _calibrating_apart():
-                return bytes(converter.convert())
+                return Converted(bytes(converter.convert()))
         except Exception as error:
             raise explain(request, error, allow_select_tf_ops, source.layers) from error
 

@@ -16,7 +16,7 @@ from tflitekit.data.calibration import CalibrationSet
 from tflitekit.data.contract import Contract
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.engines import op_advice
-from tflitekit.engines.engine import Engine, Samples
+from tflitekit.engines.engine import Converted, Engine, Samples
 from tflitekit.engines.litert_quantizer import LitertQuantizer
 from tflitekit.engines.stored_weights import check_weights
 from tflitekit.engines.tflite_converter import TfliteConverter
@@ -155,13 +155,14 @@ def make_file(
     Raises:
         ConversionError: The converter refused, the file breaks the promise, or it does not run.
     """
-    write_whole(path, convert(request, exported, source, samples, allow_select_tf_ops=allow_select_tf_ops))
+    made = convert(request, exported, source, samples, allow_select_tf_ops=allow_select_tf_ops)
+    write_whole(path, made.content)
     graph = read_graph(path)
     promise = request.scheme.promise(request.options)
     if left_float:
         promise = replace(promise, integer_only=False)
     _check_promise(request, promise, graph, source, allow_select_tf_ops)
-    warnings = _warnings(request, promise, graph, source.layers)
+    warnings = [*made.notes, *_warnings(request, promise, graph, source.layers)]
     if promise.every_weight:
         warnings += check_weights(request, promise, path, source.layers)
     if not graph.select_tf_ops:
@@ -176,7 +177,7 @@ def convert(
     samples: Samples | None,
     *,
     allow_select_tf_ops: bool,
-) -> bytes:
+) -> Converted:
     """Returns the file that the scheme's engine makes of what was exported.
 
     Raises:

@@ -63,6 +63,8 @@ class Recipe:
         block: How many weights share a scale in operators that can have blocks; 0 for one scale a channel.
         unpacked: Whether weights become float again before an operator computes, instead of computing on them as integers.
         io: Type of the inputs and outputs that are float in the source model.
+        rounding: How weights are put on their grids: each to its nearest value, or so that outputs change least on the
+            calibration samples (see `tflitekit.engines.rounding`).
     """
 
     weights: Literal["float32", "float16", "int8", "int4"] = "float32"
@@ -70,6 +72,7 @@ class Recipe:
     block: int = 0
     unpacked: bool = False
     io: str = "float32"
+    rounding: Literal["nearest", "gptq"] = "nearest"
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def scheme(
         needs: What it cannot do without.
         promise: From the options to what the finished file must keep.
         stages: From the options to what is trained; for schemes that need training.
-        calibrated: For schemes that need training and may calibrate afterwards.
+        calibrated: For schemes that need calibration data with some options only.
         caution: One sentence that every variant of the scheme carries as a warning.
         by_default: Whether `optimize` takes it when no scheme is named.
         recipe: From the options to what litert-quantizer does, for sources that are a float ``.tflite`` file.

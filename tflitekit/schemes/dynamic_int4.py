@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
+from tflitekit.core.errors import UsageError
 from tflitekit.schemes import Promise, Recipe, scheme
 
 
-@scheme(promise=lambda options: Promise(weights="int4", every_weight=True), by_default=False, engine="litert_quantizer")
-def dynamic_int4(*, block: Literal[0, 32, 64, 128, 256] = 0) -> Recipe:
+def _promise(options: Mapping[str, Any]) -> Promise:
+    if options["block"] and options["rounding"] == "gptq":
+        raise UsageError(
+            "dynamic_int4: rounding=gptq has one scale a channel, and block asks for several.",
+            fix="Leave one of them out.",
+        )
+    return Promise(weights="int4", every_weight=True)
+
+
+@scheme(
+    promise=_promise,
+    calibrated=lambda options: options["rounding"] == "gptq",
+    by_default=False,
+    engine="litert_quantizer",
+)
+def dynamic_int4(
+    *, block: Literal[0, 32, 64, 128, 256] = 0, rounding: Literal["nearest", "gptq"] = "nearest"
+) -> Recipe:
     """Weights as int4, activations quantized on the fly: an eighth of the size, without calibration data.
 
     Operators that cannot have int4, such as depthwise convolutions, get int8, and are named. With block=32 and the like,
-    that many weights of a dense layer share a scale instead of a whole channel. Smaller than int8, and often slower on a CPU.
+    that many weights of a dense layer share a scale instead of a whole channel. With rounding=gptq, weights are rounded so
+    that the outputs change least on calibration data, which needs no labels. Smaller than int8, and often slower on a CPU.
     """
-    return Recipe(weights="int4", block=block)
+    return Recipe(weights="int4", block=block, rounding=rounding)

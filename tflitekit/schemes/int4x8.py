@@ -13,10 +13,13 @@ from tflitekit.schemes import Promise, Recipe, scheme
     by_default=False,
     engine="litert_quantizer",
 )
-def int4x8(*, io: Literal["float32", "int8", "uint8"] = "float32") -> Recipe:
+def int4x8(
+    *, io: Literal["float32", "int8", "uint8"] = "float32", rounding: Literal["nearest", "gptq"] = "nearest"
+) -> Recipe:
     """int8 activations with int4 weights, in integers only: half the size of int8, for accelerators that take int4.
 
     Operators that cannot have int4 weights, such as depthwise convolutions, get int8, and are named. With io=int8 or
-    io=uint8 the inputs and outputs are integers, as in int8.
+    io=uint8 the inputs and outputs are integers, as in int8. With rounding=gptq, weights are rounded so that the outputs
+    change least on the calibration data.
     """
-    return Recipe(weights="int4", activations="int8", io=io)
+    return Recipe(weights="int4", activations="int8", io=io, rounding=rounding)

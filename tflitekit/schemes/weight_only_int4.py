@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from tflitekit.schemes import Promise, Recipe, scheme
 
 
-@scheme(promise=lambda options: Promise(weights="int4", every_weight=True), by_default=False, engine="litert_quantizer")
-def weight_only_int4() -> Recipe:
+@scheme(
+    promise=lambda options: Promise(weights="int4", every_weight=True),
+    calibrated=lambda options: options["rounding"] == "gptq",
+    by_default=False,
+    engine="litert_quantizer",
+)
+def weight_only_int4(*, rounding: Literal["nearest", "gptq"] = "nearest") -> Recipe:
     """Weights stored as int4, computed on in float: an eighth of the size, for models whose download counts most.
 
     Operators that cannot have int4 get int8, and are named. 16 values a channel are coarse: look at the accuracy.
+    With rounding=gptq, weights are rounded so that the outputs change least on calibration data, which needs no labels.
     """
-    return Recipe(weights="int4", unpacked=True)
+    return Recipe(weights="int4", unpacked=True, rounding=rounding)

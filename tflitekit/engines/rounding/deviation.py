@@ -20,7 +20,7 @@ __all__ = ["MOST_DEVIATION", "Deviation", "check_deviation", "measure_deviation"
 Array = NDArray[Any]
 
 MOST_DEVIATION = 0.5
-"""The largest relative deviation that the rounding of activations may cause: half of what the output varies from sample to sample.
+"""The largest relative deviation that the rounding of activations may cause: half of the standard deviation of the output's values.
 Kernels that are wrong give values that have nothing to do with the input, and lie above 1, or are not numbers."""
 
 
@@ -30,8 +30,8 @@ class Deviation:
 
     Attributes:
         largest: The largest difference of a value.
-        relative: The root mean square of the differences, over the standard deviation of the output's values from sample to sample
-            (over their root mean square where the samples do not differ).
+        relative: The root mean square of the differences, over the standard deviation of all values of the output (over their
+            mean where they do not differ).
     """
 
     output: str
@@ -44,8 +44,8 @@ class _Sums:
 
     def __init__(self) -> None:
         self.samples, self.largest, self.squares = 0, 0.0, 0.0
-        self._first: Array | None = None  # sums are about the first sample, so that nothing cancels
-        self._sum = self._square = np.zeros(())
+        self._center: float | None = None  # sums are about the mean of the first sample, so that little cancels
+        self._sum = self._square = 0.0
 
     def add(self, expected: Array, actual: Array) -> None:
         expected = expected.astype(np.float64)
@@ -54,15 +54,15 @@ class _Sums:
         self.samples += 1
         self.largest = max(self.largest, float(difference.max(initial=0.0)))
         self.squares += float((difference**2).mean())
-        if self._first is None:
-            self._first = expected
-        offset = expected - self._first
-        self._sum, self._square = self._sum + offset, self._square + offset**2
+        if self._center is None:
+            self._center = float(expected.mean())
+        offset = expected - self._center
+        self._sum, self._square = self._sum + float(offset.mean()), self._square + float((offset**2).mean())
 
     def relative(self) -> float:
-        assert self._first is not None
-        variance = float((self._square / self.samples - (self._sum / self.samples) ** 2).mean())
-        power = variance if variance > 0 else float((self._first**2).mean())
+        assert self._center is not None
+        variance = self._square / self.samples - (self._sum / self.samples) ** 2
+        power = variance if variance > 0 else self._center**2
         squares = self.squares / self.samples
         return 0.0 if squares == 0 else float(np.sqrt(squares / max(power, np.finfo(float).tiny)))
 

@@ -70,6 +70,12 @@ class RoundedModel:
     layers: tuple[RoundedLayer, ...]
     left: tuple[LeftLayer, ...]
 
+    def notes(self) -> tuple[str, ...]:
+        """Says which layers are left, and why."""
+        return tuple(
+            f"The weights of {each.operator} '{each.name}' are rounded to nearest: {each.reason}." for each in self.left
+        )
+
 
 def weight_layers(model: bytes) -> tuple[WeightLayer, ...]:
     """Returns the layers of a float ``.tflite`` file that `round_weights` can treat, in execution order."""

@@ -1,0 +1,43 @@
+"""Rounds weights for what a recipe makes of a float ``.tflite`` file."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tflitekit.engines.engine import Samples
+from tflitekit.engines.rounding.deviation import check_deviation
+from tflitekit.engines.rounding.rounding import RoundedModel, WeightLayer, round_weights, weight_layers
+from tflitekit.schemes import Recipe
+
+__all__ = ["Batches", "check_rounded", "round_for"]
+
+_COMPARED = 64  # samples: enough to tell wrong kernels from rounding
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Calibration samples as dicts by input name, again and again."""
+
+    samples: Samples
+    batch: int
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        return self.samples.batches(self.batch)
+
+
+def round_for(recipe: Recipe, content: bytes, samples: Batches) -> RoundedModel:
+    """Rounds each layer to the bits that the quantizer will store it in."""
+    return round_weights(content, samples, {each.name: _bits(recipe, each) for each in weight_layers(content)})
+
+
+def check_rounded(name: str, rounded: RoundedModel, made: bytes, samples: Batches) -> None:
+    """Refuses a file that does not compute what its own rounded weights give in float; see `check_deviation`."""
+    check_deviation(name, rounded.content, made, itertools.islice(samples, _COMPARED))
+
+
+def _bits(recipe: Recipe, layer: WeightLayer) -> int:
+    takes_int4 = {"CONV_2D", "FULLY_CONNECTED", *(("BATCH_MATMUL",) if recipe.unpacked else ())}
+    return 4 if recipe.weights == "int4" and layer.operator in takes_int4 else 8
