@@ -191,7 +191,8 @@ def test_requests():
         ("int9", "no scheme 'int9'"),
         ("int8:oi=uint8", "no option 'oi'"),
         ("int8:io=int4", "float32 or int8 or uint8"),
-        ("float16:io=int8", "none"),
+        ("float16:io=int8", "Its options: engine="),
+        ("float32:io=int8", "none"),
         ("pruned:sparsity=0", "sparsity 0 is out of range"),
         ("pruned:sparsity=1", "sparsity 1 is out of range"),
         ("pruned:sparsity=nan", "sparsity nan is out of range"),
@@ -222,7 +223,10 @@ def test_schemes_document_themselves(cli):
     assert code == 0
     listed = {entry["name"]: entry for entry in json.loads(out)}
     assert set(listed) == set(available())
-    assert listed["int8"]["options"] == {"io": ["float32", "int8", "uint8"]}
+    assert listed["int8"]["options"] == {
+        "io": ["float32", "int8", "uint8"],
+        "engine": ["auto", "tflite_converter", "litert_quantizer"],
+    }
     assert listed["pruned"]["options"]["sparsity"] == "float"
 
 
@@ -285,3 +289,14 @@ def test_float_fallback_gives_integers_in_and_out_on_request(build_here):
     assert 0 < mixed.integer_op_fraction < 1  # ELU has no integer kernel
     expected = np.asarray(model(rows[:1]))
     assert Model(mixed.path).run([rows[:1]])[0] == pytest.approx(expected, abs=0.1)
+
+
+def test_the_other_engine_makes_the_same_schemes_of_a_keras_model(models, shapes, tmp_path):
+    wanted = ["int8", "int8:engine=litert_quantizer", "float16:engine=litert_quantizer", "dynamic_int4"]
+    found = convert(models / "shapes.keras", schemes=wanted, calibration=shapes / "train", out=tmp_path).variants
+    assert [v.error for v in found] == [None] * 4
+    ours, theirs = (read_graph(v.path) for v in found[:2])
+    assert found[1].name == "int8-engine-litert_quantizer"
+    assert ours.integer_op_fraction == theirs.integer_op_fraction == 1
+    assert found[0].sha256 != found[1].sha256
+    assert (found[1].contract.inputs, found[1].contract.outputs) == (ours.inputs, ours.outputs)

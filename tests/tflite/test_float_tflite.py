@@ -243,3 +243,8 @@ def test_what_the_quantizer_raises_names_the_operator(images, tmp_path):
     (variant,) = convert(FLOAT, out=tmp_path, schemes=["dynamic_int4:block=256"]).variants
     assert variant.status == "failed"
     assert "the quantizer failed at FULLY_CONNECTED" in variant.error
+
+
+def test_the_converter_cannot_make_it_of_a_tflite_file(tmp_path):
+    (variant,) = convert(FLOAT, out=tmp_path, schemes=["float16:engine=tflite_converter"]).variants
+    assert variant.status == "failed" and "needs TensorFlow's converter" in variant.error

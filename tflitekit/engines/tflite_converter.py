@@ -40,7 +40,7 @@ class TfliteConverter:
                 )
             batch = max(1, source.inputs[0].shape[0])
             converter.representative_dataset = lambda: samples.batches(batch)
-        request.scheme.configure(converter, **request.options)
+        request.scheme.configure(converter, **request.own_options)
         if allow_select_tf_ops:
             converter.target_spec.supported_ops = [*converter.target_spec.supported_ops, tf.lite.OpsSet.SELECT_TF_OPS]
         try:

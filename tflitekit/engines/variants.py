@@ -183,7 +183,7 @@ def convert(
     Raises:
         ConversionError: The scheme does not take it, or the engine refuses the model.
     """
-    engine = request.scheme.engine_for(exported.form)
+    engine = request.scheme.engine_for(exported.form, request.options)
     if engine is None:
         raise ConversionError(
             f"{request.name}: the scheme needs TensorFlow's converter, which takes Keras models and SavedModels, not .tflite files.",

@@ -36,6 +36,11 @@ Needs = Literal["nothing", "calibration", "training"]
 EngineName = Literal["tflite_converter", "litert_quantizer"]
 
 
+ENGINE = "engine"
+"""The option of schemes that both engines make. 'auto' is TensorFlow's converter for Keras models and SavedModels, and
+litert-quantizer for ``.tflite`` files."""
+
+
 @dataclass(frozen=True)
 class Promise:
     """What a scheme says about the file that comes out; checked on the file.
@@ -118,11 +123,12 @@ class Scheme:
     recipe: Callable[[Mapping[str, Any]], Recipe] | None
     by_converter: bool
 
-    def engine_for(self, form: Form) -> EngineName | None:
+    def engine_for(self, form: Form, options: Mapping[str, Any]) -> EngineName | None:
         """Returns what makes the bytes of what a source exported (see `tflitekit.engines.engine`); None where nothing does."""
-        if form == "saved_model" and self.by_converter:
+        chosen = options.get(ENGINE, "auto")
+        if form == "saved_model" and self.by_converter and chosen != "litert_quantizer":
             return "tflite_converter"
-        return "litert_quantizer" if self.recipe is not None else None
+        return "litert_quantizer" if self.recipe is not None and chosen != "tflite_converter" else None
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,11 @@ class Request:
     def calibrated(self) -> bool:
         """Whether the converter needs calibration data."""
         return self.scheme.calibrated(self.options)
+
+    @property
+    def own_options(self) -> dict[str, Any]:
+        """The options of the scheme's function: without the one that says which engine makes the bytes."""
+        return {key: value for key, value in self.options.items() if key != ENGINE}
 
     @property
     def name(self) -> str:
@@ -175,23 +186,27 @@ def scheme(
         calibrated: For schemes that need calibration data with some options only.
         caution: One sentence that every variant of the scheme carries as a warning.
         by_default: Whether `optimize` takes it when no scheme is named.
-        recipe: From the options to what litert-quantizer does, for sources that are a float ``.tflite`` file.
+        recipe: From the options to what litert-quantizer does, for sources that are a float ``.tflite`` file, and for all with
+            the option engine=litert_quantizer, which the scheme then has.
         engine: 'litert_quantizer' for schemes that only the quantizer makes: the function then takes the options alone, and
             returns the recipe.
     """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        by_converter = engine == "tflite_converter"
         text = inspect.getdoc(function) or ""
         hints = typing.get_type_hints(function)
         parameters = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        by_converter = engine == "tflite_converter"
+        defaults = {p.name: p.default for p in parameters}
+        both = by_converter and recipe is not None and recipe(defaults).weights != "float32"
+        choice = {ENGINE: ("auto", *typing.get_args(EngineName))} if both else {}
         one = Scheme(
             name=function.__name__,
             summary=text.split("\n", 1)[0],
             help=text,
             needs=needs,
-            options={p.name: _choices(hints[p.name]) for p in parameters},
-            defaults={p.name: p.default for p in parameters},
+            options={p.name: _choices(hints[p.name]) for p in parameters} | choice,
+            defaults=defaults | dict.fromkeys(choice, "auto"),
             configure=function,
             promise=promise,
             stages=stages or (lambda options: ()),
