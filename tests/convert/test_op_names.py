@@ -19,9 +19,9 @@ def converted(tmp_path_factory):
         keras = pytest.importorskip("keras")
         folder = tmp_path_factory.mktemp("model")
         source = export_model(keras.Model(inputs, outputs), folder / "saved", batch=1, input_shapes={})
-        (folder / "a.tflite").write_bytes(
-            convert(parse_request("float32"), Exported(folder / "saved"), source, None, allow_select_tf_ops=False)
-        )
+        exported = Exported(folder / "saved")
+        made = convert(parse_request("float32"), exported, source, None, allow_select_tf_ops=False)
+        (folder / "a.tflite").write_bytes(made.content)
         return source, read_graph(folder / "a.tflite")
 
     return run
