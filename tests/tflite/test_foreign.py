@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -179,6 +180,14 @@ def test_a_foreign_model_becomes_a_float_tflite_with_its_proof(cache, tmp_path, 
     assert "NHWC" in prepared["notes"][1]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["model.tflite"]
     assert not list(tmp_path.glob("foreign-*"))
+
+
+@pytest.mark.parametrize(("file", "kind"), [("conv.onnx", "onnx"), ("conv.pt2", "torch")])
+def test_files_are_recognized_whatever_was_imported_before(file, kind):
+    """In a process of its own, as from the command line: PyTorch's programs are ZIP archives, as those of Keras are."""
+    program = "import sys; from tflitekit.source.models import identify; print(identify(sys.argv[1]).kind)"
+    done = subprocess.run([sys.executable, "-c", program, DATA / file], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == kind, done.stderr
 
 
 def test_damaged_files_are_refused_by_name(tmp_path):

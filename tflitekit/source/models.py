@@ -29,7 +29,8 @@ def identify(path: str | Path) -> SourceFile:
     path = Path(path)
     folder = is_folder(path)
     head = b"" if folder else _head(path)
-    for kind in reversed(source_kinds()):  # those of other packages first: they know more
+    # A file is asked of those first whose ending it has (many are ZIP archives), and of other packages before the kit's own.
+    for kind in sorted(reversed(source_kinds()), key=lambda kind: path.suffix.lower() not in kind.suffixes):
         if kind.recognizes(path, head):
             if folder:
                 _require_files(path)
