@@ -3,16 +3,17 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+
+from tflitekit.tflite.flatbuffer import pack, unpack
 
 
 def edit_weights(
     source: Path, target: Path, change: Callable[[np.ndarray], np.ndarray], *, shape: tuple[int, ...]
 ) -> Path:
     """Writes a copy of a file in which the float32 constants of one shape are changed."""
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(source.read_bytes()), 0))
+    model = unpack(source.read_bytes())
     changed = 0
     for tensor in model.subgraphs[0].tensors:
         data = model.buffers[tensor.buffer].data
@@ -22,15 +23,13 @@ def edit_weights(
         model.buffers[tensor.buffer].data = np.frombuffer(change(values).astype(np.float32).tobytes(), np.uint8)
         changed += 1
     assert changed, f"no constant of the shape {shape}"
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    target.write_bytes(bytes(builder.Output()))
+    target.write_bytes(pack(model))
     return target
 
 
 def edit_constants(source: Path, target: Path, change: Callable[[str, np.ndarray], np.ndarray]) -> Path:
     """Writes a copy of a file in which constants are changed: by the tensor's name and its stored values."""
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(source.read_bytes()), 0))
+    model = unpack(source.read_bytes())
     kinds = {schema.TensorType.FLOAT32: np.float32, schema.TensorType.INT8: np.int8, schema.TensorType.INT32: np.int32}
     for tensor in model.subgraphs[0].tensors:
         data = model.buffers[tensor.buffer].data
@@ -39,19 +38,15 @@ def edit_constants(source: Path, target: Path, change: Callable[[str, np.ndarray
         values = np.frombuffer(bytes(data), kinds[tensor.type]).reshape(tensor.shape)
         changed = change(tensor.name.decode(), values).astype(values.dtype)
         model.buffers[tensor.buffer].data = np.frombuffer(changed.tobytes(), np.uint8)
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    target.write_bytes(bytes(builder.Output()))
+    target.write_bytes(pack(model))
     return target
 
 
 def drop_last_operator(content: bytes) -> bytes:
     """Returns the file without its last operator (a softmax): its input becomes the output."""
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content), 0))
+    model = unpack(content)
     graph = model.subgraphs[0]
     last = graph.operators.pop()
     graph.outputs = [last.inputs[0]]
     model.signatureDefs = []
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    return pack(model)

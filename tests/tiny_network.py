@@ -1,8 +1,9 @@
 """Builds small ``.tflite`` networks operator by operator, with random weights and without a conversion."""
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+
+from tflitekit.tflite.flatbuffer import pack
 
 KINDS = {"float32": np.float32, "int32": np.int32, "float16": np.float16}
 
@@ -119,6 +120,4 @@ class Network:
     def finish(self, *outputs: int) -> bytes:
         self._graph.inputs, self._graph.outputs = [self.input], list(outputs)
         self._model.version, self._model.subgraphs = 3, [self._graph]
-        builder = flatbuffers.Builder(1024)
-        builder.Finish(self._model.Pack(builder), file_identifier=b"TFL3")
-        return bytes(builder.Output())
+        return pack(self._model)

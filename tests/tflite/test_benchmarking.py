@@ -28,6 +28,12 @@ def files(variants, tmp_path):
     return [tmp_path / f"{name}.tflite" for name in ("float32", "int8", "twin")]
 
 
+@pytest.fixture
+def patient(monkeypatch):
+    """`quick` has all its time: out of it a busy machine would stop within a block."""
+    monkeypatch.setitem(PROTOCOLS, "quick", PROTOCOLS["quick"].model_copy(update={"budget_s": 60.0}))
+
+
 @pytest.mark.slow
 def test_figures_are_derived_from_kept_samples(variants):
     report = benchmark([variants / "float32.tflite", variants / "int8.tflite"], runs=45)
@@ -61,9 +67,7 @@ def test_figures_are_derived_from_kept_samples(variants):
 
 
 @pytest.mark.slow
-def test_rounds_are_interleaved_shuffled_and_a_drift_cancels(files, cli, monkeypatch):
-    # With all its time: out of it a busy machine would stop within a block.
-    monkeypatch.setitem(PROTOCOLS, "quick", PROTOCOLS["quick"].model_copy(update={"budget_s": 60.0}))
+def test_rounds_are_interleaved_shuffled_and_a_drift_cancels(files, cli, monkeypatch, patient):
     found = run_json(cli("benchmark", *files, "--target", "scripted", "--json"))
     latencies = {row["name"]: row["latency"] for row in found["variants"]}
     assert {(one["target_kind"], *one["good_for"]) for one in latencies.values()} == {("simulator",)}
@@ -83,9 +87,8 @@ def test_rounds_are_interleaved_shuffled_and_a_drift_cancels(files, cli, monkeyp
     }
 
 
-def test_quick_stops_by_precision_or_budget_and_says_which(files, monkeypatch):
+def test_quick_stops_by_precision_or_budget_and_says_which(files, monkeypatch, patient):
     monkeypatch.setattr(scripted_target, "DRIFT", 1.0)
-    monkeypatch.setitem(PROTOCOLS, "quick", PROTOCOLS["quick"].model_copy(update={"budget_s": 60.0}))
     steady = benchmark(files, target="scripted")
     assert steady.variants[0].latency.stopped_by == "precision"
     assert steady.variants[0].latency.rounds == PROTOCOLS["quick"].rounds
@@ -100,9 +103,7 @@ def test_quick_stops_by_precision_or_budget_and_says_which(files, monkeypatch):
 
 
 @pytest.mark.slow
-def test_quick_goes_on_until_it_is_precise(files, monkeypatch):
-    # With all its time, whatever else this machine does.
-    monkeypatch.setitem(PROTOCOLS, "quick", PROTOCOLS["quick"].model_copy(update={"budget_s": 60.0}))
+def test_quick_goes_on_until_it_is_precise(files, monkeypatch, patient):
     monkeypatch.setattr(scripted_target, "DRIFT", 1.3)  # the first rounds differ, then it is steady
     report = benchmark(files, target="scripted")
     assert report.variants[0].latency.rounds > PROTOCOLS["quick"].rounds
@@ -159,9 +160,8 @@ def test_one_bad_file_does_not_take_the_others(files, monkeypatch):
     assert measured[0].latency.runs and measured[2].latency.runs
 
 
-def test_an_interrupted_measurement_goes_on(files, tmp_path, monkeypatch):
+def test_an_interrupted_measurement_goes_on(files, tmp_path, monkeypatch, patient):
     monkeypatch.setattr(scripted_target, "DRIFT", 1.0)
-    monkeypatch.setitem(PROTOCOLS, "quick", PROTOCOLS["quick"].model_copy(update={"budget_s": 60.0}))
     variants = named_variants(files)
     rows = [VariantReport.of(v) for v in variants]
     before = scripted_target.ScriptedSession.run

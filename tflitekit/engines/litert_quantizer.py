@@ -7,7 +7,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 from filelock import FileLock
 
@@ -17,9 +16,10 @@ from tflitekit.engines import op_advice
 from tflitekit.engines.engine import Converted, Samples
 from tflitekit.engines.rounding.for_recipe import Batches, check_rounded, round_for
 from tflitekit.engines.tflite_converter import TfliteConverter
-from tflitekit.schemes import Recipe, Request, find
+from tflitekit.schemes import Recipe, Request, parse_request
 from tflitekit.schemes.advice import without_integer_kernels
 from tflitekit.source.prepared import SIGNATURE, Exported, PreparedSource
+from tflitekit.tflite.flatbuffer import pack, unpack
 from tflitekit.tflite.graph import Graph, Operator, parse_graph
 from tflitekit.tflite.layers import layer_names
 
@@ -63,7 +63,7 @@ class LitertQuantizer:
         if recipe.rounding == "nearest":
             return Converted(_attempt(request, recipe, content, signature, source, samples))
         assert samples is not None
-        batches = Batches(samples, _batch(source))
+        batches = Batches(samples, source.batch)
         rounded = round_for(recipe, content, batches)
         made = _attempt(request, recipe, rounded.content, signature, source, samples)
         check_rounded(request.name, rounded, made, batches)
@@ -86,10 +86,6 @@ def _attempt(
         raise _explain(request, error, source) from error
 
 
-def _batch(source: PreparedSource) -> int:
-    return max(1, source.inputs[0].shape[0]) if source.inputs[0].shape else 1
-
-
 def _float_file(exported: Exported, source: PreparedSource, allow_select_tf_ops: bool) -> Path:
     """Returns what the quantizer reads; of a SavedModel, what TensorFlow's converter makes of it once for all schemes."""
     if exported.form == "tflite":
@@ -98,12 +94,9 @@ def _float_file(exported: Exported, source: PreparedSource, allow_select_tf_ops:
     made.folder.mkdir(exist_ok=True)
     with FileLock(made.folder / "lock"):
         if not made.path.exists():
-            plain = Request(find("float32"), {})
-            converter = TfliteConverter()
-            write_whole(
-                made.path,
-                converter.convert(plain, exported, source, None, allow_select_tf_ops=allow_select_tf_ops).content,
-            )
+            plain = parse_request("float32")
+            found = TfliteConverter().convert(plain, exported, source, None, allow_select_tf_ops=allow_select_tf_ops)
+            write_whole(made.path, found.content)
     return made.path
 
 
@@ -127,7 +120,7 @@ def _named(content: bytes) -> tuple[bytes, str]:
 
     Files without a signature get one of the tensors' own names, and tensors that share a name get numbers.
     """
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model = unpack(content)
     taken = Counter(tensor.name for graph in model.subgraphs for tensor in graph.tensors)
     if model.signatureDefs and max(taken.values()) == 1:
         return content, model.signatureDefs[0].signatureKey.decode()
@@ -147,9 +140,7 @@ def _named(content: bytes) -> tuple[bytes, str]:
                     number += 1
                 taken[name] += 1
                 tensor.name = name
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output()), model.signatureDefs[0].signatureKey.decode()
+    return pack(model), model.signatureDefs[0].signatureKey.decode()
 
 
 def _entry(graph: Any, index: int) -> Any:
@@ -171,9 +162,8 @@ def _quantize(recipe: Recipe, content: bytes, signature: str, source: PreparedSo
     if recipe.activations is not None:
         assert samples is not None
         calibrator = Calibrator(content, num_threads=1, qsv_update_func=min_max_update)
-        for sample in samples.batches(
-            _batch(source)
-        ):  # each alone: it would list them all, and keep state from one to the next
+        # Each alone: it would list them all, and keep state from one to the next.
+        for sample in samples.batches(source.batch):
             calibrator.calibrate({signature: [sample]}, rules)
         ranges = calibrator.get_model_qsvs()
     return bytes(

@@ -67,11 +67,7 @@ def _places(stored: Sequence[_Stored], layers: Sequence[str]) -> str:
 def _stored(reader: Reader) -> Iterator[_Stored]:
     """Yields the constants of more than one dimension that operators compute on, through a DEQUANTIZE before them too."""
     for graph in reader.subgraphs:
-        unpacked = {}
-        for i in range(graph.OperatorsLength()):
-            operator = graph.Operators(i)
-            if reader.operator_name(operator) == "DEQUANTIZE":
-                unpacked[operator.Outputs(0)] = operator.Inputs(0)
+        sources = reader.packed_constants(graph)
         for i in range(graph.OperatorsLength()):
             operator = graph.Operators(i)
             name = reader.operator_name(operator)
@@ -79,7 +75,7 @@ def _stored(reader: Reader) -> Iterator[_Stored]:
                 continue
             outputs = tuple(_name(graph, operator.Outputs(j)) for j in range(operator.OutputsLength()))
             for j in range(operator.InputsLength()):
-                index = unpacked.get(operator.Inputs(j), operator.Inputs(j))
+                index = sources.get(operator.Inputs(j), operator.Inputs(j))
                 tensor = graph.Tensors(index) if index >= 0 else None
                 if tensor is None or not reader.buffer_bytes[tensor.Buffer()] or tensor.ShapeLength() < 2:
                     continue

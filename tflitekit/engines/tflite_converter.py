@@ -38,8 +38,7 @@ class TfliteConverter:
                 raise ConversionError(
                     f"{request.name}: needs calibration data.", fix="Give them with --calibration DATA."
                 )
-            batch = max(1, source.inputs[0].shape[0])
-            converter.representative_dataset = lambda: samples.batches(batch)
+            converter.representative_dataset = lambda: samples.batches(source.batch)
         request.scheme.configure(converter, **request.own_options)
         if allow_select_tf_ops:
             converter.target_spec.supported_ops = [*converter.target_spec.supported_ops, tf.lite.OpsSet.SELECT_TF_OPS]

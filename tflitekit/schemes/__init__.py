@@ -79,6 +79,11 @@ class Recipe:
     io: str = "float32"
     rounding: Literal["nearest", "gptq"] = "nearest"
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether it looks at calibration samples."""
+        return self.activations is not None or self.rounding == "gptq"
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -210,7 +215,12 @@ def scheme(
             configure=function,
             promise=promise,
             stages=stages or (lambda options: ()),
-            calibrated=calibrated or (lambda options: needs == "calibration"),
+            calibrated=calibrated
+            or (
+                (lambda options: needs == "calibration")
+                if by_converter
+                else (lambda options: bool(function(**options).calibrated))
+            ),
             caution=caution,
             by_default=by_default,
             recipe=recipe if by_converter else lambda options: function(**options),

@@ -20,7 +20,6 @@ def _promise(options: Mapping[str, Any]) -> Promise:
 
 @scheme(
     promise=_promise,
-    calibrated=lambda options: options["rounding"] == "gptq",
     by_default=False,
     engine="litert_quantizer",
 )

@@ -9,7 +9,6 @@ from tflitekit.schemes import Promise, Recipe, scheme
 
 @scheme(
     promise=lambda options: Promise(weights="int8", every_weight=True),
-    calibrated=lambda options: options["rounding"] == "gptq",
     by_default=False,
     engine="litert_quantizer",
 )

@@ -63,6 +63,11 @@ class PreparedSource(BaseModel):
     loops: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def batch(self) -> int:
+        """How many samples the model takes at a time: 1 where it leaves that open, or has no batch."""
+        return max(1, *self.inputs[0].shape[:1])
+
 
 @dataclass(frozen=True)
 class Exported:

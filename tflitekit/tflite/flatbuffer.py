@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
@@ -15,7 +16,7 @@ from tflitekit.core.errors import ModelError, UnreadableError
 from tflitekit.core.files import MODEL_LIMIT_BYTES, read_bytes
 from tflitekit.core.tensor import Quantization, TensorSpec
 
-__all__ = ["DTYPES", "FLOATS", "QUANTIZED", "Reader", "parse_with", "read_with", "shape_of"]
+__all__ = ["DTYPES", "FLOATS", "QUANTIZED", "Reader", "pack", "parse_with", "read_with", "shape_of", "unpack"]
 
 FLOATS = {"float16", "float32", "float64", "bfloat16"}
 QUANTIZED = {"int2", "int4", "uint4", "int8", "uint8", "int16"}
@@ -62,6 +63,18 @@ def parse_with(content: bytes, name: str, read: Callable[[Reader], _Found]) -> _
         ) from error
 
 
+def unpack(content: bytes) -> Any:
+    """Returns a file's content as objects that can be changed (`schema.ModelT`)."""
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content), 0))
+
+
+def pack(model: Any) -> bytes:
+    """Returns the content of a file with these objects: the inverse of `unpack`."""
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
 class Reader:
     """The flatbuffer of a ``.tflite`` file.
 
@@ -103,6 +116,11 @@ class Reader:
         """Returns 'CONV_2D', or the name of a custom operator."""
         name: str = self.codes[operator.OpcodeIndex()][0]
         return name
+
+    def packed_constants(self, subgraph: Any) -> dict[int, int]:
+        """Returns what each DEQUANTIZE reads, by what it writes: weights that become float32 before an operator computes."""
+        operators = (subgraph.Operators(i) for i in range(subgraph.OperatorsLength()))
+        return {one.Outputs(0): one.Inputs(0) for one in operators if self.operator_name(one) == "DEQUANTIZE"}
 
     def spec(self, subgraph: Any, index: int, names: dict[int, str]) -> TensorSpec:
         """Describes a tensor; ``names`` stand before its own."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import flatbuffers
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
+from tflitekit.tflite.flatbuffer import pack, unpack
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model, zeros
 
@@ -29,7 +28,7 @@ def with_shapes(content: bytes, path: Path, shapes: Mapping[str, Sequence[int]])
     model = Model(path, graph=graph, keep_tensors=True, kernels="builtin")
     model.run([zeros(spec, shapes.get(spec.name)) for spec in graph.inputs])
     resolved = {detail["index"]: np.array(detail["shape"], np.int32) for detail in model.tensor_details()}
-    changed = schema.ModelT.InitFromPackedBuf(content, 0)
+    changed = unpack(content)
     main = changed.subgraphs[0]
     still_open = {
         index
@@ -45,6 +44,4 @@ def with_shapes(content: bytes, path: Path, shapes: Mapping[str, Sequence[int]])
         if spec.name in shapes:
             main.tensors[index].shape = np.array(shapes[spec.name], np.int32)
             main.tensors[index].shapeSignature = None
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(changed.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return pack(changed)

@@ -125,12 +125,7 @@ def check_compression(found: Compression, name: str) -> None:
 def _weights(reader: Reader) -> Iterator[_Weights]:
     main = reader.subgraphs[0]
     operators = [main.Operators(i) for i in range(main.OperatorsLength())]
-    # float16 weights are turned into float32 by an operator of their own
-    sources = {
-        operator.Outputs(0): operator.Inputs(0)
-        for operator in operators
-        if reader.operator_name(operator) == "DEQUANTIZE"
-    }
+    sources = reader.packed_constants(main)
     for operator in operators:
         kind = reader.operator_name(operator)
         if kind not in _WEIGHTS:

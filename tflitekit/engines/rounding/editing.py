@@ -6,13 +6,12 @@ import copy
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from tflitekit.core.errors import ConversionError
-from tflitekit.tflite.flatbuffer import Reader, parse_with
+from tflitekit.tflite.flatbuffer import Reader, pack, parse_with, unpack
 
 __all__ = ["EditableModel"]
 
@@ -34,7 +33,7 @@ class EditableModel:
 
     def __init__(self, content: bytes, name: str = "the model") -> None:
         self.codes = parse_with(content, name, _code_names)
-        self._model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content), 0))
+        self._model = unpack(content)
         self.graph = self._model.subgraphs[0]
         if any((buffer.offset or 0) > _BEHIND_THE_FLATBUFFER for buffer in self._model.buffers):
             raise ConversionError(
@@ -97,7 +96,7 @@ class EditableModel:
 
     def to_bytes(self) -> bytes:
         """Returns the whole file."""
-        return _packed(self._model)
+        return pack(self._model)
 
     def front(self, wanted: Iterable[int]) -> bytes:
         """Returns a file that computes tensors of the main graph from the same inputs: of its operators those that are needed."""
@@ -112,7 +111,7 @@ class EditableModel:
         model.subgraphs = [graph, *self._model.subgraphs[1:]]
         model.signatureDefs = model.metadata = None
         model.buffers = self._only(needed)
-        return _packed(model)
+        return pack(model)
 
     def _only(self, needed: set[int]) -> list[Any]:
         """Returns the buffers, without the content of those that only unneeded tensors of the main graph have."""
@@ -123,9 +122,3 @@ class EditableModel:
 
 def _code_names(reader: Reader) -> list[str]:
     return [name for name, _, _ in reader.codes]
-
-
-def _packed(model: Any) -> bytes:
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())

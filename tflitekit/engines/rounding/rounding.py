@@ -118,7 +118,7 @@ def round_weights(
     _check_names(wanted, found, left)
     chosen = [layer for layer in found if layer.name in wanted]
     asked = [each for each in left if not isinstance(bits, Mapping) or each.name in bits]
-    cores = threads or len(os.sched_getaffinity(0))
+    cores = threads or os.cpu_count() or 1
     done: list[RoundedLayer] = []
     for group in _groups(changed, chosen):
         moments, unlike = observe((original, changed), group, ordered(samples, names), places=places, threads=cores)
@@ -143,14 +143,12 @@ def _groups(model: EditableModel, layers: list[Layer]) -> Iterator[list[Layer]]:
     """Yields layers that do not depend on each other together: they are observed in one go."""
     group: list[Layer] = []
     behind: set[int] = set()
-    tainted: set[int] = set()
     for layer in layers:
         if group and any(use.activations in behind for use in layer.uses):
             yield group
             group, behind = [], set()
         group.append(layer)
-        tainted = {int(index) for use in layer.uses for index in use.operator.outputs}
-        behind |= _behind(model, tainted)
+        behind |= _behind(model, {int(index) for use in layer.uses for index in use.operator.outputs})
     if group:
         yield group
 

@@ -29,7 +29,7 @@ from tflitekit.core.lifetime import end_with_parent
 from tflitekit.core.process.workers import last_words
 from tflitekit.core.structured import read_model
 
-__all__ = ["Answer", "Layout", "call"]
+__all__ = ["Answer", "Layout", "call", "run_logged"]
 
 Layout = Literal["auto", "keep", "nhwc"]
 SAMPLES = 4
@@ -88,7 +88,12 @@ def call(
         "protocol": _PROTOCOL, "model": str(model.resolve()), "batch": batch, "samples": SAMPLES, "layout": layout,
         "input_shapes": {name: list(shape) for name, shape in input_shapes.items()},
     })  # fmt: skip
-    ended, words = _run([str(python), "-I", str(script), str(request)], folder / "log.txt", timeout_s, repair)
+    # Without the user's environment; the folder of the script is on its path, for what the converters share.
+    command = [str(python), "-E", "-s", str(script), str(request)]
+    try:
+        ended, words = run_logged(command, folder / "log.txt", timeout_s)
+    except OSError as error:
+        raise MissingDependencyError(f"The Python {python} cannot be started: {error.strerror}.", fix=repair) from error
     if "No module named" in words and not (folder / "answer.json").exists():
         raise MissingDependencyError(
             f"The environment of {python} lacks a package.", why=words.splitlines()[-1], fix=repair
@@ -111,8 +116,15 @@ def call(
     return answer
 
 
-def _run(command: list[str], log: Path, timeout_s: float, repair: str) -> tuple[str | None, str]:
-    """Returns how it ended, unless well, and its last words."""
+def run_logged(command: Sequence[str], log: Path, timeout_s: float) -> tuple[str | None, str]:
+    """Runs a command that ends with this process and writes what it prints into a file.
+
+    Returns:
+        How it ended, unless well, and its last words.
+
+    Raises:
+        OSError: It cannot be started.
+    """
     ended = None
     try:
         with log.open("wb") as stream:
@@ -124,8 +136,4 @@ def _run(command: list[str], log: Path, timeout_s: float, repair: str) -> tuple[
             ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed (exit code {code})"
     except subprocess.TimeoutExpired:
         ended = f"took more than {timeout_s:.0f} s and was ended"
-    except OSError as error:
-        raise MissingDependencyError(
-            f"The Python {command[0]} cannot be started: {error.strerror}.", fix=repair
-        ) from error
     return ended, last_words(log.read_bytes())

@@ -13,9 +13,9 @@ from typing import Literal
 
 from tflitekit.core.errors import MissingDependencyError, UsageError
 from tflitekit.core.files import content_hash, locked, write_json
-from tflitekit.core.process.workers import last_words
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_json
+from tflitekit.source.foreign.call import run_logged
 
 __all__ = ["ENVIRONMENTS", "Environment", "State", "cache_folder", "environment"]
 
@@ -49,7 +49,7 @@ class Environment:
     @property
     def script(self) -> Path:
         """What converts, run by `python`."""
-        return _HERE / f"convert_{self.name}.py"
+        return _HERE / "scripts" / f"convert_{self.name}.py"
 
     @property
     def folder(self) -> Path:
@@ -132,17 +132,13 @@ class Environment:
     def _run(self, command: list[str]) -> None:
         log = self.folder.with_suffix(".log")
         try:
-            with log.open("wb") as stream:
-                done = subprocess.run(
-                    command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, timeout=_INSTALL_S, check=False
-                )
-            failed = None if done.returncode == 0 else last_words(log.read_bytes())
-        except (OSError, subprocess.TimeoutExpired) as error:
-            failed = str(error)
-        if failed is not None:
+            ended, words = run_logged(command, log, _INSTALL_S)
+        except OSError as error:
+            ended, words = "could not be started", str(error)
+        if ended is not None:
             raise MissingDependencyError(
                 f"The environment for {self.shown} could not be made.",
-                why=f"{failed}\nAll of it is in {log}.",
+                why=f"{Path(command[0]).name} {ended}: {words}\nAll of it is in {log}.",
                 fix=f"Run 'tflitekit setup {self.name}' again: what was downloaded is taken from the cache of the installer.",
             )
 

@@ -5,25 +5,16 @@ Started with the file of a request; see `tflitekit.source.foreign.call` for both
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import json
 import os
 import re
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from answering import Refusal, answer, fixed_shape, is_picture, line, named, untyped
+
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_USE_LEGACY_KERAS="1", CUDA_VISIBLE_DEVICES="-1")
-
-
-class Refusal(Exception):
-    """What the user is told: what happened, why, and what to do."""
-
-    def __init__(self, what: str, why: str = "", fix: str = "") -> None:
-        super().__init__(what)
-        self.words = {"what": what, "why": why, "fix": fix}
 
 
 def convert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -32,19 +23,20 @@ def convert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     import onnx
     import onnxruntime
 
+    os.chdir(folder)  # where onnx2tf looks for its pictures
     model = _load(request["model"])
     _require_operators(model, request["model"])
     shapes = _fixed_shapes(model, request)
     model = _simplified(model, shapes)
-    moved = _pictures(shapes, request["layout"])
+    moved = {name for name, shape in shapes.items() if is_picture(shape, request["layout"])}
     (folder / "fixed.onnx").write_bytes(model.SerializeToString())
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    samples = [_sample(session.get_inputs(), shapes, seed) for seed in range(request["samples"])]
+    samples = [_sample(session.get_inputs(), shapes, seed, request["model"]) for seed in range(request["samples"])]
     try:
         expected = [session.run(None, sample) for sample in samples]
     except Exception as error:
         raise Refusal(
-            f"ONNX Runtime cannot run {request['model']}.", _line(error), "Check the model with ONNX Runtime."
+            f"ONNX Runtime cannot run {request['model']}.", line(error), "Check the model with ONNX Runtime."
         ) from error
     network = _network(folder / "fixed.onnx", shapes, moved, folder, request["model"])
     names = [value.name for value in session.get_outputs()]
@@ -73,7 +65,7 @@ def _load(path: str) -> Any:
         model = onnx.load(path, load_external_data=False)
         onnx.checker.check_model(model)
     except Exception as error:
-        raise Refusal(f"{path} is not a sound ONNX model.", _line(error), "Export it again.") from error
+        raise Refusal(f"{path} is not a sound ONNX model.", line(error), "Export it again.") from error
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise Refusal(
             f"{path} keeps its weights in other files.",
@@ -88,51 +80,16 @@ def _fixed_shapes(model: Any, request: dict[str, Any]) -> dict[str, list[int]]:
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
     given = named(request["input_shapes"], [value.name for value in inputs], request["model"])
-    found = {}
-    for value in inputs:
-        dims = value.type.tensor_type.shape.dim
-        shape = [dim.dim_value or dim.dim_param or "?" for dim in dims]
-        if value.name in given:
-            first = shape[0] if shape and isinstance(shape[0], int) else request["batch"]
-            wanted = [first, *given[value.name]]
-            fits = len(wanted) == len(shape) and all(
-                isinstance(a, str) or a == b for a, b in zip(shape, wanted, strict=True)
-            )
-            if not fits:
-                raise Refusal(
-                    f"The input '{value.name}' of {request['model']} takes {shown(shape)}, and --input-shape asks for {wanted}.",
-                    "Sizes that the model has fixed stay as they are.",
-                    "Give the shape as the model has it, without the batch.",
-                )
-            found[value.name] = wanted
-            continue
-        if shape and isinstance(shape[0], str):
-            shape[0] = request["batch"]
-        if any(isinstance(size, str) for size in shape):
-            example = ",".join(str(size) if isinstance(size, int) else "320" for size in shape[1:])
-            raise Refusal(
-                f"The input '{value.name}' of {request['model']} leaves sizes open: {shown(shape)}.",
-                "A .tflite file of it needs fixed ones.",
-                f"Fix them, as the model has them and without the batch: --input-shape {value.name}={example}",
-            )
-        found[value.name] = shape
-    return found
-
-
-def named(given: dict[str, Any], names: list[str], origin: str) -> dict[str, Any]:
-    given = dict(given)
-    if "" in given:
-        if len(names) != 1:
-            raise Refusal(f"{origin} has several inputs.", "", f"Write --input-shape NAME=1,2,3 ({', '.join(names)}).")
-        given[names[0]] = given.pop("")
-    for name in given:
-        if name not in names:
-            raise Refusal(f"{origin} has no input '{name}'.", "", f"Its inputs are {', '.join(names)}.")
-    return given
-
-
-def shown(shape: list[Any]) -> str:
-    return "[" + ", ".join(map(str, shape)) + "]"
+    return {
+        value.name: fixed_shape(
+            value.name,
+            [dim.dim_value or dim.dim_param or "?" for dim in value.type.tensor_type.shape.dim],
+            given,
+            request["batch"],
+            request["model"],
+        )
+        for value in inputs
+    }
 
 
 def _simplified(model: Any, shapes: dict[str, list[int]]) -> Any:
@@ -144,17 +101,10 @@ def _simplified(model: Any, shapes: dict[str, list[int]]) -> Any:
             model, input_shapes=[f"{name}:{','.join(map(str, shape))}" for name, shape in shapes.items()]
         )
     except (Exception, SystemExit) as error:
-        raise Refusal("onnxslim cannot infer the shapes of the model.", _line(error), "Check --input-shape.") from error
+        raise Refusal("onnxslim cannot infer the shapes of the model.", line(error), "Check --input-shape.") from error
 
 
-def _pictures(shapes: dict[str, list[int]], layout: str) -> set[str]:
-    """Returns the inputs that are moved from NCHW to NHWC: with 'auto' those of rank 4 that have 1, 3 or 4 channels."""
-    if layout == "keep":
-        return set()
-    return {name for name, shape in shapes.items() if len(shape) == 4 and (layout == "nhwc" or shape[1] in (1, 3, 4))}
-
-
-def _sample(inputs: Any, shapes: dict[str, list[int]], seed: int) -> dict[str, Any]:
+def _sample(inputs: Any, shapes: dict[str, list[int]], seed: int, origin: str) -> dict[str, Any]:
     import numpy as np
 
     random = np.random.default_rng(seed)
@@ -168,11 +118,7 @@ def _sample(inputs: Any, shapes: dict[str, list[int]], seed: int) -> dict[str, A
         elif value.type == "tensor(bool)":
             sample[value.name] = random.integers(0, 2, shape).astype(bool)
         else:
-            raise Refusal(
-                f"The input '{value.name}' is of the type {value.type}.",
-                "The kit converts models that take float32, int32, int64 or bool.",
-                "Export the model with one of these.",
-            )
+            raise untyped(value.name, value.type, origin)
     return sample
 
 
@@ -189,7 +135,7 @@ def _network(path: Path, shapes: dict[str, list[int]], moved: set[str], folder: 
     except (Exception, SystemExit) as error:  # it ends the process itself
         raise Refusal(
             f"onnx2tf cannot convert {origin}.",
-            _line(error),
+            line(error),
             "Export the model for another opset, or without the part that is named; a PyTorch model also goes as .pt2 "
             "(torch.export.save).",
         ) from error
@@ -248,7 +194,7 @@ def _write(network: Any, path: Path, inputs: list[str], outputs: list[str], shap
                 f"TensorFlow Lite has no operator for {lacking}."
                 if lacking
                 else "TensorFlow's converter refuses the model.",
-                "" if lacking else _line(error),
+                "" if lacking else line(error),
                 "Export the model without it; what belongs to preprocessing or to reading the outputs can be done in the app.",
             ) from error
     return [
@@ -267,22 +213,5 @@ def _channels_last(value: Any) -> Any:
     return value.transpose(0, 2, 3, 1)
 
 
-def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:400]}"
-
-
-def main() -> None:
-    """Answers the request; what libraries print goes to standard error."""
-    request_file = Path(sys.argv[1]).resolve()
-    request, folder = json.loads(request_file.read_text()), request_file.parent
-    os.chdir(folder)  # where onnx2tf looks for its pictures
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            answer = convert(request, folder)
-    except Refusal as refusal:
-        answer = {"refused": refusal.words}
-    (folder / "answer.json").write_text(json.dumps({"protocol": 1, **answer}))
-
-
 if __name__ == "__main__":
-    main()
+    answer(convert)

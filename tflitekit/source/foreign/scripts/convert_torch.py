@@ -5,23 +5,15 @@ Started with the file of a request; see `tflitekit.source.foreign.call` for both
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
+from answering import Refusal, answer, fixed_shape, is_picture, line, named, untyped
+
 os.environ.update(CUDA_VISIBLE_DEVICES="", TF_CPP_MIN_LOG_LEVEL="3")
-
-
-class Refusal(Exception):
-    """What the user is told: what happened, why, and what to do."""
-
-    def __init__(self, what: str, why: str = "", fix: str = "") -> None:
-        super().__init__(what)
-        self.words = {"what": what, "why": why, "fix": fix}
 
 
 def convert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -32,7 +24,7 @@ def convert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     program = _load(request["model"])
     shapes, types = _inputs(program, request)
     names = list(shapes)
-    moved = [place for place, name in enumerate(names) if _is_picture(shapes[name], request["layout"])]
+    moved = [place for place, name in enumerate(names) if is_picture(shapes[name], request["layout"])]
     samples = [_sample(shapes, types, seed, request["model"]) for seed in range(request["samples"])]
     turned_samples = [_turned(sample, moved) for sample in samples]
     with torch.no_grad():
@@ -76,7 +68,7 @@ def _load(path: str) -> Any:
     except Exception as error:
         raise Refusal(
             f"torch.export.load of PyTorch {torch.__version__} cannot read {path}.",
-            _line(error),
+            line(error),
             "If another version of PyTorch wrote it, export it again with this one.",
         ) from error
 
@@ -89,7 +81,7 @@ def _check_archive(path: str) -> None:
             pieces = [json.loads(archive.read(name)) for name in names if name.endswith("_constants_config.json")]
     except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
         raise Refusal(
-            f"{path} is damaged.", _line(error), "Copy it again, or export it again with torch.export.save."
+            f"{path} is damaged.", line(error), "Copy it again, or export it again with torch.export.save."
         ) from error
     if not any(name.endswith("models/model.json") for name in names):
         raise Refusal(
@@ -114,47 +106,18 @@ def _inputs(program: Any, request: dict[str, Any]) -> tuple[dict[str, list[int]]
     wanted = {
         name: values[name] for name in program.graph_signature.user_inputs if isinstance(name, str) and name in values
     }
-    given = _named(request["input_shapes"], list(wanted), request["model"])
-    shapes, types = {}, {}
-    for name, value in wanted.items():
-        shape: list[Any] = [size if isinstance(size, int) else str(size) for size in value.shape]
-        first = request["batch"] if shape and isinstance(shape[0], str) else shape[0] if shape else 1
-        if name in given:
-            full = [first, *given[name]]
-            if len(full) != len(shape) or any(isinstance(a, int) and a != b for a, b in zip(shape, full, strict=True)):
-                raise Refusal(
-                    f"The input '{name}' of {request['model']} takes [{', '.join(map(str, shape))}], and --input-shape asks for {full}.",
-                    "Sizes that the export has fixed stay as they are.",
-                    "Give the shape as the model has it, without the batch.",
-                )
-            shape = full
-        elif shape:
-            shape[0] = first
-        if any(isinstance(size, str) for size in shape):
-            example = ",".join(str(size) if isinstance(size, int) else "320" for size in shape[1:])
-            raise Refusal(
-                f"The input '{name}' of {request['model']} leaves sizes open: [{', '.join(map(str, shape))}].",
-                "A .tflite file of it needs fixed ones.",
-                f"Fix them, as the model has them and without the batch: --input-shape {name}={example}",
-            )
-        shapes[name], types[name] = shape, value.dtype
-    return shapes, types
-
-
-def _named(given: dict[str, Any], names: list[str], origin: str) -> dict[str, Any]:
-    given = dict(given)
-    if "" in given:
-        if len(names) != 1:
-            raise Refusal(f"{origin} has several inputs.", "", f"Write --input-shape NAME=1,2,3 ({', '.join(names)}).")
-        given[names[0]] = given.pop("")
-    for name in given:
-        if name not in names:
-            raise Refusal(f"{origin} has no input '{name}'.", "", f"Its inputs are {', '.join(names)}.")
-    return given
-
-
-def _is_picture(shape: list[int], layout: str) -> bool:
-    return len(shape) == 4 and (layout == "nhwc" or (layout == "auto" and shape[1] in (1, 3, 4)))
+    given = named(request["input_shapes"], list(wanted), request["model"])
+    shapes = {
+        name: fixed_shape(
+            name,
+            [size if isinstance(size, int) else str(size) for size in value.shape],
+            given,
+            request["batch"],
+            request["model"],
+        )
+        for name, value in wanted.items()
+    }
+    return shapes, {name: value.dtype for name, value in wanted.items()}
 
 
 def _sample(shapes: dict[str, list[int]], types: dict[str, Any], seed: int, origin: str) -> list[Any]:
@@ -168,11 +131,7 @@ def _sample(shapes: dict[str, list[int]], types: dict[str, Any], seed: int, orig
         elif types[name] in (torch.int32, torch.int64, torch.bool):
             sample.append(torch.randint(0, 2, shape, generator=random).to(types[name]))
         else:
-            raise Refusal(
-                f"The input '{name}' of {origin} is of the type {types[name]}.",
-                "The kit converts models that take float32, int32, int64 or bool.",
-                "Export the model with one of these.",
-            )
+            raise untyped(name, types[name], origin)
     return sample
 
 
@@ -223,7 +182,7 @@ def _write(network: Any, sample: dict[str, Any], path: Path, origin: str) -> Non
     except Exception as error:
         raise Refusal(
             f"litert-torch cannot convert {origin}.",
-            _line(error),
+            line(error),
             "Replace the operator that is named, and export again; fixed sizes (no dynamic_shapes) convert more often.",
         ) from error
 
@@ -246,21 +205,5 @@ def _last(value: Any) -> Any:
     return value.permute(0, 2, 3, 1).contiguous()
 
 
-def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:400]}"
-
-
-def main() -> None:
-    """Answers the request; what libraries print goes to standard error."""
-    request_file = Path(sys.argv[1]).resolve()
-    request, folder = json.loads(request_file.read_text()), request_file.parent
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            answer = convert(request, folder)
-    except Refusal as refusal:
-        answer = {"refused": refusal.words}
-    (folder / "answer.json").write_text(json.dumps({"protocol": 1, **answer}))
-
-
 if __name__ == "__main__":
-    main()
+    answer(convert)

@@ -1,0 +1,86 @@
+"""What the converters of all frameworks share; they run without the kit, and find this beside them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+class Refusal(Exception):
+    """What the user is told: what happened, why, and what to do."""
+
+    def __init__(self, what: str, why: str = "", fix: str = "") -> None:
+        super().__init__(what)
+        self.words = {"what": what, "why": why, "fix": fix}
+
+
+def answer(convert: Callable[[dict[str, Any], Path], dict[str, Any]]) -> None:
+    """Answers the request that the command line names; what libraries print goes to standard error."""
+    request_file = Path(sys.argv[1]).resolve()
+    request, folder = json.loads(request_file.read_text()), request_file.parent
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            found = convert(request, folder)
+    except Refusal as refusal:
+        found = {"refused": refusal.words}
+    (folder / "answer.json").write_text(json.dumps({"protocol": 1, **found}))
+
+
+def named(given: dict[str, Any], names: list[str], origin: str) -> dict[str, Any]:
+    """Returns the shapes that the user gave by the names of the inputs."""
+    given = dict(given)
+    if "" in given:
+        if len(names) != 1:
+            raise Refusal(f"{origin} has several inputs.", "", f"Write --input-shape NAME=1,2,3 ({', '.join(names)}).")
+        given[names[0]] = given.pop("")
+    for name in given:
+        if name not in names:
+            raise Refusal(f"{origin} has no input '{name}'.", "", f"Its inputs are {', '.join(names)}.")
+    return given
+
+
+def fixed_shape(name: str, shape: list[Any], given: dict[str, Any], batch: int, origin: str) -> list[int]:
+    """Returns the whole shape of an input; sizes that the model leaves open, here texts, are the user's, or else refused."""
+    first = [batch if isinstance(size, str) else size for size in shape[:1]]
+    shown = f"[{', '.join(map(str, shape))}]"
+    if name in given:
+        wanted = [*first, *given[name]]
+        if len(wanted) != len(shape) or any(isinstance(a, int) and a != b for a, b in zip(shape, wanted, strict=True)):
+            raise Refusal(
+                f"The input '{name}' of {origin} takes {shown}, and --input-shape asks for {wanted}.",
+                "Sizes that the model has fixed stay as they are.",
+                "Give the shape as the model has it, without the batch.",
+            )
+        return wanted
+    whole = [*first, *shape[1:]]
+    if any(isinstance(size, str) for size in whole):
+        example = ",".join(str(size) if isinstance(size, int) else "320" for size in whole[1:])
+        raise Refusal(
+            f"The input '{name}' of {origin} leaves sizes open: {shown}.",
+            "A .tflite file of it needs fixed ones.",
+            f"Fix them, as the model has them and without the batch: --input-shape {name}={example}",
+        )
+    return whole
+
+
+def is_picture(shape: list[int], layout: str) -> bool:
+    """Whether an input is moved from NCHW to NHWC: with 'auto' those of rank 4 that have 1, 3 or 4 channels."""
+    return len(shape) == 4 and (layout == "nhwc" or (layout == "auto" and shape[1] in (1, 3, 4)))
+
+
+def untyped(name: str, kind: object, origin: str) -> Refusal:
+    """Returns the refusal of an input whose type no sample can be drawn of."""
+    return Refusal(
+        f"The input '{name}' of {origin} is of the type {kind}.",
+        "The kit converts models that take float32, int32, int64 or bool.",
+        "Export the model with one of these.",
+    )
+
+
+def line(error: BaseException) -> str:
+    """Returns an error in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:400]}"
