@@ -181,12 +181,13 @@ def test_an_interrupted_measurement_goes_on(files, tmp_path, monkeypatch, patien
         measured, _ = measure_variants(
             rows, variants, target, BenchmarkOptions(), "float32", Progress(), cache=tmp_path
         )
-        assert len(target.calls) == (PROTOCOLS["quick"].rounds - 9) * 3  # nine rounds were on disk
+        calls = scripted_target.ScriptedTarget.last.calls
+        assert len(calls) == (PROTOCOLS["quick"].rounds - 9) * 3  # nine rounds were on disk
     assert measured[0].latency.rounds == PROTOCOLS["quick"].rounds
     assert not partial.exists()
     with open_target("scripted") as target:
         again, _ = measure_variants(rows, variants, target, BenchmarkOptions(), "float32", Progress(), cache=tmp_path)
-        assert target.calls == []
+        assert scripted_target.ScriptedTarget.last.calls == []
     assert [row.latency for row in again] == [row.latency for row in measured]
 
 
@@ -290,7 +291,7 @@ def test_what_was_noisy_is_measured_again(files, tmp_path, monkeypatch):
                 rows, variants, target, BenchmarkOptions(), "float32", Progress(), cache=tmp_path
             )
             assert "budget-spent" in [doubt.kind for doubt in doubts]
-            assert target.calls  # not taken from the cache
+            assert scripted_target.ScriptedTarget.last.calls  # not taken from the cache
 
 
 @pytest.mark.slow

@@ -5,11 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scripted_target import ScriptedSession, ScriptedTarget
 
 from tflitekit import schemes, targets
 from tflitekit.accuracy import metrics
 from tflitekit.accuracy.metric_choice import choose_metric
+from tflitekit.accuracy.metrics.custom import CustomMetric
+from tflitekit.accuracy.scoring import _checked
 from tflitekit.core.errors import DataError, ModelError, PackageError, UsageError, as_known
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data import kinds as data_kinds
@@ -20,6 +24,7 @@ from tflitekit.render.html import render
 from tflitekit.results import read_report
 from tflitekit.source import kinds as source_kinds
 from tflitekit.source.models import identify
+from tflitekit.targets.checked import CheckedTarget
 
 EXAMPLE = Path(__file__).parents[1] / "plugins" / "example"
 VERSION_1 = Path(__file__).parents[1] / "data" / "report-version-1.json"
@@ -132,6 +137,126 @@ def test_a_package_that_fails_later_is_named(tmp_path, install, jobs):
     assert raised.value.what == "The package 'broken' failed: RuntimeError: out of luck."
     assert f"{tmp_path / 'broken_schemes.py'}, line 9, in _rows" in raised.value.why
     assert "pip uninstall broken" in raised.value.fix
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("size: dict = {}", "The option 'size' is annotated with neither a Literal nor bool, int, float or str"),
+        ("size: int", "The option 'size' has no default"),
+        ("size=1", "The option 'size' is annotated with neither"),
+    ],
+)
+def test_an_option_that_cannot_be_is_named(tmp_path, install, option, reason):
+    install(package(tmp_path, KITS_OWN + f'def mine(converter, *, {option}):\n    """Mine."""\n'), schemes._registry)
+    with pytest.raises(UsageError, match="The package 'broken' cannot add a scheme") as raised:
+        schemes.available()
+    assert reason in raised.value.what
+
+
+@pytest.mark.parametrize(
+    ("group", "text", "use", "said"),
+    [
+        (
+            data_kinds,
+            "from tflitekit.data.kinds import data_kind\n@data_kind('mine')\ndef opens(source, **options):\n    return [1]\n",
+            lambda: open_dataset("some.data"),
+            "broken_schemes.opens returned an object of type list, instead of Dataset or None",
+        ),
+        (
+            sections,
+            "from tflitekit.render.sections import section\n@section(place=1)\ndef mine(view):\n    return 'text'\n",
+            lambda: render(read_report(VERSION_1)),
+            "broken_schemes.mine returned an object of type str, instead of Section",
+        ),
+        (
+            sections,
+            "from tflitekit.render.sections import section\nfrom tflitekit.render.blocks import Section\n"
+            "@section(place=1)\ndef mine(view):\n    return Section('a', 'A', blocks=('text',))\n",
+            lambda: render(read_report(VERSION_1)),
+            "broken_schemes.mine returned an object of type str, instead of Table or Figure or Gallery or Note",
+        ),
+    ],
+)
+def test_what_a_package_returns_is_checked(tmp_path, install, group, text, use, said):
+    package(tmp_path, text)
+    name = {data_kinds: "data", sections: "sections"}[group]
+    (tmp_path / "broken-1.dist-info" / "entry_points.txt").write_text(f"[tflitekit.{name}]\nmine = broken_schemes\n")
+    install(tmp_path, group._registry)
+    with pytest.raises(PackageError) as raised:
+        use()
+    assert raised.value.what == f"The package 'broken' failed: {said}."
+
+
+@pytest.mark.parametrize("returned", [None, ("a", 1.0), ([], 1.0), ([float("nan")], 1.0), ([-1.0], 1.0)])
+def test_times_that_cannot_be_are_refused(returned):
+    class Odd(ScriptedTarget):
+        def open(self, path, **_):
+            session = ScriptedSession(self, "int8")
+            session.run = lambda runs, seconds: returned
+            return session
+
+    with pytest.raises(PackageError, match="returned"):
+        CheckedTarget(Odd()).open(Path("int8.tflite"), threads=1).run(1, 0)
+
+
+def _with(method, answer):
+    """Returns a target of which one method or attribute is wrong."""
+    return type("Odd", (ScriptedTarget,), {method: answer})()
+
+
+@pytest.mark.parametrize(
+    ("target", "use", "said"),
+    [
+        (_with("open", lambda self, path, **_: None), "open", "returned None, instead of Session"),
+        (
+            _with("open", lambda self, path, **_: path),
+            "open",
+            "type PosixPath, which has no 'loaded', instead of Session",
+        ),
+        (_with("identity", lambda self: None), "identity", "returned None, instead of dict"),
+        (_with("identity", lambda self: {"cores": {1}}), "identity", "returned what JSON cannot hold"),
+        (_with("profile", lambda self, path, **_: {}), "profile", "type dict, instead of Profile"),
+        (_with("kind", "toaster"), None, "has 'toaster' as its kind, instead of host, phone"),
+        (_with("good_for", ("speed",)), None, "has 'speed' as its good_for, instead of latency, memory, accuracy"),
+    ],
+)
+def test_what_a_target_answers_is_checked(target, use, said):
+    arguments = {} if use == "identity" else {"path": Path("int8.tflite"), "threads": 1}
+    with pytest.raises(PackageError, match=said):
+        getattr(CheckedTarget(target), str(use))(**arguments)
+
+
+def test_a_target_or_metric_that_is_none_is_named(install, monkeypatch):
+    install(EXAMPLE, targets._registry, metrics._registry)
+    targets._registry.add("nothing", lambda: None, __name__)
+    with pytest.raises(PackageError, match="returned None, instead of Target"), targets.open_target("nothing"):
+        pass
+    metrics.metric("nothing")(lambda dataset, spec, labels: None)
+    data = open_dataset((np.zeros((2, 1), np.float32), [0, 1]))
+    with pytest.raises(PackageError, match="returned None, instead of Metric"):
+        choose_metric("nothing", data, [TensorSpec(name="out", shape=(1, 2), dtype="float32")], None, labels=None)
+
+
+def test_a_metric_that_is_not_a_number_is_an_error_where_the_output_is_one():
+    metric = CustomMetric("odd", lambda output, label: float(output[0]) + (np.nan if label else 0.0))
+    fine = metric.score(np.array([[1.0], [np.nan]], np.float32), [0, 0], meaning="values")
+    assert fine["finite"].tolist() == [True, False]
+    with pytest.raises(DataError, match="'odd' returned nan for an output that is finite"):
+        metric.score(np.ones((2, 1), np.float32), [0, 1], meaning="values")
+
+
+@pytest.mark.parametrize(
+    ("scored", "said"),
+    [
+        (None, "did not return a dict with the column 'finite'"),
+        ({"value": [1, 2]}, "did not return a dict with the column 'finite'"),
+        ({"finite": [True, True], "value": [1]}, r"returned the column 'value' of shape \(1,\) for 2 samples"),
+    ],
+)
+def test_scores_without_a_row_for_each_sample_are_refused(scored, said):
+    with pytest.raises(PackageError, match=said):
+        _checked(CustomMetric("odd", lambda output, label: 0.0), scored, 2)
 
 
 def test_a_bug_of_the_kit_is_no_packages_failure(install):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tflitekit.accuracy.fidelity import Sums, add_sums, as_columns, column_axis, pairs_of
 from tflitekit.accuracy.metrics import Meaning, Metric, Scores
+from tflitekit.core.answers import wrong_answer
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.progress import Progress
 from tflitekit.core.tensor import TensorSpec
@@ -270,8 +271,19 @@ class _ChunkEvaluator:
             group = list(alike)
             stacked = np.stack([output for output, _ in group])
             scored = self._metric.score(stacked, [label for _, label in group], meaning=run.meaning)
-            parts.append(scored | output_facts(stacked))
+            parts.append(_checked(self._metric, scored, len(group)) | output_facts(stacked))
         return parts[0] if len(parts) == 1 else {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+
+
+def _checked(metric: Metric, scored: Any, n: int) -> Scores:
+    """Returns the columns of a metric, which may be another package's: with a row for each sample."""
+    if not isinstance(scored, dict) or "finite" not in scored:
+        raise wrong_answer(metric.score, "did not return a dict with the column 'finite'")
+    columns = {name: np.asarray(column) for name, column in scored.items()}
+    for name, column in columns.items():
+        if column.shape[:1] != (n,):
+            raise wrong_answer(metric.score, f"returned the column '{name}' of shape {column.shape} for {n} samples")
+    return columns
 
 
 @dataclass(frozen=True)

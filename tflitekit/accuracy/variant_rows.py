@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,9 +20,10 @@ from tflitekit.accuracy.metrics import Scores
 from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.scored import Scored, Stopped
 from tflitekit.accuracy.scoring import ScoringJob
+from tflitekit.core.answers import answering, expect, wrong_answer
 from tflitekit.data.dataset import Dataset
 from tflitekit.data.facts import Inputs
-from tflitekit.results import Constraints, Drop, Finding, OutputFidelity, Sequential, VariantReport
+from tflitekit.results import Constraints, Drop, Finding, Measured, OutputFidelity, Sequential, VariantReport
 from tflitekit.schemes.advice import request_of
 from tflitekit.tflite.training_record import is_control
 from tflitekit.tflite.variant import Variant
@@ -69,15 +71,18 @@ def row_of(variant: Variant, scored: Scored, constraints: Constraints, *, contro
             error=f"NaN or infinite values in the output for {broken} of {own['finite'].size} samples. "
             "Look for overflow in float16, or for data that the model was not built for.",
         )
-    figures = metric.summarize(own)
+    figures = tuple(expect(figure, Measured, by=metric.summarize) for figure in answering(metric.summarize, tuple)(own))
+    if not figures or not all(math.isfinite(figure.value) for figure in figures):
+        raise wrong_answer(metric.summarize, "did not return one finite figure or more")
+    drop = answering(metric.drop, Drop)
     reference = scores[scored.baseline] if scored.baseline is not None else None
     measured: dict[str, Any] = {"accuracy": figures[0], "other_metrics": figures[1:]}
-    measured |= metric.details(own, reference, max_class_drop=constraints.max_class_drop)
+    measured |= answering(metric.details, dict)(own, reference, max_class_drop=constraints.max_class_drop)
     if reference is not None:
-        measured["drop"] = metric.drop(reference, own, constraints.max_accuracy_drop)
+        measured["drop"] = drop(reference, own, constraints.max_accuracy_drop)
     if control is not None:
         measured["control"] = control
-        measured["drop_from_control"] = metric.drop(scores[control], own, constraints.max_accuracy_drop)
+        measured["drop_from_control"] = drop(scores[control], own, constraints.max_accuracy_drop)
     if stopped is not None and variant.name in stopped.decisions:
         decided = stopped.decisions[variant.name]
         measured["sequential"] = decided

@@ -34,6 +34,7 @@ __all__ = [
     "disk_errors",
     "disk_full",
     "package_adds",
+    "package_of",
 ]
 
 
@@ -179,10 +180,15 @@ def package_adds(module: str, package: str) -> None:
     _packages[module.partition(".")[0]] = package
 
 
+def package_of(module: str) -> str | None:
+    """Returns the package that added a module to the kit; None for others."""
+    return _packages.get(module.partition(".")[0])
+
+
 def _of_package(error: BaseException) -> PackageError | None:
     """Returns which package raised an exception, or called what did, and where."""
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
-        package = _packages.get(str(frame.f_globals.get("__name__")).partition(".")[0])
+        package = package_of(str(frame.f_globals.get("__name__")))
         if package is not None:
             told = f": {text}" if (text := str(error).strip().rstrip(".")) else ""
             return PackageError(

@@ -165,6 +165,9 @@ class Request:
         return "-".join([self.scheme.name, *(f"{key}-{value}" for key, value in sorted(changed.items()))])
 
 
+_TYPES = (bool, int, float, str)
+"""What an option may be, beside one of several choices."""
+
 _registry: Registry[Scheme] = Registry("scheme", __name__, "tflitekit.schemes")
 
 
@@ -210,7 +213,7 @@ def scheme(
             summary=text.split("\n", 1)[0],
             help=text,
             needs=needs,
-            options={p.name: _choices(hints[p.name]) for p in parameters} | choice,
+            options={p.name: _choices(p, hints.get(p.name)) for p in parameters} | choice,
             defaults=defaults | dict.fromkeys(choice, "auto"),
             configure=function,
             promise=promise,
@@ -232,11 +235,14 @@ def scheme(
     return register
 
 
-def _choices(hint: Any) -> tuple[Any, ...] | type:
+def _choices(option: inspect.Parameter, hint: Any) -> tuple[Any, ...] | type:
+    if option.default is option.empty:
+        raise UsageError(f"The option '{option.name}' has no default.")
     if typing.get_origin(hint) is Literal:
         return typing.get_args(hint)
-    assert isinstance(hint, type), "options are annotated with a Literal or a plain type"
-    return hint
+    if hint not in _TYPES:
+        raise UsageError(f"The option '{option.name}' is annotated with neither a Literal nor bool, int, float or str.")
+    return hint  # type: ignore[no-any-return]
 
 
 def available() -> dict[str, Scheme]:

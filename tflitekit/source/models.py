@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tflitekit.core.answers import answering
 from tflitekit.core.errors import ModelError, UnreadableError
 from tflitekit.core.files import content_hash, is_folder, open_file
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.source.kinds import SourceKind, source_kinds
-from tflitekit.source.prepared import SourceFile
+from tflitekit.source.prepared import PreparedSource, SourceFile
 
 __all__ = ["identify", "needs_tensorflow", "prepare", "require_layers", "require_numbers"]
 
@@ -119,7 +120,7 @@ def prepare(
     Returns:
         A `PreparedSource` as JSON.
     """
-    prepared = _kind(kind).prepare(
+    prepared = answering(_kind(kind).prepare, PreparedSource)(
         Path(path),
         Path(folder),
         batch=batch,

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tflitekit.core.answers import answering
 from tflitekit.core.registry import Registry
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import Dataset
@@ -30,6 +31,7 @@ Scores = dict[str, NDArray[Any]]
 Beside the metric's own columns, `tflitekit.accuracy.scoring` adds 'position' in the data and those of `tflitekit.data.facts`."""
 
 
+@runtime_checkable
 class Metric(Protocol):
     """What evaluation asks of a metric."""
 
@@ -84,7 +86,7 @@ def metric(name: str, *, applies: Applies = lambda dataset, spec: False) -> Call
     """
 
     def register(function: Make) -> Make:
-        _registry.add(name, Kind(function, applies), function.__module__)
+        _registry.add(name, Kind(answering(function, Metric), applies), function.__module__)
         return function
 
     return register

@@ -44,8 +44,14 @@ class CustomMetric:
                 + f"It was called with an output of the shape {list(outputs.shape[1:])} and a label.",
                 fix="It must be function(output, label) -> float, for one sample.",
             ) from error
-        flat = outputs.reshape(len(labels), -1)
-        return {"value": np.asarray(values, np.float64), "finite": np.asarray(np.isfinite(flat).all(axis=1))}
+        found = np.asarray(values, np.float64)
+        whole = np.asarray(np.isfinite(outputs.reshape(len(labels), -1)).all(axis=1))
+        if (odd := whole & ~np.isfinite(found)).any():  # of an output with NaN, nothing can be said
+            raise DataError(
+                f"The metric '{self.name}' returned {found[odd][0]} for an output that is finite.",
+                fix="It must return a finite number for each sample: 1e-7 instead of a zero in a logarithm, say.",
+            )
+        return {"value": found, "finite": whole}
 
     def summarize(self, scores: Scores) -> tuple[Measured, ...]:
         low, high = mean_interval(scores["value"])

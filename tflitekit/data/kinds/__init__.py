@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tflitekit.core.answers import answering
 from tflitekit.core.registry import Registry
 from tflitekit.data.samples import Dataset
 
@@ -25,7 +26,7 @@ def data_kind(name: str) -> Callable[[Open], Open]:
     """
 
     def register(function: Open) -> Open:
-        _registry.add(name, function, function.__module__)
+        _registry.add(name, answering(function, Dataset, type(None)), function.__module__)
         return function
 
     return register

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
+from tflitekit.core.answers import answering, expect
 from tflitekit.core.registry import Registry
 from tflitekit.render import text
-from tflitekit.render.blocks import Badge, Cell, Section
+from tflitekit.render.blocks import Badge, Block, Cell, Section
 from tflitekit.render.plots import SHAPES, Look
 from tflitekit.render.summary import reference, subject
 from tflitekit.results import Report, VariantReport
@@ -99,7 +101,7 @@ def section(*, place: int) -> Callable[[Make], Make]:
     """
 
     def register(function: Make) -> Make:
-        _registry.add(function.__name__, (place, function), function.__module__)
+        _registry.add(function.__name__, (place, answering(function, Section)), function.__module__)
         return function
 
     return register
@@ -108,7 +110,11 @@ def section(*, place: int) -> Callable[[Make], Make]:
 def sections(view: View) -> list[Section]:
     """Returns the sections of a report in their order, without empty ones."""
     ordered = sorted(_registry.all().values(), key=lambda placed: placed[0])
-    return [found for _, make in ordered if (found := make(view))]
+    found = [(make, make(view)) for _, make in ordered]
+    for make, one in found:
+        for block in one:
+            expect(block, *get_args(Block), by=make)
+    return [one for _, one in found if one]
 
 
 def named(view: View, row: VariantReport, *, badges: bool = False) -> Cell:
