@@ -19,8 +19,7 @@ from tflitekit.tflite.runtime import Model
 def load(models, tmp_path, name, **changes):
     """Prepares a model in this process, as the worker does."""
     found = identify(models / name)
-    options = {"batch": 1, "unsafe_load": False, "signature": None, "input_shapes": {}, "custom_objects": None}
-    return prepare(str(found.path), kind=found.kind, folder=str(tmp_path / "saved"), **(options | changes))
+    return prepare(str(found.path), kind=found.kind, folder=str(tmp_path / "saved"), options=changes)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from conftest import DATA
 
 from tflitekit.conversion import convert
 from tflitekit.core.errors import ModelError, UsageError
+from tflitekit.options.convert import LoadOptions
 from tflitekit.source.kinds.tflite import TfliteFile
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model
@@ -31,15 +32,7 @@ def images(tmp_path_factory):
 
 
 def prepare(path, folder, *, batch=1, signature=None, shapes=None):
-    return TfliteFile().prepare(
-        path,
-        folder,
-        batch=batch,
-        unsafe_load=False,
-        signature=signature,
-        input_shapes=shapes or {},
-        custom_objects=None,
-    )
+    return TfliteFile().prepare(path, folder, LoadOptions(batch=batch, signature=signature, input_shapes=shapes or {}))
 
 
 @pytest.fixture(scope="module")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import run_json
 
-from tflitekit.core.errors import CrashError, MissingDependencyError, ModelError
+from tflitekit.core.errors import BusyError, CrashError, MissingDependencyError, ModelError, StorageError
+from tflitekit.core.files import locked
 from tflitekit.core.progress import Progress
-from tflitekit.source.foreign import environments
+from tflitekit.source.foreign import environments, setup
 from tflitekit.source.foreign.call import Answer, call
 from tflitekit.source.foreign.environments import ENVIRONMENTS
 from tflitekit.source.foreign.proof import prove
@@ -121,58 +125,168 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-def made(cache, name):
-    """Makes a folder that looks as `tflitekit setup` leaves it, with this Python in it."""
+def empty_venv(folder, name, **versions):
+    """Makes an environment without installing anything: its Python runs, and finds packages of these versions."""
+    python = folder / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    base = Path(sys._base_executable)
+    python.symlink_to(base)
+    (folder / "pyvenv.cfg").write_text(f"home = {base.parent}\ninclude-system-site-packages = false\n")
+    packages = folder / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    for package in ENVIRONMENTS[name].packages:
+        info = packages / f"{package.replace('-', '_')}-1.dist-info"
+        info.mkdir(parents=True)
+        version = versions.get(package.replace("-", "_"), ENVIRONMENTS[name].pins[package])
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+    return python
+
+
+def made(name, **versions):
+    """Makes a named environment as `tflitekit setup` leaves it."""
     environment = ENVIRONMENTS[name]
-    environment.python.parent.mkdir(parents=True)
-    environment.python.symlink_to(sys.executable)
-    environments.write_json(environment.folder / "tflitekit.json", {"wanted": environment._wanted()})
+    empty_venv(environment.folder, name, **versions)
+    environment.mark.write_text("{}")
     return environment
 
 
-def test_environments_that_are_missing_broken_or_old(cache):
-    with pytest.raises(MissingDependencyError, match="no environment for ONNX") as error:
-        ENVIRONMENTS["onnx"].require()
+def package(environment, name):
+    (found,) = environment.folder.glob(f"lib/*/site-packages/{name}-1.dist-info")
+    return found
+
+
+def test_environments_that_are_missing_unfinished_broken_or_outdated(cache):
+    with pytest.raises(MissingDependencyError, match="no environment for ONNX models yet") as error:
+        ENVIRONMENTS["onnx"].choose(None)
     assert "tflitekit setup onnx" in error.value.fix
-    environment = made(cache, "onnx")
-    assert environment.require() == environment.python
-    environments.write_json(environment.folder / "tflitekit.json", {"wanted": "something else"})
-    assert environment.state() == "outdated"
-    (environment.folder / "tflitekit.json").unlink()
-    with pytest.raises(MissingDependencyError, match="broken or was not finished"):
-        environment.require()
+    environment = made("onnx")
+    assert environment.choose(None) == environments.Choice(environment.python, "tflitekit setup onnx")
+    assert environment.status().versions["onnx2tf"] == "1.29.24"
+    environment.mark.unlink()
+    with pytest.raises(MissingDependencyError, match="is unfinished"):
+        environment.choose(None)
+    environment.mark.write_text("{}")
+    metadata = package(environment, "onnx2tf") / "METADATA"
+    metadata.write_text(metadata.read_text().replace("1.29.24", "1.28.0"))
+    assert environment.status().state == "outdated"
+    with pytest.raises(MissingDependencyError, match=r"outdated\.\nIt has onnx2tf 1\.28\.0 where 1\.29\.24 was tested"):
+        environment.choose(None)
+    shutil.rmtree(package(environment, "onnx2tf"))
+    with pytest.raises(MissingDependencyError, match=r"is broken\.\nIt lacks onnx2tf"):
+        environment.choose(None)
+    environment.python.unlink()
+    with pytest.raises(MissingDependencyError, match=r"is broken\.\n.*cannot be started"):
+        environment.choose(None)
 
 
 def test_setup_leaves_a_whole_environment_alone_and_mends_a_broken_one(cache, monkeypatch):
-    environment = made(cache, "onnx")
-    assert environment.set_up(Progress()) is False
+    environment = made("onnx")
+    assert setup.set_up(environment, Progress()) is False
     environment.python.unlink()
-    monkeypatch.setattr(
-        type(environment), "_creation", lambda self: [sys.executable, "-m", "venv", "--without-pip", str(self.folder)]
-    )
-    monkeypatch.setattr(
-        type(environment), "_installation", lambda self: [str(self.python), "-c", "raise SystemExit('no network')"]
-    )
+    monkeypatch.setattr(setup, "_creation", lambda folder: [sys.executable, "-c", ""])
+    monkeypatch.setattr(setup, "_installation", lambda _: [sys.executable, "-c", "raise SystemExit('no network')"])
     with pytest.raises(MissingDependencyError, match="could not be made") as error:
-        environment.set_up(Progress())
+        setup.set_up(environment, Progress())
     assert "no network" in error.value.why
-    assert environment.state() == "unfinished"
-    monkeypatch.setattr(type(environment), "_installation", lambda self: [str(self.python), "-c", ""])
-    assert environment.set_up(Progress()) is True
-    assert environment.state() == "ready"
+    assert not environment.mark.exists()
+    empty_venv(environment.folder, "onnx")
+    monkeypatch.setattr(setup, "_has_installer", lambda _: True)
+    monkeypatch.setattr(setup, "_installation", lambda _: [sys.executable, "-c", ""])
+    assert setup.set_up(environment, Progress()) is True
+    assert environment.status().state == "ready"
+
+
+def test_setup_says_what_is_missing(cache, monkeypatch):
+    environment = ENVIRONMENTS["onnx"]
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(setup, "_PYTHON", (3, 99))
+    with pytest.raises(MissingDependencyError, match=r"needs Python 3\.99, and there is none"):
+        setup.set_up(environment, Progress())
+    with pytest.raises(StorageError, match=r"takes 1000000000\.0 GB, and .* has .* GB left"):
+        setup.set_up(replace(environment, size_bytes=1e18), Progress())
+    with locked(environment.folder.parent), pytest.raises(BusyError, match="Another 'tflitekit setup'"):
+        setup.set_up(environment, Progress())
+
+
+def test_the_users_own_environment(cache, tmp_path):
+    torch = ENVIRONMENTS["torch"]
+    python = empty_venv(tmp_path / "own", "torch", torch="2.14.1+cpu")
+    assert torch.choose(str(python)) == environments.Choice(
+        python, f"{python} -m pip install litert-torch==0.10.0 torch==2.14.1"
+    )
+    key = torch.key(str(python))
+    other = empty_venv(tmp_path / "other", "torch", torch="2.8.0")
+    assert torch.choose(str(other)).notes == (f"{other} has torch 2.8.0 where 2.14.1 was tested.",)
+    assert torch.key(str(other)) != key != torch.key(None)
+    with pytest.raises(MissingDependencyError, match="lacks onnx2tf, onnxslim, onnx, onnxruntime, tensorflow") as error:
+        ENVIRONMENTS["onnx"].choose(str(python))
+    assert f"{python} -m pip install onnx2tf==1.29.24" in error.value.fix
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("no_such_python", "There is no program"),
+        ("true", "does not run programs as Python"),
+        ("#!/bin/sh\necho 'SyntaxError: old' >&2; exit 1", r"does not run programs as Python 3\.10 or newer does\.\nSyntaxError: old"),
+        ('#!/bin/sh\necho \'{"python": [3, 8, 1], "packages": {}}\'', r"is Python 3\.8\.1, and the converters need 3\.10"),
+    ],
+)  # fmt: skip
+def test_programs_that_are_no_python_for_converters(tmp_path, program, words):
+    if program.startswith("#!"):
+        script = tmp_path / "python"
+        script.write_text(program)
+        script.chmod(0o755)
+        program = str(script)
+    with pytest.raises(MissingDependencyError, match=words):
+        ENVIRONMENTS["onnx"].choose(program)
+
+
+def test_with_is_for_foreign_models_only(cli, models, tmp_path):
+    code, _, error = cli(
+        "convert", models / "shapes.keras", "--scheme", "float32", "--with", sys.executable, "--out", tmp_path
+    )
+    assert code == 2
+    assert f"--with {sys.executable} has no meaning for" in error
+
+
+def test_new_scripts_and_packages_convert_again(monkeypatch, tmp_path):
+    environment = ENVIRONMENTS["onnx"]
+    key = environment.key(None)
+    assert environment.key(None) == key
+    monkeypatch.setattr(environments.Environment, "constraints", tmp_path / "constraints.txt")
+    (tmp_path / "constraints.txt").write_text("onnx2tf==2.0\n")
+    assert environment.key(None) != key
+    monkeypatch.undo()
+    scripts = shutil.copytree(environments.SCRIPTS, tmp_path / "scripts")
+    shutil.copy(environment.constraints, tmp_path)
+    monkeypatch.setattr(environments, "SCRIPTS", scripts)
+    assert environment.key(None) == key
+    with (scripts / "answering.py").open("a") as script:
+        script.write("# new\n")
+    assert environment.key(None) != key
+
+
+def test_doctor_lists_environments(cli, cache):
+    code, out, _ = cli("doctor", "--json")
+    found = json.loads(out)
+    assert [e["state"] for e in found["environments"]] == ["missing", "missing"]
+    made("torch").mark.unlink()
+    code, out, _ = cli("doctor", "--json")
+    found = json.loads(out)
+    assert code == 1
+    assert found["problems"][-1].endswith(
+        "unfinished: Its installation was not finished. Mend it with: tflitekit setup torch"
+    )
 
 
 @pytest.mark.parametrize(("file", "recorded"), [("conv.onnx", "onnx-conv"), ("conv.pt2", "torch-conv")])
 def test_a_foreign_model_becomes_a_float_tflite_with_its_proof(cache, tmp_path, monkeypatch, file, recorded):
     found = identify(DATA / file)
-    made(cache, found.kind)
+    made(found.kind)
     script = tmp_path / "stand_in.py"
     script.write_text(_STAND_IN.format(recorded=str(DATA / recorded)))
     monkeypatch.setattr(environments.Environment, "script", script)
-    prepared = prepare(
-        str(DATA / file), kind=found.kind, folder=str(tmp_path / "out"), batch=1, unsafe_load=False, signature=None,
-        input_shapes={}, custom_objects=None,
-    )  # fmt: skip
+    prepared = prepare(str(DATA / file), kind=found.kind, folder=str(tmp_path / "out"), options={})
     assert prepared["form"] == "tflite"
     assert [tuple(spec["shape"]) for spec in prepared["inputs"]] == [(1, 16, 16, 3)]
     assert prepared["outputs"][0]["name"] == "scores"
@@ -180,6 +294,39 @@ def test_a_foreign_model_becomes_a_float_tflite_with_its_proof(cache, tmp_path, 
     assert "NHWC" in prepared["notes"][1]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["model.tflite"]
     assert not list(tmp_path.glob("foreign-*"))
+
+
+def test_with_converts_in_the_users_environment_and_again_when_that_changes(cli, tmp_path):
+    """A Python that says of its packages what the test wants, and hands out a recorded conversion."""
+    stand_in = tmp_path / "stand_in.py"
+    stand_in.write_text(_STAND_IN.format(recorded=str(DATA / "torch-conv")))
+    own = empty_venv(tmp_path / "own", "torch", torch="2.8.0")
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\ncase "$2" in *installed.py) exec {own} "$@";; *) exec {sys.executable} {stand_in} "$3";; esac\n'
+    )
+    python.chmod(0o755)
+    command = (
+        "convert",
+        DATA / "conv.pt2",
+        "--scheme",
+        "float32",
+        "--with",
+        python,
+        "--out",
+        tmp_path / "out",
+        "--json",
+    )
+    found = run_json(cli(*command))
+    assert f"{python} has torch 2.8.0 where 2.14.1 was tested." in found["source"]["notes"]
+    assert [v["status"] for v in found["variants"]] == ["ok"]
+    assert run_json(cli(*command))["variants"][0]["reused"]
+    empty_venv(tmp_path / "newer", "torch")
+    shutil.rmtree(tmp_path / "own")
+    (tmp_path / "newer").rename(tmp_path / "own")
+    found = run_json(cli(*command))
+    assert not found["variants"][0]["reused"]
+    assert not any("was tested" in note for note in found["source"]["notes"])
 
 
 @pytest.mark.parametrize(("file", "kind"), [("conv.onnx", "onnx"), ("conv.pt2", "torch")])

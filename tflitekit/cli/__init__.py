@@ -54,7 +54,7 @@ _COMMANDS = {
     ),
     "doctor": (
         "doctor",
-        "Checks this installation: versions, CPU features that matter, and how to install what is missing.",
+        "Checks this installation: versions, environments for ONNX and PyTorch, CPU features, and how to install what is missing.",
     ),
 }
 

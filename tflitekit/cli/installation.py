@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 
 from tflitekit._version import __version__
 from tflitekit.core.machine import describe_machine
+from tflitekit.source.foreign.environments import ENVIRONMENTS, Environment
 
 __all__ = ["diagnose"]
 
@@ -26,7 +27,8 @@ _PURPOSES = {
 
 
 def diagnose() -> dict[str, Any]:
-    """Returns packages with their state, the machine, and problems each with its remedy."""
+    """Returns packages and environments with their state, the machine, and problems each with its remedy; that an environment is
+    missing is none."""
     wanted = {}
     for line in requires("tflitekit") or ():
         parsed = Requirement(line)
@@ -55,10 +57,32 @@ def diagnose() -> dict[str, Any]:
     ):
         if names:
             problems.append(f"Not installed: {', '.join(names)}. {remedy}")
+    environments = [_environment(each) for each in ENVIRONMENTS.values()]
+    problems += [
+        f"{e['why']} Mend it with: {e['command']}" for e in environments if e["state"] not in ("ready", "missing")
+    ]
     return {
         "tflitekit": __version__,
         "python": platform.python_version(),
         "packages": packages,
+        "environments": environments,
         "machine": describe_machine(),
         "problems": problems,
+    }
+
+
+def _environment(environment: Environment) -> dict[str, Any]:
+    status = environment.status()
+    why = (
+        status.why
+        and f"The environment for {environment.shown} models in {environment.folder} is {status.state}: {status.why}"
+    )
+    return {
+        "name": environment.name,
+        "state": status.state,
+        "versions": dict(status.versions),
+        "folder": str(environment.folder),
+        "size": environment.size,
+        "command": environment.setup_command,
+        "why": why,
     }

@@ -13,9 +13,10 @@ def setup(name: str) -> int:
     """Makes the environment that ONNX or PyTorch models are converted in, or mends it; it needs the network."""
     from tflitekit.cli.console import Bars, stdout
     from tflitekit.source.foreign.environments import environment
+    from tflitekit.source.foreign.setup import set_up
 
     found = environment(name)
-    made = found.set_up(Bars())
+    made = set_up(found, Bars())
     said = "is ready" if made else "was ready"
     stdout.print(f"The environment for {found.shown} {said}: {found.folder}", markup=False)
     return 0

@@ -31,7 +31,7 @@ from tflitekit.options.convert import ConvertOptions, LoadOptions
 from tflitekit.schemes import Request, parse_request
 from tflitekit.source.custom_objects import module_hash
 from tflitekit.source.keras_export import export_model, hash_model
-from tflitekit.source.models import identify, needs_tensorflow
+from tflitekit.source.models import environment_key, identify, needs_tensorflow
 from tflitekit.source.prepared import PreparedSource, SourceFile
 from tflitekit.tflite.variant import Variant, read_sidecar, tool_versions
 from tflitekit.training.distributed.rendezvous import Chief
@@ -88,6 +88,7 @@ class Conversion:
             self.location, self.sha256 = str(model), self.source_file.sha256
         else:
             self.location, self.sha256 = f"{type(model).__name__} object", hash_model(model)
+        self._environment = environment_key(self.source_file, options.converter_python)
         self._pool: WorkerPool | None = None
         self._plan: TrainingPlan | None = None
         self._chief, self._check = chief, check
@@ -204,7 +205,7 @@ class Conversion:
                     "path": str(self.source_file.path),
                     "kind": self.source_file.kind,
                     "folder": str(partial),
-                    **self.options.part(LoadOptions).model_dump(mode="json"),
+                    "options": self.options.part(LoadOptions).model_dump(mode="json"),
                 },
                 label="load",
             )
@@ -222,6 +223,7 @@ class Conversion:
                 "source": self.sha256,
                 **self.options.part(LoadOptions).key(),
                 "custom_objects": module_hash(self.options.custom_objects),
+                **({} if self._environment is None else {"environment": self._environment}),
                 "versions": {k: v for k, v in tool_versions().items() if k not in ("numpy", "ai-edge-litert")},
             }
         )

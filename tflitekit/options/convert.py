@@ -34,6 +34,7 @@ class LoadOptions(Options):
         batch: Fixed in the converted model.
         input_shapes: Shapes without batch by input name, for models that have none; '' is the only input.
         custom_objects: Module that defines or registers the model's own layers.
+        converter_python: Counts in the key of what is reused by the versions that it has.
     """
 
     batch: Annotated[int, Field(ge=1), Option(Panel.MODEL, "Fixed batch size of the converted model.")] = 1
@@ -41,6 +42,16 @@ class LoadOptions(Options):
     signature: Annotated[str | None, Option(Panel.MODEL, "SavedModel signature to convert.", metavar="NAME")] = None
     input_shapes: InputShapes = Field(default_factory=dict)
     custom_objects: CustomObjects = None
+    converter_python: Annotated[
+        Text | None,
+        Option(
+            Panel.MODEL,
+            "Python of your own environment, which converts the ONNX or PyTorch model. Default: that of 'tflitekit setup'.",
+            ("--with",),
+            metavar="PYTHON",
+            shapes=False,
+        ),
+    ] = None
 
 
 class ConvertOptions(LoadOptions, JobOptions):

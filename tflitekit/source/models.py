@@ -7,18 +7,19 @@ form that the schemes convert from (see `PreparedSource`). TensorFlow is importe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tflitekit.core.answers import answering
-from tflitekit.core.errors import ModelError, UnreadableError
+from tflitekit.core.errors import ModelError, UnreadableError, UsageError
 from tflitekit.core.files import content_hash, is_folder, open_file
 from tflitekit.core.tensor import TensorSpec
+from tflitekit.options.convert import LoadOptions
 from tflitekit.source.kinds import SourceKind, source_kinds
 from tflitekit.source.prepared import PreparedSource, SourceFile
 
-__all__ = ["identify", "needs_tensorflow", "prepare", "require_layers", "require_numbers"]
+__all__ = ["environment_key", "identify", "needs_tensorflow", "prepare", "require_layers", "require_numbers"]
 
 
 def identify(path: str | Path) -> SourceFile:
@@ -75,6 +76,29 @@ def needs_tensorflow(found: SourceFile) -> bool:
     return _kind(found.kind).needs_tensorflow
 
 
+def environment_key(found: SourceFile | None, python: str | None) -> dict[str, Any] | None:
+    """Returns as JSON what a model of another framework is converted with; None for all others.
+
+    Args:
+        found: None for a model object.
+        python: That of the user's own environment.
+
+    Raises:
+        UsageError: The model needs none.
+        MissingDependencyError: It cannot be started.
+    """
+    environment = None if found is None else _kind(found.kind).environment
+    if environment is not None:
+        return environment.key(python)
+    if python is not None:
+        raise UsageError(
+            f"--with {python} has no meaning for {'a model object' if found is None else found.path}.",
+            why="It names the environment in which ONNX and PyTorch models are converted.",
+            fix="Leave it out.",
+        )
+    return None
+
+
 def require_layers(found: SourceFile) -> None:
     """Refuses a model that cannot be trained by layers.
 
@@ -104,31 +128,16 @@ def require_numbers(inputs: Sequence[TensorSpec]) -> None:
         )
 
 
-def prepare(
-    path: str,
-    *,
-    kind: str,
-    folder: str,
-    batch: int,
-    unsafe_load: bool,
-    signature: str | None,
-    input_shapes: Mapping[str, Sequence[int]],
-    custom_objects: str | None,
-) -> dict[str, Any]:
+def prepare(path: str, *, kind: str, folder: str, options: dict[str, Any]) -> dict[str, Any]:
     """Loads a model and exports it for the schemes (runs in a worker).
+
+    Args:
+        options: `LoadOptions` as JSON.
 
     Returns:
         A `PreparedSource` as JSON.
     """
-    prepared = answering(_kind(kind).prepare, PreparedSource)(
-        Path(path),
-        Path(folder),
-        batch=batch,
-        unsafe_load=unsafe_load,
-        signature=signature,
-        input_shapes=input_shapes,
-        custom_objects=custom_objects,
-    )
+    prepared = answering(_kind(kind).prepare, PreparedSource)(Path(path), Path(folder), LoadOptions(**options))
     return prepared.model_dump(mode="json")
 
 

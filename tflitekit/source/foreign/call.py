@@ -28,6 +28,7 @@ from tflitekit.core.files import write_json
 from tflitekit.core.lifetime import end_with_parent
 from tflitekit.core.process.workers import last_words
 from tflitekit.core.structured import read_model
+from tflitekit.source.foreign.interpreter import command
 
 __all__ = ["Answer", "Layout", "call", "run_logged"]
 
@@ -88,10 +89,8 @@ def call(
         "protocol": _PROTOCOL, "model": str(model.resolve()), "batch": batch, "samples": SAMPLES, "layout": layout,
         "input_shapes": {name: list(shape) for name, shape in input_shapes.items()},
     })  # fmt: skip
-    # Without the user's environment; the folder of the script is on its path, for what the converters share.
-    command = [str(python), "-E", "-s", str(script), str(request)]
     try:
-        ended, words = run_logged(command, folder / "log.txt", timeout_s)
+        ended, words = run_logged(command(python, script, str(request)), folder / "log.txt", timeout_s)
     except OSError as error:
         raise MissingDependencyError(f"The Python {python} cannot be started: {error.strerror}.", fix=repair) from error
     if "No module named" in words and not (folder / "answer.json").exists():
@@ -116,7 +115,7 @@ def call(
     return answer
 
 
-def run_logged(command: Sequence[str], log: Path, timeout_s: float) -> tuple[str | None, str]:
+def run_logged(arguments: Sequence[str], log: Path, timeout_s: float | None) -> tuple[str | None, str]:
     """Runs a command that ends with this process and writes what it prints into a file.
 
     Returns:
@@ -129,11 +128,11 @@ def run_logged(command: Sequence[str], log: Path, timeout_s: float) -> tuple[str
     try:
         with log.open("wb") as stream:
             code = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, timeout=timeout_s, check=False,
+                arguments, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, timeout=timeout_s, check=False,
                 preexec_fn=functools.partial(end_with_parent, os.getpid()) if sys.platform == "linux" else None,
             ).returncode  # fmt: skip
         if code:
             ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed (exit code {code})"
     except subprocess.TimeoutExpired:
-        ended = f"took more than {timeout_s:.0f} s and was ended"
+        ended = f"took more than {timeout_s or 0:.0f} s and was ended"
     return ended, last_words(log.read_bytes())

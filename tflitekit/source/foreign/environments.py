@@ -1,29 +1,52 @@
-"""The Python environments that convert models of other frameworks: where they are, whether they are whole, how they are made."""
+"""The Python environments that convert models of other frameworks: which there are, whether they are whole, and which one is taken."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from shutil import which
+from typing import Any, Literal
 
 from tflitekit.core.errors import MissingDependencyError, UsageError
-from tflitekit.core.files import content_hash, locked, write_json
-from tflitekit.core.progress import Progress
-from tflitekit.core.structured import read_json
-from tflitekit.source.foreign.call import run_logged
+from tflitekit.core.files import content_hash
+from tflitekit.source.foreign.interpreter import SCRIPTS, Interpreter, read_interpreter
 
-__all__ = ["ENVIRONMENTS", "Environment", "State", "cache_folder", "environment"]
+__all__ = ["ENVIRONMENTS", "Choice", "Environment", "State", "Status", "cache_folder", "environment"]
 
-State = Literal["ready", "missing", "unfinished", "outdated"]
-_HERE = Path(__file__).resolve().parent
-_VERSIONS = ((3, 11),)
+State = Literal["ready", "missing", "unfinished", "broken", "outdated"]
 _MARK = "tflitekit.json"
-_INSTALL_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Status:
+    """What there is of an environment.
+
+    Attributes:
+        versions: Of its main packages.
+        why: What is wrong with it, as a sentence.
+    """
+
+    state: State
+    versions: Mapping[str, str] = field(default_factory=dict)
+    why: str | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The Python that converts a model.
+
+    Attributes:
+        repair: The command that gives it what it lacks.
+        notes: What the report should say of it.
+    """
+
+    python: Path
+    repair: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,121 +55,141 @@ class Environment:
 
     Attributes:
         shown: What it is for, as sentences say it.
-        packages: What is installed; the file of constraints pins these and all that they bring.
-        size: Of what it takes on disk, for people.
+        packages: The main ones, which our script imports; the file of constraints pins these and all that they bring.
+        size_bytes: What it takes on disk, about (on Linux; PyTorch brings CUDA's libraries there).
     """
 
     name: str
     shown: str
     packages: tuple[str, ...]
-    size: str
+    size_bytes: float
 
     @property
     def constraints(self) -> Path:
         """The pinned versions of everything."""
-        return _HERE / f"constraints_{self.name}.txt"
+        return SCRIPTS.parent / f"constraints_{self.name}.txt"
+
+    @cached_property
+    def pins(self) -> Mapping[str, str]:
+        """The version of each package that was tested."""
+        lines = self.constraints.read_text(encoding="utf-8").split()
+        return {name: version for name, _, version in (line.partition("==") for line in lines)}
+
+    @property
+    def requirements(self) -> list[str]:
+        """The main packages as an installer takes them."""
+        return [f"{name}=={self.pins[name]}" for name in self.packages]
 
     @property
     def script(self) -> Path:
-        """What converts, run by `python`."""
-        return _HERE / "scripts" / f"convert_{self.name}.py"
+        """What converts."""
+        return SCRIPTS / f"convert_{self.name}.py"
+
+    @property
+    def setup_command(self) -> str:
+        """The command that makes or mends it."""
+        return f"tflitekit setup {self.name}"
+
+    @property
+    def size(self) -> str:
+        return f"{self.size_bytes / 1e9:.1f} GB"
 
     @property
     def folder(self) -> Path:
         return cache_folder() / "environments" / self.name
 
     @property
+    def mark(self) -> Path:
+        """What `tflitekit setup` leaves last."""
+        return self.folder / _MARK
+
+    @property
     def python(self) -> Path:
         return self.folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
-    def state(self) -> State:
-        """Says whether it is whole: what makes it leaves a mark last, with what it installed."""
+    def status(self) -> Status:
+        """Asks its Python what is there."""
         if not self.folder.is_dir():
-            return "missing"
-        mark = self.folder / _MARK
-        if not mark.is_file() or not self.python.exists():
-            return "unfinished"
-        found = read_json(mark)
-        return "ready" if isinstance(found, dict) and found.get("wanted") == self._wanted() else "outdated"
+            return Status("missing")
+        if not self.mark.is_file():
+            return Status("unfinished", why="Its installation was not finished.")
+        try:
+            found = read_interpreter(self.python, self.pins)
+        except MissingDependencyError as error:
+            return Status("broken", why=" ".join(filter(None, (error.what, error.why))))
+        versions = {name: found.packages[name] for name in self.packages if name in found.packages}
+        if lacking := self._lacking(found):
+            return Status("broken", versions, f"It lacks {', '.join(lacking)}.")
+        if other := self._other(found, self.pins):
+            return Status("outdated", versions, f"It has {_named(other)}.")
+        return Status("ready", versions)
 
-    def require(self) -> Path:
-        """Returns its Python.
+    def choose(self, python: str | None) -> Choice:
+        """Returns the Python that converts: the user's own, or that of the named environment.
 
         Raises:
-            MissingDependencyError: It is not there, or not whole.
+            MissingDependencyError: It is not there, not whole, or lacks a package.
         """
-        state = self.state()
-        if state == "ready":
-            return self.python
-        what = {
-            "missing": f"There is no environment for {self.shown} yet.",
-            "unfinished": f"The environment for {self.shown} in {self.folder} is broken or was not finished.",
-            "outdated": f"The environment for {self.shown} in {self.folder} is of another version of tflitekit.",
-        }
+        if python is not None:
+            return self._own(python)
+        status = self.status()
+        if status.state == "ready":
+            return Choice(self.python, self.setup_command)
         raise MissingDependencyError(
-            what[state],
-            why="These models are converted in an environment of their own: its packages clash with those of the kit.",
-            fix=f"Make it with: tflitekit setup {self.name} ({self.size}).",
+            f"There is no environment for {self.shown} models yet."
+            if status.state == "missing"
+            else f"The environment for {self.shown} models in {self.folder} is {status.state}.",
+            why=status.why
+            or "They are converted in an environment of their own: its packages clash with those of the kit.",
+            fix=f"Run '{self.setup_command}' ({self.size}), or name a Python that has {', '.join(self.packages)}: --with PYTHON.",
         )
 
-    def set_up(self, progress: Progress) -> bool:
-        """Makes it, or mends it; returns False where it was whole already.
+    def key(self, python: str | None) -> dict[str, Any]:
+        """Returns as JSON what a converted model depends on, beside the model and its options: our scripts, and the packages."""
+        own = None if python is None else self._interpreter(python)
+        return {
+            "scripts": [content_hash(file) for file in sorted(SCRIPTS.glob("*.py"))],
+            "packages": content_hash(self.constraints) if own is None else [own.version, own.packages],
+        }
 
-        Raises:
-            MissingDependencyError: It cannot be made.
-        """
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        with locked(self.folder.parent):
-            if self.state() == "ready" and self._starts():
-                return False
-            (self.folder / _MARK).unlink(missing_ok=True)
-            with progress.task(f"Making the environment for {self.shown} ({self.size})", None):
-                if not self._starts():
-                    shutil.rmtree(self.folder, ignore_errors=True)
-                    self._run(self._creation())
-                self._run(self._installation())
-            write_json(self.folder / _MARK, {"wanted": self._wanted()})
-        return True
-
-    def _wanted(self) -> dict[str, object]:
-        return {"packages": list(self.packages), "constraints": content_hash(self.constraints)}
-
-    def _starts(self) -> bool:
-        """Whether its Python runs, which it does not after that of the system was removed."""
-        try:
-            return subprocess.run([self.python, "-I", "-c", ""], capture_output=True, check=False).returncode == 0
-        except OSError:
-            return False
-
-    def _creation(self) -> list[str]:
-        if uv := shutil.which("uv"):
-            return [uv, "venv", "--python", _shown_version(), str(self.folder)]
-        return [_base_python(), "-m", "venv", str(self.folder)]
-
-    def _installation(self) -> list[str]:
-        wanted = [*self.packages, "--constraint", str(self.constraints)]
-        if uv := shutil.which("uv"):
-            return [uv, "pip", "install", "--python", str(self.python), *wanted]
-        return [str(self.python), "-I", "-m", "pip", "install", "--disable-pip-version-check", *wanted]
-
-    def _run(self, command: list[str]) -> None:
-        log = self.folder.with_suffix(".log")
-        try:
-            ended, words = run_logged(command, log, _INSTALL_S)
-        except OSError as error:
-            ended, words = "could not be started", str(error)
-        if ended is not None:
+    def _own(self, python: str) -> Choice:
+        found = self._interpreter(python)
+        repair = f"{found.path} -m pip install {' '.join(self.requirements)}"
+        if lacking := self._lacking(found):
             raise MissingDependencyError(
-                f"The environment for {self.shown} could not be made.",
-                why=f"{Path(command[0]).name} {ended}: {words}\nAll of it is in {log}.",
-                fix=f"Run 'tflitekit setup {self.name}' again: what was downloaded is taken from the cache of the installer.",
+                f"The environment of {found.path} lacks {', '.join(lacking)}.",
+                why=f"{self.shown} models are converted there.",
+                fix=f"Install what it needs: {repair}; or take the kit's own environment: {self.setup_command}, and no --with.",
             )
+        other = self._other(found, self.packages)
+        return Choice(found.path, repair, (f"{found.path} has {_named(other)}.",) if other else ())
+
+    def _interpreter(self, python: str) -> Interpreter:
+        path = which(python)
+        if path is None:
+            raise MissingDependencyError(
+                f"There is no program {python}.",
+                fix="Give the Python of an environment, such as --with .venv/bin/python.",
+            )
+        return read_interpreter(Path(path).absolute(), self.pins)
+
+    def _lacking(self, found: Interpreter) -> list[str]:
+        return [name for name in self.packages if name not in found.packages]
+
+    def _other(self, found: Interpreter, names: Iterable[str]) -> list[str]:
+        """Says which packages have another version than the tested one; '2.14.1+cpu' is 2.14.1."""
+        have = {name: found.packages[name].partition("+")[0] for name in names if name in found.packages}
+        return [
+            f"{name} {version} where {self.pins[name]} was tested"
+            for name, version in have.items()
+            if version != self.pins[name].partition("+")[0]
+        ]
 
 
 ENVIRONMENTS: Mapping[str, Environment] = {
-    "onnx": Environment("onnx", "ONNX", ("onnx2tf==1.29.24", "onnxslim"), "2.6 GB"),
-    "torch": Environment("torch", "PyTorch", ("litert-torch==0.10.0", "torch==2.14.1"), "6.6 GB on Linux, with CUDA's libraries"),
-}  # fmt: skip
+    "onnx": Environment("onnx", "ONNX", ("onnx2tf", "onnxslim", "onnx", "onnxruntime", "tensorflow"), 2.6e9),
+    "torch": Environment("torch", "PyTorch", ("litert-torch", "torch"), 6.6e9),
+}
 
 
 def environment(name: str) -> Environment:
@@ -171,18 +214,6 @@ def cache_folder() -> Path:
     return Path(base) / "tflitekit"
 
 
-def _base_python() -> str:
-    if sys.version_info[:2] in _VERSIONS:
-        return sys.executable
-    found = shutil.which(f"python{_shown_version()}")
-    if found is None:
-        raise MissingDependencyError(
-            f"The environment needs Python {_shown_version()}, and there is none.",
-            why="onnx2tf and litert-torch are tested here with this version.",
-            fix="Install it, or install uv (https://docs.astral.sh/uv), which brings it.",
-        )
-    return found
-
-
-def _shown_version() -> str:
-    return ".".join(map(str, _VERSIONS[-1]))
+def _named(other: list[str]) -> str:
+    more = f" and {len(other) - 3} more" if len(other) > 3 else ""
+    return ", ".join(other[:3]) + more

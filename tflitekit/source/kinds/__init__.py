@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from tflitekit.core.registry import Registry
+from tflitekit.options.convert import LoadOptions
+from tflitekit.source.foreign.environments import Environment
 from tflitekit.source.prepared import PreparedSource
 
 __all__ = ["SourceKind", "register_source", "source_kinds"]
@@ -21,6 +22,7 @@ class SourceKind(Protocol):
         suffixes: Of its files: one that ends so and is not recognized is damaged.
         has_layers: Whether its layers can be trained.
         needs_tensorflow: Whether it is prepared, and what it exports converted, with TensorFlow.
+        environment: Where it is converted, where that is not the kit's own environment.
     """
 
     name: str
@@ -29,20 +31,13 @@ class SourceKind(Protocol):
     has_layers: bool
     needs_tensorflow: bool
 
+    @property
+    def environment(self) -> Environment | None: ...
+
     def recognizes(self, path: Path, head: bytes) -> bool:
         """Returns whether a path is of this kind, by the first bytes of the file (none of a folder), without loading it."""
 
-    def prepare(
-        self,
-        path: Path,
-        folder: Path,
-        *,
-        batch: int,
-        unsafe_load: bool,
-        signature: str | None,
-        input_shapes: Mapping[str, Sequence[int]],
-        custom_objects: str | None,
-    ) -> PreparedSource:
+    def prepare(self, path: Path, folder: Path, how: LoadOptions) -> PreparedSource:
         """Loads the model and exports it into a folder (runs in a worker)."""
 
 

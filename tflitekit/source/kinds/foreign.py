@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tflitekit.core.lifetime import temporary_folder
+from tflitekit.options.convert import LoadOptions
 from tflitekit.source.foreign.call import call
-from tflitekit.source.foreign.environments import ENVIRONMENTS
+from tflitekit.source.foreign.environments import ENVIRONMENTS, Environment
 from tflitekit.source.foreign.proof import prove
 from tflitekit.source.kinds import register_source
 from tflitekit.source.prepared import Exported, PreparedSource
@@ -32,6 +32,11 @@ class ForeignFile:
     has_layers: bool = False
     needs_tensorflow: bool = False
 
+    @property
+    def environment(self) -> Environment:
+        """Where it is converted."""
+        return ENVIRONMENTS[self.name]
+
     def recognizes(self, path: Path, head: bytes) -> bool:
         """Returns whether a file is of this kind: an ONNX model has no magic bytes, so that its name decides."""
         if self.name == "onnx":
@@ -39,37 +44,26 @@ class ForeignFile:
             return path.suffix.lower() in self.suffixes and head[:1] == b"\x08"
         return head.startswith(b"PK") and path.suffix.lower() in self.suffixes and zipfile.is_zipfile(path)
 
-    def prepare(
-        self,
-        path: Path,
-        folder: Path,
-        *,
-        batch: int,
-        unsafe_load: bool,
-        signature: str | None,
-        input_shapes: Mapping[str, Sequence[int]],
-        custom_objects: str | None,
-    ) -> PreparedSource:
+    def prepare(self, path: Path, folder: Path, how: LoadOptions) -> PreparedSource:
         """Converts a file and proves the result; it has no layers, signatures or code of its own that the other options could mean.
 
         Raises:
             MissingDependencyError: There is no environment for it.
             ModelError: It is refused, or what came out computes something else.
         """
-        environment = ENVIRONMENTS[self.name]
-        python = environment.require()
+        chosen = self.environment.choose(how.converter_python)
         folder.mkdir(parents=True, exist_ok=True)
         exported = Exported(folder, "tflite").path
         with temporary_folder(folder.parent, "foreign-") as work:
             answer = call(
-                python,
-                environment.script,
+                chosen.python,
+                self.environment.script,
                 path,
                 work,
-                batch=batch,
-                input_shapes=input_shapes,
+                batch=how.batch,
+                input_shapes=how.input_shapes,
                 layout="auto",
-                repair=f"tflitekit setup {self.name}",
+                repair=chosen.repair,
             )
             made = work / "model.tflite"
             proof = prove(
@@ -83,7 +77,7 @@ class ForeignFile:
             made.replace(exported)
         graph = read_graph(exported)
         by_name = {spec.name: spec for spec in graph.outputs}
-        notes = [str(proof)]
+        notes = [*chosen.notes, str(proof)]
         if answer.moved:
             notes.append(
                 f"Channels are last in the .tflite file and its contract, first in the original: {', '.join(answer.moved)} (NHWC, not NCHW)."

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tflitekit.core.errors import ModelError
+from tflitekit.options.convert import LoadOptions
 from tflitekit.source.custom_objects import import_custom_objects
 from tflitekit.source.keras_config import loadable, with_suffix
 from tflitekit.source.keras_export import export_model
@@ -38,6 +38,7 @@ class KerasFile:
     shown: str | None = None
     has_layers: bool = True
     needs_tensorflow: bool = True
+    environment: None = None
 
     def recognizes(self, path: Path, head: bytes) -> bool:
         """Returns whether a path is of this kind; an archive must hold the configuration of a model.
@@ -51,21 +52,11 @@ class KerasFile:
             read_archive_config(path)
         return True
 
-    def prepare(
-        self,
-        path: Path,
-        folder: Path,
-        *,
-        batch: int,
-        unsafe_load: bool,
-        signature: str | None,
-        input_shapes: Mapping[str, Sequence[int]],
-        custom_objects: str | None,
-    ) -> PreparedSource:
-        """Loads a file and exports its model; ``signature`` is for kinds that have signatures."""
-        model, notes = load_model(path, kind=self.name, unsafe_load=unsafe_load, custom_objects=custom_objects)
+    def prepare(self, path: Path, folder: Path, how: LoadOptions) -> PreparedSource:
+        """Loads a file and exports its model; ``how.signature`` is for kinds that have signatures."""
+        model, notes = load_model(path, kind=self.name, unsafe_load=how.unsafe_load, custom_objects=how.custom_objects)
         return export_model(
-            model, folder, batch=batch, input_shapes=input_shapes, kind=self.name, notes=notes, origin=str(path)
+            model, folder, batch=how.batch, input_shapes=how.input_shapes, kind=self.name, notes=notes, origin=str(path)
         )
 
 

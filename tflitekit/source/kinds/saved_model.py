@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tflitekit.core.errors import ModelError
+from tflitekit.options.convert import LoadOptions
 from tflitekit.source.kinds import register_source
 from tflitekit.source.prepared import (
     SIGNATURE,
@@ -31,37 +32,28 @@ class SavedModelFolder:
     suffixes: tuple[str, ...] = ()
     has_layers = False
     needs_tensorflow = True
+    environment: None = None
 
     def recognizes(self, path: Path, head: bytes) -> bool:
         """Returns whether a path is a folder with a SavedModel in it."""
         return not head and any((path / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt"))
 
-    def prepare(
-        self,
-        path: Path,
-        folder: Path,
-        *,
-        batch: int,
-        unsafe_load: bool,
-        signature: str | None,
-        input_shapes: Mapping[str, Sequence[int]],
-        custom_objects: str | None,
-    ) -> PreparedSource:
-        """Loads a SavedModel and exports one signature of it; ``custom_objects`` are for kinds that have layers.
+    def prepare(self, path: Path, folder: Path, how: LoadOptions) -> PreparedSource:
+        """Loads a SavedModel and exports one signature of it; ``how.custom_objects`` are for kinds that have layers.
 
         Raises:
-            ModelError: It reads or writes files (unless ``unsafe_load``), cannot be loaded, or lacks the signature.
+            ModelError: It reads or writes files (unless ``how.unsafe_load``), cannot be loaded, or lacks the signature.
         """
         import numpy as np
         import tensorflow as tf
 
-        if not unsafe_load:
+        if not how.unsafe_load:
             refuse_file_operators(path)
         loaded = _load(path)
-        function = loaded.signatures[_choice(list(loaded.signatures), signature, path)]
+        function = loaded.signatures[_choice(list(loaded.signatures), how.signature, path)]
         variables = getattr(loaded, "variables", None) or function.variables
         check_finite(((v.name, v) for v in variables), str(path))
-        specs = _specs(function, batch, input_shapes, path)
+        specs = _specs(function, how.batch, how.input_shapes, path)
 
         def serve(*flat: Any) -> dict[str, Any]:
             return dict(function(**{spec.name: value for spec, value in zip(specs, flat, strict=True)}))

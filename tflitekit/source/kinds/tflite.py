@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tflitekit.core.errors import ModelError, UsageError
 from tflitekit.core.files import MODEL_LIMIT_BYTES, read_bytes, write_whole
+from tflitekit.options.convert import LoadOptions
 from tflitekit.source.kinds import register_source
 from tflitekit.source.prepared import Exported, PreparedSource, dynamic_notes, named_shapes
 from tflitekit.tflite.flatbuffer import DTYPES, QUANTIZED, Reader, read_with
@@ -27,34 +28,25 @@ class TfliteFile:
     suffixes: tuple[str, ...] = (".tflite",)
     has_layers = False
     needs_tensorflow = False
+    environment: None = None
 
     def recognizes(self, path: Path, head: bytes) -> bool:
         """Returns whether a file is a TensorFlow Lite model."""
         return head[4:8] == b"TFL3"
 
-    def prepare(
-        self,
-        path: Path,
-        folder: Path,
-        *,
-        batch: int,
-        unsafe_load: bool,
-        signature: str | None,
-        input_shapes: Mapping[str, Sequence[int]],
-        custom_objects: str | None,
-    ) -> PreparedSource:
+    def prepare(self, path: Path, folder: Path, how: LoadOptions) -> PreparedSource:
         """Checks the file and copies it, byte for byte unless open sizes are to be fixed; it runs no code when it is loaded, and
-        has no layers that ``custom_objects`` could be.
+        has no layers that ``how.custom_objects`` could be.
 
         Raises:
             ModelError: It is quantized, has operators that the runtime lacks, or several entry points, or keeps variables.
         """
         graph = read_graph(path)
         _require_float(path, graph)
-        _require_supported(path, graph, signature)
+        _require_supported(path, graph, how.signature)
         _require_finite(path)
         content = read_bytes(path, MODEL_LIMIT_BYTES)
-        shapes = _shapes(graph, batch, input_shapes, str(path))
+        shapes = _shapes(graph, how.batch, how.input_shapes, str(path))
         if shapes:
             content = with_shapes(content, path, shapes)
         folder.mkdir(parents=True, exist_ok=True)

@@ -12,11 +12,12 @@ class Pickled:
     suffixes = (".pkl",)
     has_layers = False
     needs_tensorflow = False
+    environment = None
 
     def recognizes(self, path, head):
         return head.startswith(b"\x80") and path.suffix == ".pkl"
 
-    def prepare(self, path, folder, **options):
+    def prepare(self, path, folder, how):
         raise ModelError(f"{path} is pickled, which runs code when it is loaded.", fix="Save it with model.save().")
 
 
