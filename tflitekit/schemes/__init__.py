@@ -106,6 +106,7 @@ class Scheme:
     """One way to compress a model.
 
     Attributes:
+        check: Raises `UsageError` for values and combinations of options that cannot be.
         stages: From the options to what is trained before the conversion; none for schemes that do not train.
         calibrated: From the options to whether the converter needs calibration data.
         by_default: Whether `optimize` takes it when no scheme is named; those that train only with training data.
@@ -120,6 +121,7 @@ class Scheme:
     options: Mapping[str, tuple[Any, ...] | type]
     defaults: Mapping[str, Any]
     configure: Callable[..., None]
+    check: Callable[[Mapping[str, Any]], None]
     promise: Callable[[Mapping[str, Any]], Promise]
     stages: Callable[[Mapping[str, Any]], tuple[Stage, ...]]
     calibrated: Callable[[Mapping[str, Any]], bool]
@@ -175,6 +177,7 @@ def scheme(
     *,
     needs: Needs = "nothing",
     promise: Callable[[Mapping[str, Any]], Promise],
+    check: Callable[[Mapping[str, Any]], None] = lambda options: None,
     stages: Callable[[Mapping[str, Any]], tuple[Stage, ...]] | None = None,
     calibrated: Callable[[Mapping[str, Any]], bool] | None = None,
     caution: str | None = None,
@@ -190,6 +193,7 @@ def scheme(
     Args:
         needs: What it cannot do without.
         promise: From the options to what the finished file must keep.
+        check: Raises `UsageError` for values and combinations of options that cannot be, before anything is converted or trained.
         stages: From the options to what is trained; for schemes that need training.
         calibrated: For schemes that need calibration data with some options only.
         caution: One sentence that every variant of the scheme carries as a warning.
@@ -216,6 +220,7 @@ def scheme(
             options={p.name: _choices(p, hints.get(p.name)) for p in parameters} | choice,
             defaults=defaults | dict.fromkeys(choice, "auto"),
             configure=function,
+            check=check,
             promise=promise,
             stages=stages or (lambda options: ()),
             calibrated=calibrated
@@ -291,9 +296,8 @@ def parse_request(text: str | Request) -> Request:
                 fix=f"Its options: {known or 'none'}, as in {name}:option=value.",
             )
         options[key] = _parse_value(name, key, value, found.options[key])
-    request = Request(found, options)
-    _ = request.stages, found.promise(options)  # refuse numbers and combinations that cannot be, before anything trains
-    return request
+    found.check(options)
+    return Request(found, options)
 
 
 def _listed(choice: tuple[Any, ...] | type) -> tuple[Any, ...]:

@@ -8,8 +8,7 @@ from typing import Any, Literal
 from tflitekit.core.errors import UsageError
 from tflitekit.schemes import Promise, find
 
-__all__ = ["IO", "KEPT_SPARSITY", "Then", "check_clusters", "check_sparsity", "configure_quantized", "configure_then", "promise_then",
-           "quantized_promise"]  # fmt: skip
+__all__ = ["IO", "Then", "check_trained", "configure_quantized", "configure_then", "promise_then", "quantized_promise"]
 
 KEPT_SPARSITY = 0.1
 """Least sparsity of schemes with a stage after pruning, well above what that stage takes for pruned (`Patterns`)."""
@@ -25,10 +24,6 @@ def configure_then(converter: Any, then: str, io: str) -> None:
 
 def promise_then(options: Mapping[str, Any]) -> Promise:
     """Returns what the scheme ``then`` promises."""
-    if options["then"] != "int8" and options["io"] != "float32":
-        raise UsageError(
-            f"io={options['io']} needs then=int8, not then={options['then']}.", fix="Leave one of them out."
-        )
     return find(options["then"]).promise(options)
 
 
@@ -45,12 +40,19 @@ def quantized_promise(options: Mapping[str, Any]) -> Promise:
     return Promise(io=options["io"], weights="int8", integer_only=True)
 
 
-def check_sparsity(value: float, *, least: float = 0.0) -> float:
-    """Returns the value, or raises `UsageError` if it is not a share of zeros to aim at.
+def check_trained(options: Mapping[str, Any]) -> None:
+    """Raises `UsageError` for numbers that no stage can reach, and for `io` where the file is not quantized."""
+    then = options.get("then")  # without it, the last stage quantizes
+    if "sparsity" in options:
+        _check_sparsity(options["sparsity"], least=KEPT_SPARSITY if then is None else 0.0)
+    if "clusters" in options:
+        _check_clusters(options["clusters"], sparse="sparsity" in options)
+    if then not in (None, "int8") and options["io"] != "float32":
+        raise UsageError(f"io={options['io']} needs then=int8, not then={then}.", fix="Leave one of them out.")
 
-    Args:
-        least: What a later stage needs to tell a pruned kernel from one that is not; 0 without one.
-    """
+
+def _check_sparsity(value: float, *, least: float) -> None:
+    # A later stage needs `least` to tell a pruned kernel from one that is not.
     if not max(0.0, least) <= value < 1 or value == 0:
         raise UsageError(
             f"The sparsity {value:g} is out of range.",
@@ -59,20 +61,13 @@ def check_sparsity(value: float, *, least: float = 0.0) -> float:
             if least
             else "Give the share of zeros between 0 and 1, as in sparsity=0.75.",
         )
-    return value
 
 
-def check_clusters(value: int, *, sparse: bool = False) -> int:
-    """Returns the value, or raises `UsageError` where weights cannot be put into so many clusters.
-
-    Args:
-        sparse: One of the values is zero.
-    """
-    least = 3 if sparse else 2
+def _check_clusters(value: int, *, sparse: bool) -> None:
+    least = 3 if sparse else 2  # zero is one of the values of a sparse kernel
     if not least <= value <= 256:
         raise UsageError(
             f"{value} is not a valid number of clusters.",
             why="Zero is one of them." if sparse and value == 2 else None,
             fix=f"Give the number of distinct weights per layer, from {least} to 256.",
         )
-    return value

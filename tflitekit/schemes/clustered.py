@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from tflitekit.schemes import Stage, scheme
-from tflitekit.schemes._trained import IO, Then, check_clusters, configure_then, promise_then
+from tflitekit.schemes._trained import IO, Then, check_trained, configure_then, promise_then
 
 
 @scheme(
     needs="training",
     promise=promise_then,
-    stages=lambda options: (Stage("cluster", clusters=check_clusters(options["clusters"])),),
+    check=check_trained,
+    stages=lambda options: (Stage("cluster", clusters=options["clusters"]),),
     calibrated=lambda options: options["then"] == "int8",
 )
 def clustered(converter: Any, *, clusters: int = 16, then: Then = "int8", io: IO = "float32") -> None:

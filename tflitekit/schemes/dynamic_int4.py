@@ -9,17 +9,17 @@ from tflitekit.core.errors import UsageError
 from tflitekit.schemes import Promise, Recipe, scheme
 
 
-def _promise(options: Mapping[str, Any]) -> Promise:
+def _check(options: Mapping[str, Any]) -> None:
     if options["block"] and options["rounding"] == "gptq":
         raise UsageError(
             "dynamic_int4: rounding=gptq has one scale a channel, and block asks for several.",
             fix="Leave one of them out.",
         )
-    return Promise(weights="int4", every_weight=True)
 
 
 @scheme(
-    promise=_promise,
+    promise=lambda options: Promise(weights="int4", every_weight=True),
+    check=_check,
     by_default=False,
     engine="litert_quantizer",
 )

@@ -7,20 +7,20 @@ from typing import Any
 
 from tflitekit.core.errors import UsageError
 from tflitekit.schemes import Stage, scheme
-from tflitekit.schemes._trained import IO, Then, configure_then, promise_then
+from tflitekit.schemes._trained import IO, Then, check_trained, configure_then, promise_then
 
 
-def _stages(options: Mapping[str, Any]) -> tuple[Stage, ...]:
-    rounds: int = options["rounds"]
-    if not 1 <= rounds <= 9:
-        raise UsageError(f"{rounds} is not a valid number of rounds.", fix="Give 1 to 9.")
-    return (Stage("finetune"),) * rounds
+def _check(options: Mapping[str, Any]) -> None:
+    if not 1 <= options["rounds"] <= 9:
+        raise UsageError(f"{options['rounds']} is not a valid number of rounds.", fix="Give 1 to 9.")
+    check_trained(options)
 
 
 @scheme(
     needs="training",
     promise=promise_then,
-    stages=_stages,
+    check=_check,
+    stages=lambda options: (Stage("finetune"),) * options["rounds"],
     calibrated=lambda options: options["then"] == "int8",
     by_default=False,
 )
