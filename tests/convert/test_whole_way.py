@@ -39,7 +39,7 @@ def test_optimize_stops_early_and_checks_the_curve(models, many, tmp_path, cli):
     assert report["recommendation"]["chosen"] == "float16"
     assert any("within the limit of 1 point, decided on" in reason for reason in report["recommendation"]["reasons"])
     assert report["dataset"]["adaptive"]["samples"] == report["dataset"]["samples"] < 1500
-    assert "stopped after" in (tmp_path / "out" / "report.md").read_text()
+    assert "was evaluated until its drop was decided" in (tmp_path / "out" / "report.md").read_text()
     whole = json.loads(cli(*base, "--json")[1])
     assert whole["dataset"]["samples"] == 1500
     assert whole["dataset"]["adaptive"] is None

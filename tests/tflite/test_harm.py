@@ -192,7 +192,10 @@ def test_a_healthy_and_a_weak_variant_are_decided_early(variants, weak, many):
     assert half.sequential.low <= whole.variants[1].drop.value <= half.sequential.high
     assert half.drop.verdict.startswith("within the limit of 1 point, decided on ")
     assert bad.drop.verdict.startswith("beyond the limit of 1 point, decided on ")
-    assert {row.accuracy.n for row in found.variants} == {found.dataset.samples}
+    assert bad.accuracy.n < half.accuracy.n == found.variants[0].accuracy.n == found.dataset.samples  # it left first
+    assert [bad.drop.n, bad.agreement.n, sum(entry.drop.n for entry in bad.per_class)] == [bad.accuracy.n] * 3
+    alone = evaluate([files[0], weak], data=many, until_certain=True)
+    assert alone.variants[1] == bad  # who else is undecided makes no difference
     assert [broken.name for broken in found.broken] == ["weak"]
     classes = [entry.n for entry in half.per_class]
     assert max(classes) - min(classes) <= 1  # balanced like the data
@@ -222,6 +225,7 @@ def test_a_stopped_evaluation_continues_and_is_not_taken_for_a_whole_one(variant
     assert {path: path.stat().st_mtime_ns for path in stored} == stored  # nothing was scored again
     long = run(opened)  # goes on where the others stopped
     assert long.dataset.samples > short.dataset.samples
+    assert long.variants[1] == short.variants[1]  # the weak one does not
     fresh = evaluate_variants(opened, dataset, certain, **options | {"cache": None})
     assert long == fresh
     assert run(opened[:2]) == short  # the longer scores are cut to what this one would have drawn

@@ -1,4 +1,4 @@
-"""Evaluation in class-balanced blocks that stops when the drop of every variant is decided (see `tflitekit.core.sequential`)."""
+"""Evaluation in class-balanced blocks that each variant leaves when its drop is decided (see `tflitekit.core.sequential`)."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def score_until_certain(
 ) -> Scored:
     """Scores variants block by block until each one's drop is known to lie below or above the limit.
 
-    All variants are scored on all samples that are drawn, also those that were decided before others. Scores are kept
-    after each block, and a later run continues with them.
+    A variant leaves at the end of the block in which it is decided; the baseline stays for the others. Scores are kept after
+    each block, and a later run continues with them.
 
     Args:
         store: Where scores are kept.
@@ -66,38 +66,43 @@ def score_until_certain(
         UsageError: The labels are no classes, the number of samples is not known, or there is nothing to compare.
     """
     order = DrawOrder.of(_classes(dataset, metric), certainty.seed)
-    distinct = {run.identity: run for run in runs.values()}
     tests = _tests([name for name in runs if name != baseline], order, certainty)
     kept = store.for_draw({"seed": certainty.seed, "order": order.key})
-    blocks = _Blocks(list(distinct.values()), runs[baseline], dataset, metric, order, kept, jobs)
-    stop = 0
+    blocks = _Blocks(runs, baseline, dataset, metric, order, kept, jobs)
+    drawn = dict.fromkeys(runs, 0)
     with progress.task("Evaluating until certain", order.positions.size) as advance:
         for start, stop in order.blocks():
-            blocks.draw(start, stop)
-            right = blocks.right(runs[baseline].identity, start, stop)
-            for name, test in tests.items():
-                test.add(right - blocks.right(runs[name].identity, start, stop))
-            advance(stop - start)
-            if all(test.decision is not None for test in tests.values()):
+            undecided = {name: test for name, test in tests.items() if test.decision is None}
+            if not undecided:
                 break
+            blocks.draw([runs[name] for name in undecided], start, stop)
+            right = blocks.right(runs[baseline].identity, start, stop)
+            for name, test in undecided.items():
+                test.add(right - blocks.right(runs[name].identity, start, stop))
+            drawn |= dict.fromkeys((baseline, *undecided), stop)
+            advance(stop - start)
+    last = drawn[baseline]
     record = Adaptive(
         method=METHOD,
         alpha=certainty.error_rate,
         limit=certainty.limit,
-        samples=stop,
+        samples=last,
         available=order.positions.size,
         batch=order.batch,
         seed=certainty.seed,
     )
-    decisions = {name: _sequential(test, certainty) for name, test in tests.items()}
     return Scored(
         runs,
         metric,
         baseline,
-        scores={name: blocks.until(run.identity, stop) for name, run in runs.items()},
-        sums={name: blocks.sums_until(run.identity, stop) for name, run in runs.items()},
+        scores={name: blocks.until(run.identity, drawn[name]) for name, run in runs.items()},
+        sums={name: blocks.sums_until(run.identity, drawn[name]) for name, run in runs.items()},
         skipped=sorted(blocks.skipped.names),
-        stopped=Stopped(decisions, record, np.sort(order.positions[:stop])),
+        stopped=Stopped(
+            {name: _sequential(test, certainty) for name, test in tests.items()},
+            record,
+            np.sort(order.positions[:last]),
+        ),
     )
 
 
@@ -142,15 +147,15 @@ class _Blocks:
 
     def __init__(
         self,
-        runs: Sequence[ScoringJob],
-        baseline: ScoringJob,
+        runs: Mapping[str, ScoringJob],
+        baseline: str,
         dataset: Dataset,
         metric: Metric,
         order: DrawOrder,
         store: ScoreStore,
         jobs: int | None,
     ) -> None:
-        self._runs, self._baseline, self._dataset, self._metric = runs, baseline, dataset, metric
+        self._baseline, self._dataset, self._metric = runs[baseline], dataset, metric
         self._order, self._store, self._jobs = order, store, jobs
         self._number = np.empty(order.positions.size, np.int64)  # of the draw, by position
         self._number[order.positions] = np.arange(order.positions.size)
@@ -159,7 +164,7 @@ class _Blocks:
         self._sums: dict[Any, Sums] = {}  # of each block by itself: by its end times _OUTPUTS, and the output
         self.skipped = SkippedSamples(order.positions.size)
         names: set[str] = set()
-        for run in runs:
+        for run in runs.values():
             found = store.load(run.variant)
             self._drawn[run.identity] = found.drawn if found else 0
             if found:
@@ -167,9 +172,9 @@ class _Blocks:
                 names.update(found.skipped)
         self.skipped.names.extend(names)
 
-    def draw(self, start: int, stop: int) -> None:
-        """Scores the draws from ``start`` to ``stop`` with every variant that lacks them."""
-        lacking = [run for run in self._runs if self._drawn[run.identity] < stop]
+    def draw(self, runs: Sequence[ScoringJob], start: int, stop: int) -> None:
+        """Scores the draws from ``start`` to ``stop`` with those of these variants, and the baseline, that lack them."""
+        lacking = [run for run in beside_baseline(runs, self._baseline).values() if self._drawn[run.identity] < stop]
         if not lacking:
             return
         positions = np.sort(self._order.positions[start:stop])

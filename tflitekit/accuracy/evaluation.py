@@ -276,7 +276,7 @@ def _evaluation(
     rows = tuple(row_of(v, scored, constraints, control=control_of(v, variants, scores)) for v in variants)
     rows = with_examples(rows, scored, dataset)
     warnings = without_baseline(rows, how.baseline) if baseline is None else []
-    warnings += skipped_samples(scored.skipped) + stopped_early(scored.stopped)
+    warnings += skipped_samples(scored.skipped) + stopped_early(scored)
     warnings += as_stream(how.stream, scored.runs.values())
     inputs = None
     if baseline is not None:
@@ -297,7 +297,7 @@ def _evaluation(
         inputs=inputs,
         input_shapes={
             name: shape
-            for run in scored.runs.values()
+            for run in sorted(scored.runs.values(), key=lambda run: len(scores[run.variant.name]["position"]))
             if "sizes" in scores[run.variant.name]
             for name, shape in usual_shapes(scores[run.variant.name]["sizes"], run.graph.inputs).items()
         },
@@ -323,7 +323,7 @@ def _check_class_gate(metric: Metric) -> None:
 
 def _record(dataset: Dataset, scored: Scored, fingerprint: str | None, *, stream: bool) -> DatasetRecord:
     """Describes the data; the labels are the same in all scores."""
-    own, stopped = next(iter(scored.scores.values())), scored.stopped
+    own, stopped = scored.most, scored.stopped
     available, seed = dataset.available, dataset.seed
     if stopped is not None:
         available, seed = available or stopped.record.available, stopped.record.seed

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tflitekit.accuracy.metrics import Scores
+from tflitekit.accuracy.scored import together
 from tflitekit.data.dataset import Dataset, Raw, UnreadableSampleError
 from tflitekit.results import Flip
 
@@ -30,7 +31,7 @@ def flip_examples(
     Args:
         dataset: What was scored; the samples that are shown are read again, each once.
         scores: By variant, as `tflitekit.accuracy.scoring.score` returns them.
-        baseline: Those of the baseline on the same samples.
+        baseline: Those of the baseline, on the same samples and perhaps others.
         class_name: From a label to its name.
     """
     chosen = {name: _losses(baseline, own) for name, own in scores.items()}
@@ -59,7 +60,8 @@ def flip_examples(
 
 
 def _losses(baseline: Scores, variant: Scores) -> list[int]:
-    lost = np.flatnonzero(baseline["correct"] & ~variant["correct"] & variant["finite"])
+    _, beside = together(variant, baseline)
+    lost = np.flatnonzero(beside["correct"] & ~variant["correct"] & variant["finite"])
     order = np.lexsort((lost, -variant["confidence"][lost]))
     return [int(row) for row in lost[order[:_EXAMPLES]]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tflitekit.accuracy.scored import Stopped
+from tflitekit.accuracy.scored import Scored
 from tflitekit.accuracy.scoring import ScoringJob
 from tflitekit.results import Finding, VariantReport
 from tflitekit.tflite.variant import Variant
@@ -48,17 +48,21 @@ def skipped_samples(skipped: Sequence[str]) -> list[Finding]:
     return [Finding(kind="unreadable-samples", message=text, advice="Repair or remove these files.")]
 
 
-def stopped_early(stopped: Stopped | None) -> list[Finding]:
-    """Says after how many samples the evaluation stopped."""
-    if stopped is None or stopped.record.samples == stopped.record.available:
+def stopped_early(scored: Scored) -> list[Finding]:
+    """Says after how many samples variants left the evaluation."""
+    if scored.stopped is None:
         return []
-    record = stopped.record
+    record = scored.stopped.record
+    counts = [len(scored.scores[name]["position"]) for name in scored.stopped.decisions]
+    if min(counts) + len(scored.skipped) >= record.available:
+        return []
+    fewest, most = f"{min(counts):,}", f"{max(counts):,}"
     return [
         Finding(
             kind="stopped-early",
-            message=f"Evaluation stopped after {record.samples:,} of {record.available:,} samples, when the drop of every "
-            f"variant was decided against the limit of {record.limit * 100:.3g} points (each wrongly with a "
-            f"probability of at most {record.alpha:g}). Other intervals and tests assume that n was fixed beforehand.",
+            message=f"Each variant was evaluated until its drop was decided against the limit of {record.limit * 100:.3g} points "
+            f"(wrongly with a probability of at most {record.alpha:g}): on {fewest if fewest == most else f'{fewest} to {most}'} "
+            f"of {record.available:,} samples. Other intervals and tests assume that n was fixed beforehand.",
             advice="Leave out --until-certain for figures on all samples.",
         )
     ]

@@ -13,7 +13,7 @@ from tflitekit.accuracy.metrics import Metric, Scores
 from tflitekit.accuracy.scoring import ScoringJob
 from tflitekit.results import Adaptive, Sequential
 
-__all__ = ["Scored", "Stopped"]
+__all__ = ["Scored", "Stopped", "together"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Stopped:
 
     Attributes:
         decisions: By variant, without the baseline.
-        positions: Of the samples that were drawn, ascending.
+        positions: Of all samples that were drawn, ascending.
     """
 
     decisions: dict[str, Sequential]
@@ -32,7 +32,7 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores of variants, by name, in the data's order.
+    """Scores of variants, by name, in the data's order; a variant that was decided before others has fewer.
 
     Attributes:
         wanted: Name of the variant that the others are to be compared with.
@@ -53,3 +53,20 @@ class Scored:
     def baseline(self) -> str | None:
         """The variant that the others can be compared with: the one wanted, if all its outputs are finite."""
         return self.wanted if self.wanted is not None and self.scores[self.wanted]["finite"].all() else None
+
+    @property
+    def most(self) -> Scores:
+        """Those of the variant that saw all samples that were drawn."""
+        return max(self.scores.values(), key=lambda own: len(own["position"]))
+
+
+def together(one: Scores, other: Scores) -> tuple[Scores, Scores]:
+    """Returns the scores of the samples that both have."""
+    if np.array_equal(one["position"], other["position"]):
+        return one, other
+    shared = np.intersect1d(one["position"], other["position"], assume_unique=True)
+    first, second = (
+        {column: values[np.isin(scores["position"], shared)] for column, values in scores.items()}
+        for scores in (one, other)
+    )
+    return first, second

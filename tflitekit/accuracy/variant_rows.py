@@ -18,7 +18,7 @@ from tflitekit.accuracy.lints.outputs import (
 from tflitekit.accuracy.lints.parts import lint_parts, outputs_beside
 from tflitekit.accuracy.metrics import Scores
 from tflitekit.accuracy.metrics.classification import Classification
-from tflitekit.accuracy.scored import Scored, Stopped
+from tflitekit.accuracy.scored import Scored, Stopped, together
 from tflitekit.accuracy.scoring import ScoringJob
 from tflitekit.core.answers import answering, expect, wrong_answer
 from tflitekit.data.dataset import Dataset
@@ -75,14 +75,14 @@ def row_of(variant: Variant, scored: Scored, constraints: Constraints, *, contro
     if not figures or not all(math.isfinite(figure.value) for figure in figures):
         raise wrong_answer(metric.summarize, "did not return one finite figure or more")
     drop = answering(metric.drop, Drop)
-    reference = scores[scored.baseline] if scored.baseline is not None else None
+    reference = together(own, scores[scored.baseline])[1] if scored.baseline is not None else None
     measured: dict[str, Any] = {"accuracy": figures[0], "other_metrics": figures[1:]}
     measured |= answering(metric.details, dict)(own, reference, max_class_drop=constraints.max_class_drop)
     if reference is not None:
         measured["drop"] = drop(reference, own, constraints.max_accuracy_drop)
     if control is not None:
         measured["control"] = control
-        measured["drop_from_control"] = drop(scores[control], own, constraints.max_accuracy_drop)
+        measured["drop_from_control"] = drop(*together(scores[control], own), constraints.max_accuracy_drop)
     if stopped is not None and variant.name in stopped.decisions:
         decided = stopped.decisions[variant.name]
         measured["sequential"] = decided
@@ -124,7 +124,8 @@ def linted(row: VariantReport, scored: Scored, baseline: str) -> VariantReport:
     """Adds what the lints say of one variant's outputs, part by part, and of how it stores its inputs."""
     if row.status != "ok" or row.name not in scored.scores:
         return row
-    own, reference, run = scored.scores[row.name], scored.scores[baseline], scored.runs[row.name]
+    own, reference = together(scored.scores[row.name], scored.scores[baseline])
+    run = scored.runs[row.name]
     request = request_of(run.variant.scheme, run.variant.options)
     constant = lint_constant_output(own, reference, run.contract.labels, request=request)
     found = constant + lint_stored_inputs(inputs_of(run, own), run.graph.inner_inputs, request=request)

@@ -61,7 +61,7 @@ class ScoringOptions(SampleOptions):
     ] = False
     until_certain: Annotated[
         bool,
-        Option(Panel.MEASURING, "Stop evaluating as soon as each variant is known to meet or exceed its limit."),
+        Option(Panel.MEASURING, "Stop evaluating each variant as soon as it is known to meet or exceed its limit."),
     ] = False
     error_rate: Annotated[
         float,

@@ -133,7 +133,7 @@ class Confidence(Part):
 
 
 class Sequential(Part):
-    """The decision of an evaluation that looked repeatedly and stopped when it was certain.
+    """The decision about a variant by an evaluation that looked repeatedly and stopped with it when it was certain.
 
     Attributes:
         decision: Whether the drop on all data lies below the limit ('meets'), above ('breaks'), or was not decided
@@ -157,7 +157,7 @@ class Adaptive(Part):
         method: The sequential test, in a sentence.
         alpha: Largest probability, for each variant, of a decision against the answer on all data.
         limit: Drop that was decided about, as a fraction.
-        samples: Drawn before every variant was decided, of ``available``; unreadable ones count as no difference.
+        samples: Drawn until the last variant was decided, of ``available``; unreadable ones count as no difference.
         batch: Samples of a class-balanced batch.
         seed: Of the order in which samples were drawn.
     """

@@ -58,7 +58,7 @@ class VariantReport(Part):
     """One row of the report; fields that could not be measured are null, and ``warnings`` or ``error`` say why.
 
     Attributes:
-        hits: For classes, whether each sample was right, in the data's order: base64 of bits, eight a byte, the first
+        hits: For classes, whether each sample that it was scored on was right, in the data's order: base64 of bits, eight a byte, the first
             sample the highest bit (`numpy.unpackbits`). So two reports on the same data compare in pairs.
         confusion: Samples by true class (rows) and answer (columns), in the order of the model's outputs; null with
             more than 100 classes.

@@ -6,7 +6,7 @@ from tflitekit.render import text
 from tflitekit.render.blocks import NOTHING, Cell, Column, Figure, Section, Table
 from tflitekit.render.plots.quality import reliability
 from tflitekit.render.sections import View, named, section
-from tflitekit.render.sections.overview import accuracy_cell, change_cell
+from tflitekit.render.sections.overview import accuracy_cell, change_cell, samples_text
 from tflitekit.render.summary import fidelity_table
 from tflitekit.results import Measured, VariantReport
 
@@ -20,9 +20,7 @@ def accuracy(view: View) -> Section:
     data = view.report.dataset
     intro = ""
     if data is not None:
-        intro = (
-            f"On {data.samples:,} samples of {data.location}. Intervals are 95 %; changes are paired with the baseline."
-        )
+        intro = f"On {samples_text(view)} of {data.location}. Intervals are 95 %; changes are paired with the baseline."
     blocks = (_figures(view, scored), _outputs(view), _decisions(view, scored), _reliability(view))
     return Section("accuracy", "Accuracy", intro, blocks if scored else ())
 
@@ -30,8 +28,10 @@ def accuracy(view: View) -> Section:
 def _figures(view: View, scored: list[VariantReport]) -> Table | None:
     metrics = list(dict.fromkeys(found.metric for row in scored for found in row.other_metrics))
     first = next((row.accuracy.metric for row in scored if row.accuracy), "Accuracy")
+    unlike = len({row.accuracy.n for row in scored if row.accuracy}) > 1
     columns = (
         Column("Variant", numeric=False),
+        *([Column("Samples", about="That the variant was evaluated on")] if unlike else []),
         Column(text.metric_name(first)),
         *(Column(text.metric_name(metric)) for metric in metrics),
         Column("Change", about="Paired difference from the baseline"),
@@ -48,6 +48,7 @@ def _figures(view: View, scored: list[VariantReport]) -> Table | None:
         rows.append(
             (
                 named(view, row),
+                *([Cell(f"{row.accuracy.n:,}", row.accuracy.n)] if unlike and row.accuracy else []),
                 accuracy_cell(row),
                 *(_metric_cell(others.get(metric)) for metric in metrics),
                 change_cell(view, row),

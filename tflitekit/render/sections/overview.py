@@ -13,7 +13,7 @@ from tflitekit.render.sections import View, named, section
 from tflitekit.render.summary import higher_is_better, pareto_front
 from tflitekit.results import VariantReport
 
-__all__ = ["tradeoffs", "variants"]
+__all__ = ["accuracy_cell", "change_cell", "samples_text", "tradeoffs", "variants"]
 
 
 @section(place=10)
@@ -36,7 +36,8 @@ def variants(view: View) -> Section:
     data = view.report.dataset
     intro = "Select a column title to sort by it."
     if data is not None:
-        intro = f"Accuracy on {data.samples:,} samples, the same for every variant. " + intro
+        whose = "each variant until it was decided" if data.adaptive else "the same for every variant"
+        intro = f"Accuracy on {samples_text(view)}, {whose}. {intro}"
     return Section("variants", "Variants", intro, (Table.of("Variants", columns, rows, marked=marked),))
 
 
@@ -62,6 +63,13 @@ def _bytes(value: int | None, part: int | None, name: str) -> Cell:
     if value is None:
         return NOTHING if part is None else Cell("–", "", f"{text.size(part)} {name}")
     return Cell(text.size(value), value, "" if part is None else f"{text.size(part)} {name}")
+
+
+def samples_text(view: View) -> str:
+    """Returns '5,000 samples', or '600 to 1,800 samples' where variants saw different numbers of them."""
+    counts = [row.accuracy.n for row in view.able if row.accuracy] or [0]
+    span = f"{min(counts):,} to " if min(counts) < max(counts) else ""
+    return f"{span}{max(counts):,} samples"
 
 
 def accuracy_cell(row: VariantReport) -> Cell:
