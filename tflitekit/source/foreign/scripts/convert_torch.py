@@ -5,13 +5,12 @@ Started with the file of a request; see `tflitekit.source.foreign.call` for both
 
 from __future__ import annotations
 
-import json
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
 from answering import Refusal, answer, fixed_shape, is_picture, line, named, untyped
+from pt2 import torch_version, trusted_copy
 
 os.environ.update(CUDA_VISIBLE_DEVICES="", TF_CPP_MIN_LOG_LEVEL="3")
 
@@ -21,7 +20,7 @@ def convert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     import numpy as np
     import torch
 
-    program = _load(request["model"])
+    program = _load(request["model"], folder)
     shapes, types = _inputs(program, request)
     names = list(shapes)
     moved = [place for place, name in enumerate(names) if is_picture(shapes[name], request["layout"])]
@@ -51,53 +50,27 @@ def convert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     }
 
 
-def _load(path: str) -> Any:
+def _load(path: str, folder: Path) -> Any:
     """Loads the program; tensors only, where `torch.export.load` would run any pickle that lies in the file."""
     import torch
 
+    copy = trusted_copy(Path(path), folder)
+    load = torch.load
+    torch.load = lambda *args, **how: load(*args, **{**how, "weights_only": True})
     try:
-        _check_archive(path)
-        load = torch.load
-        torch.load = lambda *args, **how: load(*args, **{**how, "weights_only": True})
-        try:
-            return torch.export.load(path)
-        finally:
-            torch.load = load
-    except Refusal:
-        raise
+        return torch.export.load(copy)
     except Exception as error:
+        exported = torch_version(copy)
         raise Refusal(
-            f"torch.export.load of PyTorch {torch.__version__} cannot read {path}.",
+            f"PyTorch {torch.__version__} cannot read {path}.",
             line(error),
-            "If another version of PyTorch wrote it, export it again with this one.",
+            "Copy it again, or export it again."
+            if exported == torch.__version__
+            else f"PyTorch {exported} exported it: export it again with {torch.__version__}, or convert it with a Python that has "
+            f"{exported}: --with PYTHON.",
         ) from error
-
-
-def _check_archive(path: str) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            names = [entry.filename for entry in entries]
-            pieces = [json.loads(archive.read(name)) for name in names if name.endswith("_constants_config.json")]
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise Refusal(
-            f"{path} is damaged.", line(error), "Copy it again, or export it again with torch.export.save."
-        ) from error
-    if not any(name.endswith("models/model.json") for name in names):
-        raise Refusal(
-            f"{path} holds no exported program of a kind that the kit reads.",
-            "It was written by an older PyTorch, by torch.save, or by torch.jit.save.",
-            "Write it with torch.export.save(torch.export.export(model.eval(), (example,)), 'MODEL.pt2').",
-        )
-    if any(".." in Path(name).parts or name.startswith(("/", "\\")) for name in names):
-        raise Refusal(f"{path} has names that lead out of it.", "No export writes such a file.", "Do not load it.")
-    kinds = [entry.get("path_name", "") for piece in pieces for entry in piece.get("config", {}).values()]
-    if any(name and not name.startswith("tensor_") for name in kinds):
-        raise Refusal(
-            f"{path} holds Python or script objects.",
-            "Loading them runs what the file says.",
-            "Export the model without them, so that its constants are tensors.",
-        )
+    finally:
+        torch.load = load
 
 
 def _inputs(program: Any, request: dict[str, Any]) -> tuple[dict[str, list[int]], dict[str, Any]]:
