@@ -13,6 +13,7 @@ from tflitekit import schemes, targets
 from tflitekit.accuracy import metrics
 from tflitekit.accuracy.metric_choice import choose_metric
 from tflitekit.accuracy.metrics.custom import CustomMetric
+from tflitekit.accuracy.metrics.pooled import PooledMetric
 from tflitekit.accuracy.scoring import _checked
 from tflitekit.core.errors import DataError, ModelError, PackageError, UsageError, as_known
 from tflitekit.core.tensor import TensorSpec
@@ -58,8 +59,8 @@ def test_a_package_adds_one_of_each(install, tmp_path):
     assert (found.kind, found.location, [s.label for s in found]) == ("csv", str(tmp_path / "data.csv"), [0, 1])
     assert identify(tmp_path / "model.pkl").kind == "pickle"
     spec = TensorSpec(name="out", shape=(1, 2), dtype="float32")
-    chosen = [choose_metric(name, found, [spec], None, labels=None).name for name in (None, "top1", "log_loss")]
-    assert chosen == ["top1", "top1", "log_loss"]
+    chosen = [choose_metric(name, found, [spec], None, labels=None).name for name in (None, "top1", "macro_f1")]
+    assert chosen == ["top1", "top1", "macro_f1"]
     page = render(read_report(VERSION_1))
     order = [page.index(f'id="{name}"') for name in ("latency", "tools", "accuracy")]
     assert order == sorted(order) and 'id="tools"' not in before
@@ -78,7 +79,7 @@ def test_the_command_line_sees_it():
     [
         ("tflitekit optimize --scheme int16x8_", "int16x8_float_fallback"),
         ("tflitekit benchmark --target host-", "host-core0"),
-        ("tflitekit evaluate --metric log", "log_loss"),
+        ("tflitekit evaluate --metric macro", "macro_f1"),
         ("tflitekit bundle --preprocess 0", "0-1"),
     ],
 )
@@ -120,7 +121,7 @@ def open_broken(source, **options):
     if not str(source).endswith('.broken'):
         return None
     class Broken(Arrays):
-        def _rows(self, name, chosen):
+        def rows(self, name, chosen):
             raise RuntimeError('out of luck')
     return Broken({'x': [1, 2], 'y': [0, 1]}, **options)
 """
@@ -135,8 +136,22 @@ def test_a_package_that_fails_later_is_named(tmp_path, install, jobs):
     with pytest.raises(PackageError) as raised:
         list(process_chunks(found, 1, jobs, lambda: lambda chunk: None))
     assert raised.value.what == "The package 'broken' failed: RuntimeError: out of luck."
-    assert f"{tmp_path / 'broken_schemes.py'}, line 9, in _rows" in raised.value.why
+    assert f"{tmp_path / 'broken_schemes.py'}, line 9, in rows" in raised.value.why
     assert "pip uninstall broken" in raised.value.fix
+
+
+def test_data_larger_than_memory_as_contributing_shows(tmp_path, install):
+    text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text().split('@data_kind("npy")')
+    code = text[0].rsplit("```python\n", 1)[1] + '@data_kind("npy")' + text[1].split("```", 1)[0]
+    package(tmp_path, code)
+    (tmp_path / "broken-1.dist-info" / "entry_points.txt").write_text("[tflitekit.data]\nmine = broken_schemes\n")
+    install(tmp_path, data_kinds._registry)
+    np.save(tmp_path / "x.npy", np.arange(12, dtype=np.float32).reshape(4, 3))
+    np.save(tmp_path / "y.npy", [0, 1, 0, 1])
+    found = open_dataset(tmp_path, limit=2)
+    assert (found.kind, len(found), found.available) == ("npy", 2, 4)
+    assert sorted(sample.label for sample in found) == [0, 1]
+    assert {tuple(sample.read()["x"]) for sample in found} < {(0, 1, 2), (3, 4, 5), (6, 7, 8), (9, 10, 11)}
 
 
 @pytest.mark.parametrize(
@@ -257,6 +272,41 @@ def test_a_metric_that_is_not_a_number_is_an_error_where_the_output_is_one():
 def test_scores_without_a_row_for_each_sample_are_refused(scored, said):
     with pytest.raises(PackageError, match=said):
         _checked(CustomMetric("odd", lambda output, label: 0.0), scored, 2)
+
+
+class _Mean(PooledMetric):
+    name = "mean"
+
+    def columns(self, outputs, labels, meaning):
+        return {"value": outputs.reshape(len(labels))}
+
+    def figure(self, columns):
+        return columns["value"].mean()
+
+
+def test_a_figure_of_all_samples_has_the_interval_and_the_comparison_of_a_mean_where_it_is_one():
+    values = np.random.default_rng(0).normal(1, 0.3, (2, 500, 1))
+    pooled, single = _Mean(), CustomMetric("mean", lambda output, label: float(output[0]))
+    one, two = ([metric.score(each, [0] * 500, meaning="values") for each in values] for metric in (pooled, single))
+    (ours,), (wanted,) = pooled.summarize(one[0]), single.summarize(two[0])
+    assert (ours.n, ours.higher_is_better) == (500, True)
+    # 400 draws put the ends of an interval within a tenth of its width.
+    near = pytest.approx((wanted.low, wanted.high), abs=0.1 * (wanted.high - wanted.low))
+    assert ours.value == pytest.approx(wanted.value) and (ours.low, ours.high) == near
+    ours, wanted = pooled.drop(one[0], one[1], None), single.drop(two[0], two[1], None)
+    assert ours.value == pytest.approx(wanted.value)
+    assert (ours.low, ours.high) == pytest.approx((wanted.low, wanted.high), abs=0.1 * (wanted.high - wanted.low))
+    assert ours.p_value == pytest.approx(wanted.p_value, abs=0.1)
+    assert pooled.drop(one[0], one[0], None).verdict == "no measurable difference"
+    worse = {"value": one[0]["value"] - 0.5, "finite": one[0]["finite"]}
+    assert pooled.drop(one[0], worse, None).verdict.startswith("worse by 0.5")
+
+
+def test_a_figure_of_all_samples_that_is_none_names_the_package():
+    odd = type("Odd", (_Mean,), {"figure": lambda self, columns: None})()
+    scores = odd.score(np.ones((2, 1), np.float32), [0, 1], meaning="values")
+    with pytest.raises(PackageError, match=r"test_registry\.Odd\.<lambda> returned None, instead of float"):
+        odd.summarize(scores)
 
 
 def test_a_bug_of_the_kit_is_no_packages_failure(install):

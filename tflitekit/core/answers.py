@@ -54,9 +54,11 @@ def wrong_answer(by: Any, said: str) -> PackageError:
     Args:
         said: The end of a sentence that begins with where it stands: 'returned None instead of a Dataset'.
     """
-    found = by if hasattr(by, "__qualname__") else type(by)
+    owner = getattr(by, "__self__", None if hasattr(by, "__qualname__") else by)
+    found = by if owner is None else type(owner)  # a method may be inherited from the kit
+    name = found.__qualname__ if owner in (None, by) else f"{found.__qualname__}.{by.__name__}"
     package = package_of(found.__module__) or found.__module__.partition(".")[0]
     return PackageError(
-        f"The package '{package}' failed: {found.__module__}.{found.__qualname__} {said}.",
+        f"The package '{package}' failed: {found.__module__}.{name} {said}.",
         fix=f"Mend the package, or uninstall it: pip uninstall {package}.",
     )

@@ -16,7 +16,14 @@ __all__ = ["Rows", "check_finite", "class_labels", "one_hot"]
 
 
 class Rows(Dataset):
-    """Rows of arrays by input name; subclasses say where the rows come from."""
+    """Rows of arrays by input name; a subclass says with `rows` where they come from, so that they need not fit into memory.
+
+    Args:
+        location: Where the data come from, in the user's words.
+        lengths: Number of rows of each input; all must agree.
+        targets: The labels, which are kept in memory: class indices, names from ``labels``, one-hot rows or numbers; None without.
+        labels: Class names in the order of the model's output; this and the others as of `tflitekit.data.dataset.open_dataset`.
+    """
 
     def __init__(
         self,
@@ -61,11 +68,12 @@ class Rows(Dataset):
     def largest_label(self) -> int | None:
         return max((label for label in self._labels if isinstance(label, int)), default=None)
 
-    def _rows(self, name: str, chosen: Sequence[int]) -> Iterator[Array]:
+    def rows(self, name: str, chosen: Sequence[int]) -> Iterator[Array]:
+        """Yields the rows of an input that are chosen, in this order, one at a time."""
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[Sample]:
-        columns = [self._rows(name, self._chosen) for name in self._names]
+        columns = [self.rows(name, self._chosen) for name in self._names]
         for index, *values in zip(self._chosen, *columns, strict=True):
             row = dict(zip(self._names, values, strict=True))
             yield Sample(f"row {index}", self._labels[index], lambda row=row: row)  # type: ignore[misc]

@@ -23,7 +23,7 @@ __all__ = [
 
 
 class Measured(Part):
-    """A metric on ``n`` samples with its 95 % interval (Wilson for proportions, Student for means).
+    """A metric on ``n`` samples with its 95 % interval (Wilson for proportions, Student for means, else a bootstrap).
 
     ``low`` and ``high`` are null where one sample gives no interval; ``higher_is_better`` is null where it is not known,
     as for a metric of one's own in a report of schema version 1.
@@ -49,8 +49,8 @@ class Agreement(Part):
 class Drop(Part):
     """Paired difference from the baseline on the same samples; positive is worse.
 
-    ``p_value`` is McNemar's exact test for classes and the paired t-test for errors; ``low`` and ``high`` are null where
-    one sample gives no interval.
+    ``p_value`` is McNemar's exact test for classes, the paired t-test for errors, else from a bootstrap; ``low`` and ``high``
+    are null where one sample gives no interval.
     """
 
     value: float

@@ -42,7 +42,7 @@ class Arrays(Rows):
         self._columns = arrays
         super().__init__(location, {name: len(v) for name, v in arrays.items()}, targets, **options)
 
-    def _rows(self, name: str, chosen: Sequence[int]) -> Iterator[Array]:
+    def rows(self, name: str, chosen: Sequence[int]) -> Iterator[Array]:
         return (np.asarray(self._columns[name][index]) for index in chosen)
 
 

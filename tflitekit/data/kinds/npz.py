@@ -73,7 +73,7 @@ class NpzFile(Rows):
             targets = None if labels is None else labels.read_whole(archive)
         super().__init__(str(path), {name: counts[name] for name in self._members}, targets, **options)
 
-    def _rows(self, name: str, chosen: Sequence[int]) -> Iterator[Array]:
+    def rows(self, name: str, chosen: Sequence[int]) -> Iterator[Array]:
         member = self._members[name]
         with _reading(self._path), zipfile.ZipFile(self._path) as archive:
             if member.fortran and len(member.shape) > 1:

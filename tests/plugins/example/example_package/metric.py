@@ -1,19 +1,27 @@
-"""Cross-entropy of class probabilities."""
+"""F1 of each class, averaged over the classes."""
 
 import numpy as np
 
 from tflitekit.accuracy.metrics import metric
-from tflitekit.accuracy.metrics.custom import CustomMetric
+from tflitekit.accuracy.metrics.pooled import PooledMetric
 
 
-class _CrossEntropy:
-    higher_is_better = False
+class _MacroF1(PooledMetric):
+    name = "macro_f1"
 
-    def __call__(self, output, label):
-        return -float(np.log(max(output[label], 1e-7)))
+    def columns(self, outputs, labels, meaning):
+        return {"answer": outputs.reshape(len(labels), -1).argmax(axis=1), "truth": np.asarray(labels)}
+
+    def figure(self, columns):
+        answer, truth = columns["answer"], columns["truth"]
+        return np.mean([_f1(answer == one, truth == one) for one in np.unique(truth)])
 
 
-@metric("log_loss")
-def log_loss(dataset, spec, labels):
-    """Lower is better; a probability of zero counts as 1e-7."""
-    return CustomMetric("log_loss", _CrossEntropy())
+def _f1(said, true):
+    return 2 * np.sum(said & true) / (np.sum(said) + np.sum(true))
+
+
+@metric("macro_f1")
+def macro_f1(dataset, spec, labels):
+    """Higher is better; classes without samples do not count."""
+    return _MacroF1()
