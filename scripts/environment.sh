@@ -1,5 +1,5 @@
 # Sourced by the scripts beside it: makes a virtual environment with the kit in it, once, and puts it on the PATH.
-# TFLITEKIT_VENV chooses its folder (default: .venv), PYTHON the interpreter.
+# TFLITEKIT_VENV chooses its folder (default: .venv), PYTHON the interpreter; `kit` is what pip installs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -17,11 +17,12 @@ fi
 }
 
 venv=${TFLITEKIT_VENV:-.venv}
+[ -v kit ] || kit=(-e '.[convert,dev]')
 wanted=$(cat pyproject.toml constraints.txt | sha256sum | cut -c1-16)
 if [ "$(cat "$venv/tflitekit-installed" 2>/dev/null)" != "$wanted" ]; then
-  echo "Installing into $venv (TensorFlow is large: a few minutes) ..." >&2
+  echo "Installing into $venv (this may take a few minutes) ..." >&2
   [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[convert,dev]'
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt "${kit[@]}"
   echo "$wanted" > "$venv/tflitekit-installed"
 fi
 export PATH="$(cd "$venv" && pwd)/bin:$PATH"

@@ -2,6 +2,11 @@
 # Sets everything up and runs all checks: bash scripts/test.sh [PYTEST ARGUMENTS]
 #   --fast   what to run before each commit: checks of the code, and the tests that need no TensorFlow, Maven or browser
 #   --light  the same tests in a new virtual environment that has the light install only
+if [ "${1:-}" = --light ]; then
+  TFLITEKIT_VENV=$(mktemp -d)
+  trap 'rm -rf "$TFLITEKIT_VENV"' EXIT
+  kit=('.[test]')
+fi
 . "$(dirname "$0")/environment.sh"
 check() {
   ruff check .
@@ -16,11 +21,7 @@ case ${1:-} in
     exec python -m pytest -n 2 -m "not slow" tests/unit tests/tflite "${@:2}"
     ;;
   --light)
-    light=$(mktemp -d)
-    trap 'rm -rf "$light"' EXIT
-    python -m venv "$light"
-    "$light/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[test]'
-    "$light/bin/python" -m pytest -n 2 tests/unit tests/tflite "${@:2}"
+    python -m pytest -n 2 tests/unit tests/tflite "${@:2}"
     exit
     ;;
 esac
