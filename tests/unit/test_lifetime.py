@@ -34,8 +34,8 @@ def start(place, *arguments, cwd=None):
     )  # fmt: skip
 
 
-# pytest may run in the background, where Ctrl-C is ignored
-_START = "import signal; signal.signal(2, signal.default_int_handler); from tflitekit.__main__ import main; main()"
+# pytest may run in the background, where Ctrl-C is ignored, or under nohup, where hanging up is
+_START = "import signal; signal.signal(1, signal.SIG_DFL); signal.signal(2, signal.default_int_handler); from tflitekit.__main__ import main; main()"
 
 
 def processes(place):

@@ -19,8 +19,8 @@ from tflitekit.core.files import write_whole
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_toml
 from tflitekit.optimization.optimize import optimize
-from tflitekit.options.base import default_of
-from tflitekit.options.benchmark import LatencyOptions, Threads
+from tflitekit.options.base import default_of, refusal
+from tflitekit.options.benchmark import LatencyOptions, ProtocolName, Threads
 from tflitekit.options.evaluate import ScoringOptions
 from tflitekit.options.limits import Constraints
 from tflitekit.render import suite_text
@@ -85,7 +85,7 @@ class Suite(BaseModel):
     data_root: str = "."
     schemes: tuple[str, ...] | None = None
     target: str = default_of(LatencyOptions, "target")
-    protocols: tuple[str, ...] = Field((default_of(LatencyOptions, "protocol"),), min_length=1)
+    protocols: tuple[ProtocolName, ...] = Field((default_of(LatencyOptions, "protocol"),), min_length=1)
     threads: Threads = default_of(LatencyOptions, "threads")
     constraints: Limits = Limits()
     models: tuple[Model, ...] = Field(min_length=1)
@@ -97,7 +97,7 @@ class Suite(BaseModel):
         try:
             require_target(name)
         except UsageError as error:
-            raise ValueError(f"{error.what} {(error.fix or '').rstrip('.')}") from error
+            raise ValueError(error.fix) from error
         return name
 
     @model_validator(mode="after")
@@ -106,12 +106,14 @@ class Suite(BaseModel):
             for name in model.data:
                 if name not in self.data:
                     raise ValueError(
-                        f"the model '{model.name}' needs the data '{name}', for which there is no table [data.{name}]"
+                        f"The model '{model.name}' needs the data '{name}', for which there is no table [data.{name}]."
                     )
         names = [entry_name for entry_name, *_ in self.entries()]
         twice = {name for name in names if names.count(name) > 1}
         if twice:
-            raise ValueError(f"there are two entries '{min(twice)}': give models unique names, and list data only once")
+            raise ValueError(
+                f"There are two entries '{min(twice)}': give models unique names, and list data only once."
+            )
         return self
 
     def entries(self) -> list[tuple[str, Model, Data, str]]:
@@ -151,29 +153,23 @@ def read_suite(path: str | Path) -> Suite:
         problem = min(
             error.errors(), key=lambda found: found["type"] != "extra_forbidden"
         )  # a typo explains what is missing
-        raise UsageError(
-            f"The suite {path} is wrong at {_place(problem['loc'])}.", why=_why(problem), fix=_keys(problem)
-        ) from None
+        why, fix = _explained(problem)
+        raise UsageError(f"The suite {path} is wrong at {_place(problem['loc'])}.", why=why, fix=fix) from None
 
 
 def _place(location: Sequence[str | int]) -> str:
     return ".".join(str(part + 1) if isinstance(part, int) else part for part in location) or "its top level"
 
 
-def _why(problem: Any) -> str:
-    return (
-        "There is no such key."
-        if problem["type"] == "extra_forbidden"
-        else f"{problem['msg'].removeprefix('Value error, ')}."
-    )
-
-
-def _keys(problem: Any) -> str | None:
-    if problem["type"] != "extra_forbidden":
-        return None
+def _explained(problem: Any) -> tuple[str | None, str]:
+    """Returns what is wrong at a key, and what to do."""
     location = problem["loc"]
-    table = _TABLES[str(location[0])] if len(location) > 1 else Suite
-    return f"The keys are: {', '.join(table.model_fields)}."
+    if problem["type"] in ("extra_forbidden", "missing"):
+        table = _TABLES[str(location[0])] if len(location) > 1 else Suite
+        keys = f"The keys are: {', '.join(table.model_fields)}."
+        return "There is no such key." if problem["type"] == "extra_forbidden" else "This key is missing.", keys
+    value, fix = refusal(problem)
+    return (f"It cannot be {value}." if location else None), fix
 
 
 def run_suite(

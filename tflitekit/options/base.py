@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from tflitekit.core.errors import UsageError
+from tflitekit.core.files import shortened
 
 __all__ = ["Option", "Options", "Panel", "default_of", "option_of", "takes", "usage_error"]
 
@@ -116,6 +117,12 @@ _WANTED = {
     "float_type": "Give a number.",
     "bool_parsing": "Give true or false.",
     "string_type": "Give a text.",
+    "string_pattern_mismatch": "Give letters, digits, '_', '.' and '-', a letter or digit first.",
+    "tuple_type": "Give a list.",
+    "too_short": "Give at least {min_length:d}.",
+    "dict_type": "Give a table.",
+    "model_type": "Give a table.",
+    "model_attributes_type": "Give a table.",
 }
 
 
@@ -126,21 +133,26 @@ def usage_error(error: ValidationError, name_of: Callable[[str], str] = str) -> 
         name_of: What the user calls a field.
     """
     problem = error.errors(include_url=False)[0]
-    context = problem.get("ctx", {})
     if not problem["loc"]:
-        return UsageError(str(context.get("error", problem["msg"])))
+        return UsageError(refusal(problem)[1])
     name = name_of(str(problem["loc"][0]))
     if problem["type"] == "missing":
         return UsageError(f"{name} is missing.")
-    if problem["type"] == "literal_error":
+    value, fix = refusal(problem)
+    return UsageError(f"{name} cannot be {value}.", fix=fix)
+
+
+def refusal(problem: Any) -> tuple[str, str]:
+    """Returns a value that pydantic refuses, as it is shown, and what to give instead."""
+    value, kind, context = problem["input"], problem["type"], problem.get("ctx", {})
+    if kind == "literal_error":
         fix = f"It takes {context['expected'].replace(chr(39), '')}."
-    elif problem["type"] == "value_error":
+    elif kind == "value_error":
         fix = str(context["error"])
     else:
-        fix = _WANTED.get(problem["type"], f"{problem['msg']}.").format(**context)
-    value, is_number = problem["input"], problem["type"].startswith(("greater", "less"))
-    shown = f"'{value}'" if isinstance(value, str) and not is_number else value
-    return UsageError(f"{name} cannot be {shown}.", fix=fix)
+        fix = _WANTED.get(kind, f"{problem['msg']}.").format(**context)
+    is_number = kind.startswith(("greater", "less"))
+    return f"'{value}'" if isinstance(value, str) and not is_number else shortened(str(value)), fix
 
 
 def takes(model: type[Options], name: str = "how") -> Callable[[Callable[..., _Result]], Callable[..., _Result]]:
