@@ -116,7 +116,7 @@ class Suite(BaseModel):
             )
         return self
 
-    def entries(self) -> list[tuple[str, Model, Data, str]]:
+    def entries(self) -> list[tuple[str, Model, Data, ProtocolName]]:
         """Returns name, model, data and protocol of each entry; a part of the name that is always the same is left out."""
         found = []
         for model in self.models:
@@ -241,7 +241,14 @@ class _Places:
 
 
 def _run_entry(
-    name: str, suite: Suite, model: Model, data: Data, protocol: str, out: Path, places: _Places, progress: Progress
+    name: str,
+    suite: Suite,
+    model: Model,
+    data: Data,
+    protocol: ProtocolName,
+    out: Path,
+    places: _Places,
+    progress: Progress,
 ) -> EntryResult:
     try:
         preprocess = places.find(data.preprocess) if str(data.preprocess).endswith(".json") else data.preprocess
