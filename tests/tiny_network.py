@@ -117,6 +117,15 @@ class Network:
         channels = shape[-1] + self.shape(second)[-1]
         return self.add("CONCATENATION", [first, second], [*shape[:-1], channels], name, options="ConcatenationOptions", axis=len(shape) - 1)  # fmt: skip
 
+    def split(self, source: int, name: str, count: int) -> list[int]:
+        """Parts the last dimension."""
+        shape = self.shape(source)
+        axis, parted = self.tensor(f"{name}/axis", [], len(shape) - 1, "int32"), [*shape[:-1], shape[-1] // count]
+        first = self.add("SPLIT", [axis, source], parted, f"{name}:0", options="SplitOptions", numSplits=count)
+        others = [self.tensor(f"{name}:{i}", parted) for i in range(1, count)]
+        self._graph.operators[-1].outputs += others
+        return [first, *others]
+
     def finish(self, *outputs: int) -> bytes:
         self._graph.inputs, self._graph.outputs = [self.input], list(outputs)
         self._model.version, self._model.subgraphs = 3, [self._graph]

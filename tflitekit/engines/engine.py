@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
+from tflitekit.engines.samples import Samples
 from tflitekit.schemes import Request
 from tflitekit.source.prepared import Exported, PreparedSource
 
-__all__ = ["Converted", "Engine", "Samples"]
-
-
-class Samples(Protocol):
-    """Preprocessed inputs, as `CalibrationSet` has them."""
-
-    def batches(self, batch: int) -> Iterator[dict[str, Any]]:
-        """Returns arrays ``(batch, ...)`` by input name."""
+__all__ = ["Converted", "Engine"]
 
 
 class Converted(NamedTuple):

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ai_edge_litert import schema_py_generated as schema
 from filelock import FileLock
 
 from tflitekit.core.errors import ConversionError, MissingDependencyError
 from tflitekit.core.files import write_whole
 from tflitekit.engines import op_advice
-from tflitekit.engines.engine import Converted, Samples
-from tflitekit.engines.rounding.for_recipe import Batches, check_rounded, round_for
+from tflitekit.engines.engine import Converted
+from tflitekit.engines.quantizer_repairs import made_ready, mended
+from tflitekit.engines.ranges import Range, measure_ranges
+from tflitekit.engines.rounding.for_recipe import check_rounded, round_for
+from tflitekit.engines.samples import Batches, Samples
 from tflitekit.engines.tflite_converter import TfliteConverter
 from tflitekit.schemes import Recipe, Request, parse_request
 from tflitekit.schemes.advice import without_integer_kernels
-from tflitekit.source.prepared import SIGNATURE, Exported, PreparedSource
-from tflitekit.tflite.flatbuffer import pack, unpack
+from tflitekit.source.prepared import Exported, PreparedSource
 from tflitekit.tflite.graph import Graph, Operator, parse_graph
 from tflitekit.tflite.layers import layer_names
 
@@ -59,23 +59,27 @@ class LitertQuantizer:
             return Converted(content)
         graph = parse_graph(content, f"{request.name}.tflite")
         _check(request, recipe, graph, source, samples)
-        content, signature = _named(content)
+        content = made_ready(content, apart=recipe.activations is not None)
+        batches = Batches(samples, source.batch) if samples is not None else None
         if recipe.rounding == "nearest":
-            return Converted(_attempt(request, recipe, content, signature, source, samples))
-        assert samples is not None
-        batches = Batches(samples, source.batch)
+            return Converted(_attempt(request, recipe, content, source, batches))
+        assert batches is not None
         rounded = round_for(recipe, content, batches)
-        made = _attempt(request, recipe, rounded.content, signature, source, samples)
+        made = _attempt(request, recipe, rounded.content, source, batches)
         check_rounded(request.name, rounded, made, batches)
         return Converted(made, rounded.notes())
 
 
 def _attempt(
-    request: Request, recipe: Recipe, content: bytes, signature: str, source: PreparedSource, samples: Samples | None
+    request: Request, recipe: Recipe, content: bytes, source: PreparedSource, samples: Batches | None
 ) -> bytes:
-    """Does as `_quantize`, with its errors in the user's words."""
+    """Does as `_quantize`, with the quantizer's errors in the user's words."""
+    ranges = None
+    if recipe.activations is not None:
+        assert samples is not None
+        ranges = measure_ranges(content, samples)
     try:
-        return _quantize(recipe, content, signature, source, samples)
+        return _quantize(recipe, content, ranges)
     except ImportError as error:
         raise MissingDependencyError(
             f"{request.name}: quantizing a .tflite file needs litert-quantizer, which is not installed.",
@@ -115,60 +119,16 @@ def _check(request: Request, recipe: Recipe, graph: Graph, source: PreparedSourc
         )
 
 
-def _named(content: bytes) -> tuple[bytes, str]:
-    """Returns the file with what the quantizer tells tensors and entry points apart by, and the name of its signature.
-
-    Files without a signature get one of the tensors' own names, and tensors that share a name get numbers.
-    """
-    model = unpack(content)
-    taken = Counter(tensor.name for graph in model.subgraphs for tensor in graph.tensors)
-    if model.signatureDefs and max(taken.values()) == 1:
-        return content, model.signatureDefs[0].signatureKey.decode()
-    main = model.subgraphs[0]
-    if not model.signatureDefs:
-        signature = schema.SignatureDefT()
-        signature.signatureKey, signature.subgraphIndex = SIGNATURE.encode(), 0
-        signature.inputs = [_entry(main, index) for index in main.inputs]
-        signature.outputs = [_entry(main, index) for index in main.outputs]
-        model.signatureDefs = [signature]
-    shared = {name for name, count in taken.items() if count > 1}
-    number = 0
-    for graph in model.subgraphs:
-        for tensor in graph.tensors:
-            if tensor.name in shared:
-                while (name := (tensor.name or b"tensor") + b"#%d" % number) in taken:
-                    number += 1
-                taken[name] += 1
-                tensor.name = name
-    return pack(model), model.signatureDefs[0].signatureKey.decode()
-
-
-def _entry(graph: Any, index: int) -> Any:
-    entry = schema.TensorMapT()
-    entry.name, entry.tensorIndex = graph.tensors[index].name, int(index)
-    return entry
-
-
-def _quantize(recipe: Recipe, content: bytes, signature: str, source: PreparedSource, samples: Samples | None) -> bytes:
-    from litert_quantizer.calibrator import Calibrator
+def _quantize(recipe: Recipe, content: bytes, ranges: dict[str, Range] | None) -> bytes:
     from litert_quantizer.quantizer import Quantizer
     from litert_quantizer.recipe_manager import RecipeManager
-    from litert_quantizer.utils.qsv_utils import min_max_update
 
     rules = RecipeManager()
     _write_rules(rules, recipe)
     quantizer = Quantizer(content, rules.get_quantization_recipe())
-    ranges = None
-    if recipe.activations is not None:
-        assert samples is not None
-        calibrator = Calibrator(content, num_threads=1, qsv_update_func=min_max_update)
-        # Each alone: it would list them all, and keep state from one to the next.
-        for sample in samples.batches(source.batch):
-            calibrator.calibrate({signature: [sample]}, rules)
-        ranges = calibrator.get_model_qsvs()
-    return bytes(
-        quantizer.quantize(ranges, enable_progress_bar=False, enable_progress_report=False).quantized_model or b""
-    )
+    made = quantizer.quantize(ranges, enable_progress_bar=False, enable_progress_report=False).quantized_model
+    assert made is not None
+    return mended(bytes(made)) if ranges is not None else bytes(made)
 
 
 def _write_rules(rules: Any, recipe: Recipe) -> None:

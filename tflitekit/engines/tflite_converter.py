@@ -9,7 +9,8 @@ from typing import Any
 
 from tflitekit.core.errors import ConversionError
 from tflitekit.engines import op_advice
-from tflitekit.engines.engine import Converted, Samples
+from tflitekit.engines.engine import Converted
+from tflitekit.engines.samples import Samples
 from tflitekit.schemes import Request
 from tflitekit.schemes.advice import without_integer_kernels
 from tflitekit.source.prepared import Exported, PreparedSource

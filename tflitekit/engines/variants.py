@@ -16,8 +16,9 @@ from tflitekit.data.calibration import CalibrationSet
 from tflitekit.data.contract import Contract
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.engines import op_advice
-from tflitekit.engines.engine import Converted, Engine, Samples
+from tflitekit.engines.engine import Converted, Engine
 from tflitekit.engines.litert_quantizer import LitertQuantizer
+from tflitekit.engines.samples import Samples
 from tflitekit.engines.stored_weights import check_weights
 from tflitekit.engines.tflite_converter import TfliteConverter
 from tflitekit.schemes import EngineName, Promise, Request, find

@@ -249,9 +249,13 @@ class Model:
         stored: Array = self._interpreter.get_tensor(self._output_indices[index])
         return stored
 
-    def tensor(self, index: int) -> Array:
-        """Returns a tensor of the main graph as it is stored (see ``keep_tensors``)."""
-        values: Array = self._interpreter.get_tensor(index)
+    def tensor(self, index: int, graph: int = 0) -> Array:
+        """Returns a tensor of a graph as it is stored (see ``keep_tensors``).
+
+        Raises:
+            ValueError: It has no data, because nothing reads it.
+        """
+        values: Array = self._interpreter.get_tensor(index, graph)
         return values
 
     def tensor_details(self) -> list[dict[str, Any]]:

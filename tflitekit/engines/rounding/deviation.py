@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.core.errors import ConversionError
-from tflitekit.engines.rounding.prefix import ordered
+from tflitekit.engines.samples import ordered
 from tflitekit.tflite.runtime import Model
 
 __all__ = ["MOST_DEVIATION", "Deviation", "check_deviation", "measure_deviation"]

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
 
-from tflitekit.engines.engine import Samples
 from tflitekit.engines.rounding.deviation import check_deviation
 from tflitekit.engines.rounding.rounding import RoundedModel, WeightLayer, round_weights, weight_layers
+from tflitekit.engines.samples import Batches
 from tflitekit.schemes import Recipe
 
-__all__ = ["Batches", "check_rounded", "round_for"]
+__all__ = ["check_rounded", "round_for"]
 
 _COMPARED = 64  # samples: enough to tell wrong kernels from rounding
-
-
-@dataclass(frozen=True)
-class Batches:
-    """Calibration samples as dicts by input name, again and again."""
-
-    samples: Samples
-    batch: int
-
-    def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        return self.samples.batches(self.batch)
 
 
 def round_for(recipe: Recipe, content: bytes, samples: Batches) -> RoundedModel:

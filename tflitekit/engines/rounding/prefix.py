@@ -14,43 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.core.errors import DataError
 from tflitekit.engines.rounding.editing import EditableModel
 from tflitekit.engines.rounding.layers import Layer
 from tflitekit.engines.rounding.moments import Moments, products
 from tflitekit.engines.rounding.rows import activated, rows_of
+from tflitekit.engines.samples import Arrays
 from tflitekit.tflite.runtime import Model
 
-__all__ = ["Arrays", "observe", "ordered"]
+__all__ = ["observe"]
 
 Array = NDArray[Any]
-Arrays = list[Array]
-"""What a sample has for each input, in the model's order, with the batch dimension."""
 
 _CHUNK = 8  # samples whose rows are multiplied together
 _AGREEMENT = 1e-3  # of the largest output: a larger difference is another computation, a smaller one the order of sums
-
-
-def ordered(samples: Iterable[Mapping[str, Array]], names: Sequence[str]) -> Iterator[Arrays]:
-    """Yields samples in the order of the model's inputs.
-
-    Raises:
-        DataError: There are no samples, or one lacks an input.
-    """
-    empty = True
-    for sample in samples:
-        missing = [name for name in names if name not in sample]
-        if missing:
-            raise DataError(
-                f"The calibration samples have no values for the input '{missing[0]}'.",
-                why=f"They have values for {', '.join(sample) or 'no input'}.",
-            )
-        empty = False
-        yield [sample[name] for name in names]
-    if empty:
-        raise DataError(
-            "There are no calibration samples.", fix="Give a collection that can be read many times, not an iterator."
-        )
 
 
 def observe(

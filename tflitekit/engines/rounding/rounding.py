@@ -15,7 +15,8 @@ from tflitekit.engines.rounding.editing import EditableModel
 from tflitekit.engines.rounding.grid import Grid, nearest, round_weights_on_grid
 from tflitekit.engines.rounding.layers import Layer, LeftLayer, find_layers
 from tflitekit.engines.rounding.moments import Moments, Statistics
-from tflitekit.engines.rounding.prefix import observe, ordered
+from tflitekit.engines.rounding.prefix import observe
+from tflitekit.engines.samples import ordered
 from tflitekit.tflite.graph import parse_graph
 
 __all__ = ["RoundedLayer", "RoundedModel", "WeightLayer", "round_weights", "weight_layers"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tflitekit.core.errors import ModelError, UsageError
@@ -11,7 +11,7 @@ from tflitekit.options.convert import LoadOptions
 from tflitekit.source.kinds import register_source
 from tflitekit.source.prepared import Exported, PreparedSource, dynamic_notes, named_shapes
 from tflitekit.tflite.flatbuffer import DTYPES, QUANTIZED, Reader, read_with
-from tflitekit.tflite.graph import Graph, float_constants, read_graph
+from tflitekit.tflite.graph import Graph, read_graph
 from tflitekit.tflite.reshape import with_shapes
 from tflitekit.tflite.runtime import Model
 
@@ -145,13 +145,22 @@ def _runs(path: Path, graph: Graph) -> bool:
 
 
 def _require_finite(path: Path) -> None:
-    bad = [name for name, largest in float_constants(path).values() if not largest < float("inf")]
+    bad = read_with(path, lambda reader: list(_not_finite(reader)))
     if bad:
         raise ModelError(
             f"{path} has weights that are NaN or infinite: {', '.join(bad[:5])}" + (", ..." if len(bad) > 5 else "."),
             why="Training diverged before it was exported, or the file is damaged.",
             fix="Export an earlier checkpoint.",
         )
+
+
+def _not_finite(reader: Reader) -> Iterator[str]:
+    """Yields constants that are NaN or infinite; minus infinity is what masks and the padding of a maximum have."""
+    main = reader.subgraphs[0]
+    for tensor in (main.Tensors(i) for i in range(main.TensorsLength())):
+        constant = DTYPES.get(tensor.Type()) == "float32" and reader.buffer_bytes[tensor.Buffer()]
+        if constant and not (reader.constant(tensor) < float("inf")).all():
+            yield (tensor.Name() or b"").decode(errors="replace")
 
 
 def _shapes(

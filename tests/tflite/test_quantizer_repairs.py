@@ -1,0 +1,57 @@
+"""Graphs of a shape that litert-quantizer stumbles over, or quantizes in part only: they are set right before and after it."""
+
+import numpy as np
+import pytest
+from tiny_network import Network
+
+from tflitekit.conversion import convert
+from tflitekit.tflite.runtime import Model
+
+pytest.importorskip("litert_quantizer", reason="litert-quantizer is not installed: '.[quantize]'")
+
+SAMPLES = np.random.default_rng(0).normal(size=(40, 6, 6, 4)).astype(np.float32)
+
+
+def odd_network():
+    """Outputs that operators read, one that is given twice, one that is an input too, and parts that nothing reads."""
+    net = Network(1, 6, 6, 4)
+    first = net.conv(net.input, "first", 4)
+    both = net.concatenate(first, net.conv(net.input, "other", 4), "both")
+    second = net.conv(net.conv(both, "second", 4), "third", 4)
+    parts = net.split(net.dense(net.reshape(second, "flat", 1, 144), "gates", 32), "parts", 4)
+    return net.finish(first, both, second, second, net.input, net.join(parts[0], parts[3], "sums"))
+
+
+def test_every_output_is_there_and_everything_is_integer(tmp_path):
+    path = tmp_path / "float.tflite"
+    path.write_bytes(odd_network())
+    schemes = ["int8", "int8:io=int8", "int16x8"]
+    made = convert(path, schemes=schemes, out=tmp_path / "out", calibration={"input": SAMPLES}).variants
+    assert [variant.error for variant in made] == [None] * len(schemes)
+    reference = Model(path)
+    wanted = reference.run([SAMPLES[:1]])
+    for variant in made:
+        assert variant.integer_op_fraction == 1
+        model = Model(variant.path)
+        names = [spec.name for spec in model.outputs]
+        assert sorted(names) == sorted(spec.name for spec in reference.outputs)
+        values = model.run([SAMPLES[:1]])
+        for spec, expected in zip(reference.outputs, wanted, strict=True):
+            # Steps of 1/256 of a tensor's range, in up to seven tensors behind each other.
+            np.testing.assert_allclose(values[names.index(spec.name)], expected, atol=np.ptp(expected) / 20)
+
+
+def test_infinite_values_are_no_part_of_a_range(tmp_path):
+    net = Network(1, 6, 6, 4)
+    conv = net.conv(net.input, "first", 4)
+    around = net.tensor("around", [4, 2], [[0, 0], [1, 1], [1, 1], [0, 0]], "int32")
+    lowest = net.tensor("lowest", [], -np.inf)
+    padded = net.add("PADV2", [conv, around, lowest], [1, 8, 8, 4], "padded", options="PadV2Options")
+    pool = {"strideH": 1, "strideW": 1, "filterHeight": 3, "filterWidth": 3, "padding": 1}
+    pooled = net.add("MAX_POOL_2D", [padded], [1, 6, 6, 4], "pooled", options="Pool2DOptions", **pool)
+    path = tmp_path / "float.tflite"
+    path.write_bytes(net.finish(net.conv(pooled, "last", 3)))
+    (int8,) = convert(path, schemes=["int8"], out=tmp_path / "out", calibration={"input": SAMPLES}).variants
+    assert int8.error is None
+    expected = Model(path).run([SAMPLES[:1]])[0]
+    np.testing.assert_allclose(Model(int8.path).run([SAMPLES[:1]])[0], expected, atol=np.ptp(expected) / 20)

@@ -1,0 +1,148 @@
+"""What litert-quantizer stumbles over or gets wrong in a file, set right before and after it (as of 0.11.0)."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from tflitekit.source.prepared import SIGNATURE
+from tflitekit.tflite.flatbuffer import pack, parse_with, unpack
+
+__all__ = ["made_ready", "mended"]
+
+_EQUAL_PARTS = {"SPLIT", "SPLIT_V", "UNPACK"}  # whose outputs have the scale of what is read
+
+
+def made_ready(content: bytes, *, apart: bool) -> bytes:
+    """Returns a file that computes the same, in the form that litert-quantizer can take.
+
+    It tells tensors apart by their names, so tensors that share one get numbers. A file without a signature gets one, with the tensors'
+    own names: the quantizer gives the outputs other tensors.
+
+    Args:
+        apart: Whether each output is to be a tensor that nothing reads. With integer activations the quantizer leaves an operator that
+            reads an output in float, or loses the output.
+    """
+    model = unpack(content)
+    changed = [
+        _sign(model),
+        apart and _part_outputs(model),
+        _name_apart(model),
+    ]
+    return pack(model) if any(changed) else content
+
+
+def mended(content: bytes) -> bytes:
+    """Returns a quantized file in which operators that part a tensor give all parts in integers.
+
+    The quantizer leaves a part that nothing reads in float, such as the forget gate in the first step of an unrolled LSTM.
+    """
+    codes = parse_with(content, "the quantized file", lambda reader: [name for name, _, _ in reader.codes])
+    model = unpack(content)
+    changed = [_mend(graph, codes) for graph in model.subgraphs]
+    return pack(model) if any(changed) else content
+
+
+def _mend(graph: Any, codes: list[str]) -> bool:
+    changed = False
+    for operator in graph.operators:
+        given = graph.tensors[operator.inputs[-1 if codes[operator.opcodeIndex] == "SPLIT" else 0]]
+        if codes[operator.opcodeIndex] not in _EQUAL_PARTS or given.type == schema.TensorType.FLOAT32:
+            continue
+        for part in (graph.tensors[index] for index in operator.outputs):
+            if part.type == schema.TensorType.FLOAT32:
+                part.type, part.quantization, changed = given.type, given.quantization, True
+    return changed
+
+
+def _sign(model: Any) -> bool:
+    if model.signatureDefs:
+        return False
+    main, signature = model.subgraphs[0], schema.SignatureDefT()
+    signature.signatureKey, signature.subgraphIndex = SIGNATURE.encode(), 0
+    signature.inputs = [_entry(main, index) for index in main.inputs]
+    signature.outputs = [_entry(main, index) for index in main.outputs]
+    model.signatureDefs = [signature]
+    return True
+
+
+def _entry(graph: Any, index: int) -> Any:
+    entry = schema.TensorMapT()
+    entry.name, entry.tensorIndex = graph.tensors[index].name, int(index)
+    return entry
+
+
+def _part_outputs(model: Any) -> bool:
+    """Gives each output that is read, or is an input or another output too, a copy of its own."""
+    graph = model.subgraphs[0]
+    before = [int(i) for i in graph.outputs]
+    taken = {int(i) for operator in graph.operators for i in operator.inputs} | {int(i) for i in graph.inputs}
+    taken |= {index for index in before if before.count(index) > 1}
+    outputs: dict[int, list[int]] = {}
+    for index in before:
+        own = index not in taken or not _reshapes_to_itself(graph.tensors[index])
+        outputs.setdefault(index, []).append(index if own else _add_copy(model, graph, index))
+    graph.outputs = _renumbered(before, outputs)
+    for signature in model.signatureDefs:
+        if signature.subgraphIndex == 0:
+            numbers = _renumbered([entry.tensorIndex for entry in signature.outputs], outputs)
+            for entry, number in zip(signature.outputs, numbers, strict=True):
+                entry.tensorIndex = number
+    return bool(graph.outputs != before)
+
+
+def _renumbered(indices: list[int], numbers: dict[int, list[int]]) -> list[int]:
+    """Returns the new number of each; those of one that is there several times in turn."""
+    left = {index: iter(found) for index, found in numbers.items()}
+    return [next(left[index]) for index in indices]
+
+
+def _reshapes_to_itself(tensor: Any) -> bool:
+    """Whether a RESHAPE can have it as its result: of several open dimensions it cannot know which is which."""
+    shape = list(_shape(tensor))
+    return bool(shape) and shape.count(-1) <= 1
+
+
+def _shape(tensor: Any) -> Any:
+    if tensor.shapeSignature is not None and len(tensor.shapeSignature):
+        return tensor.shapeSignature
+    return [] if tensor.shape is None else tensor.shape
+
+
+def _add_copy(model: Any, graph: Any, index: int) -> int:
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.RESHAPE
+    code.version = 1
+    model.operatorCodes.append(code)
+    shape, buffer = schema.TensorT(), schema.BufferT()
+    values = np.asarray(_shape(graph.tensors[index]), np.int32)
+    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    shape.name, shape.type, shape.shape = b"shape", schema.TensorType.INT32, [len(values)]
+    shape.buffer = len(model.buffers) - 1
+    result = copy.copy(graph.tensors[index])
+    result.buffer, result.name = 0, (result.name or b"") + b"/copy"
+    graph.tensors += [shape, result]
+    operator = schema.OperatorT()
+    operator.opcodeIndex = len(model.operatorCodes) - 1
+    operator.inputs, operator.outputs = [index, len(graph.tensors) - 2], [len(graph.tensors) - 1]
+    graph.operators.append(operator)
+    return len(graph.tensors) - 1
+
+
+def _name_apart(model: Any) -> bool:
+    taken = Counter(tensor.name for graph in model.subgraphs for tensor in graph.tensors)
+    shared = {name for name, count in taken.items() if count > 1}
+    number = 0
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            if tensor.name in shared:
+                while (name := (tensor.name or b"tensor") + b"#%d" % number) in taken:
+                    number += 1
+                taken[name] += 1
+                tensor.name = name
+    return bool(shared)

@@ -1,0 +1,108 @@
+"""See `measure_ranges`."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+
+from tflitekit.engines.samples import ordered
+from tflitekit.tflite.flatbuffer import unpack
+from tflitekit.tflite.runtime import Model
+
+__all__ = ["Range", "measure_ranges"]
+
+Array = NDArray[Any]
+Range = dict[str, Array]
+"""The smallest and the largest value, 'min' and 'max', as litert-quantizer takes them."""
+
+
+class _Place(NamedTuple):
+    """A tensor of a graph."""
+
+    graph: int
+    tensor: int
+
+
+def measure_ranges(content: bytes, samples: Iterable[Mapping[str, Array]]) -> dict[str, Range]:
+    """Returns the range of each float32 tensor that a file computes, by its name.
+
+    The quantizer's own calibrator fails where nothing reads an output of an operator, as in the first step of an unrolled LSTM:
+    the runtime gives it no memory. Here it gets the range of what its operator reads. Infinite values, such as those of
+    masks, are no part of a range.
+
+    Args:
+        content: A file whose tensors have names of their own.
+        samples: By input name, with the batch dimension.
+
+    Raises:
+        DataError: There are no samples, or they do not fit the model.
+    """
+    graphs = unpack(content).subgraphs
+    computed = list(dict.fromkeys(_computed(graphs)))
+    lowest, highest = dict[_Place, float](), dict[_Place, float]()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "float.tflite"
+        path.write_bytes(content)
+        model = Model(path, keep_tensors=True)
+        for arrays in ordered(samples, [spec.name for spec in model.inputs]):
+            model.run(arrays, outputs=())
+            for place in computed:
+                low, high = _extremes(model, place)
+                if low <= high:
+                    lowest[place] = min(lowest.get(place, np.inf), low)
+                    highest[place] = max(highest.get(place, -np.inf), high)
+    _lend(graphs, lowest, highest)
+    return {
+        graphs[place.graph].tensors[place.tensor].name.decode(): {
+            "min": np.array([lowest[place]], np.float32),
+            "max": np.array([highest[place]], np.float32),
+        }
+        for place in lowest
+    }
+
+
+def _reached(graphs: list[Any], start: int = 0) -> Iterator[int]:
+    """Yields the graphs that run: the main one, and those that operators are composed of."""
+    yield start
+    for operator in graphs[start].operators:
+        options = operator.builtinOptions2
+        if isinstance(options, schema.StableHLOCompositeOptionsT):
+            yield from _reached(graphs, options.decompositionSubgraphIndex)
+
+
+def _computed(graphs: list[Any]) -> Iterator[_Place]:
+    for number in _reached(graphs):
+        graph = graphs[number]
+        for index in (*graph.inputs, *(i for operator in graph.operators for i in operator.outputs)):
+            if graph.tensors[index].type == schema.TensorType.FLOAT32:
+                yield _Place(number, int(index))
+
+
+def _extremes(model: Model, place: _Place) -> tuple[float, float]:
+    """Returns the smallest and the largest finite value; infinity and its negative where there is none."""
+    try:
+        values = model.tensor(place.tensor, place.graph)
+    except ValueError:  # no data, because nothing reads it
+        return np.inf, -np.inf
+    low, high = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
+    if np.isfinite(low) and np.isfinite(high):
+        return low, high
+    finite = np.isfinite(values)
+    return float(values.min(where=finite, initial=np.inf)), float(values.max(where=finite, initial=-np.inf))
+
+
+def _lend(graphs: list[Any], lowest: dict[_Place, float], highest: dict[_Place, float]) -> None:
+    """Gives what has no values the range of the first tensor that its operator reads."""
+    for number in _reached(graphs):
+        for operator in graphs[number].operators:
+            read = [place for i in operator.inputs if (place := _Place(number, int(i))) in lowest]
+            for index in operator.outputs:
+                place = _Place(number, int(index))
+                if read and place not in lowest and graphs[number].tensors[index].type == schema.TensorType.FLOAT32:
+                    lowest[place], highest[place] = lowest[read[0]], highest[read[0]]
