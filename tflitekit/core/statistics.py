@@ -5,6 +5,7 @@ SciPy is imported where it is used, because it takes most of a second.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -32,6 +33,7 @@ __all__ = [
 
 _ALPHA = 0.05
 _Z = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
+_STRETCH = 64
 
 
 class Interval(NamedTuple):
@@ -232,15 +234,26 @@ def bootstrap_weights(processes: Sequence[int], *, count: int = 1000, seed: int 
         processes: For each round, the process that measured it.
 
     Returns:
-        Shape ``(count, rounds)``. The same weights on two files that ran in the same rounds pair them.
+        Shape ``(count, rounds)``, not to be changed. The same weights on two files that ran in the same rounds pair them.
     """
+    return _weights(tuple(map(int, processes)), count, seed)
+
+
+@functools.lru_cache(maxsize=4)  # all files of a session ran in the same rounds
+def _weights(processes: tuple[int, ...], count: int, seed: int) -> NDArray[np.int64]:
     generator = np.random.default_rng(seed)
     members = [np.flatnonzero(np.asarray(processes) == process) for process in dict.fromkeys(processes)]
-    weights = np.zeros((count, len(processes)), np.int64)
-    for row, drawn in zip(weights, generator.integers(0, len(members), (count, len(members))), strict=True):
-        for process in drawn:
-            rounds = members[process]
-            np.add.at(row, rounds[generator.integers(0, len(rounds), len(rounds))], 1)
+    drawn = generator.integers(0, len(members), (count, len(members)))
+    sizes = {len(rounds) for rounds in members}
+    if len(sizes) == 1:  # the same draws as below, all at once
+        chosen = generator.integers(0, sizes.pop(), (*drawn.shape, len(members[0])))
+        rows = list(np.take_along_axis(np.stack(members)[drawn], chosen, axis=2).reshape(count, -1))
+    else:
+        rows = [
+            np.concatenate([(r := members[p])[generator.integers(0, len(r), len(r))] for p in row]) for row in drawn
+        ]
+    weights = np.stack([np.bincount(row, minlength=len(processes)) for row in rows])
+    weights.setflags(write=False)
     return weights
 
 
@@ -261,8 +274,18 @@ def bootstrap_quantiles(
     values = np.concatenate(thinned)
     owner = np.repeat(np.arange(len(rounds)), [len(part) for part in thinned])
     order = np.argsort(values, kind="stable")
-    reached = weights[:, owner[order]].cumsum(axis=1)
-    first = (reached >= np.maximum(1, np.ceil(reached[:, -1:] * q / 100))).argmax(axis=1)
+    owner = owner[order]
+    # Sorted samples are counted stretch by stretch, and one by one only in the stretch that the percentile lies in.
+    stretches = np.arange(values.size) // _STRETCH
+    held = np.zeros((len(rounds), stretches[-1] + 1), np.int64)
+    np.add.at(held, (owner, stretches), 1)
+    reached = (weights @ held).cumsum(axis=1)
+    wanted = np.maximum(1, np.ceil(reached[:, -1:] * q / 100))
+    stretch = (reached >= wanted).argmax(axis=1)[:, None]
+    places = np.minimum(stretch * _STRETCH + np.arange(_STRETCH), values.size - 1)
+    before = np.where(stretch > 0, np.take_along_axis(reached, np.maximum(stretch - 1, 0), axis=1), 0)
+    counted = before + np.take_along_axis(weights, owner[places], axis=1).cumsum(axis=1)
+    first = np.take_along_axis(places, (counted >= wanted).argmax(axis=1)[:, None], axis=1)[:, 0]
     return np.asarray(values[order][first], np.float64)
 
 
