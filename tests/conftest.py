@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, distributions
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,16 @@ def names_from_the_start() -> None:
         sys.modules["keras"].utils.clear_session(free_memory=False)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_else() -> Iterator[None]:
+    """Keeps out what packages on this machine add to the kit."""
+    from tflitekit.core import registry
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "_installed", EntryPoints)
+        yield
+
+
 @pytest.fixture
 def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Installs a package that adds to registries, in this process and its workers, for one test.
@@ -118,14 +128,17 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """
     from tflitekit.core import registry
 
-    folders = []
+    folders: list[str] = []
+
+    def found() -> EntryPoints:
+        return EntryPoints(entry for package in distributions(path=folders) for entry in package.entry_points)
 
     def install(folder: Path, *registries: registry.Registry[Any]) -> None:
         for one in registries:
             monkeypatch.setattr(one, "_things", one.all())
             monkeypatch.setattr(one, "_modules", dict(one._modules))
             monkeypatch.setattr(one, "_complete", False)
-        monkeypatch.setattr(registry, "_installed", entry_points)
+        monkeypatch.setattr(registry, "_installed", found)
         monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
         monkeypatch.syspath_prepend(str(folder))
         folders.append(str(folder))

@@ -160,6 +160,26 @@ def test_one_bad_file_does_not_take_the_others(files, monkeypatch):
     assert measured[0].latency.runs and measured[2].latency.runs
 
 
+@pytest.mark.parametrize("threads", ["1,2", "2,1"])
+def test_a_target_of_one_thread_measures_one_and_says_so_of_two(files, cli, monkeypatch, threads):
+    opened = scripted_target.ScriptedTarget.open
+
+    def refuses(self, path, *, threads, shapes=None):
+        if threads > 1:
+            raise ModelError(f"There is one thread, not {threads}.")
+        return opened(self, path, threads=threads)
+
+    monkeypatch.setattr(scripted_target.ScriptedTarget, "open", refuses)
+    found = run_json(cli("benchmark", files[0], "--target", "scripted", "--threads", threads, "--runs", "10", "--json"))
+    (row,) = found["variants"]
+    assert (row["latency"]["threads"], row["other_latencies"]) == (1, [])
+    assert [note["message"] for note in row["warnings"] if note["kind"] == "latency-not-measured"] == [
+        "Latency with 2 threads was not measured: There is one thread, not 2."
+    ]
+    code, _, err = cli("benchmark", files[0], "--target", "scripted", "--threads", "2")
+    assert (code, "There is one thread, not 2." in err) == (2, True)
+
+
 def test_an_interrupted_measurement_goes_on(files, tmp_path, monkeypatch, patient):
     monkeypatch.setattr(scripted_target, "DRIFT", 1.0)
     variants = named_variants(files)

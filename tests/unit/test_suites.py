@@ -10,6 +10,8 @@ from suite_files import ROOT, SMALLEST, written
 from tflitekit import optimize
 from tflitekit.core.errors import UsageError
 from tflitekit.optimization.suites import read_suite, run_suite
+from tflitekit.render.suite_text import EntryResult, render
+from tflitekit.results import read_report
 
 # The files
 
@@ -131,3 +133,10 @@ def test_the_published_suite_is_skipped_without_its_data(tmp_path):
 
 
 # Runs
+
+
+def test_a_run_without_any_latency_has_its_table():
+    report = read_report(ROOT / "tests" / "data" / "report-version-1.json")
+    rows = tuple(row.model_copy(update={"latency": None}) for row in report.variants)
+    found = render("s", "", [EntryResult(name="m", status="ok", report=report.model_copy(update={"variants": rows}))])
+    assert "## m" in found and "Latency on" not in found

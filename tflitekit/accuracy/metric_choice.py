@@ -9,7 +9,7 @@ from pathlib import Path
 from tflitekit.accuracy.metrics import Metric, metrics
 from tflitekit.accuracy.metrics.classification import Classification, size_of
 from tflitekit.accuracy.metrics.custom import CustomMetric
-from tflitekit.core.errors import ContractError, DataError
+from tflitekit.core.errors import ContractError, DataError, UsageError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.core.user_code import load_function
 from tflitekit.data.contract import find_output
@@ -36,13 +36,16 @@ def choose_metric(
         owner: Whose outputs they are, for messages.
 
     Raises:
-        UsageError: There is no such output.
+        UsageError: There is no such metric or output.
         DataError: The data are empty, or their labels are not of the output's shape or classes.
         ContractError: The number of labels is not that of the model's outputs.
     """
     spec = find_output(outputs, output, owner)
     if metric in metrics():
         return metrics()[metric].make(dataset, spec, labels)
+    if metric is not None and ":" not in metric:
+        own = "or your own as module:function or path/to/file.py:function"
+        raise UsageError(f"There is no metric '{metric}'.", fix=f"Metrics: {', '.join(metrics())}, {own}.")
     if metric is not None:
         return CustomMetric(_name(metric), load_function(metric, "metric"))
     others = [other for other in outputs if other.name != spec.name]

@@ -102,7 +102,7 @@ def _show(report: Report) -> None:
             )
     found = next(row.latency for row in report.variants if row.latency is not None)
     print_dim(
-        f"{found.target}, {found.machine.get('cpu', '?')}, {found.runtime}; protocol {found.protocol}, {found.rounds} rounds, "
+        f"{found.target}, {found.machine.get('cpu', '?')}, {found.runtime}; protocol {found.protocol}, {text.counted(found.rounds, 'round')}, "
         f"ended by {found.stopped_by}; the {found.statistic} decides. Against {report.baseline}: times its time, paired by "
         f"round.{text.measured_shapes(found)} Storing inputs and fetching outputs are not in the times. Figures of this host say little about a phone."
     )

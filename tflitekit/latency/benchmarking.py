@@ -135,12 +135,11 @@ def measure_variants(
     for name, error in untold.items():
         by_name[name] = _unmeasured(by_name[name], error)
     findings: list[Finding] = []
-    for position, threads in enumerate(how.threads if usable else ()):
+    refused: list[TflitekitError] = []
+    for threads in how.threads if usable else ():
         path = _cache_path(usable, shapes, target, threads, how, cache)
         runs, load = _measure(usable, shapes, target, threads, how, progress, path)
         good = {name: run for name, run in runs.items() if isinstance(run, Run)}
-        if strict and not good:
-            raise next(run for run in runs.values() if isinstance(run, TflitekitError))
         latencies = to_latencies(good, baseline, target, threads, rules_of(how))
         doubts = lint_session(rows, latencies, load, describe_machine())
         findings += doubts
@@ -149,8 +148,9 @@ def measure_variants(
         for name, run in runs.items():
             row = by_name[name]
             if isinstance(run, TflitekitError):
-                by_name[name] = _unmeasured(row, run)
-            elif position == 0:
+                refused.append(run)
+                by_name[name] = _unmeasured(row, run, threads if len(how.threads) > 1 else None)
+            elif row.latency is None:
                 lints = lint_variant(row, latencies[name], min(load.timer_us for load in run.loads))
                 by_name[name] = row.model_copy(
                     update={
@@ -162,13 +162,21 @@ def measure_variants(
                 )
             else:
                 by_name[name] = row.model_copy(update={"other_latencies": (*row.other_latencies, latencies[name])})
+    if strict and refused and all(by_name[v.name].latency is None for v in usable):
+        raise refused[0]
     _profile(by_name, [v for v in usable if by_name[v.name].latency is not None], shapes, target, how, progress)
     findings += _sustain(by_name, usable, shapes, target, how, progress)
     return tuple(by_name[row.name] for row in rows), list(dict.fromkeys(findings))
 
 
-def _unmeasured(row: VariantReport, error: TflitekitError) -> VariantReport:
-    text = f"Latency was not measured: {error.what}"
+def _unmeasured(row: VariantReport, error: TflitekitError, threads: int | None = None) -> VariantReport:
+    """Notes why the latency was not measured.
+
+    Args:
+        threads: How many it was to be measured with, where there are several numbers of threads.
+    """
+    told = "" if threads is None else f" with {threads} thread{'' if threads == 1 else 's'}"
+    text = f"Latency{told} was not measured: {error.what}"
     note = Finding(kind="latency-not-measured", message=text, advice=error.fix)
     return row.model_copy(update={"warnings": (*row.warnings, note)})
 
