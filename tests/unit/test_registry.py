@@ -171,6 +171,13 @@ def test_an_option_that_cannot_be_is_named(tmp_path, install, option, reason):
     assert reason in raised.value.what
 
 
+def test_a_check_that_takes_nothing_is_named(tmp_path, install):
+    text = KITS_OWN.replace("()", "(), check=lambda: None", 1) + 'def mine(converter):\n    """Mine."""\n'
+    install(package(tmp_path, text), schemes._registry)
+    with pytest.raises(PackageError, match=r"broken_schemes\.<lambda> does not take what it is given"):
+        schemes.parse_request("mine")
+
+
 @pytest.mark.parametrize(
     ("group", "text", "use", "said"),
     [
@@ -179,6 +186,12 @@ def test_an_option_that_cannot_be_is_named(tmp_path, install, option, reason):
             "from tflitekit.data.kinds import data_kind\n@data_kind('mine')\ndef opens(source, **options):\n    return [1]\n",
             lambda: open_dataset("some.data"),
             "broken_schemes.opens returned an object of type list, instead of Dataset or None",
+        ),
+        (
+            data_kinds,
+            DATA.replace("raise RuntimeError('out of luck')", "return [1, 2]"),
+            lambda: list(open_dataset("some.broken")),
+            "broken_schemes.open_broken.<locals>.Broken.rows returned an object of type int, instead of ndarray or generic",
         ),
         (
             sections,
@@ -233,6 +246,8 @@ def _with(method, answer):
         ),
         (_with("identity", lambda self: None), "identity", "returned None, instead of dict"),
         (_with("identity", lambda self: {"cores": {1}}), "identity", "returned what JSON cannot hold"),
+        (_with("name", 3), None, "has a name that is not a text"),
+        (_with("open", lambda self: None), "open", "<lambda> does not take what it is given"),
         (_with("profile", lambda self, path, **_: {}), "profile", "type dict, instead of Profile"),
         (_with("kind", "toaster"), None, "has 'toaster' as its kind, instead of host, phone"),
         (_with("good_for", ("speed",)), None, "has 'speed' as its good_for, instead of latency, memory, accuracy"),

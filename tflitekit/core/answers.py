@@ -16,11 +16,17 @@ T = TypeVar("T")
 
 
 def answering(function: Callable[P, T], *types: type) -> Callable[P, T]:
-    """Returns the function with each answer checked: it must be of one of the types (see `expect`)."""
+    """Returns the function with each call checked: it takes the arguments, and answers with one of the types (see `expect`)."""
 
     @functools.wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> T:
-        return expect(function(*args, **kwargs), *types, by=function)
+        try:
+            found = function(*args, **kwargs)
+        except TypeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # it was not even entered
+                raise wrong_answer(function, f"does not take what it is given: {error}") from error
+            raise
+        return expect(found, *types, by=function)
 
     return checked
 

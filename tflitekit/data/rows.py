@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from tflitekit.core.answers import answering, expect
 from tflitekit.core.errors import DataError
 from tflitekit.data.names import match_names
 from tflitekit.data.samples import Array, Dataset, Sample, balanced
@@ -73,9 +74,10 @@ class Rows(Dataset):
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[Sample]:
-        columns = [self.rows(name, self._chosen) for name in self._names]
+        columns = [answering(self.rows, Iterable)(name, self._chosen) for name in self._names]
         for index, *values in zip(self._chosen, *columns, strict=True):
-            row = dict(zip(self._names, values, strict=True))
+            arrays = (expect(value, np.ndarray, np.generic, by=self.rows) for value in values)
+            row = dict(zip(self._names, arrays, strict=True))
             yield Sample(f"row {index}", self._labels[index], lambda row=row: row)  # type: ignore[misc]
 
     def check_values(self) -> None:

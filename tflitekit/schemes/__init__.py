@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from tflitekit.core.answers import answering
 from tflitekit.core.errors import UsageError
 from tflitekit.core.registry import Registry
 
@@ -220,8 +221,8 @@ def scheme(
             options={p.name: _choices(p, hints.get(p.name)) for p in parameters} | choice,
             defaults=defaults | dict.fromkeys(choice, "auto"),
             configure=function,
-            check=check,
-            promise=promise,
+            check=answering(check, type(None)),
+            promise=answering(promise, Promise),
             stages=stages or (lambda options: ()),
             calibrated=calibrated
             or (

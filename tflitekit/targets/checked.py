@@ -21,6 +21,8 @@ class CheckedTarget:
 
     def __init__(self, target: Target) -> None:
         self.name, self.kind, self.good_for = target.name, target.kind, target.good_for
+        if not isinstance(self.name, str):
+            raise wrong_answer(target, "has a name that is not a text")
         for shown, given, known in (("kind", [self.kind], TargetKind), ("good_for", self.good_for, Figure)):
             if unknown := [one for one in given if one not in get_args(known)]:
                 raise wrong_answer(
