@@ -19,7 +19,7 @@ from tflitekit.tflite.runtime import Model
 def load(models, tmp_path, name, **changes):
     """Prepares a model in this process, as the worker does."""
     found = identify(models / name)
-    return prepare(str(found.path), kind=found.kind, folder=str(tmp_path / "saved"), options=changes)
+    return prepare(str(found.path), kind=found.kind, folder=str(tmp_path / "saved"), options=changes, samples={})
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from conftest import DATA
 from tflitekit.conversion import convert
 from tflitekit.core.errors import ModelError, UsageError
 from tflitekit.options.convert import LoadOptions
+from tflitekit.source.few_samples import FewSamples
 from tflitekit.source.kinds.tflite import TfliteFile
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model
@@ -32,7 +33,8 @@ def images(tmp_path_factory):
 
 
 def prepare(path, folder, *, batch=1, signature=None, shapes=None):
-    return TfliteFile().prepare(path, folder, LoadOptions(batch=batch, signature=signature, input_shapes=shapes or {}))
+    how = LoadOptions(batch=batch, signature=signature, input_shapes=shapes or {})
+    return TfliteFile().prepare(path, folder, how, FewSamples())
 
 
 @pytest.fixture(scope="module")

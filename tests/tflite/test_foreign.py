@@ -19,11 +19,11 @@ from tflitekit.core.progress import Progress
 from tflitekit.source.foreign import environments, setup
 from tflitekit.source.foreign.call import Answer, call
 from tflitekit.source.foreign.environments import ENVIRONMENTS
-from tflitekit.source.foreign.proof import prove
-from tflitekit.source.models import identify, prepare
+from tflitekit.source.models import identify, prepare, prove
+from tflitekit.tflite.proof import Proof, compare
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "foreign"
-RECORDED = ("onnx-conv", "onnx-lstm2", "onnx-attention", "torch-conv", "torch-attention")
+RECORDED = ("onnx-conv", "onnx-lstm", "onnx-attention", "torch-conv", "torch-attention")
 
 _STAND_IN = """
 import json, shutil, sys
@@ -41,45 +41,24 @@ def run(tmp_path, program, timeout_s=20.0, python=sys.executable):
     work = tmp_path / "work"
     work.mkdir()
     return call(
-        Path(python), script, Path("net.onnx"), work, batch=1, input_shapes={}, layout="auto", repair="tflitekit setup onnx",
+        Path(python), script, Path("net.onnx"), work, task="convert", batch=1, input_shapes={}, layout="auto", repair="tflitekit setup onnx",
         timeout_s=timeout_s,
-    )  # fmt: skip
-
-
-def proof(folder):
-    answer = Answer.model_validate_json((folder / "answer.json").read_text())
-    return prove(
-        folder / "model.tflite", folder / "proof.npz", inputs=answer.inputs, outputs=answer.outputs, original=answer.original,
-        origin="net.onnx",
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_recorded_conversions_are_proved_equal(name):
-    found = proof(DATA / name)
-    assert found.samples == 2
+    answer = Answer.model_validate_json((DATA / name / "answer.json").read_text())
+    found = compare(
+        DATA / name / "model.tflite",
+        DATA / name / "reference.npz",
+        inputs=[f"in{place}" for place in range(len(answer.inputs))],
+        outputs=[f"out{place}" for place in range(len(answer.outputs))],
+        original=answer.original,
+        origin="random",
+    )
+    assert found.holds and found.samples == 2
     assert 0 < found.relative < 1e-5  # the same sums in another order
-
-
-def test_another_network_is_not_proved_equal(tmp_path):
-    shutil.copytree(DATA / "onnx-conv", tmp_path / "other")
-    with np.load(tmp_path / "other" / "proof.npz") as arrays:
-        changed = {name: value * 1.01 if "/out/" in name else value for name, value in arrays.items()}
-    np.savez(tmp_path / "other" / "proof.npz", **changed)
-    with pytest.raises(ModelError, match=r"does not compute what the model does: '.*' differs by 0.0099"):
-        proof(tmp_path / "other")
-
-
-def test_outputs_of_other_shapes_are_not_equal(tmp_path):
-    shutil.copytree(DATA / "onnx-conv", tmp_path / "other")
-    with np.load(tmp_path / "other" / "proof.npz") as arrays:
-        changed = {
-            name: value.transpose(0, 3, 1, 2) if value.ndim == 4 and "/out/" in name else value
-            for name, value in arrays.items()
-        }
-    np.savez(tmp_path / "other" / "proof.npz", **changed)
-    with pytest.raises(ModelError, match="differs by inf"):
-        proof(tmp_path / "other")
 
 
 def test_a_refusal_is_the_users_error(tmp_path):
@@ -286,26 +265,79 @@ def test_a_foreign_model_becomes_a_float_tflite_with_its_proof(cache, tmp_path, 
     script = tmp_path / "stand_in.py"
     script.write_text(_STAND_IN.format(recorded=str(DATA / recorded)))
     monkeypatch.setattr(environments.Environment, "script", script)
-    prepared = prepare(str(DATA / file), kind=found.kind, folder=str(tmp_path / "out"), options={})
+    prepared = prepare(str(DATA / file), kind=found.kind, folder=str(tmp_path / "out"), options={}, samples={})
     assert prepared["form"] == "tflite"
     assert [tuple(spec["shape"]) for spec in prepared["inputs"]] == [(1, 16, 16, 3)]
     assert prepared["outputs"][0]["name"] == "scores"
-    assert "agrees with the original" in prepared["notes"][0]
-    assert "NHWC" in prepared["notes"][1]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["model.tflite"]
+    assert [spec["name"] for spec in prepared["inputs"]] == ["picture:0" if found.kind == "onnx" else "picture"]
+    assert "NHWC" in prepared["notes"][0]
+    exported = tmp_path / "out"
+    assert sorted(path.name for path in exported.iterdir()) == ["model.tflite", "reference.npz"]
+    proof = prove(path=str(exported / "model.tflite"), reference=str(exported / "reference.npz"), source=prepared)
+    assert proof["samples"] == 2 and proof["relative"] < 1e-5
     assert not list(tmp_path.glob("foreign-*"))
 
 
-def test_with_converts_in_the_users_environment_and_again_when_that_changes(cli, tmp_path):
-    """A Python that says of its packages what the test wants, and hands out a recorded conversion."""
-    stand_in = tmp_path / "stand_in.py"
-    stand_in.write_text(_STAND_IN.format(recorded=str(DATA / "torch-conv")))
-    own = empty_venv(tmp_path / "own", "torch", torch="2.8.0")
+def hand_out(tmp_path, name, recorded, **versions):
+    """Returns a Python that says of its packages what the test wants, and hands out a recorded conversion."""
+    script = tmp_path / "stand_in.py"
+    script.write_text(_STAND_IN.format(recorded=str(recorded)))
+    own = empty_venv(tmp_path / "own", name, **versions)
     python = tmp_path / "python"
     python.write_text(
-        f'#!/bin/sh\ncase "$2" in *installed.py) exec {own} "$@";; *) exec {sys.executable} {stand_in} "$3";; esac\n'
+        f'#!/bin/sh\ncase "$2" in *installed.py) exec {own} "$@";; *) exec {sys.executable} {script} "$3";; esac\n'
     )
     python.chmod(0o755)
+    return python
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """Returns a folder with a recorded conversion of an ONNX model, and the command that converts with it."""
+    folder = tmp_path / "recorded"
+    shutil.copytree(DATA / "onnx-conv", folder)
+    python = hand_out(tmp_path, "onnx", folder)
+    return folder, ("convert", DATA / "conv.onnx", "--with", python, "--out", tmp_path / "out", "--scheme")
+
+
+def test_nothing_is_quantized_of_a_model_that_computes_something_else(recorded, cli, tmp_path):
+    folder, command = recorded
+    with np.load(folder / "reference.npz") as arrays:
+        changed = {name: value * 1.01 if name.endswith("out/1") else value for name, value in arrays.items()}
+    np.savez(folder / "reference.npz", **changed)
+    code, _, err = cli(*command, "float32,dynamic_range")
+    assert code == 2
+    said = " ".join(err.split())
+    assert (
+        "does not compute what the model does: on 2 random samples, 'map/out' differs by 0.0099 of its largest" in said
+    )
+    assert "Nothing was quantized" in said
+    assert [path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")] == []
+
+
+def test_the_proof_is_in_sidecars_and_in_what_convert_prints(recorded, cli):
+    code, out, _ = cli(*recorded[1], "float32")
+    assert code == 0
+    assert "The float model computes what the original does (ONNX Runtime 1.23.0) on 2 random" in " ".join(out.split())
+    found = run_json(cli(*recorded[1], "float32", "--json"))
+    proof = Proof.model_validate(found["source"]["proof"])
+    assert proof.holds and found["variants"][0]["proof"] == found["source"]["proof"]
+    assert found["variants"][0]["reused"]
+
+
+def test_calibration_samples_that_do_not_fit_are_refused_before_anything_is_converted(recorded, cli, tmp_path):
+    folder, command = recorded
+    (folder / "model.tflite").unlink()
+    np.savez(tmp_path / "data.npz", x=np.zeros((4, 3, 16, 16), np.float32))
+    code, _, err = cli(*command, "int8", "--calibration", tmp_path / "data.npz")
+    assert code == 2
+    assert "shape [3, 16, 16] does not fit the model's input 'picture:0', which takes [16, 16, 3]" in " ".join(
+        err.split()
+    )
+
+
+def test_with_converts_in_the_users_environment_and_again_when_that_changes(cli, tmp_path):
+    python = hand_out(tmp_path, "torch", DATA / "torch-conv", torch="2.8.0")
     command = (
         "convert",
         DATA / "conv.pt2",

@@ -71,6 +71,8 @@ def convert(
             ],
         )
         show_trained(result.variants)
+        if result.source.proof is not None:
+            print_dim(str(result.source.proof))
         if any(v.status == "ok" for v in result.variants):
             print_dim(f"In {out}, each with its sidecar.")
         if any(v.compression is not None for v in result.variants):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import os
 import shutil
@@ -13,40 +12,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel
-
+from tflitekit.conversion.loading import Loading
+from tflitekit.conversion.proving import BASELINE, prove, refuse
 from tflitekit.conversion.result import CURVE_SCHEME, WORK_FOLDER, ConvertResult
 from tflitekit.conversion.spec import ConversionSpec
 from tflitekit.core.errors import CrashError, ModelError, TflitekitError
 from tflitekit.core.files import content_hash, hash_json
-from tflitekit.core.process.workers import TENSORFLOW, WorkerPool, wait_for
+from tflitekit.core.process.workers import TENSORFLOW, WorkerPool
 from tflitekit.core.progress import Advance, Progress
-from tflitekit.core.structured import read_record, write_record
 from tflitekit.data.calibration import CalibrationSet, store_calibration
 from tflitekit.data.contract import find_output, labels_mismatch
 from tflitekit.data.dataset import Dataset, InputPipeline
 from tflitekit.engines.litert_quantizer import preload
 from tflitekit.engines.op_advice import on_a_loop
-from tflitekit.options.convert import ConvertOptions, LoadOptions
+from tflitekit.options.convert import ConvertOptions
 from tflitekit.schemes import Request, parse_request
-from tflitekit.source.custom_objects import module_hash
-from tflitekit.source.keras_export import export_model, hash_model
-from tflitekit.source.models import environment_key, identify, needs_tensorflow
-from tflitekit.source.prepared import PreparedSource, SourceFile
-from tflitekit.tflite.variant import Variant, read_sidecar, tool_versions
+from tflitekit.source.few_samples import FewSamples, keep_samples
+from tflitekit.source.models import needs_tensorflow
+from tflitekit.source.prepared import Exported, PreparedSource
+from tflitekit.tflite.variant import Variant, read_sidecar
 from tflitekit.training.distributed.rendezvous import Chief
 from tflitekit.training.run.plan import Trained, TrainingPlan, kept_note, with_note
 
 __all__ = ["Conversion"]
 
 _NO_CALIBRATION = "Needs calibration data: give a few hundred representative samples with --calibration DATA."
-
-
-class _Export(BaseModel):
-    """What the loader found, and the hash of the SavedModel that it wrote."""
-
-    source: PreparedSource
-    saved_model: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,34 +72,21 @@ class Conversion:
         self.jobs = [Job(request, out) for request in spec.requests]
         scheme = parse_request(CURVE_SCHEME)
         self.curve = [Job(scheme, self.work / "curve" / str(count), count) for count in sorted(set(spec.curve))]
-        self.source_file: SourceFile | None = None
-        if isinstance(model, str | Path):
-            self.source_file = identify(model)
-            self.location, self.sha256 = str(model), self.source_file.sha256
-        else:
-            self.location, self.sha256 = f"{type(model).__name__} object", hash_model(model)
-        self._environment = environment_key(self.source_file, options.converter_python)
+        self.loading = Loading(
+            model, self.work, options, samples=self._few_samples, pool=lambda: self.pool, progress=progress
+        )
         self._pool: WorkerPool | None = None
         self._plan: TrainingPlan | None = None
         self._chief, self._check = chief, check
         self._untrainable: ModelError | None = None
-
-    @property
-    def saved_model(self) -> Path:
-        """The exported model, under a name that no other source or option can share."""
-        return self.work / f"saved_model-{self._source_key[:16]}"
-
-    @property
-    def record(self) -> Path:
-        """What the loader found, kept for later runs."""
-        return self.work / f"source-{self._source_key[:16]}.json"
+        self._made: dict[Job, Variant] = {}
 
     @property
     def pool(self) -> WorkerPool:
         """The workers, started when first needed: a run that finds everything finished starts none."""
         if self._pool is None:
             jobs = self.options.jobs or os.cpu_count() or 1
-            light = self.source_file is not None and not needs_tensorflow(self.source_file)
+            light = self.loading.file is not None and not needs_tensorflow(self.loading.file)
             modules = preload() if light else TENSORFLOW
             self._pool = WorkerPool(jobs=jobs, timeout_s=self.options.timeout_s, preload=modules)
         return self._pool
@@ -120,7 +97,7 @@ class Conversion:
 
     def _run(self) -> ConvertResult:
         try:
-            source = self._source()
+            source = self.loading.load(self._all_finished)
             self._check_labels(source)
             if self._check is not None:
                 self._check(source)
@@ -130,6 +107,7 @@ class Conversion:
                 calibration = store_calibration(
                     self.data, source.inputs, self.spec.preprocessing, folder, self.progress
                 )
+            source = self._proved(source, calibration)
             if any(job.request.stages for job in self.jobs):
                 try:
                     self._plan = self._open_plan(source)
@@ -145,8 +123,8 @@ class Conversion:
         self._clean()
         return ConvertResult(
             self.out,
-            self.location,
-            self.sha256,
+            self.loading.location,
+            self.loading.sha256,
             source,
             tuple(ours),
             calibration,
@@ -160,8 +138,8 @@ class Conversion:
 
     def _open_plan(self, source: PreparedSource) -> TrainingPlan:
         return TrainingPlan(
-            self.source_file or self.model,
-            source_key=self._source_key,
+            self.loading.file or self.model,
+            source_key=self.loading.key,
             conversion=self.options,
             pipeline=InputPipeline(source.inputs, self.spec.preprocessing),
             labels=self.spec.labels,
@@ -173,60 +151,43 @@ class Conversion:
     def _submit_training(self, call: str, arguments: dict[str, Any], label: str) -> Future[Any]:
         return self.pool.submit(call, arguments, label=label, timeout_s=None, gpu=True)
 
-    def _source(self) -> PreparedSource:
-        """Loads and exports the model, or reads what an earlier run found when every variant is finished."""
-        if self.source_file is None:
-            shutil.rmtree(self.saved_model, ignore_errors=True)
-            return export_model(
-                self.model, self.saved_model, batch=self.options.batch, input_shapes=self.options.input_shapes
-            )
-        if (found := self._recorded()) is not None and (self._all_finished() or self.saved_model.is_dir()):
-            return found
-        for stale in self.work.glob("source-*.json"):
-            stale.unlink()
-        return self._prepare()
+    def _few_samples(self) -> FewSamples:
+        """Returns a few of the user's samples to compare the original and what becomes of it on, or random ones without."""
+        data, origin = (self.data, "calibration") if self.data is not None else (self.spec.evaluation, "evaluation")
+        if data is None:
+            return FewSamples()
+        return keep_samples(data, self.work / "proof" / "samples.npz", origin, self.spec.preprocessing)
 
-    def _recorded(self) -> PreparedSource | None:
-        """Returns what an earlier run found; the export that it left goes unless it is still the same."""
-        kept = read_record(self.record, _Export)
-        if self.saved_model.is_dir() and (kept is None or content_hash(self.saved_model) != kept.saved_model):
-            shutil.rmtree(self.saved_model, ignore_errors=True)
-        return kept.source if kept is not None else None
+    def _proved(self, source: PreparedSource, calibration: CalibrationSet | None) -> PreparedSource:
+        """Returns the source with its proof, once for all runs.
 
-    def _prepare(self) -> PreparedSource:
-        assert self.source_file is not None
-        shutil.rmtree(self.saved_model, ignore_errors=True)
-        partial = self.work / "saved_model.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        with self.progress.task("Loading the model", None):
-            future = self.pool.submit(
-                "tflitekit.source.models:prepare",
-                {
-                    "path": str(self.source_file.path),
-                    "kind": self.source_file.kind,
-                    "folder": str(partial),
-                    "options": self.options.part(LoadOptions).model_dump(mode="json"),
-                },
-                label="load",
-            )
-            source = PreparedSource.model_validate(wait_for(future))
-        partial.replace(self.saved_model)
-        write_record(
-            self.record, _Export(source=source, saved_model=content_hash(self.saved_model)).model_dump(mode="json")
-        )
+        Raises:
+            ModelError: What was converted computes something else.
+        """
+        if source.proof is not None:
+            return source
+        baseline = None
+        if source.form == "saved_model":
+            apart = Job(parse_request(BASELINE), self.work / "proof")
+            job = next((job for job in self.jobs if job.request.name == BASELINE), apart)
+            baseline = self._made[job] = self._reusable(job, calibration) or self._make(job, source, calibration)
+        proof = prove(source, Exported(self.loading.folder, source.form), baseline, self.pool, self.progress)
+        if not proof.holds:
+            raise refuse(proof, self.loading.location, baseline)
+        source = source.model_copy(update={"proof": proof})
+        if baseline is not None and baseline.status == "ok":
+            self._made[job] = baseline.model_copy(update={"proof": proof})
+            self._made[job].save()
+        self.loading.proved(source)
         return source
 
-    @functools.cached_property
-    def _source_key(self) -> str:
-        return hash_json(
-            {
-                "source": self.sha256,
-                **self.options.part(LoadOptions).key(),
-                "custom_objects": module_hash(self.options.custom_objects),
-                **({} if self._environment is None else {"environment": self._environment}),
-                "versions": {k: v for k, v in tool_versions().items() if k not in ("numpy", "ai-edge-litert")},
-            }
-        )
+    def _make(self, job: Job, source: PreparedSource, calibration: CalibrationSet | None) -> Variant:
+        self.loading.require(source)
+        with self.progress.task("Converting", 1) as advance:
+            future = self._submit(job, source, calibration, self._key(job.request, calibration), None)
+            variant = self._collect(job, future, source, None)
+            advance(1)
+        return variant
 
     def _all_finished(self) -> bool:
         """Whether every requested variant exists for this model, so that its export is probably not needed.
@@ -238,7 +199,7 @@ class Conversion:
     def _finished_file(self, job: Job) -> Variant | None:
         path = job.out / f"{job.request.name}.tflite"
         sidecar = read_sidecar(path)
-        if sidecar is None or sidecar.source_sha256 != self.sha256 or not path.is_file():
+        if sidecar is None or sidecar.source_sha256 != self.loading.sha256 or not path.is_file():
             return None
         return sidecar if sidecar.sha256 == content_hash(path) else None
 
@@ -254,8 +215,8 @@ class Conversion:
 
         def submit(job: Job, trained: Trained | None = None) -> None:
             samples = self._samples(job, calibration)
-            if trained is None and not self.saved_model.is_dir():
-                self._prepare()
+            if trained is None:
+                self.loading.require(source)
             key = self._key(job.request, samples)
             pending[self._submit(job, source, samples, key, trained)] = job, trained
 
@@ -268,7 +229,9 @@ class Conversion:
 
         open_jobs = []
         for job in jobs:
-            if job.request.calibrated and calibration is None:
+            if job in self._made:
+                done[job] = self._made[job]
+            elif job.request.calibrated and calibration is None:
                 done[job] = _without_file(job.request, "skipped", _NO_CALIBRATION)
             elif job.request.stages and self._untrainable is not None:
                 done[job] = _without_file(job.request, "skipped", str(self._untrainable))
@@ -318,7 +281,7 @@ class Conversion:
         calibrated = request.calibrated and calibration is not None
         return hash_json(
             {
-                "source": self._source_key,
+                "source": self.loading.key,
                 "scheme": request.scheme.name,
                 "options": request.options,
                 "code": content_hash(Path(inspect.getfile(request.scheme.configure))),
@@ -348,10 +311,10 @@ class Conversion:
         arguments = {
             "scheme": request.scheme.name,
             "options": request.options,
-            "exported": str(trained.saved_model if trained is not None else self.saved_model),
+            "exported": str(trained.saved_model if trained is not None else self.loading.folder),
             "trained": trained.for_variant() if trained is not None else None,
             "source": source.model_dump(mode="json"),
-            "source_sha256": self.sha256,
+            "source_sha256": self.loading.sha256,
             "calibration": calibration.model_dump(mode="json") if calibration else None,
             "preprocessing": self.spec.preprocessing.model_dump(mode="json"),
             "labels": list(self.spec.labels) if self.spec.labels else None,
@@ -378,7 +341,7 @@ class Conversion:
         return _without_file(job.request, "failed", str(error))
 
     def _clean(self) -> None:
-        for folder in (*self.work.glob("saved_model*"), self.work / "calibration"):
+        for folder in (*self.work.glob("saved_model*"), self.work / "calibration", self.work / "proof"):
             shutil.rmtree(folder, ignore_errors=True)
         for leftover in self.work.glob("*.candidate.tflite"):
             leftover.unlink()

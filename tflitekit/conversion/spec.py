@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tflitekit.data.dataset import Dataset
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.schemes import Request
 
@@ -22,6 +23,8 @@ class ConversionSpec:
         curve: Numbers of calibration samples to convert with `CURVE_SCHEME` besides; these files lie in the work folder.
         skip_unfit: Record schemes without calibration data, and schemes that train where the model has no layers, as
             skipped instead of refusing.
+        evaluation: Data that will be evaluated on; where nothing is calibrated, the conversion is compared with the original on a
+            few of them.
     """
 
     requests: Sequence[Request]
@@ -31,3 +34,4 @@ class ConversionSpec:
     output: str | None
     curve: Sequence[int] = ()
     skip_unfit: bool = False
+    evaluation: Dataset | None = None

@@ -116,6 +116,7 @@ def make_variant(
         runnable=runnable,
         training=record,
         compression=compression,
+        proof=prepared.proof if trained is None else None,
     )
     variant.save()  # first, because it can fail for want of space; the rename cannot
     candidate.replace(target)

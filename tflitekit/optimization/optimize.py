@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import platform
 from collections.abc import Sequence
@@ -95,6 +96,7 @@ def optimize(
     scoring = how.part(EvaluateOptions, seed=options.seed, jobs=options.jobs, baseline=BASELINE)
     spec = _spec(how, options)
     dataset = open_dataset(data, labels=spec.labels, limit=how.limit, seed=options.seed)
+    spec = dataclasses.replace(spec, evaluation=dataset)
     with locked(out), open_target(how.target) as target, ThreadPoolExecutor(1) as background:
         values = background.submit(dataset.check_values)
         fingerprint = background.submit(_prepare_evaluation, dataset, values)  # while the worker imports TensorFlow
@@ -266,6 +268,7 @@ def _report(
             loader=source.loader,
             parameters=source.parameters,
             notes=source.notes,
+            proof=source.proof,
         ),
         dataset=_dataset_record(evaluation.dataset, converted),
         contract=converted.variants[0].contract,

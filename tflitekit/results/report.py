@@ -28,6 +28,7 @@ from tflitekit.results.base import Finding, Part
 from tflitekit.results.fidelity import OutputFidelity
 from tflitekit.results.latency import Latency, Profile, Sustained
 from tflitekit.results.migration import SCHEMA_VERSION, migrate
+from tflitekit.tflite.proof import Proof
 from tflitekit.tflite.training_record import Compression, TrainingRecord
 from tflitekit.tflite.variant import Variant
 
@@ -132,7 +133,8 @@ class VariantReport(Part):
 
 
 class SourceRecord(Part):
-    """The model that was converted, or null fields where only ``.tflite`` files were given."""
+    """The model that was converted, or null fields where only ``.tflite`` files were given. ``proof``: its float file computes
+    what the original does."""
 
     location: str
     sha256: str | None = None
@@ -140,6 +142,7 @@ class SourceRecord(Part):
     loader: str | None = None
     parameters: int | None = None
     notes: tuple[str, ...] = ()
+    proof: Proof | None = None
 
 
 class DatasetRecord(Part):

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from tflitekit.core.errors import ModelError
+from tflitekit.source.few_samples import FewSamples, Original, compared
 from tflitekit.source.precision import as_float32
 from tflitekit.source.prepared import (
     SIGNATURE,
+    Exported,
     PreparedSource,
     check_finite,
     dynamic_notes,
@@ -56,8 +58,12 @@ def export_model(
     kind: str = "model object",
     notes: Sequence[str] = (),
     origin: str = "the model",
+    samples: FewSamples | None = None,
 ) -> PreparedSource:
     """Exports a Keras 3 or tf_keras model object as a SavedModel with a fixed batch and named tensors.
+
+    Args:
+        samples: To leave what the model makes of them, for the proof; None where nobody compares.
 
     Raises:
         ModelError: It has no input shapes, or weights that are not finite.
@@ -81,11 +87,25 @@ def export_model(
     _save(model, folder, function, concrete, is_keras3)
     found = concrete.structured_outputs
     inputs = tuple(tensor_spec(spec.name, spec) for spec in specs)
+    names = output_names or sorted(found)
+
+    def answer(row: Sequence[Any]) -> list[Any]:
+        outputs = serve(*map(tf.constant, row))
+        return [outputs[name] for name in names]
+
+    loader = _loader(is_keras3)
+    comparable: dict[str, Any] = {}
+    if samples is not None:
+        trained = {id(getattr(weight, "value", weight)) for weight in model.trainable_weights}
+        state = [variable for variable in concrete.graph.variables if id(variable) not in trained]
+        original = Original(answer, state)
+        comparable = compared(Exported(folder), loader, original, inputs, samples)
     return PreparedSource(
         kind=kind,
-        loader=_loader(is_keras3),
+        loader=loader,
         inputs=inputs,
-        outputs=tuple(tensor_spec(name, found[name]) for name in (output_names or sorted(found))),
+        outputs=tuple(tensor_spec(name, found[name]) for name in names),
+        **comparable,
         parameters=int(model.count_params()),
         layers=tuple(_layer_names(model)),
         loops=_loops(concrete.graph),
@@ -188,12 +208,13 @@ def _freeze(concrete: Any, model: Any) -> Callable[..., dict[str, Any]] | None:
 
     A graph with control flow or inner functions is left as it is: tf_keras marks its LSTM and GRU functions for the
     converter, which fuses them into one operator, and freezing would inline them. Lookup tables are no variables and stay
-    what they are. Protobuf ends at 2 GiB.
+    what they are, and what is assigned, as the state of a random generator, cannot be constant. Protobuf ends at 2 GiB.
     """
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     size = sum(int(weight.numpy().nbytes) for weight in model.weights)
-    if size > _MOST_FROZEN_BYTES or len(concrete.graph.as_graph_def().library.function):
+    assigns = any(operation.type.startswith("Assign") for operation in concrete.graph.get_operations())
+    if size > _MOST_FROZEN_BYTES or assigns or len(concrete.graph.as_graph_def().library.function):
         return None
     constant = convert_variables_to_constants_v2(concrete)
     if len(constant.inputs) > len(concrete.structured_input_signature[0]):

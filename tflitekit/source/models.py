@@ -7,7 +7,7 @@ form that the schemes convert from (see `PreparedSource`). TensorFlow is importe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from tflitekit.core.errors import ModelError, UnreadableError, UsageError
 from tflitekit.core.files import content_hash, is_folder, open_file
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.options.convert import LoadOptions
+from tflitekit.source.few_samples import FewSamples
 from tflitekit.source.kinds import SourceKind, source_kinds
 from tflitekit.source.prepared import PreparedSource, SourceFile
+from tflitekit.tflite.proof import compare
 
-__all__ = ["environment_key", "identify", "needs_tensorflow", "prepare", "require_layers", "require_numbers"]
+__all__ = ["environment_key", "identify", "needs_tensorflow", "prepare", "prove", "require_layers", "require_numbers"]
 
 
 def identify(path: str | Path) -> SourceFile:
@@ -128,17 +130,38 @@ def require_numbers(inputs: Sequence[TensorSpec]) -> None:
         )
 
 
-def prepare(path: str, *, kind: str, folder: str, options: dict[str, Any]) -> dict[str, Any]:
+def prepare(path: str, *, kind: str, folder: str, options: dict[str, Any], samples: dict[str, Any]) -> dict[str, Any]:
     """Loads a model and exports it for the schemes (runs in a worker).
 
     Args:
         options: `LoadOptions` as JSON.
+        samples: To compare what is converted with the original on: `FewSamples` as JSON.
 
     Returns:
         A `PreparedSource` as JSON.
     """
-    prepared = answering(_kind(kind).prepare, PreparedSource)(Path(path), Path(folder), LoadOptions(**options))
+    prepared = answering(_kind(kind).prepare, PreparedSource)(
+        Path(path), Path(folder), LoadOptions(**options), FewSamples(**samples)
+    )
     return prepared.model_dump(mode="json")
+
+
+def prove(*, path: str, reference: str, source: Mapping[str, Any]) -> dict[str, Any]:
+    """Compares a float file with the original of a source (runs in a worker).
+
+    Returns:
+        A `Proof` as JSON.
+    """
+    prepared = PreparedSource.model_validate(source)
+    found = compare(
+        Path(path),
+        Path(reference),
+        inputs=[spec.name for spec in prepared.inputs],
+        outputs=[spec.name for spec in prepared.outputs],
+        original=prepared.loader,
+        origin=prepared.compared_on,
+    )
+    return found.model_dump(mode="json")
 
 
 def _kind(name: str) -> SourceKind:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tflitekit.core.errors import ModelError, UsageError
 from tflitekit.core.tensor import TensorSpec
+from tflitekit.tflite.proof import Proof
 
 __all__ = [
     "SIGNATURE",
@@ -49,6 +50,8 @@ class PreparedSource(BaseModel):
         layers: The names of all layers and operations, those of nested models too.
         loops: The names of operations that run in a loop, as of a recurrent layer, with their scopes.
         notes: What users should know, such as a fall-back to tf_keras.
+        compared_on: What the samples are that the original was run on (see `Exported.reference`).
+        proof: That the float file computes what the original does; null until it was compared.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -62,6 +65,8 @@ class PreparedSource(BaseModel):
     layers: tuple[str, ...] = ()
     loops: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    compared_on: str = "random"
+    proof: Proof | None = None
 
     @property
     def batch(self) -> int:
@@ -80,6 +85,11 @@ class Exported:
     def path(self) -> Path:
         """What an engine opens."""
         return self.folder / "model.tflite" if self.form == "tflite" else self.folder
+
+    @property
+    def reference(self) -> Path:
+        """A few samples with what the original makes of them, for the proof (`tflitekit.tflite.proof`)."""
+        return self.folder / "reference.npz"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from tflitekit.data.dataset import Dataset
 from tflitekit.data.pixels import holds_pixels, stored_pixels
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.tflite.graph import Graph, read_graph
+from tflitekit.tflite.proof import Proof
 from tflitekit.tflite.training_record import Compression, TrainingRecord
 
 __all__ = ["Variant", "load_variant", "read_sidecar", "sidecar_path", "tool_versions", "with_stored_pixels"]
@@ -38,6 +39,8 @@ class Variant(BaseModel):
         key: Hash of everything that the file depends on; a run with the same key reuses the file.
         training: How it was trained; None for a file that was converted as it was.
         compression: Zeros and distinct weights, counted in the file; None for schemes that make none.
+        proof: That the float file of the model computes what the original does; None for a file that was trained, and where an
+            older version of the kit made it.
         reused: Whether this run found it finished.
     """
 
@@ -65,6 +68,7 @@ class Variant(BaseModel):
     runnable: bool = True
     training: TrainingRecord | None = None
     compression: Compression | None = None
+    proof: Proof | None = None
     reused: bool = Field(False, exclude=True)
     folder: Path | None = Field(None, exclude=True)
 

@@ -50,6 +50,8 @@ def show_report(report: Report) -> None:
     for variant, cells in zip(report.variants, rows, strict=True):
         table.add_row(*map(_cell, cells), style=_style(variant, chosen))
     console.stdout.print(table)
+    if report.source is not None and report.source.proof is not None:
+        console.print_dim(str(report.source.proof))
     if conditions := latency_conditions(report):
         console.print_dim(conditions)
     place_columns, place_rows = places_table(report)

@@ -38,6 +38,8 @@ def _model(report: Report) -> Iterator[tuple[str, str]]:
             yield "Loaded with", source.loader
         if source.parameters is not None:
             yield "Parameters", f"{source.parameters:,}"
+        if source.proof is not None:
+            yield "Proof", str(source.proof)
         for note in source.notes:
             yield "Note", note
     contract = report.contract

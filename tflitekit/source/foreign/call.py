@@ -4,10 +4,11 @@ The converter is a script of ours that does without the kit, started with the fi
 
 | file in the folder | from | what |
 |---|---|---|
-| ``request.json`` | kit | the model, ``batch``, ``input_shapes``, ``layout`` (``auto``, ``keep``, ``nhwc``), and how many ``samples`` to prove with |
-| ``answer.json`` | script | names of inputs and outputs, what was moved from NCHW to NHWC, and what ran the original; or ``refused``, with what, why, fix |
-| ``model.tflite`` | script | the float model |
-| ``proof.npz`` | script | by sample, seeded inputs (``0/in/0``) and the original's outputs (``0/out/0``) |
+| ``request.json`` | kit | the ``task`` (``describe`` or ``convert``), the model, ``batch``, ``input_shapes``, ``layout`` (``auto``, ``keep``, ``nhwc``) |
+| ``samples.npz`` | kit | to convert: by sample, what the float model takes (``0/in/0``) |
+| ``answer.json`` | script | the inputs; of a conversion also the names of the outputs, what was moved from NCHW to NHWC, and what ran the original; or ``refused``, with what, why, fix |
+| ``model.tflite`` | script | the float model, whose inputs are ``in0`` and so on, its outputs ``out0`` |
+| ``reference.npz`` | script | the samples, and what the original makes of them (``0/out/0``) |
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from tflitekit.core.files import write_json
 from tflitekit.core.lifetime import end_with_parent
 from tflitekit.core.process.workers import last_words
 from tflitekit.core.structured import read_model
+from tflitekit.core.tensor import TensorSpec
 from tflitekit.source.foreign.interpreter import command
 
 __all__ = ["Answer", "Layout", "call", "run_logged"]
 
 Layout = Literal["auto", "keep", "nhwc"]
-SAMPLES = 4
 _PROTOCOL = 1
 
 
@@ -47,6 +48,7 @@ class Answer(BaseModel):
     """What a converter says.
 
     Attributes:
+        inputs: As the float model takes them, with the names that the original has.
         original: What ran the original model, with its version.
         moved: Inputs and outputs that are NCHW in the original and NHWC in the file.
     """
@@ -56,10 +58,11 @@ class Answer(BaseModel):
     protocol: Literal[1]
     refused: _Refusal | None = None
     original: str = ""
-    inputs: tuple[str, ...] = ()
+    inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[str, ...] = ()
     moved: tuple[str, ...] = ()
     parameters: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def call(
@@ -68,6 +71,7 @@ def call(
     model: Path,
     folder: Path,
     *,
+    task: Literal["describe", "convert"],
     batch: int,
     input_shapes: Mapping[str, Sequence[int]],
     layout: Layout,
@@ -85,8 +89,9 @@ def call(
         CrashError: It crashed, hung, or left no answer.
     """
     request = folder / "request.json"
+    (folder / "answer.json").unlink(missing_ok=True)
     write_json(request, {
-        "protocol": _PROTOCOL, "model": str(model.resolve()), "batch": batch, "samples": SAMPLES, "layout": layout,
+        "protocol": _PROTOCOL, "task": task, "model": str(model.resolve()), "batch": batch, "layout": layout,
         "input_shapes": {name: list(shape) for name, shape in input_shapes.items()},
     })  # fmt: skip
     try:

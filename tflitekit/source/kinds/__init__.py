@@ -7,6 +7,7 @@ from typing import Protocol
 
 from tflitekit.core.registry import Registry
 from tflitekit.options.convert import LoadOptions
+from tflitekit.source.few_samples import FewSamples
 from tflitekit.source.foreign.environments import Environment
 from tflitekit.source.prepared import PreparedSource
 
@@ -37,8 +38,8 @@ class SourceKind(Protocol):
     def recognizes(self, path: Path, head: bytes) -> bool:
         """Returns whether a path is of this kind, by the first bytes of the file (none of a folder), without loading it."""
 
-    def prepare(self, path: Path, folder: Path, how: LoadOptions) -> PreparedSource:
-        """Loads the model and exports it into a folder (runs in a worker)."""
+    def prepare(self, path: Path, folder: Path, how: LoadOptions, samples: FewSamples) -> PreparedSource:
+        """Loads the model, exports it into a folder, and leaves there what it makes of a few samples (runs in a worker)."""
 
 
 _registry: Registry[SourceKind] = Registry("kind of model", __name__, "tflitekit.sources")

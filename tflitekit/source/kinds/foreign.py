@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tflitekit.core.files import MODEL_LIMIT_BYTES, read_bytes, write_whole
 from tflitekit.core.lifetime import temporary_folder
 from tflitekit.options.convert import LoadOptions
+from tflitekit.source.few_samples import FewSamples
 from tflitekit.source.foreign.call import call
 from tflitekit.source.foreign.environments import ENVIRONMENTS, Environment
-from tflitekit.source.foreign.proof import prove
 from tflitekit.source.kinds import register_source
 from tflitekit.source.prepared import Exported, PreparedSource
 from tflitekit.tflite.graph import read_graph
+from tflitekit.tflite.proof import write_reference
+from tflitekit.tflite.rename import with_names
 
 __all__ = ["ForeignFile"]
 
@@ -44,18 +48,20 @@ class ForeignFile:
             return path.suffix.lower() in self.suffixes and head[:1] == b"\x08"
         return head.startswith(b"PK") and path.suffix.lower() in self.suffixes and zipfile.is_zipfile(path)
 
-    def prepare(self, path: Path, folder: Path, how: LoadOptions) -> PreparedSource:
-        """Converts a file and proves the result; it has no layers, signatures or code of its own that the other options could mean.
+    def prepare(self, path: Path, folder: Path, how: LoadOptions, samples: FewSamples) -> PreparedSource:
+        """Converts a file; it has no layers, signatures or code of its own that the other options could mean.
 
         Raises:
             MissingDependencyError: There is no environment for it.
-            ModelError: It is refused, or what came out computes something else.
+            ModelError: It is refused.
+            DataError: The user's samples do not fit its inputs.
         """
         chosen = self.environment.choose(how.converter_python)
         folder.mkdir(parents=True, exist_ok=True)
-        exported = Exported(folder, "tflite").path
+        exported = Exported(folder, "tflite")
         with temporary_folder(folder.parent, "foreign-") as work:
-            answer = call(
+            ask = functools.partial(
+                call,
                 chosen.python,
                 self.environment.script,
                 path,
@@ -65,19 +71,16 @@ class ForeignFile:
                 layout="auto",
                 repair=chosen.repair,
             )
-            made = work / "model.tflite"
-            proof = prove(
-                made,
-                work / "proof.npz",
-                inputs=answer.inputs,
-                outputs=answer.outputs,
-                original=answer.original,
-                origin=str(path),
-            )
-            made.replace(exported)
-        graph = read_graph(exported)
-        by_name = {spec.name: spec for spec in graph.outputs}
-        notes = [*chosen.notes, str(proof)]
+            rows = samples.of(ask(task="describe").inputs)  # before minutes of work
+            write_reference(work / "samples.npz", rows)
+            answer = ask(task="convert")
+            names = {f"in{i}": spec.name for i, spec in enumerate(answer.inputs)}
+            names |= {f"out{i}": name for i, name in enumerate(answer.outputs)}
+            write_whole(exported.path, with_names(read_bytes(work / "model.tflite", MODEL_LIMIT_BYTES), names))
+            (work / "reference.npz").replace(exported.reference)
+        graph = read_graph(exported.path)
+        by_name = {spec.name: spec for spec in (*graph.inputs, *graph.outputs)}
+        notes = [*chosen.notes, *answer.notes]
         if answer.moved:
             notes.append(
                 f"Channels are last in the .tflite file and its contract, first in the original: {', '.join(answer.moved)} (NHWC, not NCHW)."
@@ -86,10 +89,11 @@ class ForeignFile:
             kind=self.name,
             loader=answer.original,
             form="tflite",
-            inputs=graph.inputs,
+            inputs=tuple(by_name[spec.name] for spec in answer.inputs),
             outputs=tuple(by_name[name] for name in answer.outputs),
             parameters=answer.parameters,
             notes=tuple(notes),
+            compared_on=samples.origin,
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from tflitekit.core.errors import ModelError
 from tflitekit.options.convert import LoadOptions
 from tflitekit.source.custom_objects import import_custom_objects
+from tflitekit.source.few_samples import FewSamples
 from tflitekit.source.keras_config import loadable, with_suffix
 from tflitekit.source.keras_export import export_model
 from tflitekit.source.keras_file import keras_version, read_archive_config, read_hdf5_config
@@ -52,12 +53,13 @@ class KerasFile:
             read_archive_config(path)
         return True
 
-    def prepare(self, path: Path, folder: Path, how: LoadOptions) -> PreparedSource:
+    def prepare(self, path: Path, folder: Path, how: LoadOptions, samples: FewSamples) -> PreparedSource:
         """Loads a file and exports its model; ``how.signature`` is for kinds that have signatures."""
         model, notes = load_model(path, kind=self.name, unsafe_load=how.unsafe_load, custom_objects=how.custom_objects)
         return export_model(
-            model, folder, batch=how.batch, input_shapes=how.input_shapes, kind=self.name, notes=notes, origin=str(path)
-        )
+            model, folder, batch=how.batch, input_shapes=how.input_shapes, kind=self.name, notes=notes, origin=str(path),
+            samples=samples,
+        )  # fmt: skip
 
 
 def load_model(

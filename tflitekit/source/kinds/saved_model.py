@@ -8,9 +8,11 @@ from typing import Any
 
 from tflitekit.core.errors import ModelError
 from tflitekit.options.convert import LoadOptions
+from tflitekit.source.few_samples import FewSamples, Original, compared
 from tflitekit.source.kinds import register_source
 from tflitekit.source.prepared import (
     SIGNATURE,
+    Exported,
     PreparedSource,
     check_finite,
     dynamic_notes,
@@ -38,7 +40,7 @@ class SavedModelFolder:
         """Returns whether a path is a folder with a SavedModel in it."""
         return not head and any((path / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt"))
 
-    def prepare(self, path: Path, folder: Path, how: LoadOptions) -> PreparedSource:
+    def prepare(self, path: Path, folder: Path, how: LoadOptions, samples: FewSamples) -> PreparedSource:
         """Loads a SavedModel and exports one signature of it; ``how.custom_objects`` are for kinds that have layers.
 
         Raises:
@@ -64,11 +66,20 @@ class SavedModelFolder:
         found = exported.get_concrete_function().structured_outputs
         tf.saved_model.save(module, str(folder), signatures={SIGNATURE: exported}, options=without_gradients())
         inputs = tuple(tensor_spec(spec.name, spec) for spec in specs)
+        names = sorted(found)
+
+        def answer(row: Sequence[Any]) -> list[Any]:
+            given = {spec.name: tf.constant(value) for spec, value in zip(specs, row, strict=True)}
+            outputs = function(**given)
+            return [outputs[name] for name in names]
+
+        loader = f"tensorflow {tf.__version__} SavedModel"
         return PreparedSource(
             kind=self.name,
-            loader=f"tensorflow {tf.__version__} SavedModel",
+            loader=loader,
             inputs=inputs,
-            outputs=tuple(tensor_spec(name, found[name]) for name in sorted(found)),
+            outputs=tuple(tensor_spec(name, found[name]) for name in names),
+            **compared(Exported(folder), loader, Original(answer, variables), inputs, samples),
             parameters=sum(int(np.prod(v.shape.as_list())) for v in variables),
             notes=tuple(dynamic_notes(inputs)),
         )

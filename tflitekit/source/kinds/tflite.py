@@ -8,10 +8,12 @@ from pathlib import Path
 from tflitekit.core.errors import ModelError, UsageError
 from tflitekit.core.files import MODEL_LIMIT_BYTES, read_bytes, write_whole
 from tflitekit.options.convert import LoadOptions
+from tflitekit.source.few_samples import FewSamples
 from tflitekit.source.kinds import register_source
 from tflitekit.source.prepared import Exported, PreparedSource, dynamic_notes, named_shapes
 from tflitekit.tflite.flatbuffer import DTYPES, QUANTIZED, Reader, read_with
 from tflitekit.tflite.graph import Graph, read_graph
+from tflitekit.tflite.proof import Proof
 from tflitekit.tflite.reshape import with_shapes
 from tflitekit.tflite.runtime import Model
 
@@ -34,7 +36,7 @@ class TfliteFile:
         """Returns whether a file is a TensorFlow Lite model."""
         return head[4:8] == b"TFL3"
 
-    def prepare(self, path: Path, folder: Path, how: LoadOptions) -> PreparedSource:
+    def prepare(self, path: Path, folder: Path, how: LoadOptions, samples: FewSamples) -> PreparedSource:
         """Checks the file and copies it, byte for byte unless open sizes are to be fixed; it runs no code when it is loaded, and
         has no layers that ``how.custom_objects`` could be.
 
@@ -61,6 +63,7 @@ class TfliteFile:
             outputs=graph.outputs,
             parameters=graph.parameters,
             notes=tuple(dynamic_notes([spec for spec in graph.inputs if spec.is_open])),
+            proof=Proof(original=_loader(graph), why="The file given is the baseline itself: nothing was converted."),
         )
 
 

@@ -17,7 +17,7 @@ class Pickled:
     def recognizes(self, path, head):
         return head.startswith(b"\x80") and path.suffix == ".pkl"
 
-    def prepare(self, path, folder, how):
+    def prepare(self, path, folder, how, samples):
         raise ModelError(f"{path} is pickled, which runs code when it is loaded.", fix="Save it with model.save().")
 
 

@@ -72,11 +72,42 @@ def is_picture(shape: list[int], layout: str) -> bool:
     return len(shape) == 4 and (layout == "nhwc" or (layout == "auto" and shape[1] in (1, 3, 4)))
 
 
+def last_shape(shape: list[int]) -> list[int]:
+    """Returns the shape with the channels last."""
+    return [shape[0], *shape[2:], shape[1]]
+
+
+def read_samples(folder: Path, moved: list[bool]) -> list[list[Any]]:
+    """Returns the samples of the request, as the original takes them: one array per input."""
+    import numpy as np
+
+    with np.load(folder / "samples.npz", allow_pickle=False) as arrays:
+        rows = [[arrays[f"{i}/in/{place}"] for place in range(len(moved))] for i in range(_count(arrays))]
+    return [
+        [np.ascontiguousarray(np.moveaxis(v, -1, 1)) if m else v for v, m in zip(row, moved, strict=True)]
+        for row in rows
+    ]
+
+
+def write_reference(folder: Path, outputs: list[list[Any]]) -> None:
+    """Adds what the original makes of the samples: what the kit compares the file with."""
+    import numpy as np
+
+    with np.load(folder / "samples.npz", allow_pickle=False) as arrays:
+        found = dict(arrays.items())
+    found |= {f"{i}/out/{place}": value for i, row in enumerate(outputs) for place, value in enumerate(row)}
+    np.savez(folder / "reference.npz", **found)
+
+
+def _count(arrays: Any) -> int:
+    return sum(name.endswith("/in/0") for name in arrays)
+
+
 def untyped(name: str, kind: object, origin: str) -> Refusal:
     """Returns the refusal of an input whose type no sample can be drawn of."""
     return Refusal(
         f"The input '{name}' of {origin} is of the type {kind}.",
-        "The kit converts models that take float32, int32, int64 or bool.",
+        "The kit converts models that take numbers: float, int8, uint8, int32, int64 or bool.",
         "Export the model with one of these.",
     )
 

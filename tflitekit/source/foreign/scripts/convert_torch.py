@@ -9,42 +9,56 @@ import os
 from pathlib import Path
 from typing import Any
 
-from answering import Refusal, answer, fixed_shape, is_picture, line, named, untyped
+from answering import (
+    Refusal,
+    answer,
+    fixed_shape,
+    is_picture,
+    last_shape,
+    line,
+    named,
+    read_samples,
+    untyped,
+    write_reference,
+)
 from pt2 import torch_version, trusted_copy
+
+_TYPES = ("float32", "int32", "int64", "bool", "uint8", "int8")
 
 os.environ.update(CUDA_VISIBLE_DEVICES="", TF_CPP_MIN_LOG_LEVEL="3")
 
 
 def convert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Writes ``model.tflite`` and ``proof.npz`` into a folder; returns what the kit should know."""
-    import numpy as np
+    """Says what the program takes; with samples, writes ``model.tflite`` and ``reference.npz`` too."""
     import torch
 
-    program = _load(request["model"], folder)
+    origin = request["model"]
+    program = _load(origin, folder)
     shapes, types = _inputs(program, request)
-    names = list(shapes)
-    moved = [place for place, name in enumerate(names) if is_picture(shapes[name], request["layout"])]
-    samples = [_sample(shapes, types, seed, request["model"]) for seed in range(request["samples"])]
-    turned_samples = [_turned(sample, moved) for sample in samples]
+    moved = [is_picture(shape, request["layout"]) for shape in shapes.values()]
+    inputs = [
+        {"name": name, "shape": last_shape(shape) if m else shape, "dtype": _dtype(name, types[name], origin)}
+        for (name, shape), m in zip(shapes.items(), moved, strict=True)
+    ]
+    if request["task"] == "describe":
+        return {"inputs": inputs}
+    samples = [[torch.from_numpy(value) for value in row] for row in read_samples(folder, moved)]
     with torch.no_grad():
-        expected = [_flat(program.module()(*_arguments(program, sample))) for sample in samples]
+        expected = [_tensors(program.module()(*_arguments(program, sample)), origin) for sample in samples]
         # Outputs of rank 4 follow the inputs.
-        turned = [place for place, value in enumerate(expected[0]) if moved and value.ndim == 4]
-        outputs = _output_names(program, len(expected[0]))
-        network = _plain_network(program, names, moved, outputs, turned)
-        _write(network, dict(zip(names, turned_samples[0], strict=True)), folder / "model.tflite", request["model"])
-    arrays = {}
-    for index, (sample, found) in enumerate(zip(turned_samples, expected, strict=True)):
-        for place, value in enumerate(sample):
-            arrays[f"{index}/in/{place}"] = value.numpy()
-        for place, value in enumerate(found):
-            arrays[f"{index}/out/{place}"] = _last(value).numpy() if place in turned else value.numpy()
-    np.savez(folder / "proof.npz", **arrays)
+        turned = [any(moved) and value.ndim == 4 for value in expected[0]]
+        network = _plain_network(program, moved, turned)
+        given = {f"in{i}": _last(v) if m else v for i, (v, m) in enumerate(zip(samples[0], moved, strict=True))}
+        _write(network, given, folder / "model.tflite", origin)
+    write_reference(
+        folder, [[(_last(v) if t else v).numpy() for v, t in zip(row, turned, strict=True)] for row in expected]
+    )
+    outputs = _output_names(program, len(expected[0]))
     return {
         "original": f"PyTorch {torch.__version__}",
-        "inputs": names,
+        "inputs": inputs,
         "outputs": outputs,
-        "moved": [names[place] for place in moved] + [outputs[place] for place in turned],
+        "moved": [name for name, is_moved in zip((*shapes, *outputs), (*moved, *turned), strict=True) if is_moved],
         "parameters": sum(value.numel() for value in program.state_dict.values()),
         "versions": {"torch": torch.__version__},
     }
@@ -93,19 +107,11 @@ def _inputs(program: Any, request: dict[str, Any]) -> tuple[dict[str, list[int]]
     return shapes, {name: value.dtype for name, value in wanted.items()}
 
 
-def _sample(shapes: dict[str, list[int]], types: dict[str, Any], seed: int, origin: str) -> list[Any]:
-    import torch
-
-    random = torch.Generator().manual_seed(seed)
-    sample = []
-    for name, shape in shapes.items():
-        if types[name] == torch.float32:
-            sample.append(torch.randn(shape, generator=random))
-        elif types[name] in (torch.int32, torch.int64, torch.bool):
-            sample.append(torch.randint(0, 2, shape, generator=random).to(types[name]))
-        else:
-            raise untyped(name, types[name], origin)
-    return sample
+def _dtype(name: str, kind: Any, origin: str) -> str:
+    shown = str(kind).removeprefix("torch.")
+    if shown not in _TYPES:
+        raise untyped(name, shown, origin)
+    return shown
 
 
 def _arguments(program: Any, flat: list[Any]) -> list[Any]:
@@ -127,8 +133,21 @@ def _flat(outputs: Any) -> list[Any]:
     return list(pytree.tree_leaves(outputs))
 
 
-def _plain_network(program: Any, names: list[str], moved: list[int], outputs: list[str], turned: list[int]) -> Any:
-    """Returns the program with tensors in and tensors out by name, pictures with the channels last."""
+def _tensors(outputs: Any, origin: str) -> list[Any]:
+    import torch
+
+    found = _flat(outputs)
+    if other := next((value for value in found if not isinstance(value, torch.Tensor)), None):
+        raise Refusal(
+            f"{origin} returns a {type(other).__name__} beside its tensors.",
+            "A .tflite file returns tensors only.",
+            "Export a model that returns tensors.",
+        )
+    return found
+
+
+def _plain_network(program: Any, moved: list[bool], turned: list[bool]) -> Any:
+    """Returns the program with tensors ``in0`` on in and ``out0`` on out, pictures with the channels last."""
     import torch
 
     class Network(torch.nn.Module):  # type: ignore[misc]
@@ -137,12 +156,10 @@ def _plain_network(program: Any, names: list[str], moved: list[int], outputs: li
             self.wrapped = program.module()
 
         def forward(self, **values: Any) -> dict[str, Any]:
-            given = [values[name] for name in names]
-            inside = [value.permute(0, 3, 1, 2) if place in moved else value for place, value in enumerate(given)]
+            given = [values[f"in{place}"] for place in range(len(moved))]
+            inside = [v.permute(0, 3, 1, 2) if m else v for v, m in zip(given, moved, strict=True)]
             found = _flat(self.wrapped(*_arguments(program, inside)))
-            return {
-                name: _last(found[place]) if place in turned else found[place] for place, name in enumerate(outputs)
-            }
+            return {f"out{i}": _last(v) if t else v for i, (v, t) in enumerate(zip(found, turned, strict=True))}
 
     return Network()
 
@@ -168,10 +185,6 @@ def _output_names(program: Any, count: int) -> list[str]:
     placed, _ = pytree.tree_flatten_with_path(pytree.tree_unflatten(list(range(count)), found))
     names = ["_".join(str(getattr(key, "key", getattr(key, "idx", key))) for key in path) for path, _ in placed]
     return [name if name and not name.isdigit() else f"output_{name or 0}" for name in names]
-
-
-def _turned(sample: list[Any], moved: list[int]) -> list[Any]:
-    return [_last(value) if place in moved else value for place, value in enumerate(sample)]
 
 
 def _last(value: Any) -> Any:
