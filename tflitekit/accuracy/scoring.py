@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,10 @@ RUNTIME = ("ai_edge_litert.interpreter", "tflitekit.accuracy.evaluation")
 """Modules that a process needs to run one file, imported once for all such processes."""
 
 _CHUNK = 16
+_LARGEST_CHUNK = 64
+_SMALL_BYTES = 1 << 20
+"""What the inputs and outputs of a chunk may take that is larger than `_CHUNK`, so that it stays in the processor's cache."""
+_CHUNKS_EACH = 4
 _CHUNK_BYTES = 1 << 26
 """What the outputs of a chunk may take; fewer samples are run at a time where they are large."""
 _NUMBERS = ("bool", "int", "uint", "float")
@@ -132,7 +136,7 @@ def score(
     with progress.task(f"Evaluating {len(runs)} variants", dataset.size) as advance:
         for done in process_chunks(
             dataset,
-            max(_chunk(runs), batch),
+            max(_chunk(runs, dataset.size, workers), batch),
             workers,
             lambda: _ChunkEvaluator(runs, metric, baseline, stream=stream),
         ):
@@ -152,10 +156,21 @@ def score(
     return collected.finish()
 
 
-def _chunk(runs: Sequence[ScoringJob]) -> int:
-    """Returns how many samples are run at a time, so that their outputs stay small."""
-    sizes = [sum(4 * math.prod(max(1, d) for d in spec.shape[1:]) for spec in run.graph.outputs) for run in runs]
-    return max(1, min(_CHUNK, _CHUNK_BYTES // max(1, *sizes)))
+def _chunk(runs: Sequence[ScoringJob], samples: int | None, workers: int) -> int:
+    """Returns how many samples are run at a time: few enough that their outputs stay small, more where all of them are.
+
+    Each worker gets some chunks at least, so that none waits long for the last one.
+    """
+    outputs = max(_bytes(run.graph.outputs) for run in runs)
+    each = outputs + max(_bytes(run.graph.inputs) for run in runs)
+    share = _CHUNK if samples is None else samples // (_CHUNKS_EACH * workers)
+    chunk = max(_CHUNK, min(_LARGEST_CHUNK, _SMALL_BYTES // max(1, each), share))
+    return max(1, min(chunk, _CHUNK_BYTES // max(1, outputs)))
+
+
+def _bytes(specs: Sequence[TensorSpec]) -> int:
+    """Returns what one sample takes as float32; open dimensions count as 1."""
+    return sum(4 * math.prod(max(1, d) for d in spec.shape[1:]) for spec in specs)
 
 
 class _Collector:
@@ -347,17 +362,23 @@ def _outputs(
     """
     collected: _Outputs = {index: [] for index in wanted}
     done = 0
-    for _, alike in itertools.groupby(rows, key=lambda row: [array.shape for array in row]):
-        while group := list(itertools.islice(alike, model.batch)):
-            filled = [*group, *[group[-1]] * (model.batch - len(group))]
-            arrays = [column[0][None] for column in zip(*filled, strict=True)] if model.batch == 1 else [
-                np.stack(column) for column in zip(*filled, strict=True)
-            ]  # fmt: skip
-            try:
-                found = model.run(arrays, outputs=wanted)
-            except DataError as error:
-                raise DataError(f"The sample '{names[done]}': {error.what}", why=error.why, fix=error.fix) from error
-            for index, output in zip(wanted, found, strict=True):
-                collected[index] += list(output[: len(group)])
-            done += len(group)
+    for count, arrays in _batches(rows, model.batch):
+        try:
+            found = model.run(arrays, outputs=wanted)
+        except DataError as error:
+            raise DataError(f"The sample '{names[done]}': {error.what}", why=error.why, fix=error.fix) from error
+        for index, output in zip(wanted, found, strict=True):
+            collected[index].extend(output[:count])
+        done += count
     return collected
+
+
+def _batches(rows: Sequence[tuple[NDArray[Any], ...]], size: int) -> Iterator[tuple[int, list[NDArray[Any]]]]:
+    """Yields batches, each with the number of rows in it: those that follow one another and are of one shape."""
+    if size == 1:
+        yield from ((1, [array[None] for array in row]) for row in rows)
+        return
+    for _, alike in itertools.groupby(rows, key=lambda row: [array.shape for array in row]):
+        while group := list(itertools.islice(alike, size)):
+            filled = [*group, *[group[-1]] * (size - len(group))]
+            yield len(group), [np.stack(column) for column in zip(*filled, strict=True)]

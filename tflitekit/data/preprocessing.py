@@ -126,7 +126,8 @@ class Preprocessing(BaseModel):
         """Returns an image of any mode as 8-bit grey, RGB or RGBA, as the input's number of channels wants it."""
         if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips everything above 255 to white
             image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
-        return image.convert({1: "L", 3: "RGB", 4: "RGBA"}[image_layout(shape)[2]])
+        mode = {1: "L", 3: "RGB", 4: "RGBA"}[image_layout(shape)[2]]
+        return image if image.mode == mode else image.convert(mode)
 
     def normalized(self, pixels: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Returns the values of `pixels`, float32; dimensions before those of ``shape`` are batches."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -114,7 +115,18 @@ def read_graph(path: str | Path) -> Graph:
         >>> graph = tk.read_graph("build/int8.tflite")
         >>> print(graph.inputs, graph.min_runtime_version)
     """
-    return read_with(Path(path), _graph)
+    path = Path(path)
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return read_with(path, _graph)  # which says why it cannot be read
+    return _read_once(path, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _read_once(path: Path, *identity: int) -> Graph:
+    """Reads a file; ``identity`` tells whether it is still the same."""
+    return read_with(path, _graph)
 
 
 def parse_graph(content: bytes, name: str) -> Graph:

@@ -146,7 +146,7 @@ class Model:
     def _failed(self, error: Exception) -> TflitekitError:
         """Returns what a failure means: of a file whose sizes are open, that it cannot take these; else of the file."""
         if self.graph.open_inputs and not self.graph.select_tf_ops:
-            taken = {spec.name: d["shape"].tolist() for spec, d in zip(self.inputs, self._input_details, strict=True)}
+            taken = {spec.name: list(shape) for spec, shape in zip(self.inputs, self._taken, strict=True)}
             shapes = " and ".join(f"{taken[spec.name]} for its input '{spec.name}'" for spec in self.graph.open_inputs)
             return DataError(
                 f"{self.path.name} cannot take the shape {shapes}, although its size is open.",
@@ -172,6 +172,7 @@ class Model:
 
     def _bind(self) -> None:
         self._input_details = self._interpreter.get_input_details()
+        self._taken = [tuple(detail["shape"].tolist()) for detail in self._input_details]
         self._output_indices = [detail["index"] for detail in self._interpreter.get_output_details()]
 
     @property
@@ -189,9 +190,12 @@ class Model:
         Raises:
             DataError: A shape does not fit, or the model cannot take it; the message names both.
         """
+        wanted = [tuple(shape) for shape in shapes]
         resized = not self._allocated
-        for spec, detail, shape in zip(self.inputs, self._input_details, map(tuple, shapes), strict=True):
-            if tuple(detail["shape"]) != shape:
+        if wanted == self._taken and not resized:
+            return
+        for spec, detail, taken, shape in zip(self.inputs, self._input_details, self._taken, wanted, strict=True):
+            if taken != shape:
                 fits = len(spec.shape) == len(shape) and all(
                     want in (-1, have) for want, have in zip(spec.shape, shape, strict=True)
                 )
@@ -199,7 +203,7 @@ class Model:
                     raise DataError(f"The input '{spec.name}' takes {list(spec.shape)}, the data are {list(shape)}.")
                 if self._stream and self._used and self.graph.keeps_state:
                     raise DataError(
-                        f"The shape of the input '{spec.name}' changes from {detail['shape'].tolist()} to {list(shape)} "
+                        f"The shape of the input '{spec.name}' changes from {list(taken)} to {list(shape)} "
                         "within a stream (--stream).",
                         why="Resizing an input makes the runtime lose the model's state.",
                         fix="Give samples of one shape, or leave out --stream.",
