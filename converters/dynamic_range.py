@@ -17,7 +17,7 @@ def main() -> int:
     parser.add_argument("model", help="Keras model (.keras, .h5), SavedModel folder or float .tflite file")
     parser.add_argument("--out", default="build", metavar="FOLDER", help="for the file and its sidecar [%(default)s]")
     parser.add_argument("--preprocess", metavar="NAME", help="preset or JSON file [raw]; -1 to 1 is --preprocess=-1-1")
-    parser.add_argument("--labels", metavar="FILE", help="file with one class name a line, in output order")
+    parser.add_argument("--labels", metavar="FILE", help="file with one class name per line, in output order")
     arguments = parser.parse_args()
 
     try:

@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument("--calibration", required=True, metavar="DATA", help="image folder, .npz or module:function")
     parser.add_argument("--calibration-limit", type=int, default=500, metavar="N", help="samples to use [%(default)s]")
     parser.add_argument("--preprocess", metavar="NAME", help="preset or JSON file [raw]; -1 to 1 is --preprocess=-1-1")
-    parser.add_argument("--labels", metavar="FILE", help="file with one class name a line, in output order")
+    parser.add_argument("--labels", metavar="FILE", help="file with one class name per line, in output order")
     parser.add_argument("--io", choices=["float32", "int16"], default="float32", help="type in and out [%(default)s]")
     arguments = parser.parse_args()
 

@@ -32,7 +32,7 @@ TOLERANCE = {
     "int8_float_fallback": 0.2,
     "int16x8": 0.1,
     "weight_only_int8": 0.05,
-    "weight_only_int4": 0.3,  # 16 values a channel
+    "weight_only_int4": 0.3,  # 16 values per channel
     "dynamic_int4": 0.3,
     "int4x8": 0.35,
 }

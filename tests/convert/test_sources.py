@@ -251,7 +251,7 @@ def test_swish_which_has_a_gradient_of_its_own_converts(tmp_path):
 
 @pytest.mark.parametrize("package", ["keras", "tf_keras"])
 def test_half_precision_is_converted_in_float32_with_the_same_weights(tmp_path, package):
-    """Policies of the whole model and of single layers, models inside of models, layers of one's own and Lambda layers."""
+    """Policies of the whole model and of single layers, models inside models, layers of one's own and Lambda layers."""
     keras, tf = pytest.importorskip(package), pytest.importorskip("tensorflow")
     layers = keras.layers
 
@@ -303,7 +303,7 @@ def test_half_precision_that_cannot_be_rebuilt_says_what_to_do(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_lambdas_that_only_compile_was_given_are_no_layers(tmp_path, suffix):
-    """What stands in a file and is not built: the losses of the model and of models inside of it."""
+    """What stands in a file and is not built: the losses of the model and of models inside it."""
     keras = pytest.importorskip("keras")
     inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="inner")
     inner.compile("sgd", loss=lambda truth, output: truth - output)

@@ -98,7 +98,7 @@ def test_schemes_keep_their_promise(made, images, name, weights, io, integers):
     pictures = np.load(images)["x"]
     model, reference = Model(made[name].path), Model(FLOAT)
     errors = [np.abs(model.run([x[None]])[0] - reference.run([x[None]])[0]).max() for x in pictures]
-    # A step of int8 in a probability is 1/256; int4 has 16 values a channel.
+    # A step of int8 in a probability is 1/256; int4 has 16 values per channel.
     assert max(errors) < (0.35 if weights == "int4" else 0.05)
 
 
@@ -126,7 +126,7 @@ def test_better_rounding_goes_into_integer_files_too(made):
 def test_better_rounding_needs_samples_and_one_scale_a_channel(tmp_path):
     with pytest.raises(UsageError, match="calibration"):
         convert(FLOAT, out=tmp_path, schemes=["dynamic_int4:rounding=gptq"])
-    with pytest.raises(UsageError, match="rounding=gptq has one scale a channel, and block asks for several"):
+    with pytest.raises(UsageError, match="rounding=gptq uses one scale per channel, and block asks for several"):
         convert(FLOAT, out=tmp_path, schemes=["dynamic_int4:rounding=gptq,block=32"])
 
 
@@ -221,7 +221,7 @@ def test_a_loop_cannot_be_calibrated_and_says_so(tmp_path):
     np.savez(data, x=np.zeros((3, 10, 4), np.float32))
     path = DATA / "converted" / "lstm" / "float32.tflite"
     int8, dynamic = convert(path, out=tmp_path / "out", schemes=["int8", "dynamic_range"], calibration=data).variants
-    assert int8.status == "failed" and "cannot calibrate inside of WHILE" in int8.error and "unroll=True" in int8.error
+    assert int8.status == "failed" and "cannot calibrate inside WHILE" in int8.error and "unroll=True" in int8.error
     assert dynamic.status == "ok"
 
 

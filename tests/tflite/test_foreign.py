@@ -254,7 +254,7 @@ def test_doctor_lists_environments(cli, cache):
     found = json.loads(out)
     assert code == 1
     assert found["problems"][-1].endswith(
-        "unfinished: Its installation was not finished. Mend it with: tflitekit setup torch"
+        "unfinished: Its installation was not finished. Repair it with: tflitekit setup torch"
     )
 
 

@@ -54,7 +54,7 @@ def test_a_stream_is_not_torn_apart(models, cli, tmp_path):
     assert run_json(cli(*arguments, "--stream"))["variants"][0]["accuracy"]["value"] == pytest.approx(0, abs=1e-5)
     assert run_json(cli(*arguments))["variants"][0]["accuracy"]["value"] > 0.1
     for option in ({"limit": 5}, {"until_certain": True}):
-        with pytest.raises(UsageError, match="would tear a stream"):
+        with pytest.raises(UsageError, match="would break up a stream"):
             evaluate([path], data=(samples, targets), stream=True, **option)
 
 

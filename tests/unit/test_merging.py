@@ -195,7 +195,7 @@ def test_what_does_not_belong_to_the_report_is_refused(base):
         merge(base, apart)
     with pytest.raises(UsageError, match="no phone's report to merge"):
         merge(base, [])
-    with pytest.raises(UsageError, match="max-latency must not be -1"):
+    with pytest.raises(UsageError, match="max-latency cannot be -1"):
         merge(base, [good], max_latency_ms=-1)
     with pytest.raises(UsageError, match="--deploy-on host"):
         merge(base.model_copy(update={"constraints": Constraints(deploy_on="host")}), [good])

@@ -161,7 +161,7 @@ def test_files_beyond_the_limit_are_not_read(tmp_path):
     with (tmp_path / "sparse").open("wb") as stream:
         stream.truncate(1 << 40)
     for read in (read_graph, load_labels, read_json):
-        with pytest.raises(TflitekitError, match="the most that are read"):
+        with pytest.raises(TflitekitError, match="that are read"):
             read(tmp_path / "sparse")
     with pytest.raises(UnreadableError):
         read_bytes(Path("/proc/self/maps"), 1)  # says of itself that it has no bytes
@@ -234,9 +234,9 @@ def test_content_of_reports_that_breaks_a_view_is_refused_when_it_is_read(change
     ("change", "problem"),
     [
         (lambda content: content["variants"].append(content["variants"][0]), "the variant 'float32' twice"),
-        (lambda content: content.update(baseline="gone"), "the variant 'gone', which is not in it"),
-        (lambda content: content["recommendation"].update(chosen="gone"), "the variant 'gone', which is not in it"),
-        (lambda content: content.update(variants=[]), "which is not in it"),
+        (lambda content: content.update(baseline="gone"), "the variant 'gone', which it does not have"),
+        (lambda content: content["recommendation"].update(chosen="gone"), "the variant 'gone', which it does not have"),
+        (lambda content: content.update(variants=[]), "which it does not have"),
         (lambda content: content.pop("schema_version"), "is not a report of tflitekit"),
         (lambda content: content.update(schema_version="2"), "has the schema version '2'"),
     ],

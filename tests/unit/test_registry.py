@@ -61,7 +61,7 @@ def test_a_package_adds_one_of_each(install, tmp_path):
     spec = TensorSpec(name="out", shape=(1, 2), dtype="float32")
     chosen = [choose_metric(name, found, [spec], None, labels=None).name for name in (None, "top1", "macro_f1")]
     assert chosen == ["top1", "top1", "macro_f1"]
-    with pytest.raises(UsageError, match=r"There is no metric 'f1'\.\nMetrics: top1, mae, macro_f1, or your own"):
+    with pytest.raises(UsageError, match=r"There is no metric 'f1'\.\nChoose from: top1, mae, macro_f1, or your own"):
         choose_metric("f1", found, [spec], None, labels=None)
     page = render(read_report(VERSION_1))
     order = [page.index(f'id="{name}"') for name in ("latency", "tools", "accuracy")]
@@ -320,9 +320,13 @@ def test_a_figure_of_all_samples_has_the_interval_and_the_comparison_of_a_mean_w
 
 
 def test_a_figure_of_all_samples_that_is_none_names_the_package():
-    odd = type("Odd", (_Mean,), {"figure": lambda self, columns: None})()
+    class Odd(_Mean):
+        def figure(self, columns):
+            return None
+
+    odd = Odd()
     scores = odd.score(np.ones((2, 1), np.float32), [0, 1], meaning="values")
-    with pytest.raises(PackageError, match=r"test_registry\.Odd\.<lambda> returned None, instead of float"):
+    with pytest.raises(PackageError, match=r"Odd\.figure returned None, instead of float"):
         odd.summarize(scores)
 
 

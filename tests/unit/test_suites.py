@@ -68,7 +68,7 @@ def test_entries_are_models_times_data_times_protocols(tmp_path):
         (SMALLEST.replace('"m"', '"../m"'), "models.1.name", "It cannot be '../m'.\nGive letters, digits"),
         ("threads = [0]\n" + SMALLEST, "threads.1", "It cannot be 0.\nGive 1 or more."),
         ("protocols = []\n" + SMALLEST, "protocols", "It cannot be [].\nGive at least 1."),
-        ('target = "moon"\n' + SMALLEST, "target", "It cannot be 'moon'.\nTargets: "),
+        ('target = "moon"\n' + SMALLEST, "target", "It cannot be 'moon'.\nChoose from: "),
         ("data = {}", "models", "This key is missing.\nThe keys are: description"),
         ("protocols = 'quick'\n" + SMALLEST, "protocols", "It cannot be 'quick'.\nGive a list."),
         ("protocols = ['slow']\n" + SMALLEST, "protocols.1", "It cannot be 'slow'.\nIt takes quick, benchmark-model"),

@@ -233,7 +233,7 @@ def evaluate_variants(
     if not how.until_certain:
         scored = score_all(runs, dataset, metric, store, baseline=baseline, jobs=how.jobs, progress=progress)
     elif baseline is None:
-        raise UsageError("--until-certain needs a baseline, but that one cannot run here.")
+        raise UsageError("--until-certain needs a baseline, and the baseline cannot run here.")
     else:
         certainty = Certainty(top1_limit(constraints), how.error_rate, how.seed)
         scored = score_until_certain(

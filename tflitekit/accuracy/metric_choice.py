@@ -45,7 +45,7 @@ def choose_metric(
         return metrics()[metric].make(dataset, spec, labels)
     if metric is not None and ":" not in metric:
         own = "or your own as module:function or path/to/file.py:function"
-        raise UsageError(f"There is no metric '{metric}'.", fix=f"Metrics: {', '.join(metrics())}, {own}.")
+        raise UsageError(f"There is no metric '{metric}'.", fix=f"Choose from: {', '.join(metrics())}, {own}.")
     if metric is not None:
         return CustomMetric(_name(metric), load_function(metric, "metric"))
     others = [other for other in outputs if other.name != spec.name]

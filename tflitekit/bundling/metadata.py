@@ -180,7 +180,7 @@ def with_metadata(
 def normalization(preprocessing: Preprocessing) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Returns mean and standard deviation as the standard takes them, ``(p - mean) / std`` of pixels from 0 to 255.
 
-    The kit's ``(p / divisor - mean) / std`` is ``(p - divisor * mean) / (divisor * std)``. One value each, or one a channel.
+    The kit's ``(p / divisor - mean) / std`` is ``(p - divisor * mean) / (divisor * std)``. One value each, or one per channel.
     """
     divisor = preprocessing.divisor
     return tuple(divisor * mean for mean in preprocessing.mean), tuple(divisor * std for std in preprocessing.std)

@@ -179,7 +179,7 @@ def _names(report: Report, variants: Sequence[str] | None, recommended: str | No
         return [recommended]
     if "all" in variants:
         if not usable:
-            raise BundleError("The report has no converted variant.", fix="See its failures.")
+            raise BundleError("The report has no converted variant.", fix="Its errors say why.")
         return usable
     if not variants:
         raise UsageError("No variant was named.", fix=f"Give one or more with --variant: {', '.join(usable)}.")

@@ -50,7 +50,7 @@ _COMMANDS = {
     ),
     "setup": (
         "setup",
-        "Makes the environment that ONNX or PyTorch models are converted in, or mends it; it needs the network.",
+        "Makes the environment that ONNX or PyTorch models are converted in, or repairs it; it needs the network.",
     ),
     "doctor": (
         "doctor",

@@ -59,7 +59,7 @@ def diagnose() -> dict[str, Any]:
             problems.append(f"Not installed: {', '.join(names)}. {remedy}")
     environments = [_environment(each) for each in ENVIRONMENTS.values()]
     problems += [
-        f"{e['why']} Mend it with: {e['command']}" for e in environments if e["state"] not in ("ready", "missing")
+        f"{e['why']} Repair it with: {e['command']}" for e in environments if e["state"] not in ("ready", "missing")
     ]
     return {
         "tflitekit": __version__,

@@ -71,7 +71,9 @@ def report(
         if out is not None:
             written = _write_merged(found, folder, out, wanted)
     elif max_latency is not None:
-        raise UsageError("--max-latency is of use with reports of phones only.", fix="Name them after the report.")
+        raise UsageError(
+            "--max-latency only applies to reports of phones.", fix="Give them after the report, or leave it out."
+        )
     else:
         found = read_report(folder)
         written = write_views(found, out or _home(folder), wanted)

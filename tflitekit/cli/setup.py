@@ -10,7 +10,7 @@ from tflitekit.cli.commands import command
 @command("tflitekit setup onnx", "tflitekit setup torch")
 @click.argument("name", type=click.Choice(["onnx", "torch"]))
 def setup(name: str) -> int:
-    """Makes the environment that ONNX or PyTorch models are converted in, or mends it; it needs the network."""
+    """Makes the environment that ONNX or PyTorch models are converted in, or repairs it; it needs the network."""
     from tflitekit.cli.console import Bars, stdout
     from tflitekit.source.foreign.environments import environment
     from tflitekit.source.foreign.setup import set_up

@@ -169,5 +169,5 @@ def _check_curve(curve: Sequence[int], data: Dataset | None) -> None:
 
 def _checked_requests(requests: Sequence[Request]) -> list[Request]:
     if not requests:
-        raise UsageError("No scheme was named.", fix=f"Schemes: {', '.join(available())}.")
+        raise UsageError("No scheme was named.", fix=f"Choose from: {', '.join(available())}.")
     return list({request.name: request for request in requests}.values())

@@ -64,7 +64,4 @@ def wrong_answer(by: Any, said: str) -> PackageError:
     found = by if owner is None else type(owner)  # a method may be inherited from the kit
     name = found.__qualname__ if owner in (None, by) else f"{found.__qualname__}.{by.__name__}"
     package = package_of(found.__module__) or found.__module__.partition(".")[0]
-    return PackageError(
-        f"The package '{package}' failed: {found.__module__}.{name} {said}.",
-        fix=f"Mend the package, or uninstall it: pip uninstall {package}.",
-    )
+    return PackageError.of(package, f"{found.__module__}.{name} {said}")

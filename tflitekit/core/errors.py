@@ -121,6 +121,12 @@ class ConversionError(TflitekitError):
 class PackageError(ConversionError):
     """A package that adds to the kit, and failed; where it was to make one of several variants, only that one fails."""
 
+    @classmethod
+    def of(cls, package: str, said: str, *, why: str | None = None) -> PackageError:
+        """Returns the error for a package, from the end of a sentence."""
+        fix = f"Fix the package, or uninstall it: pip uninstall {package}."
+        return cls(f"The package '{package}' failed: {said}.", why=why, fix=fix)
+
 
 class CrashError(ConversionError):
     """A child process that ended without a result."""
@@ -191,11 +197,8 @@ def _of_package(error: BaseException) -> PackageError | None:
         package = package_of(str(frame.f_globals.get("__name__")))
         if package is not None:
             told = f": {text}" if (text := str(error).strip().rstrip(".")) else ""
-            return PackageError(
-                f"The package '{package}' failed: {type(error).__name__}{told}.",
-                why=f"At {frame.f_code.co_filename}, line {line}, in {frame.f_code.co_name}.",
-                fix=f"Mend the package, or uninstall it: pip uninstall {package}.",
-            )
+            where = f"At {frame.f_code.co_filename}, line {line}, in {frame.f_code.co_name}."
+            return PackageError.of(package, f"{type(error).__name__}{told}", why=where)
     return None
 
 
@@ -224,6 +227,6 @@ def disk_errors(path: Path) -> Iterator[None]:
         if error.errno in _UNWRITABLE:
             raise StorageError(
                 f"Cannot write {path}: {error.strerror}.",
-                fix="Choose a folder that you may write to with --out.",
+                fix="With --out, choose a folder that you may write to.",
             ) from error
         raise

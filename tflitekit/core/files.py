@@ -88,7 +88,7 @@ def _require_regular(name: str, found: os.stat_result, limit_bytes: int | None) 
         kind = kinds.get(stat.S_IFMT(found.st_mode), "a device")
         raise UnreadableError(name, f"it is {kind}, not a regular file")
     if limit_bytes is not None and found.st_size > limit_bytes:
-        raise UnreadableError(name, f"it has {found.st_size:,} bytes, and {limit_bytes:,} are the most that are read")
+        raise UnreadableError(name, f"it has {found.st_size:,} bytes, more than the {limit_bytes:,} that are read")
 
 
 def is_folder(path: Path) -> bool:

@@ -76,9 +76,7 @@ class Registry(Generic[T]):
         """
         found = self.all()
         if name not in found:
-            raise UsageError(
-                f"There is no {self._noun} '{name}'.", fix=f"{self._noun.capitalize()}s: {', '.join(found)}."
-            )
+            raise UsageError(f"There is no {self._noun} '{name}'.", fix=f"Choose from: {', '.join(found)}.")
         return found[name]
 
     def _load(self) -> None:
@@ -103,7 +101,7 @@ class Registry(Generic[T]):
             f"The package '{package}' cannot add a {self._noun} by its entry point '{entry.name} = {entry.value}' "
             f"({self._group}): {kind}{told.rstrip('.')}.",
             why=f"At {place[-1].filename}, line {place[-1].lineno}." if place and kind else None,
-            fix=f"Mend the package, or uninstall it: pip uninstall {package}.",
+            fix=f"Fix the package, or uninstall it: pip uninstall {package}.",
         )
 
 

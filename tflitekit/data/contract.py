@@ -37,7 +37,7 @@ class Contract(BaseModel):
 
 
 def load_labels(path: str | Path) -> tuple[str, ...]:
-    """Reads class names: one a line, or a JSON list, or a JSON object from index to name.
+    """Reads class names: one per line, or a JSON list, or a JSON object from index to name.
 
     Raises:
         ContractError: The file is missing, empty or malformed.
@@ -52,7 +52,7 @@ def load_labels(path: str | Path) -> tuple[str, ...]:
     else:
         labels = tuple(line.strip() for line in text.rstrip().splitlines())
     if not labels or not any(labels):
-        raise ContractError(f"The labels file {path} is empty.", fix="Write one class name a line, in output order.")
+        raise ContractError(f"The labels file {path} is empty.", fix="Write one class name per line, in output order.")
     return labels
 
 

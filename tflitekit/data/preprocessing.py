@@ -271,7 +271,7 @@ def load_preprocessing(value: str | Path | Preprocessing | None) -> Preprocessin
     if str(value) in PRESETS:
         return PRESETS[str(value)]
     path = Path(value)
-    choice = f"Presets: {', '.join(PRESETS)}; or give a JSON file (see 'tflitekit presets --json' for the fields)."
+    choice = f"Choose from: {', '.join(PRESETS)}; or give a JSON file (see 'tflitekit presets --json' for the fields)."
     try:
         content = read_json(path)
         if isinstance(content, dict) and "preprocessing" in content:

@@ -114,8 +114,8 @@ def _check(request: Request, recipe: Recipe, graph: Graph, source: PreparedSourc
     if loops:
         layers = list(dict.fromkeys(filter(None, layer_names(loops, source.layers))))
         raise ConversionError(
-            f"{request.name}: the quantizer cannot calibrate inside of {op_advice.describe({loops[0].name: layers})}.",
-            fix=f"Instead, {op_advice.UNROLL}; or take float16 or dynamic_range, which need no calibration.",
+            f"{request.name}: the quantizer cannot calibrate inside {op_advice.describe({loops[0].name: layers})}.",
+            fix=f"Instead, {op_advice.UNROLL}; or use float16 or dynamic_range, which need no calibration.",
         )
 
 

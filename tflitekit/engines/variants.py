@@ -152,7 +152,7 @@ def make_file(
         left_float: Whether the model was trained with layers left float, which are excepted from the promise.
 
     Returns:
-        What stands in the file, and what users should know.
+        What the file holds, and what users should know.
 
     Raises:
         ConversionError: The converter refused, the file breaks the promise, or it does not run.
@@ -189,7 +189,7 @@ def convert(
     if engine is None:
         raise ConversionError(
             f"{request.name}: the scheme needs TensorFlow's converter, which takes Keras models and SavedModels, not .tflite files.",
-            fix="Give the model that the file was made from, or take another scheme.",
+            fix="Give the model that the file was made from, or use another scheme.",
         )
     return _ENGINES[engine].convert(request, exported, source, samples, allow_select_tf_ops=allow_select_tf_ops)
 

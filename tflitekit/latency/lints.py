@@ -252,8 +252,8 @@ def lint_profile(profile: Profile) -> list[Finding]:
     return [
         Finding(
             kind="profile-too-coarse",
-            message=f"{share:.0%} of the profile is what the runtime rounds down, shared out equally: operators of less than "
-            "some microseconds cannot be told apart.",
+            message=f"{share:.0%} of the profile is what the runtime rounds down, shared out equally: operators that take less "
+            "than a few microseconds cannot be told apart.",
             advice="Profile a larger batch (convert with --batch 16).",
         )
     ]

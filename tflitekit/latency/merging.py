@@ -80,7 +80,7 @@ def merge(report: Given, measured: Given | Iterable[Given], *, max_latency_ms: f
         >>> print(report.recommendation.chosen)
     """
     if max_latency_ms is not None and not max_latency_ms >= 0:
-        raise UsageError(f"--max-latency must not be {max_latency_ms:g}.", fix="Give zero or more.")
+        raise UsageError(f"--max-latency cannot be {max_latency_ms:g}.", fix="Give zero or more.")
     base = _read(report)
     if base.constraints.deploy_on == "host":
         raise UsageError(

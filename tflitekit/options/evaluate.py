@@ -73,12 +73,12 @@ class ScoringOptions(SampleOptions):
         """Refuses what cannot be together."""
         if self.stream and (self.limit is not None or self.until_certain):
             raise UsageError(
-                f"{'--limit' if self.limit is not None else '--until-certain'} draws samples from among the data, which "
-                "would tear a stream (--stream) apart.",
+                f"{'--limit' if self.limit is not None else '--until-certain'} draws a sample of the data, which "
+                "would break up a stream (--stream).",
                 fix="Leave out one of the two, or store the part of the stream that you want as separate data.",
             )
         if "error_rate" in self.model_fields_set and not self.until_certain:
-            raise UsageError("--error-rate is of use with --until-certain only.", fix="Give both, or neither.")
+            raise UsageError("--error-rate only applies with --until-certain.", fix="Give both, or neither.")
 
 
 class EvaluateOptions(ScoringOptions, JobOptions):

@@ -50,5 +50,5 @@ def _renderer(name: str) -> Callable[[Report], str]:
     else:
         from tflitekit.core.errors import UsageError
 
-        raise UsageError(f"There is no report format '{name}'.", fix=f"Choose of: {', '.join(FORMATS)}, all.")
+        raise UsageError(f"There is no report format '{name}'.", fix=f"Choose from: {', '.join(FORMATS)}, all.")
     return render

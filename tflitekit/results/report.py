@@ -268,7 +268,7 @@ def _check_names(report: Report, name: str) -> None:
     answer = report.recommendation
     meant = (report.baseline, *((answer.chosen, answer.nearest) if answer else ()))
     if (missing := next((v for v in meant if v is not None and v not in names), None)) is not None:
-        raise UnreadableError(name, f"it speaks of the variant '{shortened(missing)}', which is not in it")
+        raise UnreadableError(name, f"it refers to the variant '{shortened(missing)}', which it does not have")
 
 
 def _migrated(content: dict[str, Any], name: str) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class Recipe:
     Attributes:
         weights: Type of the weights. Operators that cannot have 'int4' get 'int8'.
         activations: Type of the activations, measured on calibration samples; None leaves them float.
-        block: How many weights share a scale in operators that can have blocks; 0 for one scale a channel.
+        block: How many weights share a scale in operators that can have blocks; 0 for one scale per channel.
         unpacked: Whether weights become float again before an operator computes, instead of computing on them as integers.
         io: Type of the inputs and outputs that are float in the source model.
         rounding: How weights are put on their grids: each to its nearest value, or so that outputs change least on the
@@ -272,7 +272,7 @@ def find(name: str) -> Scheme:
     schemes = available()
     if name not in schemes:
         raise UsageError(
-            f"There is no scheme '{name}'.", fix=f"Schemes: {', '.join(schemes)} (see 'tflitekit schemes')."
+            f"There is no scheme '{name}'.", fix=f"Choose from: {', '.join(schemes)} (see 'tflitekit schemes')."
         )
     return schemes[name]
 

@@ -12,7 +12,7 @@ from tflitekit.schemes import Promise, Recipe, scheme
 def _check(options: Mapping[str, Any]) -> None:
     if options["block"] and options["rounding"] == "gptq":
         raise UsageError(
-            "dynamic_int4: rounding=gptq has one scale a channel, and block asks for several.",
+            "dynamic_int4: rounding=gptq uses one scale per channel, and block asks for several.",
             fix="Leave one of them out.",
         )
 

@@ -15,7 +15,7 @@ from tflitekit.schemes import Promise, Recipe, scheme
 def weight_only_int4(*, rounding: Literal["nearest", "gptq"] = "nearest") -> Recipe:
     """Weights stored as int4, computed on in float: an eighth of the size, for models whose download counts most.
 
-    Operators that cannot have int4 get int8, and are named. 16 values a channel are coarse: look at the accuracy.
+    Operators that cannot have int4 get int8, and are named. 16 values per channel are coarse: look at the accuracy.
     With rounding=gptq, weights are rounded so that the outputs change least on calibration data, which needs no labels.
     """
     return Recipe(weights="int4", unpacked=True, rounding=rounding)

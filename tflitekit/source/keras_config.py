@@ -20,7 +20,7 @@ _OTHER_FLOATS = {"mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "floa
 def without_compile(config: Any) -> Any:
     """Returns a configuration without what ``compile()`` was given, which nothing here needs: losses, metrics, optimizers.
 
-    Keras leaves it out for the model that it loads with ``compile=False``, and not for the models inside of it.
+    Keras leaves it out for the model that it loads with ``compile=False``, and not for the models inside it.
     """
     if isinstance(config, Mapping):
         return {
@@ -67,7 +67,7 @@ def loadable(path: Path, config: Any) -> Iterator[Path]:
     """Gives a ``.keras`` file of the same model of which Keras builds layers only: the file itself, or a changed copy.
 
     Args:
-        config: What stands in the file.
+        config: What the file holds.
     """
     built = without_compile(config)
     if built == {key: value for key, value in config.items() if key != "compile_config"}:

@@ -191,7 +191,7 @@ def _in_scope(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _operations(model: Any) -> Iterator[Any]:
-    """Yields the operations of a Keras 3 model, and of models inside of it, that are no layers."""
+    """Yields the operations of a Keras 3 model, and of models inside it, that are no layers."""
     for operation in getattr(model, "operations", ()):
         if hasattr(operation, "weights"):
             yield from _operations(operation)

@@ -32,9 +32,7 @@ def read_archive_config(path: Path) -> dict[str, Any]:
         _refuse_hostile(path, archive.infolist())
         size = archive.getinfo(_CONFIG).file_size
         if size > TEXT_LIMIT_BYTES:
-            raise UnreadableError(
-                _CONFIG, f"it has {size:,} bytes, and {TEXT_LIMIT_BYTES:,} are the most that are read"
-            )
+            raise UnreadableError(_CONFIG, f"it has {size:,} bytes, more than the {TEXT_LIMIT_BYTES:,} that are read")
         return _model(parse_json(archive.read(_CONFIG), _CONFIG, finite=False))
 
 

@@ -59,7 +59,7 @@ def _quick_budget_s() -> float:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds < math.inf:
-        raise UsageError(f"{BUDGET_VARIABLE} is '{text}'.", why="It is a number of seconds above 0.")
+        raise UsageError(f"{BUDGET_VARIABLE} is '{text}'.", why="It must be a number of seconds above 0.")
     return seconds
 
 
@@ -125,5 +125,5 @@ def find_protocol(name: str) -> BenchmarkProtocol:
         UsageError: There is none of that name.
     """
     if name not in PROTOCOLS:
-        raise UsageError(f"There is no benchmark protocol '{name}'.", fix=f"Protocols: {', '.join(PROTOCOLS)}.")
+        raise UsageError(f"There is no benchmark protocol '{name}'.", fix=f"Choose from: {', '.join(PROTOCOLS)}.")
     return PROTOCOLS[name]

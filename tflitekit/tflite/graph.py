@@ -284,7 +284,7 @@ def _behind(reader: Reader, main: Any, index: int, conversion: str) -> int:
 
 
 def _has_per_channel_dense(reader: Reader) -> bool:
-    """Whether a FULLY_CONNECTED on integers has one weight scale a channel."""
+    """Whether a FULLY_CONNECTED on integers has one weight scale per channel."""
     for subgraph in reader.subgraphs:
         for i in range(subgraph.OperatorsLength()):
             operator = subgraph.Operators(i)

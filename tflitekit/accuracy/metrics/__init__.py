@@ -33,12 +33,13 @@ Beside the metric's own columns, `tflitekit.accuracy.scoring` adds 'position' in
 
 @runtime_checkable
 class Metric(Protocol):
-    """What evaluation asks of a metric."""
+    """What evaluation asks of a metric; a class that derives from it has `check` and `details` that do nothing."""
 
     name: str
 
     def check(self, output: TensorSpec) -> None:
         """Raises `DataError` where labels and outputs cannot belong together."""
+        del output
 
     def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:
         """Scores a chunk: outputs ``(k, ...)`` as real values, and their labels."""
@@ -52,6 +53,8 @@ class Metric(Protocol):
         ``baseline`` are the baseline's scores of the same samples, None where there are none; ``max_class_drop`` is what
         the user accepts for each class, in points.
         """
+        del scores, baseline, max_class_drop
+        return {}
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         """Compares with the baseline on the same samples; positive is worse.

@@ -65,7 +65,7 @@ def _check_classes(dataset: Dataset, labels: Sequence[str] | None, outputs: int)
     raise DataError(
         f"The data at {dataset.location} have {len(dataset.classes)} class folders, {more} than the model's {outputs} outputs.",
         why="Without a labels file, the folders in sorted order are the model's classes, so the counts must agree.",
-        fix="Give the model's labels, one a line in output order, with --labels FILE; folders are then matched by name."
+        fix="Give the model's labels, one per line in output order, with --labels FILE; folders are then matched by name."
         if more == "fewer"
         else "Remove the folders of classes that the model does not know, or check that this is the right model.",
     )

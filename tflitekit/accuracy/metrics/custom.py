@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.accuracy.metrics import Meaning, Scores
+from tflitekit.accuracy.metrics import Meaning, Metric, Scores
 from tflitekit.core.errors import DataError
 from tflitekit.core.statistics import mean_interval, paired_mean_increase
-from tflitekit.core.tensor import TensorSpec
 from tflitekit.core.user_code import place
 from tflitekit.results import Drop, Measured, finite
 
 __all__ = ["CustomMetric"]
 
 
-class CustomMetric:
+class CustomMetric(Metric):
     """Averages ``function(output, label) -> float`` over the samples.
 
     Higher is better, unless the function has the attribute ``higher_is_better = False``. ``output`` is the float32
@@ -29,9 +28,6 @@ class CustomMetric:
         self.name = name
         self._function = function
         self._sign = -1.0 if getattr(function, "higher_is_better", True) else 1.0
-
-    def check(self, output: TensorSpec) -> None:
-        """Takes every output."""
 
     def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:
         del meaning
@@ -66,10 +62,6 @@ class CustomMetric:
                 higher_is_better=self._sign < 0,
             ),
         )
-
-    def details(self, scores: Scores, baseline: Scores | None, *, max_class_drop: float | None) -> dict[str, Any]:
-        del scores, baseline, max_class_drop
-        return {}
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         found = paired_mean_increase(

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.accuracy.metrics import Meaning, Scores
+from tflitekit.accuracy.metrics import Meaning, Metric, Scores
 from tflitekit.core.answers import answering, expect
 from tflitekit.core.statistics import bootstrap_bounds, paired_bootstrap_increase
-from tflitekit.core.tensor import TensorSpec
 from tflitekit.results import Drop, Measured, finite
 
 __all__ = ["Columns", "PooledMetric"]
@@ -23,7 +22,7 @@ _DRAWS = 400
 _SEED = 20210
 
 
-class PooledMetric:
+class PooledMetric(Metric):
     """A metric whose figure is no mean over samples.
 
     A subclass sets `name` and writes two methods: `columns` says what to keep of each sample, and `figure` makes the figure from
@@ -59,9 +58,6 @@ class PooledMetric:
         """Returns the figure of all samples, from the columns."""
         raise NotImplementedError
 
-    def check(self, output: TensorSpec) -> None:
-        """Takes every output; a subclass may raise `DataError` for those that it cannot score."""
-
     def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:
         finite_outputs = np.isfinite(outputs.reshape(len(labels), -1)).all(axis=1)
         return answering(self.columns, dict)(outputs, labels, meaning) | {"finite": np.asarray(finite_outputs)}
@@ -78,10 +74,6 @@ class PooledMetric:
                 higher_is_better=self.higher_is_better,
             ),
         )
-
-    def details(self, scores: Scores, baseline: Scores | None, *, max_class_drop: float | None) -> dict[str, Any]:
-        del scores, baseline, max_class_drop
-        return {}
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         sign = 1.0 if self.higher_is_better else -1.0

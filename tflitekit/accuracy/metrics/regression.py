@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.accuracy.metrics import Meaning, Scores, metric
+from tflitekit.accuracy.metrics import Meaning, Metric, Scores, metric
 from tflitekit.accuracy.metrics.classification import takes_classes
 from tflitekit.core.errors import DataError
 from tflitekit.core.statistics import mean_interval, paired_mean_increase
@@ -29,7 +29,7 @@ def regress(dataset: Dataset, spec: TensorSpec, labels: Sequence[str] | None) ->
     return found
 
 
-class Regression:
+class Regression(Metric):
     """Compares outputs with real-valued targets; errors of a sample are averaged over its values."""
 
     name = "mae"
@@ -87,10 +87,6 @@ class Regression:
                 higher_is_better=False,
             ),
         )
-
-    def details(self, scores: Scores, baseline: Scores | None, *, max_class_drop: float | None) -> dict[str, Any]:
-        del scores, baseline, max_class_drop
-        return {}
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         found = paired_mean_increase(baseline["absolute"], variant["absolute"], resolution=max_drop or None)

@@ -123,6 +123,6 @@ def check_deviation(
                 f"{name}: the output '{each.output}' is {far} what the file's own rounded weights give in float.",
                 why=f"At most {bound:g} standard deviations are allowed. Either the runtime's kernels for these types are wrong, or "
                 "the ranges of the activations do not fit.",
-                fix="Take int8 weights, or other calibration samples.",
+                fix="Use int8 weights, or other calibration samples.",
             )
     return found

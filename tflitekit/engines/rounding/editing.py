@@ -37,9 +37,9 @@ class EditableModel:
         self.graph = self._model.subgraphs[0]
         if any((buffer.offset or 0) > _BEHIND_THE_FLATBUFFER for buffer in self._model.buffers):
             raise ConversionError(
-                f"The weights of {name} cannot be rounded: it keeps them behind its flatbuffer.",
-                why="Files of more than 2 GB do so.",
-                fix="Take rounding=nearest.",
+                f"The weights of {name} cannot be rounded: they are stored outside its flatbuffer.",
+                why="Files larger than 2 GB store them there.",
+                fix="Use rounding=nearest.",
             )
 
     @property

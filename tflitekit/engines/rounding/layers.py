@@ -129,7 +129,7 @@ def _in_loops(model: EditableModel) -> Iterator[LeftLayer]:
             kind = model.operator_name(operator)
             if kind in _POSITIONS and kind != "BATCH_MATMUL":
                 name = (graph.tensors[operator.outputs[0]].name or b"").decode(errors="replace")
-                yield LeftLayer(name, kind, "it stands in a loop or a branch")
+                yield LeftLayer(name, kind, "it is inside a loop or a branch")
 
 
 def _buffer(model: EditableModel, tensor: int) -> int:

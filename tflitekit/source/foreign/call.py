@@ -106,7 +106,7 @@ def call(
         raise CrashError(
             f"Converting {model} in the environment of {python} {ended}.",
             why=f"It last printed: {words}" if words else None,
-            fix=f"If the model runs where it was made, mend the environment: {repair}",
+            fix=f"If the model runs where it was made, repair the environment: {repair}",
         )
     try:
         answer = read_model(Answer, folder / "answer.json")

@@ -87,7 +87,7 @@ class Environment:
 
     @property
     def setup_command(self) -> str:
-        """The command that makes or mends it."""
+        """The command that makes or repairs it."""
         return f"tflitekit setup {self.name}"
 
     @property
@@ -199,7 +199,7 @@ def environment(name: str) -> Environment:
         UsageError: There is none of this name.
     """
     if name not in ENVIRONMENTS:
-        raise UsageError(f"There is no environment '{name}'.", fix=f"Environments: {', '.join(ENVIRONMENTS)}.")
+        raise UsageError(f"There is no environment '{name}'.", fix=f"Choose from: {', '.join(ENVIRONMENTS)}.")
     return ENVIRONMENTS[name]
 
 

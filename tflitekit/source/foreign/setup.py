@@ -1,4 +1,4 @@
-"""Makes the environment that models of another framework are converted in, or finishes and mends it."""
+"""Makes the environment that models of another framework are converted in, or finishes and repairs it."""
 
 from __future__ import annotations
 

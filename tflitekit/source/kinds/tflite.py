@@ -186,7 +186,7 @@ def _shapes(
         if not fits:
             raise UsageError(
                 f"The input '{spec.name}' of {origin} takes {list(spec.shape)}, and --input-shape asks for {list(wanted)}.",
-                why="Sizes that a .tflite file has fixed stay as they are; -1 is open.",
+                why="Sizes that are fixed in a .tflite file stay fixed; -1 means open.",
                 fix="Give the sizes that are open, without the batch.",
             )
         if wanted != spec.shape:

@@ -33,7 +33,7 @@ def check_augmentation(name: str, inputs: Sequence[TensorSpec]) -> None:
         if ":" not in name:
             raise UsageError(
                 f"There is no augmentation '{name}'.",
-                fix=f"Choose {', '.join(AUGMENTATIONS)}, or give a function of yours as module:function.",
+                fix=f"Choose {', '.join(AUGMENTATIONS)}, or give your own function as module:function.",
             )
         return
     try:
@@ -46,7 +46,7 @@ def check_augmentation(name: str, inputs: Sequence[TensorSpec]) -> None:
         raise UsageError(
             f"The augmentation '{name}' is for models with one input, an image.",
             why=error.what,
-            fix="Give a function of yours as module:function.",
+            fix="Give your own function as module:function.",
         ) from error
 
 

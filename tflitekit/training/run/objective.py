@@ -233,7 +233,7 @@ def check_labels(
         raise DataError(
             f"The training data at {location} have {found} classes, {'fewer' if few else 'more'} than the model's {wanted} outputs.",
             why="Training would make the model forget the missing classes." if few else None,
-            fix="Add samples of every class, or give the model's labels, one a line in output order, with --labels FILE "
+            fix="Add samples of every class, or give the model's labels, one per line in output order, with --labels FILE "
             "(class folders are then matched by name).",
         )
     if present < wanted:

@@ -1,4 +1,4 @@
-"""Comma-separated numbers: one sample a line, its class last."""
+"""Comma-separated numbers: one sample per line, its class last."""
 
 from pathlib import Path
 
