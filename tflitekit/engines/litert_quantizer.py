@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
@@ -13,10 +12,12 @@ from tflitekit.core.files import write_whole
 from tflitekit.engines import op_advice
 from tflitekit.engines.engine import Converted
 from tflitekit.engines.quantizer_repairs import made_ready, mended
+from tflitekit.engines.quantizer_rules import written_rules
 from tflitekit.engines.ranges import Range, measure_ranges
 from tflitekit.engines.rounding.for_recipe import check_rounded, round_for
 from tflitekit.engines.samples import Batches, Samples
 from tflitekit.engines.tflite_converter import TfliteConverter
+from tflitekit.engines.weighted import exceptions
 from tflitekit.schemes import Recipe, Request, parse_request
 from tflitekit.schemes.advice import without_integer_kernels
 from tflitekit.source.prepared import Exported, PreparedSource
@@ -25,12 +26,7 @@ from tflitekit.tflite.layers import layer_names
 
 __all__ = ["LitertQuantizer", "preload"]
 
-_BITS = {"float16": 16, "int4": 4, "int8": 8, "int16": 16}
 _LOOPS = ("WHILE", "IF", "CALL")
-_INT4 = "(.*)"
-_EVERY = ".*"
-_BLOCKS = "(?:.*)"
-_EDGES = "((.*))"
 
 
 def preload() -> tuple[str, ...]:
@@ -54,6 +50,8 @@ class LitertQuantizer:
         """See `Engine`."""
         assert request.scheme.recipe is not None
         recipe = request.scheme.recipe(request.options)
+        if recipe.weights != "float32":
+            _require_quantizer(request)
         content = _float_file(exported, source, allow_select_tf_ops).read_bytes()
         if recipe.weights == "float32":
             return Converted(content)
@@ -70,6 +68,17 @@ class LitertQuantizer:
         return Converted(made, rounded.notes())
 
 
+def _require_quantizer(request: Request) -> None:
+    try:
+        import litert_quantizer.quantizer  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{request.name}: quantizing a .tflite file needs litert-quantizer, which is not installed.",
+            why=str(error),
+            fix="Install it with: pip install 'tflitekit[quantize]'",
+        ) from error
+
+
 def _attempt(
     request: Request, recipe: Recipe, content: bytes, source: PreparedSource, samples: Batches | None
 ) -> bytes:
@@ -80,12 +89,6 @@ def _attempt(
         ranges = measure_ranges(content, samples)
     try:
         return _quantize(recipe, content, ranges)
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"{request.name}: quantizing a .tflite file needs litert-quantizer, which is not installed.",
-            why=str(error),
-            fix="Install it with: pip install 'tflitekit[quantize]'",
-        ) from error
     except Exception as error:
         raise _explain(request, error, source) from error
 
@@ -121,65 +124,11 @@ def _check(request: Request, recipe: Recipe, graph: Graph, source: PreparedSourc
 
 def _quantize(recipe: Recipe, content: bytes, ranges: dict[str, Range] | None) -> bytes:
     from litert_quantizer.quantizer import Quantizer
-    from litert_quantizer.recipe_manager import RecipeManager
 
-    rules = RecipeManager()
-    _write_rules(rules, recipe)
-    quantizer = Quantizer(content, rules.get_quantization_recipe())
+    quantizer = Quantizer(content, written_rules(recipe, exceptions(content, recipe)))
     made = quantizer.quantize(ranges, enable_progress_bar=False, enable_progress_report=False).quantized_model
     assert made is not None
     return mended(bytes(made)) if ranges is not None else bytes(made)
-
-
-def _write_rules(rules: Any, recipe: Recipe) -> None:
-    """Writes the recipe in the quantizer's terms. Where an operator cannot do what a rule says, the rule before it holds."""
-    from litert_quantizer.algorithm_manager import AlgorithmName
-    from litert_quantizer.qtyping import QuantGranularity
-    from litert_quantizer.qtyping import TFLOperationName as Name
-
-    every = Name.ALL_SUPPORTED
-    # A rule for all operators replaces others with the same regular expression, so that each needs one of its own.
-    steps = [(_EVERY, "int8"), (_INT4, "int4")] if recipe.weights == "int4" else [(_EVERY, recipe.weights)]
-    for regex, weights in steps:
-        bits = _BITS[weights]
-        if weights == "float16":
-            rules.add_weight_only_config(regex, every, bits, algorithm_key=AlgorithmName.FLOAT_CASTING)
-        elif recipe.activations is not None:
-            rules.add_static_config(regex, every, _BITS[recipe.activations], bits)
-        elif recipe.unpacked:
-            rules.add_weight_only_config(regex, every, bits)
-        else:
-            rules.add_dynamic_config(regex, every, bits)
-    if recipe.block:
-        rules.add_dynamic_config(_BLOCKS, every, 4, QuantGranularity(f"BLOCKWISE_{recipe.block}"))
-    if recipe.activations is not None:
-        for edge in (Name.INPUT, Name.OUTPUT):
-            _write_edge(rules, edge, recipe)
-
-
-def _write_edge(rules: Any, edge: Any, recipe: Recipe) -> None:
-    from litert_quantizer.algorithm_manager import AlgorithmName
-    from litert_quantizer.qtyping import (
-        ComputePrecision,
-        OpQuantizationConfig,
-        TensorDataType,
-        TensorQuantizationConfig,
-    )
-
-    if recipe.io == "float32":
-        rules.add_quantization_config(_EDGES, edge, algorithm_key=AlgorithmName.NO_QUANTIZE)
-    elif recipe.io == "uint8":
-        rules.add_quantization_config(
-            _EDGES,
-            edge,
-            OpQuantizationConfig(
-                activation_tensor_config=TensorQuantizationConfig(
-                    num_bits=8, symmetric=False, dtype=TensorDataType.UINT
-                ),
-                weight_tensor_config=TensorQuantizationConfig(num_bits=8),
-                compute_precision=ComputePrecision.INTEGER,
-            ),
-        )
 
 
 def _explain(request: Request, error: Exception, source: PreparedSource) -> ConversionError:

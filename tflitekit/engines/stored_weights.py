@@ -31,7 +31,7 @@ def check_weights(request: Request, promise: Promise, path: Path, layers: Sequen
     """Looks at each operator's weights.
 
     Returns:
-        What has int8 instead of int4, and which constants of other operators stayed float.
+        What has int8 weights, not int4, and which constants of other operators stayed float.
 
     Raises:
         ConversionError: A convolution, dense layer or embedding kept float weights.
@@ -47,7 +47,7 @@ def check_weights(request: Request, promise: Promise, path: Path, layers: Sequen
     found = []
     coarser = [one for one in stored if one.dtype == "int8" and one.operator.name in _LAYERS]
     if promise.weights == "int4" and coarser:
-        found.append(f"int8 weights where there is no int4: {_places(coarser, layers)}.")
+        found.append(f"Weights in int8, not int4: {_places(coarser, layers)}.")
     others = [one for one in floats if one.elements > _SMALL_ELEMENTS]
     if others:
         found.append(f"Weights left in float, for want of integer ones: {_places(others, layers)}.")

@@ -69,6 +69,8 @@ class Recipe:
         block: How many weights share a scale in operators that can have blocks; 0 for one scale per channel.
         unpacked: Whether weights become float again before an operator computes, instead of computing on them as integers.
         io: Type of the inputs and outputs that are float in the source model.
+        smallest: Weights with fewer elements stay float32.
+        first_last: Type of the weights of the first and last layers where the others have 'int4'.
         rounding: How weights are put on their grids: each to its nearest value, or so that outputs change least on the
             calibration samples (see `tflitekit.engines.rounding`).
     """
@@ -78,6 +80,8 @@ class Recipe:
     block: int = 0
     unpacked: bool = False
     io: str = "float32"
+    smallest: int = 0
+    first_last: Literal["int4", "int8"] = "int4"
     rounding: Literal["nearest", "gptq"] = "nearest"
 
     @property

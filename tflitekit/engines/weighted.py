@@ -1,0 +1,93 @@
+"""Which operators of a float ``.tflite`` file have weights, and which are excepted from what a recipe makes of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from tflitekit.schemes import Recipe
+from tflitekit.tflite.flatbuffer import DTYPES, Reader, parse_with
+
+__all__ = ["Exceptions", "exceptions"]
+
+_WEIGHTED = {
+    "CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1, "BATCH_MATMUL": 1, "CONV_3D": 1,
+    "EMBEDDING_LOOKUP": 1,
+}  # fmt: skip
+"""The position of the weights among the inputs."""
+
+
+@dataclass(frozen=True)
+class Exceptions:
+    """Operators by the name of their first output, as the quantizer's rules match them.
+
+    Attributes:
+        floats: Whose weights stay float32.
+        int8: Whose weights are int8, not int4.
+    """
+
+    floats: tuple[str, ...] = ()
+    int8: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Operator:
+    name: str
+    buffer: int  # of its weights
+    elements: int
+
+
+def exceptions(content: bytes, recipe: Recipe) -> Exceptions:
+    """Returns what is excepted: weights that are too small to be worth it, and those of the first and last layers."""
+    if not recipe.smallest and not _keeps_ends(recipe):
+        return Exceptions()
+    return parse_with(content, "the model", lambda reader: _exceptions(reader, recipe))
+
+
+def _keeps_ends(recipe: Recipe) -> bool:
+    return recipe.weights == "int4" and recipe.first_last == "int8"
+
+
+def _exceptions(reader: Reader, recipe: Recipe) -> Exceptions:
+    graph = reader.subgraphs[0]
+    operators = [graph.Operators(i) for i in range(graph.OperatorsLength())]
+    weighted = {i: found for i, one in enumerate(operators) if (found := _weighted(reader, graph, one)) is not None}
+    small = tuple(one.name for one in weighted.values() if one.elements < recipe.smallest)
+    if not _keeps_ends(recipe):
+        return Exceptions(floats=small)
+    reads = [[one.Inputs(j) for j in range(one.InputsLength())] for one in operators]
+    writes = [[one.Outputs(j) for j in range(one.OutputsLength())] for one in operators]
+    forwards, backwards = range(len(operators)), range(len(operators) - 1, -1, -1)
+    ends = {*_outermost(weighted, reads, writes, forwards), *_outermost(weighted, writes, reads, backwards)}
+    shared = {weighted[i].buffer for i in ends}  # whoever has the same weights has them in the same type
+    return Exceptions(floats=small, int8=tuple(one.name for one in weighted.values() if one.buffer in shared))
+
+
+def _weighted(reader: Reader, graph: Any, operator: Any) -> _Operator | None:
+    position = _WEIGHTED.get(reader.operator_name(operator))
+    if position is None or operator.InputsLength() <= position:
+        return None
+    weights = graph.Tensors(operator.Inputs(position))
+    if DTYPES.get(weights.Type()) != "float32" or not reader.buffer_bytes[weights.Buffer()]:
+        return None
+    elements = prod(weights.Shape(i) for i in range(weights.ShapeLength()))
+    return _Operator(_name(graph, operator), weights.Buffer(), elements)
+
+
+def _name(graph: Any, operator: Any) -> str:
+    return (graph.Tensors(operator.Outputs(0)).Name() or b"").decode(errors="replace")
+
+
+def _outermost(
+    weighted: Container[int], reads: Sequence[Sequence[int]], writes: Sequence[Sequence[int]], order: Iterable[int]
+) -> Iterator[int]:
+    """Yields the operators with weights that come before all others on their way through the graph."""
+    behind: set[int] = set()
+    for i in order:
+        met = not behind.isdisjoint(reads[i])
+        if i in weighted and not met:
+            yield i
+        if i in weighted or met:
+            behind.update(writes[i])
