@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -374,3 +375,30 @@ def test_damaged_files_are_refused_by_name(tmp_path):
         (tmp_path / name).write_bytes(b"nothing of the kind")
         with pytest.raises(ModelError, match="is damaged or truncated"):
             identify(tmp_path / name)
+
+
+@pytest.fixture
+def answering():
+    """What the converters share, which they import without the kit."""
+    spec = importlib.util.spec_from_file_location("answering", ENVIRONMENTS["onnx"].script.with_name("answering.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_open_sizes_are_refused_with_the_flags_to_add(answering):
+    request = {"model": "yolo.onnx", "batch": 1, "input_shapes": {}}
+    shapes = {"images": ["batch", 3, "height", "width"], "my ids": ["batch", "?"], "scale": ["batch", 2]}
+    with pytest.raises(answering.Refusal) as error:
+        answering.fixed_shapes(shapes, request)
+    assert error.value.words["what"] == (
+        "Inputs of yolo.onnx leave sizes open: images [batch, 3, height, width], my ids [batch, ?]."
+    )
+    assert error.value.words["fix"].endswith("--input-shape images=3,320,320 --input-shape 'my ids=128'")
+    given = {"images": [3, 64, 32], "my ids": [7]}
+    found = answering.fixed_shapes(shapes, request | {"batch": 2, "input_shapes": given})
+    assert found == {"images": [2, 3, 64, 32], "my ids": [2, 7], "scale": [2, 2]}
+    with pytest.raises(answering.Refusal, match="asks for"):
+        answering.fixed_shapes(shapes, request | {"input_shapes": given | {"images": [1, 64, 32]}})
+    with pytest.raises(answering.Refusal, match="has no input 'image'"):
+        answering.fixed_shapes(shapes, request | {"input_shapes": {"image": [3, 64, 32]}})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -43,28 +44,42 @@ def named(given: dict[str, Any], names: list[str], origin: str) -> dict[str, Any
     return given
 
 
-def fixed_shape(name: str, shape: list[Any], given: dict[str, Any], batch: int, origin: str) -> list[int]:
-    """Returns the whole shape of an input; sizes that the model leaves open, here texts, are the user's, or else refused."""
-    first = [batch if isinstance(size, str) else size for size in shape[:1]]
-    shown = f"[{', '.join(map(str, shape))}]"
-    if name in given:
-        wanted = [*first, *given[name]]
-        if len(wanted) != len(shape) or any(isinstance(a, int) and a != b for a, b in zip(shape, wanted, strict=True)):
-            raise Refusal(
-                f"The input '{name}' of {origin} takes {shown}, and --input-shape asks for {wanted}.",
-                "Sizes that the model has fixed stay as they are.",
-                "Give the shape as the model has it, without the batch.",
-            )
-        return wanted
-    whole = [*first, *shape[1:]]
-    if any(isinstance(size, str) for size in whole):
-        example = ",".join(str(size) if isinstance(size, int) else "320" for size in whole[1:])
+def fixed_shapes(shapes: dict[str, list[Any]], request: dict[str, Any]) -> dict[str, list[int]]:
+    """Returns the whole shapes of the inputs; sizes that the model leaves open, here texts, are the user's, or else refused."""
+    origin = request["model"]
+    given = named(request["input_shapes"], list(shapes), origin)
+    found, flags = {}, []
+    for name, shape in shapes.items():
+        found[name] = [request["batch"] if isinstance(size, str) else size for size in shape[:1]] + list(shape[1:])
+        if name in given:
+            found[name] = _as_given(name, shape, [*found[name][:1], *given[name]], origin)
+        elif any(isinstance(size, str) for size in found[name]):
+            usual = "320" if len(shape) == 4 else "128"
+            sizes = ",".join(usual if isinstance(size, str) else str(size) for size in found[name][1:])
+            flags.append(f"--input-shape {shlex.quote(f'{name}={sizes}')}")
+    if flags:
+        still_open = [name for name in shapes if any(isinstance(size, str) for size in found[name])]
         raise Refusal(
-            f"The input '{name}' of {origin} leaves sizes open: {shown}.",
+            f"{'The input' if len(flags) == 1 else 'Inputs'} of {origin} {'leaves' if len(flags) == 1 else 'leave'} sizes open: "
+            f"{', '.join(f'{name} {_shown(shapes[name])}' for name in still_open)}.",
             "A .tflite file of it needs fixed ones.",
-            f"Fix them, as the model has them and without the batch: --input-shape {name}={example}",
+            f"Fix them, as the model has them and without the batch, for instance: {' '.join(flags)}",
         )
-    return whole
+    return found
+
+
+def _as_given(name: str, shape: list[Any], wanted: list[int], origin: str) -> list[int]:
+    if len(wanted) == len(shape) and all(isinstance(a, str) or a == b for a, b in zip(shape, wanted, strict=True)):
+        return wanted
+    raise Refusal(
+        f"The input '{name}' of {origin} takes {_shown(shape)}, and --input-shape asks for {wanted}.",
+        "Sizes that the model has fixed stay as they are.",
+        "Give the shape as the model has it, without the batch.",
+    )
+
+
+def _shown(shape: list[Any]) -> str:
+    return f"[{', '.join(map(str, shape))}]"
 
 
 def is_picture(shape: list[int], layout: str) -> bool:

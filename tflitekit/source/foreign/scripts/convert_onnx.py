@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import onnx_gelu
 import onnx_model
 from answering import Refusal, answer, is_picture, last_shape, line, read_samples, untyped, write_reference
 
@@ -39,7 +40,9 @@ def convert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     expected = _run(onnxruntime, model, list(shapes), samples, origin)
     outputs = [value.name for value in model.graph.output]
     fixed = onnx_model.simplified(model, shapes)
+    onnx_gelu.fuse_gelu(fixed)
     onnx_model.begin_at_zero(fixed)
+    onnx_model.say_kernels(fixed)
     onnx_model.name_plainly(fixed)
     (folder / "fixed.onnx").write_bytes(fixed.SerializeToString())
     network = _network(
@@ -48,7 +51,9 @@ def convert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
         folder,
         origin,
     )
-    turned = _write(network, folder / "model.tflite", len(shapes), [value.shape for value in expected[0]], fixed)
+    layouts = _layouts(network, read_samples(folder, [False] * len(shapes))[0], expected[0], any(moved))
+    turned = [layout == "last" for layout in layouts]
+    _write(network, folder / "model.tflite", layouts, fixed)
     write_reference(folder, [[_last(v) if t else v for v, t in zip(row, turned, strict=True)] for row in expected])
     return {
         "original": f"ONNX Runtime {onnxruntime.__version__}",
@@ -94,6 +99,7 @@ def _network(path: Path, kept: list[bool], folder: Path, origin: str) -> Any:
     try:
         return onnx2tf.convert(
             input_onnx_file_path=str(path), output_folder_path=str(folder / "onnx2tf"), not_use_onnxsim=True,
+            replace_to_pseudo_operators=["Erf"],
             keep_shape_absolutely_input_names=names or None, disable_model_save=True, non_verbose=True, verbosity="error",
         )  # fmt: skip
     except (Exception, SystemExit) as error:  # it ends the process itself
@@ -113,24 +119,53 @@ def _forestall_download(folder: Path) -> None:
     np.save(folder / "calibration_image_sample_data_20x128x128x3_float32.npy", pictures)
 
 
-def _write(network: Any, path: Path, count: int, shapes: list[Any], model: Any) -> list[bool]:
-    """Writes the file with inputs ``in0`` and outputs ``out0`` on; says which outputs onnx2tf has with the channels last."""
+def _layouts(network: Any, sample: list[Any], expected: list[Any], moved: bool) -> list[str]:
+    """Says of each output where onnx2tf has the channels, which its shape does not always tell.
+
+    Returns:
+        ``same`` as the original; ``last``, as what has been moved is to be; ``back`` where they are last and must be put back.
+    """
+    import numpy as np
     import tensorflow as tf
 
-    given = {tensor.name.partition(":")[0]: tensor for tensor in network.inputs}
-    if set(given) != {f"in{place}" for place in range(count)} or len(network.outputs) != len(shapes):
-        raise Refusal(
-            "onnx2tf changed the inputs or outputs of the model.", f"It has {', '.join(given)}.", "Give it as .pt2."
-        )
-    specs = [
-        tf.TensorSpec(given[name].shape, given[name].dtype, name=name) for name in (f"in{i}" for i in range(count))
-    ]
-    order = [int(tensor.name.partition(":")[0][2:]) for tensor in network.inputs]
+    given = [tf.constant(sample[_place(tensor)]) for tensor in network.inputs]
+    found = network(given)
+    layouts = []
+    for value, wanted in zip(found if isinstance(found, list | tuple) else [found], expected, strict=True):
+        ours = np.asarray(value)
+        distances = {
+            layout: float(np.nan_to_num(np.abs(ours - other).astype(np.float64)).max(initial=0.0))
+            for layout, other in (("same", wanted), ("last", _last(wanted)))
+            if wanted.dtype.kind == "f" and ours.shape == other.shape
+        }
+        layout = min(distances, key=lambda key: distances[key]) if distances else _by_shape(ours, wanted)
+        layouts.append("back" if layout == "last" and not (moved and ours.ndim == 4) else layout)
+    return layouts
+
+
+def _by_shape(ours: Any, wanted: Any) -> str:
+    return "last" if ours.shape != wanted.shape and ours.shape == _last(wanted).shape else "same"
+
+
+def _place(tensor: Any) -> int:
+    """Returns which input of the model one of the network is."""
+    return int(tensor.name.partition(":")[0].removeprefix("in"))
+
+
+def _write(network: Any, path: Path, layouts: list[str], model: Any) -> None:
+    """Writes the file with inputs ``in0`` and outputs ``out0`` on."""
+    import tensorflow as tf
+
+    inputs = sorted(network.inputs, key=_place)
+    specs = [tf.TensorSpec(tensor.shape, tensor.dtype, name=f"in{place}") for place, tensor in enumerate(inputs)]
 
     def serve(*values: Any) -> dict[str, Any]:
-        found = network([values[place] for place in order])
+        found = network([values[_place(tensor)] for tensor in network.inputs])
         found = found if isinstance(found, list | tuple) else [found]
-        return {f"out{place}": tf.identity(value) for place, value in enumerate(found)}
+        return {
+            f"out{place}": _first(tf, value) if layout == "back" else tf.identity(value)
+            for place, (value, layout) in enumerate(zip(found, layouts, strict=True))
+        }
 
     with tempfile.TemporaryDirectory(dir=path.parent) as saved:
         module = tf.Module()
@@ -141,26 +176,33 @@ def _write(network: Any, path: Path, count: int, shapes: list[Any], model: Any) 
             path.write_bytes(tf.lite.TFLiteConverter.from_saved_model(saved).convert())
         except Exception as error:
             raise _refused(str(error), model) from error
-    return [
-        len(shape) == 4
-        and list(tensor.shape) == [shape[0], shape[2], shape[3], shape[1]]
-        and list(tensor.shape) != list(shape)
-        for tensor, shape in zip(network.outputs, shapes, strict=True)
-    ]
 
 
 def _refused(text: str, model: Any) -> Refusal:
-    (Path.cwd() / "refused.txt").write_text(text)
-    lacking = ", ".join(dict.fromkeys(re.findall(r"error: '(tf\.\w+)' op", text)))
+    """Names the operators of the model that TensorFlow Lite lacks, as far as TensorFlow's names lead to them."""
+    lacking = []
+    for place, name in dict.fromkeys(re.findall(r'"([^"@]*)@[^\n]*?\'tf\.(\w+)\' op is neither', text)):
+        known = {name.lower(), *re.split(r"[./]", place.lower())}
+        lacking.append(
+            onnx_model.shown(model, lambda node, known=known: node.op_type.lower() in known) or f"TensorFlow's {name}"
+        )
     return Refusal(
-        f"TensorFlow Lite has no operator for {lacking}." if lacking else "TensorFlow's converter refuses the model.",
-        "" if lacking else text[:400],
+        f"TensorFlow Lite has no operator for {', '.join(lacking)}."
+        if lacking
+        else "TensorFlow's converter refuses the model.",
+        "" if lacking else line(Exception(text)),
         onnx_model.ELSEWHERE,
     )
 
 
+def _first(tf: Any, value: Any) -> Any:
+    return tf.transpose(value, [0, len(value.shape) - 1, *range(1, len(value.shape) - 1)])
+
+
 def _last(value: Any) -> Any:
-    return value.transpose(0, 2, 3, 1)
+    import numpy as np
+
+    return np.moveaxis(value, 1, -1) if value.ndim > 2 else value
 
 
 if __name__ == "__main__":

@@ -12,11 +12,10 @@ from typing import Any
 from answering import (
     Refusal,
     answer,
-    fixed_shape,
+    fixed_shapes,
     is_picture,
     last_shape,
     line,
-    named,
     read_samples,
     untyped,
     write_reference,
@@ -93,17 +92,13 @@ def _inputs(program: Any, request: dict[str, Any]) -> tuple[dict[str, list[int]]
     wanted = {
         name: values[name] for name in program.graph_signature.user_inputs if isinstance(name, str) and name in values
     }
-    given = named(request["input_shapes"], list(wanted), request["model"])
-    shapes = {
-        name: fixed_shape(
-            name,
-            [size if isinstance(size, int) else str(size) for size in value.shape],
-            given,
-            request["batch"],
-            request["model"],
-        )
-        for name, value in wanted.items()
-    }
+    shapes = fixed_shapes(
+        {
+            name: [size if isinstance(size, int) else str(size) for size in value.shape]
+            for name, value in wanted.items()
+        },
+        request,
+    )
     return shapes, {name: value.dtype for name, value in wanted.items()}
 
 

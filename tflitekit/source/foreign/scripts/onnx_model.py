@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from answering import Refusal, fixed_shape, line, named
+import answering
+from answering import Refusal, line
 
 _LARGEST_BYTES = 2**31 - 1
 _DOMAINS = ("", "ai.onnx", "com.microsoft")
@@ -37,6 +38,8 @@ def load(path: str) -> Any:
             "Save it whole: onnx.save(onnx.load('MODEL.onnx'), 'WHOLE.onnx').",
         )
     if len(model.functions):
+        import onnx.inliner
+
         model = onnx.inliner.inline_local_functions(model)
     _require_operators(model, path)
     try:
@@ -49,7 +52,6 @@ def load(path: str) -> Any:
 def fixed_shapes(model: Any, request: dict[str, Any]) -> dict[str, list[int]]:
     """Returns the whole shape of each input; sizes that the model leaves open are the user's, or else refused."""
     inputs = inputs_of(model)
-    given = named(request["input_shapes"], [value.name for value in inputs], request["model"])
     for value in inputs:
         if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
             raise Refusal(
@@ -57,16 +59,11 @@ def fixed_shapes(model: Any, request: dict[str, Any]) -> dict[str, list[int]]:
                 "A .tflite file takes tensors of a known rank.",
                 "Export the model again with a shape for each input.",
             )
-    return {
-        value.name: fixed_shape(
-            value.name,
-            [dim.dim_value or dim.dim_param or "?" for dim in value.type.tensor_type.shape.dim],
-            given,
-            request["batch"],
-            request["model"],
-        )
-        for value in inputs
-    }
+    sizes = {value.name: value.type.tensor_type.shape.dim for value in inputs}
+    found: dict[str, list[int]] = answering.fixed_shapes(
+        {name: [dim.dim_value or dim.dim_param or "?" for dim in dims] for name, dims in sizes.items()}, request
+    )
+    return found
 
 
 def inputs_of(model: Any) -> list[Any]:
@@ -138,6 +135,17 @@ def begin_at_zero(model: Any) -> None:
                 node.input[place] = name
 
 
+def say_kernels(model: Any) -> None:
+    """Writes the size of the kernel on convolutions that leave it to their weights: onnx2tf looks at it."""
+    from onnx import helper
+
+    shapes = {tensor.name: tensor.dims for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        said = any(attribute.name == "kernel_shape" for attribute in node.attribute)
+        if node.op_type in ("Conv", "ConvTranspose") and not said and node.input[1] in shapes:
+            node.attribute.append(helper.make_attribute("kernel_shape", shapes[node.input[1]][2:]))
+
+
 def name_plainly(model: Any) -> None:
     """Names inputs ``in0``, ``in1`` and outputs ``out0``: onnx2tf changes others, and two may become one."""
     from onnx import helper
@@ -167,9 +175,8 @@ def _require_operators(model: Any, path: str) -> None:
     found = importlib.util.find_spec("onnx2tf.ops")
     folder = Path(next(iter(found.submodule_search_locations or []))) if found else Path()
     known = {file.stem.lower() for file in folder.glob("*.py")}
-    nodes = [node for graph in _graphs(model.graph) for node in graph.node]
-    quantized = _shown(
-        nodes, lambda node: "quantizelinear" in node.op_type.lower() or node.op_type.startswith("QLinear")
+    quantized = shown(
+        model, lambda node: "quantizelinear" in node.op_type.lower() or node.op_type.startswith("QLinear")
     )
     if quantized:
         raise Refusal(
@@ -177,18 +184,18 @@ def _require_operators(model: Any, path: str) -> None:
             "Quantizing needs the float model: what was rounded away cannot be found again.",
             "Export the float model.",
         )
-    foreign = _shown(nodes, lambda node: node.domain not in _DOMAINS)
+    foreign = shown(model, lambda node: node.domain not in _DOMAINS)
     if foreign:
         raise Refusal(f"{path} has operators of its own: {foreign}.", "Only ONNX's own can be converted.", ELSEWHERE)
-    lacking = _shown(nodes, lambda node: node.op_type.lower() not in known)
+    lacking = shown(model, lambda node: node.op_type.lower() not in known)
     if lacking:
         raise Refusal(f"{path} has operators that onnx2tf does not convert: {lacking}.", "", ELSEWHERE)
 
 
-def _shown(nodes: list[Any], wanted: Callable[[Any], bool]) -> str:
+def shown(model: Any, wanted: Callable[[Any], bool]) -> str:
     """Returns the operators that are wanted, with the first node of each."""
     found: dict[str, str] = {}
-    for node in nodes:
+    for node in (node for graph in _graphs(model.graph) for node in graph.node):
         if wanted(node):
             kind = f"{node.domain}::{node.op_type}" if node.domain not in _DOMAINS else node.op_type
             found.setdefault(kind, node.name or (node.output[0] if node.output else ""))
