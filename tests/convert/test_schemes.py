@@ -299,4 +299,5 @@ def test_the_other_engine_makes_the_same_schemes_of_a_keras_model(models, shapes
     assert found[1].name == "int8-engine-litert_quantizer"
     assert ours.integer_op_fraction == theirs.integer_op_fraction == 1
     assert found[0].sha256 != found[1].sha256
+    assert [v.engine for v in found] == ["tflite_converter", *["litert_quantizer"] * 3]
     assert (found[1].contract.inputs, found[1].contract.outputs) == (ours.inputs, ours.outputs)

@@ -65,6 +65,7 @@ def made(images, tmp_path_factory):
 @quantizer
 def test_float32_is_the_file_itself(made):
     assert made["float32"].path.read_bytes() == FLOAT.read_bytes()
+    assert (made["float32"].engine, made["int8"].engine) == (None, "litert_quantizer")
 
 
 @quantizer

@@ -23,7 +23,7 @@ from tflitekit.engines.stored_weights import check_weights
 from tflitekit.engines.tflite_converter import TfliteConverter
 from tflitekit.schemes import EngineName, Promise, Request, find
 from tflitekit.schemes.advice import without_integer_kernels
-from tflitekit.source.prepared import Exported, PreparedSource
+from tflitekit.source.prepared import Exported, Form, PreparedSource
 from tflitekit.tflite.graph import Graph, read_graph
 from tflitekit.tflite.layers import layer_names
 from tflitekit.tflite.training_record import TrainingRecord
@@ -99,6 +99,7 @@ def make_variant(
         scheme=scheme,
         options=request.options,
         status="ok",
+        engine=_engine(request, prepared.form),
         file=target.name,
         folder=target.parent,
         sha256=content_hash(candidate),
@@ -121,6 +122,13 @@ def make_variant(
     variant.save()  # first, because it can fail for want of space; the rename cannot
     candidate.replace(target)
     return variant.model_dump(mode="json")
+
+
+def _engine(request: Request, form: Form) -> EngineName | None:
+    """Returns what makes the bytes; None where they are those of the source."""
+    engine, recipe = request.scheme.engine_for(form, request.options), request.scheme.recipe
+    copied = engine == "litert_quantizer" and recipe is not None and recipe(request.options).weights == "float32"
+    return None if copied else engine
 
 
 def _contract(

@@ -34,6 +34,8 @@ class Variant(BaseModel):
     The sidecar ``name.json`` beside ``name.tflite`` holds a finished one.
 
     Attributes:
+        engine: What made the bytes: 'tflite_converter' or 'litert_quantizer'; None for a file that is the model itself, that the kit
+            did not make, or that an older version of it made.
         file: Name of the ``.tflite`` file; it lies in ``folder``.
         layers: The source model's layer names, so that a profile speaks of them.
         key: Hash of everything that the file depends on; a run with the same key reuses the file.
@@ -52,6 +54,7 @@ class Variant(BaseModel):
     options: dict[str, Any] = Field(default_factory=dict)
     status: Literal["ok", "failed", "skipped"]
     error: str | None = None
+    engine: str | None = None
     file: str | None = None
     sha256: str | None = None
     size_bytes: int | None = None

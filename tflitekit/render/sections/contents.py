@@ -9,6 +9,8 @@ from tflitekit.render.sections import View, named, section
 
 __all__ = ["contents"]
 
+_ENGINES = {"tflite_converter": "TFLiteConverter", "litert_quantizer": "litert-quantizer"}
+
 
 @section(place=80)
 def contents(view: View) -> Section:
@@ -43,6 +45,7 @@ def _files(view: View) -> Table | None:
         Column("File", numeric=False),
         Column("Inputs", numeric=False),
         Column("Outputs", numeric=False),
+        Column("Made by", numeric=False),
         Column("Built in", about="From the start of the conversion to the checked file"),
         Column("SHA-256", numeric=False),
     )
@@ -55,6 +58,7 @@ def _files(view: View) -> Table | None:
                 Cell(row.file or row.name, symbol=head.symbol),
                 _tensors(row.inputs),
                 _tensors(row.outputs),
+                Cell(_ENGINES.get(row.engine, row.engine)) if row.engine else NOTHING,
                 NOTHING if seconds is None else Cell(f"{seconds:.1f} s", seconds, "reused" if row.reused else ""),
                 Cell(row.sha256) if row.sha256 else NOTHING,
             )
