@@ -71,9 +71,10 @@ def test_a_package_adds_one_of_each(install, tmp_path):
 def test_the_command_line_sees_it():
     done = subprocess.run(
         [sys.executable, "-m", "tflitekit", "schemes"], capture_output=True, text=True, check=True,
-        env=os.environ | {"PYTHONPATH": str(EXAMPLE), "COLUMNS": "160"},
+        env=os.environ | {"PYTHONPATH": str(EXAMPLE), "COLUMNS": "84"},
     )  # fmt: skip
     assert "int16x8_float_fallback" in done.stdout
+    assert "pruned_clustered_qat " in done.stdout  # no name is cut
 
 
 @pytest.mark.parametrize(
