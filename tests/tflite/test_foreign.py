@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from conftest import run_json
 
-from tflitekit.core.errors import BusyError, CrashError, MissingDependencyError, ModelError, StorageError
+from tflitekit.core.errors import BusyError, CrashError, MissingDependencyError, ModelError, StorageError, UsageError
 from tflitekit.core.files import locked
 from tflitekit.core.progress import Progress
 from tflitekit.source.foreign import environments, setup
 from tflitekit.source.foreign.call import Answer, call
 from tflitekit.source.foreign.environments import ENVIRONMENTS
+from tflitekit.source.foreign.module import on_disk
 from tflitekit.source.models import identify, prepare, prove
 from tflitekit.tflite.proof import Proof, compare
 
@@ -402,3 +403,14 @@ def test_open_sizes_are_refused_with_the_flags_to_add(answering):
         answering.fixed_shapes(shapes, request | {"input_shapes": given | {"images": [1, 64, 32]}})
     with pytest.raises(answering.Refusal, match="has no input 'image'"):
         answering.fixed_shapes(shapes, request | {"input_shapes": {"image": [3, 64, 32]}})
+
+
+def test_example_inputs_belong_to_pytorch_modules(tmp_path):
+    with pytest.raises(UsageError, match=r"no meaning for net\.onnx"):
+        on_disk("net.onnx", (1,), tmp_path)
+    assert on_disk("net.onnx", None, tmp_path) == "net.onnx"
+    module = type("Net", (type("Module", (), {"__module__": "torch.nn.modules.module"}),), {})
+    for examples in (None, {"x": 1}):
+        with pytest.raises(UsageError, match="The PyTorch module Net needs example_inputs"):
+            on_disk(module(), examples, tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -20,6 +20,7 @@ from tflitekit.data.preprocessing import load_preprocessing
 from tflitekit.options.base import takes
 from tflitekit.options.convert import ConvertOptions, VariantOptions
 from tflitekit.schemes import Request, available, parse_request
+from tflitekit.source.foreign.module import on_disk
 from tflitekit.source.prepared import PreparedSource
 from tflitekit.training.distributed.rendezvous import Chief
 
@@ -42,14 +43,16 @@ def convert(
     out: str | Path,
     wanted: VariantOptions,
     options: ConvertOptions | None = None,
+    example_inputs: Any = None,
     progress: Progress | None = None,
 ) -> ConvertResult:
     """Converts a model with each scheme, in child processes; finished variants are reused.
 
     Args:
-        model: A ``.keras`` or ``.h5`` file, a SavedModel folder, or a Keras model object.
+        model: A file or folder (Keras, SavedModel, float ``.tflite``, ONNX, ``.pt2``), a Keras model object, or a PyTorch module.
         out: Folder for ``NAME.tflite`` and ``NAME.json``.
         options: How the model is loaded and converted, and how schemes that train are trained.
+        example_inputs: What a PyTorch module is called with, a tuple of tensors; for no other model.
         progress: Receives progress.
 
     Returns:
@@ -63,6 +66,7 @@ def convert(
         >>> print([(variant.name, variant.size_bytes) for variant in result.variants])
     """
     out, options, progress = Path(out), options or ConvertOptions(), progress or Progress()
+    model = on_disk(model, example_inputs, out / WORK_FOLDER)
     requests = [parse_request(s) for s in wanted.schemes or ()]
     members = members_of(options)
     if members is not None and not members.is_chief:

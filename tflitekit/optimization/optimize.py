@@ -40,6 +40,7 @@ from tflitekit.render import write_all
 from tflitekit.results import CalibrationPoint, Constraints, DatasetRecord, Finding, Report, SourceRecord, VariantReport
 from tflitekit.results.recommendation import recommend
 from tflitekit.schemes import Request, available, parse_request
+from tflitekit.source.foreign.module import on_disk
 from tflitekit.source.models import identify
 from tflitekit.source.prepared import PreparedSource
 from tflitekit.targets import Target, open_target
@@ -59,6 +60,7 @@ def optimize(
     how: OptimizeOptions,
     constraints: Constraints | None = None,
     options: ConvertOptions | None = None,
+    example_inputs: Any = None,
     seed: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -69,11 +71,12 @@ def optimize(
     baseline.
 
     Args:
-        model: A ``.keras`` or ``.h5`` file, a SavedModel folder, or a Keras model object.
+        model: A file or folder (Keras, SavedModel, float ``.tflite``, ONNX, ``.pt2``), a Keras model object, or a PyTorch module.
         data: Labelled data to evaluate on (see `open_dataset`).
         out: Folder for the results.
         constraints: The limits; see `Constraints` for the defaults.
         options: How to load, convert and train.
+        example_inputs: What a PyTorch module is called with, a tuple of tensors; for no other model.
         seed: Of everything that is drawn: samples, training, the order of measurements; that of ``options`` when not given.
         progress: Receives progress.
 
@@ -91,6 +94,7 @@ def optimize(
     out, progress = Path(out), progress or Progress()
     constraints, options = constraints or Constraints(), options or ConvertOptions()
     options = options if seed is None else options.replaced(seed=seed)
+    model = on_disk(model, example_inputs, out / WORK_FOLDER)
     _refuse_early(model, how, constraints, options)
     measuring = how.part(BenchmarkOptions, seed=options.seed)
     scoring = how.part(EvaluateOptions, seed=options.seed, jobs=options.jobs, baseline=BASELINE)
