@@ -102,12 +102,12 @@ def test_markdown_says_the_same(finished):
     assert "None" not in text
 
 
-def test_second_run_reuses_everything_and_says_so(finished, models, shapes):
+def test_second_run_reuses_everything_and_says_so(finished, models, shapes, cli):
     out, first = finished
     stamps = {path: path.stat().st_mtime_ns for path in out.glob("*.tflite")}
-    done = run(*arguments(models, shapes, out))
-    assert done.returncode == 0, done.stderr
-    assert "Reused from an earlier run: float32, float16, dynamic_range, int8," in done.stdout
+    code, shown, error = cli(*arguments(models, shapes, out))
+    assert code == 0, error
+    assert "Reused from an earlier run: float32, float16, dynamic_range, int8," in shown
     assert {path: path.stat().st_mtime_ns for path in out.glob("*.tflite")} == stamps
     again = json.loads((out / "report.json").read_text())
     doubtful = {"noisy-machine", "budget-spent"} & {
@@ -118,11 +118,11 @@ def test_second_run_reuses_everything_and_says_so(finished, models, shapes):
     assert [v["accuracy"] for v in again["variants"]] == [v["accuracy"] for v in first["variants"]]
 
 
-def test_a_changed_file_or_option_is_not_reused(finished, models, shapes, tmp_path):
+def test_a_changed_file_or_option_is_not_reused(finished, models, shapes, tmp_path, cli):
     out = tmp_path / "copy"
     shutil.copytree(finished[0], out)
     (out / "float16.tflite").write_bytes(b"changed")
-    found = json.loads(run(*arguments(models, shapes, out), "--calibration-limit", 30, "--json").stdout)
+    found = run_json(cli(*arguments(models, shapes, out), "--calibration-limit", 30, "--json"))
     reused = {v["name"]: v["reused"] for v in found["variants"]}
     assert reused == {
         "float32": True, "dynamic_range": True, "float16": False,
@@ -169,12 +169,12 @@ def test_report_command(finished, cli, tmp_path):
     assert cli("report", tmp_path / "none")[0] == 2
 
 
-def test_without_calibration_the_rest_is_measured_and_the_gap_is_shown(models, shapes, tmp_path):
-    done = run(
+def test_without_calibration_the_rest_is_measured_and_the_gap_is_shown(models, shapes, tmp_path, cli):
+    code, out, error = cli(
         "optimize", models / "shapes.keras", "--data", shapes / "test", "--out", tmp_path, "--limit", 30, "--json"
     )
-    assert done.returncode == 0, done.stderr
-    variants = {v["name"]: v for v in json.loads(done.stdout)["variants"]}
+    assert code == 0, error
+    variants = {v["name"]: v for v in json.loads(out)["variants"]}
     assert {n for n, v in variants.items() if v["status"] == "skipped"} == {"int8", "int8_float_fallback", "int16x8"}
     assert "--calibration" in variants["int8"]["error"]
     assert variants["dynamic_range"]["accuracy"]["n"] == 30
@@ -276,24 +276,24 @@ def start_and_interrupt(models, out, how):
     return process.returncode, err
 
 
-def test_ctrl_c_keeps_what_is_finished_and_a_new_run_continues(models, tmp_path):
+def test_ctrl_c_keeps_what_is_finished_and_a_new_run_continues(models, tmp_path, cli):
     code, err = start_and_interrupt(models, tmp_path, signal.SIGINT)
     assert code == 130
     assert "same command continues" in err
     assert "Traceback" not in err
-    done = run("convert", models / "shapes.keras", "--scheme", "float32", "--out", tmp_path, "--json")
-    assert json.loads(done.stdout)["variants"][0]["reused"] is True
+    found = run_json(cli("convert", models / "shapes.keras", "--scheme", "float32", "--out", tmp_path, "--json"))
+    assert found["variants"][0]["reused"] is True
 
 
-def test_a_killed_run_continues_where_it_was(models, tmp_path):
+def test_a_killed_run_continues_where_it_was(models, tmp_path, cli):
     code, _ = start_and_interrupt(models, tmp_path, signal.SIGKILL)
     assert code == -signal.SIGKILL
     stamp = (tmp_path / "float32.tflite").stat().st_mtime_ns
-    done = run(
+    code, out, error = cli(
         "convert", models / "shapes.keras", "--scheme", "float32", "--scheme", "float16", "--out", tmp_path, "--json"
     )
-    assert done.returncode == 0, done.stderr
-    assert [v["reused"] for v in json.loads(done.stdout)["variants"]] == [True, False]
+    assert code == 0, error
+    assert [v["reused"] for v in json.loads(out)["variants"]] == [True, False]
     assert (tmp_path / "float32.tflite").stat().st_mtime_ns == stamp
     assert not [p for p in (tmp_path / ".tflitekit").iterdir() if p.is_dir()]
 
@@ -324,7 +324,7 @@ def test_a_full_disk_is_said_and_nothing_half_written_stays(models, tmp_path, si
         subprocess.run(["umount", tmp_path], check=True)
 
 
-def test_hostile_names_stay_text(models, shapes, tmp_path):
+def test_hostile_names_stay_text(models, shapes, tmp_path, cli):
     labels = ["<script>alert(1)</script>", "[bold]b|c", "`x`"]
     data = tmp_path / "d"
     for index, name in enumerate(sorted(p.name for p in (shapes / "test").iterdir())):
@@ -333,9 +333,9 @@ def test_hostile_names_stay_text(models, shapes, tmp_path):
     from tflitekit.render import markdown
     from tflitekit.results import ClassRecall
 
-    done = run("optimize", models / "shapes.keras", "--data", data, "--labels", tmp_path / "labels.json",
-               "--scheme", "float32", "--out", tmp_path / "o", "--json")  # fmt: skip
-    report = Report.model_validate(json.loads(done.stdout))
+    found = cli("optimize", models / "shapes.keras", "--data", data, "--labels", tmp_path / "labels.json",
+                "--scheme", "float32", "--out", tmp_path / "o", "--json")  # fmt: skip
+    report = Report.model_validate(run_json(found))
     hostile = tuple(ClassRecall(label=label, value=1, low=1, high=1, n=1) for label in labels)
     row = report.variants[0].model_copy(update={"per_class": hostile})
     text = markdown.render(report.model_copy(update={"variants": (row,)}))

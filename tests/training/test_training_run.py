@@ -788,6 +788,12 @@ class Street:
         assert done.returncode == 0, done.stderr + done.stdout
         return {v["name"]: v for v in json.loads(done.stdout)["variants"]}
 
+    def again(self, cli, out, *, scheme="qat"):
+        """The same in this process, whose workers have TensorFlow already."""
+        code, shown, error = cli(*self.arguments(out, scheme=scheme))
+        assert code == 0, error + shown
+        return {v["name"]: v for v in json.loads(shown)["variants"]}
+
     def interrupt(self, out, how, until, *, scheme="qat", whom=lambda process: process):
         """Starts a conversion and sends a signal when something is true of the folder."""
         process = subprocess.Popen(
@@ -845,12 +851,12 @@ def test_another_seed_gives_another_file(tmp_path):
     assert not any(np.array_equal(one, two) for one, two in zip(found[0], found[2], strict=True))
 
 
-def test_a_killed_run_continues_its_training(street, whole, tmp_path):
+def test_a_killed_run_continues_its_training(street, whole, tmp_path, cli):
     code, _, _ = street.interrupt(tmp_path, signal.SIGKILL, has_checkpoint)
     assert code == -signal.SIGKILL
     assert has_checkpoint(tmp_path)
     assert not (tmp_path / "qat.tflite").exists()
-    found = street.convert(tmp_path)["qat"]
+    found = street.again(cli, tmp_path)["qat"]
     (stage,) = found["training"]["stages"]
     (undisturbed,) = whole[1]["training"]["stages"]
     assert stage["resumed_at"] in ([1], [2])
@@ -864,7 +870,7 @@ def test_a_killed_run_continues_its_training(street, whole, tmp_path):
         assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-3)
 
 
-def test_a_killed_worker_is_a_failure_and_the_next_run_continues(street, tmp_path):
+def test_a_killed_worker_is_a_failure_and_the_next_run_continues(street, tmp_path, cli):
     import psutil
 
     def trainer(process):
@@ -879,21 +885,21 @@ def test_a_killed_worker_is_a_failure_and_the_next_run_continues(street, tmp_pat
     assert raw.exists()  # what is to be continued is not decoded anew
     path = next((tmp_path / ".tflitekit").glob("trained-*/checkpoint.npz"))
     path.write_bytes(path.read_bytes()[:-100])  # a damaged checkpoint is no reason to fail, and is told
-    found = street.convert(tmp_path)["qat"]
+    found = street.again(cli, tmp_path)["qat"]
     assert found["training"]["stages"][0]["resumed_at"] == []
     assert any("checkpoint of an earlier run was damaged" in warning for warning in found["warnings"])
     assert not list(raw.parent.glob("*.raw"))
 
 
-def test_ctrl_c_keeps_the_checkpoint(street, tmp_path):
+def test_ctrl_c_keeps_the_checkpoint(street, tmp_path, cli):
     code, _, error = street.interrupt(tmp_path, signal.SIGINT, has_checkpoint)
     assert code == 130
     assert "a training from its last checkpoint" in error
     assert "Traceback" not in error
-    assert street.convert(tmp_path)["qat"]["training"]["stages"][0]["resumed_at"] in ([1], [2])
+    assert street.again(cli, tmp_path)["qat"]["training"]["stages"][0]["resumed_at"] in ([1], [2])
 
 
-def test_stages_that_are_finished_are_not_trained_again(street, whole, tmp_path):
+def test_stages_that_are_finished_are_not_trained_again(street, whole, tmp_path, cli):
     def one_stage(out):
         return any((out / ".tflitekit").glob("trained-*/stage.json"))
 
@@ -901,17 +907,17 @@ def test_stages_that_are_finished_are_not_trained_again(street, whole, tmp_path)
     assert code == -signal.SIGKILL
     (first,) = (tmp_path / ".tflitekit").glob("trained-*/stage.json")
     stamp = first.stat().st_mtime_ns
-    found = street.convert(tmp_path, scheme="pruned_qat,pruned")
+    found = street.again(cli, tmp_path, scheme="pruned_qat,pruned")
     assert first.stat().st_mtime_ns == stamp  # pruned is the first stage of pruned_qat
     assert [s["kind"] for s in found["pruned_qat"]["training"]["stages"]] == ["prune", "quantize"]
     assert found["pruned"]["training"]["stages"][0] == found["pruned_qat"]["training"]["stages"][0]
 
 
-def test_what_is_trained_is_reused(street, whole):
+def test_what_is_trained_is_reused(street, whole, cli):
     out, first = whole
     stages = {p: p.stat().st_mtime_ns for p in (out / ".tflitekit").glob("trained-*/stage.json")}
     assert not list((out / ".tflitekit" / "training-data").glob("*.raw"))  # nothing needs them
-    found = street.convert(out, scheme="qat,qat:io=int8")
+    found = street.again(cli, out, scheme="qat,qat:io=int8")
     assert found["qat"]["reused"] is True
     assert found["qat"]["sha256"] == first["sha256"]
     assert found["qat-io-int8"]["reused"] is False
@@ -941,7 +947,7 @@ def test_a_changed_option_trains_again(own, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounting a small file system needs root")
-def test_a_full_disk_at_a_checkpoint(street, tmp_path):
+def test_a_full_disk_at_a_checkpoint(street, tmp_path, cli):
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", tmp_path], capture_output=True, check=False
     )
@@ -956,7 +962,7 @@ def test_a_full_disk_at_a_checkpoint(street, tmp_path):
         assert "same command again" in error
         assert "Traceback" not in error
         (tmp_path / "ballast").unlink()
-        found = street.convert(tmp_path)["qat"]
+        found = street.again(cli, tmp_path)["qat"]
         assert found["training"]["stages"][0]["resumed_at"] in ([1], [2])
     finally:
         subprocess.run(["umount", tmp_path], check=True)
