@@ -336,6 +336,13 @@ def test_calibration_samples_that_do_not_fit_are_refused_before_anything_is_conv
     assert "shape [3, 16, 16] does not fit the model's input 'picture:0', which takes [16, 16, 3]" in " ".join(
         err.split()
     )
+    assert "Channels are last here in picture:0" in " ".join(err.split()) and "--layout keep" in err
+
+
+def test_layout_has_no_meaning_for_other_models(cli, tmp_path):
+    path = DATA / "onnx-conv" / "model.tflite"
+    code, _, err = cli("convert", path, "--scheme", "float32", "--layout", "keep", "--out", tmp_path)
+    assert code == 2 and "--layout keep has no meaning for" in err
 
 
 def test_with_converts_in_the_users_environment_and_again_when_that_changes(cli, tmp_path):

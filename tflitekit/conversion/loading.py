@@ -58,7 +58,7 @@ class Loading:
             self.location, self.sha256 = str(model), self.file.sha256
         else:
             self.location, self.sha256 = f"{type(model).__name__} object", hash_model(model)
-        self._environment = environment_key(self.file, options.converter_python)
+        self._environment = environment_key(self.file, options)
 
     @functools.cached_property
     def key(self) -> str:

@@ -183,7 +183,7 @@ class Conversion:
 
     def _make(self, job: Job, source: PreparedSource, calibration: CalibrationSet | None) -> Variant:
         self.loading.require(source)
-        with self.progress.task("Converting", 1) as advance:
+        with self.progress.task("Converting to float32", 1) as advance:
             future = self._submit(job, source, calibration, self._key(job.request, calibration), None)
             variant = self._collect(job, future, source, None)
             advance(1)

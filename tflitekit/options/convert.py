@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -42,6 +42,13 @@ class LoadOptions(Options):
     signature: Annotated[str | None, Option(Panel.MODEL, "SavedModel signature to convert.", metavar="NAME")] = None
     input_shapes: InputShapes = Field(default_factory=dict)
     custom_objects: CustomObjects = None
+    layout: Annotated[
+        Literal["auto", "keep", "nhwc"],
+        Option(
+            Panel.MODEL,
+            "Of ONNX and PyTorch inputs of rank 4: move channels last (nhwc) or leave them (keep). auto: move where there are 1, 3 or 4.",
+        ),
+    ] = "auto"
     converter_python: Annotated[
         Text | None,
         Option(

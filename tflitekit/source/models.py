@@ -78,12 +78,12 @@ def needs_tensorflow(found: SourceFile) -> bool:
     return _kind(found.kind).needs_tensorflow
 
 
-def environment_key(found: SourceFile | None, python: str | None) -> dict[str, Any] | None:
+def environment_key(found: SourceFile | None, how: LoadOptions) -> dict[str, Any] | None:
     """Returns as JSON what a model of another framework is converted with; None for all others.
 
     Args:
         found: None for a model object.
-        python: That of the user's own environment.
+        how: Options that mean nothing for other models are refused.
 
     Raises:
         UsageError: The model needs none.
@@ -91,11 +91,18 @@ def environment_key(found: SourceFile | None, python: str | None) -> dict[str, A
     """
     environment = None if found is None else _kind(found.kind).environment
     if environment is not None:
-        return environment.key(python)
+        return environment.key(how.converter_python)
+    python, origin = how.converter_python, "a model object" if found is None else found.path
     if python is not None:
         raise UsageError(
-            f"--with {python} has no meaning for {'a model object' if found is None else found.path}.",
+            f"--with {python} has no meaning for {origin}.",
             why="It names the environment in which ONNX and PyTorch models are converted.",
+            fix="Leave it out.",
+        )
+    if how.layout != "auto":
+        raise UsageError(
+            f"--layout {how.layout} has no meaning for {origin}.",
+            why="It says where ONNX and PyTorch models have their channels; other models keep theirs.",
             fix="Leave it out.",
         )
     return None

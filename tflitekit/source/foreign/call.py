@@ -6,7 +6,7 @@ The converter is a script of ours that does without the kit, started with the fi
 |---|---|---|
 | ``request.json`` | kit | the ``task`` (``describe`` or ``convert``), the model, ``batch``, ``input_shapes``, ``layout`` (``auto``, ``keep``, ``nhwc``) |
 | ``samples.npz`` | kit | to convert: by sample, what the float model takes (``0/in/0``) |
-| ``answer.json`` | script | the inputs; of a conversion also the names of the outputs, what was moved from NCHW to NHWC, and what ran the original; or ``refused``, with what, why, fix |
+| ``answer.json`` | script | the inputs and which are moved from NCHW to NHWC; of a conversion also the outputs, and what ran the original; or ``refused``, with what, why, fix |
 | ``model.tflite`` | script | the float model, whose inputs are ``in0`` and so on, its outputs ``out0`` |
 | ``reference.npz`` | script | the samples, and what the original makes of them (``0/out/0``) |
 """

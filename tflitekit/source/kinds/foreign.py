@@ -6,12 +6,16 @@ import functools
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from numpy.typing import NDArray
+
+from tflitekit.core.errors import DataError
 from tflitekit.core.files import MODEL_LIMIT_BYTES, read_bytes, write_whole
 from tflitekit.core.lifetime import temporary_folder
 from tflitekit.options.convert import LoadOptions
 from tflitekit.source.few_samples import FewSamples
-from tflitekit.source.foreign.call import call
+from tflitekit.source.foreign.call import Answer, call
 from tflitekit.source.foreign.environments import ENVIRONMENTS, Environment
 from tflitekit.source.kinds import register_source
 from tflitekit.source.prepared import Exported, PreparedSource
@@ -68,11 +72,10 @@ class ForeignFile:
                 work,
                 batch=how.batch,
                 input_shapes=how.input_shapes,
-                layout="auto",
+                layout=how.layout,
                 repair=chosen.repair,
             )
-            rows = samples.of(ask(task="describe").inputs)  # before minutes of work
-            write_reference(work / "samples.npz", rows)
+            write_reference(work / "samples.npz", _rows(samples, ask(task="describe")))  # before minutes of work
             answer = ask(task="convert")
             names = {f"in{i}": spec.name for i, spec in enumerate(answer.inputs)}
             names |= {f"out{i}": name for i, name in enumerate(answer.outputs)}
@@ -95,6 +98,19 @@ class ForeignFile:
             notes=tuple(notes),
             compared_on=samples.origin,
         )
+
+
+def _rows(samples: FewSamples, described: Answer) -> list[list[NDArray[Any]]]:
+    try:
+        return samples.of(described.inputs)
+    except DataError as error:
+        if not described.moved:
+            raise
+        raise DataError(
+            error.what,
+            why=f"Channels are last here in {', '.join(described.moved)}, and first in the original.",
+            fix="Give the data with the channels last, or leave them first with --layout keep.",
+        ) from error
 
 
 register_source(ForeignFile("onnx", (".onnx",), "an ONNX model (.onnx)"))

@@ -5,8 +5,11 @@ Started with the file of a request; see `tflitekit.source.foreign.call` for both
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -33,7 +36,7 @@ def convert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     moved = [is_picture(shape, request["layout"]) for shape in shapes.values()]
     inputs = _described(model, shapes, moved, origin)
     if request["task"] == "describe":
-        return {"inputs": inputs}
+        return {"inputs": inputs, "moved": [name for name, is_moved in zip(shapes, moved, strict=True) if is_moved]}
     import onnxruntime
 
     samples = read_samples(folder, moved)
@@ -96,19 +99,24 @@ def _network(path: Path, kept: list[bool], folder: Path, origin: str) -> Any:
 
     _forestall_download(folder)
     names = [f"in{place}" for place, keep in enumerate(kept) if keep]
+    said = io.StringIO()
     try:
-        return onnx2tf.convert(
-            input_onnx_file_path=str(path), output_folder_path=str(folder / "onnx2tf"), not_use_onnxsim=True,
-            replace_to_pseudo_operators=["Erf"],
-            keep_shape_absolutely_input_names=names or None, disable_model_save=True, non_verbose=True, verbosity="error",
-        )  # fmt: skip
+        with contextlib.redirect_stdout(said):
+            return onnx2tf.convert(
+                input_onnx_file_path=str(path), output_folder_path=str(folder / "onnx2tf"), not_use_onnxsim=True,
+                replace_to_pseudo_operators=["Erf"], keep_shape_absolutely_input_names=names or None,
+                disable_model_save=True, non_verbose=True, verbosity="error",
+            )  # fmt: skip
     except (Exception, SystemExit) as error:  # it ends the process itself
+        found = re.search(r"onnx_op_name: *(?:\x1b\[\d+m)*([^\x1b\n]+)", said.getvalue())
         raise Refusal(
-            f"onnx2tf cannot convert {origin}.",
+            f"onnx2tf cannot convert {origin}{f': it fails at the node {found[1]!r}' if found else ''}.",
             line(error),
-            "Export the model for another opset, or without the part that is named; a PyTorch model also goes as .pt2 "
-            "(torch.export.save).",
+            "Export the model for another opset, or without that part; a PyTorch model also goes as .pt2 (torch.export.save), "
+            "a TensorFlow model as it is.",
         ) from error
+    finally:
+        sys.stderr.write(said.getvalue())
 
 
 def _forestall_download(folder: Path) -> None:

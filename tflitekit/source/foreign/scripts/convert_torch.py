@@ -40,7 +40,7 @@ def convert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
         for (name, shape), m in zip(shapes.items(), moved, strict=True)
     ]
     if request["task"] == "describe":
-        return {"inputs": inputs}
+        return {"inputs": inputs, "moved": [name for name, is_moved in zip(shapes, moved, strict=True) if is_moved]}
     samples = [[torch.from_numpy(value) for value in row] for row in read_samples(folder, moved)]
     with torch.no_grad():
         expected = [_tensors(program.module()(*_arguments(program, sample)), origin) for sample in samples]
