@@ -81,6 +81,8 @@ def test_a_refusal_is_the_users_error(tmp_path):
         ("raise SystemExit(3)", CrashError, r"failed \(exit code 3\)"),
         ("import os; os.abort()", CrashError, "was ended by SIGABRT"),
         ("print('done')", CrashError, "left no answer"),
+        ("import sys, pathlib; pathlib.Path(sys.argv[1]).with_name('answer.json').write_bytes(bytes(range(256)) * 99)", CrashError, "left no answer"),
+        ("import os, sys; os.write(1, bytes(range(256)) * 999); os.kill(os.getpid(), 11)", CrashError, "was ended by SIGSEGV"),
         ("import sys, pathlib; pathlib.Path(sys.argv[1]).with_name('answer.json').write_text('{\"protocol\": 2}')", CrashError, "left no answer"),
     ],
 )  # fmt: skip

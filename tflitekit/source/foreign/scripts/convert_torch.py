@@ -6,6 +6,8 @@ Started with the file of a request; see `tflitekit.source.foreign.call` for both
 from __future__ import annotations
 
 import os
+import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from answering import (
     untyped,
     write_reference,
 )
-from pt2 import torch_version, trusted_copy
+from pt2 import objects, torch_version, trusted_copy
 
 _TYPES = ("float32", "int32", "int64", "bool", "uint8", "int8")
 
@@ -64,14 +66,17 @@ def convert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _load(path: str, folder: Path) -> Any:
-    """Loads the program; tensors only, where `torch.export.load` would run any pickle that lies in the file."""
+    """Loads the program as `torch.export.load` does, which keeps back why it cannot; tensors only, where that would run any pickle."""
     import torch
+    from torch.export.pt2_archive._package import load_pt2
 
     copy = trusted_copy(Path(path), folder)
     load = torch.load
     torch.load = lambda *args, **how: load(*args, **{**how, "weights_only": True})
     try:
-        return torch.export.load(copy)
+        return load_pt2(str(copy)).exported_programs["model"]
+    except pickle.UnpicklingError as error:
+        raise objects(Path(path), ", ".join(re.findall(r"GLOBAL (\S+)", str(error)))) from error
     except Exception as error:
         exported = torch_version(copy)
         raise Refusal(

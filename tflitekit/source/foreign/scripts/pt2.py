@@ -88,7 +88,7 @@ def _parts(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
         if name.startswith("data/aotinductor/"):
             raise Refusal(f"{path} holds compiled code.", "Loading it would run that code.", _WRITE_IT)
         if name.startswith(("data/constants/custom_obj_", "data/constants/opaque_obj_")):
-            raise _objects(path)
+            raise objects(path)
         if not _PARTS.fullmatch(name):
             raise _suspicious(path, f"It holds '{name[:80]}'.")
         if name.endswith(".json") and entry.file_size > _LIMIT:
@@ -98,7 +98,7 @@ def _parts(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
 
 def _tensors_only(config: dict[str, Any], path: Path) -> dict[str, Any]:
     if any(not entry["path_name"].startswith("tensor_") for entry in config.get("config", {}).values()):
-        raise _objects(path)
+        raise objects(path)
     return config
 
 
@@ -149,10 +149,11 @@ def _check_tree(tree: dict[str, Any], path: Path) -> None:
         _check_tree(inner, path)
 
 
-def _objects(path: Path) -> Refusal:
+def objects(path: Path, named: str = "") -> Refusal:
+    """Returns the refusal of a file with more than tensors in it."""
     return Refusal(
         f"{path} holds Python or script objects.",
-        "Loading them runs what the file says.",
+        f"Loading them runs what the file says{named and f': {named}'}.",
         "Export the model without them, so that its constants are tensors.",
     )
 
