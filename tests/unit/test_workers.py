@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 
-from tflitekit.core.errors import MissingDependencyError
+from tflitekit.core.errors import MissingDependencyError, TflitekitError, UnreadableError, UsageError
 from tflitekit.core.process.workers import WorkerPool, wait_for
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="fork servers are for systems that can fork")
@@ -74,3 +74,14 @@ def test_a_server_that_cannot_import_is_an_error_and_no_hang():
         time.sleep(0.5)  # it has ended by now, or ends with the task in its queue
         with pytest.raises(MissingDependencyError):
             wait_for(pool.submit("tflitekit.tflite.runtime:runtime_name", {}, label="name"))
+
+
+def test_every_error_comes_back_from_a_worker_as_it_was():
+    """One whose class is made of other parts ended the thread that listens, and the run never."""
+    with WorkerPool(jobs=1, timeout_s=60, preload=LIGHT) as pool:
+        read = pool.submit("tflitekit.core.structured:read_json", {"path": "no/such.json"}, label="read")
+        with pytest.raises(UnreadableError, match=r"no/such\.json cannot be read: there is no such file"):
+            wait_for(read)
+    sent = UsageError("It was.", why="So.", fix="Do.")
+    back = TflitekitError.from_json(sent.to_json())
+    assert type(back) is UsageError and str(back) == str(sent)

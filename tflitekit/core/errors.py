@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,6 +57,14 @@ class TflitekitError(Exception):
         """Returns the error for ``--json`` and for crossing from a worker to its parent."""
         return {"type": type(self).__name__, "what": self.what, "why": self.why, "fix": self.fix}
 
+    @staticmethod
+    def from_json(details: Mapping[str, str]) -> TflitekitError:
+        """Returns what `to_json` wrote, of the same class."""
+        kind = globals().get(details["type"], TflitekitError)
+        error: TflitekitError = kind.__new__(kind)
+        TflitekitError.__init__(error, details["what"], why=details["why"], fix=details["fix"])
+        return error
+
 
 class UsageError(TflitekitError):
     """An option or argument that cannot be."""
@@ -74,6 +82,9 @@ class UnreadableError(TflitekitError):
         reason: What is wrong with it, as the end of a sentence.
         missing: Whether it is not there.
     """
+
+    reason = ""
+    missing = False
 
     def __init__(self, name: str, reason: str, *, missing: bool = False, fix: str | None = None) -> None:
         self.reason, self.missing = reason, missing

@@ -332,9 +332,7 @@ def _finish(task: _Task, exit_code: int, *, timed_out: bool) -> None:
     if "value" in content:
         task.future.set_result(content["value"])
     elif "error" in content:
-        details = content["error"]
-        kind = getattr(errors, details["type"], TflitekitError)
-        task.future.set_exception(kind(details["what"], why=details["why"], fix=details["fix"]))
+        task.future.set_exception(TflitekitError.from_json(content["error"]))
     else:
         failure = ConversionError if content else CrashError
         words = _log_words(Path(task.request["log"]))
