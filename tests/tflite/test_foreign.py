@@ -80,6 +80,7 @@ def test_a_refusal_is_the_users_error(tmp_path):
         ("import no_such_package", MissingDependencyError, "lacks a package"),
         ("raise SystemExit(3)", CrashError, r"failed \(exit code 3\)"),
         ("import os; os.abort()", CrashError, "was ended by SIGABRT"),
+        ("import sys, pathlib; pathlib.Path(sys.argv[1]).with_name('answer.json').write_text('{\"protocol\": 1}')", CrashError, "left no model"),
         ("print('done')", CrashError, "left no answer"),
         ("import sys, pathlib; pathlib.Path(sys.argv[1]).with_name('answer.json').write_bytes(bytes(range(256)) * 99)", CrashError, "left no answer"),
         ("import os, sys; os.write(1, bytes(range(256)) * 999); os.kill(os.getpid(), 11)", CrashError, "was ended by SIGSEGV"),

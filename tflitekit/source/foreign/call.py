@@ -117,6 +117,8 @@ def call(
     if answer.refused is not None:
         refused = answer.refused
         raise ModelError(refused.what, why=refused.why or None, fix=refused.fix or None)
+    if task == "convert" and not all((folder / name).is_file() for name in ("model.tflite", "reference.npz")):
+        raise CrashError(f"Converting {model} in the environment of {python} left no model.", fix=repair)
     return answer
 
 

@@ -80,7 +80,7 @@ def _parts(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
     if not any(name.startswith("models/") for name in parts):
         raise Refusal(
             f"{path} holds no exported program of a kind that the kit reads.",
-            "It was written by an older PyTorch, by torch.save, or by torch.jit.save.",
+            "It was written by an older PyTorch, by torch.save or by torch.jit.save, or its end is missing.",
             _WRITE_IT,
         )
     parts = {name: entry for name, entry in parts.items() if not name.startswith("extra/")}
