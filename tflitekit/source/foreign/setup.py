@@ -97,11 +97,17 @@ def _run(environment: Environment, command: list[str]) -> None:
         full = "No space left" in words
         raise (StorageError if full else MissingDependencyError)(
             f"The environment for {environment.shown} could not be made.",
-            why=f"{Path(command[0]).name} {ended}: {words}\nAll of it is in {log}.",
+            why=f"{Path(command[0]).name} {ended}: {_reason(words)}\nAll that it said is in {log}.",
             fix=_more_space(environment.folder.parent)
             if full
-            else f"Run '{environment.setup_command}' again: what was downloaded is taken from the cache of the installer.",
+            else f"Run '{environment.setup_command}' again, with the network: what was downloaded is taken from the cache of the installer.",
         )
+
+
+def _reason(words: str) -> str:
+    """Returns what an installer calls an error, or else its last words."""
+    lines = words.splitlines()
+    return "\n".join([line for line in lines if "error" in line.lower()][-3:] or lines[-3:])
 
 
 def _base_python() -> str:
