@@ -1,5 +1,6 @@
 """Float ``.tflite`` files as sources: quantized by litert-quantizer, in an environment that need not have TensorFlow."""
 
+import copy
 import importlib.util
 import json
 import os
@@ -8,13 +9,15 @@ import sys
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from conftest import DATA
 
 from tflitekit.conversion import convert
-from tflitekit.core.errors import ModelError, UsageError
+from tflitekit.core.errors import DataError, ModelError, UsageError
 from tflitekit.options.convert import LoadOptions
 from tflitekit.source.few_samples import FewSamples
 from tflitekit.source.kinds.tflite import TfliteFile
+from tflitekit.tflite.flatbuffer import pack, unpack
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model
 
@@ -190,6 +193,68 @@ def test_a_quantized_file_is_refused_with_what_it_is(name, what, tmp_path):
 def test_variables_are_refused(tmp_path):
     with pytest.raises(ModelError, match="keeps values in variables"):
         prepare(DATA / "models" / "counter.tflite", tmp_path / "out")
+
+
+def changed(path, change):
+    """Writes the network of two inputs with something else in its flatbuffer."""
+    model = unpack((DATA / "converted" / "two_inputs" / "float32.tflite").read_bytes())
+    change(model)
+    path.write_bytes(pack(model))
+    return path
+
+
+def test_inputs_that_cannot_be_told_apart_are_refused(tmp_path):
+    def nameless(model, name):
+        model.signatureDefs, graph = None, model.subgraphs[0]
+        for index in graph.inputs:
+            graph.tensors[index].name = name
+
+    for name in (b"", b"values"):
+        path = changed(tmp_path / "two.tflite", lambda model, name=name: nameless(model, name))
+        with pytest.raises(
+            ModelError, match=f"cannot be told apart by their names: '{name.decode()}', '{name.decode()}'"
+        ):
+            prepare(path, tmp_path / "out")
+
+
+def test_several_signatures_are_refused_by_name(tmp_path):
+    def twice(model):
+        model.signatureDefs = [model.signatureDefs[0], copy.copy(model.signatureDefs[0])]
+        model.signatureDefs[1].signatureKey = b"other"
+
+    with pytest.raises(ModelError, match=r"has 2 entry points \(signatures\): serving_default, other"):
+        prepare(changed(tmp_path / "two.tflite", twice), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("FlexFoo", "needs the TensorFlow operators FlexFoo"), ("Foo", "has the custom operator Foo")]
+)
+def test_operators_that_the_runtime_lacks_are_refused_by_name(tmp_path, name, words):
+    def foreign(model):
+        code = model.operatorCodes[model.subgraphs[0].operators[-1].opcodeIndex]
+        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+        code.customCode = name.encode()
+
+    with pytest.raises(ModelError, match=words):
+        prepare(changed(tmp_path / "two.tflite", foreign), tmp_path / "out")
+
+
+@quantizer
+def test_samples_that_do_not_fit_are_refused_in_the_names_of_the_file(tmp_path):
+    path = DATA / "converted" / "two_inputs" / "float32.tflite"
+    first, second = read_graph(path).inputs
+    rows = {spec.name: np.zeros((4, *spec.shape[1:]), np.float32) for spec in (first, second)}
+    with pytest.raises(
+        DataError, match=f"the data have other, {second.name}; the model takes {first.name}, {second.name}"
+    ):
+        convert(
+            path,
+            out=tmp_path,
+            schemes=["int8"],
+            calibration={"other": rows[first.name], second.name: rows[second.name]},
+        )
+    with pytest.raises(DataError, match=f"does not fit the model's input '{first.name}'"):
+        convert(path, out=tmp_path, schemes=["int8"], calibration=rows | {first.name: np.zeros((4, 99), np.float32)})
 
 
 def test_open_sizes_are_fixed_by_input_shape(tmp_path):

@@ -46,6 +46,7 @@ class TfliteFile:
         graph = read_graph(path)
         _require_float(path, graph)
         _require_supported(path, graph, how.signature)
+        _require_names(path, graph)
         _require_finite(path)
         content = read_bytes(path, MODEL_LIMIT_BYTES)
         shapes = _shapes(graph, how.batch, how.input_shapes, str(path))
@@ -137,6 +138,18 @@ def _require_supported(path: Path, graph: Graph, signature: str | None) -> None:
             why="The runtime cannot reset them, so calibration samples would depend on their order.",
             fix=f"Export it with the state as an input and an output. {_ELSE}.",
         )
+
+
+def _require_names(path: Path, graph: Graph) -> None:
+    """Refuses a file whose inputs or outputs cannot be told apart: samples, contract and app address them by their names."""
+    for kind, specs in (("inputs", graph.inputs), ("outputs", graph.outputs)):
+        names = [spec.name for spec in specs]
+        if len(names) > 1 and ("" in names or len(set(names)) < len(names)):
+            raise ModelError(
+                f"The {kind} of {path} cannot be told apart by their names: {', '.join(repr(name) for name in names)}.",
+                why="Samples, contract and app address them by name, and the file has no signature that would give them some.",
+                fix="Export it again with a signature, or with a name for each.",
+            )
 
 
 def _runs(path: Path, graph: Graph) -> bool:
