@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import importlib
 import io
 import json
 import os
@@ -41,7 +42,7 @@ from tflitekit.cli.views.bundle import show_bundle
 from tflitekit.cli.views.graph import show_graph
 from tflitekit.cli.views.report import show_report
 from tflitekit.core.arrays import read_arrays, write_arrays
-from tflitekit.core.errors import TflitekitError
+from tflitekit.core.errors import ModelError, TflitekitError
 from tflitekit.core.structured import read_record, write_record
 from tflitekit.data.contract import load_labels
 from tflitekit.data.dataset import open_dataset
@@ -51,6 +52,7 @@ from tflitekit.optimization.suites import read_suite
 from tflitekit.render import html, markdown, spreadsheet
 from tflitekit.results import read_report
 from tflitekit.source.allowlist import named_beyond
+from tflitekit.source.foreign.interpreter import SCRIPTS
 from tflitekit.source.keras_config import without_compile
 from tflitekit.source.keras_file import read_archive_config, read_hdf5_config, refuse_outside_data
 from tflitekit.source.models import identify
@@ -354,6 +356,20 @@ def _npz(path: Path) -> None:
     np.savez(path, x=np.arange(24, dtype="f4").reshape(6, 2, 2), y=np.arange(6) % 3)
 
 
+def _read_pt2(path: Path) -> None:
+    """As the converter does before PyTorch reads it; its refusals are answers, which the kit raises as errors."""
+    sys.path.insert(0, str(SCRIPTS))
+    try:
+        pt2 = importlib.import_module("pt2")
+    finally:
+        sys.path.remove(str(SCRIPTS))
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            pt2.trusted_copy(path, Path(folder))
+        except pt2.Refusal as refusal:
+            raise ModelError("\n".join(refusal.words.values())) from refusal
+
+
 def _read_npz(path: Path) -> None:
     for number, _ in enumerate(open_dataset(path)):
         if number > 100:
@@ -484,6 +500,7 @@ def _readers() -> dict[str, Reader]:
         "npz": Reader(_read_npz, (_file(_npz, "d.npz"),), zip_of(array_of), ".npz"),
         "checkpoint": Reader(read_arrays, (_file(_checkpoint, "c.npz"),), zip_of(array_of), ".npz"),
         "record": Reader(lambda path: read_record(path, _Kept), (_file(_record, "r.json"),), json_of, ".json"),
+        "pt2": Reader(_read_pt2, ((DATA / "foreign" / "conv.pt2").read_bytes(),), zip_of(json_or_bytes), ".pt2"),
         "apk": Reader(inspect_apk, (_file(_apk, "a.apk"),), zip_of(json_or_bytes), ".apk"),
     }
 
@@ -495,7 +512,7 @@ def json_or_bytes(content: bytes, chance: random.Random) -> bytes:
 
 READERS: tuple[str, ...] = (
     "tflite", "keras", "hdf5", "sidecar", "report", "bundle", "labels", "labels in JSON", "preprocessing", "class weights",
-    "TF_CONFIG", "suite", "npz", "checkpoint", "record", "apk",
+    "TF_CONFIG", "suite", "npz", "checkpoint", "record", "pt2", "apk",
 )  # fmt: skip
 
 

@@ -71,6 +71,8 @@ def _parts(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
     packed = [entry.filename for entry in entries if entry.compress_type != zipfile.ZIP_STORED]
     if packed or sum(entry.file_size for entry in entries) > path.stat().st_size:
         raise _suspicious(path, "It unpacks to more than it is.")
+    if any(entry.header_offset < 0 for entry in entries):
+        raise _suspicious(path, "A part lies before its beginning.")
     parts = {entry.filename.partition("/")[2]: entry for entry in entries}
     if (
         len({name.lower() for name in parts}) != len(entries)
