@@ -104,7 +104,7 @@ def _network(path: Path, kept: list[bool], folder: Path, origin: str) -> Any:
         with contextlib.redirect_stdout(said):
             return onnx2tf.convert(
                 input_onnx_file_path=str(path), output_folder_path=str(folder / "onnx2tf"), not_use_onnxsim=True,
-                replace_to_pseudo_operators=["Erf"], keep_shape_absolutely_input_names=names or None,
+                replace_to_pseudo_operators=["erf"], keep_shape_absolutely_input_names=names or None,
                 disable_model_save=True, non_verbose=True, verbosity="error",
             )  # fmt: skip
     except (Exception, SystemExit) as error:  # it ends the process itself
