@@ -7,6 +7,7 @@ from conftest import run_json
 from suite_files import SMALLEST, written
 
 from tflitekit import read_report
+from tflitekit.core.errors import UsageError
 from tflitekit.optimization.suites import run_suite
 
 
@@ -111,9 +112,8 @@ def test_embedded_digits(tmp_path, cli):
     assert report.variants[0].accuracy.value > 0.9
 
 
-def test_an_unknown_protocol_breaks_its_entry_only(models, shapes, tmp_path):
-    text = SMALLEST.replace("m.keras", str(models / "shapes.keras")).replace('"test"', f'"{shapes}/test"')
-    text = 'protocols = ["warp", "quick"]\nschemes = ["float32"]\n' + text
-    results = run_suite(written(tmp_path, text), out=tmp_path / "out")
-    assert [(r.name, r.status) for r in results] == [("m-warp", "failed"), ("m-quick", "ok")]
-    assert "warp" in results[0].error
+def test_an_unknown_protocol_is_refused_before_anything_runs(tmp_path):
+    suite = written(tmp_path, 'protocols = ["quick", "warp"]\nschemes = ["float32"]\n' + SMALLEST)
+    with pytest.raises(UsageError, match=r"(?s)protocols\.2.*'warp'.*quick"):
+        run_suite(suite, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
