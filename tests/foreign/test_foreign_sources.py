@@ -51,23 +51,20 @@ def test_the_whole_street(networks, tmp_path, name, network):
     done = run_light(*command)
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((out / "report.json").read_text())
-    print(
-        json.dumps(
-            {
-                v["name"]: [v["status"], v["size_bytes"], (v.get("accuracy") or {}).get("value")]
-                for v in report["variants"]
-            }
-        )
-    )
     assert report["source"]["proof"]["relative"] < 1e-5
     assert report["source"]["loader"].startswith({"onnx": "ONNX Runtime", "torch": "PyTorch"}[name])
     variants = {variant["name"]: variant for variant in report["variants"]}
-    assert (
-        variants["float32"]["accuracy"]["value"] == 1.0
-    )  # which the original's labels make a second proof, over all samples
+    print(
+        {name: (variant["size_bytes"], (variant["accuracy"] or {}).get("value")) for name, variant in variants.items()}
+    )
+    # The labels are the original's, which makes this a second proof, over all samples.
+    assert variants["float32"]["accuracy"]["value"] == 1.0
     for scheme in ("float16", "dynamic_range"):
         assert variants[scheme]["status"] == "ok"
         assert variants[scheme]["accuracy"]["value"] > 0.95
+
+    if network == "convolution":  # int8 of recurrent networks and attention depends on what the quantizer can calibrate
+        assert variants["int8"]["accuracy"]["value"] > 0.95
 
     bundle = run_light("bundle", out, "--data", folder / f"{network}.npz", "--out", tmp_path / "bundle")
     assert bundle.returncode == 0, bundle.stderr
