@@ -144,7 +144,8 @@ def _require_names(path: Path, graph: Graph) -> None:
     """Refuses a file whose inputs or outputs cannot be told apart: samples, contract and app address them by their names."""
     for kind, specs in (("inputs", graph.inputs), ("outputs", graph.outputs)):
         names = [spec.name for spec in specs]
-        if len(names) > 1 and ("" in names or len(set(names)) < len(names)):
+        twice = kind == "inputs" and len(set(names)) < len(names)  # an output may be given twice, with one name
+        if len(names) > 1 and ("" in names or twice):
             raise ModelError(
                 f"The {kind} of {path} cannot be told apart by their names: {', '.join(repr(name) for name in names)}.",
                 why="Samples, contract and app address them by name, and the file has no signature that would give them some.",
