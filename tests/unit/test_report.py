@@ -18,6 +18,7 @@ from tflitekit.cli.views.report import show_report
 from tflitekit.core.printable import printable
 from tflitekit.render import FORMATS, html, markdown, spreadsheet, summary, text, write_views
 from tflitekit.results import Constraints, Finding, Report, read_report
+from tflitekit.tflite.proof import Proof
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +224,21 @@ def test_page_draws_few_samples_and_keeps_their_distribution(report):
     # 160 order statistics of the lower 99 %: their median is off by at most one step of 1/160 of the samples.
     low, high = np.quantile(samples, [0.48, 0.51])
     assert low <= np.median(cloud) <= high
+
+
+def test_the_proof_is_one_line_on_the_page_and_in_the_terminal(report, monkeypatch):
+    from rich.console import Console
+
+    proof = Proof(
+        original="keras 3.15.1", samples=4, origin="calibration", largest=2e-7, relative=3e-7, output="scores"
+    )
+    proved = report.model_copy(update={"source": report.source.model_copy(update={"proof": proof})})
+    line = "computes what the original does (keras 3.15.1) on 4 calibration samples: largest difference 2e-07"
+    assert line in Page(html.render(proved)).text
+    screen = Console(width=400, file=io.StringIO(), highlight=False)
+    monkeypatch.setattr(console, "stdout", screen)
+    show_report(proved)
+    assert line in screen.file.getvalue()
 
 
 def test_terminal_of_80_columns(report, monkeypatch):

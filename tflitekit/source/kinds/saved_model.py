@@ -79,10 +79,17 @@ class SavedModelFolder:
             loader=loader,
             inputs=inputs,
             outputs=tuple(tensor_spec(name, found[name]) for name in names),
-            **compared(Exported(folder), loader, Original(answer, variables), inputs, samples),
+            **compared(Exported(folder), loader, Original(answer, _state(function, variables)), inputs, samples),
             parameters=sum(int(np.prod(v.shape.as_list())) for v in variables),
             notes=tuple(dynamic_notes(inputs)),
         )
+
+
+def _state(function: Any, variables: Sequence[Any]) -> Sequence[Any]:
+    """Returns the variables that a call may change: none where nothing in the graph assigns, as in most models."""
+    graph = function.graph.as_graph_def()
+    nodes = (node for part in (graph.node, *(inner.node_def for inner in graph.library.function)) for node in part)
+    return variables if any(node.op.startswith("Assign") for node in nodes) else ()
 
 
 def _load(path: Path) -> Any:
