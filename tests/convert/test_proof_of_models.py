@@ -111,3 +111,16 @@ def test_each_sample_begins_at_the_initial_state_and_the_model_keeps_its_own(pac
 
 def test_what_keeps_the_state_of_a_random_generator_can_be_exported(tmp_path):
     assert [spec.name for spec in exported(around(SeededNoise(name="noisy")), tmp_path).outputs] == ["noisy"]
+
+
+def test_a_saved_model_with_state_is_compared_from_its_beginning(tmp_path):
+    layers = keras.layers
+    keras.Sequential([layers.Input(batch_shape=(1, 5, 3)), layers.GRU(4, stateful=True)]).export(
+        tmp_path / "saved", verbose=False
+    )
+    source = prepare(str(tmp_path / "saved"), kind="saved_model", folder=str(tmp_path / "out"), options={}, samples={})
+    assert source["proof"] is None
+    loaded = tf.saved_model.load(str(tmp_path / "saved")).signatures["serving_default"]
+    arrays = reference(tmp_path / "out")
+    (found,) = loaded(tf.constant(arrays["0/in/0"])).values()
+    assert np.asarray(found) == pytest.approx(arrays["0/out/0"], abs=1e-6)  # float32 rounding

@@ -79,17 +79,21 @@ class SavedModelFolder:
             loader=loader,
             inputs=inputs,
             outputs=tuple(tensor_spec(name, found[name]) for name in names),
-            **compared(Exported(folder), loader, Original(answer, _state(function, variables)), inputs, samples),
+            **compared(Exported(folder), loader, Original(answer, _state(loaded, function)), inputs, samples),
             parameters=sum(int(np.prod(v.shape.as_list())) for v in variables),
             notes=tuple(dynamic_notes(inputs)),
         )
 
 
-def _state(function: Any, variables: Sequence[Any]) -> Sequence[Any]:
+def _state(loaded: Any, function: Any) -> Sequence[Any]:
     """Returns the variables that a call may change: none where nothing in the graph assigns, as in most models."""
+    import tensorflow as tf
+
     graph = function.graph.as_graph_def()
     nodes = (node for part in (graph.node, *(inner.node_def for inner in graph.library.function)) for node in part)
-    return variables if any(node.op.startswith("Assign") for node in nodes) else ()
+    if not any(node.op.startswith("Assign") for node in nodes):
+        return ()
+    return [found for found in tf.train.TrackableView(loaded).descendants() if isinstance(found, tf.Variable)]
 
 
 def _load(path: Path) -> Any:
