@@ -97,10 +97,14 @@ def call(
     try:
         ended, words = run_logged(command(python, script, str(request)), folder / "log.txt", timeout_s)
     except OSError as error:
-        raise MissingDependencyError(f"The Python {python} cannot be started: {error.strerror}.", fix=repair) from error
+        raise MissingDependencyError(
+            f"The Python {python} cannot be started: {error.strerror}.", fix=f"Repair the environment: {repair}"
+        ) from error
     if "No module named" in words and not (folder / "answer.json").exists():
         raise MissingDependencyError(
-            f"The environment of {python} lacks a package.", why=words.splitlines()[-1], fix=repair
+            f"The environment of {python} lacks a package.",
+            why=words.splitlines()[-1],
+            fix=f"Repair the environment: {repair}",
         )
     if ended is not None:
         raise CrashError(
@@ -112,13 +116,17 @@ def call(
         answer = read_model(Answer, folder / "answer.json")
     except UnreadableError as error:
         raise CrashError(
-            f"Converting {model} in the environment of {python} left no answer.", why=error.what, fix=repair
+            f"Converting {model} in the environment of {python} left no answer.",
+            why=error.what,
+            fix=f"Repair the environment: {repair}",
         ) from error
     if answer.refused is not None:
         refused = answer.refused
         raise ModelError(refused.what, why=refused.why or None, fix=refused.fix or None)
     if task == "convert" and not all((folder / name).is_file() for name in ("model.tflite", "reference.npz")):
-        raise CrashError(f"Converting {model} in the environment of {python} left no model.", fix=repair)
+        raise CrashError(
+            f"Converting {model} in the environment of {python} left no model.", fix=f"Repair the environment: {repair}"
+        )
     return answer
 
 

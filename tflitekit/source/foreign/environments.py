@@ -165,13 +165,13 @@ class Environment:
         return Choice(found.path, repair, (f"{found.path} has {_named(other)}.",) if other else ())
 
     def _interpreter(self, python: str) -> Interpreter:
-        path = which(python)
+        path, fix = which(python), "Give the Python of an environment, such as --with .venv/bin/python."
         if path is None:
-            raise MissingDependencyError(
-                f"There is no program {python}.",
-                fix="Give the Python of an environment, such as --with .venv/bin/python.",
-            )
-        return read_interpreter(Path(path).absolute(), self.pins)
+            raise MissingDependencyError(f"There is no program {python}.", fix=fix)
+        try:
+            return read_interpreter(Path(path).absolute(), self.pins)
+        except MissingDependencyError as error:
+            raise MissingDependencyError(error.what, why=error.why, fix=fix) from error
 
     def _lacking(self, found: Interpreter) -> list[str]:
         return [name for name in self.packages if name not in found.packages]
