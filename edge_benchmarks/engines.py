@@ -2,9 +2,9 @@
 
     python -m edge_benchmarks.engines [MODEL --calibration DATA --preprocess NAME] [--out FOLDER]
 
-Without a model, small networks are made here, with random weights from a fixed seed: MobileNetV2-like, separable, transposed
-convolution, unrolled LSTM, and a transformer block. Each line is one file. The difference is the root mean square of the
-outputs' over the spread of the float model's, on samples that were not calibrated on; latencies are the median of single-threaded runs, taken in turns.
+Without a model, the small networks of `edge_benchmarks.networks` are made, with random weights from a fixed seed. Each line is one file.
+The difference is the root mean square of the outputs' over the spread of the float model's, on samples that were not calibrated on;
+latency is the shortest of single-threaded runs, taken in turns.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 import tflitekit as tk
+from edge_benchmarks.networks import NETWORKS
 from tflitekit.tflite.runtime import Model
 
 BOTH = ("float16", "dynamic_range", "int8", "int8_float_fallback", "int16x8")
@@ -31,63 +31,6 @@ SCHEMES = [
     *(f"{name}:engine={engine}" for name in BOTH for engine in ("tflite_converter", "litert_quantizer")),
     *ONLY_QUANTIZER,
 ]
-
-
-def inverted(layers: Any, x: Any, filters: int, stride: int) -> Any:
-    y = layers.Conv2D(x.shape[-1] * 6, 1, use_bias=False)(x)
-    y = layers.ReLU(6.0)(layers.BatchNormalization()(y))
-    y = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)(y)
-    y = layers.ReLU(6.0)(layers.BatchNormalization()(y))
-    y = layers.BatchNormalization()(layers.Conv2D(filters, 1, use_bias=False)(y))
-    return layers.Add()([x, y]) if stride == 1 and x.shape[-1] == filters else y
-
-
-def networks() -> dict[str, Callable[[Any], Any]]:
-    """Returns what builds each network, given Keras."""
-
-    def mobilenet(keras: Any) -> Any:
-        x = inputs = keras.Input((48, 48, 3))
-        x = keras.layers.Conv2D(16, 3, strides=2, padding="same", activation="relu6")(x)
-        for filters, stride in ((16, 1), (24, 2), (24, 1), (32, 2), (32, 1)):
-            x = inverted(keras.layers, x, filters, stride)
-        x = keras.layers.Dense(10, activation="softmax")(keras.layers.GlobalAveragePooling2D()(x))
-        return keras.Model(inputs, x)
-
-    def separable(keras: Any) -> Any:
-        x = inputs = keras.Input((32, 32, 3))
-        for filters in (32, 48, 64):
-            x = keras.layers.SeparableConv2D(filters, 3, padding="same", activation="relu")(x)
-            x = keras.layers.MaxPooling2D()(x)
-        return keras.Model(inputs, keras.layers.Dense(10)(keras.layers.Flatten()(x)))
-
-    def transposed(keras: Any) -> Any:
-        x = inputs = keras.Input((32, 32, 3))
-        for filters in (16, 32):
-            x = keras.layers.Conv2D(filters, 3, strides=2, padding="same", activation="relu")(x)
-        for filters in (16, 8):
-            x = keras.layers.Conv2DTranspose(filters, 3, strides=2, padding="same", activation="relu")(x)
-        return keras.Model(inputs, keras.layers.Conv2D(1, 1, activation="sigmoid")(x))
-
-    def lstm(keras: Any) -> Any:
-        x = inputs = keras.Input((12, 16))
-        x = keras.layers.LSTM(32, unroll=True)(x)
-        return keras.Model(inputs, keras.layers.Dense(8)(x))
-
-    def transformer(keras: Any) -> Any:
-        x = inputs = keras.Input((16, 32))
-        y = keras.layers.MultiHeadAttention(4, 8)(x, x)
-        x = keras.layers.LayerNormalization()(x + y)
-        y = keras.layers.Dense(32)(keras.layers.Dense(64, activation="gelu")(x))
-        x = keras.layers.LayerNormalization()(x + y)
-        return keras.Model(inputs, keras.layers.Dense(8)(keras.layers.GlobalAveragePooling1D()(x)))
-
-    return {
-        "MobileNetV2-like": mobilenet,
-        "separable": separable,
-        "transposed": transposed,
-        "LSTM": lstm,
-        "transformer": transformer,
-    }
 
 
 def settle(model: Any, x: Any, rng: np.random.Generator) -> None:
@@ -123,12 +66,12 @@ def compare(
     lines = []
     for variant in found:
         if variant.status != "ok":
-            lines.append(f"| `{variant.name}` | fails: {(variant.error or '').splitlines()[0][:110]} | | | | |")
+            lines.append(f"| `{variant.name}` | fails: {(variant.error or '').splitlines()[0][:160]} | | | | |")
             continue
         share = "–" if variant.integer_op_fraction is None else f"{variant.integer_op_fraction:.0%}"
         lines.append(
             f"| `{variant.name}` | {variant.size_bytes:,} | {errors[variant.name] / (expected.std() or 1):.2%} | {share} "
-            f"| {np.median(times[variant.name]) * 1e6:.0f} µs | {variant.conversion_s:.2f} s |"
+            f"| {min(times[variant.name]) * 1e6:.0f} µs | {variant.conversion_s:.2f} s |"
         )
     return lines
 
@@ -148,6 +91,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(arguments.out or scratch)
+        out.mkdir(parents=True, exist_ok=True)
         if arguments.model:
             from tflitekit.data.dataset import InputPipeline, open_dataset
             from tflitekit.data.preprocessing import load_preprocessing
@@ -166,7 +110,7 @@ def main() -> None:
             return
         import keras
 
-        for name, build in networks().items():
+        for name, build in NETWORKS.items():
             keras.utils.set_random_seed(0)
             rng = np.random.default_rng(0)
             model = build(keras)

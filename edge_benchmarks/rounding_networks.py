@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_benchmarks.better_rounding import read_images
+from edge_benchmarks.networks import inverted_residual
+from tflitekit.data.dataset import open_dataset
 
 EPOCHS = 8
 
@@ -23,22 +24,13 @@ def mobilenet_v2() -> Any:
     import keras
     from keras import layers
 
-    def convolve(values: Any, channels: int, kernel: int, stride: int) -> Any:
-        values = layers.Conv2D(channels, kernel, stride, padding="same", use_bias=False)(values)
-        return layers.BatchNormalization(momentum=0.9)(values)
-
-    def block(values: Any, channels: int, stride: int) -> Any:
-        inside = layers.ReLU(6.0)(convolve(values, 4 * values.shape[-1], 1, 1))
-        inside = layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False)(inside)
-        inside = layers.ReLU(6.0)(layers.BatchNormalization(momentum=0.9)(inside))
-        inside = convolve(inside, channels, 1, 1)
-        return layers.Add()([values, inside]) if inside.shape == values.shape else inside
-
     image = layers.Input((32, 32, 3))
-    values = layers.ReLU(6.0)(convolve(layers.Rescaling(1 / 127.5, -1)(image), 16, 3, 2))
+    values = layers.Conv2D(16, 3, 2, padding="same", use_bias=False)(layers.Rescaling(1 / 127.5, -1)(image))
+    values = layers.ReLU(6.0)(layers.BatchNormalization(momentum=0.9)(values))
     for channels, stride in ((16, 1), (24, 1), (24, 1), (40, 2), (40, 1), (64, 2), (64, 1)):
-        values = block(values, channels, stride)
-    values = layers.GlobalAveragePooling2D()(layers.ReLU(6.0)(convolve(values, 192, 1, 1)))
+        values = inverted_residual(layers, values, channels, stride, widen=4)
+    values = layers.BatchNormalization(momentum=0.9)(layers.Conv2D(192, 1, use_bias=False)(values))
+    values = layers.GlobalAveragePooling2D()(layers.ReLU(6.0)(values))
     return keras.Model(image, layers.Dense(10, activation="softmax")(values))
 
 
@@ -84,11 +76,12 @@ def main() -> None:
     import keras
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("train", type=Path)
+    parser.add_argument("train")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    images, labels = read_images(arguments.train)
+    samples = [(np.asarray(sample.read(), np.float32), sample.label) for sample in open_dataset(arguments.train)]
+    images, labels = np.stack([image for image, _ in samples]), np.array([label for _, label in samples])
     for build in (mobilenet_v2, transformer):
         keras.utils.set_random_seed(1)
         model = build()

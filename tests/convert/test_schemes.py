@@ -15,7 +15,7 @@ from tflitekit.data.calibration import store_calibration
 from tflitekit.data.dataset import open_dataset
 from tflitekit.data.preprocessing import PRESETS
 from tflitekit.engines.variants import _check_promise, make_variant
-from tflitekit.schemes import Promise, available, find, parse_request
+from tflitekit.schemes import Promise, available, find, parse_request, parse_requests
 from tflitekit.source.keras_export import export_model
 from tflitekit.source.prepared import PreparedSource
 from tflitekit.tflite.graph import read_graph
@@ -201,11 +201,26 @@ def test_requests():
         ("clustered:clusters=1", "1 is not a valid number of clusters"),
         ("pruned_clustered_qat:clusters=2", "(?s)Zero is one of them.*from 3 to 256"),
         ("pruned:then=float16,io=int8", "io=int8 needs then=int8"),
+        ("int8:engine=tflite_converter,rounding=gptq", "asks for TensorFlow's converter"),
     ):
         with pytest.raises(UsageError, match=word):
             parse_request(text)
     assert parse_request("clustered:clusters=2").name == "clustered-clusters-2"
     assert parse_request("pruned:sparsity=0.01").options["sparsity"] == 0.01
+
+
+def test_one_rounding_for_all_schemes_that_have_it():
+    names = [request.name for request in parse_requests(["float16", "int8", "dynamic_int4:rounding=nearest"], "gptq")]
+    assert names == ["float16", "int8-rounding-gptq", "dynamic_int4"]
+    assert (
+        parse_requests(["int8"], "gptq")[0].scheme.engine_for("saved_model", {"rounding": "gptq"}) == "litert_quantizer"
+    )
+    assert [parse_request(text).calibrated for text in ("dynamic_range", "dynamic_range:rounding=gptq")] == [
+        False,
+        True,
+    ]
+    with pytest.raises(UsageError, match=r"(?s)No scheme of float16 has a choice of rounding.*dynamic_range, int8"):
+        parse_requests(["float16"], "gptq")
 
 
 def test_lists_of_schemes_on_the_command_line():
@@ -226,6 +241,7 @@ def test_schemes_document_themselves(cli):
     assert listed["int8"]["options"] == {
         "io": ["float32", "int8", "uint8"],
         "engine": ["auto", "tflite_converter", "litert_quantizer"],
+        "rounding": ["nearest", "gptq"],
     }
     assert listed["pruned"]["options"]["sparsity"] == "float"
 

@@ -59,6 +59,8 @@ def made(images, tmp_path_factory):
         "int4x8:rounding=gptq",
         "weight_only_int4:rounding=gptq",
         "weight_only_int8:rounding=gptq",
+        "int8:rounding=gptq",
+        "dynamic_range:rounding=gptq",
     ]
     result = convert(FLOAT, out=out, schemes=[*schemes, "int8_float_fallback"], calibration=images)
     assert [v.error for v in result.variants if v.status != "ok"] == []
@@ -92,11 +94,15 @@ def test_float32_is_the_file_itself(made):
         ("int4x8-rounding-gptq", "int4", "float32", True),
         ("weight_only_int4-rounding-gptq", "int4", "float32", False),
         ("weight_only_int8-rounding-gptq", "int8", "float32", False),
+        ("int8-rounding-gptq", "int8", "float32", True),
+        ("dynamic_range-rounding-gptq", "int8", "float32", False),
     ],
 )
 def test_schemes_keep_their_promise(made, images, name, weights, io, integers):
     graph = read_graph(made[name].path)
-    least = {"int4": 1836, "float16": 7344}.get(weights, 3456 if name == "dynamic_range" else 3672)  # of 3,672 elements
+    least = {"int4": 1836, "float16": 7344}.get(
+        weights, 3456 if name.startswith("dynamic_range") else 3672
+    )  # of 3,672 elements
     assert graph.weight_bytes_by_dtype[weights] >= least
     assert [spec.dtype for spec in (*graph.inputs, *graph.outputs)] == [io, io]
     assert (graph.integer_op_fraction == 1) == integers

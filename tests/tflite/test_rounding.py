@@ -11,8 +11,12 @@ from tiny_network import Network
 from tflitekit.core.errors import ConversionError, DataError, UsageError
 from tflitekit.engines.rounding import check_deviation, measure_deviation, round_weights, weight_layers
 from tflitekit.engines.rounding.editing import EditableModel
+from tflitekit.engines.rounding.for_recipe import check_made
 from tflitekit.engines.rounding.grid import nearest, round_weights_on_grid
 from tflitekit.engines.rounding.layers import find_layers
+from tflitekit.engines.rounding.stored import with_stored_weights
+from tflitekit.engines.samples import Batches
+from tflitekit.schemes import Recipe
 from tflitekit.tflite.flatbuffer import Reader
 
 KINDS = (
@@ -147,6 +151,33 @@ def test_the_quantizer_keeps_scales_and_integers(network):
         np.testing.assert_array_equal(integers[: ours.size], ours.reshape(-1))
     [deviation] = measure_deviation(done.content, file, images(1, 9, 7, 4, seed=3))
     assert 0 < deviation.relative < 0.1  # what activations in int8 cost in five layers
+
+
+def test_a_file_is_compared_with_its_own_weights_in_float(network):
+    wanted = {"first": 4, "wide": 8, "up": 8, "hidden": 4, "key": 8}
+    file = quantized(network, wanted)
+    before, after = channels_of(network), channels_of(with_stored_weights(network, file))
+    for name, count in wanted.items():
+        steps = np.abs(before[name]).max(1, keepdims=True) / (2 ** (count - 1) - 1)
+        assert 0 < (np.abs(after[name] - before[name]) / steps).max() <= 0.5001  # half a step, in float32
+    np.testing.assert_array_equal(after["dilated"], before["dilated"])
+
+    class Samples:
+        def batches(self, batch):
+            return iter(images(1, 9, 7, 4, count=4))
+
+    dynamic, static = Recipe(weights="int4"), Recipe(weights="int4", activations="int8")
+    assert check_made("int4", dynamic, network, file, Batches(Samples(), 1)) == ()
+    # What wrong kernels would give: the same weights, and other values.
+    wrong = EditableModel(file)
+    for use in (use for layer in find_layers(wrong)[0] for use in layer.uses if use.bias is not None):
+        wrong.set_constant(use.bias, np.full_like(wrong.constant(use.bias), 9.0))
+    with pytest.raises(
+        ConversionError, match=r"int4: the output .plain. is .* what the file's own rounded weights give"
+    ):
+        check_made("int4", dynamic, network, wrong.to_bytes(), Batches(Samples(), 1))
+    with pytest.raises(ConversionError, match="the output 'plain' is"):
+        check_made("int4", static, network, wrong.to_bytes(), Batches(Samples(), 1))
 
 
 def test_it_is_gptq():

@@ -19,7 +19,7 @@ from tflitekit.data.dataset import Dataset, open_dataset
 from tflitekit.data.preprocessing import load_preprocessing
 from tflitekit.options.base import takes
 from tflitekit.options.convert import ConvertOptions, VariantOptions
-from tflitekit.schemes import Request, available, parse_request
+from tflitekit.schemes import Request, available, parse_request, parse_requests
 from tflitekit.source.foreign.module import on_disk
 from tflitekit.source.prepared import PreparedSource
 from tflitekit.training.distributed.rendezvous import Chief
@@ -67,7 +67,7 @@ def convert(
     """
     out, options, progress = Path(out), options or ConvertOptions(), progress or Progress()
     model = on_disk(model, example_inputs, out / WORK_FOLDER)
-    requests = [parse_request(s) for s in wanted.schemes or ()]
+    requests = parse_requests(wanted.schemes or (), wanted.rounding)
     members = members_of(options)
     if members is not None and not members.is_chief:
         options = _with_output(options, wanted.output)

@@ -14,7 +14,7 @@ from tflitekit.engines.engine import Converted
 from tflitekit.engines.quantizer_repairs import made_ready, mended
 from tflitekit.engines.quantizer_rules import written_rules
 from tflitekit.engines.ranges import Range, measure_ranges
-from tflitekit.engines.rounding.for_recipe import check_rounded, round_for
+from tflitekit.engines.rounding.for_recipe import check_made, round_for
 from tflitekit.engines.samples import Batches, Samples
 from tflitekit.engines.tflite_converter import TfliteConverter
 from tflitekit.engines.weighted import exceptions
@@ -59,13 +59,15 @@ class LitertQuantizer:
         _check(request, recipe, graph, source, samples)
         content = made_ready(content, apart=recipe.activations is not None)
         batches = Batches(samples, source.batch) if samples is not None else None
-        if recipe.rounding == "nearest":
-            return Converted(_attempt(request, recipe, content, source, batches))
-        assert batches is not None
-        rounded = round_for(recipe, content, batches)
-        made = _attempt(request, recipe, rounded.content, source, batches)
-        check_rounded(request.name, rounded, made, batches)
-        return Converted(made, rounded.notes())
+        notes: tuple[str, ...] = ()
+        if recipe.rounding == "gptq":
+            assert batches is not None
+            rounded = round_for(recipe, content, batches)
+            content, notes = rounded.content, rounded.notes()
+        made = _attempt(request, recipe, content, source, batches)
+        if batches is not None and recipe.weights != "float16" and not recipe.block:
+            notes += check_made(request.name, recipe, content, made, batches)
+        return Converted(made, notes)
 
 
 def _require_quantizer(request: Request) -> None:

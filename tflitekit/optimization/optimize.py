@@ -39,7 +39,7 @@ from tflitekit.options.optimize import OptimizeOptions
 from tflitekit.render import write_all
 from tflitekit.results import CalibrationPoint, Constraints, DatasetRecord, Finding, Report, SourceRecord, VariantReport
 from tflitekit.results.recommendation import recommend
-from tflitekit.schemes import Request, available, parse_request
+from tflitekit.schemes import Request, available, parse_request, parse_requests
 from tflitekit.source.foreign.module import on_disk
 from tflitekit.source.models import identify
 from tflitekit.source.prepared import PreparedSource
@@ -143,7 +143,7 @@ def _check_data(
 def _spec(how: OptimizeOptions, options: ConvertOptions) -> ConversionSpec:
     preprocessing, labels = load_preprocessing(how.preprocess), resolve_labels(how.labels)
     return ConversionSpec(
-        requests=_requests(how.schemes, options.training is not None),
+        requests=_requests(how.schemes, how.rounding, options.training is not None),
         calibration=how.calibration,
         preprocessing=preprocessing,
         labels=labels,
@@ -198,16 +198,15 @@ def _prepare_evaluation(dataset: Dataset, checked: Future[None]) -> str | None:
     return dataset.fingerprint()
 
 
-def _requests(schemes: Sequence[str | Request] | None, training: bool) -> list[Request]:
+def _requests(schemes: Sequence[str | Request] | None, rounding: str | None, training: bool) -> list[Request]:
     """Returns what to build, the baseline first."""
     if schemes is None:
-        wanted = [
-            parse_request(name)
+        schemes = [
+            name
             for name, scheme in available().items()
             if scheme.by_default and (training or scheme.needs != "training")
         ]
-    else:
-        wanted = [parse_request(scheme) for scheme in schemes]
+    wanted = parse_requests(schemes, rounding)
     unique = {request.name: request for request in [parse_request(BASELINE), *wanted]}
     return list(unique.values())
 

@@ -83,7 +83,11 @@ class ConvertOptions(LoadOptions, JobOptions):
 
 
 class SchemeOptions(Options):
-    """What is made."""
+    """What is made.
+
+    Attributes:
+        rounding: Of all schemes that have the option and are not told theirs, as in ``int8:rounding=gptq``.
+    """
 
     schemes: Annotated[
         Schemes | None,
@@ -93,6 +97,13 @@ class SchemeOptions(Options):
             ("--scheme", "-s"),
             repeatable=True,
             metavar="SCHEME",
+        ),
+    ] = None
+    rounding: Annotated[
+        Literal["nearest", "gptq"] | None,
+        Option(
+            Panel.MODEL,
+            "How weights become int8 or int4: each to its nearest value, or by GPTQ, so that outputs change least (needs calibration data, no labels). Default: nearest.",
         ),
     ] = None
     calibration: Annotated[

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tflitekit.core.answers import answering
@@ -30,6 +30,7 @@ __all__ = [
     "available",
     "find",
     "parse_request",
+    "parse_requests",
     "scheme",
 ]
 
@@ -40,6 +41,10 @@ EngineName = Literal["tflite_converter", "litert_quantizer"]
 ENGINE = "engine"
 """The option of schemes that both engines make. 'auto' is TensorFlow's converter for Keras models and SavedModels, and
 litert-quantizer for ``.tflite`` files."""
+
+ROUNDING = "rounding"
+"""The option of schemes with integer weights that litert-quantizer can make: how weights are put on their grids. 'gptq' takes the
+quantizer for all sources, and calibration data."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,7 @@ class Scheme:
 
     def engine_for(self, form: Form, options: Mapping[str, Any]) -> EngineName | None:
         """Returns what makes the bytes of what a source exported (see `tflitekit.engines.engine`); None where nothing does."""
-        chosen = options.get(ENGINE, "auto")
+        chosen = "litert_quantizer" if options.get(ROUNDING) == "gptq" else options.get(ENGINE, "auto")
         if form == "saved_model" and self.by_converter and chosen != "litert_quantizer":
             return "tflite_converter"
         return "litert_quantizer" if self.recipe is not None and chosen != "tflite_converter" else None
@@ -162,8 +167,8 @@ class Request:
 
     @property
     def own_options(self) -> dict[str, Any]:
-        """The options of the scheme's function: without the one that says which engine makes the bytes."""
-        return {key: value for key, value in self.options.items() if key != ENGINE}
+        """The options of the scheme's function."""
+        return _own(self.options)
 
     @property
     def name(self) -> str:
@@ -204,7 +209,7 @@ def scheme(
         caution: One sentence that every variant of the scheme carries as a warning.
         by_default: Whether `optimize` takes it when no scheme is named.
         recipe: From the options to what litert-quantizer does, for sources that are a float ``.tflite`` file, and for all with
-            the option engine=litert_quantizer, which the scheme then has.
+            the option engine=litert_quantizer, which the scheme then has. With integer weights it has the option rounding too.
         engine: 'litert_quantizer' for schemes that only the quantizer makes: the function then takes the options alone, and
             returns the recipe.
     """
@@ -215,34 +220,52 @@ def scheme(
         parameters = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
         by_converter = engine == "tflite_converter"
         defaults = {p.name: p.default for p in parameters}
-        both = by_converter and recipe is not None and recipe(defaults).weights != "float32"
-        choice = {ENGINE: ("auto", *typing.get_args(EngineName))} if both else {}
+        plain = recipe if by_converter else lambda options: function(**_own(options))
+        shared = _shared_options(plain(defaults) if plain is not None else Recipe(), by_converter)
         one = Scheme(
             name=function.__name__,
             summary=text.split("\n", 1)[0],
             help=text,
             needs=needs,
-            options={p.name: _choices(p, hints.get(p.name)) for p in parameters} | choice,
-            defaults=defaults | dict.fromkeys(choice, "auto"),
+            options={p.name: _choices(p, hints.get(p.name)) for p in parameters} | shared,
+            defaults=defaults | {name: choices[0] for name, choices in shared.items()},
             configure=function,
-            check=answering(check, type(None)),
+            check=lambda options: _check(function.__name__, answering(check, type(None)), options),
             promise=answering(promise, Promise),
             stages=stages or (lambda options: ()),
-            calibrated=calibrated
-            or (
-                (lambda options: needs == "calibration")
-                if by_converter
-                else (lambda options: bool(function(**options).calibrated))
-            ),
+            calibrated=calibrated or (lambda options: needs == "calibration" or options.get(ROUNDING) == "gptq"),
             caution=caution,
             by_default=by_default,
-            recipe=recipe if by_converter else lambda options: function(**options),
+            recipe=plain and (lambda options: replace(plain(options), rounding=options.get(ROUNDING, "nearest"))),
             by_converter=by_converter,
         )
         _registry.add(one.name, one, function.__module__)
         return function
 
     return register
+
+
+def _shared_options(recipe: Recipe, by_converter: bool) -> dict[str, tuple[str, ...]]:
+    """Returns the options that a scheme has beside those of its function, with their choices; the first is the default."""
+    found = {}
+    if by_converter and recipe.weights != "float32":
+        found[ENGINE] = ("auto", *typing.get_args(EngineName))
+    if recipe.weights in ("int8", "int4"):
+        found[ROUNDING] = ("nearest", "gptq")
+    return found
+
+
+def _own(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if key not in (ENGINE, ROUNDING)}
+
+
+def _check(name: str, own: Callable[[Mapping[str, Any]], None], options: Mapping[str, Any]) -> None:
+    own(options)
+    if options.get(ROUNDING) == "gptq" and options.get(ENGINE) == "tflite_converter":
+        raise UsageError(
+            f"{name}: rounding=gptq is done before litert-quantizer, and engine=tflite_converter asks for TensorFlow's converter.",
+            fix="Leave one of them out.",
+        )
 
 
 def _choices(option: inspect.Parameter, hint: Any) -> tuple[Any, ...] | type:
@@ -281,8 +304,30 @@ def find(name: str) -> Scheme:
     return schemes[name]
 
 
-def parse_request(text: str | Request) -> Request:
+def parse_requests(schemes: Iterable[str | Request], rounding: str | None) -> list[Request]:
+    """Does as `parse_request` for several.
+
+    Args:
+        rounding: Of all schemes that have the option and are not told theirs; None leaves it at its default.
+
+    Raises:
+        UsageError: As `parse_request`, and for a rounding that no scheme has.
+    """
+    found = [parse_request(text, {ROUNDING: rounding} if rounding else {}) for text in schemes]
+    if rounding and not any(ROUNDING in request.options for request in found):
+        able = ", ".join(name for name, scheme in available().items() if ROUNDING in scheme.options)
+        raise UsageError(
+            f"No scheme of {', '.join(request.name for request in found)} has a choice of rounding.",
+            fix=f"Leave out --rounding, or take one of {able}.",
+        )
+    return found
+
+
+def parse_request(text: str | Request, given: Mapping[str, Any] | None = None) -> Request:
     """Reads ``name`` or ``name:option=value,option=value``.
+
+    Args:
+        given: Values instead of the defaults, of options that the scheme may have.
 
     Raises:
         UsageError: Unknown scheme, unknown option or a value that the option does not take.
@@ -291,7 +336,7 @@ def parse_request(text: str | Request) -> Request:
         return text
     name, _, rest = text.partition(":")
     found = find(name.strip())
-    options = dict(found.defaults)
+    options = {name: (given or {}).get(name, value) for name, value in found.defaults.items()}
     for part in filter(None, rest.split(",")):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if key not in options or not equals:

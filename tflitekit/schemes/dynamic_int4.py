@@ -23,12 +23,7 @@ def _check(options: Mapping[str, Any]) -> None:
     by_default=False,
     engine="litert_quantizer",
 )
-def dynamic_int4(
-    *,
-    block: Literal[0, 32, 64, 128, 256] = 0,
-    first_last: Literal["int4", "int8"] = "int4",
-    rounding: Literal["nearest", "gptq"] = "nearest",
-) -> Recipe:
+def dynamic_int4(*, block: Literal[0, 32, 64, 128, 256] = 0, first_last: Literal["int4", "int8"] = "int4") -> Recipe:
     """Weights as int4, activations quantized on the fly: an eighth of the size, without calibration data.
 
     Operators that cannot have int4, such as depthwise convolutions, get int8, and are named. With block=32 and the like,
@@ -36,4 +31,4 @@ def dynamic_int4(
     layers in int8, where int4 costs most. With rounding=gptq, weights are rounded so that the outputs change least on
     calibration data, which needs no labels. Smaller than int8, and often slower on a CPU.
     """
-    return Recipe(weights="int4", block=block, first_last=first_last, rounding=rounding)
+    return Recipe(weights="int4", block=block, first_last=first_last)

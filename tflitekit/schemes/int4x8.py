@@ -14,10 +14,7 @@ from tflitekit.schemes import Promise, Recipe, scheme
     engine="litert_quantizer",
 )
 def int4x8(
-    *,
-    io: Literal["float32", "int8", "uint8"] = "float32",
-    first_last: Literal["int4", "int8"] = "int4",
-    rounding: Literal["nearest", "gptq"] = "nearest",
+    *, io: Literal["float32", "int8", "uint8"] = "float32", first_last: Literal["int4", "int8"] = "int4"
 ) -> Recipe:
     """int8 activations with int4 weights, in integers only: half the size of int8, for accelerators that take int4.
 
@@ -30,5 +27,4 @@ def int4x8(
         activations="int8",
         io=io,
         first_last=first_last,
-        rounding=rounding,
     )

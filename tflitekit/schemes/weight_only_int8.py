@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from tflitekit.schemes import Promise, Recipe, scheme
 
 
@@ -12,10 +10,10 @@ from tflitekit.schemes import Promise, Recipe, scheme
     by_default=False,
     engine="litert_quantizer",
 )
-def weight_only_int8(*, rounding: Literal["nearest", "gptq"] = "nearest") -> Recipe:
+def weight_only_int8() -> Recipe:
     """Weights stored as int8, computed on in float: a quarter of the size, without the rounding of activations.
 
     More accurate than dynamic_range and slower: weights become float again before each operator computes. Needs no data.
     With rounding=gptq, weights are rounded so that the outputs change least on calibration data, which needs no labels.
     """
-    return Recipe(weights="int8", unpacked=True, rounding=rounding)
+    return Recipe(weights="int8", unpacked=True)

@@ -24,6 +24,9 @@ MOST_DEVIATION = 0.5
 Kernels that are wrong give values that have nothing to do with the input, and lie above 1, or are not numbers."""
 
 
+_STEPS = 8  # an output that hardly differs from sample to sample may be off by a few
+
+
 @dataclass(frozen=True)
 class Deviation:
     """Between two files, for one float output.
@@ -31,7 +34,7 @@ class Deviation:
     Attributes:
         largest: The largest difference of a value.
         relative: The root mean square of the differences, over the standard deviation of all values of the output (over their
-            mean where they do not differ).
+            mean where they do not differ; over eight steps of the quantized output where it is less).
     """
 
     output: str
@@ -59,10 +62,10 @@ class _Sums:
         offset = expected - self._center
         self._sum, self._square = self._sum + float(offset.mean()), self._square + float((offset**2).mean())
 
-    def relative(self) -> float:
+    def relative(self, step: float) -> float:
         assert self._center is not None
         variance = self._square / self.samples - (self._sum / self.samples) ** 2
-        power = variance if variance > 0 else self._center**2
+        power = max(variance if variance > 0 else self._center**2, (_STEPS * step) ** 2)
         squares = self.squares / self.samples
         return 0.0 if squares == 0 else float(np.sqrt(squares / max(power, np.finfo(float).tiny)))
 
@@ -91,7 +94,8 @@ def measure_deviation(
             ours, theirs = (model.run(arrays, outputs=compared) for model in models)
             for i, one, other in zip(compared, ours, theirs, strict=True):
                 sums[i].add(one, other)
-        return tuple(Deviation(actual.outputs[i].name, sums[i].largest, sums[i].relative()) for i in compared)
+        steps = [spec.quantization.scale[0] if spec.quantization else 0.0 for spec in actual.graph.inner_outputs]
+        return tuple(Deviation(actual.outputs[i].name, sums[i].largest, sums[i].relative(steps[i])) for i in compared)
 
 
 def check_deviation(
