@@ -2,8 +2,9 @@
 
     python -m edge_benchmarks.optimize_speed MODEL --data TEST --calibration TRAIN [--rounds 2]
 
-Both do all six schemes, 500 calibration images, the whole evaluation folder and the same number of latency runs (the
-script is given the counts that the kit's protocol took). Order alternates from round to round; the ratio is of sums.
+All do the six schemes, 500 calibration images, the whole evaluation folder and the same number of latency runs (the script is given
+the counts that the kit's protocol took); once more the kit evaluates each variant only until it is decided (`--until-certain`). Order
+alternates from round to round; ratios are of sums.
 """
 
 from __future__ import annotations
@@ -33,27 +34,45 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
     common = [arguments.model, "--data", arguments.data, "--calibration", arguments.calibration]
-    kit_s, plain_s = [], []
+    taken_s: dict[str, list[float]] = {"kit": [], "kit --until-certain": [], "plain script": []}
     runs: dict[str, tuple[int, int]] = {}
     for round_index in range(arguments.rounds):
         with tempfile.TemporaryDirectory() as folder:
 
-            def kit(out: Path = Path(folder, "kit")) -> None:
-                kit_s.append(timed([sys.executable, "-m", "tflitekit", "optimize", *common, "--out", str(out)]))
-                report = json.loads((out / "report.json").read_text())
-                for variant in report["variants"]:
-                    found = variant["latency"]
-                    runs[variant["name"]] = (found["runs"], found["warmup_runs"])
+            def job(name: str, folder: Path = Path(folder)) -> None:
+                if name == "plain script":
+                    line = [
+                        sys.executable,
+                        str(PLAIN),
+                        *common,
+                        "--out",
+                        str(folder / name),
+                        "--runs",
+                        json.dumps(runs),
+                    ]
+                else:
+                    option = name.split()[1:]
+                    line = [
+                        sys.executable,
+                        "-m",
+                        "tflitekit",
+                        "optimize",
+                        *common,
+                        *option,
+                        "--out",
+                        str(folder / name),
+                    ]
+                taken_s[name].append(timed(line))
+                if name == "kit":
+                    report = json.loads((folder / name / "report.json").read_text())
+                    found = {variant["name"]: variant["latency"] for variant in report["variants"]}
+                    runs.update({name: (latency["runs"], latency["warmup_runs"]) for name, latency in found.items()})
 
-            def plain(out: Path = Path(folder, "plain")) -> None:
-                plain_s.append(
-                    timed([sys.executable, str(PLAIN), *common, "--out", str(out), "--runs", json.dumps(runs)])
-                )
-
-            for job in (kit, plain) if round_index % 2 == 0 else (plain, kit):
-                job()
-        print(f"round {round_index + 1}: kit {kit_s[-1]:.1f} s, plain script {plain_s[-1]:.1f} s", flush=True)
-    print(f"kit / plain script = {sum(kit_s) / sum(plain_s):.3f}")
+            for name in taken_s if round_index % 2 == 0 else reversed(taken_s):
+                job(name)
+        print(", ".join(f"{name} {seconds[-1]:.1f} s" for name, seconds in taken_s.items()), flush=True)
+    for name in list(taken_s)[:2]:
+        print(f"{name} / plain script = {sum(taken_s[name]) / sum(taken_s['plain script']):.3f}")
 
 
 if __name__ == "__main__":
