@@ -35,9 +35,13 @@ def main() -> None:
             made = tk.convert(
                 path, schemes=["float32", *SCHEMES], calibration=arguments.calibration, out=out, options=options
             ).variants
-            scored = {row.name: row for row in tk.evaluate([each.path for each in made], data=arguments.data).variants}
+            files = [each.path for each in made if each.status == "ok"]
+            scored = {row.name: row for row in tk.evaluate(files, data=arguments.data).variants}
         print(f"\n**{path.stem}**\n\n| Variant | Bytes | Top-1 | Drop | Conversion |\n|---|---|---|---|---|")
         for each in made:
+            if each.name not in scored:
+                print(f"| `{each.name}` | fails: {(each.error or '').splitlines()[0]} | | | |")
+                continue
             row = scored[each.name]
             assert row.accuracy is not None
             drop = f"{row.drop.value:.2%}" if row.drop is not None else ""
