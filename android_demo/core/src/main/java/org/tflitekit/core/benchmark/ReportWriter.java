@@ -25,7 +25,7 @@ public final class ReportWriter {
     public static final int SCHEMA_VERSION = 2;
 
     private static final String[] NOT_MEASURED_HERE = {
-        "deflated_bytes", "accuracy", "agreement", "drop", "control", "drop_from_control", "hits", "confusion",
+        "engine", "deflated_bytes", "accuracy", "agreement", "drop", "control", "drop_from_control", "hits", "confusion",
         "confidence", "flips", "sequential", "sustained", "profile", "peak_memory_bytes", "arena_bytes", "training",
         "compression", "conversion_s"
     };
