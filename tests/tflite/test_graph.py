@@ -66,6 +66,13 @@ def test_a_dense_layer_with_a_scale_a_channel_needs_more_than_its_operator_versi
     assert version_key(read_graph(variants / "float32.tflite").min_runtime_version) < version_key("2.14.0")
 
 
+def test_types_of_weights_need_more_than_the_versions_that_the_quantizer_leaves(file_of):
+    for name, least in (("dynamic_int4", "2.11.0"), ("weight_only_int4", "2.18.0"), ("weight_only_int8", "2.7.0")):
+        graph = read_graph(file_of(name))
+        stated = max(version_key(MINIMUM_RUNTIME[op.name][op.version]) for op in graph.ops)
+        assert stated < version_key(least) <= version_key(graph.min_runtime_version)
+
+
 def test_op_version_table():
     assert minimum_runtime_version([("CONV_2D", 3), ("FULLY_CONNECTED", 12)]) == ("2.17.0", [])
     assert minimum_runtime_version([("CONV_2D", 99), ("ADD", 1)]) == ("1.5.0", [("CONV_2D", 99)])

@@ -14,6 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.tflite.census import CONVERSIONS, OpCount, computes, count_operators, measure_sizes
 from tflitekit.tflite.flatbuffer import DTYPES, FLOATS, QUANTIZED, Reader, parse_with, read_with, shape_of
+from tflitekit.tflite.op_types import versions_by_types
 from tflitekit.tflite.op_versions import PER_CHANNEL_FULLY_CONNECTED, minimum_runtime_version, version_key
 
 __all__ = ["Graph", "OpCount", "Operator", "Signature", "float_constants", "parse_graph", "read_graph"]
@@ -52,7 +53,8 @@ class Graph:
             quantized activations (conversions at the edges and index arithmetic do not count); None when
             there are none.
         bytes_by_kind: Weights, biases, other constants, metadata and structure; the sum is the file's size.
-        min_runtime_version: The first TensorFlow Lite runtime that has every operator version; a lower
+        min_runtime_version: The first TensorFlow Lite runtime that has every operator in the version that is stated, or that the types of
+            weights ask for; a lower
             bound where ``unknown_op_versions`` is not empty; None without a known operator.
         select_tf_ops: Operators that need the TensorFlow (Flex) delegate in the app.
         output_meanings: For each output, 'probabilities' behind softmax or sigmoid, else 'values'.
@@ -156,7 +158,7 @@ def _graph(reader: Reader) -> Graph:
     census, roles = count_operators(reader)
     integer = sum(op.count for op in census if op.compute in QUANTIZED)
     counted = integer + sum(op.count for op in census if op.compute in FLOATS or op.compute == "hybrid")
-    used = [(op.name, op.version) for op in census]
+    used = [(op.name, op.version) for op in census] + list(versions_by_types(reader))
     custom = sorted({name for name, _, is_custom in reader.codes if is_custom})
     minimum, unknown = minimum_runtime_version(pair for pair in used if pair[0] not in custom)
     metadata = reader.metadata()
