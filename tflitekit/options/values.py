@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -30,9 +31,14 @@ def _parse_counts(value: Any) -> Any:
     """Takes ``1,2,4``, 3 or numbers in any iterable; each of them once, in this order."""
     if isinstance(value, str):
         value = value.split(",")
-        if not all(part.strip().isdecimal() for part in value):
-            raise ValueError("Write whole numbers, as in 1,2,4.")
-    return tuple(dict.fromkeys(map(int, value if isinstance(value, Iterable) else [value])))
+    return tuple(dict.fromkeys(map(_count, value if isinstance(value, Iterable) else [value])))
+
+
+def _count(value: Any) -> int:
+    try:
+        return int(value) if isinstance(value, str) and value.strip().isdecimal() else operator.index(value)
+    except TypeError:
+        raise ValueError("Write whole numbers, as in 1,2,4.") from None
 
 
 def _parse_shapes(value: Any) -> Any:
