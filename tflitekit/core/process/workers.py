@@ -49,7 +49,8 @@ _PROGRAM = "import sys; sys.path.append(sys.argv.pop(1)); from tflitekit.core.pr
 
 
 def _environment() -> dict[str, str]:
-    defaults = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+    # NumPy's linear algebra would start a thread per core in each worker, and they would wait for each other.
+    defaults = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "OPENBLAS_NUM_THREADS": "1"}
     environment = defaults | os.environ | {"TMPDIR": str(scratch())}
     if "PYTHONPATH" in environment:  # an empty part, as in ":/my/modules", would be the working directory
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, environment["PYTHONPATH"].split(os.pathsep)))
