@@ -1140,9 +1140,9 @@ def test_three_way_of_another_output_and_of_several_inputs(tmp_path):
 def test_schemes_that_optimize_takes(models):
     from tflitekit.optimization.optimize import _requests
 
-    plain = [request.name for request in _requests(None, training=False)]
+    plain = [request.name for request in _requests(None, None, training=False)]
     assert plain == ["float32", "float16", "dynamic_range", "int8", "int8_float_fallback", "int16x8"]
-    assert [request.name for request in _requests(None, training=True)] == [*plain, "qat", "pruned", "clustered"]
+    assert [request.name for request in _requests(None, None, training=True)] == [*plain, "qat", "pruned", "clustered"]
 
 
 def test_controls_have_as_many_stages():
