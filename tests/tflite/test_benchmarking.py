@@ -1,6 +1,9 @@
 """The benchmark: the real runtime for what is measured and kept, a scripted clock for exact figures; never how fast it is."""
 
+import contextlib
 import shutil
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from tflitekit.latency.benchmarking import measure_variants
 from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.results import VariantReport
 from tflitekit.targets import Run, open_target
+from tflitekit.targets.host import HostTarget
 from tflitekit.targets.protocols import PROTOCOLS
 
 
@@ -335,3 +339,15 @@ def test_the_report_of_optimize_is_not_replaced(optimized, tmp_path, cli):
     code, _, err = cli("benchmark", tmp_path / "float32.tflite", "--target", "scripted", "--out", tmp_path / "file")
     assert code == 2
     assert "Cannot write" in err
+
+
+def test_a_session_that_is_closed_while_it_answers_ends(variants):
+    with contextlib.closing(HostTarget()) as target:
+        session = target.open(variants / "float32.tflite", threads=1)
+        # Half a megabyte of samples, more than fits between two processes, which an interrupted run leaves unread.
+        session._send({"do": "run", "runs": 60_000, "seconds": 0.1})
+        time.sleep(0.5)
+        closing = threading.Thread(target=session.close, daemon=True)
+        closing.start()
+        closing.join(30)
+        assert not closing.is_alive()

@@ -8,6 +8,7 @@ import platform
 import tempfile
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
@@ -110,13 +111,11 @@ class HostSession:
         return SessionFacts.model_validate_json(self._receive())
 
     def close(self) -> None:
-        try:
+        with suppress(OSError):  # it ended by itself, which the last answer has told
             self._connection.send_bytes(b'{"do": "stop"}')
+        self._connection.close()  # before waiting: an answer that nobody reads any more would not end
+        with suppress(TflitekitError):
             wait_for(self._future)
-        except (OSError, TflitekitError):  # it ended by itself, which the last answer has told
-            return
-        finally:
-            self._connection.close()
 
     def _send(self, message: dict[str, Any]) -> None:
         try:
