@@ -5,11 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from conversions import compared, read_answer
 
-from tflitekit.source.foreign.call import Answer
 from tflitekit.source.foreign.environments import ENVIRONMENTS
 from tflitekit.tflite.graph import read_graph
-from tflitekit.tflite.proof import compare
 
 EQUAL = (
     "lstm-1", "gru-1", "rnn-1", "lstm-2", "gelu-late", "gelu-early", "erf", "float16", "latent", "convolution-1d", "convolution-3d",
@@ -35,22 +34,11 @@ def onnx(tmp_path_factory):
     return folder
 
 
-def read(folder):
-    return Answer.model_validate_json((folder / "answer.json").read_text())
-
-
 @pytest.mark.parametrize("name", EQUAL)
 def test_networks_that_compute_the_same(onnx, name):
-    answer = read(onnx / name)
+    answer = read_answer(onnx / name)
     assert answer.refused is None
-    found = compare(
-        onnx / name / "model.tflite",
-        onnx / name / "reference.npz",
-        inputs=[f"in{place}" for place in range(len(answer.inputs))],
-        outputs=[f"out{place}" for place in range(len(answer.outputs))],
-        original=answer.original,
-        origin="random",
-    )
+    found = compared(onnx / name)
     assert found.samples == 1 and found.relative < 1e-5  # the same sums in another order
     if name.startswith("gelu"):
         assert [op.name for op in read_graph(onnx / name / "model.tflite").ops] == ["GELU"]
@@ -58,4 +46,4 @@ def test_networks_that_compute_the_same(onnx, name):
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_networks_that_are_refused(onnx, name):
-    assert read(onnx / name).refused.what.endswith(REFUSED[name])
+    assert read_answer(onnx / name).refused.what.endswith(REFUSED[name])

@@ -13,16 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import run_json
+from conversions import compared
 
 from tflitekit.core.errors import BusyError, CrashError, MissingDependencyError, ModelError, StorageError, UsageError
 from tflitekit.core.files import locked
 from tflitekit.core.progress import Progress
 from tflitekit.source.foreign import environments, setup
-from tflitekit.source.foreign.call import Answer, call
+from tflitekit.source.foreign.call import call
 from tflitekit.source.foreign.environments import ENVIRONMENTS
 from tflitekit.source.foreign.module import on_disk
 from tflitekit.source.models import identify, prepare, prove
-from tflitekit.tflite.proof import Proof, compare
+from tflitekit.tflite.proof import Proof
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "foreign"
 RECORDED = ("onnx-conv", "onnx-lstm", "onnx-attention", "torch-conv", "torch-attention")
@@ -50,15 +51,7 @@ def run(tmp_path, program, timeout_s=20.0, python=sys.executable):
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_recorded_conversions_are_proved_equal(name):
-    answer = Answer.model_validate_json((DATA / name / "answer.json").read_text())
-    found = compare(
-        DATA / name / "model.tflite",
-        DATA / name / "reference.npz",
-        inputs=[f"in{place}" for place in range(len(answer.inputs))],
-        outputs=[f"out{place}" for place in range(len(answer.outputs))],
-        original=answer.original,
-        origin="random",
-    )
+    found = compared(DATA / name)
     assert found.holds and found.samples == 2
     assert 0 < found.relative < 1e-5  # the same sums in another order
 
