@@ -21,6 +21,7 @@ from tflitekit.conversion import (
     convert_unlocked,
     require_chief,
 )
+from tflitekit.conversion.proving import BASELINE
 from tflitekit.core.errors import TflitekitError
 from tflitekit.core.files import check_written, locked
 from tflitekit.core.machine import describe_machine
@@ -47,8 +48,6 @@ from tflitekit.targets import Target, open_target
 from tflitekit.tflite.variant import tool_versions
 
 __all__ = ["optimize"]
-
-BASELINE = "float32"
 
 
 @takes(OptimizeOptions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tflitekit.options.general import SEED
 from tflitekit.results import Confidence, ConfidenceBin
 
 __all__ = ["calibration"]
@@ -12,7 +13,6 @@ __all__ = ["calibration"]
 _BINS = 15  # the usual number: C. Guo et al., 'On calibration of modern neural networks', ICML 2017
 _CELLS = 4  # per bin, for the bootstrap
 _REPLICATES = 400
-_SEED = 20210
 
 
 def calibration(confidence: NDArray[np.float32], correct: NDArray[np.bool_]) -> Confidence:
@@ -47,7 +47,7 @@ def calibration(confidence: NDArray[np.float32], correct: NDArray[np.bool_]) -> 
         return found
 
     ece = float(error(counts))
-    draws = np.random.default_rng(_SEED).multinomial(n, counts / n, size=_REPLICATES)
+    draws = np.random.default_rng(SEED).multinomial(n, counts / n, size=_REPLICATES)
     first, last = np.quantile(error(draws), (0.025, 0.975))
     return Confidence(
         ece=ece,

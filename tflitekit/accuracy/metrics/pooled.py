@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tflitekit.accuracy.metrics import Meaning, Metric, Scores
 from tflitekit.core.answers import answering, expect
 from tflitekit.core.statistics import bootstrap_bounds, paired_bootstrap_increase
+from tflitekit.options.general import SEED
 from tflitekit.results import Drop, Measured, finite
 
 __all__ = ["Columns", "PooledMetric"]
@@ -19,7 +20,6 @@ Columns = Mapping[str, NDArray[Any]]
 """Columns with a row for each sample."""
 
 _DRAWS = 400
-_SEED = 20210
 
 
 class PooledMetric(Metric):
@@ -91,7 +91,7 @@ class PooledMetric(Metric):
     def _drawn(self, scores: Scores) -> NDArray[np.float64]:
         """Returns the figure of each bootstrap draw, the same samples for each variant."""
         n = len(scores["finite"])
-        generator = np.random.default_rng(_SEED)
+        generator = np.random.default_rng(SEED)
         draws = (generator.integers(n, size=n) for _ in range(_DRAWS))
         return np.asarray([self._figure(_Drawn(scores, rows)) for rows in draws])
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from tflitekit.core.errors import ModelError
+from tflitekit.options.general import SEED
 from tflitekit.tflite.training_record import Parity
 from tflitekit.training.model.walk import Call, flatten_tensors, run
 
 __all__ = ["check_parity", "dtype_of", "edge_samples", "input_names", "inputs_of", "output_names", "random_samples"]
 
-_SEED = 20210
 _RANDOM_SAMPLES = 4
 _BEYOND = 4.0  # how far inputs go past what is usual, where activations saturate
 _FREE_DIMENSION = 64  # for a dimension that the model leaves open, in random samples
@@ -106,7 +106,7 @@ def _tensor(array: Any) -> Any:
     return tf.convert_to_tensor(array)
 
 
-def random_samples(model: Any, *, count: int = _RANDOM_SAMPLES, seed: int = _SEED) -> list[Any]:
+def random_samples(model: Any, *, count: int = _RANDOM_SAMPLES, seed: int = SEED) -> list[Any]:
     """Returns seeded uniform inputs of a model, in the range that the layers behind each input suggest.
 
     0 to 255 before a scaling that shrinks (Rescaling, Normalization), else -1 to 1; indices of the table before an
@@ -116,7 +116,7 @@ def random_samples(model: Any, *, count: int = _RANDOM_SAMPLES, seed: int = _SEE
     return [_uniform(domain, count, generator) for domain in _domains(model)]
 
 
-def edge_samples(model: Any, typical: Sequence[Any], *, seed: int = _SEED) -> list[Any]:
+def edge_samples(model: Any, typical: Sequence[Any], *, seed: int = SEED) -> list[Any]:
     """Returns inputs that reach what layers do rarely: padding, zeros, repeated values, both ends and beyond them.
 
     Masks, clipping and comparisons have branches that uniform values never take.
