@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tflitekit.core.errors import ConversionError
 from tflitekit.engines import op_advice
 from tflitekit.schemes import Promise, Request
-from tflitekit.tflite.flatbuffer import DTYPES, Reader, read_with
+from tflitekit.tflite.flatbuffer import DTYPES, Reader, name_of, read_with
 from tflitekit.tflite.graph import Operator
 from tflitekit.tflite.layers import layer_names
 
@@ -73,7 +72,7 @@ def _stored(reader: Reader) -> Iterator[_Stored]:
             name = reader.operator_name(operator)
             if name == "DEQUANTIZE":
                 continue
-            outputs = tuple(_name(graph, operator.Outputs(j)) for j in range(operator.OutputsLength()))
+            outputs = tuple(name_of(graph.Tensors(operator.Outputs(j))) for j in range(operator.OutputsLength()))
             for j in range(operator.InputsLength()):
                 index = sources.get(operator.Inputs(j), operator.Inputs(j))
                 tensor = graph.Tensors(index) if index >= 0 else None
@@ -82,9 +81,5 @@ def _stored(reader: Reader) -> Iterator[_Stored]:
                 elements = 1
                 for k in range(tensor.ShapeLength()):
                     elements *= tensor.Shape(k)
-                kept = Operator(name, (_name(graph, index),), outputs)
+                kept = Operator(name, (name_of(tensor),), outputs)
                 yield _Stored(kept, DTYPES.get(tensor.Type(), "?"), elements)
-
-
-def _name(graph: Any, index: int) -> str:
-    return (graph.Tensors(index).Name() or b"").decode(errors="replace")

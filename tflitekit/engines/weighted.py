@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from tflitekit.schemes import Recipe
-from tflitekit.tflite.flatbuffer import DTYPES, Reader, parse_with
+from tflitekit.tflite.flatbuffer import DTYPES, Reader, name_of, parse_with
 
 __all__ = ["Exceptions", "exceptions"]
 
@@ -73,11 +73,7 @@ def _weighted(reader: Reader, graph: Any, operator: Any) -> _Operator | None:
     if DTYPES.get(weights.Type()) != "float32" or not reader.buffer_bytes[weights.Buffer()]:
         return None
     elements = prod(weights.Shape(i) for i in range(weights.ShapeLength()))
-    return _Operator(_name(graph, operator), weights.Buffer(), elements)
-
-
-def _name(graph: Any, operator: Any) -> str:
-    return (graph.Tensors(operator.Outputs(0)).Name() or b"").decode(errors="replace")
+    return _Operator(name_of(graph.Tensors(operator.Outputs(0))), weights.Buffer(), elements)
 
 
 def _outermost(

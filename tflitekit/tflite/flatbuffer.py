@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,18 @@ from tflitekit.core.errors import ModelError, UnreadableError
 from tflitekit.core.files import MODEL_LIMIT_BYTES, read_bytes
 from tflitekit.core.tensor import Quantization, TensorSpec
 
-__all__ = ["DTYPES", "FLOATS", "QUANTIZED", "Reader", "pack", "parse_with", "read_with", "shape_of", "unpack"]
+__all__ = [
+    "DTYPES",
+    "FLOATS",
+    "QUANTIZED",
+    "Reader",
+    "name_of",
+    "pack",
+    "parse_with",
+    "read_with",
+    "shape_of",
+    "unpack",
+]
 
 FLOATS = {"float16", "float32", "float64", "bfloat16"}
 QUANTIZED = {"int2", "int4", "uint4", "int8", "uint8", "int16"}
@@ -134,27 +146,36 @@ class Reader:
                 axis=int(parameters.QuantizedDimension()) if parameters.ScaleLength() > 1 else None,
             )
         return TensorSpec(
-            name=names.get(index) or (tensor.Name() or b"").decode(errors="replace"),
+            name=names.get(index) or name_of(tensor),
             shape=shape_of(tensor),
             dtype=DTYPES.get(tensor.Type(), f"type_{tensor.Type()}"),
             quantization=quantization,
         )
 
     def constant(self, tensor: Any) -> np.ndarray[Any, Any]:
-        """Returns the values of a constant tensor, as they are stored."""
+        """Returns the values of a constant tensor, as they are stored; int4 as int8."""
         buffer = self.model.Buffers(tensor.Buffer())
         data = (
             self.content[buffer.Offset() : buffer.Offset() + buffer.Size()]
             if buffer.Offset() > 1
             else buffer.DataAsNumpy().tobytes()
         )
-        dtype = np.dtype(DTYPES[tensor.Type()]).newbyteorder("<")
-        return np.frombuffer(data, dtype).reshape([tensor.Shape(i) for i in range(tensor.ShapeLength())])
+        shape = [tensor.Shape(i) for i in range(tensor.ShapeLength())]
+        if DTYPES[tensor.Type()] == "int4":  # two in a byte, the lower half first
+            packed = np.frombuffer(data, np.int8)
+            return np.stack([(packed << 4) >> 4, packed >> 4], 1).reshape(-1)[: math.prod(shape)].reshape(shape)
+        return np.frombuffer(data, np.dtype(DTYPES[tensor.Type()]).newbyteorder("<")).reshape(shape)
 
     def metadata(self) -> dict[str, int]:
         """Returns the buffer of each entry of metadata."""
         entries = (self.model.Metadata(i) for i in range(self.model.MetadataLength()))
-        return {(e.Name() or b"").decode(errors="replace"): e.Buffer() for e in entries}
+        return {name_of(entry): entry.Buffer() for entry in entries}
+
+
+def name_of(tensor: Any) -> str:
+    """Returns the name of a tensor, or of an entry of metadata; '' without one."""
+    name: bytes = tensor.Name() or b""
+    return name.decode(errors="replace")
 
 
 def shape_of(tensor: Any) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.tflite.census import CONVERSIONS, OpCount, computes, count_operators, measure_sizes
-from tflitekit.tflite.flatbuffer import DTYPES, FLOATS, QUANTIZED, Reader, parse_with, read_with, shape_of
+from tflitekit.tflite.flatbuffer import DTYPES, FLOATS, QUANTIZED, Reader, name_of, parse_with, read_with, shape_of
 from tflitekit.tflite.op_types import versions_by_types
 from tflitekit.tflite.op_versions import PER_CHANNEL_FULLY_CONNECTED, minimum_runtime_version, version_key
 
@@ -224,7 +224,7 @@ def _signature_names(reader: Reader, signatures: list[tuple[Signature, dict[int,
 
 def _operators(reader: Reader, main: Any) -> Iterator[Operator]:
     def name(index: int) -> str:
-        return (main.Tensors(index).Name() or b"").decode(errors="replace")
+        return name_of(main.Tensors(index))
 
     for i in range(main.OperatorsLength()):
         operator = main.Operators(i)
@@ -244,7 +244,7 @@ def _float_constants(reader: Reader) -> dict[int, tuple[str, float]]:
         tensor = main.Tensors(index)
         if DTYPES.get(tensor.Type()) == "float32" and reader.buffer_bytes[tensor.Buffer()]:
             largest = float(np.abs(reader.constant(tensor)).max())
-            found[index] = ((tensor.Name() or b"").decode(errors="replace"), largest)
+            found[index] = (name_of(tensor), largest)
     return found
 
 
@@ -315,7 +315,7 @@ def _dynamic(reader: Reader) -> tuple[str, ...]:
         for i in range(subgraph.TensorsLength()):
             tensor = subgraph.Tensors(i)
             if -1 in shape_of(tensor):
-                found[(tensor.Name() or b"").decode(errors="replace")] = None
+                found[name_of(tensor)] = None
     return tuple(found)
 
 

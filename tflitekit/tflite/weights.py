@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tflitekit.core.errors import ConversionError
-from tflitekit.tflite.flatbuffer import Reader, read_with
+from tflitekit.tflite.flatbuffer import Reader, name_of, read_with
 from tflitekit.tflite.graph import Operator
 from tflitekit.tflite.layers import layer_names
 from tflitekit.tflite.training_record import CompressedLayer, Compression
@@ -146,7 +146,7 @@ def _weights(reader: Reader) -> Iterator[_Weights]:
         tensors = [tensor, *(main.Tensors(operator.Outputs(i)) for i in range(operator.OutputsLength()))]
         yield _Weights(
             kind,
-            tuple(part for each in tensors for part in (each.Name() or b"").decode(errors="replace").split(";")),
+            tuple(part for each in tensors for part in name_of(each).split(";")),
             tensor.Buffer(),
             channels,
             int(parameters.ZeroPoint(0)) if quantized else 0,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.engines.rounding.editing import EditableModel
-from tflitekit.tflite.flatbuffer import DTYPES, Reader, parse_with
+from tflitekit.tflite.flatbuffer import Reader, parse_with
 
 __all__ = ["with_stored_weights"]
 
@@ -33,19 +33,16 @@ def with_stored_weights(model: bytes, quantized: bytes) -> bytes:
 
 def _real_weights(reader: Reader) -> Iterator[tuple[str, Array]]:
     main = reader.subgraphs[0]
-    for tensor in (main.Tensors(i) for i in range(main.TensorsLength())):
-        parameters, kind = tensor.Quantization(), DTYPES.get(tensor.Type())
-        if kind not in ("int4", "int8") or not reader.buffer_bytes[tensor.Buffer()]:
+    for index in range(main.TensorsLength()):
+        tensor, spec = main.Tensors(index), reader.spec(main, index, {})
+        if spec.dtype not in ("int4", "int8") or spec.quantization is None or not reader.buffer_bytes[tensor.Buffer()]:
             continue
-        if parameters is None or not parameters.ScaleLength():
-            continue
-        data = reader.model.Buffers(tensor.Buffer()).DataAsNumpy().view(np.int8)
-        shape = [tensor.Shape(i) for i in range(tensor.ShapeLength())]
-        if kind == "int4":  # two in a byte, the lower half first
-            data = np.stack([(data << 4) >> 4, data >> 4], 1).reshape(-1)[: int(np.prod(shape))]
-        along = [1] * len(shape)
-        if parameters.ScaleLength() > 1:
-            along[parameters.QuantizedDimension()] = -1
-        scales, zeros = (values.reshape(along) for values in (parameters.ScaleAsNumpy(), parameters.ZeroPointAsNumpy()))
-        real = (data.reshape(shape).astype(np.float32) - zeros.astype(np.float32)) * scales
-        yield (tensor.Name() or b"").decode(errors="replace"), real
+        values = reader.constant(tensor).astype(np.float32)
+        along = [1] * values.ndim
+        if spec.quantization.axis is not None:
+            along[spec.quantization.axis] = -1
+        scales, zeros = (
+            np.array(each, np.float32).reshape(along)
+            for each in (spec.quantization.scale, spec.quantization.zero_point)
+        )
+        yield spec.name, (values - zeros) * scales

@@ -11,7 +11,7 @@ from tflitekit.options.convert import LoadOptions
 from tflitekit.source.few_samples import FewSamples
 from tflitekit.source.kinds import register_source
 from tflitekit.source.prepared import Exported, PreparedSource, dynamic_notes, named_shapes
-from tflitekit.tflite.flatbuffer import DTYPES, QUANTIZED, Reader, read_with
+from tflitekit.tflite.flatbuffer import DTYPES, QUANTIZED, Reader, name_of, read_with
 from tflitekit.tflite.graph import Graph, read_graph
 from tflitekit.tflite.proof import Proof
 from tflitekit.tflite.reshape import with_shapes
@@ -177,7 +177,7 @@ def _not_finite(reader: Reader) -> Iterator[str]:
     for tensor in (main.Tensors(i) for i in range(main.TensorsLength())):
         constant = DTYPES.get(tensor.Type()) == "float32" and reader.buffer_bytes[tensor.Buffer()]
         if constant and not (reader.constant(tensor) < float("inf")).all():
-            yield (tensor.Name() or b"").decode(errors="replace")
+            yield name_of(tensor)
 
 
 def _shapes(
