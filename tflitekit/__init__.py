@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tflitekit.data.contract import Contract
     from tflitekit.data.dataset import Dataset, open_dataset
     from tflitekit.data.preprocessing import Preprocessing
+    from tflitekit.explanation.explain import explain
     from tflitekit.latency.benchmarking import benchmark
     from tflitekit.latency.merging import merge
     from tflitekit.optimization.optimize import optimize
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from tflitekit.options.training import TrainingOptions
     from tflitekit.results import Recommendation, Report, read_report
     from tflitekit.results.comparison import Comparison, compare
+    from tflitekit.results.explanation import Explanation
     from tflitekit.results.recommendation import recommend
     from tflitekit.tflite.graph import Graph, read_graph
     from tflitekit.tflite.variant import Variant, load_variant
@@ -47,6 +49,7 @@ __all__ = [
     "ConvertResult",
     "Dataset",
     "Evaluation",
+    "Explanation",
     "Graph",
     "Preprocessing",
     "Recommendation",
@@ -61,6 +64,7 @@ __all__ = [
     "compare",
     "convert",
     "evaluate",
+    "explain",
     "inspect",
     "inspect_apk",
     "load_variant",
@@ -77,7 +81,7 @@ __all__ = [
 _HOMES = {
     "inspect_apk": "apk", "benchmark": "latency.benchmarking", "Bundle": "bundling", "bundle": "bundling", "read_bundle": "bundling", "Comparison": "results.comparison", "compare": "results.comparison", "Contract": "data.contract",
     "TensorSpec": "core.tensor", "ConvertOptions": "options.convert", "ConvertResult": "conversion", "convert": "conversion", "Dataset": "data.dataset", "open_dataset": "data.dataset",
-    "TflitekitError": "core.errors", "Evaluation": "accuracy.evaluation", "evaluate": "accuracy.evaluation", "Graph": "tflite.graph",
+    "TflitekitError": "core.errors", "Evaluation": "accuracy.evaluation", "evaluate": "accuracy.evaluation", "explain": "explanation.explain", "Explanation": "results.explanation", "Graph": "tflite.graph",
     "read_graph": "tflite.graph", "merge": "latency.merging", "optimize": "optimization.optimize", "Preprocessing": "data.preprocessing", "recommend": "results.recommendation",
     "Constraints": "options.limits", "Recommendation": "results", "Report": "results", "read_report": "results",
     "Variant": "tflite.variant", "load_variant": "tflite.variant", "TrainingOptions": "options.training", "preflight": "training.preflight",

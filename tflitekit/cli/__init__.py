@@ -22,6 +22,10 @@ _COMMANDS = {
         "Says which layers of a Keras model can be trained for int8, why, and what to do about the rest.",
     ),
     "evaluate": ("evaluate", "Measures the accuracy of .tflite files on the same samples."),
+    "explain": (
+        "explain",
+        "Shows where a quantized .tflite file departs from its float original, layer by layer, and why.",
+    ),
     "benchmark": (
         "benchmark",
         "Measures initialization, latency and peak memory of .tflite files, in interleaved rounds.",

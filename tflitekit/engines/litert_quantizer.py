@@ -17,14 +17,14 @@ from tflitekit.engines.ranges import Range, measure_ranges
 from tflitekit.engines.rounding.for_recipe import check_made, round_for
 from tflitekit.engines.samples import Batches, Samples
 from tflitekit.engines.tflite_converter import TfliteConverter
-from tflitekit.engines.weighted import exceptions
+from tflitekit.engines.weighted import Exceptions, exceptions
 from tflitekit.schemes import Recipe, Request, parse_request
 from tflitekit.schemes.advice import without_integer_kernels
 from tflitekit.source.prepared import Exported, PreparedSource
 from tflitekit.tflite.graph import Graph, Operator, parse_graph
 from tflitekit.tflite.layers import layer_names
 
-__all__ = ["LitertQuantizer", "preload"]
+__all__ = ["LitertQuantizer", "preload", "rewrite"]
 
 _LOOPS = ("WHILE", "IF", "CALL")
 
@@ -84,13 +84,13 @@ def _require_quantizer(request: Request) -> None:
 def _attempt(
     request: Request, recipe: Recipe, content: bytes, source: PreparedSource, samples: Batches | None
 ) -> bytes:
-    """Does as `_quantize`, with the quantizer's errors in the user's words."""
+    """Does as `rewrite`, with the quantizer's errors in the user's words."""
     ranges = None
     if recipe.activations is not None:
         assert samples is not None
         ranges = measure_ranges(content, samples)
     try:
-        return _quantize(recipe, content, ranges)
+        return rewrite(recipe, content, ranges, exceptions(content, recipe))
     except Exception as error:
         raise _explain(request, error, source) from error
 
@@ -124,10 +124,16 @@ def _check(request: Request, recipe: Recipe, graph: Graph, source: PreparedSourc
         )
 
 
-def _quantize(recipe: Recipe, content: bytes, ranges: dict[str, Range] | None) -> bytes:
+def rewrite(recipe: Recipe, content: bytes, ranges: dict[str, Range] | None, excepted: Exceptions) -> bytes:
+    """Quantizes a file that `made_ready` has prepared.
+
+    Args:
+        ranges: Of each float tensor, by name; None where activations stay float.
+        excepted: Operators that stay float or have int8 weights instead.
+    """
     from litert_quantizer.quantizer import Quantizer
 
-    quantizer = Quantizer(content, written_rules(recipe, exceptions(content, recipe)))
+    quantizer = Quantizer(content, written_rules(recipe, excepted))
     made = quantizer.quantize(ranges, enable_progress_bar=False, enable_progress_report=False).quantized_model
     assert made is not None
     return mended(bytes(made)) if ranges is not None else bytes(made)

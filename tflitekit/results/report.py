@@ -25,6 +25,7 @@ from tflitekit.results.accuracy import (
     Sequential,
 )
 from tflitekit.results.base import Finding, Part
+from tflitekit.results.explanation import Explanation
 from tflitekit.results.fidelity import OutputFidelity
 from tflitekit.results.latency import Latency, Profile, Sustained
 from tflitekit.results.migration import SCHEMA_VERSION, migrate
@@ -65,6 +66,7 @@ class VariantReport(Part):
         confusion: Samples by true class (rows) and answer (columns), in the order of the model's outputs; null with
             more than 100 classes.
         fidelity: Every output compared with the baseline's, part by part; empty for the baseline itself and without one.
+        explanation: Where it departs from the float model, layer by layer; null where that was not asked for.
         control: Name of the float model that was fine-tuned for as many steps, where this variant was trained and such a one
             was evaluated; null for the control itself.
         drop_from_control: Paired difference to it: what quantizing, pruning or clustering costs, without the gain of training.
@@ -93,6 +95,7 @@ class VariantReport(Part):
     per_class: tuple[ClassRecall, ...] = ()
     agreement: Agreement | None = None
     fidelity: tuple[OutputFidelity, ...] = ()
+    explanation: Explanation | None = None
     drop: Drop | None = None
     control: str | None = None
     drop_from_control: Drop | None = None

@@ -1,0 +1,38 @@
+"""`tflitekit explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tflitekit.cli.commands import command, print_json
+from tflitekit.cli.options import takes_options
+from tflitekit.cli.shared import as_json, option, path, progress
+from tflitekit.options.explain import ExplainOptions
+
+
+@command(
+    "tflitekit explain build/int8.tflite --data photos/test",
+    "tflitekit explain detector_int8.tflite --against detector.tflite --data samples.npz",
+)
+@path("file", help="A quantized .tflite file.")
+@option(
+    "--data",
+    panel="Data",
+    required=True,
+    metavar="DATA",
+    help="Samples, with or without labels: a folder of images, .npz, or module:function.",
+)
+@takes_options(ExplainOptions, "how")
+@as_json
+def explain(file: Path, data: str, how: ExplainOptions, as_json: bool) -> int:
+    """Shows where a quantized .tflite file departs from its float original, layer by layer, and why."""
+    from tflitekit.explanation.explain import explain as run
+
+    found = run(file, data=data, progress=progress(), **how.given())
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        from tflitekit.cli.views.explanation import show_explanation
+
+        show_explanation(found)
+    return 0

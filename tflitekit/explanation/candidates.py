@@ -1,0 +1,206 @@
+"""What each layer costs alone: the outputs where only it is quantized, and where all others are.
+
+Candidates come from the float file by litert-quantizer, with the ranges of the file that is explained: nothing is calibrated anew,
+and what is explained is that file, whatever made it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tflitekit.core.errors import CrashError
+from tflitekit.core.lifetime import scratch, temporary_folder
+from tflitekit.core.process.workers import run_alone
+from tflitekit.core.progress import Progress
+from tflitekit.data.calibration import CalibrationSet
+from tflitekit.engines.litert_quantizer import preload, rewrite
+from tflitekit.engines.quantizer_repairs import made_ready
+from tflitekit.engines.ranges import Range
+from tflitekit.engines.weighted import Exceptions
+from tflitekit.explanation.constants import WeightSums
+from tflitekit.explanation.costs import Reference, Rows
+from tflitekit.explanation.pairs import INPUT, Pair, Step, read_steps
+from tflitekit.explanation.sums import TensorSums
+from tflitekit.results.base import Part
+from tflitekit.results.explanation import LayerCost
+from tflitekit.schemes import Recipe
+from tflitekit.tflite.runtime import Model
+
+__all__ = ["Candidates", "LayerCosts", "costs_by_layer", "ranges_of", "recipe_of"]
+
+_QUANTIZING = threading.Lock()
+"""The quantizer registers its algorithms while it is imported, and is not made for two threads."""
+
+_TIMEOUT_S = 3600.0
+_INTEGERS = {"int8": "int8", "uint8": "int8", "int16": "int16"}
+
+
+def recipe_of(pairs: Sequence[Pair], weights: Sequence[WeightSums]) -> Recipe | None:
+    """Returns what makes a file like the quantized one from the float one, as its types tell; None where there is nothing.
+
+    Where some layers are in other types than most, the types of most are taken.
+    """
+    activations = Counter(
+        _INTEGERS.get(pair.variant.spec.dtype) for pair in pairs if pair.variant.operator.name != INPUT
+    )
+    stored = {each.dtype for each in weights}
+    kind = next((dtype for dtype in ("int4", "int8", "float16") if dtype in stored), None)
+    if kind is None or not activations:
+        return None
+    unpacked = any(each.unpacked for each in weights)
+    return Recipe(weights=kind, activations=activations.most_common(1)[0][0], unpacked=unpacked)  # type: ignore[arg-type]
+
+
+class LayerCosts(Part):
+    """What quantizing single operators costs.
+
+    Attributes:
+        whole: Quantizing all of them.
+        file: The quantized file itself; the same as ``whole`` where candidates are made as it was.
+        alone, others: By the position of an operator, quantizing only this one, and all but this one.
+        failed: Why an operator could not be tried, by position.
+    """
+
+    whole: LayerCost
+    file: LayerCost
+    alone: dict[int, LayerCost]
+    others: dict[int, LayerCost]
+    failed: dict[int, str]
+
+
+def ranges_of(pairs: Sequence[Pair], sums: Sequence[TensorSums]) -> dict[str, Range]:
+    """Returns the range of each tensor of the float file: what the grid of the quantized one reaches, else what was seen."""
+    found = {}
+    for pair, seen in zip(pairs, sums, strict=True):
+        grid = seen.grid(pair.variant.spec)
+        low, high = grid if grid is not None else (seen.pairs.low[0].min(), seen.pairs.high[0].max())
+        found[pair.baseline.name] = {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
+    return found
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Files between the float one and the quantized one.
+
+    Attributes:
+        content: The float file, as `made_ready` left it.
+        recipe: What makes the whole of the quantized file.
+        steps: What the operators of the float file compute.
+        rows, reference: Samples, and what the float file makes of them.
+    """
+
+    content: bytes
+    recipe: Recipe
+    ranges: Mapping[str, Range]
+    steps: Sequence[Step]
+    rows: Rows
+    reference: Reference
+
+    def costs(self, layers: Sequence[Sequence[Step]], *, jobs: int) -> Iterator[LayerCost | str]:
+        """Yields what quantizing some layers alone costs, or why the quantizer or the runtime cannot do it."""
+        with ThreadPoolExecutor(jobs) as pool, temporary_folder(scratch(), "explain-") as folder:
+            yield from pool.map(lambda pair: self._cost(folder / f"{pair[0]}.tflite", pair[1]), enumerate(layers))
+
+    def _cost(self, path: Path, quantized: Sequence[Step]) -> LayerCost | str:
+        kept = {step.name for step in quantized}
+        floats = tuple(dict.fromkeys(step.name for step in self.steps if step.name not in kept))
+        try:
+            with _QUANTIZING:
+                content = rewrite(self.recipe, self.content, dict(self.ranges), Exceptions(floats=floats))
+            path.write_bytes(content)
+            return self.reference.cost(Model(path), self.rows)
+        except Exception as error:  # noqa: BLE001 - of the quantizer, which has no class of its own
+            return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def costs_by_layer(
+    files: tuple[Path, Path],
+    recipe: Recipe,
+    ranges: Mapping[str, Range],
+    samples: CalibrationSet,
+    *,
+    jobs: int,
+    progress: Progress,
+) -> LayerCosts | str:
+    """Tries each operator alone, and all others without it, in a process of its own.
+
+    Args:
+        files: The float file and the quantized one.
+        samples: What both are run on.
+
+    Returns:
+        The costs; why there are none, where not even all operators together can be quantized.
+    """
+    arguments = {
+        "files": [str(path) for path in files],
+        "recipe": asdict(recipe),
+        "ranges": {name: [float(found[end][0]) for end in ("min", "max")] for name, found in ranges.items()},
+        "samples": samples.model_dump(mode="json"),
+        "jobs": jobs,
+    }
+    if importlib.util.find_spec("litert_quantizer") is None:
+        return "it needs litert-quantizer (pip install 'tflitekit[quantize]')"
+    with progress.task("Quantizing layers one by one", None):
+        try:
+            found = run_alone(
+                "tflitekit.explanation.candidates:measure_costs",
+                arguments,
+                label=files[1].name,
+                timeout_s=_TIMEOUT_S,
+                preload=(*preload(), "tflitekit.explanation.candidates"),
+            )
+        except CrashError as error:
+            return error.what
+    return found if isinstance(found, str) else LayerCosts.model_validate(found)
+
+
+def measure_costs(
+    *, files: list[str], recipe: dict[str, Any], ranges: dict[str, list[float]], samples: dict[str, Any], jobs: int
+) -> Any:
+    """Does the work of `costs_by_layer` (runs in a worker)."""
+    how = Recipe(**recipe)
+    baseline, variant = (Model(path) for path in files)
+    names = [spec.name for spec in baseline.inputs]
+    batches = CalibrationSet.model_validate(samples).batches(baseline.batch)
+    rows = [[batch[name] for name in names] for batch in batches]
+    candidates = Candidates(
+        made_ready(Path(files[0]).read_bytes(), apart=how.activations is not None),
+        how,
+        {
+            name: {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
+            for name, (low, high) in ranges.items()
+        },
+        read_steps(Path(files[0])),
+        rows,
+        Reference.of(baseline, rows),
+    )
+    groups = {
+        position: list(steps) for position, steps in itertools.groupby(candidates.steps, lambda step: step.position)
+    }
+    groups.pop(-1, None)
+    everything = [step for steps in groups.values() for step in steps]
+    tried = [everything, *groups.values(), *([s for s in everything if s.position != p] for p in groups)]
+    whole, *found = candidates.costs(tried, jobs=jobs)
+    if isinstance(whole, str):
+        return whole
+    alone, others = (dict(zip(groups, costs, strict=True)) for costs in (found[: len(groups)], found[len(groups) :]))
+    costs = LayerCosts(
+        whole=whole,
+        file=candidates.reference.cost(variant, rows),
+        alone={position: cost for position, cost in alone.items() if isinstance(cost, LayerCost)},
+        others={position: cost for position, cost in others.items() if isinstance(cost, LayerCost)},
+        failed={position: cost for position, cost in alone.items() if isinstance(cost, str)},
+    )
+    return costs.model_dump(mode="json")

@@ -1,0 +1,129 @@
+"""Values of unlike size that have to share one grid, or leave it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tflitekit.explanation.patterns import Match, Suspect, pattern
+
+_JOINS = {"CONCATENATION", "PACK"}
+_COARSE_STEPS = 24.0
+_UNLIKE = 8.0
+_UNLIKE_CHANNELS = 4.0
+_BEYOND = 0.005
+_PIXELS = (200.0, 256.0)
+
+
+@pattern
+def joined_ranges(suspect: Suspect) -> Match | None:
+    """Boxes and scores in one tensor: the scores share the boxes' grid and vanish."""
+    error = suspect.error
+    if error.operator not in _JOINS or error.grid is None or len(suspect.inputs) < 2:
+        return None
+    sizes = [float(one.ranges.max()) for one in suspect.inputs]
+    if max(sizes) < _UNLIKE * min(sizes):
+        return None
+    small, large = (suspect.inputs[int(place)] for place in (np.argmin(sizes), np.argmax(sizes)))
+    steps = min(sizes) / ((error.grid[1] - error.grid[0]) / 255)
+    return Match(
+        "joined-ranges",
+        f"It joins '{large.error.layer}', whose values reach {max(sizes):.3g}, and '{small.error.layer}', whose reach {min(sizes):.3g}: "
+        f"on their common grid the latter have {max(1, round(steps))} steps.",
+        "Give them outputs of their own, or keep this operator in float.",
+        1.0,
+    )
+
+
+@pattern
+def joined_later(suspect: Suspect) -> Match | None:
+    """The same one layer earlier: the quantizer gives what is joined the grid of the whole."""
+    for reader in suspect.readers:
+        match = joined_ranges(reader)
+        if match is not None and reader.error.grid == suspect.error.grid:
+            return replace(match, of=reader.error)
+    return None
+
+
+@pattern
+def unlike_channels(suspect: Suspect) -> Match | None:
+    """Channels of very different range on one grid."""
+    error = suspect.error
+    steps, ranges = suspect.steps, suspect.ranges
+    varies = suspect.sums.pairs.deviation[0] > 0
+    coarse = (steps < _COARSE_STEPS) & varies
+    if error.grid is None or len(ranges) < 2 or not coarse.any() or error.operator in _JOINS:
+        return None
+    median = float(np.median(ranges[varies]))
+    factor = float(ranges.max() / median) if median else np.inf
+    if factor < _UNLIKE_CHANNELS and not suspect.is_output:
+        return None
+    name = "output-mixes-ranges" if suspect.is_output else "unlike-channels"
+    loudest = int(np.argmax(ranges))
+    return Match(
+        name,
+        f"Channel {loudest} reaches {ranges[loudest]:.3g}, {factor:.3g} times the median of {len(ranges)}; {int(coarse.sum())} of them have fewer "
+        f"than {_COARSE_STEPS:.0f} steps of the common grid.",
+        "Split this output, so that each kind of value has its own range."
+        if suspect.is_output
+        else "Equalize the channels with the layer that follows, or give this layer int16 activations.",
+        min(1.0, factor / 50 + float(coarse.mean())),
+    )
+
+
+@pattern
+def reads_unlike_channels(suspect: Suspect) -> Match | None:
+    """The same one layer later: quantized alone, a layer reads the grid that the one before it writes."""
+    found = [(match, one) for one in suspect.inputs if (match := unlike_channels(one)) is not None]
+    if not found or suspect.error.grid is None:
+        return None
+    match, one = max(found, key=lambda pair: pair[0].weight)
+    return replace(match, of=one.error)
+
+
+@pattern
+def beyond_the_grid(suspect: Suspect) -> Match | None:
+    """Ranges that calibration set too narrow."""
+    share = suspect.error.outside
+    if share < _BEYOND or suspect.error.grid is None:
+        return None
+    low, high = suspect.error.grid
+    return Match(
+        "beyond-the-grid",
+        f"{share:.1%} of its values lie beyond its grid, which goes from {low:.3g} to {high:.3g}; the values go from {suspect.error.low:.3g} to "
+        f"{suspect.error.high:.3g}.",
+        "Calibrate on more samples, of the kind that the app will see.",
+        min(1.0, 10 * share),
+    )
+
+
+@pattern
+def unlike_summands(suspect: Suspect) -> Match | None:
+    """A residual sum whose parts are of very different size."""
+    if suspect.error.operator not in ("ADD", "SUB") or suspect.error.grid is None or len(suspect.inputs) < 2:
+        return None
+    sizes = [float(one.ranges.max()) for one in suspect.inputs[:2]]
+    if not min(sizes) or max(sizes) < _UNLIKE * min(sizes):
+        return None
+    return Match(
+        "unlike-summands",
+        f"It adds values that reach {max(sizes):.3g} and {min(sizes):.3g}: the smaller ones have few steps of the grid of the sum.",
+        "Keep this operator in int16 or float, or normalize the larger branch.",
+        min(1.0, max(sizes) / min(sizes) / 50),
+    )
+
+
+@pattern
+def raw_pixels(suspect: Suspect) -> Match | None:
+    """A first layer on pixels from 0 to 255, whose weights carry the normalization."""
+    weights = suspect.error.weights
+    first = [one for one in suspect.inputs if one.error.operator == "INPUT"]
+    if weights is None or not first or not _PIXELS[0] <= first[0].error.high <= _PIXELS[1] or first[0].error.low < 0:
+        return None
+    return Match(
+        "raw-pixels",
+        f"Its input goes from {first[0].error.low:.3g} to {first[0].error.high:.3g}, so that errors of its {weights.dtype} weights are multiplied.",
+        "Give this layer int8 weights, or normalize the input to -1 to 1.",
+        0.4,
+    )
