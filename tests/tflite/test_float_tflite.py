@@ -14,9 +14,13 @@ from conftest import DATA
 
 from tflitekit.conversion import convert
 from tflitekit.core.errors import DataError, ModelError, UsageError
+from tflitekit.engines.ranges import measure_ranges
+from tflitekit.engines.samples import Batches
+from tflitekit.engines.shared_ranges import shared_ranges
 from tflitekit.options.convert import LoadOptions
 from tflitekit.source.few_samples import FewSamples
 from tflitekit.source.kinds.tflite import TfliteFile
+from tflitekit.source.prepared import Exported
 from tflitekit.tflite.flatbuffer import pack, unpack
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model
@@ -316,3 +320,34 @@ def test_what_the_quantizer_raises_names_the_operator(images, tmp_path):
 def test_the_converter_cannot_make_it_of_a_tflite_file(tmp_path):
     (variant,) = convert(FLOAT, out=tmp_path, schemes=["float16:engine=tflite_converter"]).variants
     assert variant.status == "failed" and "needs TensorFlow's converter" in variant.error
+
+
+class Pictures:
+    def __init__(self, seed):
+        self.seed = seed
+
+    def batches(self, batch):
+        generator = np.random.default_rng(self.seed)
+        return ({"image": generator.random((batch, 12, 12, 1), np.float32)} for _ in range(6))
+
+
+def test_ranges_are_those_of_the_file_and_the_samples_that_were_measured(tmp_path):
+    content, exported = FLOAT.read_bytes(), Exported(tmp_path / "model", "tflite")
+
+    def shared(content, seed):
+        return shared_ranges(content, Batches(Pictures(seed), 1), exported), len(list(tmp_path.rglob("*.json")))
+
+    expected = measure_ranges(content, Batches(Pictures(0), 1))
+    first, kept = shared(content, 0)
+    assert kept == 1
+    assert first == expected  # one value each, to the last bit
+    assert shared(content, 0) == (expected, 1)
+    other, kept = shared(content, 1)
+    assert kept == 2
+    assert other != expected
+    doubled = unpack(content)
+    weights = next(b for b in doubled.buffers if b.data is not None and len(b.data) > 200)
+    weights.data = (weights.data.view(np.float32) * 2).view(np.uint8)
+    found, kept = shared(pack(doubled), 0)
+    assert kept == 3
+    assert found != expected

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -29,12 +29,15 @@ from tflitekit.options.convert import ConvertOptions
 from tflitekit.schemes import Request, parse_request
 from tflitekit.source.few_samples import FewSamples, keep_samples
 from tflitekit.source.models import needs_tensorflow
-from tflitekit.source.prepared import Exported, PreparedSource
+from tflitekit.source.prepared import Exported, Form, PreparedSource
 from tflitekit.tflite.variant import Variant, read_sidecar
 from tflitekit.training.distributed.rendezvous import Chief
 from tflitekit.training.run.plan import Trained, TrainingPlan, kept_note, with_note
 
 __all__ = ["Conversion"]
+
+_WORK = ("tflitekit.source.models", "tflitekit.engines.variants")
+"""What every worker needs, imported once for all."""
 
 _NO_CALIBRATION = "Needs calibration data: give a few hundred representative samples with --calibration DATA."
 
@@ -88,7 +91,7 @@ class Conversion:
             jobs = self.options.jobs or os.cpu_count() or 1
             light = self.loading.file is not None and not needs_tensorflow(self.loading.file)
             modules = preload() if light else TENSORFLOW
-            self._pool = WorkerPool(jobs=jobs, timeout_s=self.options.timeout_s, preload=modules)
+            self._pool = WorkerPool(jobs=jobs, timeout_s=self.options.timeout_s, preload=(*modules, *_WORK))
         return self._pool
 
     def run(self) -> ConvertResult:
@@ -239,8 +242,7 @@ class Conversion:
                 done[job] = reused
             else:
                 open_jobs.append(job)
-        # Calibrating schemes take longest; they go first, so that no core is left waiting for the last one.
-        plain = sorted((job for job in open_jobs if not job.request.stages), key=lambda j: (not j.request.calibrated, -len(j.request.name)))  # fmt: skip
+        plain = _in_order([job for job in open_jobs if not job.request.stages], source.form)
         with self.progress.task("Converting", len(jobs)) as advance:
             advance(len(done))
             for job in plain:
@@ -347,6 +349,14 @@ class Conversion:
             leftover.unlink()
         if self._plan is not None:
             self._plan.clean()
+
+
+def _in_order(jobs: Sequence[Job], form: Form) -> list[Job]:
+    """Returns jobs so that no core is left waiting: calibrating schemes take longest and go first, but from a float ``.tflite`` one measures
+    for the others, which go last."""
+    calibrated = sorted((job for job in jobs if job.request.calibrated), key=lambda job: -len(job.request.name))
+    first = len(calibrated) if form == "saved_model" else 1
+    return [*calibrated[:first], *(job for job in jobs if not job.request.calibrated), *calibrated[first:]]
 
 
 def _without_file(request: Request, status: Literal["failed", "skipped"], why: str) -> Variant:

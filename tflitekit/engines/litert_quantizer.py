@@ -13,9 +13,10 @@ from tflitekit.engines import op_advice
 from tflitekit.engines.engine import Converted
 from tflitekit.engines.quantizer_repairs import made_ready, mended
 from tflitekit.engines.quantizer_rules import written_rules
-from tflitekit.engines.ranges import Range, measure_ranges
+from tflitekit.engines.ranges import Range
 from tflitekit.engines.rounding.for_recipe import check_made, round_for
 from tflitekit.engines.samples import Batches, Samples
+from tflitekit.engines.shared_ranges import shared_ranges
 from tflitekit.engines.tflite_converter import TfliteConverter
 from tflitekit.engines.weighted import Exceptions, exceptions
 from tflitekit.schemes import Recipe, Request, parse_request
@@ -64,7 +65,7 @@ class LitertQuantizer:
             assert batches is not None
             rounded = round_for(recipe, content, batches)
             content, notes = rounded.content, rounded.notes()
-        made = _attempt(request, recipe, content, source, batches)
+        made = _attempt(request, recipe, content, exported, source, batches)
         if batches is not None and recipe.weights != "float16" and not recipe.block:
             notes += check_made(request.name, recipe, content, made, batches)
         return Converted(made, notes)
@@ -82,13 +83,18 @@ def _require_quantizer(request: Request) -> None:
 
 
 def _attempt(
-    request: Request, recipe: Recipe, content: bytes, source: PreparedSource, samples: Batches | None
+    request: Request,
+    recipe: Recipe,
+    content: bytes,
+    exported: Exported,
+    source: PreparedSource,
+    samples: Batches | None,
 ) -> bytes:
     """Does as `rewrite`, with the quantizer's errors in the user's words."""
     ranges = None
     if recipe.activations is not None:
         assert samples is not None
-        ranges = measure_ranges(content, samples)
+        ranges = shared_ranges(content, samples, exported)
     try:
         return rewrite(recipe, content, ranges, exceptions(content, recipe))
     except Exception as error:
