@@ -5,7 +5,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
+from tflitekit.accuracy import fidelity
 from tflitekit.accuracy.fidelity import as_columns, column_axis, joined, pack, pairs_of, unpack
 from tflitekit.accuracy.lints.parts import lint_parts, outputs_beside
 from tflitekit.core.tensor import Quantization, TensorSpec
@@ -27,6 +29,32 @@ def test_sums_do_not_depend_on_how_they_are_split(shape, cut):
         np.testing.assert_allclose(found.mean, [one.mean(axis=0), two.mean(axis=0)], rtol=1e-4)
         np.testing.assert_array_equal(found.low, [one.min(axis=0), two.min(axis=0)])
         np.testing.assert_array_equal(found.high, [one.max(axis=0), two.max(axis=0)])
+
+
+@pytest.mark.parametrize("each", [1, 5, 400])
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_the_interval_of_what_is_kept_is_students_over_samples(each, kind, monkeypatch):
+    monkeypatch.setattr(fidelity, "_BLOCK", 300)  # 400 rows of a sample do not fit, 5 do
+    generator = np.random.default_rng(0)
+    before = generator.normal(0, 9, (30, each, 2)).astype(kind)
+    after = (before + generator.normal(0, 1, before.shape)).astype(kind)
+    rows = [values.reshape(-1, 2) for values in (before, after)]
+    parts = [
+        pairs_of(*(values[part] for values in rows), each=each)
+        for part in (slice(0, 10 * each), slice(10 * each, None))
+    ]
+    for found in (pairs_of(*rows, each=each), joined(*parts)):
+        assert found.samples.tolist() == [30, 30]
+        for column in range(2):
+            one, two = before[..., column].astype(float), after[..., column].astype(float)
+            lost = (one != two if kind is np.int32 else np.square(one - two)).sum(axis=1)
+            half = student.ppf(0.975, 29) * lost.std(ddof=1) / np.sqrt(30)
+            unit = each if kind is np.int32 else np.square(one - one.mean()).sum() / 30
+            width = found.same_half if kind is np.int32 else found.explained_half
+            assert width[column] == pytest.approx(half / unit, rel=1e-3)
+    assert np.isnan(
+        pairs_of(*(values[:each] for values in rows), each=each).explained_half
+    ).all()  # one sample tells nothing
 
 
 def test_values_that_are_not_finite_are_counted_and_left_out():

@@ -61,7 +61,10 @@ def test_a_package_adds_one_of_each(install, tmp_path):
     spec = TensorSpec(name="out", shape=(1, 2), dtype="float32")
     chosen = [choose_metric(name, found, [spec], None, labels=None).name for name in (None, "top1", "macro_f1")]
     assert chosen == ["top1", "top1", "macro_f1"]
-    with pytest.raises(UsageError, match=r"There is no metric 'f1'\.\nChoose from: top1, mae, macro_f1, or your own"):
+    with pytest.raises(
+        UsageError,
+        match=r"There is no metric 'f1'\.\nChoose from: top1, mae, macro_f1, agreement, fidelity, or your own",
+    ):
         choose_metric("f1", found, [spec], None, labels=None)
     page = render(read_report(VERSION_1))
     order = [page.index(f'id="{name}"') for name in ("latency", "tools", "accuracy")]

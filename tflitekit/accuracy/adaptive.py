@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.accuracy.fidelity import Sums, add_sums
-from tflitekit.accuracy.metrics import Metric, Scores
+from tflitekit.accuracy.metrics import AnyMetric, Scores
+from tflitekit.accuracy.metrics.agreement import ClassAgreement
 from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.score_store import ScoreStore, beside_baseline
 from tflitekit.accuracy.scored import Scored, Stopped
@@ -45,7 +46,7 @@ class Certainty:
 def score_until_certain(
     runs: Mapping[str, ScoringJob],
     dataset: Dataset,
-    metric: Metric,
+    metric: AnyMetric,
     store: ScoreStore,
     *,
     baseline: str,
@@ -115,10 +116,11 @@ def _tests(names: Sequence[str], order: DrawOrder, certainty: Certainty) -> dict
     return {name: SequentialDrop(order, limit=certainty.limit, alpha=certainty.error_rate) for name in names}
 
 
-def _classes(dataset: Dataset, metric: Metric) -> list[int]:
-    if not isinstance(metric, Classification):
+def _classes(dataset: Dataset, metric: AnyMetric) -> list[int]:
+    """Returns the classes that batches are balanced by: one, where the data have no labels."""
+    if not isinstance(metric, Classification | ClassAgreement):
         raise UsageError(
-            "--until-certain is for classification, unlike these labels or this metric.",
+            "--until-certain is for classification, unlike these labels, outputs or this metric.",
             fix="Leave it out; --limit takes a sample of a fixed size.",
         )
     if dataset.size is None or not dataset.random_access:
@@ -126,6 +128,8 @@ def _classes(dataset: Dataset, metric: Metric) -> list[int]:
             f"--until-certain needs data of known size that can be read in any order, but {dataset.location} is a factory.",
             fix="Store the samples as a folder of images or an .npz file, or leave it out.",
         )
+    if isinstance(metric, ClassAgreement):
+        return [0] * dataset.size
     return [int(sample.label) for sample in dataset]
 
 
@@ -150,7 +154,7 @@ class _Blocks:
         runs: Mapping[str, ScoringJob],
         baseline: str,
         dataset: Dataset,
-        metric: Metric,
+        metric: AnyMetric,
         order: DrawOrder,
         store: ScoreStore,
         jobs: int | None,
@@ -205,12 +209,12 @@ class _Blocks:
             self._store.save(run.variant, joined, self._sums[run.identity], self.skipped.names, stop)
 
     def right(self, identity: Any, start: int, stop: int) -> NDArray[np.int8]:
-        """Returns whether a variant was right, in the order of the draws; a sample that cannot be read was not."""
+        """Returns whether a variant was right (as the baseline, without labels), in the order of the draws; a sample that cannot be read was not."""
         scores = self._scores[identity]
         number = self._number[scores["position"]]
         inside = (number >= start) & (number < stop)
         found = np.zeros(stop - start, np.int8)
-        found[number[inside] - start] = scores["correct"][inside]
+        found[number[inside] - start] = scores["agrees" if "agrees" in scores else "correct"][inside]
         return found
 
     def sums_until(self, identity: Any, stop: int) -> Sums:

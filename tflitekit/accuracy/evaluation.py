@@ -13,7 +13,8 @@ from tflitekit.accuracy.lints.chance import chance
 from tflitekit.accuracy.lints.float16 import lint_float16
 from tflitekit.accuracy.lints.inputs import lint_inputs
 from tflitekit.accuracy.lints.training import lint_training
-from tflitekit.accuracy.metrics import Metric
+from tflitekit.accuracy.metric_choice import by_reference
+from tflitekit.accuracy.metrics import AnyMetric, ReferenceMetric
 from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.notes import as_stream, skipped_samples, stopped_early, stored_pixels, without_baseline
 from tflitekit.accuracy.score_store import ScoreStore, score_all
@@ -21,6 +22,7 @@ from tflitekit.accuracy.scored import Scored
 from tflitekit.accuracy.scoring import RUNTIME, ScoringJob
 from tflitekit.accuracy.suitability import check_evaluation_data
 from tflitekit.accuracy.variant_rows import control_of, inputs_of, linted, row_of, with_examples
+from tflitekit.accuracy.without_labels import ambiguous_output, check_limits, choose_reference, left_out
 from tflitekit.core.arguments import as_list
 from tflitekit.core.errors import DataError, ModelError, UsageError
 from tflitekit.core.files import hash_json
@@ -33,7 +35,7 @@ from tflitekit.data.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.options.base import takes
 from tflitekit.options.evaluate import EvaluateOptions
 from tflitekit.results import Constraints, DatasetRecord, Finding, Rejection, VariantReport
-from tflitekit.results.limits import top1_limit
+from tflitekit.results.limits import certainty_limit
 from tflitekit.results.packing import pack_labels
 from tflitekit.results.recommendation import UNFIT, broken_gates
 from tflitekit.tflite.graph import read_graph
@@ -45,11 +47,11 @@ __all__ = ["Evaluation", "choose_baseline", "evaluate", "evaluate_variants", "na
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Accuracy of several variants on the same samples.
+    """Accuracy of several variants on the same samples, or, without labels, their fidelity to the baseline.
 
     Attributes:
         variants: Reports without latency, in the order given.
-        baseline: The variant that drops are measured against.
+        baseline: The variant that the others are compared with.
         broken: Variants that break a limit that was given, with the reasons.
         inputs: What the baseline was fed; not part of the report.
         input_shapes: The shape that most samples have, without batch, of each input whose size the files leave open.
@@ -78,12 +80,12 @@ def evaluate(
     constraints: Constraints | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Measures the accuracy of any ``.tflite`` files on one data set.
+    """Measures the accuracy of any ``.tflite`` files on one data set; without labels, their fidelity to the float one among them.
 
     Args:
         files: One or several, made by the kit or not; a sidecar's contract is used where there is one.
         data: See `open_dataset`.
-        constraints: Limits on the drop of accuracy and of each class's recall; what breaks them is in `Evaluation.broken`.
+        constraints: Limits on the drop of accuracy and of each class's recall, or on fidelity; what breaks them is in `Evaluation.broken`.
         progress: Receives progress.
 
     Returns:
@@ -103,8 +105,11 @@ def evaluate(
     variants = named_variants(files, preprocessing=preprocessing, labels=names)
     first = variants[0].contract
     assert first is not None
-    dataset = open_dataset(data, labels=names or first.labels, limit=how.limit, seed=how.seed)
-    how = how.replaced(baseline=choose_baseline(variants, files, how.baseline))
+    dataset = open_dataset(data, labels=names or first.labels, limit=how.limit, seed=how.seed, need_labels=False)
+    if how.baseline is None and by_reference(how.metric, dataset):
+        how = how.replaced(baseline=choose_reference(variants, dataset.location))
+    else:
+        how = how.replaced(baseline=choose_baseline(variants, files, how.baseline))
     stored = variants if preprocessing is not None else [with_stored_pixels(variant, dataset) for variant in variants]
     for variant in stored:
         probe(variant, dataset)
@@ -222,12 +227,12 @@ def evaluate_variants(
         check_certainty(constraints)
     runs = {v.name: ScoringJob(v, read_graph(v.path), how.output) for v in variants if v.status == "ok" and v.runnable}
     if not runs:
-        nothing = DatasetRecord(location=dataset.location, kind=dataset.kind, samples=0, classes=dataset.classes)
-        rows = tuple(VariantReport.of(v) for v in variants)
-        return Evaluation(nothing, None, rows, tuple(without_baseline(rows, how.baseline)))
+        return _nothing_scored(variants, dataset, how)
     metric = _metric(runs, dataset, how, constraints)
     fingerprint = fingerprint or dataset.fingerprint()
     baseline = str(how.baseline) if how.baseline in runs else None
+    if baseline is None and isinstance(metric, ReferenceMetric):
+        return _nothing_scored(variants, dataset, how)
     reference = runs[baseline] if baseline is not None else None
     store = ScoreStore(cache, fingerprint, metric.name, how.metric, how.output, reference, stream=how.stream)
     if not how.until_certain:
@@ -235,7 +240,8 @@ def evaluate_variants(
     elif baseline is None:
         raise UsageError("--until-certain needs a baseline, and the baseline cannot run here.")
     else:
-        certainty = Certainty(top1_limit(constraints), how.error_rate, how.seed)
+        limit = certainty_limit(constraints, by_reference=isinstance(metric, ReferenceMetric))
+        certainty = Certainty(limit, how.error_rate, how.seed)
         scored = score_until_certain(
             runs, dataset, metric, store, baseline=baseline, certainty=certainty, jobs=how.jobs, progress=progress
         )
@@ -243,9 +249,21 @@ def evaluate_variants(
     return _evaluation(variants, scored, record, dataset, how, constraints, advise=advise)
 
 
-def _metric(runs: Mapping[str, ScoringJob], dataset: Dataset, how: EvaluateOptions, constraints: Constraints) -> Metric:
+def _nothing_scored(variants: Sequence[Variant], dataset: Dataset, how: EvaluateOptions) -> Evaluation:
+    by = "baseline" if by_reference(how.metric, dataset) else "labels"
+    nothing = DatasetRecord(
+        location=dataset.location, kind=dataset.kind, samples=0, classes=dataset.classes, reference=by
+    )
+    rows = tuple(VariantReport.of(v) for v in variants)
+    return Evaluation(nothing, None, rows, tuple(without_baseline(rows, how.baseline)))
+
+
+def _metric(
+    runs: Mapping[str, ScoringJob], dataset: Dataset, how: EvaluateOptions, constraints: Constraints
+) -> AnyMetric:
     """Returns what scores the outputs of all runs."""
-    first = next(iter(runs.values()))
+    check_limits(constraints, dataset, how.metric, by_reference=by_reference(how.metric, dataset))
+    first = runs.get(str(how.baseline)) or next(iter(runs.values()))
     metric = check_evaluation_data(
         dataset,
         [run.pipeline() for run in runs.values()],
@@ -253,6 +271,7 @@ def _metric(runs: Mapping[str, ScoringJob], dataset: Dataset, how: EvaluateOptio
         metric=how.metric,
         output=how.output,
         labels=first.contract.labels,
+        final_op=first.graph.final_ops[first.output_index],
     )
     for run in runs.values():
         metric.check(run.output_spec)
@@ -277,12 +296,13 @@ def _evaluation(
     rows = with_examples(rows, scored, dataset)
     warnings = without_baseline(rows, how.baseline) if baseline is None else []
     warnings += skipped_samples(scored.skipped) + stopped_early(scored)
-    warnings += as_stream(how.stream, scored.runs.values())
+    warnings += as_stream(how.stream, scored.runs.values()) + left_out(dataset)
     inputs = None
     if baseline is not None:
         run = scored.runs[baseline]
         inputs = inputs_of(run, scores[baseline])
         if advise:
+            warnings += ambiguous_output(run, scored.metric, how.metric)
             warnings += chance(run, scores[baseline], dataset, scored.metric, how.jobs, stream=how.stream)
             warnings += _lint_data(run, inputs, dataset)
             rows = tuple(linted(row, scored, baseline) for row in rows)
@@ -313,7 +333,7 @@ def check_certainty(constraints: Constraints) -> None:
         )
 
 
-def _check_class_gate(metric: Metric) -> None:
+def _check_class_gate(metric: AnyMetric) -> None:
     if not isinstance(metric, Classification):
         raise UsageError(
             "A limit on the drop of each class is for classification, unlike these labels or this metric.",
@@ -341,6 +361,7 @@ def _record(dataset: Dataset, scored: Scored, fingerprint: str | None, *, stream
         seed=seed,
         adaptive=stopped.record if stopped is not None else None,
         stream=stream,
+        reference="baseline" if isinstance(scored.metric, ReferenceMetric) else "labels",
     )
 
 

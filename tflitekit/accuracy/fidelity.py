@@ -6,18 +6,34 @@ size for ten samples and for ten million, so that no output has to be kept.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Pairs", "Sums", "add_sums", "as_columns", "column_axis", "joined", "pack", "pairs_of", "unpack"]
+from tflitekit.core.statistics import mean_half_width
+
+__all__ = [
+    "Pairs",
+    "Sums",
+    "add_sums",
+    "as_columns",
+    "column_axis",
+    "divergence",
+    "joined",
+    "pack",
+    "pairs_of",
+    "unpack",
+]
 
 _Floats = NDArray[np.float64]
 
 _BLOCK = 1 << 19
 """Values that are taken at a time, so that the copies as float64 stay small beside the outputs themselves."""
+
+_LEAST = 1 / 512
 
 _CHANNELS_FIRST = 20
 """An output of two dimensions is a list of a few kinds of values, kind by kind, where the second is so much longer."""
@@ -35,6 +51,8 @@ class Pairs(NamedTuple):
         deviation: Sum of squared deviations from the mean.
         low: Smallest value; infinity without a pair.
         high: Largest value; minus infinity without a pair.
+        samples: Samples that the pairs are from, shape ``(columns,)`` again.
+        squares: Sum over samples of the square of what each adds to ``error``, or, where not both are floats, of its unequal pairs.
     """
 
     values: _Floats
@@ -45,6 +63,8 @@ class Pairs(NamedTuple):
     deviation: _Floats
     low: _Floats
     high: _Floats
+    samples: _Floats
+    squares: _Floats
 
     @property
     def explained(self) -> _Floats:
@@ -56,6 +76,34 @@ class Pairs(NamedTuple):
         spread = self.deviation[0]
         share: _Floats = np.divide(self.error, spread, out=np.full(spread.shape, np.nan), where=spread > 0)
         return 1 - share
+
+    @property
+    def explained_half(self) -> _Floats:
+        """Half the width of the 95 % interval of `explained`, by column; NaN with fewer than two samples or without variance.
+
+        Student's, of the mean squared error of a sample; the baseline's variance on these samples is the unit that it is given in.
+        """
+        spread = self.deviation[0]
+        half: _Floats = np.divide(self._half(self.error), spread, out=np.full(spread.shape, np.nan), where=spread > 0)
+        return half
+
+    @property
+    def same(self) -> _Floats:
+        """Share of pairs of the same value, by column, where not both are floats; NaN without a pair."""
+        empty = np.full(self.values.shape, np.nan)
+        share: _Floats = np.divide(self.equal, self.values, out=empty, where=self.values > 0)
+        return share
+
+    @property
+    def same_half(self) -> _Floats:
+        """Half the width of the 95 % interval of `same`, by column: Student's over samples."""
+        empty = np.full(self.values.shape, np.nan)
+        half: _Floats = np.divide(self._half(self.values - self.equal), self.values, out=empty, where=self.values > 0)
+        return half
+
+    def _half(self, lost: _Floats) -> _Floats:
+        """Half the width of the interval of what all samples lost, from the squares of what each lost."""
+        return self.samples * mean_half_width(self.samples, lost, self.squares)
 
 
 Sums = dict[int, Pairs]
@@ -69,13 +117,13 @@ def add_sums(total: Sums, more: Sums) -> None:
 
 
 def pack(pairs: Pairs) -> _Floats:
-    """Returns the sums as one array ``(12, columns)``, to be stored."""
+    """Returns the sums as one array ``(14, columns)``, to be stored."""
     return np.vstack(pairs)
 
 
 def unpack(rows: _Floats) -> Pairs:
     """Returns what `pack` packed."""
-    return Pairs(rows[0], rows[1], rows[2], rows[3], rows[4:6], rows[6:8], rows[8:10], rows[10:12])
+    return Pairs(rows[0], rows[1], rows[2], rows[3], rows[4:6], rows[6:8], rows[8:10], rows[10:12], rows[12], rows[13])
 
 
 def column_axis(shape: tuple[int, ...]) -> int | None:
@@ -104,58 +152,102 @@ def as_columns(values: NDArray[Any], axis: int | None) -> NDArray[Any]:
     return np.moveaxis(values, axis, -1).reshape(-1, values.shape[axis])
 
 
-def pairs_of(baseline: NDArray[Any], variant: NDArray[Any]) -> Pairs:
-    """Sums up pairs of values, both of the shape ``(rows, columns)``."""
-    step = max(1, _BLOCK // max(1, baseline.shape[1]))
-    found = _pairs(baseline[:step], variant[:step])
-    for start in range(step, len(baseline), step):
-        found = joined(found, _pairs(baseline[start : start + step], variant[start : start + step]))
-    return found
+def divergence(expected: NDArray[Any], found: NDArray[Any]) -> _Floats:
+    """Returns the Kullback-Leibler divergence of rows of probabilities ``(n, classes)`` from those expected, in nats.
+
+    Probabilities below 1 / 512, half a step of a quantized softmax, count as that: they cannot be told from zero.
+    """
+    p, q = (np.maximum(rows.astype(np.float64), _LEAST) for rows in (expected, found))
+    p, q = p / p.sum(axis=1, keepdims=True), q / q.sum(axis=1, keepdims=True)
+    return np.asarray((p * np.log(p / q)).sum(axis=1))
 
 
-def _pairs(baseline: NDArray[Any], variant: NDArray[Any]) -> Pairs:
-    whole = baseline.dtype.kind != "f" or variant.dtype.kind != "f"
+def pairs_of(baseline: NDArray[Any], variant: NDArray[Any], *, each: int = 1) -> Pairs:
+    """Sums up pairs of values, both of the shape ``(rows, columns)``.
+
+    Args:
+        each: Rows of each sample.
+    """
+    fit = _BLOCK // max(1, baseline.shape[1])
+    if fit < each:
+        parts = [_of_sample(baseline[i : i + each], variant[i : i + each], fit) for i in range(0, len(baseline), each)]
+    else:
+        step = fit // each * each
+        parts = [
+            _pairs(baseline[i : i + step], variant[i : i + step], each) for i in range(0, max(1, len(baseline)), step)
+        ]
+    return functools.reduce(joined, parts)
+
+
+def _of_sample(baseline: NDArray[Any], variant: NDArray[Any], fit: int) -> Pairs:
+    """Sums up one sample that is too large to be taken at once."""
+    step = max(1, fit)
+    parts = [_pairs(baseline[i : i + step], variant[i : i + step], 1) for i in range(0, len(baseline), step)]
+    found = functools.reduce(joined, parts)
+    lost = found.values - found.equal if _whole(baseline, variant) else found.error
+    return found._replace(samples=np.ones_like(lost), squares=np.square(lost))
+
+
+def _whole(baseline: NDArray[Any], variant: NDArray[Any]) -> bool:
+    return baseline.dtype.kind != "f" or variant.dtype.kind != "f"
+
+
+def _pairs(baseline: NDArray[Any], variant: NDArray[Any], each: int) -> Pairs:
+    whole = _whole(baseline, variant)
     both = np.array([baseline, variant], np.float64 if whole else np.float32)
     if both.shape[1] > both.shape[2]:  # sums along memory are faster by far than across it
         both = np.ascontiguousarray(both.swapaxes(1, 2)).swapaxes(1, 2)
     with np.errstate(invalid="ignore", over="ignore"):
         sums = both.sum(axis=1)
         if not np.isfinite(sums).all():
-            return _of_finite(both.astype(np.float64))
+            return _of_finite(both.astype(np.float64), each, whole=whole)
         count = np.full(both.shape[2], float(both.shape[1]))
         mean = sums / max(1.0, both.shape[1])
         difference = both[0] - both[1]
-        error = np.einsum("nc,nc->c", difference, difference).astype(np.float64)
+        lost = difference != 0 if whole else np.square(difference)
         both_centred = both - mean[:, None].astype(both.dtype)
         return Pairs(
             values=count,
             lost=np.zeros_like(count),
             equal=count - np.count_nonzero(difference, axis=0) if whole else np.zeros_like(count),
-            error=error,
+            error=np.einsum("nc,nc->c", difference, difference).astype(np.float64),
             mean=mean.astype(np.float64),
             deviation=np.einsum("knc,knc->kc", both_centred, both_centred).astype(np.float64),
             low=both.min(axis=1, initial=np.inf).astype(np.float64),
             high=both.max(axis=1, initial=-np.inf).astype(np.float64),
+            samples=count / each,
+            squares=_squares(lost, each),
         )
 
 
-def _of_finite(both: NDArray[np.float64]) -> Pairs:
+def _of_finite(both: NDArray[np.float64], each: int, *, whole: bool) -> Pairs:
     """As above, over the pairs of which both values are finite."""
     finite = np.isfinite(both)
     valid = finite.all(axis=0)
     count = valid.sum(axis=0, dtype=np.float64)
     mean = both.sum(axis=1, where=valid) / np.maximum(count, 1)
-    difference = both[0] - both[1]
+    difference = np.where(valid, both[0] - both[1], 0)
+    lost = (difference != 0) & valid if whole else np.square(difference)
     return Pairs(
         values=count,
         lost=(finite[0] & ~finite[1]).sum(axis=0, dtype=np.float64),
         equal=(difference == 0).sum(axis=0, where=valid, dtype=np.float64),
-        error=np.square(difference).sum(axis=0, where=valid),
+        error=np.square(difference).sum(axis=0),
         mean=mean,
         deviation=np.square(both - mean[:, None]).sum(axis=1, where=valid),
         low=both.min(axis=1, where=valid, initial=np.inf),
         high=both.max(axis=1, where=valid, initial=-np.inf),
+        samples=np.full_like(count, both.shape[1] / each),
+        squares=_squares(lost, each),
     )
+
+
+def _squares(lost: NDArray[Any], each: int) -> _Floats:
+    """Returns the sum over samples of the square of what each lost, from what each row ``(rows, columns)`` lost."""
+    columns = lost.T.reshape(lost.shape[1], -1, each)
+    of_samples = columns[:, :, 0].astype(np.float64) if each == 1 else columns.sum(axis=2, dtype=np.float64)
+    found: _Floats = np.einsum("cn,cn->c", of_samples, of_samples)
+    return found
 
 
 def joined(one: Pairs, other: Pairs) -> Pairs:
@@ -172,4 +264,6 @@ def joined(one: Pairs, other: Pairs) -> Pairs:
         deviation=one.deviation + other.deviation + np.square(step) * one.values * share,
         low=np.minimum(one.low, other.low),
         high=np.maximum(one.high, other.high),
+        samples=one.samples + other.samples,
+        squares=one.squares + other.squares,
     )

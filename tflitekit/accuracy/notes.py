@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tflitekit.accuracy.metrics import ReferenceMetric
 from tflitekit.accuracy.scored import Scored
 from tflitekit.accuracy.scoring import ScoringJob
 from tflitekit.results import Finding, VariantReport
@@ -60,12 +61,20 @@ def stopped_early(scored: Scored) -> list[Finding]:
     return [
         Finding(
             kind="stopped-early",
-            message=f"Each variant was evaluated until its drop was decided against the limit of {record.limit * 100:.3g} points "
+            message=f"Each variant was evaluated until {_question(scored, record.limit)} "
             f"(wrongly with a probability of at most {record.alpha:g}): on {fewest if fewest == most else f'{fewest} to {most}'} "
             f"of {record.available:,} samples. Other intervals and tests assume that n was fixed beforehand.",
             advice="Leave out --until-certain for figures on all samples.",
         )
     ]
+
+
+def _question(scored: Scored, limit: float) -> str:
+    if isinstance(scored.metric, ReferenceMetric):
+        return (
+            f"it was decided whether it agrees with {scored.wanted} on at least {(1 - limit) * 100:.4g}% of all samples"
+        )
+    return f"its drop was decided against the limit of {limit * 100:.3g} points"
 
 
 def as_stream(stream: bool, runs: Iterable[ScoringJob]) -> list[Finding]:

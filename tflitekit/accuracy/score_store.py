@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from tflitekit.accuracy.fidelity import Sums, pack, unpack
-from tflitekit.accuracy.metrics import Metric, Scores
+from tflitekit.accuracy.metrics import AnyMetric, Scores
 from tflitekit.accuracy.scored import Scored
 from tflitekit.accuracy.scoring import Against, ScoringJob, score
 from tflitekit.core.files import hash_json, write_whole
@@ -24,7 +24,7 @@ from tflitekit.tflite.variant import Variant
 
 __all__ = ["ScoreStore", "StoredScores", "beside_baseline", "score_all"]
 
-_COLUMNS = 6  # raised whenever scores have other columns or are found otherwise, so that older files are not misread
+_COLUMNS = 7  # raised whenever scores have other columns or are found otherwise, so that older files are not misread
 
 _SUMS = "sums "
 
@@ -130,7 +130,7 @@ def _content(variant: Variant) -> dict[str, Any]:
 def score_all(
     runs: Mapping[str, ScoringJob],
     dataset: Dataset,
-    metric: Metric,
+    metric: AnyMetric,
     store: ScoreStore,
     *,
     baseline: str | None,

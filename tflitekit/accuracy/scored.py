@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.accuracy.fidelity import Sums
-from tflitekit.accuracy.metrics import Metric, Scores
+from tflitekit.accuracy.metrics import AnyMetric, Scores
 from tflitekit.accuracy.scoring import ScoringJob
 from tflitekit.results import Adaptive, Sequential
 
@@ -42,7 +42,7 @@ class Scored:
     """
 
     runs: Mapping[str, ScoringJob]
-    metric: Metric
+    metric: AnyMetric
     wanted: str | None
     scores: Mapping[str, Scores]
     sums: Mapping[str, Sums]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.accuracy.fidelity import Sums, add_sums, as_columns, column_axis, pairs_of
-from tflitekit.accuracy.metrics import Meaning, Metric, Scores
+from tflitekit.accuracy.metrics import AnyMetric, Meaning, ReferenceMetric, Scores
 from tflitekit.core.answers import wrong_answer
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.progress import Progress
@@ -105,7 +105,7 @@ class Against:
 def score(
     runs: Sequence[ScoringJob],
     dataset: Dataset,
-    metric: Metric,
+    metric: AnyMetric,
     *,
     jobs: int | None,
     progress: Progress,
@@ -217,12 +217,13 @@ def _grown(values: NDArray[Any], last: int) -> NDArray[Any]:
 class _ChunkEvaluator:
     """One worker's interpreters: decodes a chunk once and runs every variant on it."""
 
-    def __init__(self, runs: Sequence[ScoringJob], metric: Metric, baseline: str | None, *, stream: bool) -> None:
+    def __init__(self, runs: Sequence[ScoringJob], metric: AnyMetric, baseline: str | None, *, stream: bool) -> None:
         self._metric = metric
         self._models = [(run, Model(run.variant.path, graph=run.graph, stream=stream)) for run in runs]
         reference = next((run for run in runs if run.variant.name == baseline), None)
         # The baseline goes first, so that the outputs of one other variant at a time lie beside its own.
         self._models.sort(key=lambda pair: pair[0] is not reference)
+        self._reference = reference
         self._compared = {
             run.variant.name: _matched(run, reference) if reference is not None and run is not reference else []
             for run in runs
@@ -263,7 +264,6 @@ class _ChunkEvaluator:
         facts = {
             key: input_facts(rows) | size_facts(rows, self._pipelines[key].inputs) for key, rows in prepared.items()
         }
-        labels = [sample.label for sample, _ in samples]
         names = [sample.key for sample, _ in samples]
         scores: dict[str, Scores] = {}
         sums: dict[str, Sums] = {}
@@ -272,32 +272,52 @@ class _ChunkEvaluator:
             name = run.variant.name
             key = self._keys[name]
             found = _outputs(model, sorted(self._wanted[name]), prepared[key], names)
-            scores[name] = self._score(run, found[run.output_index], labels) | facts[key]
+            reference = reference or found
+            scores[name] = self._score(run, found[run.output_index], self._truth(samples, reference)) | facts[key]
             if self._compared[name]:
                 sums[name] = _compared(self._compared[name], reference, found)
-            reference = reference or found
         return np.asarray(positions, np.int64), scores, unreadable, sums
 
-    def _score(self, run: ScoringJob, outputs: Sequence[NDArray[np.float32]], labels: Sequence[Any]) -> Scores:
+    def _truth(self, samples: Sequence[tuple[Sample, Any]], reference: _Outputs) -> Sequence[Any]:
+        """Returns what outputs are compared with: labels, or the baseline's outputs."""
+        if isinstance(self._metric, ReferenceMetric):
+            assert self._reference is not None
+            return reference[self._reference.output_index]
+        for sample, _ in samples:
+            if sample.label is None:
+                raise DataError(
+                    f"The sample '{sample.key}' has no label, and the first one has.",
+                    fix="Give each sample a label, or none, to compare with the float model instead.",
+                )
+        return [sample.label for sample, _ in samples]
+
+    def _score(self, run: ScoringJob, outputs: Sequence[NDArray[np.float32]], truth: Sequence[Any]) -> Scores:
         """Scores the outputs of samples; those that follow one another and are of one shape, at once."""
         parts = []
-        pairs = zip(outputs, labels, strict=True)
+        pairs = zip(outputs, truth, strict=True)
         for _, alike in itertools.groupby(pairs, key=lambda pair: (pair[0].shape, np.shape(pair[1]))):
             group = list(alike)
             stacked = np.stack([output for output, _ in group])
-            scored = self._metric.score(stacked, [label for _, label in group], meaning=run.meaning)
+            scored = self._scored(run, stacked, [expected for _, expected in group])
             parts.append(_checked(self._metric, scored, len(group)) | output_facts(stacked))
         return parts[0] if len(parts) == 1 else {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 
+    def _scored(self, run: ScoringJob, outputs: NDArray[np.float32], truth: list[Any]) -> Scores:
+        if not isinstance(self._metric, ReferenceMetric):
+            return self._metric.score(outputs, truth, meaning=run.meaning)
+        assert self._reference is not None
+        return self._metric.compare(outputs, np.stack(truth), meaning=run.meaning, of_reference=self._reference.meaning)
 
-def _checked(metric: Metric, scored: Any, n: int) -> Scores:
+
+def _checked(metric: AnyMetric, scored: Any, n: int) -> Scores:
     """Returns the columns of a metric, which may be another package's: with a row for each sample."""
+    by = metric.compare if isinstance(metric, ReferenceMetric) else metric.score
     if not isinstance(scored, dict) or "finite" not in scored:
-        raise wrong_answer(metric.score, "did not return a dict with the column 'finite'")
+        raise wrong_answer(by, "did not return a dict with the column 'finite'")
     columns = {name: np.asarray(column) for name, column in scored.items()}
     for name, column in columns.items():
         if column.shape[:1] != (n,):
-            raise wrong_answer(metric.score, f"returned the column '{name}' of shape {column.shape} for {n} samples")
+            raise wrong_answer(by, f"returned the column '{name}' of shape {column.shape} for {n} samples")
     return columns
 
 
@@ -346,7 +366,8 @@ def _compared(matches: Sequence[_Match], baseline: _Outputs, variant: _Outputs) 
             one, two = ([array[None] for array in arrays] for arrays in (one, two))
         for before, after in zip(one, two, strict=False):
             if before.shape == after.shape and before.size:
-                pairs = pairs_of(as_columns(before, match.axis), as_columns(after, match.axis))
+                rows, others = (as_columns(values, match.axis) for values in (before, after))
+                pairs = pairs_of(rows, others, each=len(rows) // len(before))
                 add_sums(sums, {match.index: pairs})
     return sums
 

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 from tflitekit.accuracy.metric_choice import choose_metric
-from tflitekit.accuracy.metrics import Metric
+from tflitekit.accuracy.metrics import AnyMetric
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import Dataset, InputPipeline, UnreadableSampleError
 
@@ -22,13 +22,15 @@ def check_evaluation_data(
     metric: str | None,
     output: str | None,
     labels: Sequence[str] | None,
-) -> Metric:
+    final_op: str | None = None,
+) -> AnyMetric:
     """Refuses data whose inputs or labels do not fit the model.
 
     Args:
         pipelines: For the inputs of each model that the data are for.
         outputs: The model's, the one that is scored by default first.
         labels: Class names in the order of the output, where they are known.
+        final_op: As in `choose_metric`.
 
     Returns:
         The metric that data and model call for.
@@ -42,4 +44,4 @@ def check_evaluation_data(
             raw = sample.read()
             for pipeline in pipelines:
                 pipeline.prepare(raw, sample.key)
-    return choose_metric(metric, dataset, outputs, output, labels=labels)
+    return choose_metric(metric, dataset, outputs, output, labels=labels, final_op=final_op)

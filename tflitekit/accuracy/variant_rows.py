@@ -16,7 +16,8 @@ from tflitekit.accuracy.lints.outputs import (
     lint_stored_inputs,
 )
 from tflitekit.accuracy.lints.parts import lint_parts, outputs_beside
-from tflitekit.accuracy.metrics import Scores
+from tflitekit.accuracy.metrics import Likeness, Metric, ReferenceMetric, Scores
+from tflitekit.accuracy.metrics.agreement import ClassAgreement
 from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.scored import Scored, Stopped, together
 from tflitekit.accuracy.scoring import ScoringJob
@@ -59,8 +60,8 @@ def row_of(variant: Variant, scored: Scored, constraints: Constraints, *, contro
         constraints: The drops that matter.
         control: The variant that `control_of` found.
     """
-    scores, metric, stopped = scored.scores, scored.metric, scored.stopped
-    own = scores.get(variant.name)
+    metric = scored.metric
+    own = scored.scores.get(variant.name)
     if own is None:
         return VariantReport.of(variant)
     broken = int(np.count_nonzero(~own["finite"]))
@@ -71,6 +72,48 @@ def row_of(variant: Variant, scored: Scored, constraints: Constraints, *, contro
             error=f"NaN or infinite values in the output for {broken} of {own['finite'].size} samples. "
             "Look for overflow in float16, or for data that the model was not built for.",
         )
+    if isinstance(metric, ReferenceMetric):
+        return _beside_reference(variant, scored, metric)
+    return _beside_labels(variant, scored, metric, constraints, control)
+
+
+def _beside_reference(variant: Variant, scored: Scored, metric: ReferenceMetric) -> VariantReport:
+    """Returns what the baseline's outputs say of one variant; the baseline is the reference itself."""
+    own, stopped = scored.scores[variant.name], scored.stopped
+    if variant.name == scored.baseline:
+        whole = Measured(
+            metric=metric.name, value=1.0, low=None, high=None, n=len(own["finite"]), higher_is_better=True
+        )
+        return VariantReport.of(variant, likeness=whole)
+    if scored.baseline is None:
+        return VariantReport.of(variant)
+    found = answering(metric.likeness, Likeness)(own, _outputs(variant, scored, scored.baseline))
+    measured: dict[str, Any] = {"likeness": found.figure, "other_metrics": found.others, **found.fields}
+    if stopped is not None:
+        measured["sequential"] = stopped.decisions.get(variant.name)
+    if found.figure is None:
+        text = f"Too few samples, {len(own['finite'])}, or outputs that do not vary: the fidelity of {variant.name} cannot be told."
+        advice = "Evaluate on more samples, at least 20, that differ."
+        measured["warnings"] = (
+            *VariantReport.of(variant).warnings,
+            Finding(kind="too-few-samples", message=text, advice=advice),
+        )
+    return VariantReport.of(variant, **measured)
+
+
+def _outputs(variant: Variant, scored: Scored, baseline: str) -> tuple[OutputFidelity, ...]:
+    """Returns every output of a variant beside the baseline's."""
+    run, compared = scored.runs[variant.name], scored.runs[baseline]
+    other = run.variant.training is not None or _other_source(run.variant, compared.variant)
+    return outputs_beside(run.graph, run.output_index, scored.sums.get(variant.name, {}), other_weights=other)
+
+
+def _beside_labels(
+    variant: Variant, scored: Scored, metric: Metric, constraints: Constraints, control: str | None
+) -> VariantReport:
+    """Returns what the labels say of one variant, and how it differs from the baseline."""
+    scores, stopped = scored.scores, scored.stopped
+    own = scores[variant.name]
     figures = tuple(expect(figure, Measured, by=metric.summarize) for figure in answering(metric.summarize, tuple)(own))
     if not figures or not all(math.isfinite(figure.value) for figure in figures):
         raise wrong_answer(metric.summarize, "did not return one finite figure or more")
@@ -133,12 +176,11 @@ def linted(row: VariantReport, scored: Scored, baseline: str) -> VariantReport:
     of_baseline = compared.graph.inner_outputs[compared.output_index]
     beside: tuple[OutputFidelity, ...] = ()
     if row.name != baseline:
-        other = run.variant.training is not None or _other_source(run.variant, compared.variant)
-        beside = outputs_beside(run.graph, run.output_index, scored.sums.get(row.name, {}), other_weights=other)
+        beside = _outputs(run.variant, scored, baseline)
         whole: list[Finding] = []
         if of_baseline.quantization is None and not constant:
             whole += lint_output_range(own, run.graph.inner_outputs[run.output_index], reference, request=request)
-        if isinstance(scored.metric, Classification) and not constant:
+        if isinstance(scored.metric, Classification | ClassAgreement) and not constant:
             whole += lint_confidence(own, reference, max(2, scored.metric.outputs), request=request)
         # What is said of the output as a whole is not said again of its parts.
         parts = lint_parts([output for output in beside if not (output.scored and (constant or whole))], request)

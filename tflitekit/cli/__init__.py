@@ -21,7 +21,10 @@ _COMMANDS = {
         "preflight",
         "Says which layers of a Keras model can be trained for int8, why, and what to do about the rest.",
     ),
-    "evaluate": ("evaluate", "Measures the accuracy of .tflite files on the same samples."),
+    "evaluate": (
+        "evaluate",
+        "Measures the accuracy of .tflite files on the same samples, or without labels their fidelity.",
+    ),
     "explain": (
         "explain",
         "Shows where a quantized .tflite file departs from its float original, layer by layer, and why.",

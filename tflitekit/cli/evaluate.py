@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @takes_options(AccuracyLimits, "limits")
 @as_json
 def evaluate(files: tuple[Path, ...], data: str, how: EvaluateOptions, limits: AccuracyLimits, as_json: bool) -> int:
-    """Measures the accuracy of .tflite files on the same samples."""
+    """Measures the accuracy of .tflite files on the same samples, or without labels their fidelity."""
     from tflitekit.accuracy.evaluation import evaluate as run
 
     found = run(files, data=data, constraints=limits.part(Constraints), progress=progress(), **how.given())
@@ -59,14 +59,15 @@ def _show_evaluation(found: Evaluation) -> None:
     before = next((v.confidence for v in variants if v.name == baseline), None)
     figures, hidden = [], []
     for v in variants:
-        agreement = f"{v.agreement.value:.2%}" if v.agreement else "–"
+        agreement = f"{v.agreement.value:.2%}" if v.agreement and not v.likeness else "–"
         others = ", ".join(f"{m.metric} {m.value:.4g}" for m in v.other_metrics) or "–"
-        n = f"{v.accuracy.n:,}" if v.accuracy else v.status
+        n = f"{v.figure.n:,}" if v.figure else v.status
         figures.append(
             (v.name, text.size(v.size_bytes), n, text.accuracy(v), others, agreement, text.drop(v, baseline))
         )
         hidden.append((v.name, text.worst_class(v), text.flips(v), text.calibration_error(v, before)))
-    _show(("File", "Size", "n", "Accuracy", "Other metrics", "Agreement", "Change"), figures)
+    names = text.figure_columns(found.dataset, variants)
+    _show(("File", "Size", "n", names["Accuracy"], "Other metrics", "Agreement", names["Change"]), figures)
     if any(cell != "–" for row in hidden for cell in row[1:]):
         _show(("File", "Class that lost most, points", "Turned wrong / right", "Calibration error"), hidden)
     for broken in found.broken:

@@ -22,6 +22,7 @@ __all__ = [
     "bootstrap_quantiles",
     "bootstrap_weights",
     "latency_verdict",
+    "mean_half_width",
     "mean_interval",
     "paired_accuracy_drop",
     "paired_bootstrap_increase",
@@ -92,6 +93,18 @@ def mean_interval(values: ArrayLike) -> Interval:
     half = float(t.ppf(1 - _ALPHA / 2, data.size - 1)) * float(data.std(ddof=1)) / math.sqrt(data.size)
     mean = float(data.mean())
     return Interval(mean - half, mean + half)
+
+
+def mean_half_width(
+    n: NDArray[np.float64], total: NDArray[np.float64], squares: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Returns half the widths of 95 % Student intervals of means, by the sums of values and of their squares; NaN for n < 2."""
+    from scipy.stats import t
+
+    several = np.maximum(n, 2)
+    variance = np.maximum(0, squares - np.square(total) / several) / (several - 1)
+    half: NDArray[np.float64] = t.ppf(1 - _ALPHA / 2, several - 1) * np.sqrt(variance / several)
+    return np.where(n < 2, np.nan, half)
 
 
 def paired_accuracy_drop(

@@ -1,4 +1,4 @@
-"""Labelled samples from folders of images, ``.npz`` files and Python factories: streamed, re-iterable,
+"""Samples from folders of images, ``.npz`` files and Python factories: streamed, re-iterable,
 keyed by input name. `open_dataset` opens them all.
 
 A `Sample` is cheap to make; reading and decoding happen in `Sample.read`, so that several threads can do it.
@@ -54,13 +54,13 @@ def open_dataset(
     """Opens a data set.
 
     Args:
-        source: A folder with one subfolder per class; an ``.npz`` with ``x`` (or one array per input name)
-            and ``y``; ``module:function``; in Python also ``(x, y)``, a dict of arrays, a function, a tf.data
+        source: A folder with one subfolder per class, or of images without classes; an ``.npz`` with ``x`` (or one array per input
+            name) and, for labels, ``y``; ``module:function``; in Python also ``(x, y)``, a dict of arrays, a function, a tf.data
             pipeline (batches are taken apart), or a `Dataset`.
         labels: Class names in the order of the model's output; class folders are matched to them by name.
         limit: A seeded, class-balanced sample of this many.
         seed: Seed of that sample.
-        need_labels: Whether missing labels are an error (calibration does without).
+        need_labels: Whether missing labels are an error. Without them `Dataset.labelled` is false.
 
     Returns:
         The samples, one by one and without a batch dimension. Images stay as decoded and are resized and normalized
@@ -90,9 +90,9 @@ def open_dataset(
     if path.exists():
         raise DataError(
             f"{path} is a {path.suffix or 'file without a suffix'}, which is not a kind of data that the kit reads.",
-            fix="Give a folder with one subfolder per class, an .npz file, or a factory 'module:function'.",
+            fix="Give a folder of images (with one subfolder per class, or without classes), an .npz file, or a factory 'module:function'.",
         )
     raise DataError(
         f"There is no data at {path}.",
-        fix="Give a folder with one subfolder per class, an .npz file, or a factory 'module:function'.",
+        fix="Give a folder of images (with one subfolder per class, or without classes), an .npz file, or a factory 'module:function'.",
     )

@@ -1,4 +1,4 @@
-"""What a data set is: labelled samples that can be iterated over and over, and parts of one."""
+"""What a data set is: samples, with labels or without, that can be iterated over and over, and parts of one."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class UnreadableSampleError(Exception):
 
 @dataclass(frozen=True)
 class Sample:
-    """One labelled sample.
+    """One sample.
 
     Attributes:
         key: A name for people: the file's path below the data folder, or the row.
@@ -102,6 +102,7 @@ class Dataset:
         classes: Class names in label order, where the data have names.
         available: Samples that there are where only a part is drawn from them; else None.
         seed: Of that draw.
+        notes: What was not taken from there, in sentences for people.
     """
 
     kind = "arrays"
@@ -109,6 +110,7 @@ class Dataset:
     random_access = True
     available: int | None = None
     seed: int | None = None
+    notes: tuple[str, ...] = ()
 
     def __init__(self, location: str, *, classes: tuple[str, ...] | None = None) -> None:
         self.location = location
@@ -132,6 +134,12 @@ class Dataset:
             return len(self)
         except TypeError:
             return None
+
+    @property
+    def labelled(self) -> bool:
+        """Whether samples have labels; the first one tells."""
+        first = next(iter(self), None)
+        return first is None or first.label is not None
 
     def fingerprint(self) -> str | None:
         """Returns a hash of the samples' content and labels; None where it cannot be had without a full pass."""
@@ -180,6 +188,7 @@ class Selection(Dataset):
         super().__init__(dataset.location, classes=dataset.classes)
         self.kind = dataset.kind
         self.pictures, self.random_access = dataset.pictures, dataset.random_access
+        self.notes = dataset.notes
         self._dataset = dataset
         self._chosen = {int(position) for position in positions}
 

@@ -23,6 +23,16 @@ class AccuracyLimits(Options):
             "Maximum drop in percentage points (for errors, in the metric's unit). [default: 1.0 in optimize and with --until-certain]",
         ),
     ] = None
+    min_fidelity: Annotated[
+        float | None,
+        Field(ge=0, le=100),
+        Option(
+            Panel.LIMITS,
+            "Without labels: minimum agreement with the float model, or share of its outputs' variance that is kept, in percent. "
+            "[default: 95 in optimize and with --until-certain]",
+            metavar="PERCENT",
+        ),
+    ] = None
     max_class_drop: Annotated[
         float | None,
         Field(ge=0),
@@ -36,6 +46,8 @@ class Constraints(AccuracyLimits):
     Attributes:
         max_accuracy_drop: In percentage points for classes, else in the metric's unit. When not given: 1 point, or 5 % of
             the baseline's value.
+        min_fidelity: In percent, on data without labels: of samples with the float model's class, or of its outputs' variance that is
+            explained. When not given: 95.
         max_class_drop: In percentage points, for the recall of each single class.
         max_size_bytes: Of the file, not deflated.
         max_latency_ms: Of the figure that decides under the protocol, on the target.

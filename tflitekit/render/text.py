@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         Agreement,
         ClassRecall,
         Confidence,
+        DatasetRecord,
         Drop,
         Latency,
         LatencyRatio,
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
         Report,
         VariantReport,
     )
+
+_RESOLUTION = 0.05
+"""Without labels: half as wide an interval as what healthy variants lose tells nothing."""
 
 __all__ = [
     "COLUMNS",
@@ -32,8 +36,10 @@ __all__ = [
     "calibration_error",
     "change",
     "counted",
+    "difference",
     "drop",
     "duration",
+    "figure_columns",
     "flips",
     "integer_ops",
     "interval",
@@ -106,12 +112,18 @@ def share(value: float, digits: int = 1) -> str:
 
 def is_share(metric: str) -> bool:
     """Tells whether a metric is a share of samples, shown in per cent."""
-    return metric in ("top1", "top5")
+    return metric in ("top1", "top5", "agreement", "fidelity")
+
+
+_METRICS = {
+    "top1": "Top-1 accuracy", "top5": "Top-5 accuracy", "mae": "MAE", "rmse": "RMSE", "agreement": "Agreement", "fidelity": "Fidelity",
+    "divergence": "Divergence",
+}  # fmt: skip
 
 
 def metric_name(metric: str) -> str:
     """Returns a metric's name for people."""
-    return {"top1": "Top-1 accuracy", "top5": "Top-5 accuracy", "mae": "MAE", "rmse": "RMSE"}.get(metric, metric)
+    return _METRICS.get(metric, metric)
 
 
 def measured(found: Measured) -> str:
@@ -125,8 +137,8 @@ def interval(found: Measured | Agreement | Confidence | ClassRecall, *, percent:
 
 
 def accuracy(variant: VariantReport) -> str:
-    """Returns the first metric with half the width of its interval."""
-    return with_half_width(variant.accuracy)
+    """Returns the accuracy, or the fidelity where the data have no labels, with half the width of its interval."""
+    return with_half_width(variant.figure)
 
 
 def with_half_width(found: Measured | None) -> str:
@@ -134,7 +146,7 @@ def with_half_width(found: Measured | None) -> str:
     if found is None:
         return "–"
     if found.low is None or found.high is None:
-        return f"{found.metric} {found.value:.4g}"
+        return f"{found.value:.2%}" if is_share(found.metric) else f"{found.metric} {found.value:.4g}"
     half = (found.high - found.low) / 2
     if is_share(found.metric):
         return f"{found.value:.2%} ±{half * 100:.1f}"
@@ -157,8 +169,24 @@ def change(found: Drop, value: Measured) -> tuple[str, str]:
 def drop(variant: VariantReport, baseline: str | None) -> str:
     """Returns the verdict on the difference to the baseline."""
     if variant.name == baseline:
-        return "baseline"
+        return "reference" if variant.likeness else "baseline"
+    if variant.likeness is not None:
+        return difference(variant)
     return variant.drop.verdict if variant.drop else "–"
+
+
+def difference(variant: VariantReport) -> str:
+    """Returns on how many samples a variant answers otherwise than the baseline, or how large its error is beside what outputs vary by."""
+    found = variant.likeness
+    if found is None:
+        return "–"
+    if found.metric == "agreement":
+        other = round((1 - found.value) * found.n)
+        said = f"another class for {other:,} of {found.n:,}" if other else f"the same class for all {found.n:,}"
+    else:
+        said = f"relative error {math.sqrt(max(0.0, 1 - found.value)):.1%}"
+    wide = found.low is None or found.high is None or (found.high - found.low) / 2 > _RESOLUTION
+    return f"too few samples to tell ({said})" if wide else said
 
 
 def worst_class(variant: VariantReport) -> str:
@@ -254,6 +282,14 @@ def integer_ops(variant: VariantReport) -> str:
     return "–" if variant.integer_op_fraction is None else f"{variant.integer_op_fraction:.0%}"
 
 
+def figure_columns(dataset: DatasetRecord | None, rows: Sequence[VariantReport]) -> dict[str, str]:
+    """Returns the titles of the columns of accuracy and change: other ones where variants are compared with the float model."""
+    if dataset is None or dataset.reference == "labels":
+        return {"Accuracy": "Accuracy", "Change": "Change"}
+    metric = next((row.likeness.metric for row in rows if row.likeness), "fidelity")
+    return {"Accuracy": metric_name(metric), "Change": "Difference"}
+
+
 def row(variant: VariantReport, report: Report) -> tuple[str, ...]:
     """Returns one row of the table, in the order of `COLUMNS`."""
     if variant.status != "ok":
@@ -282,5 +318,6 @@ def table(report: Report, columns: Sequence[str] = COLUMNS) -> tuple[list[str], 
     if columns is NARROW:
         for cells in rows:
             cells["Median ms"] = cells["Median ms"].partition(" ±")[0]
-    used = [name for name in columns if any(cells[name] not in ("–", "baseline") for cells in rows)]
-    return used, [[cells[name] for name in used] for cells in rows]
+    used = [name for name in columns if any(cells[name] not in ("–", "baseline", "reference") for cells in rows)]
+    titles = figure_columns(report.dataset, report.variants)
+    return [titles.get(name, name) for name in used], [[cells[name] for name in used] for cells in rows]

@@ -18,7 +18,7 @@ from tflitekit.results.accuracy import (
     Sequential,
 )
 from tflitekit.results.base import Finding, Part, finite
-from tflitekit.results.fidelity import OutputFidelity, PartLoss
+from tflitekit.results.fidelity import ColumnFidelity, OutputFidelity, PartLoss
 from tflitekit.results.latency import (
     Accelerator,
     Conditions,
@@ -52,6 +52,7 @@ __all__ = [
     "Agreement",
     "CalibrationPoint",
     "ClassRecall",
+    "ColumnFidelity",
     "Conditions",
     "Confidence",
     "ConfidenceBin",

@@ -49,7 +49,7 @@ def choose(good: Sequence[VariantReport], baseline: VariantReport | None, counts
 
     def preference(variant: VariantReport) -> tuple[bool, float, int, str]:
         changed = baseline is None or variant.name != baseline.name  # no gain, no change
-        return changed, variant.drop.value if variant.drop else 0.0, variant.size_bytes or 0, variant.name
+        return changed, variant.loss or 0.0, variant.size_bytes or 0, variant.name
 
     untrained = min((v for v in deflated if v.training is None), key=preference, default=None)
     worth = [v for v in deflated if v.training is None or untrained is None or measurably_better(v, untrained)]

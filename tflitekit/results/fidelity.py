@@ -6,7 +6,7 @@ from typing import Literal
 
 from tflitekit.results.base import Part
 
-__all__ = ["OutputFidelity", "PartLoss"]
+__all__ = ["ColumnFidelity", "OutputFidelity", "PartLoss"]
 
 
 class PartLoss(Part):
@@ -31,6 +31,15 @@ class PartLoss(Part):
     text: str
 
 
+class ColumnFidelity(Part):
+    """One column of an output beside the baseline's; its figures as in `OutputFidelity`, ``low`` and ``high`` its own interval."""
+
+    column: int
+    explained: float
+    low: float | None
+    high: float | None
+
+
 class OutputFidelity(Part):
     """One output beside the baseline's, on the samples of the evaluation. Nothing of it needs labels.
 
@@ -42,7 +51,10 @@ class OutputFidelity(Part):
         explained: Median over those of the share of the baseline's variance that the variant explains (1 is the same, 0 no
             better than a constant); for outputs that count or number something, of the share of values that are the same.
             Null where no column is compared.
+        low: Interval of ``explained``: the median of the columns' own 95 % intervals, so not narrower than it should be. Null with fewer
+            than two samples.
         lowest: The same of the worst column.
+        worst: Up to 16 of the columns that are compared, those that are kept least, in their order.
         losses: What is damaged, the worst first.
     """
 
@@ -53,4 +65,7 @@ class OutputFidelity(Part):
     compared: int
     explained: float | None
     lowest: float | None
+    low: float | None = None
+    high: float | None = None
+    worst: tuple[ColumnFidelity, ...] = ()
     losses: tuple[PartLoss, ...] = ()

@@ -8,21 +8,36 @@ from tflitekit.results import Constraints, Drop, VariantReport
 __all__ = [
     "DEFAULT_MAX_DROP_POINTS",
     "broken_limits",
+    "certainty_limit",
     "class_caution",
     "class_problems",
     "drop_amount",
     "drop_limit",
     "drop_problems",
     "drop_text",
-    "top1_limit",
+    "fidelity_problems",
+    "figure_problems",
+    "figure_text",
+    "min_fidelity",
 ]
 
 DEFAULT_MAX_DROP_POINTS = 1.0
+DEFAULT_MIN_FIDELITY_PERCENT = 95.0
 _RELATIVE_ERROR_LIMIT = 0.05
 
 
-def top1_limit(constraints: Constraints) -> float:
-    """Returns the largest drop of top-1 accuracy that is accepted, as a fraction."""
+def min_fidelity(constraints: Constraints) -> float:
+    """Returns the least agreement with the baseline, or share of its variance, that is accepted, as a fraction."""
+    given = constraints.min_fidelity
+    return (DEFAULT_MIN_FIDELITY_PERCENT if given is None else given) / 100
+
+
+def certainty_limit(constraints: Constraints, *, by_reference: bool) -> float:
+    """Returns the largest share of samples that may be lost against the baseline; without labels: that may get another class."""
+    return 1 - min_fidelity(constraints) if by_reference else _top1_limit(constraints)
+
+
+def _top1_limit(constraints: Constraints) -> float:
     given = constraints.max_accuracy_drop
     return (DEFAULT_MAX_DROP_POINTS if given is None else given) / 100
 
@@ -33,7 +48,7 @@ def drop_limit(baseline: VariantReport | None, constraints: Constraints) -> floa
     if baseline is None or baseline.accuracy is None:
         return 0.0
     if baseline.accuracy.metric == "top1":
-        return top1_limit(constraints)
+        return _top1_limit(constraints)
     return _RELATIVE_ERROR_LIMIT * abs(baseline.accuracy.value) if given is None else given
 
 
@@ -41,7 +56,7 @@ def broken_limits(variant: VariantReport, constraints: Constraints, limit: float
     """Returns what speaks against a variant, in words: nothing where it keeps all limits."""
     if variant.status != "ok":
         return [f"{variant.status}: {(variant.error or 'no reason recorded').splitlines()[0]}"]
-    found = _broken_parts(variant) + drop_problems(variant, limit) + class_problems(variant, constraints)
+    found = _broken_parts(variant) + figure_problems(variant, constraints, limit)
     size = variant.size_bytes or 0
     if constraints.max_size_bytes is not None and size > constraints.max_size_bytes:
         found.append(f"{size:,} bytes, more than the limit of {constraints.max_size_bytes:,}")
@@ -59,6 +74,31 @@ def broken_limits(variant: VariantReport, constraints: Constraints, limit: float
 def _broken_parts(variant: VariantReport) -> list[str]:
     """Names parts of outputs of which too little is left, whatever the average says."""
     return [loss.text for output in variant.fidelity for loss in output.losses if loss.broken]
+
+
+def figure_problems(variant: VariantReport, constraints: Constraints, limit: float) -> list[str]:
+    """Says where accuracy, or fidelity where the data have no labels, misses a limit."""
+    if variant.likeness is not None or any(finding.kind == "too-few-samples" for finding in variant.warnings):
+        return fidelity_problems(variant, constraints)
+    return drop_problems(variant, limit) + class_problems(variant, constraints)
+
+
+def fidelity_problems(variant: VariantReport, constraints: Constraints) -> list[str]:
+    """The figure itself decides, and that of every other output; where a sequential test decided, that does."""
+    if variant.likeness is None:
+        return ["its fidelity cannot be told from these samples"]
+    least = min_fidelity(constraints)
+    allowed = f"less than the limit of {least * 100:.4g}%"
+    decided = variant.sequential
+    low = variant.likeness.value < least if decided is None else decided.decision == "breaks"
+    found = [f"{figure_text(variant)}, {allowed}"] if low else []
+    for output in variant.fidelity:
+        judged = output.explained is not None and not (output.scored and variant.likeness.metric == "agreement")
+        if judged and output.explained is not None and output.explained < least and variant.likeness.value >= least:
+            found.append(
+                f"{_kept(output.explained, output.low, output.high)} in the output '{output.output}', {allowed}"
+            )
+    return found
 
 
 def drop_problems(variant: VariantReport, limit: float) -> list[str]:
@@ -113,6 +153,24 @@ def class_caution(variant: VariantReport, constraints: Constraints) -> list[str]
         f"caution: with {worst.drop.n:,} samples of '{worst.label}' it cannot be told whether its recall drops by more than "
         f"{limit:g} points (interval {_interval(worst.drop)}){others}"
     ]
+
+
+def figure_text(variant: VariantReport) -> str:
+    """Returns 'accuracy 86.0%, no measurable drop', or 'agrees with the baseline on 97.6% of the samples (96.5 to 98.4)'."""
+    found = variant.likeness
+    if found is None:
+        return drop_text(variant)
+    if found.metric == "agreement":
+        return f"agrees with the baseline on {found.value:.1%} of the samples{_percents(found.low, found.high)}"
+    return _kept(found.value, found.low, found.high)
+
+
+def _kept(value: float, low: float | None, high: float | None) -> str:
+    return f"keeps {value:.1%}{_percents(low, high)} of the baseline's variance"
+
+
+def _percents(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f" ({low * 100:.1f} to {high * 100:.1f})"
 
 
 def drop_text(variant: VariantReport) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tflitekit.core.units import duration
 from tflitekit.results import Constraints, Latency, VariantReport
 from tflitekit.results.choice import SAME_SIZE, SAME_SPEED, Choice, measurably_better
-from tflitekit.results.limits import class_caution, drop_amount, drop_text
+from tflitekit.results.limits import class_caution, drop_amount, figure_text, min_fidelity
 
 __all__ = ["beyond_reach", "latency_caveats", "reasons_for", "why_not"]
 
@@ -17,7 +17,7 @@ def reasons_for(
 ) -> list[str]:
     """Says what speaks for the chosen variant, and what its accuracy depends on."""
     chosen = choice.chosen
-    assert chosen.accuracy is not None
+    assert chosen.figure is not None
     size = chosen.size_bytes or 0
     whole = baseline.size_bytes or size if baseline else size
     times = f", {whole / size:.1f} times smaller than {baseline.name}" if baseline and whole > size * 1.05 else ""
@@ -27,14 +27,7 @@ def reasons_for(
         found.append(f"{_latency_text(chosen.latency)}: as fast as any {of} (within {SAME_SPEED:.0%})")
         of = "of those"
     found.append(f"{size:,} bytes{times}: the smallest {of} (within {SAME_SIZE:.0%})")
-    given = "" if constraints.max_accuracy_drop is not None else ", the default"
-    found.append(f"{drop_text(chosen)}; n = {chosen.accuracy.n:,}, limit {drop_amount(chosen, limit)}{given}")
-    undecided = chosen.sequential is None and chosen.drop is not None
-    if undecided and chosen.drop is not None and chosen.drop.high is not None and chosen.drop.high > limit:
-        found.append(
-            f"caution: the interval of its drop reaches {drop_amount(chosen, chosen.drop.high)}; more data would decide it"
-        )
-    found += class_caution(chosen, constraints)
+    found += _figure_reasons(chosen, baseline, constraints, limit)
     if chosen.integer_op_fraction == 1:
         real = any(spec.dtype.startswith("float") for spec in (*chosen.inputs, *chosen.outputs))
         note = " (inputs and outputs stay float: int8:io=int8 makes them integers too)" if real else ""
@@ -52,6 +45,30 @@ def reasons_for(
     return found
 
 
+def _figure_reasons(
+    chosen: VariantReport, baseline: VariantReport | None, constraints: Constraints, limit: float
+) -> list[str]:
+    """Says how good the chosen variant is, and what its samples leave open."""
+    assert chosen.figure is not None
+    n = f"n = {chosen.figure.n:,}"
+    if chosen.likeness is not None:
+        least, found = min_fidelity(constraints), chosen.likeness
+        given = "" if constraints.min_fidelity is not None else ", the default"
+        if baseline is not None and chosen.name == baseline.name:
+            return [f"it is the float model itself; {n}, limit {least * 100:.4g}%{given}"]
+        said = [f"{figure_text(chosen)}; {n}, limit {least * 100:.4g}%{given}"]
+        if chosen.sequential is None and found.low is not None and found.low < least:
+            said.append(f"caution: the interval reaches down to {found.low:.1%}; more data would decide it")
+        said.append("caution: without labels this says how far it is the float model, not how often it is right")
+        return said
+    given = "" if constraints.max_accuracy_drop is not None else ", the default"
+    said = [f"{figure_text(chosen)}; {n}, limit {drop_amount(chosen, limit)}{given}"]
+    high = chosen.drop.high if chosen.drop is not None and chosen.sequential is None else None
+    if high is not None and high > limit:
+        said.append(f"caution: the interval of its drop reaches {drop_amount(chosen, high)}; more data would decide it")
+    return said + class_caution(chosen, constraints)
+
+
 def _training_reasons(chosen: VariantReport, data: str | None) -> list[str]:
     """Says of a trained variant what it lost against the control, and what its accuracy depends on."""
     training = chosen.training
@@ -66,9 +83,9 @@ def _training_reasons(chosen: VariantReport, data: str | None) -> list[str]:
     if leak is not None:
         found.append(f"caution: do not trust its accuracy. {leak.message}")
     elif data is not None:
+        what = "its accuracy was measured" if chosen.likeness is None else "it was compared with the float model"
         found.append(
-            f"caution: it was trained on {training.data}, and its accuracy was measured on {data}: it holds only if no sample "
-            "is in both"
+            f"caution: it was trained on {training.data}, and {what} on {data}: it holds only if no sample is in both"
         )
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tflitekit.results import Constraints, Finding, Recommendation, Rejection, VariantReport
 from tflitekit.results.choice import choose
-from tflitekit.results.limits import broken_limits, class_problems, drop_limit, drop_problems
+from tflitekit.results.limits import broken_limits, class_problems, drop_limit, drop_problems, fidelity_problems
 from tflitekit.results.reasons import beyond_reach, latency_caveats, reasons_for, why_not
 
 __all__ = ["UNFIT", "broken_gates", "recommend"]
@@ -84,7 +84,10 @@ def broken_gates(
     found = []
     for variant in variants:
         broken = class_problems(variant, constraints)
-        if constraints.max_accuracy_drop is not None or variant.sequential is not None:
+        if variant.likeness is not None:
+            asked = constraints.min_fidelity is not None or variant.sequential is not None
+            broken = fidelity_problems(variant, constraints) if asked else []
+        elif constraints.max_accuracy_drop is not None or variant.sequential is not None:
             broken = drop_problems(variant, limit) + broken
         if variant.status == "ok" and broken:
             found.append(Rejection(name=variant.name, reasons=tuple(broken)))
@@ -114,10 +117,10 @@ def _nothing_meets(
     out_of_reach: str | None,
     caveats: list[str],
 ) -> Recommendation:
-    measured = [v for v in able if v.drop is not None]
+    measured = [v for v in able if v.loss is not None]
     nearest = min(
         measured,
-        key=lambda v: (len(problems[v.name]), v.drop.value if v.drop else 0.0, v.size_bytes or 0),
+        key=lambda v: (len(problems[v.name]), v.loss or 0.0, v.size_bytes or 0),
         default=None,
     )
     if out_of_reach:

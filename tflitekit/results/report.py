@@ -65,6 +65,8 @@ class VariantReport(Part):
             sample the highest bit (`numpy.unpackbits`). So two reports on the same data compare in pairs.
         confusion: Samples by true class (rows) and answer (columns), in the order of the model's outputs; null with
             more than 100 classes.
+        likeness: On data without labels, instead of ``accuracy``: how far the outputs are the baseline's. The metric is 'agreement' (share of
+            samples with its class) or 'fidelity' (share of its variance that is explained, of the output that is kept least).
         fidelity: Every output compared with the baseline's, part by part; empty for the baseline itself and without one.
         explanation: Where it departs from the float model, layer by layer; null where that was not asked for.
         control: Name of the float model that was fine-tuned for as many steps, where this variant was trained and such a one
@@ -91,6 +93,7 @@ class VariantReport(Part):
     integer_op_fraction: float | None = None
     min_runtime_version: str | None = None
     accuracy: Measured | None = None
+    likeness: Measured | None = None
     other_metrics: tuple[Measured, ...] = ()
     per_class: tuple[ClassRecall, ...] = ()
     agreement: Agreement | None = None
@@ -116,6 +119,18 @@ class VariantReport(Part):
     conversion_s: float | None = None
     reused: bool = False
     warnings: tuple[Finding, ...] = ()
+
+    @property
+    def figure(self) -> Measured | None:
+        """What says how good the variant is: its accuracy, or, on data without labels, how far it is the baseline."""
+        return self.accuracy or self.likeness
+
+    @property
+    def loss(self) -> float | None:
+        """How much worse than the baseline, in the unit of ``figure``."""
+        if self.drop is not None:
+            return self.drop.value
+        return None if self.likeness is None else 1 - self.likeness.value
 
     @field_validator("file")
     @classmethod
@@ -156,7 +171,8 @@ class DatasetRecord(Part):
     ``sha256`` covers the samples' content and labels; it is null for factories, which cannot be recognised. ``available`` is the
     number of samples before ``--limit`` or an early stop, ``seed`` that of the draw. ``adaptive`` is there where
     ``--until-certain`` looked repeatedly. ``labels`` are, for classes, the true class of each sample that was scored, in the
-    data's order (see `tflitekit.results.packing`). ``stream``: samples were one stream, so that a model's state went on from
+    data's order (see `tflitekit.results.packing`). ``reference`` says what outputs were compared with: labels, or the outputs of the
+    baseline, where the data have none. ``stream``: samples were one stream, so that a model's state went on from
     each to the next.
     """
 
@@ -169,6 +185,7 @@ class DatasetRecord(Part):
     available: int | None = None
     seed: int | None = None
     stream: bool = False
+    reference: Literal["labels", "baseline"] = "labels"
     adaptive: Adaptive | None = None
     labels: str | None = None
     calibration_location: str | None = None

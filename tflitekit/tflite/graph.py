@@ -57,6 +57,7 @@ class Graph:
             weights ask for; a lower
             bound where ``unknown_op_versions`` is not empty; None without a known operator.
         select_tf_ops: Operators that need the TensorFlow (Flex) delegate in the app.
+        final_ops: For each output, the operator that computes it, behind conversions and changes of its shape; None for an input.
         output_meanings: For each output, 'probabilities' behind softmax or sigmoid, else 'values'.
         dynamic_tensors: Names of tensors with a dimension that is not fixed.
         keeps_state: Whether operators keep values from one inference to the next: in variable tensors, as the fused LSTM
@@ -87,6 +88,7 @@ class Graph:
     signatures: tuple[Signature, ...]
     metadata: tuple[str, ...]
     description: str
+    final_ops: tuple[str | None, ...]
     output_meanings: tuple[Literal["probabilities", "values"], ...]
     inner_inputs: tuple[TensorSpec, ...]
     inner_outputs: tuple[TensorSpec, ...]
@@ -95,6 +97,13 @@ class Graph:
     def open_inputs(self) -> tuple[TensorSpec, ...]:
         """The inputs with a dimension besides the batch that is not fixed."""
         return tuple(spec for spec in self.inputs if spec.is_open)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether it neither computes in integers nor stores weights in fewer bits than float32."""
+        stored = QUANTIZED | {"float16"}
+        hybrid = any(op.compute == "hybrid" for op in self.ops)
+        return not self.integer_op_fraction and not hybrid and not stored & self.weight_bytes_by_dtype.keys()
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON types."""
@@ -166,6 +175,7 @@ def _graph(reader: Reader) -> Graph:
     silent = PER_CHANNEL_FULLY_CONNECTED if _has_per_channel_dense(reader) else None
     minimum = max((v for v in (minimum, recorded, silent) if v), key=version_key, default=None)
     by_kind, by_dtype, parameters = measure_sizes(reader, roles, metadata)
+    final = tuple(_final_op(reader, main, main.Outputs(i)) for i in range(main.OutputsLength()))
     in_main, *elsewhere = map(_has_variables, reader.subgraphs)
     unreachable = any(elsewhere) or _assigns_variables(reader)
     return Graph(
@@ -189,7 +199,8 @@ def _graph(reader: Reader) -> Graph:
         signatures=tuple(signature for signature, _ in signatures),
         metadata=tuple(metadata),
         description=(reader.model.Description() or b"").decode(errors="replace"),
-        output_meanings=tuple(_output_meaning(reader, main, main.Outputs(i)) for i in range(main.OutputsLength())),
+        final_ops=final,
+        output_meanings=tuple("probabilities" if name in _PROBABILITY_OPS else "values" for name in final),
         inner_inputs=tuple(
             reader.spec(main, _behind(reader, main, main.Inputs(i), "QUANTIZE"), names)
             for i in range(main.InputsLength())
@@ -319,7 +330,8 @@ def _dynamic(reader: Reader) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _output_meaning(reader: Reader, main: Any, wanted: int) -> Literal["probabilities", "values"]:
+def _final_op(reader: Reader, main: Any, wanted: int) -> str | None:
+    """Returns what computes an output, behind conversions and changes of its shape; None for an input."""
     for i in reversed(range(main.OperatorsLength())):
         operator = main.Operators(i)
         if wanted not in [operator.Outputs(j) for j in range(operator.OutputsLength())]:
@@ -328,5 +340,5 @@ def _output_meaning(reader: Reader, main: Any, wanted: int) -> Literal["probabil
         if name in CONVERSIONS | {"RESHAPE", "SQUEEZE"}:
             wanted = operator.Inputs(0)
         else:
-            return "probabilities" if name in _PROBABILITY_OPS else "values"
-    return "values"
+            return str(name)
+    return None

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tflitekit.accuracy.metrics import Metric, Scores
+from tflitekit.accuracy.metrics import AnyMetric, Scores
 from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.metrics.regression import Regression
 from tflitekit.accuracy.scoring import ScoringJob, score
@@ -24,7 +24,7 @@ _ENOUGH = 20
 
 
 def chance(
-    run: ScoringJob, scores: Scores, dataset: Dataset, metric: Metric, jobs: int | None, *, stream: bool = False
+    run: ScoringJob, scores: Scores, dataset: Dataset, metric: AnyMetric, jobs: int | None, *, stream: bool = False
 ) -> list[Finding]:
     """Where the baseline is no better than an answer that knows nothing of the sample, says so.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.accuracy.fidelity import Pairs
 from tflitekit.core.tensor import TensorSpec
-from tflitekit.results import Finding, OutputFidelity, PartLoss
+from tflitekit.results import ColumnFidelity, Finding, OutputFidelity, PartLoss
 from tflitekit.schemes import Request
 from tflitekit.schemes.advice import more_accurate
 from tflitekit.tflite.graph import Graph
@@ -46,6 +46,7 @@ _FEW_CERTAIN = 0.01
 _CERTAIN = 10.0
 # Outputs in the order of a score: two that are nearly equal change places, and all values beside them with them.
 _SORTING = ("TOPK_V2", "NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5", "TFLite_Detection_PostProcess", "UNIQUE")
+_LISTED = 16
 _MIXED = 50
 """Columns whose ranges differ by this factor cannot share the 256 steps of one scale."""
 
@@ -109,11 +110,10 @@ def _output(graph: Graph, index: int, pairs: Pairs, *, scored: bool, apart: bool
     counts = spec.quantization is None and not spec.dtype.startswith("float")
     worth = _worth(pairs, counts)
     if counts:
-        left = np.divide(pairs.equal, pairs.values, out=np.full(pairs.values.shape, np.nan), where=pairs.values > 0)
-        limits = (_DIFFERENT, _BROKEN)
+        left, half, limits = pairs.same, pairs.same_half, (_DIFFERENT, _BROKEN)
     else:
-        left, limits = pairs.explained, (_DAMAGED, _BROKEN)
-    judged = left[worth]
+        left, half, limits = pairs.explained, pairs.explained_half, (_DAMAGED, _BROKEN)
+    judged, low, high = left[worth], (left - half)[worth], np.minimum(1, left + half)[worth]
     carried = _carried(pairs)
     columns = [
         _Column(
@@ -141,6 +141,17 @@ def _output(graph: Graph, index: int, pairs: Pairs, *, scored: bool, apart: bool
         compared=int(np.count_nonzero(worth)),
         explained=_rounded(float(np.median(judged))) if judged.size else None,
         lowest=_rounded(float(judged.min())) if judged.size else None,
+        low=_known(np.median(low)) if judged.size else None,
+        high=_known(np.median(high)) if judged.size else None,
+        worst=tuple(
+            ColumnFidelity(
+                column=int(np.flatnonzero(worth)[i]),
+                explained=_rounded(float(judged[i])),
+                low=_known(low[i]),
+                high=_known(high[i]),
+            )
+            for i in sorted(np.argsort(judged, kind="stable")[:_LISTED].tolist())
+        ),
         losses=tuple(losses),
     )
 
@@ -262,6 +273,10 @@ def _ranges(numbers: Sequence[int]) -> str:
             runs.append([number, number])
     said = [str(first) if first == last else f"{first} to {last}" for first, last in runs]
     return ", ".join(said) if len(said) <= 6 else f"{', '.join(said[:5])} and others, {len(numbers)} in all"
+
+
+def _known(value: np.floating[Any]) -> float | None:
+    return _rounded(float(value)) if np.isfinite(value) else None
 
 
 def _rounded(value: float) -> float:

@@ -8,7 +8,7 @@ Other packages add theirs by an entry point of the group ``tflitekit.metrics``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -18,9 +18,9 @@ from tflitekit.core.answers import answering
 from tflitekit.core.registry import Registry
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import Dataset
-from tflitekit.results import Drop, Measured
+from tflitekit.results import Drop, Measured, OutputFidelity
 
-__all__ = ["Kind", "Meaning", "Metric", "Scores", "metric", "metrics"]
+__all__ = ["AnyMetric", "Kind", "Likeness", "Meaning", "Metric", "ReferenceMetric", "Scores", "metric", "metrics"]
 
 Meaning = Literal["probabilities", "values"]
 """What an output holds (see `tflitekit.data.contract.Contract`)."""
@@ -63,7 +63,37 @@ class Metric(Protocol):
         """
 
 
-Make = Callable[[Dataset, TensorSpec, Sequence[str] | None], Metric]
+@dataclass(frozen=True)
+class Likeness:
+    """How far a variant is the baseline: the figure, None where it cannot be told, further ones, and fields of its row."""
+
+    figure: Measured | None
+    others: tuple[Measured, ...] = ()
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+class ReferenceMetric:
+    """A metric that takes the baseline's outputs for the truth, because the data have no labels: it tells fidelity, not accuracy."""
+
+    name: str
+
+    def check(self, output: TensorSpec) -> None:
+        """Raises `DataError` where it cannot compare such an output."""
+
+    def compare(
+        self, outputs: NDArray[np.float32], reference: NDArray[np.float32], *, meaning: Meaning, of_reference: Meaning
+    ) -> Scores:
+        """Scores a chunk: outputs ``(k, ...)`` as real values beside the baseline's of the same samples."""
+        raise NotImplementedError
+
+    def likeness(self, scores: Scores, outputs: Sequence[OutputFidelity]) -> Likeness:
+        """Sums up; ``outputs`` are all outputs beside the baseline's."""
+        raise NotImplementedError
+
+
+AnyMetric = Metric | ReferenceMetric
+
+Make = Callable[[Dataset, TensorSpec, Sequence[str] | None], AnyMetric]
 """From the data, the output that is scored, and class names that the contract has, to the metric."""
 
 Applies = Callable[[Dataset, TensorSpec], bool]
@@ -71,25 +101,30 @@ Applies = Callable[[Dataset, TensorSpec], bool]
 
 @dataclass(frozen=True)
 class Kind:
-    """How a metric is made, and whether data and output call for it where none is named."""
+    """How a metric is made, whether data and output call for it where none is named, and whether it does without labels."""
 
     make: Make
     applies: Applies
+    reference: bool = False
 
 
 _registry: Registry[Kind] = Registry("metric", __name__, "tflitekit.metrics")
 
 
-def metric(name: str, *, applies: Applies = lambda dataset, spec: False) -> Callable[[Make], Make]:
+def metric(
+    name: str, *, applies: Applies = lambda dataset, spec: False, reference: bool = False
+) -> Callable[[Make], Make]:
     """Registers a function that makes a metric, or raises `DataError` where labels and output cannot belong together.
 
     Args:
         name: As users name it.
         applies: Whether it is taken when no metric is named; never when not given.
+        reference: Whether it makes a `ReferenceMetric`, for data without labels.
     """
+    kind = ReferenceMetric if reference else Metric
 
     def register(function: Make) -> Make:
-        _registry.add(name, Kind(answering(function, Metric), applies), function.__module__)
+        _registry.add(name, Kind(answering(function, kind), applies, reference), function.__module__)
         return function
 
     return register

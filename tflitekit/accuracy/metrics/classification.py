@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from tflitekit.core.statistics import paired_accuracy_drop, wilson_interval
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.contract import labels_mismatch
 from tflitekit.data.dataset import Dataset
+from tflitekit.data.kinds.images import no_class
 from tflitekit.results import Agreement, ClassRecall, Drop, Flips, Measured
 from tflitekit.results.packing import pack_hits
 
-__all__ = ["Classification", "size_of", "takes_classes"]
+__all__ = ["Classification", "answers", "probabilities", "share", "size_of", "takes_classes"]
 
 _TOP5_FROM = 11  # top-5 says little with ten classes or fewer
 _LARGEST_CONFUSION = 100
@@ -62,10 +64,12 @@ def _check_classes(dataset: Dataset, labels: Sequence[str] | None, outputs: int)
     if labels is not None or not dataset.pictures:
         raise labels_mismatch(len(dataset.classes), outputs)
     more = "more" if len(dataset.classes) > outputs else "fewer"
+    found = f"{len(dataset.classes)} class folder{'s' if len(dataset.classes) > 1 else ''}"
+    single = f" {no_class(Path(dataset.location, dataset.classes[0]))}" if len(dataset.classes) == 1 else ""
     raise DataError(
-        f"The data at {dataset.location} have {len(dataset.classes)} class folders, {more} than the model's {outputs} outputs.",
+        f"The data at {dataset.location} have {found}, {more} than the model's {outputs} outputs.",
         why="Without a labels file, the folders in sorted order are the model's classes, so the counts must agree.",
-        fix="Give the model's labels, one per line in output order, with --labels FILE; folders are then matched by name."
+        fix=f"Give the model's labels, one per line in output order, with --labels FILE; folders are then matched by name.{single}"
         if more == "fewer"
         else "Remove the folders of classes that the model does not know, or check that this is the right model.",
     )
@@ -109,7 +113,7 @@ class Classification:
         truth = np.asarray(labels, np.int32)
         finite = np.asarray(np.isfinite(rows).all(axis=1))
         with np.errstate(all="ignore"):  # what is not finite fails the variant
-            predicted, confidence = _answers(rows, meaning)
+            predicted, confidence = answers(rows, meaning)
         scores: Scores = {
             "label": truth,
             "predicted": predicted,
@@ -124,7 +128,7 @@ class Classification:
 
     def summarize(self, scores: Scores) -> tuple[Measured, ...]:
         names = {"top1": "correct", "top5": "top5"}
-        return tuple(_share(metric, scores[column]) for metric, column in names.items() if column in scores)
+        return tuple(share(metric, scores[column]) for metric, column in names.items() if column in scores)
 
     def details(self, scores: Scores, baseline: Scores | None, *, max_class_drop: float | None) -> dict[str, Any]:
         other = baseline if baseline is not scores else None
@@ -135,7 +139,7 @@ class Classification:
             "confidence": calibration(scores["confidence"], scores["correct"]),
         }
         if baseline is not None:
-            agreed = _share("agreement", baseline["predicted"] == scores["predicted"])
+            agreed = share("agreement", baseline["predicted"] == scores["predicted"])
             found["agreement"] = Agreement(**agreed.model_dump(exclude={"metric"}))
         if other is not None:
             found["flips"] = Flips(
@@ -152,7 +156,7 @@ class Classification:
             of_class = scores["label"] == label
             correct = scores["correct"][of_class]
             drop = _drop(baseline["correct"][of_class], correct, max_class_drop) if baseline is not None else None
-            found = _share("recall", correct).model_dump(exclude={"metric"})
+            found = share("recall", correct).model_dump(exclude={"metric"})
             rows.append(ClassRecall(label=self.class_name(label), drop=drop, **found))
         return tuple(rows)
 
@@ -177,7 +181,7 @@ def _drop(baseline: NDArray[np.bool_], variant: NDArray[np.bool_], points: float
     return Drop.of(paired_accuracy_drop(baseline, variant, **options))
 
 
-def _answers(rows: NDArray[np.float32], meaning: Meaning) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+def answers(rows: NDArray[np.float32], meaning: Meaning) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Returns the class of each row and the probability that the model gives it."""
     if rows.shape[1] == 1:
         score = rows[:, 0] if meaning == "probabilities" else 1 / (1 + np.exp(-rows[:, 0]))
@@ -190,7 +194,20 @@ def _answers(rows: NDArray[np.float32], meaning: Meaning) -> tuple[NDArray[np.in
     return predicted, highest
 
 
-def _share(metric: str, hits: NDArray[np.bool_]) -> Measured:
+def probabilities(rows: NDArray[np.float32], meaning: Meaning) -> NDArray[np.float64]:
+    """Returns the probability of each class for each row of outputs; a single output gives those of two."""
+    values = rows.astype(np.float64)
+    if rows.shape[1] == 1:
+        positive = values if meaning == "probabilities" else 1 / (1 + np.exp(-values))
+        return np.hstack([1 - positive, positive])
+    if meaning == "probabilities":
+        return values
+    raised = np.exp(values - values.max(axis=1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+
+
+def share(metric: str, hits: NDArray[np.bool_]) -> Measured:
+    """Returns a share of samples with its interval."""
     n, count = int(hits.size), int(np.count_nonzero(hits))
     low, high = wilson_interval(count, n)
     return Measured(metric=metric, value=count / n if n else 0.0, low=low, high=high, n=n, higher_is_better=True)

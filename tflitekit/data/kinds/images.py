@@ -1,4 +1,4 @@
-"""Folders of images with one sub-folder per class."""
+"""Folders of images, with one sub-folder per class or without classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tflitekit.data.kinds import data_kind
 from tflitekit.data.names import match_names
 from tflitekit.data.samples import Dataset, Sample, UnreadableSampleError, balanced
 
-__all__ = ["ImageFolder"]
+__all__ = ["ImageFolder", "no_class"]
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
 
@@ -66,7 +66,7 @@ def open_images(source: Any, **options: Any) -> ImageFolder | None:
 
 
 class ImageFolder(Dataset):
-    """A folder with one sub-folder per class."""
+    """A folder with one sub-folder per class, or of images without classes."""
 
     kind = "images"
     pictures = True
@@ -81,11 +81,8 @@ class ImageFolder(Dataset):
             self._files.extend(self._flat(root, need_labels), None)
             super().__init__(self._root)
         else:
-            indices = (
-                range(len(folders))
-                if labels is None
-                else match_names(folders, labels, lambda name: f"The class folder {root / name}")
-            )
+            indices = range(len(folders)) if labels is None else _match(root, folders, labels)
+            self.notes = _aside(root, folders)
             for folder, index in zip(folders, indices, strict=True):
                 images = _images(root, folder)
                 if not images:
@@ -106,13 +103,13 @@ class ImageFolder(Dataset):
         if not images:
             raise DataError(
                 f"The data folder {root} is empty: it has no class folders and no images.",
-                fix="Give a folder with one subfolder of images per class.",
+                fix="Give a folder with one subfolder of images per class, or a folder of images without classes.",
             )
         if need_labels:
             raise DataError(
                 f"The data folder {root} has {len(images)} images but no class folders.",
-                why="Accuracy and training need to know each image's class.",
-                fix="Put the images into one subfolder per class. (Calibration does not need them.)",
+                why="Training needs to know each image's class.",
+                fix="Put the images into one subfolder per class.",
             )
         return images
 
@@ -143,6 +140,36 @@ class ImageFolder(Dataset):
         return self._files.largest_label()
 
 
+def _match(root: Path, folders: list[str], labels: tuple[str, ...]) -> list[int]:
+    try:
+        return match_names(folders, labels, lambda name: f"The class folder {root / name}")
+    except DataError as error:
+        if len(folders) > 1:
+            raise
+        raise DataError(error.what, why=error.why, fix=f"{error.fix} {no_class(root / folders[0])}") from error
+
+
+def no_class(folder: Path) -> str:
+    """Says what to do where a single folder inside the data holds all images and is not a class."""
+    return f"If {folder.name} is not a class, give {folder} itself: its images are then data without labels."
+
+
+def _aside(root: Path, folders: list[str]) -> tuple[str, ...]:
+    """Names images that lie beside the class folders."""
+    aside = sorted(path.name for path in root.iterdir() if _is_image(path.name))
+    if not aside:
+        return ()
+    shown = ", ".join(aside[:3]) + (", ..." if len(aside) > 3 else "")
+    return (
+        f"{len(aside)} image{'s' if len(aside) > 1 else ''} in {root} itself ({shown}) {'are' if len(aside) > 1 else 'is'} in none of its "
+        f"{len(folders)} class folders and not evaluated.",
+    )
+
+
+def _is_image(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
+
+
 def _images(root: Path, folder: str) -> list[str]:
     """Returns the images at any depth below ``root / folder``, as sorted names relative to ``root``."""
     found = []
@@ -150,7 +177,7 @@ def _images(root: Path, folder: str) -> list[str]:
         folders[:] = [name for name in folders if not name.startswith((".", "__"))]
         prefix = os.path.relpath(parent, root)
         for name in names:
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
+            if _is_image(name):
                 found.append(os.path.normpath(os.path.join(prefix, name)))  # noqa: PTH118
     return sorted(found)
 
