@@ -1,9 +1,10 @@
-"""A float ``.tflite`` file that can be changed: its constants replaced, and the front of its graph cut off to be run alone."""
+"""A float ``.tflite`` file that can be changed: its constants replaced, and sections of its graph cut out to be run alone."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,15 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from tflitekit.core.errors import ConversionError
-from tflitekit.tflite.flatbuffer import Reader, pack, parse_with, unpack
+from tflitekit.tflite.flatbuffer import DTYPES, Reader, pack, parse_with, unpack
 
 __all__ = ["EditableModel"]
 
 Array = NDArray[Any]
 _BEHIND_THE_FLATBUFFER = 1  # a larger offset of a buffer says where its bytes lie
+_NUMBERS = {
+    "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64",
+}  # fmt: skip
 
 
 class EditableModel:
@@ -98,26 +102,72 @@ class EditableModel:
         """Returns the whole file."""
         return pack(self._model)
 
-    def front(self, wanted: Iterable[int]) -> bytes:
-        """Returns a file that computes tensors of the main graph from the same inputs: of its operators those that are needed."""
+    def alive(self, position: int, wanted: Iterable[int]) -> tuple[int, ...]:
+        """Returns what the operators from a position on read of what is there before: enough to compute the wanted tensors."""
+        _, needed = self._needed(position, wanted)
+        before = {int(index) for operator in self.graph.operators[:position] for index in operator.outputs}
+        return tuple(sorted(needed.intersection(before.union(map(int, self.graph.inputs)))))
+
+    def bytes_of(self, tensors: Iterable[int]) -> int | None:
+        """Returns the size of tensors in the shapes that the file has; None where one is no array of numbers."""
+        total = 0
+        for index in tensors:
+            tensor = self.graph.tensors[index]
+            kind = DTYPES.get(tensor.type)
+            if kind not in _NUMBERS:
+                return None
+            total += np.dtype(kind).itemsize * math.prod(
+                int(size) for size in ([] if tensor.shape is None else tensor.shape)
+            )
+        return total
+
+    def section(
+        self, position: int, given: Sequence[int], shapes: Sequence[Sequence[int]], wanted: Iterable[int]
+    ) -> bytes:
+        """Returns a file that computes tensors of the main graph from others: of the operators from a position on those that are needed.
+
+        Args:
+            given: The file's inputs: what `alive` says, or all inputs of the graph for position 0.
+            shapes: Of what is given; none where those of the file hold.
+        """
         outputs = list(dict.fromkeys(wanted))
-        operators, needed = [], set(outputs)
-        for operator in reversed(self.graph.operators):
-            if needed.intersection(operator.outputs) or not len(operator.outputs):  # without outputs: for its effect
-                operators.append(operator)
-                needed.update(int(index) for index in operator.inputs)
+        operators, needed = self._needed(position, outputs)
+        needed.update(given, (int(index) for operator in operators for index in _written(operator)))
+        places = {index: place for place, index in enumerate(sorted(needed))}
         model, graph = copy.copy(self._model), copy.copy(self.graph)
-        graph.operators, graph.outputs = operators[::-1], outputs
+        graph.tensors = [copy.copy(self.graph.tensors[index]) for index in places]
+        graph.operators = [_moved(operator, places) for operator in operators]
+        graph.inputs, graph.outputs = ([places[index] for index in each] for each in (given, outputs))
+        for place, shape in zip(graph.inputs, shapes, strict=False):
+            graph.tensors[place].shape, graph.tensors[place].shapeSignature = list(shape), None
         model.subgraphs = [graph, *self._model.subgraphs[1:]]
         model.signatureDefs = model.metadata = None
-        model.buffers = self._only(needed)
+        used = {tensor.buffer for each in model.subgraphs for tensor in each.tensors}
+        model.buffers = [buffer if i in used else schema.BufferT() for i, buffer in enumerate(self._model.buffers)]
         return pack(model)
 
-    def _only(self, needed: set[int]) -> list[Any]:
-        """Returns the buffers, without the content of those that only unneeded tensors of the main graph have."""
-        used = {self.graph.tensors[index].buffer for index in needed if index >= 0}
-        used.update(tensor.buffer for graph in self._model.subgraphs[1:] for tensor in graph.tensors)
-        return [buffer if i in used else schema.BufferT() for i, buffer in enumerate(self._model.buffers)]
+    def _needed(self, position: int, wanted: Iterable[int]) -> tuple[list[Any], set[int]]:
+        """Returns the operators from a position on that the wanted tensors need, and these tensors with all that the operators read."""
+        operators, needed = [], set(wanted)
+        for operator in reversed(self.graph.operators[position:]):
+            if needed.intersection(operator.outputs) or not len(operator.outputs):  # without outputs: for its effect
+                operators.append(operator)
+                needed.update(int(index) for index in operator.inputs if index >= 0)
+        return operators[::-1], needed
+
+
+def _written(operator: Any) -> list[int]:
+    return [*operator.outputs, *([] if operator.intermediates is None else operator.intermediates)]
+
+
+def _moved(operator: Any, places: Mapping[int, int]) -> Any:
+    """Returns an operator with its tensors at other places."""
+    moved = copy.copy(operator)
+    for name in ("inputs", "outputs", "intermediates"):
+        indices = getattr(operator, name)
+        if indices is not None:
+            setattr(moved, name, [places.get(int(index), -1) for index in indices])
+    return moved
 
 
 def _code_names(reader: Reader) -> list[str]:

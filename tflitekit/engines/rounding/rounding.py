@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.core.errors import UsageError
+from tflitekit.core.errors import DataError, UsageError
+from tflitekit.core.lifetime import scratch
 from tflitekit.engines.rounding.editing import EditableModel
 from tflitekit.engines.rounding.grid import Grid, nearest, round_weights_on_grid
 from tflitekit.engines.rounding.layers import Layer, LeftLayer, find_layers
 from tflitekit.engines.rounding.moments import Moments, Statistics
-from tflitekit.engines.rounding.prefix import observe
-from tflitekit.engines.samples import ordered
+from tflitekit.engines.rounding.prefix import MOST_BYTES, Prefix
+from tflitekit.engines.rounding.starts import FromSamples
 from tflitekit.tflite.graph import parse_graph
 
 __all__ = ["RoundedLayer", "RoundedModel", "WeightLayer", "round_weights", "weight_layers"]
@@ -65,16 +68,26 @@ class RoundedModel:
         content: In each channel the largest weight is the end of the grid, so a quantizer that goes by the largest weight (min-max)
             keeps all weights as they are.
         left: The layers that were asked for and are left to rounding to nearest.
+        slow: Why activations were computed again instead of kept on disk, where they were.
     """
 
     content: bytes = field(repr=False)
     layers: tuple[RoundedLayer, ...]
     left: tuple[LeftLayer, ...]
+    slow: str | None = None
 
     def notes(self) -> tuple[str, ...]:
-        """Says which layers are left, and why."""
-        return tuple(
-            f"The weights of {each.operator} '{each.name}' are rounded to nearest: {each.reason}." for each in self.left
+        """Says which layers are left, and what made it slow."""
+        left = (
+            f"The weights of {one.operator} '{one.name}' are rounded to nearest: {one.reason}." for one in self.left
+        )
+        return (
+            *left,
+            *(
+                [f"Rounding took longer, because activations could not be kept on disk: {self.slow}."]
+                if self.slow
+                else []
+            ),
         )
 
 
@@ -92,6 +105,7 @@ def round_weights(
     refit: bool = True,
     places: int = 256,
     threads: int | None = None,
+    most_disk_bytes: int = MOST_BYTES,
 ) -> RoundedModel:
     """Rounds the weights of convolutions, dense layers and products with constant matrices so that the outputs change least.
 
@@ -102,16 +116,20 @@ def round_weights(
 
     Args:
         model: A float ``.tflite`` file.
-        samples: By input name, each with the batch dimension; iterated once for every few layers.
+        samples: By input name, each with the batch dimension; iterated once where there is room on disk for what the model makes
+            of them (see `Prefix`), else again for every few layers.
         bits: Of each layer by its name (see `weight_layers`), or of all. Layers that are not named stay as they are.
         refit: Whether weights are refitted before they are rounded.
         places: The most places of a layer's output that each sample contributes, drawn at random.
         threads: Of the interpreters; all cores when not given.
+        most_disk_bytes: What activations may take in the folder for temporary files, at one place of the graph; for a moment twice.
 
     Raises:
         UsageError: There is no layer of that name.
-        DataError: There are no samples, or they do not fit the model.
+        DataError: There are no samples, they do not fit the model, or are an iterator.
     """
+    if isinstance(samples, Iterator):
+        raise DataError("The calibration samples can be read only once.", fix="Give a collection, not an iterator.")
     original, changed = EditableModel(model), EditableModel(model)
     names = [spec.name for spec in parse_graph(model, "the model").inputs]
     found, left = find_layers(changed)
@@ -121,14 +139,19 @@ def round_weights(
     asked = [each for each in left if not isinstance(bits, Mapping) or each.name in bits]
     cores = threads or os.cpu_count() or 1
     done: list[RoundedLayer] = []
-    for group in _groups(changed, chosen):
-        moments, unlike = observe((original, changed), group, ordered(samples, names), places=places, threads=cores)
-        for layer in group:
-            if layer.name in unlike:
-                asked.append(LeftLayer(layer.name, layer.operator, unlike[layer.name]))
-            else:
-                done.append(_round(changed, layer, moments[layer.name], wanted[layer.name], refit=refit))
-    return RoundedModel(changed.to_bytes(), tuple(done), tuple(asked))
+    groups = list(_groups(original, chosen))
+    with tempfile.TemporaryDirectory(dir=scratch()) as folder:
+        start = FromSamples(samples, names, original.graph.inputs)
+        options = {"places": places, "threads": cores, "most_bytes": most_disk_bytes}
+        prefix = Prefix((original, changed), groups, start, Path(folder), **options)
+        for number, group in enumerate(groups):
+            moments, unlike = prefix.observe(number)
+            for layer in group:
+                if layer.name in unlike:
+                    asked.append(LeftLayer(layer.name, layer.operator, unlike[layer.name]))
+                else:
+                    done.append(_round(changed, layer, moments[layer.name], wanted[layer.name], refit=refit))
+    return RoundedModel(changed.to_bytes(), tuple(done), tuple(asked), prefix.passed_over)
 
 
 def _check_names(wanted: Mapping[str, int], found: list[Layer], left: list[LeftLayer]) -> None:
