@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.accuracy.fidelity import Sums, add_sums, as_columns, column_axis, pairs_of
+from tflitekit.accuracy.inference import Columns, Outputs, by_shape, outputs_of
 from tflitekit.accuracy.metrics import AnyMetric, Meaning, ReferenceMetric, Scores
 from tflitekit.core.answers import wrong_answer
 from tflitekit.core.errors import DataError, UsageError
@@ -24,7 +25,7 @@ from tflitekit.core.progress import Progress
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.contract import Contract, find_output
 from tflitekit.data.dataset import Dataset, InputPipeline, Sample, SkippedSamples, UnreadableSampleError
-from tflitekit.data.facts import input_facts, output_facts, size_facts
+from tflitekit.data.facts import Facts, input_facts, output_facts, size_facts
 from tflitekit.data.parallel import process_chunks
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.tflite.graph import Graph
@@ -257,28 +258,31 @@ class _ChunkEvaluator:
                 unreadable.append((sample.key, str(error)))
         if not samples:
             return np.zeros(0, np.int64), {}, unreadable, {}
-        prepared = {
-            key: [pipeline.prepare(raw, sample.key) for sample, raw in samples]
-            for key, pipeline in self._pipelines.items()
-        }
-        facts = {
-            key: input_facts(rows) | size_facts(rows, self._pipelines[key].inputs) for key, rows in prepared.items()
-        }
+        facts, groups = self._prepared(samples)
         names = [sample.key for sample, _ in samples]
         scores: dict[str, Scores] = {}
         sums: dict[str, Sums] = {}
-        reference: _Outputs = {}
+        reference: Outputs = {}
         for run, model in self._models:
             name = run.variant.name
             key = self._keys[name]
-            found = _outputs(model, sorted(self._wanted[name]), prepared[key], names)
+            found = outputs_of(model, sorted(self._wanted[name]), groups[key], names)
             reference = reference or found
             scores[name] = self._score(run, found[run.output_index], self._truth(samples, reference)) | facts[key]
             if self._compared[name]:
                 sums[name] = _compared(self._compared[name], reference, found)
         return np.asarray(positions, np.int64), scores, unreadable, sums
 
-    def _truth(self, samples: Sequence[tuple[Sample, Any]], reference: _Outputs) -> Sequence[Any]:
+    def _prepared(self, samples: Sequence[tuple[Sample, Any]]) -> tuple[dict[Any, Facts], dict[Any, list[Columns]]]:
+        """Returns what there is to know of decoded samples, and them as the files take them, each by pipeline."""
+        facts, groups = dict[Any, Facts](), dict[Any, list[Columns]]()
+        for key, pipeline in self._pipelines.items():
+            rows = [pipeline.prepare(raw, sample.key) for sample, raw in samples]
+            facts[key] = input_facts(rows) | size_facts(rows, pipeline.inputs)
+            groups[key] = by_shape(rows)
+        return facts, groups
+
+    def _truth(self, samples: Sequence[tuple[Sample, Any]], reference: Outputs) -> Sequence[Any]:
         """Returns what outputs are compared with: labels, or the baseline's outputs."""
         if isinstance(self._metric, ReferenceMetric):
             assert self._reference is not None
@@ -351,11 +355,7 @@ def _matched(run: ScoringJob, baseline: ScoringJob) -> list[_Match]:
     return found
 
 
-_Outputs = dict[int, list[NDArray[Any]]]
-"""By the number of an output, its value for each sample, without batch."""
-
-
-def _compared(matches: Sequence[_Match], baseline: _Outputs, variant: _Outputs) -> Sums:
+def _compared(matches: Sequence[_Match], baseline: Outputs, variant: Outputs) -> Sums:
     """Sums up the pairs of a chunk; samples for which two files give another number of values are left out."""
     sums: Sums = {}
     for match in matches:
@@ -370,36 +370,3 @@ def _compared(matches: Sequence[_Match], baseline: _Outputs, variant: _Outputs) 
                 pairs = pairs_of(rows, others, each=len(rows) // len(before))
                 add_sums(sums, {match.index: pairs})
     return sums
-
-
-def _outputs(
-    model: Model, wanted: Sequence[int], rows: Sequence[tuple[NDArray[Any], ...]], names: Sequence[str]
-) -> _Outputs:
-    """Runs a model on rows, those of one shape batch by batch; a batch is filled up by repeating its last row.
-
-    Args:
-        wanted: Numbers of the outputs that are returned.
-        names: Of the samples, for errors.
-    """
-    collected: _Outputs = {index: [] for index in wanted}
-    done = 0
-    for count, arrays in _batches(rows, model.batch):
-        try:
-            found = model.run(arrays, outputs=wanted)
-        except DataError as error:
-            raise DataError(f"The sample '{names[done]}': {error.what}", why=error.why, fix=error.fix) from error
-        for index, output in zip(wanted, found, strict=True):
-            collected[index].extend(output[:count])
-        done += count
-    return collected
-
-
-def _batches(rows: Sequence[tuple[NDArray[Any], ...]], size: int) -> Iterator[tuple[int, list[NDArray[Any]]]]:
-    """Yields batches, each with the number of rows in it: those that follow one another and are of one shape."""
-    if size == 1:
-        yield from ((1, [array[None] for array in row]) for row in rows)
-        return
-    for _, alike in itertools.groupby(rows, key=lambda row: [array.shape for array in row]):
-        while group := list(itertools.islice(alike, size)):
-            filled = [*group, *[group[-1]] * (size - len(group))]
-            yield len(group), [np.stack(column) for column in zip(*filled, strict=True)]
