@@ -8,9 +8,12 @@ from tiny_network import Network
 
 from tflitekit.conversion import convert
 from tflitekit.core.errors import ModelError, UsageError
+from tflitekit.explanation.blame import judge
 from tflitekit.explanation.constants import compare_weights
 from tflitekit.explanation.explain import explain
 from tflitekit.explanation.pairs import pair_steps, read_steps
+from tflitekit.results.explanation import LayerCost
+from tflitekit.tflite.runtime import Model
 
 QUIET = 2.0 ** np.linspace(-8, 0, 8)
 """Sizes of channels that one grid cannot hold."""
@@ -122,6 +125,52 @@ def test_the_terminal_and_the_json_name_keras_layers(variants, shapes, cli):
     names = ["conv1", "max_pooling2d", "conv2", "global_average_pooling2d", "shape"]
     assert [layer["layer"] for layer in found["layers"]][1:6] == names
     assert found["culprits"] == []  # a class whose probability hardly varies is no harm
+
+
+def test_what_few_samples_cannot_tell(quantized, pictures):
+    found = explain(quantized(plain(QUIET)), data=pictures, limit=8)
+    assert found.notes == ("8 samples are too few to tell: at least 20 are needed.",)
+
+
+@pytest.mark.parametrize(
+    ("agreement", "samples", "harmed", "doubtful"),
+    [
+        (1.0, 200, False, False),
+        (0.97, 200, False, False),
+        (0.90, 200, True, False),
+        (0.94, 200, True, False),
+        (1.0, 24, False, True),  # up to one in eight may have another class
+        (23 / 24, 24, False, True),
+        (0.5, 24, True, False),
+    ],
+)
+def test_a_loss_is_one_only_beyond_its_sampling_error(agreement, samples, harmed, doubtful):
+    verdict = judge(LayerCost(samples=samples, agreement=agreement, explained=0.99, lowest=0.98))
+    assert (verdict.harmed, verdict.doubt is not None) == (harmed, doubtful)
+
+
+def test_one_lost_column_of_many_is_harm():
+    assert judge(LayerCost(samples=100, explained=0.99, lowest=-2.0)).harmed
+    assert not judge(LayerCost(samples=100, explained=0.99, lowest=0.8)).harmed
+
+
+def test_accuracy_of_the_worst_layers(quantized, pictures, tmp_path):
+    """The true classes are what the float file says: whatever is lost is lost accuracy."""
+    net = Network(1, 8, 8, 4)
+    body = net.conv(net.input, "body", 8)
+    features = net.reshape(net.conv(body, "narrow", 2, stride=4), "flat", 1, 8)
+    content = net.finish(net.dense(features, "classes", 4))
+    file = quantized(content)
+    float32 = Model(file.with_name("float32.tflite"))
+    x = np.load(pictures)["x"]
+    answers = np.array([float32.run([row[None]])[0].argmax() for row in x])
+    labelled = tmp_path / "labelled.npz"
+    np.savez(labelled, x=x, y=answers)
+    found = explain(file, data=labelled)
+    assert found.whole.drop.n == 24
+    assert found.whole.drop.value == pytest.approx(1 - found.whole.agreement)
+    tried = [layer for layer in found.layers if layer.operator != "INPUT"]
+    assert all(layer.alone.drop.value == pytest.approx(1 - layer.alone.agreement) for layer in tried)
 
 
 def test_files_that_do_not_belong_together(variants, tmp_path, pictures):

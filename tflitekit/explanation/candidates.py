@@ -7,7 +7,6 @@ and what is explained is that file, whatever made it.
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tflitekit.core.errors import CrashError
 from tflitekit.core.lifetime import scratch, temporary_folder
@@ -28,7 +28,7 @@ from tflitekit.engines.quantizer_repairs import made_ready
 from tflitekit.engines.ranges import Range
 from tflitekit.engines.weighted import Exceptions
 from tflitekit.explanation.constants import WeightSums
-from tflitekit.explanation.costs import Reference, Rows
+from tflitekit.explanation.costs import Reference, Rows, lost
 from tflitekit.explanation.pairs import INPUT, Pair, Step, read_steps
 from tflitekit.explanation.sums import TensorSums
 from tflitekit.results.base import Part
@@ -42,6 +42,7 @@ _QUANTIZING = threading.Lock()
 """The quantizer registers its algorithms while it is imported, and is not made for two threads."""
 
 _TIMEOUT_S = 3600.0
+_SCORED = 12
 _INTEGERS = {"int8": "int8", "uint8": "int8", "int16": "int16"}
 
 
@@ -62,13 +63,13 @@ def recipe_of(pairs: Sequence[Pair], weights: Sequence[WeightSums]) -> Recipe | 
 
 
 class LayerCosts(Part):
-    """What quantizing single operators costs.
+    """What quantizing single layers costs.
 
     Attributes:
         whole: Quantizing all of them.
-        file: The quantized file itself; the same as ``whole`` where candidates are made as it was.
-        alone, others: By the position of an operator, quantizing only this one, and all but this one.
-        failed: Why an operator could not be tried, by position.
+        file: The quantized file itself on all samples; elsewhere about the same as ``whole``, which is made as candidates are.
+        alone, others: By the position of each operator, quantizing only its layer, and all but that.
+        failed: Why a layer could not be tried, by the position of its first operator.
     """
 
     whole: LayerCost
@@ -129,29 +130,36 @@ def costs_by_layer(
     files: tuple[Path, Path],
     recipe: Recipe,
     ranges: Mapping[str, Range],
+    layers: Sequence[Sequence[int]],
     samples: CalibrationSet,
+    few: CalibrationSet,
     *,
     jobs: int,
     progress: Progress,
 ) -> LayerCosts | str:
-    """Tries each operator alone, and all others without it, in a process of its own.
+    """Tries each layer alone, and all others without it, in a process of its own.
 
     Args:
         files: The float file and the quantized one.
-        samples: What both are run on.
+        layers: Of each layer, the positions of its operators in the float file.
+        samples: What the quantized file and the worst layers are run on, with their labels where there are any.
+        few: What all layers are tried with.
 
     Returns:
         The costs; why there are none, where not even all operators together can be quantized.
     """
+    if importlib.util.find_spec("litert_quantizer") is None:
+        return "it needs litert-quantizer (pip install 'tflitekit[quantize]')"
+    labels = samples.inputs.facts["label"] if samples.inputs is not None else np.empty(0)
     arguments = {
         "files": [str(path) for path in files],
         "recipe": asdict(recipe),
         "ranges": {name: [float(found[end][0]) for end in ("min", "max")] for name, found in ranges.items()},
-        "samples": samples.model_dump(mode="json"),
+        "layers": [list(positions) for positions in layers],
+        "samples": [each.model_dump(mode="json") for each in (samples, few)],
+        "labels": labels.tolist() if (labels >= 0).any() else None,
         "jobs": jobs,
     }
-    if importlib.util.find_spec("litert_quantizer") is None:
-        return "it needs litert-quantizer (pip install 'tflitekit[quantize]')"
     with progress.task("Quantizing layers one by one", None):
         try:
             found = run_alone(
@@ -167,40 +175,62 @@ def costs_by_layer(
 
 
 def measure_costs(
-    *, files: list[str], recipe: dict[str, Any], ranges: dict[str, list[float]], samples: dict[str, Any], jobs: int
+    *,
+    files: list[str],
+    recipe: dict[str, Any],
+    ranges: dict[str, list[float]],
+    layers: list[list[int]],
+    samples: list[dict[str, Any]],
+    labels: list[int] | None,
+    jobs: int,
 ) -> Any:
     """Does the work of `costs_by_layer` (runs in a worker)."""
     how = Recipe(**recipe)
     baseline, variant = (Model(path) for path in files)
-    names = [spec.name for spec in baseline.inputs]
-    batches = CalibrationSet.model_validate(samples).batches(baseline.batch)
-    rows = [[batch[name] for name in names] for batch in batches]
-    candidates = Candidates(
-        made_ready(Path(files[0]).read_bytes(), apart=how.activations is not None),
-        how,
-        {
-            name: {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
-            for name, (low, high) in ranges.items()
-        },
-        read_steps(Path(files[0])),
-        rows,
-        Reference.of(baseline, rows),
-    )
-    groups = {
-        position: list(steps) for position, steps in itertools.groupby(candidates.steps, lambda step: step.position)
+    steps = [step for step in read_steps(Path(files[0])) if step.operator.name != INPUT]
+    content = made_ready(Path(files[0]).read_bytes(), apart=how.activations is not None)
+    limits = {
+        name: {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
+        for name, (low, high) in ranges.items()
     }
-    groups.pop(-1, None)
-    everything = [step for steps in groups.values() for step in steps]
-    tried = [everything, *groups.values(), *([s for s in everything if s.position != p] for p in groups)]
-    whole, *found = candidates.costs(tried, jobs=jobs)
+
+    def candidates(chosen: dict[str, Any]) -> Candidates:
+        rows, truth = _rows(CalibrationSet.model_validate(chosen), baseline, labels)
+        return Candidates(content, how, limits, steps, rows, Reference.of(baseline, rows, truth))
+
+    all_samples, few = (candidates(chosen) for chosen in samples)
+    groups = [[step for step in steps if step.position in positions] for positions in map(set, layers)]
+    whole, *found = few.costs([steps, *groups, *([s for s in steps if s not in g] for g in groups)], jobs=jobs)
     if isinstance(whole, str):
         return whole
-    alone, others = (dict(zip(groups, costs, strict=True)) for costs in (found[: len(groups)], found[len(groups) :]))
+    alone, others = found[: len(groups)], found[len(groups) :]
+    if labels is not None:
+        worst = sorted(range(len(groups)), key=lambda i: -lost(one) if isinstance(one := alone[i], LayerCost) else 0.0)
+        again = all_samples.costs([groups[i] for i in worst[:_SCORED]], jobs=jobs)
+        for i, cost in zip(worst[:_SCORED], again, strict=True):
+            alone[i] = cost
     costs = LayerCosts(
         whole=whole,
-        file=candidates.reference.cost(variant, rows),
-        alone={position: cost for position, cost in alone.items() if isinstance(cost, LayerCost)},
-        others={position: cost for position, cost in others.items() if isinstance(cost, LayerCost)},
-        failed={position: cost for position, cost in alone.items() if isinstance(cost, str)},
+        file=all_samples.reference.cost(variant, all_samples.rows),
+        alone=_by_position(layers, alone),
+        others=_by_position(layers, others),
+        failed={p: cost for p, cost in zip(map(min, layers), alone, strict=True) if isinstance(cost, str)},
     )
     return costs.model_dump(mode="json")
+
+
+def _rows(
+    samples: CalibrationSet, model: Model, labels: list[int] | None
+) -> tuple[Rows, list[NDArray[np.int64]] | None]:
+    """Returns what a file is run on, and the labels of each batch."""
+    names = [spec.name for spec in model.inputs]
+    rows = [[batch[name] for name in names] for batch in samples.batches(model.batch)]
+    if labels is None:
+        return rows, None
+    chosen = samples.rows if samples.rows is not None else range(samples.samples)
+    numbers = np.arange(len(rows) * model.batch).reshape(len(rows), model.batch) % len(chosen)
+    return rows, [np.array([labels[chosen[i]] for i in batch], np.int64) for batch in numbers]
+
+
+def _by_position(layers: Sequence[Sequence[int]], costs: Sequence[LayerCost | str]) -> dict[int, LayerCost]:
+    return {p: cost for layer, cost in zip(layers, costs, strict=True) if isinstance(cost, LayerCost) for p in layer}

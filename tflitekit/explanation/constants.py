@@ -31,7 +31,7 @@ class WeightSums:
         snr_db: Signal to noise of all weights.
         channel_snr_db: The same by output channel.
         ranges: The largest absolute float weight of each channel.
-        peak: The largest absolute weight by the root mean square of its channel, of the channel where that is most.
+        peak: The largest absolute weight by the root mean square of the others of its channel, of the channel where that is most.
     """
 
     pair: int
@@ -110,7 +110,8 @@ def _errors(
             np.moveaxis(each.values, axis, 0).reshape(each.values.shape[axis], -1) for each in (one, two)
         )
         signal, noise = (expected**2).sum(1), ((found - expected) ** 2).sum(1)
-        ranges, size = np.abs(expected).max(1), np.sqrt(signal / expected.shape[1])
+        ranges = np.abs(expected).max(1)
+        size = np.sqrt((signal - ranges**2).clip(0) / max(1, expected.shape[1] - 1))
         yield WeightSums(
             pair=number,
             dtype=two.dtype,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.accuracy.fidelity import Pairs, as_columns, column_axis, joined, pairs_of
+from tflitekit.core.statistics import paired_accuracy_drop
+from tflitekit.results.accuracy import Drop
 from tflitekit.results.explanation import LayerCost
 from tflitekit.tflite.runtime import Model
 
-__all__ = ["Reference", "Rows"]
+__all__ = ["Reference", "Rows", "lost"]
 
 Array = NDArray[Any]
 Rows = Sequence[Sequence[Array]]
@@ -26,32 +28,54 @@ _SPREAD = 1 / 64
 """Probabilities that vary by less are about constant: what is lost of that harms nobody."""
 
 
+def lost(cost: LayerCost) -> float:
+    """Returns how much of the outputs is lost, from 0 to 1: the share of samples with another class, or of the variance of all columns."""
+    return max(
+        0.0 if cost.explained is None else 1 - cost.explained, 0.0 if cost.agreement is None else 1 - cost.agreement
+    )
+
+
 @dataclass(frozen=True)
 class Reference:
     """The outputs of the float file on all samples.
 
     Attributes:
         values: By sample, one array for each output.
-        classes: The output with one probability or score for each class; None where none is of that shape.
-        probabilities: Whether those are probabilities.
+        classes: The output with one probability or score for each class; None where none is known to be of that kind.
+        probabilities: Which outputs are such.
+        labels: The true class of each row; None where there are none.
     """
 
     values: Sequence[Sequence[Array]]
     classes: int | None
-    probabilities: bool
+    probabilities: frozenset[int]
+    labels: Sequence[NDArray[np.int64]] | None = None
 
     @classmethod
-    def of(cls, model: Model, rows: Rows) -> Reference:
-        """Runs the float file."""
+    def of(cls, model: Model, rows: Rows, labels: Sequence[NDArray[np.int64]] | None = None) -> Reference:
+        """Runs the float file.
+
+        Args:
+            labels: The true classes of each of ``rows``.
+        """
         graph = model.graph
-        classes = next((i for i, spec in enumerate(graph.outputs) if len(spec.shape) == 2 and spec.shape[1] > 1), None)
-        probable = classes is not None and graph.output_meanings[classes] == "probabilities"
-        return cls([model.run(row) for row in rows], classes, probable)
+        probabilities = frozenset(i for i, meaning in enumerate(graph.output_meanings) if meaning == "probabilities")
+        most = max((int(each.max()) for each in labels), default=0) if labels is not None else 0
+        classes = next(
+            (
+                i
+                for i, spec in enumerate(graph.outputs)
+                if len(spec.shape) == 2 and spec.shape[1] > max(1, most) and (labels is not None or i in probabilities)
+            ),
+            None,
+        )
+        values = [model.run(row) for row in rows]
+        return cls(values, classes, probabilities, labels if classes is not None else None)
 
     def cost(self, model: Model, rows: Rows) -> LayerCost:
         """Runs another file, and compares its outputs."""
         pairs: dict[int, Pairs] = {}
-        divergences, agreements = [], []
+        answers, divergences = [], []
         for row, expected in zip(rows, self.values, strict=True):
             found = model.run(row)
             for index, (one, two) in enumerate(zip(expected, found, strict=True)):
@@ -61,23 +85,36 @@ class Reference:
                     pairs[index] = joined(pairs[index], both) if index in pairs else both
             if self.classes is not None:
                 one, two = expected[self.classes], found[self.classes]
-                agreements.append(one.argmax(-1) == two.argmax(-1))
-                if self.probabilities:
+                answers.append((one.argmax(-1), two.argmax(-1)))
+                if self.classes in self.probabilities:
                     divergences.append(_divergence(one, two))
         kept = [share for index, each in pairs.items() for share in self._kept(index, each) if not np.isnan(share)]
         return LayerCost(
+            samples=sum(len(row[0]) for row in rows),
             divergence=float(np.mean(divergences)) if divergences else None,
-            agreement=float(np.mean(agreements)) if agreements else None,
+            agreement=float(np.mean([one == two for one, two in answers])) if answers else None,
             explained=float(np.clip(kept, 0, 1).mean()) if kept else None,
             lowest=float(min(kept)) if kept else None,
+            drop=self._drop(answers),
         )
 
-    def _kept(self, index: int, pairs: Pairs) -> list[float]:
-        """Returns the share of the variance that each column keeps."""
-        if index != self.classes or not self.probabilities:
-            return [float(share) for share in pairs.explained]
+    def _kept(self, index: int, pairs: Pairs) -> Iterator[float]:
+        """Yields the share of the variance that each column keeps."""
+        if index not in self.probabilities:
+            yield from map(float, pairs.explained)
+            return
         spread = np.maximum(pairs.deviation[0], pairs.values * _SPREAD**2)
-        return [float(share) for share in 1 - pairs.error / spread]
+        yield from map(float, 1 - pairs.error / spread)
+
+    def _drop(self, answers: Sequence[tuple[Array, Array]]) -> Drop | None:
+        if self.labels is None:
+            return None
+        known = np.concatenate(self.labels) >= 0
+        right = [
+            np.concatenate([both[which] == truth for both, truth in zip(answers, self.labels, strict=True)])[known]
+            for which in (0, 1)
+        ]
+        return Drop.of(paired_accuracy_drop(*right)) if known.any() else None
 
 
 def _divergence(expected: Array, found: Array) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +14,28 @@ from tflitekit.core.lifetime import scratch, temporary_folder
 from tflitekit.core.progress import Progress
 from tflitekit.data.calibration import store_calibration
 from tflitekit.data.contract import Contract
-from tflitekit.data.dataset import Dataset, Selection, SkippedSamples, open_dataset
+from tflitekit.data.dataset import Dataset, SkippedSamples, open_dataset
 from tflitekit.data.preprocessing import load_preprocessing
 from tflitekit.explanation.along import compare_along
-from tflitekit.explanation.blame import find_culprits
+from tflitekit.explanation.blame import Verdict, find_culprits, judge
 from tflitekit.explanation.candidates import LayerCosts, costs_by_layer, ranges_of, recipe_of
 from tflitekit.explanation.constants import WeightSums, compare_weights
 from tflitekit.explanation.described import described
-from tflitekit.explanation.pairs import Pair, pair_steps, read_steps
+from tflitekit.explanation.names import names_of
+from tflitekit.explanation.pairs import INPUT, Pair, pair_steps, read_steps
 from tflitekit.explanation.patterns import suspects
 from tflitekit.explanation.sums import TensorSums
 from tflitekit.options.base import takes
 from tflitekit.options.explain import ExplainOptions
-from tflitekit.results.explanation import Explanation
+from tflitekit.options.general import SEED
+from tflitekit.results.explanation import Explanation, LayerError
 from tflitekit.tflite.graph import read_graph
-from tflitekit.tflite.layers import layer_names
 from tflitekit.tflite.variant import Variant, with_stored_pixels
 
 __all__ = ["explain"]
 
 _TRIED_SAMPLES = 64
+_NAMED = 3
 BASELINE = "float32.tflite"
 """The file that *optimize* and *convert* leave beside the others."""
 
@@ -73,6 +75,7 @@ def explain(file: str | Path, *, data: Any, how: ExplainOptions, progress: Progr
     measured = costs if isinstance(costs, LayerCosts) else None
     layers = described(seen.pairs, seen.names, seen.sums, seen.weights, measured)
     whole = measured.file if measured is not None else None
+    verdict = judge(whole) if whole is not None else None
     return Explanation(
         baseline=baseline.path.name,
         variant=variant.path.name,
@@ -81,8 +84,13 @@ def explain(file: str | Path, *, data: Any, how: ExplainOptions, progress: Progr
         location=dataset.location,
         whole=whole,
         layers=layers,
-        culprits=find_culprits(suspects(layers, seen.pairs, seen.sums), whole),
-        notes=_notes(costs),
+        culprits=find_culprits(
+            suspects(layers, seen.pairs, seen.sums),
+            measured,
+            harmed=verdict is not None and verdict.harmed,
+            float16=any(each.dtype == "float16" for each in seen.weights.values()),
+        ),
+        notes=_notes(costs, verdict, layers),
     )
 
 
@@ -122,7 +130,10 @@ class _Seen:
 def _look(baseline: Variant, variant: Variant, dataset: Dataset, *, jobs: int, progress: Progress) -> _Seen:
     files = baseline.path, variant.path
     assert baseline.contract is not None and variant.contract is not None
-    pairs = pair_steps(*map(read_steps, files), names=(files[0].name, files[1].name))
+    steps = [read_steps(path) for path in files]
+    pairs = pair_steps(*steps, names=(files[0].name, files[1].name))
+    given = [step.index for step in steps[0] if step.operator.name == INPUT]
+    inputs = dict(zip(given, (spec.name for spec in read_graph(files[0]).inputs), strict=True))
     skipped = SkippedSamples(dataset.size)
     preprocessing = baseline.contract.preprocessing, variant.contract.preprocessing
     sums = compare_along(files, pairs, dataset, preprocessing, jobs=jobs, progress=progress, skipped=skipped)
@@ -134,19 +145,11 @@ def _look(baseline: Variant, variant: Variant, dataset: Dataset, *, jobs: int, p
         files,
         baseline.contract,
         pairs,
-        _names(pairs, variant.layers or baseline.layers),
+        names_of(pairs, variant.layers or baseline.layers, inputs),
         sums,
         {each.pair: each for each in compare_weights(files, pairs)},
         (dataset.size or 0) - len(skipped.names),
     )
-
-
-def _names(pairs: Sequence[Pair], layers: Sequence[str]) -> list[str]:
-    """Returns the user's layer of each pair; where none is known, what the tensors tell, the computed one first."""
-    operators = [pair.variant.operator for pair in pairs]
-    known = layer_names(operators, layers) if layers else [""] * len(pairs)
-    written = layer_names([replace(one, constants=()) for one in operators], ())
-    return [name or told or pair.baseline.spec.name for name, told, pair in zip(known, written, pairs, strict=True)]
 
 
 def _costs(seen: _Seen, dataset: Dataset, *, jobs: int, progress: Progress) -> LayerCosts | str:
@@ -155,15 +158,39 @@ def _costs(seen: _Seen, dataset: Dataset, *, jobs: int, progress: Progress) -> L
     if recipe is None:
         return "it has no quantized weights"
     graph = read_graph(seen.files[0])
-    few = Selection(dataset, range(_TRIED_SAMPLES))
     with temporary_folder(scratch(), "explain-") as folder:
-        samples = store_calibration(few, graph.inputs, seen.contract.preprocessing, folder, Progress())
-        return costs_by_layer(
-            seen.files, recipe, ranges_of(seen.pairs, seen.sums), samples, jobs=jobs, progress=progress
-        )
+        samples = store_calibration(dataset, graph.inputs, seen.contract.preprocessing, folder, Progress())
+        few = samples.first(_TRIED_SAMPLES, SEED)
+        ranges, layers = ranges_of(seen.pairs, seen.sums), _layers(seen)
+        return costs_by_layer(seen.files, recipe, ranges, layers, samples, few, jobs=jobs, progress=progress)
 
 
-def _notes(costs: LayerCosts | str) -> tuple[str, ...]:
+def _layers(seen: _Seen) -> list[list[int]]:
+    """Returns the positions of each layer's operators in the float file; what only that has belongs to what follows."""
+    named = {pair.baseline.position: name for pair, name in zip(seen.pairs, seen.names, strict=True)}
+    found: list[list[int]] = []
+    before, loose = None, []
+    for position in sorted({step.position for step in read_steps(seen.files[0])} - {-1}):
+        if position not in named:
+            loose.append(position)
+            continue
+        if named[position] == before:
+            found[-1] += [*loose, position]
+        else:
+            found.append([*loose, position])
+        before, loose = named[position], []
+    return found
+
+
+def _notes(costs: LayerCosts | str, verdict: Verdict | None, layers: Sequence[LayerError]) -> tuple[str, ...]:
     if isinstance(costs, str):
         return (f"What each layer costs alone was not measured: {costs}.",)
-    return ()
+    names = {layer.layer for layer in layers if layer.operator != INPUT and layer.alone is None}
+    notes = [f"{verdict.doubt}."] if verdict is not None and verdict.doubt else []
+    if names:
+        why = next(iter(costs.failed.values()), None)
+        notes.append(
+            f"Not tried alone: {', '.join(sorted(names)[:_NAMED])}{' and others' if len(names) > _NAMED else ''}"
+            + (f" ({why})." if why else ".")
+        )
+    return tuple(notes)

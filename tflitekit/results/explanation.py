@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tflitekit.results.accuracy import Drop
 from tflitekit.results.base import Part
 
 __all__ = ["ChannelError", "Culprit", "Explanation", "LayerCost", "LayerError", "WeightError"]
@@ -33,7 +34,7 @@ class WeightError(Part):
         scales: How many scales they have; 0 for floats.
         snr_db: Signal to noise; null where there is no noise.
         spread: The largest range of a channel by the median one.
-        peak: The largest absolute weight by the root mean square of its channel, of the channel where that is most.
+        peak: The largest absolute weight by the root mean square of the others of its channel, of the channel where that is most.
         worst: The channels with the lowest signal to noise.
     """
 
@@ -49,16 +50,20 @@ class LayerCost(Part):
     """What becomes of the outputs where other layers stay float.
 
     Attributes:
+        samples: How many were run.
         divergence: Mean Kullback-Leibler divergence from the float model's probabilities, in nats; null for other outputs.
         agreement: Share of samples with the float model's class; null where outputs are no classes.
         explained: Share of the variance of the float outputs that is kept, mean of their columns (none below 0).
         lowest: The same of the column that keeps least.
+        drop: Of the accuracy; null without labels, and for layers that are not among the worst.
     """
 
+    samples: int
     divergence: float | None = None
     agreement: float | None = None
     explained: float | None = None
     lowest: float | None = None
+    drop: Drop | None = None
 
 
 class LayerError(Part):
@@ -79,7 +84,8 @@ class LayerError(Part):
         channels: How many there are.
         worst: Those with the lowest signal to noise.
         weights: Null for operators that have none.
-        alone: Quantizing this layer only; null where that was not tried.
+        alone: Quantizing this layer only; null where that was not tried. A layer of several operators is quantized as a whole, and
+            each of them has its cost.
         others: Quantizing all but this layer.
     """
 

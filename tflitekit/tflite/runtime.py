@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -24,6 +25,9 @@ __all__ = ["Model", "dequantize", "quantize", "runtime_name", "zeros"]
 Array = NDArray[Any]
 Kernels = Literal["default", "builtin"]
 _RESOLVERS = {"default": OpResolverType.AUTO, "builtin": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
+
+# What it warns of, a new graph when tensors are added, does not happen here.
+warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
 
 _greeting = threading.Lock()
 _greeted = False

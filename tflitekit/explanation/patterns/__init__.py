@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,27 +13,40 @@ from tflitekit.explanation.pairs import Pair
 from tflitekit.explanation.sums import TensorSums
 from tflitekit.results.explanation import LayerError
 
-__all__ = ["Match", "Pattern", "Suspect", "pattern", "patterns", "suspects"]
+__all__ = ["Match", "Pattern", "Suspect", "grid_pattern", "matches", "pattern", "suspects"]
 
 
-@dataclass(frozen=True)
+_MOVING = {
+    "RESHAPE", "TRANSPOSE", "MAX_POOL_2D", "PAD", "PADV2", "MIRROR_PAD", "SQUEEZE", "EXPAND_DIMS", "SLICE", "STRIDED_SLICE",
+    "SPACE_TO_DEPTH", "DEPTH_TO_SPACE", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "RESIZE_NEAREST_NEIGHBOR", "GATHER",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
 class Suspect:
     """A layer with all that is known of it.
 
     Attributes:
         inputs: What it reads, constants aside.
+        repeats: How many operators have the same weights; 0 without any.
         readers: What reads it.
     """
 
     error: LayerError
     sums: TensorSums
     inputs: tuple[Suspect, ...]
-    readers: list[Suspect] = field(default_factory=list, repr=False, compare=False)
+    repeats: int = 0
+    readers: list[Suspect] = field(default_factory=list, repr=False)
 
     @property
     def is_output(self) -> bool:
         """Whether nothing else reads what it computes."""
         return not self.readers
+
+    @property
+    def source(self) -> Suspect:
+        """The layer that computed the values, where this one only moves them."""
+        return self.inputs[0].source if self.error.operator in _MOVING and self.inputs else self
 
     @property
     def ranges(self) -> NDArray[np.float64]:
@@ -71,6 +85,7 @@ class Match:
 Pattern = Callable[[Suspect], Match | None]
 
 _PATTERNS: list[Pattern] = []
+_OF_GRIDS: list[Pattern] = []
 
 
 def pattern(function: Pattern) -> Pattern:
@@ -79,19 +94,39 @@ def pattern(function: Pattern) -> Pattern:
     return function
 
 
-def patterns() -> Sequence[Pattern]:
-    """Returns all patterns."""
+def grid_pattern(function: Pattern) -> Pattern:
+    """Registers a pattern of the grid that a layer writes. Whoever reads it suffers as well, and tells that layer."""
+    _OF_GRIDS.append(function)
+    return pattern(function)
+
+
+def matches(suspect: Suspect) -> list[Match]:
+    """Returns all patterns that fit a layer, and those that fit what it reads."""
     from tflitekit.explanation.patterns import operators, ranges, weights  # noqa: F401
 
-    return _PATTERNS
+    source = suspect.source
+    found = [
+        (None if one is suspect else one, each(one))
+        for one in {id(one): one for one in (suspect, source)}.values()
+        for each in _PATTERNS
+    ]
+    found += [(one.source, each(one.source)) for one in suspect.inputs for each in _OF_GRIDS]
+    return [
+        match if one is None or match.of is not None else replace(match, of=one.error)
+        for one, match in found
+        if match is not None
+    ]
 
 
 def suspects(layers: Sequence[LayerError], pairs: Sequence[Pair], sums: Sequence[TensorSums]) -> list[Suspect]:
     """Returns each layer with what it reads, in the order of the network."""
+    uses = Counter(index for pair in pairs for index in pair.baseline.inputs)
+    weights = {pair.baseline.inputs[1] for pair, layer in zip(pairs, layers, strict=True) if layer.weights is not None}
     found: dict[int, Suspect] = {}
     for layer, pair, each in zip(layers, pairs, sums, strict=True):
         inputs = tuple(found[index] for index in pair.baseline.inputs if index in found)
-        found[pair.baseline.index] = suspect = Suspect(layer, each, inputs)
+        repeats = max((uses[index] for index in pair.baseline.inputs if index in weights), default=0)
+        found[pair.baseline.index] = suspect = Suspect(layer, each, inputs, repeats)
         for one in inputs:
             one.readers.append(suspect)
     return [found[pair.baseline.index] for pair in pairs]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tflitekit.explanation.patterns import Match, Suspect, pattern
+from dataclasses import replace
+
+import numpy as np
+
+from tflitekit.explanation.patterns import Match, Suspect, grid_pattern, pattern
 
 _NORMALIZATION = {"RSQRT", "SQUARED_DIFFERENCE", "MEAN", "VARIANCE", "L2_NORMALIZATION"}
 _RECURRENT = {
@@ -13,10 +17,12 @@ _RECURRENT = {
     "LSTM",
 }
 _CURVED = {"EXP", "LOG", "POW", "DIV", "TANH", "LOGISTIC", "SOFTMAX", "GELU"}
+_UNROLLED = 3
+_COARSE_STEPS = 24.0
 _LARGEST_FLOAT16 = 65504.0
 
 
-@pattern
+@grid_pattern
 def hard_swish(suspect: Suspect) -> Match | None:
     """Its small negative values need fine steps, which a wide range does not leave."""
     if suspect.error.operator != "HARD_SWISH" or suspect.error.grid is None:
@@ -25,11 +31,11 @@ def hard_swish(suspect: Suspect) -> Match | None:
         "hard-swish",
         f"A hard-swish whose values reach {suspect.error.high:.3g}: its bend between -3 and 3 has few steps.",
         "Use ReLU6 there, train quantization-aware, or keep this layer in int16 or float.",
-        min(1.0, suspect.error.high / 60),
+        min(2.0, suspect.error.high / 30),
     )
 
 
-@pattern
+@grid_pattern
 def squeeze_and_excite(suspect: Suspect) -> Match | None:
     """A product of a picture and one factor for each channel."""
     shapes = [one.error.shape for one in suspect.inputs]
@@ -41,8 +47,15 @@ def squeeze_and_excite(suspect: Suspect) -> Match | None:
         "squeeze-and-excite",
         "It multiplies each channel by a factor of its own, so that channels of very different range share one grid.",
         "Keep this product in int16 or float.",
-        0.5,
+        2.0 if float(np.median(suspect.steps)) < _COARSE_STEPS else 0.5,
     )
+
+
+@pattern
+def before_hard_swish(suspect: Suspect) -> Match | None:
+    """The same one layer earlier."""
+    found = [(match, one) for one in suspect.readers if (match := hard_swish(one)) is not None and match.weight >= 1]
+    return replace(found[0][0], of=found[0][1].error) if found and suspect.error.grid is not None else None
 
 
 @pattern
@@ -74,17 +87,16 @@ def curved(suspect: Suspect) -> Match | None:
 @pattern
 def recurrent(suspect: Suspect) -> Match | None:
     """State that goes from step to step, and its errors with it."""
-    if suspect.error.operator not in _RECURRENT:
+    if suspect.error.operator not in _RECURRENT and suspect.repeats < _UNROLLED:
         return None
     return Match(
         "recurrent-state",
         "Its state goes from step to step, and so do the errors of rounding.",
         "Use int16x8, or dynamic_range, which keeps the state in float.",
-        0.6,
+        1.5,
     )
 
 
-@pattern
 def float16_overflow(suspect: Suspect) -> Match | None:
     """Values that float16, in which GPUs compute, cannot hold."""
     largest = max(abs(suspect.error.low), abs(suspect.error.high))

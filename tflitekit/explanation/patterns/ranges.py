@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tflitekit.explanation.patterns import Match, Suspect, pattern
+from tflitekit.explanation.patterns import Match, Suspect, grid_pattern, pattern
 
 _JOINS = {"CONCATENATION", "PACK"}
 _COARSE_STEPS = 24.0
@@ -16,7 +16,7 @@ _BEYOND = 0.005
 _PIXELS = (200.0, 256.0)
 
 
-@pattern
+@grid_pattern
 def joined_ranges(suspect: Suspect) -> Match | None:
     """Boxes and scores in one tensor: the scores share the boxes' grid and vanish."""
     error = suspect.error
@@ -32,7 +32,7 @@ def joined_ranges(suspect: Suspect) -> Match | None:
         f"It joins '{large.error.layer}', whose values reach {max(sizes):.3g}, and '{small.error.layer}', whose reach {min(sizes):.3g}: "
         f"on their common grid the latter have {max(1, round(steps))} steps.",
         "Give them outputs of their own, or keep this operator in float.",
-        1.0,
+        2.0,
     )
 
 
@@ -46,7 +46,7 @@ def joined_later(suspect: Suspect) -> Match | None:
     return None
 
 
-@pattern
+@grid_pattern
 def unlike_channels(suspect: Suspect) -> Match | None:
     """Channels of very different range on one grid."""
     error = suspect.error
@@ -72,33 +72,32 @@ def unlike_channels(suspect: Suspect) -> Match | None:
     )
 
 
-@pattern
-def reads_unlike_channels(suspect: Suspect) -> Match | None:
-    """The same one layer later: quantized alone, a layer reads the grid that the one before it writes."""
-    found = [(match, one) for one in suspect.inputs if (match := unlike_channels(one)) is not None]
-    if not found or suspect.error.grid is None:
-        return None
-    match, one = max(found, key=lambda pair: pair[0].weight)
-    return replace(match, of=one.error)
-
-
-@pattern
+@grid_pattern
 def beyond_the_grid(suspect: Suspect) -> Match | None:
-    """Ranges that calibration set too narrow."""
-    share = suspect.error.outside
-    if share < _BEYOND or suspect.error.grid is None:
+    """Ranges that calibration set too narrow. Where what it reads has that already, the first one is told."""
+    if not _reaches_beyond(suspect):
         return None
-    low, high = suspect.error.grid
+    first = suspect
+    while earlier := [one for one in first.inputs if _reaches_beyond(one)]:
+        first = max(earlier, key=lambda one: one.error.outside)
+    error = first.error
+    assert error.grid is not None
+    low, high = error.grid
     return Match(
         "beyond-the-grid",
-        f"{share:.1%} of its values lie beyond its grid, which goes from {low:.3g} to {high:.3g}; the values go from {suspect.error.low:.3g} to "
-        f"{suspect.error.high:.3g}.",
+        f"{error.outside:.1%} of its values lie beyond its grid, which goes from {low:.3g} to {high:.3g}; the values go from {error.low:.3g} to "
+        f"{error.high:.3g}.",
         "Calibrate on more samples, of the kind that the app will see.",
-        min(1.0, 10 * share),
+        min(1.0, 10 * suspect.error.outside),
+        None if first is suspect else error,
     )
 
 
-@pattern
+def _reaches_beyond(suspect: Suspect) -> bool:
+    return suspect.error.grid is not None and suspect.error.outside >= _BEYOND
+
+
+@grid_pattern
 def unlike_summands(suspect: Suspect) -> Match | None:
     """A residual sum whose parts are of very different size."""
     if suspect.error.operator not in ("ADD", "SUB") or suspect.error.grid is None or len(suspect.inputs) < 2:
@@ -110,7 +109,7 @@ def unlike_summands(suspect: Suspect) -> Match | None:
         "unlike-summands",
         f"It adds values that reach {max(sizes):.3g} and {min(sizes):.3g}: the smaller ones have few steps of the grid of the sum.",
         "Keep this operator in int16 or float, or normalize the larger branch.",
-        min(1.0, max(sizes) / min(sizes) / 50),
+        min(2.0, max(sizes) / min(sizes) / 25),
     )
 
 
