@@ -335,6 +335,16 @@ def test_calibration_samples_that_do_not_fit_are_refused_before_anything_is_conv
     assert "Channels are last here in picture:0" in " ".join(err.split()) and "--layout keep" in err
 
 
+def test_a_fixed_batch_stays(recorded, cli, tmp_path):
+    folder, command = recorded
+    file, shape = folder / "model.tflite", "[1, 16, 16, 3]"
+    code, _, err = cli("convert", shutil.copy(file, tmp_path / "own.tflite"), "--scheme", "float32", "--batch", 8)
+    assert code == 2 and "--batch 8 cannot be had of" in " ".join(err.split()) and shape in err
+    file.unlink()  # it is said before the conversion
+    code, _, err = cli(*command, "float32", "--batch", 8)
+    assert code == 2 and "--batch 8 cannot be had of" in " ".join(err.split()) and shape in err
+
+
 def test_layout_has_no_meaning_for_other_models(cli, tmp_path):
     path = DATA / "onnx-conv" / "model.tflite"
     code, _, err = cli("convert", path, "--scheme", "float32", "--layout", "keep", "--out", tmp_path)

@@ -18,7 +18,7 @@ from tflitekit.core.tensor import TensorSpec
 from tflitekit.options.convert import LoadOptions
 from tflitekit.source.few_samples import FewSamples
 from tflitekit.source.kinds import SourceKind, source_kinds
-from tflitekit.source.prepared import PreparedSource, SourceFile
+from tflitekit.source.prepared import PreparedSource, SourceFile, require_batch
 from tflitekit.tflite.proof import compare
 
 __all__ = ["environment_key", "identify", "needs_tensorflow", "prepare", "prove", "require_layers", "require_numbers"]
@@ -147,9 +147,9 @@ def prepare(path: str, *, kind: str, folder: str, options: dict[str, Any], sampl
     Returns:
         A `PreparedSource` as JSON.
     """
-    prepared = answering(_kind(kind).prepare, PreparedSource)(
-        Path(path), Path(folder), LoadOptions(**options), FewSamples(**samples)
-    )
+    how = LoadOptions(**options)
+    prepared = answering(_kind(kind).prepare, PreparedSource)(Path(path), Path(folder), how, FewSamples(**samples))
+    require_batch(prepared.inputs, how.batch, path)
     return prepared.model_dump(mode="json")
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "dynamic_notes",
     "named_shapes",
     "reason",
+    "require_batch",
     "tensor_spec",
     "without_gradients",
 ]
@@ -159,6 +160,20 @@ def named_shapes(
     if unknown:
         raise UsageError(f"{origin} has no input '{unknown.pop()}'.", fix=f"Its inputs are {', '.join(names)}.")
     return given
+
+
+def require_batch(inputs: Sequence[TensorSpec], batch: int, origin: str) -> None:
+    """Refuses a model whose batch is fixed at another size than the user wants; 1 is what they get who want none.
+
+    Raises:
+        UsageError: No input takes as many samples at a time.
+    """
+    if batch != 1 and inputs and not any(spec.shape[:1] == (batch,) for spec in inputs):
+        raise UsageError(
+            f"--batch {batch} cannot be had of {origin}.",
+            why=f"Its batch is fixed: the input '{inputs[0].name}' takes {list(inputs[0].shape)}.",
+            fix=f"Export it with an open batch or one of {batch}, or leave out --batch.",
+        )
 
 
 def reason(error: Exception) -> str:

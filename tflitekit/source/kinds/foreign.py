@@ -18,7 +18,7 @@ from tflitekit.source.few_samples import FewSamples
 from tflitekit.source.foreign.call import Answer, call
 from tflitekit.source.foreign.environments import ENVIRONMENTS, Environment
 from tflitekit.source.kinds import register_source
-from tflitekit.source.prepared import Exported, PreparedSource
+from tflitekit.source.prepared import Exported, PreparedSource, require_batch
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.proof import write_reference
 from tflitekit.tflite.rename import with_names
@@ -75,7 +75,9 @@ class ForeignFile:
                 layout=how.layout,
                 repair=chosen.repair,
             )
-            write_reference(work / "samples.npz", _rows(samples, ask(task="describe")))  # before minutes of work
+            described = ask(task="describe")  # before minutes of work
+            require_batch(described.inputs, how.batch, str(path))
+            write_reference(work / "samples.npz", _rows(samples, described))
             answer = ask(task="convert")
             names = {f"in{i}": spec.name for i, spec in enumerate(answer.inputs)}
             names |= {f"out{i}": name for i, name in enumerate(answer.outputs)}
