@@ -212,9 +212,6 @@ def test_requests():
 def test_one_rounding_for_all_schemes_that_have_it():
     names = [request.name for request in parse_requests(["float16", "int8", "dynamic_int4:rounding=nearest"], "gptq")]
     assert names == ["float16", "int8-rounding-gptq", "dynamic_int4"]
-    assert (
-        parse_requests(["int8"], "gptq")[0].scheme.engine_for("saved_model", {"rounding": "gptq"}) == "litert_quantizer"
-    )
     assert [parse_request(text).calibrated for text in ("dynamic_range", "dynamic_range:rounding=gptq")] == [
         False,
         True,
@@ -307,13 +304,31 @@ def test_float_fallback_gives_integers_in_and_out_on_request(build_here):
     assert Model(mixed.path).run([rows[:1]])[0] == pytest.approx(expected, abs=0.1)
 
 
-def test_the_other_engine_makes_the_same_schemes_of_a_keras_model(models, shapes, tmp_path):
-    wanted = ["int8", "int8:engine=litert_quantizer", "float16:engine=litert_quantizer", "dynamic_int4"]
-    found = convert(models / "shapes.keras", schemes=wanted, calibration=shapes / "train", out=tmp_path).variants
-    assert [v.error for v in found] == [None] * 4
+def test_each_scheme_of_a_keras_model_takes_its_engine_or_the_one_that_is_asked_for(models, shapes, tmp_path):
+    wanted = ["int8", "int8:engine=litert_quantizer", "float16:engine=tflite_converter", "float16", "dynamic_int4"]
+    options = {"schemes": wanted, "calibration": shapes / "train", "out": tmp_path}
+    found = convert(models / "shapes.keras", **options).variants
+    assert [v.error for v in found] == [None] * 5
     ours, theirs = (read_graph(v.path) for v in found[:2])
     assert found[1].name == "int8-engine-litert_quantizer"
     assert ours.integer_op_fraction == theirs.integer_op_fraction == 1
     assert found[0].sha256 != found[1].sha256
-    assert [v.engine for v in found] == ["tflite_converter", *["litert_quantizer"] * 3]
+    assert [v.engine for v in found] == ["tflite_converter", "litert_quantizer"] * 2 + ["litert_quantizer"]
+    assert [v.engine_why for v in found] == [
+        "the default of the scheme", "asked for by engine=litert_quantizer", "asked for by engine=tflite_converter",
+        "the default of the scheme", "the only engine of the scheme",
+    ]  # fmt: skip
     assert (found[1].contract.inputs, found[1].contract.outputs) == (ours.inputs, ours.outputs)
+    assert [one.min_runtime_version for one in map(read_graph, (found[2].path, found[3].path))] == ["1.15.0"] * 2
+    assert [v.reused for v in convert(models / "shapes.keras", **options).variants] == [True] * 5
+
+
+def test_a_file_of_the_other_engine_is_not_taken_for_the_default(models, tmp_path, monkeypatch):
+    from tflitekit.engines import choice
+
+    monkeypatch.setattr(choice, "BY_QUANTIZER", ())
+    (before,) = convert(models / "two_inputs.keras", schemes=["float16"], out=tmp_path).variants
+    monkeypatch.undo()
+    (after,) = convert(models / "two_inputs.keras", schemes=["float16"], out=tmp_path).variants
+    assert (before.reused, after.reused, before.name) == (False, False, after.name)
+    assert after.engine == "litert_quantizer"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tflitekit.core.errors import ModelError
 from tflitekit.schemes import available
+from tflitekit.tflite.flatbuffer import pack, unpack
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.op_versions import MINIMUM_RUNTIME, minimum_runtime_version, version_key
 
@@ -66,11 +67,22 @@ def test_a_dense_layer_with_a_scale_a_channel_needs_more_than_its_operator_versi
     assert version_key(read_graph(variants / "float32.tflite").min_runtime_version) < version_key("2.14.0")
 
 
-def test_types_of_weights_need_more_than_the_versions_that_the_quantizer_leaves(file_of):
-    for name, least in (("dynamic_int4", "2.11.0"), ("weight_only_int4", "2.18.0"), ("weight_only_int8", "2.7.0")):
-        graph = read_graph(file_of(name))
-        stated = max(version_key(MINIMUM_RUNTIME[op.name][op.version]) for op in graph.ops)
-        assert stated < version_key(least) <= version_key(graph.min_runtime_version)
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        ("float16", "1.15.0"), ("int16x8", "2.3.0"), ("dynamic_int4", "2.11.0"), ("weight_only_int4", "2.18.0"), ("weight_only_int8", "2.7.0"),
+    ],
+)  # fmt: skip
+def test_types_need_operator_versions_that_files_state_and_that_are_known_without(file_of, tmp_path, name, least):
+    graph = read_graph(file_of(name))
+    stated = max(version_key(MINIMUM_RUNTIME[op.name][op.version]) for op in graph.ops)
+    assert version_key(least) <= stated <= version_key(graph.min_runtime_version)
+    model = unpack(file_of(name).read_bytes())
+    for code in model.operatorCodes:
+        code.version = 1  # as litert-quantizer leaves them
+    silent = tmp_path / "silent.tflite"
+    silent.write_bytes(pack(model))
+    assert read_graph(silent).min_runtime_version == graph.min_runtime_version
 
 
 def test_op_version_table():

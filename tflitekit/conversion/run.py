@@ -23,7 +23,8 @@ from tflitekit.core.progress import Advance, Progress
 from tflitekit.data.calibration import CalibrationSet, store_calibration
 from tflitekit.data.contract import find_output, labels_mismatch
 from tflitekit.data.dataset import Dataset, InputPipeline
-from tflitekit.engines.litert_quantizer import preload
+from tflitekit.engines.choice import choose, operators_of
+from tflitekit.engines.litert_quantizer import float_file_of, preload
 from tflitekit.engines.op_advice import on_a_loop
 from tflitekit.options.convert import ConvertOptions
 from tflitekit.schemes import Request, parse_request
@@ -90,7 +91,7 @@ class Conversion:
         if self._pool is None:
             jobs = self.options.jobs or os.cpu_count() or 1
             light = self.loading.file is not None and not needs_tensorflow(self.loading.file)
-            modules = preload() if light else TENSORFLOW
+            modules = preload() if light else (*TENSORFLOW, *preload())
             self._pool = WorkerPool(jobs=jobs, timeout_s=self.options.timeout_s, preload=(*modules, *_WORK))
         return self._pool
 
@@ -162,32 +163,44 @@ class Conversion:
         return keep_samples(data, self.work / "proof" / "samples.npz", origin, self.spec.preprocessing)
 
     def _proved(self, source: PreparedSource, calibration: CalibrationSet | None) -> PreparedSource:
-        """Returns the source with its proof, once for all runs.
+        """Returns the source with its proof and the operators of its float file, once for all runs.
 
         Raises:
             ModelError: What was converted computes something else.
         """
-        if source.proof is not None:
+        if source.proof is not None and (source.form == "tflite" or source.operators is not None):
             return source
         baseline = None
         if source.form == "saved_model":
             apart = Job(parse_request(BASELINE), self.work / "proof")
             job = next((job for job in self.jobs if job.request.name == BASELINE), apart)
-            baseline = self._made[job] = self._reusable(job, calibration) or self._make(job, source, calibration)
-        proof = prove(source, Exported(self.loading.folder, source.form), baseline, self.pool, self.progress)
+            baseline = self._made[job] = self._reusable(job, source, calibration) or self._make(
+                job, source, calibration
+            )
+        exported = Exported(self.loading.folder, source.form)
+        proof = source.proof or prove(source, exported, baseline, self.pool, self.progress)
         if not proof.holds:
             raise refuse(proof, self.loading.location, baseline)
-        source = source.model_copy(update={"proof": proof})
+        source = source.model_copy(update={"proof": proof, **self._float_file(baseline)})
         if baseline is not None and baseline.status == "ok":
             self._made[job] = baseline.model_copy(update={"proof": proof})
             self._made[job].save()
         self.loading.proved(source)
         return source
 
+    def _float_file(self, baseline: Variant | None) -> dict[str, Any]:
+        """Leaves the float file of a SavedModel for the quantizer, and returns what there is to know of it."""
+        if baseline is None or baseline.status != "ok":
+            return {}
+        path = float_file_of(Exported(self.loading.folder))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(baseline.path, path)
+        return operators_of(baseline.path)
+
     def _make(self, job: Job, source: PreparedSource, calibration: CalibrationSet | None) -> Variant:
         self.loading.require(source)
         with self.progress.task("Converting to float32", 1) as advance:
-            future = self._submit(job, source, calibration, self._key(job.request, calibration), None)
+            future = self._submit(job, source, calibration, self._key(job.request, source, calibration), None)
             variant = self._collect(job, future, source, None)
             advance(1)
         return variant
@@ -220,7 +233,7 @@ class Conversion:
             samples = self._samples(job, calibration)
             if trained is None:
                 self.loading.require(source)
-            key = self._key(job.request, samples)
+            key = self._key(job.request, source, samples)
             pending[self._submit(job, source, samples, key, trained)] = job, trained
 
         def collect_all(advance: Advance) -> None:
@@ -238,7 +251,7 @@ class Conversion:
                 done[job] = _without_file(job.request, "skipped", _NO_CALIBRATION)
             elif job.request.stages and self._untrainable is not None:
                 done[job] = _without_file(job.request, "skipped", str(self._untrainable))
-            elif (reused := self._reusable(job, calibration)) is not None:
+            elif (reused := self._reusable(job, source, calibration)) is not None:
                 done[job] = reused
             else:
                 open_jobs.append(job)
@@ -266,10 +279,10 @@ class Conversion:
             collect_all(advance)
         return [done[job] for job in jobs]
 
-    def _reusable(self, job: Job, calibration: CalibrationSet | None) -> Variant | None:
+    def _reusable(self, job: Job, source: PreparedSource, calibration: CalibrationSet | None) -> Variant | None:
         """Returns the variant of an earlier run that has the same key."""
         finished = self._finished_file(job)
-        if finished is None or finished.key != self._key(job.request, self._samples(job, calibration)):
+        if finished is None or finished.key != self._key(job.request, source, self._samples(job, calibration)):
             return None
         return self._reuse(finished)
 
@@ -279,13 +292,14 @@ class Conversion:
             return calibration
         return calibration.first(job.samples, self.options.seed)
 
-    def _key(self, request: Request, calibration: CalibrationSet | None) -> str:
+    def _key(self, request: Request, source: PreparedSource, calibration: CalibrationSet | None) -> str:
         calibrated = request.calibrated and calibration is not None
         return hash_json(
             {
                 "source": self.loading.key,
                 "scheme": request.scheme.name,
                 "options": request.options,
+                "engine": choose(request, source).engine,
                 "code": content_hash(Path(inspect.getfile(request.scheme.configure))),
                 "select": self.options.allow_select_tf_ops,
                 "calibration": calibration.sha256 if calibrated and calibration else None,

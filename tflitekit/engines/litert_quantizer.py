@@ -19,13 +19,13 @@ from tflitekit.engines.samples import Batches, Samples
 from tflitekit.engines.shared_ranges import shared_ranges
 from tflitekit.engines.tflite_converter import TfliteConverter
 from tflitekit.engines.weighted import Exceptions, exceptions
-from tflitekit.schemes import Recipe, Request, parse_request
+from tflitekit.schemes import ROUNDING, Recipe, Request, parse_request
 from tflitekit.schemes.advice import without_integer_kernels
-from tflitekit.source.prepared import Exported, PreparedSource
+from tflitekit.source.prepared import Exported, Form, PreparedSource
 from tflitekit.tflite.graph import Graph, Operator, parse_graph
 from tflitekit.tflite.layers import layer_names
 
-__all__ = ["LitertQuantizer", "preload", "rewrite"]
+__all__ = ["LitertQuantizer", "float_file_of", "preload", "rewrite"]
 
 _LOOPS = ("WHILE", "IF", "CALL")
 
@@ -52,7 +52,7 @@ class LitertQuantizer:
         assert request.scheme.recipe is not None
         recipe = request.scheme.recipe(request.options)
         if recipe.weights != "float32":
-            _require_quantizer(request)
+            _require_quantizer(request, exported.form)
         content = _float_file(exported, source, allow_select_tf_ops).read_bytes()
         if recipe.weights == "float32":
             return Converted(content)
@@ -71,14 +71,16 @@ class LitertQuantizer:
         return Converted(made, notes)
 
 
-def _require_quantizer(request: Request) -> None:
+def _require_quantizer(request: Request, form: Form) -> None:
+    other = form == "saved_model" and request.scheme.by_converter and request.options.get(ROUNDING) != "gptq"
     try:
         import litert_quantizer.quantizer  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError(
-            f"{request.name}: quantizing a .tflite file needs litert-quantizer, which is not installed.",
+            f"{request.name}: needs litert-quantizer, which is not installed.",
             why=str(error),
-            fix="Install it with: pip install 'tflitekit[quantize]'",
+            fix="Install it with: pip install 'tflitekit[quantize]'"
+            + (f", or use TensorFlow's converter: {request.scheme.name}:engine=tflite_converter" if other else ""),
         ) from error
 
 
@@ -101,18 +103,24 @@ def _attempt(
         raise _explain(request, error, source) from error
 
 
-def _float_file(exported: Exported, source: PreparedSource, allow_select_tf_ops: bool) -> Path:
-    """Returns what the quantizer reads; of a SavedModel, what TensorFlow's converter makes of it once for all schemes."""
+def float_file_of(exported: Exported) -> Path:
+    """Returns where the float file lies that the quantizer reads, which of a SavedModel TensorFlow's converter makes once for all schemes."""
     if exported.form == "tflite":
         return exported.path
-    made = Exported(exported.folder.with_name(f"{exported.folder.name}.float"), "tflite")
-    made.folder.mkdir(exist_ok=True)
-    with FileLock(made.folder / "lock"):
-        if not made.path.exists():
+    return Exported(exported.folder.with_name(f"{exported.folder.name}.float"), "tflite").path
+
+
+def _float_file(exported: Exported, source: PreparedSource, allow_select_tf_ops: bool) -> Path:
+    path = float_file_of(exported)
+    if exported.form == "tflite":
+        return path
+    path.parent.mkdir(exist_ok=True)
+    with FileLock(path.parent / "lock"):
+        if not path.exists():
             plain = parse_request("float32")
             found = TfliteConverter().convert(plain, exported, source, None, allow_select_tf_ops=allow_select_tf_ops)
-            write_whole(made.path, found.content)
-    return made.path
+            write_whole(path, found.content)
+    return path
 
 
 def _check(request: Request, recipe: Recipe, graph: Graph, source: PreparedSource, samples: Samples | None) -> None:
@@ -142,7 +150,7 @@ def rewrite(recipe: Recipe, content: bytes, ranges: dict[str, Range] | None, exc
     quantizer = Quantizer(content, written_rules(recipe, excepted))
     made = quantizer.quantize(ranges, enable_progress_bar=False, enable_progress_report=False).quantized_model
     assert made is not None
-    return mended(bytes(made)) if ranges is not None else bytes(made)
+    return mended(bytes(made))
 
 
 def _explain(request: Request, error: Exception, source: PreparedSource) -> ConversionError:

@@ -10,7 +10,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from tflitekit.source.prepared import SIGNATURE
-from tflitekit.tflite.flatbuffer import pack, parse_with, unpack
+from tflitekit.tflite.flatbuffer import Reader, pack, parse_with, unpack
+from tflitekit.tflite.op_types import versions_by_types
 
 __all__ = ["made_ready", "mended"]
 
@@ -37,26 +38,35 @@ def made_ready(content: bytes, *, apart: bool) -> bytes:
 
 
 def mended(content: bytes) -> bytes:
-    """Returns a quantized file in which operators that part a tensor give all parts in integers.
+    """Returns a quantized file that states the operator versions which its types ask for, and in which operators that part a tensor give
+    all parts in integers.
 
-    The quantizer leaves a part that nothing reads in float, such as the forget gate in the first step of an unrolled LSTM.
+    The quantizer leaves versions as they were, so that a runtime which is too old would take the file. It leaves a part that nothing
+    reads in float, such as the forget gate in the first step of an unrolled LSTM.
     """
-    codes = parse_with(content, "the quantized file", lambda reader: [name for name, _, _ in reader.codes])
+    codes, versions = parse_with(content, "the quantized file", _codes)
     model = unpack(content)
-    changed = [_mend(graph, codes) for graph in model.subgraphs]
-    return pack(model) if any(changed) else content
+    for graph in model.subgraphs:
+        _mend(graph, codes)
+    for code, version in zip(model.operatorCodes, versions, strict=True):
+        code.version = version
+    return pack(model)
 
 
-def _mend(graph: Any, codes: list[str]) -> bool:
-    changed = False
+def _codes(reader: Reader) -> tuple[list[str], list[int]]:
+    """Returns of each operator code its name, and the version that it states or the higher one that types ask for."""
+    asked = dict(sorted(versions_by_types(reader)))  # of one name the highest comes last, and stays
+    return [name for name, _, _ in reader.codes], [max(v, asked.get(name, 0)) for name, v, _ in reader.codes]
+
+
+def _mend(graph: Any, codes: list[str]) -> None:
     for operator in graph.operators:
         given = graph.tensors[operator.inputs[-1 if codes[operator.opcodeIndex] == "SPLIT" else 0]]
         if codes[operator.opcodeIndex] not in _EQUAL_PARTS or given.type == schema.TensorType.FLOAT32:
             continue
         for part in (graph.tensors[index] for index in operator.outputs):
             if part.type == schema.TensorType.FLOAT32:
-                part.type, part.quantization, changed = given.type, given.quantization, True
-    return changed
+                part.type, part.quantization = given.type, given.quantization
 
 
 def _sign(model: Any) -> bool:

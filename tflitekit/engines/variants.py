@@ -16,6 +16,7 @@ from tflitekit.data.calibration import CalibrationSet
 from tflitekit.data.contract import Contract
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.engines import op_advice
+from tflitekit.engines.choice import choose
 from tflitekit.engines.engine import Converted, Engine
 from tflitekit.engines.litert_quantizer import LitertQuantizer
 from tflitekit.engines.samples import Samples
@@ -23,7 +24,7 @@ from tflitekit.engines.stored_weights import check_weights
 from tflitekit.engines.tflite_converter import TfliteConverter
 from tflitekit.schemes import EngineName, Promise, Request, find
 from tflitekit.schemes.advice import without_integer_kernels
-from tflitekit.source.prepared import Exported, Form, PreparedSource
+from tflitekit.source.prepared import Exported, PreparedSource
 from tflitekit.tflite.graph import Graph, read_graph
 from tflitekit.tflite.layers import layer_names
 from tflitekit.tflite.training_record import TrainingRecord
@@ -94,12 +95,14 @@ def make_variant(
 
         record, compression, doubts = verify(request.name, candidate, contract, record, trained, runnable)
         warnings += doubts
+    engine, why = _made_by(request, prepared)
     variant = Variant(
         name=request.name,
         scheme=scheme,
         options=request.options,
         status="ok",
-        engine=_engine(request, prepared.form),
+        engine=engine,
+        engine_why=why,
         file=target.name,
         folder=target.parent,
         sha256=content_hash(candidate),
@@ -124,11 +127,11 @@ def make_variant(
     return variant.model_dump(mode="json")
 
 
-def _engine(request: Request, form: Form) -> EngineName | None:
-    """Returns what makes the bytes; None where they are those of the source."""
-    engine, recipe = request.scheme.engine_for(form, request.options), request.scheme.recipe
-    copied = engine == "litert_quantizer" and recipe is not None and recipe(request.options).weights == "float32"
-    return None if copied else engine
+def _made_by(request: Request, source: PreparedSource) -> tuple[EngineName | None, str | None]:
+    """Returns what makes the bytes and why, as fields of `Variant`; nothing where they are those of the source."""
+    chosen, recipe = choose(request, source), request.scheme.recipe
+    copied = chosen.engine == "litert_quantizer" and recipe is not None and recipe(request.options).weights == "float32"
+    return (None, None) if copied else chosen
 
 
 def _contract(
@@ -193,7 +196,7 @@ def convert(
     Raises:
         ConversionError: The scheme does not take it, or the engine refuses the model.
     """
-    engine = request.scheme.engine_for(exported.form, request.options)
+    engine = choose(request, source).engine
     if engine is None:
         raise ConversionError(
             f"{request.name}: the scheme needs TensorFlow's converter, which takes Keras models and SavedModels, not .tflite files.",

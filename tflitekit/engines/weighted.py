@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
 from typing import Any
 
 from tflitekit.schemes import Recipe
-from tflitekit.tflite.flatbuffer import DTYPES, Reader, name_of, parse_with
+from tflitekit.tflite.flatbuffer import DTYPES, Reader, name_of, parse_with, read_with
 
-__all__ = ["Exceptions", "exceptions"]
+__all__ = ["Exceptions", "exceptions", "float_tables"]
 
 _WEIGHTED = {
     "CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1, "BATCH_MATMUL": 1, "CONV_3D": 1,
     "EMBEDDING_LOOKUP": 1,
 }  # fmt: skip
 """The position of the weights among the inputs."""
+
+_LARGE = 1024
+"""Elements from which on TensorFlow's converter quantizes weights."""
+
+_MATTERS = 0.01
+"""Share of all constants below which it does not matter that weights stay float, such as the scales of a normalization."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,26 @@ def exceptions(content: bytes, recipe: Recipe) -> Exceptions:
     return parse_with(content, "the model", lambda reader: _exceptions(reader, recipe))
 
 
+def float_tables(float_file: Path) -> tuple[str, ...]:
+    """Returns the operators whose weights litert-quantizer leaves in float where activations are float, as of an embedding."""
+    return read_with(float_file, lambda reader: tuple(sorted(set(_float_tables(reader)))))
+
+
+def _float_tables(reader: Reader) -> Iterator[str]:
+    large = max(4 * _LARGE, _MATTERS * sum(reader.buffer_bytes))
+
+    def is_table(tensor: Any) -> bool:
+        return DTYPES.get(tensor.Type()) == "float32" and reader.buffer_bytes[tensor.Buffer()] >= large
+
+    for graph in reader.subgraphs:
+        for operator in (graph.Operators(i) for i in range(graph.OperatorsLength())):
+            name = reader.operator_name(operator)
+            read = [operator.Inputs(j) for j in range(operator.InputsLength())]
+            quantized = name in _WEIGHTED and name != "CONV_3D"
+            if not quantized and any(index >= 0 and is_table(graph.Tensors(index)) for index in read):
+                yield name
+
+
 def _keeps_ends(recipe: Recipe) -> bool:
     return recipe.weights == "int4" and recipe.first_last == "int8"
 
@@ -54,7 +81,7 @@ def _exceptions(reader: Reader, recipe: Recipe) -> Exceptions:
     graph = reader.subgraphs[0]
     operators = [graph.Operators(i) for i in range(graph.OperatorsLength())]
     weighted = {i: found for i, one in enumerate(operators) if (found := _weighted(reader, graph, one)) is not None}
-    small = tuple(one.name for one in weighted.values() if one.elements < recipe.smallest)
+    small = tuple(one.name for one in _all_weighted(reader) if one.elements < recipe.smallest)
     if not _keeps_ends(recipe):
         return Exceptions(floats=small)
     reads = [[one.Inputs(j) for j in range(one.InputsLength())] for one in operators]
@@ -63,6 +90,14 @@ def _exceptions(reader: Reader, recipe: Recipe) -> Exceptions:
     ends = {*_outermost(weighted, reads, writes, forwards), *_outermost(weighted, writes, reads, backwards)}
     shared = {weighted[i].buffer for i in ends}  # whoever has the same weights has them in the same type
     return Exceptions(floats=small, int8=tuple(one.name for one in weighted.values() if one.buffer in shared))
+
+
+def _all_weighted(reader: Reader) -> Iterator[_Operator]:
+    """Yields the operators with weights, those inside loops too."""
+    for graph in reader.subgraphs:
+        for operator in (graph.Operators(i) for i in range(graph.OperatorsLength())):
+            if (found := _weighted(reader, graph, operator)) is not None:
+                yield found
 
 
 def _weighted(reader: Reader, graph: Any, operator: Any) -> _Operator | None:

@@ -60,7 +60,7 @@ class VariantReport(Part):
     """One row of the report; fields that could not be measured are null, and ``warnings`` or ``error`` say why.
 
     Attributes:
-        engine: As in `Variant`.
+        engine: As in `Variant`, and ``engine_why``.
         hits: For classes, whether each sample that it was scored on was right, in the data's order: base64 of bits, eight a byte, the first
             sample the highest bit (`numpy.unpackbits`). So two reports on the same data compare in pairs.
         confusion: Samples by true class (rows) and answer (columns), in the order of the model's outputs; null with
@@ -84,6 +84,7 @@ class VariantReport(Part):
     status: Literal["ok", "failed", "skipped"]
     error: str | None = None
     engine: str | None = None
+    engine_why: str | None = None
     file: str | None = None
     sha256: str | None = None
     size_bytes: int | None = None
@@ -141,7 +142,7 @@ class VariantReport(Part):
     def of(cls, variant: Variant, **measured: Any) -> VariantReport:
         """Returns the row of a variant with what was measured of it."""
         contract = variant.contract
-        same = ("name", "scheme", "options", "status", "error", "engine", "sha256", "size_bytes", "deflated_bytes",
+        same = ("name", "scheme", "options", "status", "error", "engine", "engine_why", "sha256", "size_bytes", "deflated_bytes",
                 "integer_op_fraction", "min_runtime_version", "training", "compression", "conversion_s", "reused")  # fmt: skip
         fields = {name: getattr(variant, name) for name in same} | {
             "file": variant.file if variant.status == "ok" else None,

@@ -11,16 +11,15 @@ import inspect
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from tflitekit.core.answers import answering
 from tflitekit.core.errors import UsageError
 from tflitekit.core.registry import Registry
 
-if TYPE_CHECKING:
-    from tflitekit.source.prepared import Form
-
 __all__ = [
+    "ENGINE",
+    "ROUNDING",
     "EngineName",
     "Promise",
     "Recipe",
@@ -39,8 +38,7 @@ EngineName = Literal["tflite_converter", "litert_quantizer"]
 
 
 ENGINE = "engine"
-"""The option of schemes that both engines make. 'auto' is TensorFlow's converter for Keras models and SavedModels, and
-litert-quantizer for ``.tflite`` files."""
+"""The option of schemes that both engines make. What 'auto' is stands in `tflitekit.engines.choice`."""
 
 ROUNDING = "rounding"
 """The option of schemes with integer weights that litert-quantizer can make: how weights are put on their grids. 'gptq' takes the
@@ -139,13 +137,6 @@ class Scheme:
     by_default: bool
     recipe: Callable[[Mapping[str, Any]], Recipe] | None
     by_converter: bool
-
-    def engine_for(self, form: Form, options: Mapping[str, Any]) -> EngineName | None:
-        """Returns what makes the bytes of what a source exported (see `tflitekit.engines.engine`); None where nothing does."""
-        chosen = "litert_quantizer" if options.get(ROUNDING) == "gptq" else options.get(ENGINE, "auto")
-        if form == "saved_model" and self.by_converter and chosen != "litert_quantizer":
-            return "tflite_converter"
-        return "litert_quantizer" if self.recipe is not None and chosen != "tflite_converter" else None
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,8 @@ class PreparedSource(BaseModel):
         notes: What users should know, such as a fall-back to tf_keras.
         compared_on: What the samples are that the original was run on (see `Exported.reference`).
         proof: That the float file computes what the original does; null until it was compared.
+        operators: Those of the float file; null until it was made, and where the source is one.
+        float_tables: Operators of the float file whose weights litert-quantizer leaves in float, as of an embedding.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -68,6 +70,8 @@ class PreparedSource(BaseModel):
     notes: tuple[str, ...] = ()
     compared_on: str = "random"
     proof: Proof | None = None
+    operators: tuple[str, ...] | None = None
+    float_tables: tuple[str, ...] = ()
 
     @property
     def batch(self) -> int:

@@ -36,6 +36,7 @@ class Variant(BaseModel):
     Attributes:
         engine: What made the bytes: 'tflite_converter' or 'litert_quantizer'; None for a file that is the model itself, that the kit
             did not make, or that an older version of it made.
+        engine_why: Why that one, such as 'the default of the scheme'; None as for ``engine``.
         file: Name of the ``.tflite`` file; it lies in ``folder``.
         layers: The source model's layer names, so that a profile speaks of them.
         key: Hash of everything that the file depends on; a run with the same key reuses the file.
@@ -55,6 +56,7 @@ class Variant(BaseModel):
     status: Literal["ok", "failed", "skipped"]
     error: str | None = None
     engine: str | None = None
+    engine_why: str | None = None
     file: str | None = None
     sha256: str | None = None
     size_bytes: int | None = None

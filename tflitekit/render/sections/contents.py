@@ -58,7 +58,7 @@ def _files(view: View) -> Table | None:
                 Cell(row.file or row.name, symbol=head.symbol),
                 _tensors(row.inputs),
                 _tensors(row.outputs),
-                Cell(_ENGINES.get(row.engine, row.engine)) if row.engine else NOTHING,
+                Cell(_ENGINES.get(row.engine, row.engine), note=row.engine_why or "") if row.engine else NOTHING,
                 NOTHING if seconds is None else Cell(f"{seconds:.1f} s", seconds, "reused" if row.reused else ""),
                 Cell(row.sha256) if row.sha256 else NOTHING,
             )
