@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -170,6 +171,33 @@ def test_setup_leaves_a_whole_environment_alone_and_mends_a_broken_one(cache, mo
     monkeypatch.setattr(setup, "_installation", lambda _: [sys.executable, "-c", ""])
     assert setup.set_up(environment, Progress()) is True
     assert environment.status().state == "ready"
+
+
+_KILLED = """
+import os, signal, sys, tempfile
+from pathlib import Path
+from tflitekit.core.progress import Progress
+from tflitekit.source.foreign import environments, setup
+environments.cache_folder = lambda: Path(sys.argv[1])
+download = "import tempfile; tempfile.NamedTemporaryFile(delete=False).write(bytes(10)); import os, signal; os.kill(os.getppid(), signal.SIGKILL)"
+setup._has_installer = lambda _: True
+setup._installation = lambda _: [sys.executable, "-c", download]
+setup.set_up(environments.ENVIRONMENTS["onnx"], Progress())
+"""
+
+
+def test_what_a_killed_setup_left_is_removed_by_the_next_one(cache, monkeypatch):
+    environment = made("onnx")
+    environment.mark.unlink()
+    half = package(environment, "onnx2tf").parent / "~nnx2tf"
+    half.mkdir()
+    assert subprocess.run([sys.executable, "-c", _KILLED, cache], check=False).returncode == -signal.SIGKILL
+    assert [path.stat().st_size for path in environment.folder.parent.glob("setup-*/tmp*")] == [10]
+    half.mkdir()
+    monkeypatch.setattr(setup, "_has_installer", lambda _: True)
+    monkeypatch.setattr(setup, "_installation", lambda _: [sys.executable, "-c", ""])
+    assert setup.set_up(environment, Progress()) is True
+    assert not list(environment.folder.parent.glob("setup-*")) and not half.exists()
 
 
 def test_setup_says_what_is_missing(cache, monkeypatch):

@@ -130,8 +130,13 @@ def call(
     return answer
 
 
-def run_logged(arguments: Sequence[str], log: Path, timeout_s: float | None) -> tuple[str | None, str]:
+def run_logged(
+    arguments: Sequence[str], log: Path, timeout_s: float | None, variables: Mapping[str, str] | None = None
+) -> tuple[str | None, str]:
     """Runs a command that ends with this process and writes what it prints into a file.
+
+    Args:
+        variables: Of its environment, beside ours.
 
     Returns:
         How it ended, unless well, and its last words.
@@ -144,6 +149,7 @@ def run_logged(arguments: Sequence[str], log: Path, timeout_s: float | None) -> 
         with log.open("wb") as stream:
             code = subprocess.run(
                 arguments, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, timeout=timeout_s, check=False,
+                env=os.environ | (variables or {}),
                 preexec_fn=functools.partial(end_with_parent, os.getpid()) if sys.platform == "linux" else None,
             ).returncode  # fmt: skip
         if code:

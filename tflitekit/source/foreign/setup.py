@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tflitekit.core.errors import BusyError, MissingDependencyError, StorageError
 from tflitekit.core.files import locked, write_json
+from tflitekit.core.lifetime import temporary_folder
 from tflitekit.core.progress import Progress
 from tflitekit.source.foreign.call import run_logged
 from tflitekit.source.foreign.environments import Environment
@@ -41,6 +42,7 @@ def set_up(environment: Environment, progress: Progress) -> bool:
                     shutil.rmtree(folder, ignore_errors=True)
                     _require_space(environment)
                     _run(environment, _creation(folder))
+                _remove_halves(folder)
                 _run(environment, _installation(environment))
             write_json(environment.mark, {"packages": environment.requirements})
     except BusyError as error:
@@ -57,6 +59,13 @@ def _has_installer(environment: Environment) -> bool:
     except MissingDependencyError:
         return False
     return "pip" in found.packages or shutil.which("uv") is not None
+
+
+def _remove_halves(folder: Path) -> None:
+    """Removes packages that pip was about to replace when it was killed: it puts them aside under such names."""
+    for packages in (*folder.glob("lib/*/site-packages"), folder / "Lib" / "site-packages"):
+        for left in packages.glob("~*"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _require_space(environment: Environment) -> None:
@@ -89,10 +98,12 @@ def _installation(environment: Environment) -> list[str]:
 
 def _run(environment: Environment, command: list[str]) -> None:
     log = environment.folder.with_suffix(".log")
-    try:
-        ended, words = run_logged(command, log, None)
-    except OSError as error:
-        ended, words = "could not be started", str(error)
+    # Downloads of gigabytes: on the disk that has room for them, and removed by the next setup where this one is killed.
+    with temporary_folder(environment.folder.parent, "setup-") as temporary:
+        try:
+            ended, words = run_logged(command, log, None, dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)))
+        except OSError as error:
+            ended, words = "could not be started", str(error)
     if ended is not None:
         full = "No space left" in words
         raise (StorageError if full else MissingDependencyError)(
