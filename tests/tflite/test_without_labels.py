@@ -1,5 +1,7 @@
 """Data without labels: the float model's outputs are the reference, and what is measured is called fidelity."""
 
+import csv
+import re
 import shutil
 
 import numpy as np
@@ -7,10 +9,11 @@ import pytest
 from conftest import CLASSES, DATA, converted, run_json, shape_arrays
 from scipy.stats import t as student
 
-from tflitekit import Constraints, evaluate, open_dataset
+from tflitekit import Constraints, evaluate, open_dataset, optimize, recommend
 from tflitekit.accuracy.metric_choice import choose_metric
 from tflitekit.core.errors import ContractError, DataError, UsageError
 from tflitekit.core.tensor import TensorSpec
+from tflitekit.results import Measured, OutputFidelity, VariantReport
 from tflitekit.tflite.runtime import Model
 
 
@@ -224,3 +227,100 @@ def test_a_label_that_is_missing_among_others(variants):
 
     with pytest.raises(DataError, match="The sample 'item 2' has no label, and the first one has"):
         evaluate([variants / "float32.tflite"], data=samples)
+
+
+@pytest.fixture(scope="module")
+def optimized(flat, shapes, tmp_path_factory):
+    """The whole way on images without classes: the variants of a float file, beside which nothing has labels."""
+    out = tmp_path_factory.mktemp("optimized")
+    model = DATA / "converted" / "shapes" / "float32.tflite"
+    report = optimize(
+        model,
+        data=flat,
+        calibration=flat,
+        out=out,
+        schemes=["dynamic_range", "int8"],
+        calibration_curve=(10,),
+        limit=60,
+    )
+    return report, out
+
+
+def test_optimize_recommends_by_agreement(optimized):
+    report, _ = optimized
+    assert (report.dataset.reference, report.baseline, report.constraints.min_fidelity) == ("baseline", "float32", None)
+    rows = {row.name: row for row in report.variants}
+    assert rows["int8"].likeness.metric == "agreement"
+    assert rows["int8"].accuracy is rows["int8"].drop is None
+    answer = report.recommendation
+    assert answer.constraints_met
+    said = "\n".join(answer.reasons)
+    assert re.search(
+        r"agrees with the baseline on \d+\.\d% of the samples \(.*\); n = 60, limit 95%, the default", said
+    )
+    assert "how closely it matches the float model, not how often it is right" in said
+    assert "accuracy" not in said
+    (point,) = report.calibration_curve
+    assert (point.accuracy, point.drop, point.likeness.metric) == (None, None, "agreement")
+
+
+def test_no_view_speaks_of_accuracy(optimized, cli):
+    report, out = optimized
+    _, shown, _ = cli("report", out)
+    page, markdown = ((out / name).read_text() for name in ("report.html", "report.md"))
+    page = re.sub(r"<script.*?</script>|<style.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    for view in (shown, page, markdown):
+        assert "Agreement" in view
+        assert not re.search(r"accuracy|\bdrops?\b|McNemar|recall", view, re.IGNORECASE)
+    assert "Fidelity to float32" in page
+    assert "Agreement with float32 on 60 unlabelled samples of" in markdown
+    rows = list(csv.DictReader((out / "report.csv").open()))
+    int8 = next(row for row in rows if row["variant"] == "int8")
+    assert (int8["metric"], float(int8["fidelity_value"])) == ("agreement", report.variant("int8").likeness.value)
+
+
+def test_optimize_refuses_limits_that_need_labels_before_it_converts(flat, tmp_path):
+    model = DATA / "converted" / "shapes" / "float32.tflite"
+    for limits, words in ((Constraints(max_accuracy_drop=1), "--max-accuracy-drop needs labels"),):
+        with pytest.raises(UsageError, match=words):
+            optimize(model, data=flat, out=tmp_path / "out", constraints=limits)
+    with pytest.raises(UsageError, match="--metric mae needs labels"):
+        optimize(model, data=flat, out=tmp_path / "out", metric="mae")
+    assert not list((tmp_path / "out").glob("*.tflite"))
+
+
+def row(name, size, *, value, low, metric="agreement", outputs=()):
+    found = Measured(metric=metric, value=value, low=low, high=1.0, n=500, higher_is_better=True)
+    return VariantReport(
+        name=name, scheme=name, status="ok", size_bytes=size, deflated_bytes=size, likeness=found, fidelity=outputs
+    )
+
+
+def output(explained):
+    return OutputFidelity(
+        output="box", scored=False, values=500, columns=4, compared=4, explained=explained, lowest=explained
+    )
+
+
+def test_the_recommendation_goes_by_the_limit_on_fidelity():
+    base = row("float32", 1000, value=1.0, low=None)
+    close, far = row("int8", 300, value=0.955, low=0.93), row("int4", 200, value=0.9, low=0.87)
+    found = recommend([base, close, far], Constraints(), baseline="float32")
+    assert found.chosen == "int8"
+    assert "caution: the interval reaches down to 93.0%; more data would decide it" in found.reasons
+    (why,) = next(other.reasons for other in found.rejected if other.name == "int4")
+    assert why == "agrees with the baseline on 90.0% of the samples (87.0 to 100.0), less than the limit of 95%"
+    assert recommend([base, close, far], Constraints(min_fidelity=90), baseline="float32").chosen == "int4"
+    assert recommend([base, close, far], Constraints(min_fidelity=99), baseline="float32").chosen == "float32"
+    assert recommend([close, far], Constraints(min_fidelity=99)).nearest == "int8"
+
+
+def test_every_output_has_to_keep_to_the_limit():
+    base = row("float32", 1000, value=1.0, low=None)
+    other = row("int8", 300, value=0.99, low=0.98, outputs=(output(0.8),))
+    found = recommend([base, other], Constraints(), baseline="float32")
+    assert found.chosen == "float32"
+    assert (
+        "keeps 80.0% of the baseline's variance in the output 'box', less than the limit of 95%"
+        in found.rejected[0].reasons
+    )

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.accuracy.fidelity import Sums, add_sums, as_columns, column_axis, pairs_of
+from tflitekit.accuracy.fidelity import Sums, add_sums
 from tflitekit.accuracy.inference import Columns, Outputs, by_shape, outputs_of
+from tflitekit.accuracy.matching import compared, matched
 from tflitekit.accuracy.metrics import AnyMetric, Meaning, ReferenceMetric, Scores
 from tflitekit.core.answers import wrong_answer
 from tflitekit.core.errors import DataError, UsageError
@@ -44,7 +45,6 @@ _SMALL_BYTES = 1 << 20
 _CHUNKS_EACH = 4
 _CHUNK_BYTES = 1 << 26
 """What the outputs of a chunk may take; fewer samples are run at a time where they are large."""
-_NUMBERS = ("bool", "int", "uint", "float")
 
 
 @dataclass
@@ -226,7 +226,9 @@ class _ChunkEvaluator:
         self._models.sort(key=lambda pair: pair[0] is not reference)
         self._reference = reference
         self._compared = {
-            run.variant.name: _matched(run, reference) if reference is not None and run is not reference else []
+            run.variant.name: matched(run.graph, run.output_index, reference.graph, reference.output_index)
+            if reference is not None and run is not reference
+            else []
             for run in runs
         }
         wanted = {match.of_baseline for matches in self._compared.values() for match in matches}
@@ -270,7 +272,7 @@ class _ChunkEvaluator:
             reference = reference or found
             scores[name] = self._score(run, found[run.output_index], self._truth(samples, reference)) | facts[key]
             if self._compared[name]:
-                sums[name] = _compared(self._compared[name], reference, found)
+                sums[name] = compared(self._compared[name], reference, found)
         return np.asarray(positions, np.int64), scores, unreadable, sums
 
     def _prepared(self, samples: Sequence[tuple[Sample, Any]]) -> tuple[dict[Any, Facts], dict[Any, list[Columns]]]:
@@ -323,50 +325,3 @@ def _checked(metric: AnyMetric, scored: Any, n: int) -> Scores:
         if column.shape[:1] != (n,):
             raise wrong_answer(by, f"returned the column '{name}' of shape {column.shape} for {n} samples")
     return columns
-
-
-@dataclass(frozen=True)
-class _Match:
-    """An output of a variant and of the baseline that ought to hold the same."""
-
-    index: int
-    of_baseline: int
-    axis: int | None
-
-
-def _matched(run: ScoringJob, baseline: ScoringJob) -> list[_Match]:
-    """Pairs the outputs of two files: those that are scored, and of the others those of one name that mean the same."""
-    numbers = {spec.name: index for index, spec in enumerate(baseline.graph.outputs)}
-    found = []
-    for index, spec in enumerate(run.graph.outputs):
-        scored = index == run.output_index
-        other = baseline.output_index if scored else numbers.get(spec.name)
-        if other is None or (other == baseline.output_index and not scored):
-            continue
-        beside = baseline.graph.outputs[other]
-        alike = (
-            bool(spec.shape)
-            and len(spec.shape) == len(beside.shape)
-            and all(-1 in (one, two) or one == two for one, two in zip(spec.shape[1:], beside.shape[1:], strict=True))
-        )
-        same_kind = run.graph.output_meanings[index] == baseline.graph.output_meanings[other]
-        if alike and same_kind and spec.dtype.startswith(_NUMBERS) and beside.dtype.startswith(_NUMBERS):
-            found.append(_Match(index, other, column_axis(beside.shape)))
-    return found
-
-
-def _compared(matches: Sequence[_Match], baseline: Outputs, variant: Outputs) -> Sums:
-    """Sums up the pairs of a chunk; samples for which two files give another number of values are left out."""
-    sums: Sums = {}
-    for match in matches:
-        one, two = baseline[match.of_baseline], variant[match.index]
-        if len({array.shape for array in (*one, *two)}) == 1 and len(one) == len(two):
-            one, two = [np.stack(one)], [np.stack(two)]
-        else:
-            one, two = ([array[None] for array in arrays] for arrays in (one, two))
-        for before, after in zip(one, two, strict=False):
-            if before.shape == after.shape and before.size:
-                rows, others = (as_columns(values, match.axis) for values in (before, after))
-                pairs = pairs_of(rows, others, each=len(rows) // len(before))
-                add_sums(sums, {match.index: pairs})
-    return sums

@@ -21,6 +21,7 @@ from tflitekit.accuracy.metrics.agreement import ClassAgreement
 from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.scored import Scored, Stopped, together
 from tflitekit.accuracy.scoring import ScoringJob
+from tflitekit.accuracy.without_labels import fidelity_unknown
 from tflitekit.core.answers import answering, expect, wrong_answer
 from tflitekit.data.dataset import Dataset
 from tflitekit.data.facts import Inputs
@@ -91,14 +92,12 @@ def _beside_reference(variant: Variant, scored: Scored, metric: ReferenceMetric)
     measured: dict[str, Any] = {"likeness": found.figure, "other_metrics": found.others, **found.fields}
     if stopped is not None:
         measured["sequential"] = stopped.decisions.get(variant.name)
+    row = VariantReport.of(variant, **measured)
     if found.figure is None:
-        text = f"Too few samples, {len(own['finite'])}, or outputs that do not vary: the fidelity of {variant.name} cannot be told."
-        advice = "Evaluate on more samples, at least 20, that differ."
-        measured["warnings"] = (
-            *VariantReport.of(variant).warnings,
-            Finding(kind="too-few-samples", message=text, advice=advice),
-        )
-    return VariantReport.of(variant, **measured)
+        n = len(own["finite"])
+        finding = fidelity_unknown(row.name, scored.baseline, n, compared=bool(scored.sums.get(row.name)))
+        row = row.model_copy(update={"warnings": (*row.warnings, finding)})
+    return row
 
 
 def _outputs(variant: Variant, scored: Scored, baseline: str) -> tuple[OutputFidelity, ...]:

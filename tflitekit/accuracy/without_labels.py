@@ -13,7 +13,7 @@ from tflitekit.results import Constraints, Finding
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.variant import Variant
 
-__all__ = ["ambiguous_output", "check_limits", "choose_reference", "left_out"]
+__all__ = ["ambiguous_output", "check_limits", "choose_reference", "fidelity_unknown", "left_out"]
 
 
 def choose_reference(variants: Sequence[Variant], location: str) -> str:
@@ -80,7 +80,7 @@ def ambiguous_output(run: ScoringJob, metric: AnyMetric, named: str | None) -> l
             kind="taken-for-values",
             message=f"The data have no labels, and nothing says that the output '{spec.name}' holds scores of classes: its "
             f"{several[0] if several[0] > 0 else ''} values are compared as they are.".replace("  ", " "),
-            advice="If they are scores of classes, name --metric agreement, or the classes with --labels.",
+            advice="If they are scores of classes, name --metric agreement, or the classes with --labels; if not, --metric fidelity says so.",
         )
     ]
 
@@ -89,3 +89,22 @@ def left_out(dataset: Dataset) -> list[Finding]:
     """Says what of the data was not taken."""
     advice = "Put them into class folders, or out of this one."
     return [Finding(kind="left-out", message=note, advice=advice) for note in dataset.notes]
+
+
+def fidelity_unknown(name: str, baseline: str, samples: int, *, compared: bool) -> Finding:
+    """Says why the fidelity of a variant is not known.
+
+    Args:
+        compared: Whether any of its outputs was compared with one of the baseline's.
+    """
+    if not compared:
+        return Finding(
+            kind="not-comparable",
+            message=f"No output of {name} can be compared with one of {baseline}: their names, shapes or last operators differ.",
+            advice="Compare variants of one model, or name the output with --output.",
+        )
+    return Finding(
+        kind="too-few-samples",
+        message=f"The fidelity of {name} cannot be told: {samples:,} samples are too few, or the outputs of {baseline} hardly vary on them.",
+        advice="Evaluate on more samples, at least 20, that differ from one another.",
+    )

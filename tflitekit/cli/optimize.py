@@ -111,12 +111,13 @@ def show_result(report: Report, out: Path, as_json: bool) -> int:
                 (
                     p.scheme,
                     f"{p.samples:,}",
-                    text.with_half_width(p.accuracy),
-                    p.drop.verdict if p.drop else p.error or "–",
+                    text.with_half_width(p.accuracy or p.likeness),
+                    p.drop.verdict if p.drop else text.difference(p.likeness) if p.likeness else p.error or "–",
                 )
                 for p in report.calibration_curve
             ]
-            show_table(("Calibrated", "Samples", "Accuracy", "Change"), cells)
+            titles = text.figure_columns(report.dataset, report.variants)
+            show_table(("Calibrated", "Samples", titles["Accuracy"], titles["Change"]), cells)
         names = {v.name for v in report.variants}
         older = sorted(path.name for path in out.glob("*.tflite") if path.stem not in names)
         if older:

@@ -42,6 +42,7 @@ def measure_curve(
                 samples=samples,
                 accuracy=row.accuracy if row else None,
                 drop=row.drop if row else None,
+                likeness=row.likeness if row else None,
                 error=variant.error if row is None else row.error,
             )
         )

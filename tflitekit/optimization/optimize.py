@@ -13,7 +13,9 @@ from typing import Any
 
 from tflitekit.accuracy.evaluation import Evaluation, check_certainty, evaluate_variants
 from tflitekit.accuracy.lints.calibration import lint_calibration
+from tflitekit.accuracy.metric_choice import by_reference
 from tflitekit.accuracy.suitability import check_evaluation_data
+from tflitekit.accuracy.without_labels import check_limits
 from tflitekit.conversion import (
     WORK_FOLDER,
     ConversionSpec,
@@ -71,7 +73,7 @@ def optimize(
 
     Args:
         model: A file or folder (Keras, SavedModel, float ``.tflite``, ONNX, ``.pt2``), a Keras model object, or a PyTorch module.
-        data: Labelled data to evaluate on (see `open_dataset`).
+        data: Data to evaluate on (see `open_dataset`). Without labels the float32 variant's outputs are the reference.
         out: Folder for the results.
         constraints: The limits; see `Constraints` for the defaults.
         options: How to load, convert and train.
@@ -98,7 +100,8 @@ def optimize(
     measuring = how.part(BenchmarkOptions, seed=options.seed)
     scoring = how.part(EvaluateOptions, seed=options.seed, jobs=options.jobs, baseline=BASELINE)
     spec = _spec(how, options)
-    dataset = open_dataset(data, labels=spec.labels, limit=how.limit, seed=options.seed)
+    dataset = open_dataset(data, labels=spec.labels, limit=how.limit, seed=options.seed, need_labels=False)
+    check_limits(constraints, dataset, how.metric, by_reference=by_reference(how.metric, dataset))
     spec = dataclasses.replace(spec, evaluation=dataset)
     with locked(out), open_target(how.target) as target, ThreadPoolExecutor(1) as background:
         values = background.submit(dataset.check_values)

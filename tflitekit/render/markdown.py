@@ -18,6 +18,7 @@ from tflitekit.render.summary import (
     ordered_classes,
     places_table,
     refused,
+    scored_on,
     subject,
 )
 from tflitekit.results import Report
@@ -62,6 +63,7 @@ def render(report: Report) -> str:
         cautions=[reason.removeprefix("caution: ") for reason in reasons if caution(reason)],
         columns=columns,
         rows=rows,
+        scored=scored_on(report),
         conditions=latency_conditions(report),
         of_host=latency_is_of_host(report),
         place_columns=place_columns,

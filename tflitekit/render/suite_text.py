@@ -7,6 +7,7 @@ from typing import Literal
 
 from tflitekit.render import text
 from tflitekit.render.markdown import fill
+from tflitekit.render.summary import scored_on
 from tflitekit.results import Part, Report
 
 __all__ = ["EntryResult", "render"]
@@ -36,6 +37,9 @@ class EntryResult(Part):
 def render(name: str, description: str, entries: Sequence[EntryResult]) -> str:
     """Returns the results as Markdown; everything that comes from files is escaped."""
     tables = {entry.name: text.table(entry.report) for entry in entries if entry.report is not None}
+    scored = {entry.name: scored_on(entry.report) for entry in entries if entry.report is not None}
     last = next((entry.report for entry in reversed(entries) if entry.report is not None), None)
     tools = ", ".join(f"{tool} {version}" for tool, version in last.tool.items()) if last else None
-    return fill("suite.md.jinja", name=name, description=description, entries=entries, tables=tables, tools=tools)
+    return fill(
+        "suite.md.jinja", name=name, description=description, entries=entries, tables=tables, scored=scored, tools=tools
+    )

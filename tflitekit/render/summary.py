@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tflitekit.render import text
 
 if TYPE_CHECKING:
-    from tflitekit.results import ClassRecall, Finding, Latency, Report, VariantReport
+    from tflitekit.results import ClassRecall, Finding, Latency, OutputFidelity, Report, VariantReport
 
 __all__ = [
     "ClassLoss",
@@ -16,6 +16,7 @@ __all__ = [
     "Refused",
     "Said",
     "Warned",
+    "by_reference",
     "caution",
     "class_losses",
     "fidelity_table",
@@ -32,6 +33,7 @@ __all__ = [
     "places_table",
     "reference",
     "refused",
+    "scored_on",
     "subject",
 ]
 
@@ -156,6 +158,24 @@ def model_name(report: Report) -> str:
     return report.source.location.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or report.source.location
 
 
+def by_reference(report: Report) -> bool:
+    """Tells whether the data have no labels, so that variants were compared with the baseline."""
+    return report.dataset is not None and report.dataset.reference == "baseline"
+
+
+def scored_on(report: Report) -> str:
+    """Returns what was measured, and on what: 'Accuracy on 5,000 samples of photos/test'; nothing where nothing was scored."""
+    data = report.dataset
+    if data is None:
+        return ""
+    titles = text.figure_columns(data, report.variants)
+    what = titles["Accuracy"]
+    if by_reference(report):
+        what += f" {'with' if what == 'Agreement' else 'to'} {report.baseline}"
+    noun = "unlabelled sample" if by_reference(report) else "sample"
+    return f"{what} on {text.counted(data.samples, noun)} of {data.location}"
+
+
 def reference(report: Report) -> VariantReport | None:
     """Returns the baseline's row."""
     return next((row for row in report.variants if row.name == report.baseline), None)
@@ -178,15 +198,15 @@ def latency_is_of_host(report: Report) -> bool:
 def higher_is_better(report: Report) -> bool:
     """Tells which way the metric goes: a drop is positive where a variant is worse."""
     base = reference(report) or subject(report)
-    if base is None or base.accuracy is None:
+    if base is None or base.figure is None:
         return True
-    if base.accuracy.higher_is_better is not None:
-        return base.accuracy.higher_is_better
-    if base.accuracy.metric in ("mae", "rmse"):
+    if base.figure.higher_is_better is not None:
+        return base.figure.higher_is_better
+    if base.figure.metric in ("mae", "rmse"):
         return False
     for row in report.variants:
-        if row.accuracy and row.drop and row.drop.value and row.accuracy.value != base.accuracy.value:
-            return (row.accuracy.value < base.accuracy.value) == (row.drop.value > 0)
+        if row.accuracy and row.drop and row.drop.value and row.accuracy.value != base.figure.value:
+            return (row.accuracy.value < base.figure.value) == (row.drop.value > 0)
     return True
 
 
@@ -257,22 +277,28 @@ def places_table(report: Report) -> tuple[list[str], list[list[str]]]:
 
 
 def fidelity_table(report: Report) -> tuple[list[str], list[list[str]]]:
-    """Returns how far each output of each variant is the baseline's; nothing where one output is all, and is well."""
+    """Returns how far each output of each variant is the baseline's; nothing where one output is all, and is well or said already."""
     beside = [(row, output) for row in report.variants for output in row.fidelity]
     if not any(output.losses or not output.scored for _, output in beside):
         return [], []
     rows = [
         [
             row.name,
-            output.output if output.scored else f"{output.output} (not scored)",
+            output.output if output.scored or by_reference(report) else f"{output.output} (not scored)",
             f"{output.compared:,} of {output.columns:,}",
-            "–" if output.explained is None else text.share(output.explained),
+            "–" if output.explained is None else _kept(output),
             "–" if output.lowest is None else text.share(max(0.0, output.lowest)),
             "; ".join(f"{loss.columns}: {loss.cause}" for loss in output.losses) or "–",
         ]
         for row, output in beside
     ]
     return ["Variant", "Output", "Columns that vary", "Kept", "Kept by the worst", "Damaged columns"], rows
+
+
+def _kept(output: OutputFidelity) -> str:
+    assert output.explained is not None
+    half = "" if output.low is None or output.high is None else f" ±{(output.high - output.low) * 50:.1f}"
+    return text.share(output.explained) + half
 
 
 class ClassLoss(NamedTuple):

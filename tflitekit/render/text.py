@@ -29,6 +29,7 @@ _RESOLUTION = 0.05
 __all__ = [
     "COLUMNS",
     "MEDIUM",
+    "METRICS_ABOUT",
     "NARROW",
     "accuracy",
     "against",
@@ -37,6 +38,7 @@ __all__ = [
     "change",
     "counted",
     "difference",
+    "difference_parts",
     "drop",
     "duration",
     "figure_columns",
@@ -121,6 +123,13 @@ _METRICS = {
 }  # fmt: skip
 
 
+METRICS_ABOUT = {
+    "agreement": "Share of samples that get the baseline's class",
+    "fidelity": "Share of the baseline's variance that the variant explains, in the median column of the output that is kept least",
+    "divergence": "Kullback-Leibler divergence of the probabilities from the baseline's, in nats",
+}
+
+
 def metric_name(metric: str) -> str:
     """Returns a metric's name for people."""
     return _METRICS.get(metric, metric)
@@ -171,22 +180,28 @@ def drop(variant: VariantReport, baseline: str | None) -> str:
     if variant.name == baseline:
         return "reference" if variant.likeness else "baseline"
     if variant.likeness is not None:
-        return difference(variant)
+        return difference(variant.likeness)
     return variant.drop.verdict if variant.drop else "–"
 
 
-def difference(variant: VariantReport) -> str:
-    """Returns on how many samples a variant answers otherwise than the baseline, or how large its error is beside what outputs vary by."""
-    found = variant.likeness
-    if found is None:
-        return "–"
-    if found.metric == "agreement":
-        other = round((1 - found.value) * found.n)
-        said = f"another class for {other:,} of {found.n:,}" if other else f"the same class for all {found.n:,}"
+def difference(found: Measured) -> str:
+    """Returns on how many samples a variant answers otherwise than the baseline, or its error relative to what outputs vary by."""
+    value, what = difference_parts(found)
+    if found.metric != "agreement":
+        said = f"relative error {value}"
     else:
-        said = f"relative error {math.sqrt(max(0.0, 1 - found.value)):.1%}"
+        said = f"another class for {value}" if found.value < 1 else f"the same class for all {found.n:,}"
+    return f"too few samples to tell ({said})" if "too few" in what else said
+
+
+def difference_parts(found: Measured) -> tuple[str, str]:
+    """Returns the same as a figure and what it is, for the cell of a table."""
+    if found.metric == "agreement":
+        value, what = f"{round((1 - found.value) * found.n):,} of {found.n:,}", "another class"
+    else:
+        value, what = f"{math.sqrt(max(0.0, 1 - found.value)):.1%}", "relative error"
     wide = found.low is None or found.high is None or (found.high - found.low) / 2 > _RESOLUTION
-    return f"too few samples to tell ({said})" if wide else said
+    return value, f"{what}; too few samples" if wide else what
 
 
 def worst_class(variant: VariantReport) -> str:

@@ -149,8 +149,9 @@ def table(report: Report, columns: Sequence[str] = COLUMNS) -> tuple[list[str], 
         )
         rows.append(dict(zip(COLUMNS, cells, strict=True)))
     used = [name for name in columns if any(cells[name] not in ("–", "control") for cells in rows)]
+    figures = text.figure_columns(report.dataset, report.variants)
     titles = [f"{name} (points)" if points and name.startswith("Against") else name for name in used]
-    return titles, [[cells[name] for name in used] for cells in rows]
+    return [figures.get(title, title) for title in titles], [[cells[name] for name in used] for cells in rows]
 
 
 def remarks(report: Report) -> list[str]:

@@ -172,10 +172,12 @@ class Adaptive(Part):
 
 
 class CalibrationPoint(Part):
-    """A scheme calibrated on ``samples`` samples; ``accuracy`` and ``drop`` are null where it failed (``error``)."""
+    """A scheme calibrated on ``samples`` samples; ``accuracy`` and ``drop``, or without labels ``likeness``, are null where it failed
+    (``error``)."""
 
     scheme: str
     samples: int
     accuracy: Measured | None = None
     drop: Drop | None = None
+    likeness: Measured | None = None
     error: str | None = None

@@ -78,7 +78,8 @@ def _broken_parts(variant: VariantReport) -> list[str]:
 
 def figure_problems(variant: VariantReport, constraints: Constraints, limit: float) -> list[str]:
     """Says where accuracy, or fidelity where the data have no labels, misses a limit."""
-    if variant.likeness is not None or any(finding.kind == "too-few-samples" for finding in variant.warnings):
+    untold = any(finding.kind in ("too-few-samples", "not-comparable") for finding in variant.warnings)
+    if variant.likeness is not None or untold:
         return fidelity_problems(variant, constraints)
     return drop_problems(variant, limit) + class_problems(variant, constraints)
 

@@ -59,7 +59,9 @@ def _figure_reasons(
         said = [f"{figure_text(chosen)}; {n}, limit {least * 100:.4g}%{given}"]
         if chosen.sequential is None and found.low is not None and found.low < least:
             said.append(f"caution: the interval reaches down to {found.low:.1%}; more data would decide it")
-        said.append("caution: without labels this says how far it is the float model, not how often it is right")
+        said.append(
+            "caution: without labels this says how closely it matches the float model, not how often it is right"
+        )
         return said
     given = "" if constraints.max_accuracy_drop is not None else ", the default"
     said = [f"{figure_text(chosen)}; {n}, limit {drop_amount(chosen, limit)}{given}"]

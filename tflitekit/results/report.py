@@ -65,7 +65,7 @@ class VariantReport(Part):
             sample the highest bit (`numpy.unpackbits`). So two reports on the same data compare in pairs.
         confusion: Samples by true class (rows) and answer (columns), in the order of the model's outputs; null with
             more than 100 classes.
-        likeness: On data without labels, instead of ``accuracy``: how far the outputs are the baseline's. The metric is 'agreement' (share of
+        likeness: On data without labels, instead of ``accuracy``: how closely the outputs match the baseline's. The metric is 'agreement' (share of
             samples with its class) or 'fidelity' (share of its variance that is explained, of the output that is kept least).
         fidelity: Every output compared with the baseline's, part by part; empty for the baseline itself and without one.
         explanation: Where it departs from the float model, layer by layer; null where that was not asked for.
@@ -123,7 +123,7 @@ class VariantReport(Part):
 
     @property
     def figure(self) -> Measured | None:
-        """What says how good the variant is: its accuracy, or, on data without labels, how far it is the baseline."""
+        """What says how good the variant is: its accuracy, or, on data without labels, how closely it matches the baseline."""
         return self.accuracy or self.likeness
 
     @property

@@ -110,7 +110,7 @@ def _leak(inputs: Inputs, evaluation: Inputs | None, location: str, dataset: Dat
         Finding(
             kind="calibration-leak",
             message=f"Calibration and evaluation {what} ({dataset.location}): {shared:,} of {len(content):,} calibration "
-            "samples were evaluated on, by their content. The accuracy of calibrated variants may look better than it is.",
+            "samples were evaluated on, by their content. Calibrated variants may look better than they are.",
             advice="Calibrate on other samples.",
         )
     ]

@@ -65,7 +65,7 @@ class Metric(Protocol):
 
 @dataclass(frozen=True)
 class Likeness:
-    """How far a variant is the baseline: the figure, None where it cannot be told, further ones, and fields of its row."""
+    """How closely a variant matches the baseline: the figure, None where it cannot be told, further ones, and fields of its row."""
 
     figure: Measured | None
     others: tuple[Measured, ...] = ()

@@ -1,4 +1,4 @@
-"""Without labels: how often a variant gives the class that the baseline gives, and how far its probabilities are from those."""
+"""Without labels: how often a variant gives the class that the baseline gives, and how close its probabilities are to those."""
 
 from __future__ import annotations
 

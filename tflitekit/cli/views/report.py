@@ -40,12 +40,15 @@ def show_report(report: Report) -> None:
     columns, rows = text.table(report, _fitting(text.COLUMNS, text.MEDIUM, text.NARROW))
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for index, column in enumerate(columns):
-        words = column in ("Variant", "Change")
+        words = column in ("Variant", "Change", "Difference")
         usual = all(
             cell_len(cells[index]) <= 2 * console.WORD for cells in rows
         )  # what is longer would push the others out
         table.add_column(
-            column, justify="left" if words else "right", no_wrap=usual and column != "Change", overflow="fold"
+            column,
+            justify="left" if words else "right",
+            no_wrap=usual and column not in ("Change", "Difference"),
+            overflow="fold",
         )
     for variant, cells in zip(report.variants, rows, strict=True):
         table.add_row(*map(_cell, cells), style=_style(variant, chosen))

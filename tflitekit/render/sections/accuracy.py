@@ -7,10 +7,10 @@ from tflitekit.render.blocks import NOTHING, Cell, Column, Figure, Section, Tabl
 from tflitekit.render.plots.quality import reliability
 from tflitekit.render.sections import View, named, section
 from tflitekit.render.sections.overview import accuracy_cell, change_cell, samples_text
-from tflitekit.render.summary import fidelity_table
+from tflitekit.render.summary import by_reference, fidelity_table
 from tflitekit.results import Measured, VariantReport
 
-__all__ = ["accuracy"]
+__all__ = ["accuracy", "decisions", "metric_cell", "outputs"]
 
 
 @section(place=60)
@@ -21,7 +21,7 @@ def accuracy(view: View) -> Section:
     intro = ""
     if data is not None:
         intro = f"On {samples_text(view)} of {data.location}. Intervals are 95 %; changes are paired with the baseline."
-    blocks = (_figures(view, scored), _outputs(view), _decisions(view, scored), _reliability(view))
+    blocks = (_figures(view, scored), outputs(view), decisions(view, scored), _reliability(view))
     return Section("accuracy", "Accuracy", intro, blocks if scored else ())
 
 
@@ -50,7 +50,7 @@ def _figures(view: View, scored: list[VariantReport]) -> Table | None:
                 named(view, row),
                 *([Cell(f"{row.accuracy.n:,}", row.accuracy.n)] if unlike and row.accuracy else []),
                 accuracy_cell(row),
-                *(_metric_cell(others.get(metric)) for metric in metrics),
+                *(metric_cell(others.get(metric)) for metric in metrics),
                 change_cell(view, row),
                 Cell(f"{row.drop.p_value:.2g}", row.drop.p_value) if row.drop and not view.is_base(row) else NOTHING,
                 Cell(row.drop.verdict) if row.drop and not view.is_base(row) else NOTHING,
@@ -67,7 +67,7 @@ def _figures(view: View, scored: list[VariantReport]) -> Table | None:
     return Table.of("Accuracy by variant", columns, rows)
 
 
-def _outputs(view: View) -> Table | None:
+def outputs(view: View) -> Table | None:
     """Returns how far every output is the baseline's, whether it is scored or not."""
     titles, lines = fidelity_table(view.report)
     about = {
@@ -80,18 +80,21 @@ def _outputs(view: View) -> Table | None:
     return Table.of("Every output compared with the baseline's", columns, rows) if rows else None
 
 
-def _metric_cell(found: Measured | None) -> Cell:
+def metric_cell(found: Measured | None) -> Cell:
+    """Returns a further metric with its interval."""
     if found is None:
         return NOTHING
     return Cell(text.measured(found), found.value, text.interval(found, percent=text.is_share(found.metric)))
 
 
-def _decisions(view: View, scored: list[VariantReport]) -> Table | None:
+def decisions(view: View, scored: list[VariantReport]) -> Table | None:
+    """Returns what was decided about each variant, and on how many samples."""
+    lost = "Other classes" if by_reference(view.report) else "Drop"
     columns = (
         Column("Variant", numeric=False),
         Column("Decision", numeric=False),
         Column("Limit"),
-        Column("Drop", about="Interval of the drop on all data, valid for all looks together"),
+        Column(lost, about="Interval on all data, in points, valid for all looks together"),
         Column("Samples", about="After which the decision was certain"),
         Column("Stated error", about="How often such a decision may be wrong"),
     )

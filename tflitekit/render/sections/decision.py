@@ -73,7 +73,13 @@ def decide(view: View) -> Decision:
 def _met(view: View) -> str:
     """Says whose limits were met: nobody's, where none was given."""
     limits = view.report.constraints
-    given = (limits.max_accuracy_drop, limits.max_class_drop, limits.max_size_bytes, limits.max_latency_ms)
+    given = (
+        limits.max_accuracy_drop,
+        limits.min_fidelity,
+        limits.max_class_drop,
+        limits.max_size_bytes,
+        limits.max_latency_ms,
+    )
     return "Within the default limit" if all(limit is None for limit in given) else "All limits met"
 
 
@@ -85,12 +91,14 @@ def _tiles(view: View, row: VariantReport) -> tuple[Tile, ...]:
         if base is not None and base.size_bytes:
             note = f"{base.size_bytes / row.size_bytes:.1f}× smaller than {base.name}"
         found.append(Tile("Size", text.size(row.size_bytes), note))
-    if row.accuracy:
+    if row.figure:
         change = change_cell(view, row)
         note = f"{change.text} ({change.note})" if change.note else change.text
-        found.append(
-            Tile(text.metric_name(row.accuracy.metric), text.measured(row.accuracy), note if base else "", change.tone)
-        )
+        note = text.difference(row.likeness) if row.likeness else note
+        label = text.metric_name(row.figure.metric)
+        if row.likeness and view.base is not None:
+            label += f" {'with' if row.likeness.metric == 'agreement' else 'to'} {view.base.name}"
+        found.append(Tile(label, text.measured(row.figure), note if base else "", change.tone))
     if row.latency:
         where = f"on {row.latency.target}, {text.counted(row.latency.threads, 'thread')}"
         ratio = row.latency.ratio
@@ -123,6 +131,11 @@ def _limits(view: View, row: VariantReport) -> Table | None:
             allowed = f"{given:g} point{'' if given == 1 else 's'}" if percent else f"{given:g}"
         change = change_cell(view, row)
         rows.append((Cell("Change of accuracy"), Cell(allowed), Cell(change.text, note=change.note), good))
+    if row.likeness is not None:
+        allowed = "at least 95%, the default" if limits.min_fidelity is None else f"at least {limits.min_fidelity:g}%"
+        note = text.interval(row.likeness, percent=True)
+        name = text.metric_name(row.likeness.metric)
+        rows.append((Cell(name), Cell(allowed), Cell(text.measured(row.likeness), note=note), good))
     losses = class_losses(row, view.base) if view.base is not None else []
     if limits.max_class_drop is not None and losses:
         worst = Cell(f"{text.signed(-losses[0].loss * 100, 1)} points", note=losses[0].entry.label)

@@ -10,7 +10,7 @@ from tflitekit.render.blocks import NOTHING, Cell, Choice, Column, Figure, Secti
 from tflitekit.render.plots import Spec
 from tflitekit.render.plots.quality import Point, tradeoff
 from tflitekit.render.sections import View, named, section
-from tflitekit.render.summary import higher_is_better, pareto_front
+from tflitekit.render.summary import by_reference, higher_is_better, pareto_front
 from tflitekit.results import VariantReport
 
 __all__ = ["accuracy_cell", "change_cell", "samples_text", "tradeoffs", "variants"]
@@ -19,12 +19,19 @@ __all__ = ["accuracy_cell", "change_cell", "samples_text", "tradeoffs", "variant
 @section(place=10)
 def variants(view: View) -> Section:
     """Returns the table of all variants."""
-    metric = next((text.metric_name(row.accuracy.metric) for row in view.able if row.accuracy), "Accuracy")
+    titles = text.figure_columns(view.report.dataset, view.report.variants)
+    metric = next((row.figure.metric for row in view.able if row.figure), None)
+    if by_reference(view.report):
+        change = Column(titles["Change"], about="From the baseline's outputs on the same samples")
+    else:
+        change = Column(
+            "Change", about="Paired difference from the baseline on the same samples, with its 95 % interval"
+        )
     columns = (
         Column("Variant", numeric=False),
         Column("Size", about="Of the file; below it, deflated: about what it costs inside a compressed app"),
-        Column(metric, about="With its 95 % interval"),
-        Column("Change", about="Paired difference from the baseline on the same samples, with its 95 % interval"),
+        Column(text.metric_name(metric) if metric else titles["Accuracy"], about="With its 95 % interval"),
+        change,
         Column("Latency", about="The figure that decides under the protocol; below it the 95 % interval of the median"),
         Column("Speed", about="Against the baseline in the same rounds; below it the interval of the factor"),
         Column("Memory", about="Peak of the process above its own; below it the tensors that the interpreter plans"),
@@ -37,7 +44,10 @@ def variants(view: View) -> Section:
     intro = "Select a column title to sort by it."
     if data is not None:
         whose = "each variant until it was decided" if data.adaptive else "the same for every variant"
-        intro = f"Accuracy on {samples_text(view)}, {whose}. {intro}"
+        what, without = titles["Accuracy"], ""
+        if by_reference(view.report) and view.base is not None:
+            what, without = f"{what} {'with' if what == 'Agreement' else 'to'} {view.base.name}", " without labels"
+        intro = f"{what} on {samples_text(view)}{without}, {whose}. {intro}"
     return Section("variants", "Variants", intro, (Table.of("Variants", columns, rows, marked=marked),))
 
 
@@ -67,14 +77,14 @@ def _bytes(value: int | None, part: int | None, name: str) -> Cell:
 
 def samples_text(view: View) -> str:
     """Returns '5,000 samples', or '600 to 1,800 samples' where variants saw different numbers of them."""
-    counts = [row.accuracy.n for row in view.able if row.accuracy] or [0]
+    counts = [row.figure.n for row in view.able if row.figure] or [0]
     span = f"{min(counts):,} to " if min(counts) < max(counts) else ""
     return f"{span}{max(counts):,} samples"
 
 
 def accuracy_cell(row: VariantReport) -> Cell:
     """Returns the first metric with its interval."""
-    found = row.accuracy
+    found = row.figure
     if found is None:
         return NOTHING
     percent = text.is_share(found.metric)
@@ -83,7 +93,10 @@ def accuracy_cell(row: VariantReport) -> Cell:
 
 
 def change_cell(view: View, row: VariantReport) -> Cell:
-    """Returns the paired difference to the baseline with its interval."""
+    """Returns the paired difference to the baseline with its interval; without labels, in words."""
+    if row.likeness is not None:
+        value, what = text.difference_parts(row.likeness)
+        return Cell("reference", 0) if view.is_base(row) else Cell(value, 1 - row.likeness.value, what)
     found = row.drop
     if view.is_base(row) and any(other.drop for other in view.others):
         return Cell("baseline", 0)
@@ -135,17 +148,19 @@ def tradeoffs(view: View) -> Section:
     if not specs or len(specs) < len(costs) * len(gains):
         return Section("trade-offs", "Trade-offs")
     best = " ".join(f"By {label.lower()}: {text.listed(names)}." for label, names in fronts.items())
+    paired = ""
+    if any(row.drop for row in view.others):
+        paired = " The change from the baseline is paired on the same samples, so compare variants by its intervals."
     figure = Figure(
         "tradeoff",
         "Cost against quality",
-        f"Filled symbols: no other variant is as good in both. {best} Crosses are 95 % intervals. The change from the "
-        "baseline is paired on the same samples, so compare variants by its intervals.",
+        f"Filled symbols: no other variant is as good in both. {best} Crosses are 95 % intervals.{paired}",
         specs,
         choices=(
             Choice("Cost", tuple(axis.label for axis in costs)),
             Choice("Quality", tuple(axis.label for axis in gains)),
         ),
-        legend=view.legend([row.name for row in view.able if row.accuracy]),
+        legend=view.legend([row.name for row in view.able if row.figure]),
     )
     return Section("trade-offs", "Trade-offs", blocks=(figure,))
 
@@ -175,7 +190,7 @@ _DEFLATED = _Axis(
 
 
 def _gains(view: View) -> list[_Axis]:
-    scored = next((row.accuracy for row in view.able if row.accuracy), None)
+    scored = next((row.figure for row in view.able if row.figure), None)
     if scored is None:
         return []
     factor, unit = (100.0, "points") if text.is_share(scored.metric) else (1.0, scored.metric)
@@ -183,7 +198,7 @@ def _gains(view: View) -> list[_Axis]:
     sign = -factor if better else factor
 
     def value(row: VariantReport) -> _Triple | None:
-        found = row.accuracy
+        found = row.figure
         return None if found is None else (found.value * factor, *_scaled(factor, found.low, found.high))
 
     def change(row: VariantReport) -> _Triple | None:
@@ -195,7 +210,8 @@ def _gains(view: View) -> list[_Axis]:
     direction = "higher is better" if better else "lower is better"
     name = text.metric_name(scored.metric)
     title = f"{name}, %" if factor > 1 else f"{name} ({direction})"
-    axes = [_Axis("Accuracy" if better else "Error", title, value, lambda v: f"{v:.2f}%" if factor > 1 else f"{v:.4g}")]
+    label = name if by_reference(view.report) else "Accuracy" if better else "Error"
+    axes = [_Axis(label, title, value, lambda v: f"{v:.2f}%" if factor > 1 else f"{v:.4g}")]
     if view.base and any(row.drop for row in view.others):
         title = f"Change from {view.base.name}, {unit} ({direction})"
         axes.append(_Axis("Change from the baseline", title, change, lambda v: f"{v:+.3g} {unit}"))

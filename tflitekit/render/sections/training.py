@@ -47,9 +47,10 @@ def training(view: View) -> Section:
 
 def _compared(view: View, rows: Sequence[VariantReport]) -> Table | None:
     base = view.base.name if view.base else "the baseline"
+    titles = text.figure_columns(view.report.dataset, view.report.variants)
     columns = (
         Column("Variant", numeric=False),
-        Column("Accuracy", about="With its 95 % interval"),
+        Column(titles["Accuracy"], about="With its 95 % interval"),
         Column(f"Against {base}", about="Paired difference from the original float model, with its 95 % interval"),
         Column("Against control", about="Paired difference from the float model trained for the same number of steps"),
         Column("Size", about="Of the file"),
