@@ -43,7 +43,7 @@ def test_operators_of_functions_have_their_names(converted):
         ConversionError, match=r"(?s)ELU \(layer 'act'\).*NEG comes from a minus sign.*int8_float_fallback"
     ):
         _check_promise(parse_request("int8"), Promise(integer_only=True), graph, source, False)
-    said = " ".join(_warnings(parse_request("int8_float_fallback"), Promise(), graph, source.layers))
+    said = " ".join(_warnings(parse_request("int8_float_fallback"), Promise(), graph, source))
     assert "SPLIT (layer 'split')" in said
     assert "A WHILE loop is left of my_gru" in said
     assert "unroll=True" in said

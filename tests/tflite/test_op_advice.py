@@ -17,11 +17,26 @@ def test_table_has_no_name_that_its_own_lookup_misses():
 
 
 def test_each_origin_is_said_once():
-    text = op_advice.advise(["STRING_LOWER", "FlexStringSplitV2", "tf.StaticRegexReplace", "CONV_2D"])
+    text = op_advice.advise(["STRING_LOWER", "FlexStringSplitV2", "tf.StaticRegexReplace", "CONV_2D"], "keras")
     assert text.startswith("STRING_LOWER and others come from TextVectorization; instead: ")
     assert text.count("TextVectorization;") == 1
-    assert op_advice.advise(["ELU"]) == "ELU comes from activation='elu'; instead: relu, leaky_relu or hard_silu."
-    assert op_advice.advise(["CONV_2D"]) == ""
+    assert (
+        op_advice.advise(["ELU"], "keras") == "ELU comes from activation='elu'; instead: relu, leaky_relu or hard_silu."
+    )
+    assert op_advice.advise(["CONV_2D"], "keras") == ""
+
+
+@pytest.mark.parametrize("kind", ["onnx", "torch", "tflite"])
+def test_other_frameworks_are_not_told_of_keras(kind):
+    told = op_advice.advise(op_advice._ORIGINS, kind) + op_advice.without_loop(kind)
+    assert "Instead of neg: x * -1.0" in told
+    assert "nn.LSTMCell" in told
+    assert [
+        word
+        for word in ("ops.", "Dense", "Embedding", "LayerNormalization", "TextVectorization", "set_weights")
+        if word in told
+    ] == []
+    assert ("unroll=True" in told) == (kind == "tflite")  # whose origin is not known
 
 
 def test_a_crash_on_a_loop_says_what_converts():

@@ -201,7 +201,7 @@ def _checked(variant: Variant, graph: Graph, row: VariantReport | None) -> Chose
         raise BundleError(
             f"The variant '{variant.name}' keeps values between inferences in variables.",
             why="The runtime cannot reset them, so an answer would depend on earlier samples.",
-            fix="Export the model without them: Keras recurrent layers with stateful=False.",
+            fix="Export the model without them: in Keras, recurrent layers with stateful=False.",
         )
     for spec in graph.inputs:
         if not spec.shape or spec.shape[0] not in (1, -1):

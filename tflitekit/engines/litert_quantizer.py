@@ -134,7 +134,7 @@ def _check(request: Request, recipe: Recipe, graph: Graph, source: PreparedSourc
         layers = list(dict.fromkeys(filter(None, layer_names(loops, source.layers))))
         raise ConversionError(
             f"{request.name}: the quantizer cannot calibrate inside {op_advice.describe({loops[0].name: layers})}.",
-            fix=f"Instead, {op_advice.UNROLL}; or use float16 or dynamic_range, which need no calibration.",
+            fix=f"Instead, {op_advice.without_loop(source.kind)}; or use float16 or dynamic_range, which need no calibration.",
         )
 
 

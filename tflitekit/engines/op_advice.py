@@ -9,23 +9,36 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tflitekit.core.errors import CrashError
 from tflitekit.tflite.graph import Graph, Operator
 from tflitekit.tflite.layers import layer_names
 
-__all__ = ["UNROLL", "advise", "describe", "located", "of_graph", "of_operations", "on_a_loop"]
+__all__ = ["advise", "describe", "located", "of_graph", "of_operations", "on_a_loop", "without_loop"]
 
-UNROLL = (
+_UNROLL = (
     "a recurrent layer built with unroll=True (for sequences of a fixed length) has no loop and computes the same: build the "
     "model again with it, and give it the weights by set_weights(trained.get_weights())"
 )
+_STEPS = "written out step by step (for sequences of a fixed length) has no loop and computes the same"
+_CELLS = "a Python loop over nn.LSTMCell or nn.GRUCell"
+_WITHOUT_LOOP = {
+    "onnx": f"a recurrent layer {_STEPS}: in PyTorch, {_CELLS}, which torch.onnx.export unrolls",
+    "torch": f"{_CELLS} {_STEPS}, as torch.export unrolls it",
+    "tflite": f"a recurrent layer {_STEPS}: convert the model again with unroll=True in Keras, or in PyTorch with {_CELLS}",
+}
+"""By kind of source; all others come from Keras."""
+
 _TEXT = "split and look up text in the app, and convert the part after TextVectorization, which takes token ids"
 _BEFORE = "do it before the model, in the preprocessing, or write it as a layer with fixed weights"
 _ALGEBRA = "compute it once, outside the model, or in the app"
 _CONSTANT = (
     "where it does not depend on the input (positions, masks), compute it once with NumPy and give it as a constant"
 )
+
+
+_Said = TypeVar("_Said")
 
 
 @dataclass(frozen=True)
@@ -58,7 +71,7 @@ _ORIGINS: Mapping[str, _Origin] = {
     "onehot": _Origin("one_hot, or a lookup with output_mode='one_hot'", "an Embedding"),
     "hashtable": _Origin("StringLookup", "int8_float_fallback, or look the words up in the app"),
     "hashtablefind": _Origin("StringLookup", "int8_float_fallback, or look the words up in the app"),
-    "while": _Origin("LSTM, GRU, SimpleRNN, or a Python loop over a tensor", UNROLL),
+    "while": _Origin("LSTM, GRU, SimpleRNN, or a Python loop over a tensor", _UNROLL),
     # Not in TensorFlow Lite at all
     "bitwiseand": _Origin("ops.argmax or ops.argmin (Keras 3 looks at the sign of zero)", "return the scores, and take the largest in the app; in a layer of your own, tf.argmax"),
     "bitwiseor": _Origin("bits of integers", "arithmetic on float, or do it in the app"),
@@ -106,6 +119,28 @@ _ORIGINS: Mapping[str, _Origin] = {
     "lgamma": _Origin("a gamma function", _ALGEBRA),
     "digamma": _Origin("a gamma function", _ALGEBRA),
 }  # fmt: skip
+
+_ELSEWHERE: Mapping[str, str] = {
+    "cast": "float inputs",
+    "ceil": "rounding in the app",
+    "cos": _CONSTANT,
+    "cumsum": "a product with a triangle of ones",
+    "elu": "relu, leaky_relu or hard_swish",
+    "erf": "GELU as one operator, or tanh",
+    "floor": "rounding in the app",
+    "floordiv": "a product with the reciprocal",
+    "floormod": _CONSTANT,
+    "neg": "x * -1.0; batch normalization, which becomes part of a convolution, for other normalizations",
+    "onehot": "a table of embeddings",
+    "pow": "products: x * x * x",
+    "round": "rounding in the app",
+    "sign": "tanh of a large multiple, or the sign in the app",
+    "sin": _CONSTANT,
+    "split": "slices",
+    "splitv": "slices",
+    "square": "x * x",
+}
+"""The same without Keras's words, for operators that a float ``.tflite`` file can have."""
 
 # Ends of names that say which kernel of TensorFlow it is, not what it does.
 _FLAVOURS = re.compile(r"^(?:flex|tf\.|tfl\.)")
@@ -158,7 +193,7 @@ def on_a_loop(error: CrashError, loops: Sequence[str], layers: Sequence[str]) ->
     return CrashError(
         f"{error.what.rstrip('.')}: full integer schemes crash on the loop of a recurrent layer{_of(names)}.",
         why=error.why,
-        fix=f"Instead, {UNROLL}; or take float16 or dynamic_range, which need no calibration.",
+        fix=f"Instead, {_UNROLL}; or take float16 or dynamic_range, which need no calibration.",
     )
 
 
@@ -169,15 +204,34 @@ def _of(layers: Sequence[str]) -> str:
     return f" (layer{'s' if len(layers) > 1 else ''} {names})"
 
 
-def advise(operators: Iterable[str]) -> str:
-    """Says where operators come from and what to write instead, each origin once; empty where the table has none."""
-    by_origin: dict[_Origin, list[str]] = {}
-    for name in operators:
-        origin = _ORIGINS.get(_key(name))
-        if origin is not None:
-            by_origin.setdefault(origin, []).append(name)
+def advise(operators: Iterable[str], kind: str) -> str:
+    """Says where operators come from and what to write instead, each origin once; empty where the table has none.
+
+    Args:
+        kind: Of the source, whose words it uses: those of Keras, but for `_WITHOUT_LOOP`'s.
+    """
+    if kind in _WITHOUT_LOOP:
+        words = {**_ELSEWHERE, "while": _WITHOUT_LOOP[kind]}
+        return " ".join(f"Instead of {_several(names)}: {said}." for said, names in _grouped(operators, words).items())
     return " ".join(
-        f"{' and '.join(names) if len(names) < 3 else names[0] + ' and others'} come{'s' if len(names) == 1 else ''} from "
-        f"{origin.written}; instead: {origin.instead}."
-        for origin, names in by_origin.items()
+        f"{_several(names)} come{'s' if len(names) == 1 else ''} from {origin.written}; instead: {origin.instead}."
+        for origin, names in _grouped(operators, _ORIGINS).items()
     )
+
+
+def _grouped(operators: Iterable[str], table: Mapping[str, _Said]) -> dict[_Said, list[str]]:
+    """Returns operators by what a table says of them."""
+    found: dict[_Said, list[str]] = {}
+    for name in operators:
+        if (said := table.get(_key(name))) is not None:
+            found.setdefault(said, []).append(name)
+    return found
+
+
+def _several(names: Sequence[str]) -> str:
+    return " and ".join(names) if len(names) < 3 else f"{names[0]} and others"
+
+
+def without_loop(kind: str) -> str:
+    """Says how a recurrent layer is built that has no loop, in the words of a kind of source."""
+    return _WITHOUT_LOOP.get(kind, _UNROLL)

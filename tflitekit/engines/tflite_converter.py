@@ -87,7 +87,7 @@ def explain(
         return ConversionError(
             f"{request.name}: the model uses operators that TensorFlow Lite does not have: "
             f"{op_advice.describe({name: places.get(name, []) for name in sorted(flex)})}.",
-            why=op_advice.advise(sorted(flex)) or first[:500],
+            why=op_advice.advise(sorted(flex), "keras") or first[:500],
             fix=(
                 "It computes in half precision: build it in float32 with the same weights, and export that."
                 if re.search(r"\bx?b?f16>", text)
@@ -110,5 +110,5 @@ def explain(
     return ConversionError(
         f"{request.name}: the converter refused the model{operators}.",
         why=first[:800],
-        fix=" ".join(filter(None, (op_advice.advise(unquantized), without_integer_kernels(request)))) or None,
+        fix=" ".join(filter(None, (op_advice.advise(unquantized, "keras"), without_integer_kernels(request)))) or None,
     )

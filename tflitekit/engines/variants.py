@@ -175,7 +175,7 @@ def make_file(
     if left_float:
         promise = replace(promise, integer_only=False)
     _check_promise(request, promise, graph, source, allow_select_tf_ops)
-    warnings = [*made.notes, *_warnings(request, promise, graph, source.layers)]
+    warnings = [*made.notes, *_warnings(request, promise, graph, source)]
     if promise.every_weight:
         warnings += check_weights(request, promise, path, source.layers)
     if not graph.select_tf_ops:
@@ -230,7 +230,7 @@ def _check_promise(
             places = op_advice.describe(op_advice.of_graph(graph, left, source.layers))
             raise ConversionError(
                 f"{name}: the scheme promises integers only, but these operators stayed float: {places}.",
-                why=op_advice.advise(left) or None,
+                why=op_advice.advise(left, source.kind) or None,
                 fix=without_integer_kernels(request),
             )
 
@@ -239,7 +239,7 @@ def _left_float(graph: Graph) -> list[str]:
     return list(dict.fromkeys(op.name for op in graph.ops if op.compute in ("float32", "float16", "hybrid")))
 
 
-def _warnings(request: Request, promise: Promise, graph: Graph, layers: Sequence[str]) -> list[str]:
+def _warnings(request: Request, promise: Promise, graph: Graph, source: PreparedSource) -> list[str]:
     found = [request.scheme.caution] if request.scheme.caution else []
     total = sum(graph.weight_bytes_by_dtype.values())
     kept = graph.weight_bytes_by_dtype.get(promise.weights, 0)
@@ -252,8 +252,8 @@ def _warnings(request: Request, promise: Promise, graph: Graph, layers: Sequence
     if request.scheme.name == "int8_float_fallback":
         left = _left_float(graph)
         if left:
-            places = op_advice.describe(op_advice.of_graph(graph, left, layers))
-            found.append(f"Operators left in float: {places}. {op_advice.advise(left)}".strip())
+            places = op_advice.describe(op_advice.of_graph(graph, left, source.layers))
+            found.append(f"Operators left in float: {places}. {op_advice.advise(left, source.kind)}".strip())
     if graph.select_tf_ops:
         found.append(
             f"Needs the Flex delegate for {', '.join(graph.select_tf_ops)}; "
@@ -261,10 +261,10 @@ def _warnings(request: Request, promise: Promise, graph: Graph, layers: Sequence
         )
     if any(op.name == "WHILE" for op in graph.ops):
         loops = [op for op in graph.operators if op.name == "WHILE"]
-        names = sorted({name for name in layer_names(loops, layers) if name})
+        names = sorted({name for name in layer_names(loops, source.layers) if name})
         found.append(
             f"A WHILE loop is left{' of ' + ', '.join(names) if names else ''}: an LSTM or GRU was not fused, which is slow and cannot "
-            f"be delegated. Instead: {op_advice.UNROLL}."
+            f"be delegated. Instead: {op_advice.without_loop(source.kind)}."
         )
     if promise.integer_only and any(op.name == "CAST" and op.compute == "conversion" for op in graph.ops):
         whole = [
@@ -272,7 +272,7 @@ def _warnings(request: Request, promise: Promise, graph: Graph, layers: Sequence
         ]
         found.append(
             f"Integers{' of the inputs ' + ', '.join(whole) if whole else ''} become float and are quantized (CAST, QUANTIZE), "
-            "which accelerators leave to the CPU. A float32 input in the Keras model would become the scheme's own integers."
+            "which accelerators leave to the CPU. A float32 input in the model would become the scheme's own integers."
         )
     if graph.keeps_state:
         found.append(
