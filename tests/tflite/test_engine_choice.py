@@ -60,6 +60,7 @@ def test_the_quantizer_takes_the_rest():
         (model("CONV_2D", "WHILE", "LEAKY_RELU"), "dynamic_range"),
         (model("CONV_2D", shape=(1, -1, -1, 3)), "float16"),
         (model("GATHER", tables=("GATHER",)), "int16x8"),
+        (model("NEG", "SQUARED_DIFFERENCE"), "int16x8"),
     ):
         assert choose(parse_request(scheme), source) == ("litert_quantizer", "the default of the scheme")
 

@@ -55,3 +55,19 @@ def test_infinite_values_are_no_part_of_a_range(tmp_path):
     assert int8.error is None
     expected = Model(path).run([SAMPLES[:1]])[0]
     np.testing.assert_allclose(Model(int8.path).run([SAMPLES[:1]])[0], expected, atol=np.ptp(expected) / 20)
+
+
+def test_operators_without_integer_kernels_are_written_with_others(tmp_path):
+    net = Network(1, 6, 6, 4)
+    first = net.conv(net.input, "first", 8)
+    second = net.conv(net.input, "second", 8, activation="NONE")
+    shape = net.shape(first)
+    apart = net.add("SQUARED_DIFFERENCE", [first, second], shape, "apart", options="SquaredDifferenceOptions")
+    negative = net.add("NEG", [apart], shape, "negative", options="NegOptions")
+    path = tmp_path / "float.tflite"
+    path.write_bytes(net.finish(net.conv(negative, "last", 3)))
+    made = convert(path, schemes=["int8", "int16x8"], out=tmp_path / "out", calibration={"input": SAMPLES}).variants
+    expected = Model(path).run([SAMPLES[:1]])[0]
+    for variant, steps in zip(made, (15, 40), strict=True):  # of 8 bits, and of 16 behind weights of 8
+        assert (variant.error, variant.integer_op_fraction) == (None, 1)
+        np.testing.assert_allclose(Model(variant.path).run([SAMPLES[:1]])[0], expected, atol=np.ptp(expected) / steps)

@@ -32,6 +32,9 @@ INT16_KERNELS = frozenset({
 })  # fmt: skip
 """What litert-quantizer can give int16 activations (its table 'static_wi8_ai16', version 0.11)."""
 
+WITH_OTHERS = frozenset({"NEG", "SQUARED_DIFFERENCE"})
+"""What `tflitekit.engines.quantizer_repairs` writes with operators that have int16 kernels."""
+
 
 class Choice(NamedTuple):
     """An engine, and why this one; None where nothing makes the scheme from this source."""
@@ -74,7 +77,7 @@ def _beyond_quantizer(request: Request, source: PreparedSource) -> Iterator[str]
             yield f"litert-quantizer cannot calibrate inside {name}"
         elif name not in MINIMUM_RUNTIME:
             yield f"litert-quantizer does not know {name}"
-        elif request.calibrated and name not in INT16_KERNELS:
+        elif request.calibrated and name not in INT16_KERNELS | WITH_OTHERS:
             yield f"litert-quantizer leaves {name} in float"
     if request.calibrated and any(spec.is_open for spec in source.inputs):
         yield "litert-quantizer calibrates on inputs of fixed sizes only"

@@ -58,7 +58,7 @@ class LitertQuantizer:
             return Converted(content)
         graph = parse_graph(content, f"{request.name}.tflite")
         _check(request, recipe, graph, source, samples)
-        content = made_ready(content, apart=recipe.activations is not None)
+        content = made_ready(content, activations=recipe.activations)
         batches = Batches(samples, source.batch) if samples is not None else None
         notes: tuple[str, ...] = ()
         if recipe.rounding == "gptq":

@@ -18,20 +18,23 @@ __all__ = ["made_ready", "mended"]
 _EQUAL_PARTS = {"SPLIT", "SPLIT_V", "UNPACK"}  # whose outputs have the scale of what is read
 
 
-def made_ready(content: bytes, *, apart: bool) -> bytes:
+def made_ready(content: bytes, *, activations: str | None) -> bytes:
     """Returns a file that computes the same, in the form that litert-quantizer can take.
 
     It tells tensors apart by their names, so tensors that share one get numbers. A file without a signature gets one, with the tensors'
     own names: the quantizer gives the outputs other tensors.
 
+    With integer activations each output becomes a tensor that nothing reads: the quantizer leaves an operator that reads an output in float,
+    or loses the output. Operators without integer kernels are written with others (`_INSTEAD`).
+
     Args:
-        apart: Whether each output is to be a tensor that nothing reads. With integer activations the quantizer leaves an operator that
-            reads an output in float, or loses the output.
+        activations: What type they are to be; None leaves them float.
     """
     model = unpack(content)
     changed = [
         _sign(model),
-        apart and _part_outputs(model),
+        activations is not None and _part_outputs(model),
+        activations is not None and _write_otherwise(model, activations),
         _name_apart(model),
     ]
     return pack(model) if any(changed) else content
@@ -128,19 +131,76 @@ def _add_copy(model: Any, graph: Any, index: int) -> int:
     code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.RESHAPE
     code.version = 1
     model.operatorCodes.append(code)
-    shape, buffer = schema.TensorT(), schema.BufferT()
-    values = np.asarray(_shape(graph.tensors[index]), np.int32)
-    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-    model.buffers.append(buffer)
-    shape.name, shape.type, shape.shape = b"shape", schema.TensorType.INT32, [len(values)]
-    shape.buffer = len(model.buffers) - 1
+    shape = _add_constant(model, graph, np.asarray(_shape(graph.tensors[index]), np.int32))
     result = copy.copy(graph.tensors[index])
     result.buffer, result.name = 0, (result.name or b"") + b"/copy"
-    graph.tensors += [shape, result]
+    graph.tensors.append(result)
     operator = schema.OperatorT()
     operator.opcodeIndex = len(model.operatorCodes) - 1
-    operator.inputs, operator.outputs = [index, len(graph.tensors) - 2], [len(graph.tensors) - 1]
+    operator.inputs, operator.outputs = [index, shape], [len(graph.tensors) - 1]
     graph.operators.append(operator)
+    return len(graph.tensors) - 1
+
+
+def _write_otherwise(model: Any, activations: str) -> bool:
+    names = {value: name for name, value in vars(schema.BuiltinOperator).items()}
+    changed = False
+    for graph in model.subgraphs:
+        written = []
+        for operator in graph.operators:
+            code = model.operatorCodes[operator.opcodeIndex]
+            instead = _INSTEAD.get((names[max(code.builtinCode, code.deprecatedBuiltinCode)], activations))
+            written += [operator] if instead is None else instead(model, graph, operator)
+            changed |= instead is not None
+        graph.operators = written
+    return changed
+
+
+def _negative(model: Any, graph: Any, operator: Any) -> list[Any]:
+    return [
+        _binary(model, "MUL", [operator.inputs[0], _add_constant(model, graph, np.float32(-1))], operator.outputs[0])
+    ]
+
+
+def _squared_difference(model: Any, graph: Any, operator: Any) -> list[Any]:
+    difference = copy.copy(graph.tensors[operator.outputs[0]])
+    difference.name = (difference.name or b"") + b"/difference"
+    graph.tensors.append(difference)
+    between = len(graph.tensors) - 1
+    return [
+        _binary(model, "SUB", operator.inputs, between),
+        _binary(model, "MUL", [between, between], operator.outputs[0]),
+    ]
+
+
+_INSTEAD = {
+    ("NEG", "int8"): _negative,
+    ("NEG", "int16"): _negative,
+    ("SQUARED_DIFFERENCE", "int16"): _squared_difference,
+}
+"""By operator and type of the activations: what computes the same and has integer kernels."""
+
+
+def _binary(model: Any, name: str, inputs: Any, output: int) -> Any:
+    code, made = schema.OperatorCodeT(), schema.OperatorT()
+    code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, name)
+    code.version = 1
+    model.operatorCodes.append(code)
+    kind = f"{name.capitalize()}Options"
+    made.opcodeIndex, made.inputs, made.outputs = len(model.operatorCodes) - 1, inputs, [output]
+    made.builtinOptionsType, made.builtinOptions = getattr(schema.BuiltinOptions, kind), getattr(schema, f"{kind}T")()
+    if name == "SUB":
+        made.builtinOptions.potScaleInt16 = False
+    return made
+
+
+def _add_constant(model: Any, graph: Any, values: Any) -> int:
+    tensor, buffer = schema.TensorT(), schema.BufferT()
+    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    tensor.name, tensor.shape, tensor.buffer = b"constant", list(values.shape), len(model.buffers) - 1
+    tensor.type = {np.dtype(np.int32): schema.TensorType.INT32}.get(values.dtype, schema.TensorType.FLOAT32)
+    graph.tensors.append(tensor)
     return len(graph.tensors) - 1
 
 

@@ -188,7 +188,7 @@ def measure_costs(
     how = Recipe(**recipe)
     baseline, variant = (Model(path) for path in files)
     steps = [step for step in read_steps(Path(files[0])) if step.operator.name != INPUT]
-    content = made_ready(Path(files[0]).read_bytes(), apart=how.activations is not None)
+    content = made_ready(Path(files[0]).read_bytes(), activations=how.activations)
     limits = {
         name: {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
         for name, (low, high) in ranges.items()
