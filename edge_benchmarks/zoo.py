@@ -49,7 +49,7 @@ ZOO = {
     "clean": Specimen("int8"),
     "clean_depthwise": Specimen("int8"),
     "clean_residual": Specimen("int8"),
-    "clean_recurrent": Specimen("dynamic_range"),
+    "clean_recurrent": Specimen("int8"),
     "clean_detector": Specimen("int8"),
 }
 

@@ -42,9 +42,9 @@ def quantized(tmp_path, pictures):
     return make
 
 
-def plain(sizes=1.0):
+def plain(sizes=1.0, seed=0):
     """Three convolutions; the channels of the second have sizes that the third takes back: the outputs are the same."""
-    net = Network(1, 8, 8, 4)
+    net = Network(1, 8, 8, 4, seed=seed)
     first = net.conv(net.input, "first", 8)
     weights, bias, last = (net.random.normal(size=shape) / 6 for shape in ((8, 3, 3, 8), 8, (3, 3, 3, 8)))
     scaled = net.conv(
@@ -176,7 +176,7 @@ def test_accuracy_of_the_worst_layers(quantized, pictures, tmp_path):
 def test_files_that_do_not_belong_together(variants, tmp_path, pictures):
     other = tmp_path / "other.tflite"
     other.write_bytes(plain())
-    with pytest.raises(UsageError, match=r"There is no float32\.tflite beside other\.tflite"):
+    with pytest.raises(UsageError, match=r"other\.tflite is not quantized"):
         explain(other, data=pictures)
     with pytest.raises(UsageError, match="cannot be compared with itself"):
         explain(other, data=pictures, against=other)
@@ -184,3 +184,30 @@ def test_files_that_do_not_belong_together(variants, tmp_path, pictures):
     detector.write_bytes(boxes_and_scores())
     with pytest.raises(ModelError, match=r"detector\.tflite and other\.tflite are not of one model"):
         explain(detector, data=pictures, against=other)
+    with pytest.raises(ModelError, match="their inputs differ") as caught:
+        explain(variants / "int8.tflite", data=pictures, against=other)
+    assert "[1, 12, 12, 1]" in caught.value.why
+    assert "[1, 8, 8, 4]" in caught.value.why
+
+
+def test_the_same_network_with_other_weights(quantized, tmp_path, pictures):
+    other, file = tmp_path / "trained_again.tflite", quantized(plain())
+    other.write_bytes(plain(seed=1))
+    with pytest.raises(ModelError, match="other weights") as caught:
+        explain(file, data=pictures, against=other)
+    assert "have nothing in common" in caught.value.why
+
+
+def test_without_the_float_original(quantized, tmp_path, pictures):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for content, culprits in [(plain(), []), (boxes_and_scores(), [("detections", "joined-ranges")])]:
+        file = quantized(content).rename(alone / "int8.tflite")
+        found = explain(file, data=pictures)
+        assert found.baseline is None
+        assert [(one.layer, one.pattern) for one in found.culprits] == culprits
+        assert found.notes == (
+            "What each layer costs alone was not measured: the float file that it was made from is not here; name it with --against.",
+        )
+        assert all(layer.snr_db is layer.outside is layer.alone is None for layer in found.layers)
+        assert all(layer.grid_used > 0.5 for layer in found.layers if layer.layer != "scores")

@@ -13,7 +13,7 @@ from tflitekit.data.parallel import process_chunks
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.explanation.pairs import Pair
 from tflitekit.explanation.sums import TensorSums, compared, merged
-from tflitekit.tflite.runtime import Model
+from tflitekit.tflite.runtime import Model, dequantize
 
 __all__ = ["compare_along"]
 
@@ -35,7 +35,7 @@ def compare_along(
     The runtime's own kernels compute, without delegates: what a delegate fuses has no tensors to look at.
 
     Args:
-        files: The float file and the quantized one.
+        files: The float file and the quantized one; the latter twice where there is no float one.
         preprocessing: Of each of them.
         skipped: Takes the samples that cannot be read.
 
@@ -67,7 +67,9 @@ class _Comparison:
     def __init__(
         self, files: tuple[Path, Path], pairs: Sequence[Pair], preprocessing: tuple[Preprocessing, Preprocessing]
     ) -> None:
-        self._models = [Model(path, kernels="builtin", keep_tensors=True) for path in files]
+        first = Model(files[0], kernels="builtin", keep_tensors=True)
+        same = files[0] == files[1]
+        self._models = [first, first if same else Model(files[1], kernels="builtin", keep_tensors=True)]
         self._pipelines = [
             InputPipeline(model.graph.inputs, how) for model, how in zip(self._models, preprocessing, strict=True)
         ]
@@ -91,6 +93,10 @@ class _Comparison:
             model.run([np.repeat(array[None], model.batch, 0) for array in arrays], outputs=())
         baseline, variant = self._models
         return [
-            compared(baseline.tensor(pair.baseline.index), variant.tensor(pair.variant.index), pair.variant.spec)
+            compared(
+                dequantize(baseline.tensor(pair.baseline.index), pair.baseline.spec),
+                variant.tensor(pair.variant.index),
+                pair.variant.spec,
+            )
             for pair in self._pairs
         ]

@@ -13,11 +13,12 @@ from tflitekit.explanation.patterns import Match, Suspect, matches
 from tflitekit.explanation.patterns.operators import float16_overflow
 from tflitekit.results.explanation import Culprit, LayerCost
 
-__all__ = ["Verdict", "find_culprits", "judge"]
+__all__ = ["Verdict", "find_culprits", "find_suspicious", "judge"]
 
 _HARMED = 0.05
 _SURE = 0.02
 _BROKEN = 0.5
+_CLEAR = 0.8
 _POINT = 0.01
 _SHARE = 0.3
 _MOST = 3
@@ -86,6 +87,16 @@ def find_culprits(
             if lost(cost) >= _SHARE * lost(costs.whole):
                 culprit = _culprit(group, cost, costs.file)
                 found.setdefault(culprit.layer, culprit)
+    return tuple(found.values())[:_MOST]
+
+
+def find_suspicious(suspects: Sequence[Suspect], *, float16: bool) -> tuple[Culprit, ...]:
+    """Returns the layers with the clearest patterns, where no float file tells whether they do harm."""
+    found = {one.layer: one for one in find_culprits(suspects, None, harmed=False, float16=float16)}
+    fitting = [(match, one) for one in suspects for match in matches(one) if match.weight >= _CLEAR]
+    for match, suspect in sorted(fitting, key=lambda pair: -pair[0].weight):
+        culprit = _told(suspect, match)
+        found.setdefault(culprit.layer, culprit)
     return tuple(found.values())[:_MOST]
 
 

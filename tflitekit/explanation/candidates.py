@@ -29,11 +29,12 @@ from tflitekit.engines.ranges import Range
 from tflitekit.engines.weighted import Exceptions
 from tflitekit.explanation.constants import WeightSums
 from tflitekit.explanation.costs import Reference, Rows, lost
-from tflitekit.explanation.pairs import INPUT, Pair, Step, read_steps
+from tflitekit.explanation.pairs import INPUT, Pair, Step, read_steps, steps_of
 from tflitekit.explanation.sums import TensorSums
 from tflitekit.results.base import Part
 from tflitekit.results.explanation import LayerCost
 from tflitekit.schemes import Recipe
+from tflitekit.tflite.flatbuffer import parse_with
 from tflitekit.tflite.runtime import Model
 
 __all__ = ["Candidates", "LayerCosts", "costs_by_layer", "ranges_of", "recipe_of"]
@@ -112,13 +113,22 @@ class Candidates:
         with ThreadPoolExecutor(jobs) as pool, temporary_folder(scratch(), "explain-") as folder:
             yield from pool.map(lambda pair: self._cost(folder / f"{pair[0]}.tflite", pair[1]), enumerate(layers))
 
-    def _cost(self, path: Path, quantized: Sequence[Step]) -> LayerCost | str:
+    def make(self, quantized: Sequence[Step]) -> bytes:
+        """Returns the file in which only these operators are quantized."""
         kept = {step.name for step in quantized}
         floats = tuple(dict.fromkeys(step.name for step in self.steps if step.name not in kept))
+        with _QUANTIZING:
+            return rewrite(self.recipe, self.content, dict(self.ranges), Exceptions(floats=floats))
+
+    def left_float(self, variant: Path) -> set[str]:
+        """Returns the tensors that are integers in a quantized file and that litert-quantizer leaves in float."""
+        made = parse_with(self.make(self.steps), "a candidate", steps_of)
+        floats = {step.name for step in made if step.spec.dtype == "float32"}
+        return {step.name for step in read_steps(variant) if step.spec.dtype in _INTEGERS} & floats
+
+    def _cost(self, path: Path, quantized: Sequence[Step]) -> LayerCost | str:
         try:
-            with _QUANTIZING:
-                content = rewrite(self.recipe, self.content, dict(self.ranges), Exceptions(floats=floats))
-            path.write_bytes(content)
+            path.write_bytes(self.make(quantized))
             return self.reference.cost(Model(path), self.rows)
         except Exception as error:  # noqa: BLE001 - of the quantizer, which has no class of its own
             return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
@@ -204,6 +214,10 @@ def measure_costs(
     if isinstance(whole, str):
         return whole
     alone, others = found[: len(groups)], found[len(groups) :]
+    floats = few.left_float(Path(files[1]))
+    for i, group in enumerate(groups):
+        if all(step.name in floats for step in group):
+            alone[i] = others[i] = f"litert-quantizer leaves {group[-1].operator.name} in float"
     if labels is not None:
         worst = sorted(range(len(groups)), key=lambda i: -lost(one) if isinstance(one := alone[i], LayerCost) else 0.0)
         again = all_samples.costs([groups[i] for i in worst[:_SCORED]], jobs=jobs)

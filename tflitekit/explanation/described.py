@@ -26,12 +26,28 @@ def described(
     sums: Sequence[TensorSums],
     weights: Mapping[int, WeightSums],
     costs: LayerCosts | None,
+    *,
+    known: bool,
 ) -> tuple[LayerError, ...]:
-    """Returns one row for each pair of tensors."""
-    return tuple(
+    """Returns one row for each pair of tensors.
+
+    Args:
+        known: Whether there are float values to compare with.
+    """
+    rows = (
         _layer(number, pair, name, found, weights.get(number), costs)
         for number, (pair, name, found) in enumerate(zip(pairs, names, sums, strict=True))
     )
+    return tuple(rows if known else map(_incomparable, rows))
+
+
+def _incomparable(layer: LayerError) -> LayerError:
+    """Leaves out what only float values could tell."""
+    nothing = {"snr_db": None, "explained": None, "bias": None, "outside": None}
+    worst = tuple(
+        one.model_copy(update={"snr_db": None}) for one in sorted(layer.worst, key=lambda one: one.steps or 0)
+    )
+    return layer.model_copy(update={**nothing, "worst": worst})
 
 
 def _layer(
@@ -54,6 +70,8 @@ def _layer(
         low=float(sums.pairs.low[0].min()),
         high=float(sums.pairs.high[0].max()),
         grid=grid,
+        saturated=sums.saturated,
+        dead=int(np.count_nonzero(sums.pairs.deviation[1] == 0)),
         histogram=tuple(sums.cells.reshape(_BINS, CELLS // _BINS).sum(1).tolist()) if sums.cells is not None else (),
         channels=len(explained),
         worst=_worst(sums.channel_snr_db, sums.pairs.low[0], sums.pairs.high[0], sums.step(spec)),

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tflitekit.accuracy.evaluation import named_variants, probe
 from tflitekit.core.errors import DataError, ModelError, UsageError
 from tflitekit.core.lifetime import scratch, temporary_folder
@@ -17,7 +19,7 @@ from tflitekit.data.contract import Contract
 from tflitekit.data.dataset import Dataset, SkippedSamples, open_dataset
 from tflitekit.data.preprocessing import load_preprocessing
 from tflitekit.explanation.along import compare_along
-from tflitekit.explanation.blame import Verdict, find_culprits, judge
+from tflitekit.explanation.blame import Verdict, find_culprits, find_suspicious, judge
 from tflitekit.explanation.candidates import LayerCosts, costs_by_layer, ranges_of, recipe_of
 from tflitekit.explanation.constants import WeightSums, compare_weights
 from tflitekit.explanation.described import described
@@ -29,13 +31,17 @@ from tflitekit.options.base import takes
 from tflitekit.options.explain import ExplainOptions
 from tflitekit.options.general import SEED
 from tflitekit.results.explanation import Explanation, LayerError
+from tflitekit.tflite.flatbuffer import QUANTIZED
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.variant import Variant, with_stored_pixels
 
-__all__ = ["explain"]
+__all__ = ["explain", "explain_variant"]
 
 _TRIED_SAMPLES = 64
 _NAMED = 3
+_UNRELATED_DB, _TRAINED_DB = 3.0, 12.0
+_LOOPS = ("WHILE", "IF", "CALL")
+ALONE = "the float file that it was made from is not here; name it with --against"
 BASELINE = "float32.tflite"
 """The file that *optimize* and *convert* leave beside the others."""
 
@@ -52,66 +58,79 @@ def explain(file: str | Path, *, data: Any, how: ExplainOptions, progress: Progr
         progress: Receives progress.
 
     Returns:
-        The error along the network, what each layer costs alone, and what is to blame.
+        The error along the network, what each layer costs alone, and what is to blame. Without a float file (``against``, or
+        ``float32.tflite`` beside it): how the quantized file takes its grids, and which known patterns it has.
 
     Raises:
         ModelError: A file is damaged, or the two are not of one model.
-        UsageError: There is no float file to compare with.
+        UsageError: There is nothing to explain.
         DataError: The data do not fit.
 
     Example:
         >>> found = tk.explain("build/int8.tflite", data="photos/test")
         >>> print([(culprit.layer, culprit.message) for culprit in found.culprits])
     """
-    progress = progress or Progress()
-    jobs = how.jobs or os.cpu_count() or 1
-    opened = _open(Path(file), how)
+    baseline, variant = _open(Path(file), how)
     dataset = open_dataset(data, limit=how.limit, seed=how.seed, need_labels=False)
-    baseline, variant = (with_stored_pixels(each, dataset) for each in opened)
-    for each in (baseline, variant):
+    return explain_variant(
+        variant, baseline, dataset, jobs=how.jobs or os.cpu_count() or 1, progress=progress or Progress()
+    )
+
+
+def explain_variant(
+    variant: Variant, baseline: Variant | None, dataset: Dataset, *, jobs: int, progress: Progress
+) -> Explanation:
+    """Does the work of `explain` on files that are open.
+
+    Args:
+        baseline: The float file; None where there is none, and the quantized one tells what it can alone.
+    """
+    variant = with_stored_pixels(variant, dataset)
+    baseline = with_stored_pixels(baseline, dataset) if baseline is not None else None
+    for each in filter(None, (baseline, variant)):
         probe(each, dataset)
-    seen = _look(baseline, variant, dataset, jobs=jobs, progress=progress)
-    costs = _costs(seen, dataset, jobs=jobs, progress=progress)
+    seen = _look(baseline or variant, variant, dataset, jobs=jobs, progress=progress)
+    costs = _costs(seen, dataset, jobs=jobs, progress=progress) if baseline is not None else ALONE
     measured = costs if isinstance(costs, LayerCosts) else None
-    layers = described(seen.pairs, seen.names, seen.sums, seen.weights, measured)
+    layers = described(seen.pairs, seen.names, seen.sums, seen.weights, measured, known=baseline is not None)
     whole = measured.file if measured is not None else None
     verdict = judge(whole) if whole is not None else None
+    looked = suspects(layers, seen.pairs, seen.sums)
+    float16 = any(each.dtype == "float16" for each in seen.weights.values())
     return Explanation(
-        baseline=baseline.path.name,
+        baseline=baseline.path.name if baseline is not None else None,
         variant=variant.path.name,
         scheme=variant.scheme,
         samples=seen.samples,
         location=dataset.location,
         whole=whole,
         layers=layers,
-        culprits=find_culprits(
-            suspects(layers, seen.pairs, seen.sums),
-            measured,
-            harmed=verdict is not None and verdict.harmed,
-            float16=any(each.dtype == "float16" for each in seen.weights.values()),
-        ),
-        notes=_notes(costs, verdict, layers),
+        culprits=find_culprits(looked, measured, harmed=verdict is not None and verdict.harmed, float16=float16)
+        if baseline is not None
+        else find_suspicious(looked, float16=float16),
+        notes=(*_other_weights(seen), *_notes(costs, verdict, layers)),
     )
 
 
-def _open(file: Path, how: ExplainOptions) -> tuple[Variant, Variant]:
-    """Opens the float file and the quantized one."""
+def _open(file: Path, how: ExplainOptions) -> tuple[Variant | None, Variant]:
+    """Opens the float file, if there is one, and the quantized one."""
     against = Path(how.against) if how.against is not None else file.with_name(BASELINE)
-    if how.against is None and not against.is_file():
-        raise UsageError(
-            f"There is no {BASELINE} beside {file.name} to compare it with.",
-            fix="Name the float file that it was quantized from: --against FILE.",
-        )
-    if against.is_file() and file.is_file() and against.samefile(file):
+    alone = how.against is None and not against.is_file()
+    if not alone and against.is_file() and file.is_file() and against.samefile(file):
         raise UsageError(
             f"{file} cannot be compared with itself.", fix="Give the quantized file, and the float one with --against."
         )
     preprocessing = load_preprocessing(how.preprocess) if how.preprocess is not None else None
-    baseline, variant = named_variants([against, file], preprocessing=preprocessing)
-    for each in (baseline, variant):
+    opened = named_variants([file] if alone else [file, against], preprocessing=preprocessing)
+    for each in opened:
         if not each.runnable:
             raise ModelError(f"{each.path} cannot run here.", why="It needs TensorFlow operators in the runtime.")
-    return baseline, variant
+    if alone and not any(dtype in QUANTIZED | {"float16"} for dtype in read_graph(file).weight_bytes_by_dtype):
+        raise UsageError(
+            f"{file} is not quantized: there is nothing to explain.",
+            fix="Give the quantized file, and this one with --against.",
+        )
+    return (None if alone else opened[1]), opened[0]
 
 
 @dataclass(frozen=True)
@@ -152,6 +171,33 @@ def _look(baseline: Variant, variant: Variant, dataset: Dataset, *, jobs: int, p
     )
 
 
+def _other_weights(seen: _Seen) -> tuple[str, ...]:
+    """Says where the weights are not those of the float file.
+
+    Raises:
+        ModelError: They have nothing in common.
+    """
+    if seen.files[0] == seen.files[1]:
+        return ()
+    known = {number: each.snr_db for number, each in seen.weights.items()}
+    if not known:
+        return ()
+    median, worst = float(np.median(list(known.values()))), min(known, key=lambda number: known[number])
+    names = [path.name for path in seen.files]
+    if median < _UNRELATED_DB:
+        raise ModelError(
+            f"{names[1]} was not quantized from {names[0]}: they have the same layers, and other weights.",
+            why=f"Those of '{seen.names[worst]}' have nothing in common: their signal to noise is {known[worst]:.0f} dB.",
+            fix="Give the float file that it was quantized from, with --against.",
+        )
+    if median < _TRAINED_DB:
+        return (
+            f"The weights of {names[1]} are {median:.0f} dB from those of {names[0]}, as after further training: what quantizing alone does, "
+            "a float file of the trained weights would show (--against).",
+        )
+    return ()
+
+
 def _costs(seen: _Seen, dataset: Dataset, *, jobs: int, progress: Progress) -> LayerCosts | str:
     """Returns what each layer costs alone, or why that cannot be told."""
     recipe = recipe_of(seen.pairs, list(seen.weights.values()))
@@ -183,10 +229,14 @@ def _layers(seen: _Seen) -> list[list[int]]:
 
 
 def _notes(costs: LayerCosts | str, verdict: Verdict | None, layers: Sequence[LayerError]) -> tuple[str, ...]:
+    inside = {layer.layer: layer.operator for layer in layers if layer.operator in _LOOPS}
+    looped = [
+        f"What is inside '{name}' ({kind}) was not looked at, only what it gives." for name, kind in inside.items()
+    ]
     if isinstance(costs, str):
-        return (f"What each layer costs alone was not measured: {costs}.",)
+        return (*looped, f"What each layer costs alone was not measured: {costs}.")
     names = {layer.layer for layer in layers if layer.operator != INPUT and layer.alone is None}
-    notes = [f"{verdict.doubt}."] if verdict is not None and verdict.doubt else []
+    notes = [*looped, *([f"{verdict.doubt}."] if verdict is not None and verdict.doubt else [])]
     if names:
         why = next(iter(costs.failed.values()), None)
         notes.append(

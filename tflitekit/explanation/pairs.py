@@ -14,7 +14,7 @@ from tflitekit.core.tensor import TensorSpec, shown_shape
 from tflitekit.tflite.flatbuffer import Reader, read_with
 from tflitekit.tflite.graph import Operator
 
-__all__ = ["INPUT", "Pair", "Step", "pair_steps", "read_steps"]
+__all__ = ["INPUT", "Pair", "Step", "pair_steps", "read_steps", "steps_of"]
 
 INPUT = "INPUT"
 _CONVERSIONS = {"QUANTIZE", "DEQUANTIZE", "CAST"}
@@ -30,7 +30,7 @@ class Step:
         spec: Its name, shape and type; the name is that of a DEQUANTIZE's output where that is all that reads it.
         name: That of the tensor itself.
         position: Of the operator in the graph.
-        inputs: The tensors that the operator reads, constants among them; -1 where it leaves one out.
+        inputs: The tensors that the operator reads, before conversions, constants among them; -1 where it leaves one out.
     """
 
     index: int
@@ -55,10 +55,11 @@ def read_steps(path: Path) -> list[Step]:
     Raises:
         ModelError: The file is missing or damaged.
     """
-    return read_with(path, _steps)
+    return read_with(path, steps_of)
 
 
-def _steps(reader: Reader) -> list[Step]:
+def steps_of(reader: Reader) -> list[Step]:
+    """Does as `read_steps` on a file that is open."""
     main = reader.subgraphs[0]
     operators = [main.Operators(i) for i in range(main.OperatorsLength())]
     kinds = [reader.operator_name(operator) for operator in operators]
@@ -73,10 +74,24 @@ def _steps(reader: Reader) -> list[Step]:
         if kind == "DEQUANTIZE" and readers[one.Inputs(0)] == 1
     }
     found = [_input(reader, main, int(main.Inputs(j)), name) for j in range(main.InputsLength())]
+    given = {step.index for step in found}
+    converted = {
+        int(one.Outputs(0)): int(one.Inputs(0))
+        for one, kind in zip(operators, kinds, strict=True)
+        if kind in _CONVERSIONS
+        and one.Outputs(0) not in given
+        and not reader.buffer_bytes[main.Tensors(one.Inputs(0)).Buffer()]
+    }
+
+    def before(index: int) -> int:
+        while index in converted:
+            index = converted[index]
+        return index
+
     for position, (one, kind) in enumerate(zip(operators, kinds, strict=True)):
         if kind in _CONVERSIONS:
             continue
-        inputs = tuple(int(one.Inputs(j)) for j in range(one.InputsLength()))
+        inputs = tuple(before(int(one.Inputs(j))) for j in range(one.InputsLength()))
         constants = tuple(name(i) for i in inputs if i >= 0 and reader.buffer_bytes[main.Tensors(i).Buffer()])
         outputs = [int(one.Outputs(j)) for j in range(one.OutputsLength())]
         operator = Operator(kind, constants, tuple(name(i) for i in outputs))
@@ -125,6 +140,7 @@ def pair_steps(baseline: Sequence[Step], variant: Sequence[Step], *, names: tupl
             Pair(baseline[one + i], variant[two + i]) for i in range(size) if variant[two + i].spec.name not in common
         ]
     pairs = [pair for pair in pairs if _alike(pair)]
+    _check_inputs(baseline, variant, names)
     if len(pairs) < _LEAST_PAIRED * len(variant):
         strange = next((step for step in variant if step.index not in {pair.variant.index for pair in pairs}), None)
         raise ModelError(
@@ -135,6 +151,20 @@ def pair_steps(baseline: Sequence[Step], variant: Sequence[Step], *, names: tupl
             fix="Give the float file that it was quantized from, with --against.",
         )
     return sorted(pairs, key=lambda pair: (pair.variant.position, pair.variant.index))
+
+
+def _check_inputs(baseline: Sequence[Step], variant: Sequence[Step], names: tuple[str, str]) -> None:
+    shapes = [[step.spec.shape for step in steps if step.operator.name == INPUT] for steps in (baseline, variant)]
+    if [len(shape) for shape in shapes[0]] == [len(shape) for shape in shapes[1]] and all(
+        -1 in (one, two) or one == two for both in zip(*shapes, strict=True) for one, two in zip(*both, strict=True)
+    ):
+        return
+    taken = [" and ".join(map(shown_shape, found)) or "nothing" for found in shapes]
+    raise ModelError(
+        f"{names[1]} and {names[0]} are not of one model: their inputs differ.",
+        why=f"{names[1]} takes {taken[1]}, {names[0]} takes {taken[0]}.",
+        fix="Give the float file that it was quantized from, with --against.",
+    )
 
 
 def _unique(steps: Sequence[Step]) -> set[str]:

@@ -62,6 +62,11 @@ class TensorSums:
         """The share of float values that the grid does not reach."""
         return self.outside / max(1.0, float(self.pairs.values.sum()))
 
+    @property
+    def saturated(self) -> float | None:
+        """The share of stored values at the upper end of the grid; None without one. (At the lower end are the zeros of a ReLU.)"""
+        return None if self.cells is None else float(self.cells[-1] / max(1, self.cells.sum()))
+
     def grid(self, spec: TensorSpec) -> tuple[float, float] | None:
         """The least and the greatest value that the quantized tensor can have; None without a grid."""
         if self.cells is None or spec.quantization is None:

@@ -73,12 +73,14 @@ class LayerError(Part):
         layer: In the user's names; the tensor's where nothing better is known.
         operator: 'CONV_2D' and so on.
         dtype: As the quantized file stores it.
-        snr_db: Signal to noise; null where there is no noise.
+        snr_db: Signal to noise; null where there is no noise, and without a float file.
         explained: Median over channels of the share of the float variance that is kept; null where nothing varies.
-        bias: How far the mean is off, by the root mean square of the float values.
-        outside: Share of the float values that lie beyond the ends of the grid.
+        bias: How far the mean is off, by the root mean square of the float values; null without a float file.
+        outside: Share of the float values that lie beyond the ends of the grid; null without a float file.
+        saturated: Share of the values at the upper end of the grid; null without a grid.
+        dead: How many channels do not vary.
         grid_used: Share of the grid that is taken; null without a grid.
-        low, high: Range of the float values.
+        low, high: Range of the float values; without a float file, of the quantized ones.
         grid: The least and the greatest value that the grid has; null without one.
         histogram: How often each sixty-fourth of the grid was taken; empty without a grid.
         channels: How many there are.
@@ -97,8 +99,10 @@ class LayerError(Part):
     dtype: str
     snr_db: float | None
     explained: float | None
-    bias: float
-    outside: float
+    bias: float | None
+    outside: float | None
+    saturated: float | None = None
+    dead: int = 0
     grid_used: float | None
     low: float
     high: float
@@ -132,6 +136,7 @@ class Explanation(Part):
     """What *explain* found.
 
     Attributes:
+        baseline: Null where there is no float file: the quantized one then tells what it can alone.
         samples: How many were run.
         location: Of the data.
         whole: What became of the outputs; null where candidates could not be made.
@@ -141,7 +146,7 @@ class Explanation(Part):
     """
 
     schema_version: Literal[1] = 1
-    baseline: str
+    baseline: str | None
     variant: str
     scheme: str | None
     samples: int

@@ -6,48 +6,79 @@ from rich.padding import Padding
 from rich.text import Text
 
 from tflitekit.cli.console import show_table, stdout
+from tflitekit.explanation.costs import lost
 from tflitekit.results.explanation import Explanation, LayerError
 
 __all__ = ["show_explanation"]
 
-_WIDTH = 10
-_SCALE_DB = 50.0
+_MOST_ROWS = 40
 
 
 def show_explanation(found: Explanation) -> None:
     """Prints what is to blame, and the error along the network."""
+    known = found.baseline is not None
+    title = f" beside {found.baseline}" if known else ", without its float original"
     stdout.print(
-        Text.assemble(
-            (found.variant, "bold"), f" beside {found.baseline}, on {found.samples:,} samples of {found.location}"
-        )
+        Text.assemble((found.variant, "bold"), f"{title}, on {found.samples:,} samples of {found.location}"), "\n"
     )
-    columns = ("Layer", "Operator", "Type", "Signal to noise", "dB", "Kept", "Grid", "Beyond", "Weights")
-    show_table(columns, [_row(layer) for layer in found.layers])
     for culprit in found.culprits:
-        stdout.print(
-            Padding(Text.assemble((culprit.layer, "bold"), f": {culprit.message} {culprit.advice}"), (0, 0, 0, 2))
-        )
+        told = Text.assemble((culprit.layer, "bold"), f": {culprit.message} {culprit.advice}")
+        stdout.print(Padding(told, (0, 0, 1, 2)))
+    if not found.culprits:
+        nothing = "No layer is to blame." if known and found.whole is not None else "No known pattern was seen."
+        stdout.print(Padding(Text(nothing), (0, 0, 1, 2)))
     for note in found.notes:
-        stdout.print(Padding(Text(note), (0, 0, 0, 2)))
+        stdout.print(Padding(Text(note), (0, 0, 1, 2)))
+    shown = _shown(found)
+    if known:
+        show_table(("Layer", "Operator", "Type", "dB", "Alone", "Grid", "Weights"), [_row(one) for one in shown])
+    else:
+        columns = ("Layer", "Operator", "Type", "Range", "Grid", "At its end", "Dead", "Weights")
+        show_table(columns, [_lone_row(one) for one in shown])
+    if len(shown) < len(found.layers):
+        stdout.print(
+            Padding(Text(f"The {len(shown)} worst of {len(found.layers)} tensors; --json has all."), (0, 0, 0, 2))
+        )
+
+
+def _shown(found: Explanation) -> list[LayerError]:
+    """Returns all layers of a small network, the worst of a large one, in its order."""
+
+    def goodness(layer: LayerError) -> float:
+        alone = -100 * lost(layer.alone) if layer.alone is not None else 0.0
+        return alone + (layer.snr_db if layer.snr_db is not None else 100.0)
+
+    if len(found.layers) <= _MOST_ROWS:
+        return list(found.layers)
+    return sorted(sorted(found.layers, key=goodness)[: _MOST_ROWS // 2], key=lambda layer: layer.index)
 
 
 def _row(layer: LayerError) -> tuple[str, ...]:
-    weights = layer.weights
     return (
         layer.layer,
         layer.operator,
         layer.dtype,
-        _bar(layer.snr_db),
         "exact" if layer.snr_db is None else f"{layer.snr_db:.1f}",
-        "–" if layer.explained is None else f"{layer.explained:.1%}",
+        "–" if layer.alone is None else f"{lost(layer.alone):.1%}",
         "–" if layer.grid_used is None else f"{layer.grid_used:.0%}",
-        f"{layer.outside:.1%}" if layer.outside else "–",
-        "–"
-        if weights is None
-        else f"{weights.dtype} {'exact' if weights.snr_db is None else f'{weights.snr_db:.0f} dB'}",
+        _weights(layer),
     )
 
 
-def _bar(snr_db: float | None) -> str:
-    share = 1.0 if snr_db is None else min(1.0, max(0.0, snr_db / _SCALE_DB))
-    return "█" * round(share * _WIDTH) or "▏"
+def _lone_row(layer: LayerError) -> tuple[str, ...]:
+    return (
+        layer.layer,
+        layer.operator,
+        layer.dtype,
+        f"{layer.low:.3g} to {layer.high:.3g}",
+        "–" if layer.grid_used is None else f"{layer.grid_used:.0%}",
+        "–" if not layer.saturated else f"{layer.saturated:.1%}",
+        f"{layer.dead} of {layer.channels}" if layer.dead else "–",
+        "–" if layer.weights is None else layer.weights.dtype,
+    )
+
+
+def _weights(layer: LayerError) -> str:
+    if layer.weights is None:
+        return "–"
+    return f"{layer.weights.dtype} {'exact' if layer.weights.snr_db is None else f'{layer.weights.snr_db:.0f} dB'}"

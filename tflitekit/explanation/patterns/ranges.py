@@ -79,9 +79,9 @@ def beyond_the_grid(suspect: Suspect) -> Match | None:
         return None
     first = suspect
     while earlier := [one for one in first.inputs if _reaches_beyond(one)]:
-        first = max(earlier, key=lambda one: one.error.outside)
+        first = max(earlier, key=lambda one: one.error.outside or 0.0)
     error = first.error
-    assert error.grid is not None
+    assert error.grid is not None and error.outside is not None and suspect.error.outside is not None
     low, high = error.grid
     return Match(
         "beyond-the-grid",
@@ -94,7 +94,8 @@ def beyond_the_grid(suspect: Suspect) -> Match | None:
 
 
 def _reaches_beyond(suspect: Suspect) -> bool:
-    return suspect.error.grid is not None and suspect.error.outside >= _BEYOND
+    outside = suspect.error.outside
+    return suspect.error.grid is not None and outside is not None and outside >= _BEYOND
 
 
 @grid_pattern

@@ -116,7 +116,7 @@ def _table(name: str, found: Explanation) -> Table | None:
             NOTHING if layer.explained is None else Cell(f"{layer.explained:.1%}", layer.explained),
             NOTHING if layer.grid_used is None else Cell(text.share(layer.grid_used), layer.grid_used),
             Cell(f"{layer.outside:.2%}", layer.outside) if layer.outside else NOTHING,
-            Cell(f"{layer.bias:+.1%}", abs(layer.bias)),
+            NOTHING if layer.bias is None else Cell(f"{layer.bias:+.1%}", abs(layer.bias)),
             NOTHING
             if layer.weights is None or layer.weights.snr_db is None
             else Cell(f"{layer.weights.snr_db:.1f}", layer.weights.snr_db, layer.weights.dtype),
