@@ -8,8 +8,10 @@ import time
 import psutil
 import pytest
 
+from tflitekit.cli.shared import _WITH_TENSORFLOW
 from tflitekit.core.errors import MissingDependencyError, TflitekitError, UnreadableError, UsageError
-from tflitekit.core.process.workers import WorkerPool, wait_for
+from tflitekit.core.process.workers import WorkerPool, start_early, wait_for
+from tflitekit.source.kinds import source_kinds
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="fork servers are for systems that can fork")
 
@@ -31,6 +33,19 @@ def run(preload: tuple[str, ...] = LIGHT) -> set[int]:
 def test_the_next_pool_takes_the_server_of_the_last():
     first = run()
     assert run() == first
+
+
+def test_a_server_that_was_started_early_is_taken():
+    before, modules = servers(), (*LIGHT, "tflitekit.tflite.layers")
+    start_early(modules)
+    (early,) = servers() - before
+    assert run(modules) == {*before, early}
+
+
+def test_commands_know_by_the_ending_of_a_model_what_its_workers_import():
+    for kind in source_kinds():
+        for suffix in kind.suffixes or ("",):
+            assert _WITH_TENSORFLOW[suffix] == kind.needs_tensorflow, kind.name
 
 
 def test_two_pools_at_a_time_have_a_server_each():

@@ -8,7 +8,7 @@ import click
 
 from tflitekit.cli.commands import command, print_json
 from tflitekit.cli.options import takes_options
-from tflitekit.cli.shared import as_json, model, out, progress
+from tflitekit.cli.shared import as_json, model, out, progress, start_workers
 from tflitekit.cli.training import takes_training
 from tflitekit.core.errors import UsageError
 from tflitekit.options.convert import ConvertOptions, VariantOptions
@@ -35,6 +35,7 @@ def convert(
     as_json: bool,
 ) -> int:
     """Converts a model with the schemes that you name; schemes that train need --data."""
+    start_workers(model, out)
     from tflitekit.conversion import convert as run
     from tflitekit.schemes import available
 

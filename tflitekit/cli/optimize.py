@@ -9,7 +9,7 @@ import click
 
 from tflitekit.cli.commands import command, print_json
 from tflitekit.cli.options import takes_options
-from tflitekit.cli.shared import as_json, data, model, out, progress
+from tflitekit.cli.shared import as_json, data, model, out, progress, start_workers
 from tflitekit.cli.training import takes_training
 from tflitekit.options.convert import ConvertOptions
 from tflitekit.options.limits import Constraints
@@ -71,6 +71,7 @@ def optimize(
     as_json: bool,
 ) -> int:
     """Converts with every scheme, measures each variant, and recommends one."""
+    start_workers(model, out)
     from tflitekit.optimization.optimize import optimize as run
     from tflitekit.results import tracking
 

@@ -10,7 +10,7 @@ import click
 
 from tflitekit.cli.commands import PanelOption
 
-__all__ = ["as_json", "data", "files", "flag", "model", "option", "out", "path", "progress"]
+__all__ = ["as_json", "data", "files", "flag", "model", "option", "out", "path", "progress", "start_workers"]
 
 _PATH = click.Path(path_type=Path)
 
@@ -57,3 +57,21 @@ def progress() -> Any:
     from tflitekit.cli.console import Bars
 
     return Bars()
+
+
+_WITH_TENSORFLOW = {
+    **dict.fromkeys(("", ".keras", ".h5", ".hdf5"), True),
+    **dict.fromkeys((".tflite", ".onnx", ".pt2"), False),
+}
+"""What the ending of a model's name tells of what its workers import."""
+
+
+def start_workers(model: str, out: Path) -> None:
+    """Starts what forks the workers of a conversion while the command imports its own modules, unless there are results already: then
+    none may be needed. A wrong guess costs time only."""
+    from tflitekit.core.process.workers import start_early
+    from tflitekit.engines.preload import worker_modules
+
+    tensorflow = _WITH_TENSORFLOW.get(Path(model).suffix.lower())
+    if tensorflow is not None and Path(model).exists() and not any(out.glob("*.tflite")):
+        start_early(worker_modules(tensorflow=tensorflow))

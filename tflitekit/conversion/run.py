@@ -18,14 +18,15 @@ from tflitekit.conversion.result import CURVE_SCHEME, WORK_FOLDER, ConvertResult
 from tflitekit.conversion.spec import ConversionSpec
 from tflitekit.core.errors import CrashError, ModelError, TflitekitError
 from tflitekit.core.files import content_hash, hash_json
-from tflitekit.core.process.workers import TENSORFLOW, WorkerPool
+from tflitekit.core.process.workers import WorkerPool
 from tflitekit.core.progress import Advance, Progress
 from tflitekit.data.calibration import CalibrationSet, store_calibration
 from tflitekit.data.contract import find_output, labels_mismatch
 from tflitekit.data.dataset import Dataset, InputPipeline
 from tflitekit.engines.choice import choose, operators_of
-from tflitekit.engines.litert_quantizer import float_file_of, preload
+from tflitekit.engines.litert_quantizer import float_file_of
 from tflitekit.engines.op_advice import on_a_loop
+from tflitekit.engines.preload import worker_modules
 from tflitekit.options.convert import ConvertOptions
 from tflitekit.schemes import Request, parse_request
 from tflitekit.source.few_samples import FewSamples, keep_samples
@@ -36,9 +37,6 @@ from tflitekit.training.distributed.rendezvous import Chief
 from tflitekit.training.run.plan import Trained, TrainingPlan, kept_note, with_note
 
 __all__ = ["Conversion"]
-
-_WORK = ("tflitekit.source.models", "tflitekit.engines.variants")
-"""What every worker needs, imported once for all."""
 
 _NO_CALIBRATION = "Needs calibration data: give a few hundred representative samples with --calibration DATA."
 
@@ -90,9 +88,8 @@ class Conversion:
         """The workers, started when first needed: a run that finds everything finished starts none."""
         if self._pool is None:
             jobs = self.options.jobs or os.cpu_count() or 1
-            light = self.loading.file is not None and not needs_tensorflow(self.loading.file)
-            modules = preload() if light else (*TENSORFLOW, *preload())
-            self._pool = WorkerPool(jobs=jobs, timeout_s=self.options.timeout_s, preload=(*modules, *_WORK))
+            modules = worker_modules(tensorflow=self.loading.file is None or needs_tensorflow(self.loading.file))
+            self._pool = WorkerPool(jobs=jobs, timeout_s=self.options.timeout_s, preload=modules)
         return self._pool
 
     def run(self) -> ConvertResult:

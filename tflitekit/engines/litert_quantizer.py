@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 from filelock import FileLock
@@ -25,15 +24,9 @@ from tflitekit.source.prepared import Exported, Form, PreparedSource
 from tflitekit.tflite.graph import Graph, Operator, parse_graph
 from tflitekit.tflite.layers import layer_names
 
-__all__ = ["LitertQuantizer", "float_file_of", "preload", "rewrite"]
+__all__ = ["LitertQuantizer", "float_file_of", "rewrite"]
 
 _LOOPS = ("WHILE", "IF", "CALL")
-
-
-def preload() -> tuple[str, ...]:
-    """Returns the modules that it needs, for a worker to import once; those that are installed."""
-    installed = importlib.util.find_spec("litert_quantizer") is not None
-    return ("ai_edge_litert.interpreter", *(("litert_quantizer.quantizer",) if installed else ()))
 
 
 class LitertQuantizer:

@@ -23,7 +23,8 @@ from tflitekit.core.lifetime import scratch, temporary_folder
 from tflitekit.core.process.workers import run_alone
 from tflitekit.core.progress import Progress
 from tflitekit.data.calibration import CalibrationSet
-from tflitekit.engines.litert_quantizer import preload, rewrite
+from tflitekit.engines.litert_quantizer import rewrite
+from tflitekit.engines.preload import worker_modules
 from tflitekit.engines.quantizer_repairs import made_ready
 from tflitekit.engines.ranges import Range
 from tflitekit.engines.weighted import Exceptions
@@ -177,7 +178,7 @@ def costs_by_layer(
                 arguments,
                 label=files[1].name,
                 timeout_s=_TIMEOUT_S,
-                preload=(*preload(), "tflitekit.explanation.candidates"),
+                preload=(*worker_modules(tensorflow=False), "tflitekit.explanation.candidates"),
             )
         except CrashError as error:
             return error.what

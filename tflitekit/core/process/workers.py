@@ -22,7 +22,7 @@ from tflitekit.core import errors
 from tflitekit.core.errors import ConversionError, CrashError, TflitekitError, as_known
 from tflitekit.core.lifetime import scratch
 
-__all__ = ["TENSORFLOW", "WorkerPool", "last_words", "run_alone", "wait_for"]
+__all__ = ["TENSORFLOW", "WorkerPool", "last_words", "run_alone", "start_early", "wait_for"]
 
 _CAN_FORK = sys.platform == "linux"
 _LAST_WORDS_CHARS = 2000
@@ -284,6 +284,15 @@ class WorkerPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def start_early(preload: tuple[str, ...]) -> None:
+    """Starts the process that forks workers before a pool needs it, so that both processes import what they need at the same time.
+
+    The next pool with the same modules takes it.
+    """
+    if _CAN_FORK:
+        _ForkServer.take(preload).rest()
 
 
 def wait_for(future: Future[Any]) -> Any:
