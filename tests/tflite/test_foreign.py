@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -16,14 +17,17 @@ import pytest
 from conftest import run_json
 from conversions import compared
 
+from tflitekit.conversion.proving import refuse
 from tflitekit.core.errors import BusyError, CrashError, MissingDependencyError, ModelError, StorageError, UsageError
 from tflitekit.core.files import locked
 from tflitekit.core.progress import Progress
+from tflitekit.core.tensor import TensorSpec
 from tflitekit.source.foreign import environments, setup
 from tflitekit.source.foreign.call import call
 from tflitekit.source.foreign.environments import ENVIRONMENTS
 from tflitekit.source.foreign.module import on_disk
 from tflitekit.source.models import identify, prepare, prove
+from tflitekit.source.prepared import PreparedSource
 from tflitekit.tflite.proof import Proof
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "foreign"
@@ -339,6 +343,20 @@ def test_nothing_is_quantized_of_a_model_that_computes_something_else(recorded, 
     )
     assert "Nothing was quantized" in said
     assert [path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "words"),
+    [
+        ("onnx", (1, 8, 8), r"which dimension of the input 'x' \[1, 8, 8\] is the channels.*as \.pt2"),
+        ("onnx", (1, 8, 16), "with fixed sizes"),
+        ("torch", (1, 8, 8), "with fixed sizes"),
+    ],
+)
+def test_a_wrong_conversion_names_what_onnx2tf_cannot_tell(kind, shape, words):
+    spec = TensorSpec(name="x", shape=shape, dtype="float32")
+    source = PreparedSource(kind=kind, loader="ONNX Runtime", inputs=(spec,), outputs=(spec,), parameters=1)
+    assert re.search(words, refuse(Proof(original="ONNX Runtime"), source, "net", None).fix)
 
 
 def test_the_proof_is_in_sidecars_and_in_what_convert_prints(recorded, cli):

@@ -46,7 +46,7 @@ def prove(
         return Proof(original=source.loader, why=f"Not compared with the original: {error.what}")
 
 
-def refuse(proof: Proof, origin: str, baseline: Variant | None) -> ModelError:
+def refuse(proof: Proof, source: PreparedSource, origin: str, baseline: Variant | None) -> ModelError:
     """Returns the refusal of a model whose float file computes something else; the file goes."""
     if baseline is not None:
         for path in (baseline.path, sidecar_path(baseline.path)):
@@ -58,5 +58,17 @@ def refuse(proof: Proof, origin: str, baseline: Variant | None) -> ModelError:
         f"The conversion of {origin} does not compute what the model does: on {proof.samples} {proof.origin} samples, "
         f"'{proof.output}' {far}.",
         why=f"Compared with {proof.original}. Nothing was quantized.",
-        fix="Export the model with fixed sizes, or in another format (Keras as a SavedModel, ONNX as .pt2, .pt2 as ONNX).",
+        fix=_way_out(source),
+    )
+
+
+def _way_out(source: PreparedSource) -> str:
+    unclear = [spec for spec in source.inputs if len(spec.shape) > 2 and len(set(spec.shape[1:])) == 1]
+    if source.kind == "onnx" and unclear:
+        return (
+            f"onnx2tf cannot tell which dimension of the input '{unclear[0].name}' {list(unclear[0].shape)} is the channels, as all are equal. "
+            "Export the model with another length, or a PyTorch model as .pt2 (torch.export.save)."
+        )
+    return (
+        "Export the model with fixed sizes, or in another format (Keras as a SavedModel, ONNX as .pt2, .pt2 as ONNX)."
     )

@@ -177,7 +177,7 @@ class Conversion:
         exported = Exported(self.loading.folder, source.form)
         proof = source.proof or prove(source, exported, baseline, self.pool, self.progress)
         if not proof.holds:
-            raise refuse(proof, self.loading.location, baseline)
+            raise refuse(proof, source, self.loading.location, baseline)
         source = source.model_copy(update={"proof": proof, **self._float_file(baseline)})
         if baseline is not None and baseline.status == "ok":
             self._made[job] = baseline.model_copy(update={"proof": proof})
