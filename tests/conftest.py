@@ -230,6 +230,13 @@ def trained() -> Path:
     return DATA / "converted" / "shapes_trained"
 
 
+def direct_schemes() -> list[str]:
+    """The schemes that say what to make. Those that search for it have tests of their own."""
+    from tflitekit.schemes import available
+
+    return [name for name, scheme in available().items() if scheme.search is None]
+
+
 @pytest.fixture
 def file_of(request: pytest.FixtureRequest) -> Callable[[str], Path]:
     """The finished file of a scheme, trained or not."""

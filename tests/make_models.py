@@ -229,7 +229,7 @@ def make_conversions(models: Path, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         write_shapes(Path(scratch))
         calibration = Path(scratch) / "train"
-        plain = [name for name, scheme in available().items() if scheme.needs != "training"]
+        plain = [name for name, scheme in available().items() if scheme.needs != "training" and scheme.search is None]
         make("shapes", "shapes", [*plain, "int8:io=uint8"], calibration=calibration)
         make("shapes_worse", "shapes_worse", three, calibration=calibration)
         make("shapes_slower", "shapes_slower", three, calibration=calibration)

@@ -46,6 +46,7 @@ from tflitekit.results import (
     read_report,
 )
 from tflitekit.tflite.proof import Proof
+from tflitekit.tflite.search_record import SearchChange, SearchLayer, SearchPoint, SearchRecord
 from tflitekit.tflite.training_record import (
     CompressedLayer,
     Compression,
@@ -147,8 +148,54 @@ def _extended_row(row: VariantReport, index: int, classes: Sequence[str]) -> Var
             if index == 0
             else Sequential(decision="meets", limit=0.02, low=-0.006, high=0.0174, alpha=0.05, decided_at=640 * index),
             "ops": tuple(_ops(row)),
+            "search": _search(index) if index in (1, 2) else None,
             "warnings": (*row.warnings, *((noisy,) if index in (1, 2) else ()), *((slow,) if index > 4 else ())),
         }
+    )
+
+
+def _search(index: int) -> SearchRecord:
+    sizes = np.geomspace(53_000, 170_000, 30).astype(int)
+    points = tuple(
+        SearchPoint(
+            size_bytes=int(size),
+            loss=0.02 * 0.9**number,
+            high=0.025 * 0.9**number,
+            samples=500 if number > 9 else 2000,
+            layers={"int4": 30 - number, "int8": number},
+            chosen=number == 8,
+        )
+        for number, size in enumerate(sizes)
+    )
+    return SearchRecord(
+        judged_by="accuracy" if index == 1 else "fidelity",
+        labels=index == 1,
+        data="photos/train",
+        samples=2000,
+        calibrated=index != 1,
+        limit=0.0125,
+        loss=points[8].loss,
+        high=points[8].high,
+        met=index == 1,
+        tried=30,
+        ended="finished" if index == 1 else "budget",
+        seconds=61.2,
+        seed=20210,
+        layers=tuple(
+            SearchLayer(
+                name=f"block_{i}",
+                operator="CONV_2D",
+                type="int8" if i in (0, 7) else "int4",
+                rounding="gptq",
+            )
+            for i in range(30)
+        ),
+        path=points,
+        changes=(
+            SearchChange(change="weights rounded by GPTQ", size_bytes=60_000, before=0.05, loss=0.02, kept=True),
+            SearchChange(change="ranges by mean squared error", size_bytes=60_000, before=0.02, loss=0.03, kept=False),
+        ),
+        following="'block_3' in int16",
     )
 
 
@@ -405,6 +452,10 @@ def hostile(report: Report) -> Report:
             words = {"data": HOSTILE[0], "loss": HOSTILE[1], "augmentation": HOSTILE[3], "notes": HOSTILE}
             update["training"] = row.training.model_copy(update=words | {"left_float": HOSTILE[:2]})
             update["control"] = names.get(row.control or "")
+        if row.search:
+            named = [layer.model_copy(update={"name": HOSTILE[4]}) for layer in row.search.layers]
+            words = {"data": HOSTILE[0], "following": HOSTILE[1], "layers": tuple(named)}
+            update["search"] = row.search.model_copy(update=words)
         if row.compression:
             layers = [layer.model_copy(update={"layer": HOSTILE[4]}) for layer in row.compression.layers]
             update["compression"] = row.compression.model_copy(update={"layers": tuple(layers)})

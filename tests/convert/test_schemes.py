@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import DATA, shape_arrays
+from conftest import DATA, direct_schemes, shape_arrays
 
 from tflitekit import ConvertOptions, TrainingOptions
 from tflitekit.conversion import convert
@@ -46,7 +46,7 @@ TRAINED_AGREEMENT, TRAINED_MEAN = 0.9, 0.1
 def variants(models, shapes, tmp_path_factory):
     """All schemes that do not train, converted now; other tests read the files that are committed."""
     out = tmp_path_factory.mktemp("variants")
-    schemes = [name for name, scheme in available().items() if scheme.needs != "training"]
+    schemes = [name for name in direct_schemes() if find(name).needs != "training"]
     result = convert(
         models / "shapes.keras", schemes=[*schemes, "int8:io=uint8"], calibration=shapes / "train", out=out
     )
@@ -76,7 +76,7 @@ def folders(request):
     )
 
 
-@pytest.mark.parametrize("name", [*available(), "int8-io-uint8"])
+@pytest.mark.parametrize("name", [*direct_schemes(), "int8-io-uint8"])
 def test_the_committed_file_is_what_the_converter_makes_today(folders, name):
     """Rounding on another machine may move a weight or a scale by a step, but not what the file is made of."""
     trains = name in available() and available()[name].needs == "training"
@@ -88,7 +88,7 @@ def test_the_committed_file_is_what_the_converter_makes_today(folders, name):
     assert made.min_runtime_version == committed.min_runtime_version
 
 
-@pytest.mark.parametrize("name", available())
+@pytest.mark.parametrize("name", direct_schemes())
 def test_scheme_keeps_its_promise_and_stays_close_to_float(variants, folders, name):
     images, labels = shape_arrays(90, seed=9)
     folder = folders(name)

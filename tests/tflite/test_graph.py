@@ -7,18 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
-from conftest import run_json
+from conftest import direct_schemes, run_json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tflitekit.core.errors import ModelError
-from tflitekit.schemes import available
 from tflitekit.tflite.flatbuffer import pack, unpack
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.op_versions import MINIMUM_RUNTIME, minimum_runtime_version, version_key
 
 
-@pytest.mark.parametrize("name", [*available(), "int8-io-uint8"])
+@pytest.mark.parametrize("name", [*direct_schemes(), "int8-io-uint8"])
 def test_inputs_and_outputs_agree_with_the_interpreter(file_of, name):
     graph = read_graph(file_of(name))
     interpreter = Interpreter(model_path=str(file_of(name)))
@@ -52,7 +51,7 @@ def test_census(variants):
     assert float32.parameters == pytest.approx(9 * 16 + 16 + 9 * 16 * 24 + 24 + 24 * 3 + 3, abs=3)
 
 
-@pytest.mark.parametrize("name", available())
+@pytest.mark.parametrize("name", direct_schemes())
 def test_minimum_runtime_is_at_least_what_the_converter_recorded(file_of, name):
     graph = read_graph(file_of(name))
     assert graph.recorded_min_runtime_version

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
-from conftest import converted
+from conftest import converted, direct_schemes
 from read_flatbuffer import Schema
 
 from tflitekit._version import __version__
@@ -20,7 +20,6 @@ from tflitekit.bundling.metadata import normalization, with_metadata
 from tflitekit.core.errors import ContractError, ModelError
 from tflitekit.data.preprocessing import PRESETS, Preprocessing
 from tflitekit.results import Measured
-from tflitekit.schemes import available
 from tflitekit.tflite.graph import read_graph
 
 PUBLISHED = Schema((Path(__file__).parents[1] / "data" / "metadata_schema.fbs").read_text())
@@ -86,7 +85,7 @@ def unpacked(content):
     return schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content), 0))
 
 
-@pytest.mark.parametrize("name", [*available(), "int8-io-uint8"])
+@pytest.mark.parametrize("name", [*direct_schemes(), "int8-io-uint8"])
 def test_the_model_stays_what_it_was(file_of, name, tmp_path):
     path = file_of(name)
     content = shapes_metadata(path)

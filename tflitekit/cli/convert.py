@@ -54,7 +54,7 @@ def convert(
         )
     elif result.trained_along is None:
         from tflitekit.cli.console import print_dim, show_table, show_warnings
-        from tflitekit.cli.views.report import show_failures, show_trained
+        from tflitekit.cli.views.report import show_failures, show_searches, show_trained
         from tflitekit.render import text, training_text
 
         show_table(
@@ -72,6 +72,7 @@ def convert(
             ],
         )
         show_trained(result.variants)
+        show_searches(result.variants)
         if result.source.proof is not None:
             print_dim(str(result.source.proof))
         if any(v.status == "ok" for v in result.variants):

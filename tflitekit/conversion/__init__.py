@@ -74,7 +74,8 @@ def convert(
         return train_along(members, model, _all_requests(requests, options), out, options, progress)
     with locked(out):
         preprocessing, labels = load_preprocessing(wanted.preprocess), resolve_labels(wanted.labels)
-        spec = ConversionSpec(requests, wanted.calibration, preprocessing, labels, wanted.output)
+        most = None if wanted.max_accuracy_drop is None else wanted.max_accuracy_drop / 100
+        spec = ConversionSpec(requests, wanted.calibration, preprocessing, labels, wanted.output, most_lost=most)
         result = convert_unlocked(model, spec, out=out, options=options, progress=progress)
         check_written(result.files())
         return result

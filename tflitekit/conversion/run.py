@@ -5,16 +5,17 @@ from __future__ import annotations
 import inspect
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from tflitekit.conversion.jobs import Job, in_order, without_file
 from tflitekit.conversion.loading import Loading
 from tflitekit.conversion.proving import BASELINE, prove, refuse
 from tflitekit.conversion.result import CURVE_SCHEME, WORK_FOLDER, ConvertResult
+from tflitekit.conversion.searching import search_key, search_variant, select
 from tflitekit.conversion.spec import ConversionSpec
 from tflitekit.core.errors import CrashError, ModelError, TflitekitError
 from tflitekit.core.files import content_hash, hash_json
@@ -29,9 +30,10 @@ from tflitekit.engines.op_advice import on_a_loop
 from tflitekit.engines.preload import worker_modules
 from tflitekit.options.convert import ConvertOptions
 from tflitekit.schemes import Request, parse_request
+from tflitekit.search import CANDIDATES, Found, Selected, Setting
 from tflitekit.source.few_samples import FewSamples, keep_samples
 from tflitekit.source.models import needs_tensorflow
-from tflitekit.source.prepared import Exported, Form, PreparedSource
+from tflitekit.source.prepared import Exported, PreparedSource
 from tflitekit.tflite.variant import Variant, read_sidecar
 from tflitekit.training.distributed.rendezvous import Chief
 from tflitekit.training.run.plan import Trained, TrainingPlan, kept_note, with_note
@@ -39,19 +41,6 @@ from tflitekit.training.run.plan import Trained, TrainingPlan, kept_note, with_n
 __all__ = ["Conversion"]
 
 _NO_CALIBRATION = "Needs calibration data: give a few hundred representative samples with --calibration DATA."
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """One variant to build.
-
-    Attributes:
-        samples: Of the calibration samples; None for all.
-    """
-
-    request: Request
-    out: Path
-    samples: int | None = None
 
 
 class Conversion:
@@ -82,6 +71,7 @@ class Conversion:
         self._chief, self._check = chief, check
         self._untrainable: ModelError | None = None
         self._made: dict[Job, Variant] = {}
+        self._selected: Selected | None = None
 
     @property
     def pool(self) -> WorkerPool:
@@ -89,6 +79,7 @@ class Conversion:
         if self._pool is None:
             jobs = self.options.jobs or os.cpu_count() or 1
             modules = worker_modules(tensorflow=self.loading.file is None or needs_tensorflow(self.loading.file))
+            modules += (CANDIDATES,) if any(request.scheme.search for request in self.spec.requests) else ()
             self._pool = WorkerPool(jobs=jobs, timeout_s=self.options.timeout_s, preload=modules)
         return self._pool
 
@@ -107,6 +98,9 @@ class Conversion:
                 folder = self.work / "calibration"
                 calibration = store_calibration(
                     self.data, source.inputs, self.spec.preprocessing, folder, self.progress
+                )
+                self._selected = select(
+                    self.spec, self.options, calibration, self.data, source, self.work, self.progress
                 )
             source = self._proved(source, calibration)
             if any(job.request.stages for job in self.jobs):
@@ -245,23 +239,28 @@ class Conversion:
             if job in self._made:
                 done[job] = self._made[job]
             elif job.request.calibrated and calibration is None:
-                done[job] = _without_file(job.request, "skipped", _NO_CALIBRATION)
+                done[job] = without_file(job.request, "skipped", _NO_CALIBRATION)
             elif job.request.stages and self._untrainable is not None:
-                done[job] = _without_file(job.request, "skipped", str(self._untrainable))
+                done[job] = without_file(job.request, "skipped", str(self._untrainable))
             elif (reused := self._reusable(job, source, calibration)) is not None:
                 done[job] = reused
             else:
                 open_jobs.append(job)
-        plain = _in_order([job for job in open_jobs if not job.request.stages], source.form)
+        single = [job for job in open_jobs if not job.request.stages and not job.request.scheme.search]
+        plain = in_order(single, source.form)
         with self.progress.task("Converting", len(jobs)) as advance:
             advance(len(done))
             for job in plain:
                 submit(job)
             collect_all(advance)
+        for job in open_jobs:
+            if job.request.scheme.search:
+                assert calibration is not None
+                done[job] = self._search(job, source, calibration)
         unconvertible = any(v.scheme == "float32" and v.status == "failed" for v in done.values())
         for job in open_jobs:
             if job.request.stages and unconvertible:
-                done[job] = _without_file(
+                done[job] = without_file(
                     job.request, "skipped", "Was not trained, because not even float32 can be converted: see its error."
                 )
             elif job.request.stages:
@@ -289,7 +288,10 @@ class Conversion:
             return calibration
         return calibration.first(job.samples, self.options.seed)
 
-    def _key(self, request: Request, source: PreparedSource, calibration: CalibrationSet | None) -> str:
+    def _key(
+        self, request: Request, source: PreparedSource, calibration: CalibrationSet | None, *, whole: bool = True
+    ) -> str:
+        """Returns the key of a variant; that of a search without its budget, unless ``whole``."""
         calibrated = request.calibrated and calibration is not None
         return hash_json(
             {
@@ -301,6 +303,7 @@ class Conversion:
                 "select": self.options.allow_select_tf_ops,
                 "calibration": calibration.sha256 if calibrated and calibration else None,
                 **({"training": self._plan.key(request)} if self._plan is not None and request.stages else {}),
+                **(search_key(self.spec, self.options, self._selected, whole) if request.scheme.search else {}),
             }
         )
 
@@ -315,8 +318,39 @@ class Conversion:
             variant.save()
         return variant.model_copy(update={"reused": True})
 
+    def _search(self, job: Job, source: PreparedSource, calibration: CalibrationSet) -> Variant:
+        """Searches for a file; the best so far lies in its place, for when the search is stopped."""
+        assert self._selected is not None
+        self.loading.require(source)
+        key, folder = (self._key(job.request, source, calibration, whole=whole) for whole in (True, False))
+        setting = Setting(
+            request=job.request,
+            exported=Exported(self.loading.folder, source.form),
+            source=source,
+            calibration=calibration,
+            selected=self._selected,
+            folder=self.work / f"search-{folder[:16]}",
+            output=self.spec.output,
+            limit=self.spec.most_lost,
+            options=self.options,
+        )
+
+        def submit(found: Found, key: str) -> Future[Any]:
+            return self._submit(job, source, calibration, key, None, found)
+
+        try:
+            return search_variant(setting, key, submit, self.pool, self.progress).model_copy(update={"folder": job.out})
+        except TflitekitError as error:
+            return self._failure(job, error)
+
     def _submit(
-        self, job: Job, source: PreparedSource, calibration: CalibrationSet | None, key: str, trained: Trained | None
+        self,
+        job: Job,
+        source: PreparedSource,
+        calibration: CalibrationSet | None,
+        key: str,
+        trained: Trained | None,
+        found: Found | None = None,
     ) -> Future[Any]:
         request = job.request
         for name in (f"{request.name}.tflite", f"{request.name}.json"):
@@ -326,6 +360,7 @@ class Conversion:
             "options": request.options,
             "exported": str(trained.saved_model if trained is not None else self.loading.folder),
             "trained": trained.for_variant() if trained is not None else None,
+            "found": found.for_variant() if found is not None else None,
             "source": source.model_dump(mode="json"),
             "source_sha256": self.loading.sha256,
             "calibration": calibration.model_dump(mode="json") if calibration else None,
@@ -351,24 +386,15 @@ class Conversion:
     def _failure(self, job: Job, error: TflitekitError) -> Variant:
         if error.exit_code == 2 and not isinstance(error, ModelError):
             raise error  # wrong use, missing TensorFlow, a full disk: not one scheme's failure
-        return _without_file(job.request, "failed", str(error))
+        return without_file(job.request, "failed", str(error))
 
     def _clean(self) -> None:
-        for folder in (*self.work.glob("saved_model*"), self.work / "calibration", self.work / "proof"):
+        for folder in (
+            *self.work.glob("saved_model*"),
+            *(self.work / name for name in ("calibration", "selection", "proof")),
+        ):
             shutil.rmtree(folder, ignore_errors=True)
         for leftover in self.work.glob("*.candidate.tflite"):
             leftover.unlink()
         if self._plan is not None:
             self._plan.clean()
-
-
-def _in_order(jobs: Sequence[Job], form: Form) -> list[Job]:
-    """Returns jobs so that no core is left waiting: calibrating schemes take longest and go first, but from a float ``.tflite`` one measures
-    for the others, which go last."""
-    calibrated = sorted((job for job in jobs if job.request.calibrated), key=lambda job: -len(job.request.name))
-    first = len(calibrated) if form == "saved_model" else 1
-    return [*calibrated[:first], *(job for job in jobs if not job.request.calibrated), *calibrated[first:]]
-
-
-def _without_file(request: Request, status: Literal["failed", "skipped"], why: str) -> Variant:
-    return Variant(name=request.name, scheme=request.scheme.name, options=request.options, status=status, error=why)

@@ -24,7 +24,8 @@ class ConversionSpec:
         skip_unfit: Record schemes without calibration data, and schemes that train where the model has no layers, as
             skipped instead of refusing.
         evaluation: Data that will be evaluated on; where nothing is calibrated, the conversion is compared with the original on a
-            few of them.
+            few of them. Schemes that search refuse samples of it.
+        most_lost: What searches may lose, as a fraction; theirs when not given.
     """
 
     requests: Sequence[Request]
@@ -35,3 +36,4 @@ class ConversionSpec:
     curve: Sequence[int] = ()
     skip_unfit: bool = False
     evaluation: Dataset | None = None
+    most_lost: float | None = None

@@ -24,7 +24,7 @@ from tflitekit.source.prepared import Exported, Form, PreparedSource
 from tflitekit.tflite.graph import Graph, Operator, parse_graph
 from tflitekit.tflite.layers import layer_names
 
-__all__ = ["LitertQuantizer", "float_file_of", "rewrite"]
+__all__ = ["LitertQuantizer", "float_file", "float_file_of", "refuse_loops", "require_quantizer", "rewrite"]
 
 _LOOPS = ("WHILE", "IF", "CALL")
 
@@ -45,8 +45,8 @@ class LitertQuantizer:
         assert request.scheme.recipe is not None
         recipe = request.scheme.recipe(request.options)
         if recipe.weights != "float32":
-            _require_quantizer(request, exported.form)
-        content = _float_file(exported, source, allow_select_tf_ops).read_bytes()
+            require_quantizer(request, exported.form)
+        content = float_file(exported, source, allow_select_tf_ops).read_bytes()
         if recipe.weights == "float32":
             return Converted(content)
         graph = parse_graph(content, f"{request.name}.tflite")
@@ -64,7 +64,8 @@ class LitertQuantizer:
         return Converted(made, notes)
 
 
-def _require_quantizer(request: Request, form: Form) -> None:
+def require_quantizer(request: Request, form: Form) -> None:
+    """Raises `MissingDependencyError` where it is not installed."""
     other = form == "saved_model" and request.scheme.by_converter and request.options.get(ROUNDING) != "gptq"
     try:
         import litert_quantizer.quantizer  # noqa: F401
@@ -103,7 +104,8 @@ def float_file_of(exported: Exported) -> Path:
     return Exported(exported.folder.with_name(f"{exported.folder.name}.float"), "tflite").path
 
 
-def _float_file(exported: Exported, source: PreparedSource, allow_select_tf_ops: bool) -> Path:
+def float_file(exported: Exported, source: PreparedSource, allow_select_tf_ops: bool) -> Path:
+    """Returns that file, which is made where it is not there yet."""
     path = float_file_of(exported)
     if exported.form == "tflite":
         return path
@@ -120,8 +122,12 @@ def _check(request: Request, recipe: Recipe, graph: Graph, source: PreparedSourc
     """Refuses what the quantizer would stumble over, in the user's words."""
     if request.calibrated and samples is None:
         raise ConversionError(f"{request.name}: needs calibration data.", fix="Give them with --calibration DATA.")
-    if recipe.activations is None:
-        return
+    if recipe.activations is not None:
+        refuse_loops(request, graph, source)
+
+
+def refuse_loops(request: Request, graph: Graph, source: PreparedSource) -> None:
+    """Raises `ConversionError` where activations would have to be calibrated inside a loop."""
     loops = [operator for operator in graph.operators if operator.name in _LOOPS]
     if loops:
         layers = list(dict.fromkeys(filter(None, layer_names(loops, source.layers))))

@@ -38,6 +38,10 @@ def written_rules(recipe: Recipe, excepted: Exceptions) -> Any:
         rules.add_quantization_config(_named(excepted.floats), every, algorithm_key=AlgorithmName.NO_QUANTIZE)
     if excepted.int8:
         _add(rules, _named(excepted.int8), recipe, "int8")
+    if excepted.float16:
+        _add(rules, _named(excepted.float16), recipe, "float16")
+    if excepted.int16:
+        rules.add_static_config(_named(excepted.int16), every, _BITS["int16"], _BITS["int8"])
     if recipe.activations is not None:
         for edge in (Name.INPUT, Name.OUTPUT):
             _write_edge(rules, edge, recipe)

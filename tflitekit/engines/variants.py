@@ -27,6 +27,7 @@ from tflitekit.schemes.advice import without_integer_kernels
 from tflitekit.source.prepared import Exported, PreparedSource
 from tflitekit.tflite.graph import Graph, read_graph
 from tflitekit.tflite.layers import layer_names
+from tflitekit.tflite.search_record import SearchRecord
 from tflitekit.tflite.training_record import TrainingRecord
 from tflitekit.tflite.variant import Variant, ordered_outputs, primary_meaning, tool_versions
 
@@ -54,6 +55,7 @@ def make_variant(
     work: str,
     key: str,
     trained: Mapping[str, Any] | None = None,
+    found: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Converts with one scheme and writes ``name.tflite`` and its sidecar.
 
@@ -61,6 +63,7 @@ def make_variant(
         exported: The folder that the source was exported into.
         work: Folder for the file until it is checked.
         trained: What `tflitekit.training.run.plan.Trained.for_variant` gives, for a model that was trained.
+        found: What `tflitekit.search.run.Found.for_variant` gives, for a file that a search made.
 
     Returns:
         The `Variant` as JSON.
@@ -84,6 +87,7 @@ def make_variant(
         allow_select_tf_ops,
         candidate,
         left_float,
+        Converted(Path(found["file"]).read_bytes()) if found is not None else None,
     )
     if record is not None and record.left_float:
         warnings.append(f"Layers left float: {', '.join(record.left_float)} ('tflitekit preflight' says why).")
@@ -121,6 +125,7 @@ def make_variant(
         training=record,
         compression=compression,
         proof=prepared.proof if trained is None else None,
+        search=SearchRecord.model_validate(found["record"]) if found is not None else None,
     )
     variant.save()  # first, because it can fail for want of space; the rename cannot
     candidate.replace(target)
@@ -155,12 +160,14 @@ def make_file(
     allow_select_tf_ops: bool,
     path: Path,
     left_float: bool,
+    made: Converted | None = None,
 ) -> tuple[Graph, list[str]]:
     """Converts with one scheme, writes the file, and checks that it keeps the scheme's promise and runs.
 
     Args:
         samples: For calibration and the run; zeros where there are none.
         left_float: Whether the model was trained with layers left float, which are excepted from the promise.
+        made: The file, where a search made it; it was compared with the float model then.
 
     Returns:
         What the file holds, and what users should know.
@@ -168,7 +175,7 @@ def make_file(
     Raises:
         ConversionError: The converter refused, the file breaks the promise, or it does not run.
     """
-    made = convert(request, exported, source, samples, allow_select_tf_ops=allow_select_tf_ops)
+    made = made or convert(request, exported, source, samples, allow_select_tf_ops=allow_select_tf_ops)
     write_whole(path, made.content)
     graph = read_graph(path)
     promise = request.scheme.promise(request.options)

@@ -11,7 +11,7 @@ from typing import Any
 from tflitekit.schemes import Recipe
 from tflitekit.tflite.flatbuffer import DTYPES, Reader, name_of, parse_with, read_with
 
-__all__ = ["Exceptions", "exceptions", "float_tables"]
+__all__ = ["Exceptions", "Weights", "exceptions", "float_tables", "shared_weights"]
 
 _WEIGHTED = {
     "CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1, "BATCH_MATMUL": 1, "CONV_3D": 1,
@@ -31,19 +31,53 @@ class Exceptions:
     """Operators by the name of their first output, as the quantizer's rules match them.
 
     Attributes:
-        floats: Whose weights stay float32.
+        floats: Which compute in float32, with float32 weights.
         int8: Whose weights are int8, not int4.
+        float16: Which compute in float32, with float16 weights.
+        int16: Whose activations are int16, with int8 weights.
     """
 
     floats: tuple[str, ...] = ()
     int8: tuple[str, ...] = ()
+    float16: tuple[str, ...] = ()
+    int16: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One buffer of weights, with the operators that read it: they have it in one type.
+
+    Attributes:
+        operators: By the name of their first output.
+        kind: Of the first operator, such as 'CONV_2D'.
+    """
+
+    operators: tuple[str, ...]
+    kind: str
+    elements: int
 
 
 @dataclass(frozen=True)
 class _Operator:
     name: str
+    kind: str
     buffer: int  # of its weights
     elements: int
+
+
+def shared_weights(content: bytes) -> tuple[Weights, ...]:
+    """Returns all float32 weights of the main graph, in the order of execution."""
+    return parse_with(content, "the model", lambda reader: tuple(_shared(reader)))
+
+
+def _shared(reader: Reader) -> Iterator[Weights]:
+    graph = reader.subgraphs[0]
+    found: dict[int, list[_Operator]] = {}
+    for i in range(graph.OperatorsLength()):
+        if (one := _weighted(reader, graph, graph.Operators(i))) is not None:
+            found.setdefault(one.buffer, []).append(one)
+    for each in found.values():
+        yield Weights(tuple(one.name for one in each), each[0].kind, each[0].elements)
 
 
 def exceptions(content: bytes, recipe: Recipe) -> Exceptions:
@@ -101,14 +135,15 @@ def _all_weighted(reader: Reader) -> Iterator[_Operator]:
 
 
 def _weighted(reader: Reader, graph: Any, operator: Any) -> _Operator | None:
-    position = _WEIGHTED.get(reader.operator_name(operator))
+    kind = reader.operator_name(operator)
+    position = _WEIGHTED.get(kind)
     if position is None or operator.InputsLength() <= position:
         return None
     weights = graph.Tensors(operator.Inputs(position))
     if DTYPES.get(weights.Type()) != "float32" or not reader.buffer_bytes[weights.Buffer()]:
         return None
     elements = prod(weights.Shape(i) for i in range(weights.ShapeLength()))
-    return _Operator(name_of(graph.Tensors(operator.Outputs(0))), weights.Buffer(), elements)
+    return _Operator(name_of(graph.Tensors(operator.Outputs(0))), kind, weights.Buffer(), elements)
 
 
 def _outermost(

@@ -102,7 +102,8 @@ def optimize(
     spec = _spec(how, options)
     dataset = open_dataset(data, labels=spec.labels, limit=how.limit, seed=options.seed, need_labels=False)
     check_limits(constraints, dataset, how.metric, by_reference=by_reference(how.metric, dataset))
-    spec = dataclasses.replace(spec, evaluation=dataset)
+    most = None if constraints.max_accuracy_drop is None else constraints.max_accuracy_drop / 100
+    spec = dataclasses.replace(spec, evaluation=dataset, most_lost=most)
     with locked(out), open_target(how.target) as target, ThreadPoolExecutor(1) as background:
         values = background.submit(dataset.check_values)
         fingerprint = background.submit(_prepare_evaluation, dataset, values)  # while the worker imports TensorFlow

@@ -9,6 +9,7 @@ from pydantic import Field
 from tflitekit.options.base import Option, Options, Panel
 from tflitekit.options.evaluate import SampleOptions
 from tflitekit.options.general import InputShapes, JobOptions
+from tflitekit.options.search import SearchOptions
 from tflitekit.options.training import TrainingOptions
 from tflitekit.options.values import Schemes, Text
 
@@ -61,7 +62,7 @@ class LoadOptions(Options):
     ] = None
 
 
-class ConvertOptions(LoadOptions, JobOptions):
+class ConvertOptions(LoadOptions, JobOptions, SearchOptions):
     """How a model is loaded and converted.
 
     Attributes:
@@ -114,3 +115,12 @@ class SchemeOptions(Options):
 
 class VariantOptions(SchemeOptions, SampleOptions):
     """What is made of a model, and what its samples mean."""
+
+    max_accuracy_drop: Annotated[
+        float | None,
+        Field(ge=0),
+        Option(
+            Panel.LIMITS,
+            "Of mixed and repaired: the most that may be lost, in percentage points (without classes, in percent of an output's variance). [default: 1, or 5]",
+        ),
+    ] = None

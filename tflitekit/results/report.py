@@ -30,6 +30,7 @@ from tflitekit.results.fidelity import OutputFidelity
 from tflitekit.results.latency import Latency, Profile, Sustained
 from tflitekit.results.migration import SCHEMA_VERSION, migrate
 from tflitekit.tflite.proof import Proof
+from tflitekit.tflite.search_record import SearchRecord
 from tflitekit.tflite.training_record import Compression, TrainingRecord
 from tflitekit.tflite.variant import Variant
 
@@ -117,6 +118,7 @@ class VariantReport(Part):
     ops: tuple[OpRow, ...] = ()
     training: TrainingRecord | None = None
     compression: Compression | None = None
+    search: SearchRecord | None = None
     conversion_s: float | None = None
     reused: bool = False
     warnings: tuple[Finding, ...] = ()
@@ -143,7 +145,7 @@ class VariantReport(Part):
         """Returns the row of a variant with what was measured of it."""
         contract = variant.contract
         same = ("name", "scheme", "options", "status", "error", "engine", "engine_why", "sha256", "size_bytes", "deflated_bytes",
-                "integer_op_fraction", "min_runtime_version", "training", "compression", "conversion_s", "reused")  # fmt: skip
+                "integer_op_fraction", "min_runtime_version", "training", "compression", "search", "conversion_s", "reused")  # fmt: skip
         fields = {name: getattr(variant, name) for name in same} | {
             "file": variant.file if variant.status == "ok" else None,
             "warnings": tuple(Finding(kind="conversion", message=text) for text in variant.warnings),

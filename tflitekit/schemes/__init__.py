@@ -35,6 +35,7 @@ __all__ = [
 
 Needs = Literal["nothing", "calibration", "training"]
 EngineName = Literal["tflite_converter", "litert_quantizer"]
+SearchName = Literal["mixed"]
 
 
 ENGINE = "engine"
@@ -120,6 +121,7 @@ class Scheme:
         by_default: Whether `optimize` takes it when no scheme is named; those that train only with training data.
         recipe: From the options to what litert-quantizer does; None for schemes that only TensorFlow's converter makes.
         by_converter: Whether TensorFlow's converter makes it, where the source exports a SavedModel.
+        search: The search that finds its file (see `tflitekit.search`); None for schemes that say what to make.
     """
 
     name: str
@@ -137,6 +139,7 @@ class Scheme:
     by_default: bool
     recipe: Callable[[Mapping[str, Any]], Recipe] | None
     by_converter: bool
+    search: SearchName | None
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,7 @@ def scheme(
     by_default: bool = True,
     recipe: Callable[[Mapping[str, Any]], Recipe] | None = None,
     engine: EngineName = "tflite_converter",
+    search: SearchName | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Registers a scheme.
 
@@ -203,6 +207,7 @@ def scheme(
             the option engine=litert_quantizer, which the scheme then has. With integer weights it has the option rounding too.
         engine: 'litert_quantizer' for schemes that only the quantizer makes: the function then takes the options alone, and
             returns the recipe.
+        search: The search that finds its file; the recipe is then what it starts from.
     """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -212,7 +217,8 @@ def scheme(
         by_converter = engine == "tflite_converter"
         defaults = {p.name: p.default for p in parameters}
         plain = recipe if by_converter else lambda options: function(**_own(options))
-        shared = _shared_options(plain(defaults) if plain is not None else Recipe(), by_converter)
+        starts = plain(defaults) if plain is not None and search is None else Recipe()
+        shared = _shared_options(starts, by_converter)
         one = Scheme(
             name=function.__name__,
             summary=text.split("\n", 1)[0],
@@ -229,6 +235,7 @@ def scheme(
             by_default=by_default,
             recipe=plain and (lambda options: replace(plain(options), rounding=options.get(ROUNDING, "nearest"))),
             by_converter=by_converter,
+            search=search,
         )
         _registry.add(one.name, one, function.__module__)
         return function
@@ -273,7 +280,7 @@ def available() -> dict[str, Scheme]:
     """Returns all schemes by name, the kit's own first, in a fixed order."""
     order = [
         "float32", "float16", "dynamic_range", "int8", "int8_float_fallback", "int16x8", "weight_only_int8", "weight_only_int4",
-        "dynamic_int4", "int4x8", "finetuned", "qat", "pruned",
+        "dynamic_int4", "int4x8", "mixed", "finetuned", "qat", "pruned",
         "clustered", "pruned_qat", "clustered_qat", "pruned_clustered_qat",
     ]  # fmt: skip
     return dict(

@@ -19,6 +19,7 @@ from tflitekit.data.pixels import holds_pixels, stored_pixels
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.tflite.graph import Graph, read_graph
 from tflitekit.tflite.proof import Proof
+from tflitekit.tflite.search_record import SearchRecord
 from tflitekit.tflite.training_record import Compression, TrainingRecord
 
 __all__ = ["Variant", "load_variant", "read_sidecar", "sidecar_path", "tool_versions", "with_stored_pixels"]
@@ -44,6 +45,7 @@ class Variant(BaseModel):
         compression: Zeros and distinct weights, counted in the file; None for schemes that make none.
         proof: That the float file of the model computes what the original does; None for a file that was trained, and where an
             older version of the kit made it.
+        search: How it was found; None for schemes that do not search.
         reused: Whether this run found it finished.
     """
 
@@ -74,6 +76,7 @@ class Variant(BaseModel):
     training: TrainingRecord | None = None
     compression: Compression | None = None
     proof: Proof | None = None
+    search: SearchRecord | None = None
     reused: bool = Field(False, exclude=True)
     folder: Path | None = Field(None, exclude=True)
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from tflitekit.cli import console
 from tflitekit.core.printable import printable
-from tflitekit.render import text, training_text
+from tflitekit.render import search_text, text, training_text
 from tflitekit.render.summary import (
     Warned,
     fidelity_table,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tflitekit.tflite.variant import Variant
 
 
-__all__ = ["show_failures", "show_findings", "show_report", "show_trained"]
+__all__ = ["show_failures", "show_findings", "show_report", "show_searches", "show_trained"]
 
 _WIDE, _MEDIUM = 148, 118
 
@@ -66,6 +66,7 @@ def show_report(report: Report) -> None:
         console.stdout.print(Text("\nEvery output compared with the baseline's", style="bold"))
         console.show_table(tuple(output_columns), [tuple(cells) for cells in output_rows])
     _show_training(report, chosen)
+    show_searches(report.variants)
     show_failures(report.variants)
     recommendation = report.recommendation
     if recommendation is not None:
@@ -82,6 +83,13 @@ def show_report(report: Report) -> None:
                     line.append(f"\n{advice}", style="dim")
                 console.stdout.print(Padding(line, (0, 0, 0, 2)))
     show_findings(further_warnings(report))
+
+
+def show_searches(rows: Sequence[Variant] | Sequence[VariantReport]) -> None:
+    """Prints what searches found and what they tried."""
+    for name, record in search_text.searched(rows):
+        console.stdout.print(Text(f"\nSearch for {name}", style="bold"))
+        console.print_points([Text(line) for line in (*search_text.changes(record), *search_text.sentences(record))])
 
 
 def show_findings(found: list[Warned]) -> None:

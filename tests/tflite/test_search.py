@@ -1,0 +1,242 @@
+"""Searches for the best type of each layer, on a small network that the runtime runs."""
+
+import importlib.util
+import itertools
+import json
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from tiny_network import Network
+
+from tflitekit import ConvertOptions
+from tflitekit.conversion import ConversionSpec, convert, convert_unlocked
+from tflitekit.core.errors import DataError, UsageError
+from tflitekit.core.progress import Progress
+from tflitekit.data.dataset import open_dataset
+from tflitekit.data.preprocessing import PRESETS
+from tflitekit.schemes import parse_request
+from tflitekit.search.integer_program import Choice, cheapest
+from tflitekit.tflite.graph import read_graph
+from tflitekit.tflite.runtime import Model
+from tflitekit.tflite.variant import read_sidecar
+
+quantizer = pytest.mark.skipif(
+    importlib.util.find_spec("litert_quantizer") is None, reason="litert-quantizer is not installed: '.[quantize]'"
+)
+CLASSES, CALIBRATED, JUDGED, EVALUATED = 4, 32, 128, 160
+
+
+def classifier():
+    """Convolutions that int4 hardly hurts, behind a first one that it does: its channels are of very unlike ranges."""
+    net = Network(1, 8, 8, 3)
+    spread = net.random.standard_t(2, size=(8, 3, 3, 3)) * 0.4
+    first = net.conv(net.input, "first", 8, weights=net.tensor("sensitive", (8, 3, 3, 3), spread))
+    hidden = net.conv(net.conv(first, "second", 16), "third", 16, stride=4)
+    flat = net.reshape(hidden, "flat", 1, 64)
+    scores = net.dense(flat, "scores", CLASSES)
+    return net.finish(net.add("SOFTMAX", [scores], net.shape(scores), "classes", options="SoftmaxOptions", beta=1.0))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "classifier.tflite"
+    path.write_bytes(classifier())
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(model, tmp_path_factory):
+    """Samples with the classes that the float model gives most of them."""
+    random = np.random.default_rng(3)
+    x = random.normal(size=(CALIBRATED + JUDGED + EVALUATED, 8, 8, 3)).astype(np.float32)
+    answers = np.concatenate([Model(model).run([one[None]])[0] for one in x])
+    y = np.array([random.choice(CLASSES, p=row / row.sum()) for row in answers.astype(np.float64)])
+    folder = tmp_path_factory.mktemp("data")
+    known = CALIBRATED + JUDGED
+    np.savez(folder / "train.npz", x=x[:known], y=y[:known])
+    np.savez(folder / "test.npz", x=x[known:], y=y[known:])
+    return folder
+
+
+def options(**changes):
+    return ConvertOptions(calibration_limit=CALIBRATED, search_samples=JUDGED, jobs=2, **changes)
+
+
+def search(model, data, out, scheme="mixed", drop=2.0, **changes):
+    [variant] = convert(
+        model,
+        schemes=[scheme],
+        calibration=data / "train.npz",
+        out=out,
+        max_accuracy_drop=drop,
+        options=options(**changes),
+    ).variants
+    return variant
+
+
+@pytest.fixture(scope="module")
+def mixed(model, data, tmp_path_factory):
+    return search(model, data, tmp_path_factory.mktemp("out"))
+
+
+@quantizer
+def test_the_file_is_the_smallest_that_keeps_the_limit(mixed):
+    record = mixed.search
+    assert mixed.error is None
+    assert (mixed.status, record.ended, record.met, record.failed) == ("ok", "finished", True, 0)
+    within = [point for point in record.path if point.high <= record.limit]
+    assert min(point.size_bytes for point in within) == mixed.size_bytes == mixed.path.stat().st_size
+    [chosen] = [point for point in record.path if point.chosen]
+    assert (chosen.size_bytes, chosen.loss, chosen.high) == (mixed.size_bytes, record.loss, record.high)
+    assert min(point.size_bytes for point in record.path) < mixed.size_bytes < max(p.size_bytes for p in record.path)
+    assert record.tried == len(record.path) and not record.calibrated
+
+
+@quantizer
+def test_what_the_record_says_of_layers_is_what_stands_in_the_file(mixed):
+    types = {layer.name: layer.type for layer in mixed.search.layers}
+    assert list(types) == ["first", "second", "third", "scores"]
+    elements = {"first": 216, "second": 1152, "third": 2304, "scores": 256}
+    expected = {"int4": 0, "int8": 0, "float16": 0}
+    for name, kind in types.items():
+        expected[kind] += int(elements[name] * {"int4": 0.5, "int8": 1, "float16": 2}[kind])
+    stored = read_graph(mixed.path).weight_bytes_by_dtype
+    assert {kind: stored.get(kind, 0) for kind in ("int4", "int8")} == {k: expected[k] for k in ("int4", "int8")}
+    assert len(set(types.values())) > 1
+    assert read_sidecar(mixed.path).search == mixed.search
+
+
+@quantizer
+def test_the_loss_is_that_of_the_file_on_the_samples_it_was_judged_on(model, data, mixed):
+    """Computed anew from the data and the finished file."""
+    calibrated = {sample.key for sample in open_dataset(data / "train.npz", limit=CALIBRATED)}
+    judged = [sample for sample in open_dataset(data / "train.npz") if sample.key not in calibrated]
+    assert len(judged) == mixed.search.samples == JUDGED
+    x = np.stack([sample.read()["x"] for sample in judged])
+    y = np.array([sample.label for sample in judged])
+    expected, found = (
+        np.concatenate([file.run([one[None]])[0] for one in x]) for file in (Model(model), Model(mixed.path))
+    )
+    temperatures = np.geomspace(0.25, 8.0, 61)
+    rows = np.arange(len(x))
+
+    def sharpened(temperature):
+        powers = np.maximum(expected.astype(np.float64), 1e-9) ** (1 / temperature)
+        return powers / powers.sum(1, keepdims=True)
+
+    trusted = sharpened(min(temperatures, key=lambda t: -np.log(sharpened(t)[rows, y]).mean()))
+    lost = trusted[rows, expected.argmax(1)] - trusted[rows, found.argmax(1)]
+    assert mixed.search.loss == pytest.approx(lost.mean(), abs=1e-6)
+    assert mixed.search.high == pytest.approx(lost.mean() + 1.645 * lost.std(ddof=1) / np.sqrt(len(x)), abs=1e-4)
+
+
+@quantizer
+def test_integers_only_and_what_nothing_keeps_is_said_and_the_nearest_is_made(model, data, tmp_path):
+    variant = search(model, data, tmp_path, "mixed:integers=true,io=int8", drop=0.0)
+    graph, record = read_graph(variant.path), variant.search
+    assert graph.integer_op_fraction == 1.0
+    assert {spec.dtype for spec in (*graph.inputs, *graph.outputs)} == {"int8"}
+    assert {layer.type for layer in record.layers} <= {"int4", "int8"}
+    assert variant.status == "ok" and not record.met
+    assert record.high == min(point.high for point in record.path)
+
+
+class Interrupted(Progress):
+    """Is stopped by its user after some candidates."""
+
+    @contextmanager
+    def task(self, description, total):
+        steps = itertools.count(1)
+
+        def advance(count, detail=""):
+            if description.startswith("Searching") and next(steps) == 4:
+                raise KeyboardInterrupt
+
+        yield advance
+
+
+@quantizer
+def test_a_search_that_is_stopped_or_out_of_budget_leaves_its_best_file_and_goes_on_where_it_was(
+    model, data, mixed, tmp_path
+):
+    with pytest.raises(KeyboardInterrupt):
+        convert(model, schemes=["mixed"], calibration=data / "train.npz", out=tmp_path, max_accuracy_drop=2.0, options=options(), progress=Interrupted())  # fmt: skip
+    kept = read_sidecar(tmp_path / "mixed.tflite")
+    assert kept.search.ended == "stopped" and kept.sha256 is not None
+    assert Model(tmp_path / "mixed.tflite").run([np.zeros((1, 8, 8, 3), np.float32)])[0].shape == (1, CLASSES)
+    [journal] = (tmp_path / ".tflitekit").glob("search-*/journal.jsonl")
+    before = journal.read_text().splitlines()
+    journal.write_text("\n".join(before[:3]) + '\n{"key": "torn')
+    first = search(model, data, tmp_path, search_budget=6)
+    assert not first.reused
+    assert (first.search.ended, first.search.tried) == ("budget", 6)
+    assert len({json.loads(line)["key"] for line in journal.read_text().splitlines()}) == 6
+    assert search(model, data, tmp_path, search_budget="6").reused
+    done = search(model, data, tmp_path)
+    assert done.search.ended == "finished"
+    assert done.path.read_bytes() == mixed.path.read_bytes()
+    assert done.search.path == mixed.search.path
+    assert not list((tmp_path / ".tflitekit").glob("search-*"))
+    assert search(model, data, tmp_path).reused
+
+
+@quantizer
+def test_samples_that_are_evaluated_are_refused(model, data, tmp_path):
+    """By their content, wherever they lie: the evaluation data are a copy of the data to judge on."""
+    with np.load(data / "train.npz") as train:
+        np.savez(tmp_path / "copy.npz", x=train["x"][::-1], y=train["y"][::-1])
+    spec = ConversionSpec(
+        [parse_request("mixed")], str(data / "train.npz"), PRESETS["raw"], None, None, evaluation=open_dataset(tmp_path / "copy.npz")
+    )  # fmt: skip
+    with pytest.raises(DataError, match="128 of the 128 samples") as refused:
+        convert_unlocked(model, spec, out=tmp_path, options=options(), progress=Progress())
+    assert "--search-data" in refused.value.fix
+
+
+def test_options_that_cannot_be():
+    for text, words in (("mixed:minimize=latency", "minimize=size"), ("mixed:io=int8", "integers=true")):
+        with pytest.raises(UsageError) as refused:
+            parse_request(text)
+        assert words in refused.value.fix
+    for budget in ("soon", "0", "-3s", "1.5"):
+        with pytest.raises(UsageError, match="search_budget"):
+            ConvertOptions(search_budget=budget)
+    assert ConvertOptions(search_budget="1.5m").search_budget.seconds == 90
+
+
+def test_the_integer_program_finds_what_trying_everything_finds():
+    random = np.random.default_rng(5)
+    for _ in range(20):
+        choices = {
+            f"layer{i}": [Choice(kind, int(size), float(cost)) for kind, size, cost in zip(("int4", "int8", "float16"), np.cumsum(random.integers(1, 99, 3)), np.sort(random.random(3))[::-1], strict=True)]
+            for i in range(5)
+        }  # fmt: skip
+        most = float(random.uniform(0.5, 3.0))
+        every = [c for c in itertools.product(*choices.values()) if sum(each.divergence for each in c) <= most]
+        found = cheapest(choices, most)
+        if not every:
+            assert found is None
+            continue
+        chosen = [next(c for c in choices[name] if c.type == kind) for name, kind in found.items()]
+        assert sum(c.divergence for c in chosen) <= most + 1e-9
+        assert sum(c.size_bytes for c in chosen) == min(sum(c.size_bytes for c in each) for each in every)
+
+
+def test_the_expected_loss_is_what_labels_say_in_the_long_run():
+    """Classes drawn from a model's probabilities, which it overstates: its temperature is found, and the loss with it."""
+    random = np.random.default_rng(7)
+    logits = random.normal(size=(40_000, 5)) * 2
+    true = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    labels = np.array([random.choice(5, p=row) for row in true])
+    from tflitekit.search.judging import _fitted, _probabilities
+
+    overstated = logits * 2
+    temperature = _fitted(overstated, labels, False)
+    assert temperature == pytest.approx(2.0, rel=0.05)
+    other = (overstated + random.normal(size=logits.shape)).argmax(1)
+    trusted = _probabilities(overstated, False, temperature)
+    rows = np.arange(len(logits))
+    expected = (trusted[rows, overstated.argmax(1)] - trusted[rows, other]).mean()
+    counted = ((overstated.argmax(1) == labels) * 1.0 - (other == labels)).mean()
+    assert expected == pytest.approx(counted, abs=0.006)

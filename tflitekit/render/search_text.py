@@ -1,0 +1,82 @@
+"""What searches found, in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol
+
+from tflitekit.render import text
+from tflitekit.tflite.search_record import SearchRecord
+
+__all__ = ["Searched", "changes", "layers", "loss", "searched", "sentences", "types"]
+
+_LOST = {"accuracy": "of the accuracy", "fidelity": "of an output's variance"}
+
+
+class Searched(Protocol):
+    """A variant or its row in a report."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def search(self) -> SearchRecord | None: ...
+
+
+def loss(record: SearchRecord) -> str:
+    """Returns the estimate with its upper end."""
+    return f"{record.loss:.2%} (at most {record.high:.2%})"
+
+
+def types(counts: dict[str, int]) -> str:
+    """Returns '9 layers in int4 and 1 in int8'."""
+    named = [f"{count} in {kind}" for kind, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+    first, *others = named or ["none"]
+    number, _, rest = first.partition(" ")
+    return text.listed([f"{text.counted(int(number), 'layer')} {rest}" if named else first, *others])
+
+
+def layers(record: SearchRecord) -> str:
+    """Returns how many layers have which type, and names those that are not of the most common one."""
+    counts = Counter(layer.type for layer in record.layers)
+    if not counts:
+        return ""
+    [(usual, _)] = counts.most_common(1)
+    others = [f"'{layer.name}' in {layer.type}" for layer in record.layers if layer.type != usual]
+    shown = others[:4] + ([f"{len(others) - 4} more"] if len(others) > 4 else [])
+    return types({kind: count for kind, count in counts.items()}) + (f": {text.listed(shown)}" if shown else "")
+
+
+def changes(record: SearchRecord) -> list[str]:
+    """Returns each cure with what it brought."""
+    return [
+        f"{each.change}: {each.before:.2%} become {each.loss:.2%}, {each.size_bytes:,} bytes"
+        + ("" if each.kept else "; not kept")
+        for each in record.changes
+    ]
+
+
+def sentences(record: SearchRecord) -> list[str]:
+    """Returns what was found, on what it was judged, and how the search ended."""
+    whose = "the samples that were calibrated on" if record.calibrated else "other samples than were calibrated on"
+    found = [f"{layers(record)}."] if record.layers else []
+    found.append(
+        f"Expected to lose {loss(record)} {_LOST[record.judged_by]}; the limit is {record.limit:.2%}"
+        + ("." if record.met else ", which no candidate keeps: this one comes nearest.")
+    )
+    found.append(
+        f"{text.counted(record.tried, 'candidate')} judged on {record.samples:,} samples of {record.data} ({whose}), "
+        f"{'with' if record.labels else 'without'} labels, in {record.seconds:.0f} s."
+    )
+    if record.ended == "budget":
+        found.append("The search ended with its budget; run it again with a larger --search-budget to go on.")
+    elif record.ended == "stopped":
+        found.append("The search was stopped; run it again to go on.")
+    if record.following:
+        found.append(f"Next would be: {record.following}.")
+    return found
+
+
+def searched(rows: Sequence[Searched]) -> list[tuple[str, SearchRecord]]:
+    """Returns the variants that were searched for."""
+    return [(row.name, row.search) for row in rows if row.search is not None]

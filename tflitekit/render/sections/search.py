@@ -1,0 +1,157 @@
+"""Variants that were searched for: what was tried, what was kept, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tflitekit.render import search_text, text
+from tflitekit.render.blocks import NOTHING, Cell, Column, Figure, Section, Table
+from tflitekit.render.plots import Spec
+from tflitekit.render.plots.search import search_path
+from tflitekit.render.sections import View, named, section
+from tflitekit.results import VariantReport
+from tflitekit.tflite.search_record import SearchPoint, SearchRecord
+
+__all__ = ["search"]
+
+_POINTS, _LAYERS = 200, 200
+
+
+@section(place=25)
+def search(view: View) -> Section:
+    """Returns the paths of searches and what they found."""
+    rows, rest = view.few([row for row in view.able if row.search is not None])
+    if not rows:
+        return Section("search", "Search")
+    blocks = (_summary(view), _paths(view, rows), _changes(view, rows), _layers(view, rows))
+    intro = (
+        "Candidates were judged on samples that are not evaluated on. Accuracies elsewhere on this page are those of the finished "
+        f"files on the evaluation data, measured once.{rest}"
+    )
+    return Section("search", "Search", intro, blocks)
+
+
+def _summary(view: View) -> Table | None:
+    columns = (
+        Column("Variant", numeric=False),
+        Column("Size"),
+        Column("Expected loss", about="On the samples that candidates were judged on; below it the upper end of its one-sided 95 % interval"),
+        Column("Limit"),
+        Column("Candidates", about="Files that were made and judged; below it, how long that took"),
+        Column("Judged on", numeric=False),
+        Column("Layers", numeric=False),
+        Column("Ended", numeric=False),
+    )  # fmt: skip
+    rows = []
+    for row in view.able:
+        record = row.search
+        if record is None:
+            continue
+        tone = "good" if record.met else "bad"
+        rows.append(
+            (
+                named(view, row, badges=True),
+                NOTHING if row.size_bytes is None else Cell(text.size(row.size_bytes), row.size_bytes),
+                Cell(f"{record.loss:.2%}", record.loss, f"at most {record.high:.2%}", tone),
+                Cell(f"{record.limit:.2%}", record.limit),
+                Cell(f"{record.tried:,}", record.tried, f"{record.seconds:.0f} s"),
+                Cell(f"{record.samples:,} samples", note="with labels" if record.labels else "without labels"),
+                Cell(search_text.layers(record) or "–"),
+                Cell("by itself" if record.ended == "finished" else record.ended, note=record.following or ""),
+            )
+        )
+    return Table.of("What was searched for", columns, rows)
+
+
+def _paths(view: View, rows: Sequence[VariantReport]) -> Figure | None:
+    found = [(row.name, row.search) for row in rows if row.search is not None]
+    specs = {name: _path(view, name, record) for name, record in found if len(record.path) > 1}
+    if not specs:
+        return None
+    selected = view.subject.name if view.subject is not None else None
+    return Figure.of_variants(
+        "search-path",
+        "Size against loss of all candidates",
+        "Filled: no smaller file lost less. Lines reach up to the end of the one-sided 95 % interval, which has to stay below the dashed "
+        "limit. The ring marks the file that was kept.",
+        specs,
+        selected=selected,
+    )
+
+
+def _path(view: View, name: str, record: SearchRecord) -> Spec:
+    points = record.path[:: -(-len(record.path) // view.room(_POINTS))]
+    front = _front(record.path)
+    values = [
+        {
+            "kilobytes": point.size_bytes / 1000,
+            "loss": point.loss * 100,
+            "high": point.high * 100,
+            "size": text.size(point.size_bytes),
+            "shown": f"{point.loss:.2%} (at most {point.high:.2%})",
+            "layers": search_text.types(point.layers),
+            "front": point in front,
+            "chosen": point.chosen,
+        }
+        for point in record.path
+        if point in points or point in front or point.chosen
+    ]
+    what = "accuracy" if record.judged_by == "accuracy" else "variance of the worst output"
+    about = f"Size and expected loss of {len(record.path)} candidates for {name}."
+    return search_path(values, record.limit * 100, y_title=f"Expected loss of {what}, %", about=about)
+
+
+def _front(path: tuple[SearchPoint, ...]) -> list[SearchPoint]:
+    found: list[SearchPoint] = []
+    for point in sorted(path, key=lambda point: (point.size_bytes, point.loss)):
+        if not found or point.loss < found[-1].loss:
+            found.append(point)
+    return found
+
+
+def _changes(view: View, rows: Sequence[VariantReport]) -> Table | None:
+    columns = (
+        Column("Variant", numeric=False),
+        Column("Change", numeric=False),
+        Column("Before", about="Expected loss without it"),
+        Column("After", about="Expected loss with it"),
+        Column("Size"),
+        Column("Kept", numeric=False),
+    )
+    cells = [
+        (
+            named(view, row),
+            Cell(each.change),
+            Cell(f"{each.before:.2%}", each.before),
+            Cell(f"{each.loss:.2%}", each.loss),
+            Cell(text.size(each.size_bytes), each.size_bytes),
+            Cell("kept", tone="good") if each.kept else Cell("not kept"),
+        )
+        for row in rows
+        if row.search is not None
+        for each in row.search.changes
+    ]
+    return Table.of("Cures, in the order in which they were tried", columns, cells)
+
+
+def _layers(view: View, rows: Sequence[VariantReport]) -> Table | None:
+    columns = (
+        Column("Layer", numeric=False),
+        Column("Variant", numeric=False),
+        Column("Operator", numeric=False),
+        Column("Type", numeric=False),
+        Column("Rounding", numeric=False),
+    )
+    cells = [
+        (
+            Cell(layer.name),
+            Cell(row.name),
+            Cell(layer.operator),
+            Cell(layer.type),
+            Cell(layer.rounding) if layer.rounding else NOTHING,
+        )
+        for row in rows
+        if row.search is not None
+        for layer in row.search.layers[: view.room(_LAYERS)]
+    ]
+    return Table.of("Layers", columns, cells, folded="Type of each layer")

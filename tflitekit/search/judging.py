@@ -1,0 +1,237 @@
+"""How much a file loses against the float model, on samples that nobody evaluates on.
+
+For classes it is the accuracy that the float model expects to be lost: on each sample its probability of its own class less that of
+the class which the file gives instead. Of a sample whose class stays the same this is zero, and of one between two equally probable
+classes nearly so; hence it varies far less from sample to sample than hits and misses do, and a few hundred samples say what
+thousands of labels would. It is as good as the probabilities are, so labels set their temperature where there are any (C. Guo et al.
+2017, arXiv 1706.04599). For other outputs it is the share of variance that the file does not explain, of the worst column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from tflitekit.accuracy.fidelity import as_columns, column_axis
+from tflitekit.core.errors import DataError
+from tflitekit.data.calibration import CalibrationSet
+from tflitekit.tflite.runtime import Model
+
+__all__ = ["Loss", "Reference"]
+
+Array = NDArray[Any]
+
+_ONE_SIDED = 1.645
+"""Standard errors to the upper end of a one-sided 95 % interval."""
+_FIRST = 500
+_DOUBT = 2.0
+"""Widths of that interval from the limit that leave little doubt: more than three standard errors."""
+_LEAST = 1 / 512
+"""Half a step of a quantized softmax: smaller probabilities cannot be told from 0."""
+_TEMPERATURES = np.geomspace(0.25, 8.0, 61)
+_UNBOUNDED = 1e6
+_MOST_BYTES = 1 << 29  # of the float model's outputs
+
+
+class Loss(BaseModel):
+    """What a file loses.
+
+    Attributes:
+        loss: A fraction: of accuracy, or of variance.
+        high: Upper end of its one-sided 95 % interval.
+        divergence: What errors of several layers add up to: the mean Kullback-Leibler divergence of the probabilities in nats, else the
+            mean share of variance that is not explained.
+        samples: How many were needed.
+    """
+
+    loss: float
+    high: float
+    divergence: float
+    samples: int
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The float model's outputs on all samples.
+
+    Attributes:
+        outputs: By name, each ``(n, ...)``.
+        classes: The output that has one value for each class; None where there is none.
+        probable: Whether those are probabilities, not logits.
+        temperature: By which logits are divided so that the probabilities fit the labels; 1 without labels.
+    """
+
+    outputs: dict[str, Array]
+    classes: str | None
+    probable: bool
+    temperature: float = 1.0
+
+    @classmethod
+    def of(cls, model: Model, samples: CalibrationSet, output: str, labels: Array | None) -> Reference:
+        """Runs the float model.
+
+        Args:
+            output: The one that labels belong to.
+            labels: The class of each sample, where they are known.
+        """
+        total = len(samples.rows) if samples.rows is not None else samples.samples
+        outputs = _Running(model, samples).until(total)
+        values = outputs[output]
+        probable = model.graph.output_meanings[[s.name for s in model.outputs].index(output)] == "probabilities"
+        sums_to_one = probable and values.ndim == 2 and np.allclose(values.sum(1), 1.0, atol=0.01)
+        is_classes = values.ndim == 2 and values.shape[1] > 1 and (sums_to_one or labels is not None)
+        if not is_classes:
+            return cls(outputs, None, probable)
+        temperature = 1.0
+        if labels is not None and labels.max(initial=-1) < values.shape[1]:
+            temperature = _fitted(values, labels, probable)
+        return cls(outputs, output, probable, temperature)
+
+    def save(self, folder: Path) -> None:
+        """Writes it, for other processes."""
+        folder.mkdir(exist_ok=True)
+        for number, values in enumerate(self.outputs.values()):
+            np.save(folder / f"{number}.npy", values)
+
+    @classmethod
+    def load(cls, folder: Path, names: Sequence[str], classes: str | None, probable: bool, temperature: float) -> Reference:  # fmt: skip
+        """Reads what `save` wrote; the values stay on disk."""
+        outputs = {name: np.load(folder / f"{number}.npy", mmap_mode="r") for number, name in enumerate(names)}
+        return cls(outputs, classes, probable, temperature)
+
+    def loss(self, model: Model, samples: CalibrationSet, limit: float) -> Loss:
+        """Runs another file on the same samples and compares its outputs.
+
+        It stops as soon as there is little doubt on which side of the limit the file is: only what is near it takes all samples.
+        """
+        running, total = _Running(model, samples), len(next(iter(self.outputs.values())))
+        count = min(_FIRST, total)
+        while True:
+            found = self._compare(running.until(count), count)
+            if count == total or abs(found.loss - limit) > _DOUBT * (found.high - found.loss):
+                return found
+            count = min(2 * count, total)
+
+    def _compare(self, found: dict[str, Array], count: int) -> Loss:
+        if self.classes is None:
+            return self._of_values(found, count)
+        expected, given = self.outputs[self.classes][:count], found[self.classes]
+        trusted = _probabilities(expected, self.probable, self.temperature)
+        rows = np.arange(count)
+        # What is not a number gives no class, and so loses all that the float model has.
+        finite = np.isfinite(given).all(1)
+        kept = np.where(finite, trusted[rows, np.nan_to_num(given).argmax(1)], 0.0)
+        lost = trusted[rows, expected.argmax(1)] - kept
+        divergence = _divergence(
+            _probabilities(expected, self.probable, 1.0), _probabilities(given, self.probable, 1.0)
+        )
+        loss = float(lost.mean())
+        return Loss(loss=loss, high=loss + _ONE_SIDED * float(_error(lost)), divergence=divergence, samples=count)
+
+    def _of_values(self, found: dict[str, Array], count: int) -> Loss:
+        floats = [(one[:count], found[name]) for name, one in self.outputs.items() if one.dtype.kind == "f"]
+        shares = [share for one, two in floats if (share := _unexplained(one, two)).shape[1]]
+        if not shares:
+            return Loss(loss=0.0, high=0.0, divergence=0.0, samples=count)
+        means = np.concatenate([share.mean(0) for share in shares])
+        errors = np.concatenate([_error(share) for share in shares])
+        worst = int(means.argmax())
+        loss = float(means[worst])
+        high = loss + _ONE_SIDED * float(errors[worst])
+        return Loss(loss=loss, high=high, divergence=float(means.mean()), samples=count)
+
+
+def _error(values: Array) -> Array:
+    """Returns the standard error of the mean over samples."""
+    error: Array = values.std(0) / np.sqrt(max(1.0, len(values) - 1.0))
+    return error
+
+
+def _unexplained(expected: Array, found: Array) -> Array:
+    """Returns the squared errors ``(n, columns)``, in units of a column's variance; without columns that are constant."""
+    axis = column_axis(expected.shape)
+    rows = len(expected), -1
+    wanted, given = (as_columns(np.asarray(each, np.float64), axis) for each in (expected, found))
+    spread = wanted.var(0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        errors = np.square(wanted - given)[:, spread > 0] / spread[spread > 0]
+    errors = np.minimum(np.nan_to_num(errors, nan=_UNBOUNDED, posinf=_UNBOUNDED), _UNBOUNDED)
+    shares: Array = errors.reshape(*rows, errors.shape[1]).mean(1)
+    return shares
+
+
+class _Running:
+    """The outputs of a file on the first of some samples, and on more of them."""
+
+    def __init__(self, model: Model, samples: CalibrationSet) -> None:
+        self._model = model
+        self._names = [spec.name for spec in model.inputs]
+        self._batches = samples.batches(model.batch)
+        self._found: list[list[Array]] = []
+        self._bytes = 0
+
+    def until(self, count: int) -> dict[str, Array]:
+        """Returns the outputs of the first ``count`` samples by name.
+
+        Raises:
+            DataError: They are too large, or of unlike shapes.
+        """
+        while len(self._found) * self._model.batch < count:
+            batch = next(self._batches)
+            self._found.append(self._model.run([batch[name] for name in self._names]))
+            self._bytes += sum(array.nbytes for array in self._found[-1])
+            if self._bytes > _MOST_BYTES:
+                raise DataError(
+                    f"The outputs of {count:,} samples do not fit into memory.",
+                    why=f"Each has {self._bytes // len(self._found):,} bytes.",
+                    fix="Judge on fewer with --search-samples.",
+                )
+        return {spec.name: self._stacked(index, spec.name)[:count] for index, spec in enumerate(self._model.outputs)}
+
+    def _stacked(self, index: int, name: str) -> Array:
+        columns = [each[index] for each in self._found]
+        if len({column.shape for column in columns}) > 1:
+            raise DataError(
+                f"The output '{name}' has another shape for each sample.",
+                fix="A search needs one shape: fix that of the input with --input-shape.",
+            )
+        return np.concatenate(columns) if columns[0].shape[:1] == (self._model.batch,) else np.stack(columns)
+
+
+def _probabilities(values: Array, probable: bool, temperature: float) -> Array:
+    logits: Array = np.asarray(values, np.float64)
+    if probable:
+        if temperature == 1.0:
+            return logits
+        logits = np.log(np.maximum(logits, 1e-9))
+    return _softmax(logits / temperature)
+
+
+def _softmax(logits: Array) -> Array:
+    raised = np.exp(logits - logits.max(1, keepdims=True))
+    shares: Array = raised / raised.sum(1, keepdims=True)
+    return shares
+
+
+def _fitted(values: Array, labels: Array, probable: bool) -> float:
+    """Returns the temperature of the smallest cross-entropy."""
+    rows = np.arange(len(labels))
+
+    def cross_entropies() -> Iterator[float]:
+        for temperature in _TEMPERATURES:
+            chosen = _probabilities(values, probable, float(temperature))[rows, labels]
+            yield -float(np.log(np.maximum(chosen, 1e-12)).mean())
+
+    return float(_TEMPERATURES[int(np.argmin(list(cross_entropies())))])
+
+
+def _divergence(expected: Array, found: Array) -> float:
+    p, q = (np.maximum(np.nan_to_num(each), _LEAST) for each in (expected, found))
+    p, q = p / p.sum(1, keepdims=True), q / q.sum(1, keepdims=True)
+    return float((p * np.log(p / q)).sum(1).mean())

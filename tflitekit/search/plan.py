@@ -1,0 +1,93 @@
+"""What a candidate is made of: a type for each layer, and how weights and ranges are found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from tflitekit.core.files import hash_json
+from tflitekit.engines.weighted import Exceptions
+from tflitekit.schemes import Recipe
+
+__all__ = ["LayerType", "Plan", "SearchedLayer"]
+
+LayerType = Literal["int4", "int8", "int16", "float16", "float32"]
+
+_BITS = {"int4": 4, "int8": 8, "int16": 8}  # of the weights
+_TAKES_INT4 = ("CONV_2D", "FULLY_CONNECTED")
+
+
+class SearchedLayer(BaseModel):
+    """What has a type of its own: the weights of one operator, or of several that share them.
+
+    Attributes:
+        name: Of the first operator's output tensor, as recipes of the quantizer match it.
+        operators: All of these.
+        shown: In the user's names.
+        elements: Of the weights.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    operators: tuple[str, ...]
+    shown: str
+    kind: str
+    elements: int
+
+    def types(self, recipe: Recipe) -> tuple[LayerType, ...]:
+        """Returns what it can be stored in, the smallest first."""
+        takes_int4 = recipe.weights == "int4" and self.kind in _TAKES_INT4
+        small: tuple[LayerType, ...] = ("int4", "int8") if takes_int4 else ("int8",)
+        return (*small, "float16") if recipe.activations is None else small
+
+
+class Plan(BaseModel):
+    """One file that can be made.
+
+    Attributes:
+        types: By layer; those that are not named have the recipe's type.
+        rounding: How weights get onto their grids: 'gptq' for these very types, or 'blended': layers of the smallest type have the weights
+            that they get by GPTQ where all layers are of that type, and others their own, to nearest. It costs no further rounding.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    types: dict[str, LayerType]
+    rounding: Literal["nearest", "gptq", "blended"] = "nearest"
+
+    @property
+    def key(self) -> str:
+        """Tells plans apart."""
+        return hash_json(self.model_dump(mode="json"))[:16]
+
+    def exceptions(self, layers: Sequence[SearchedLayer], recipe: Recipe) -> Exceptions:
+        """Returns the operators that have another type than the recipe gives them."""
+        found: dict[str, list[str]] = {"float32": [], "float16": [], "int8": [], "int16": []}
+        for layer in layers:
+            chosen = self.types.get(layer.name)
+            by_itself = {recipe.weights} if layer.kind in _TAKES_INT4 else {"int4", "int8"}
+            if chosen is not None and chosen not in by_itself:
+                found[chosen] += layer.operators
+        return Exceptions(
+            floats=tuple(found["float32"]),
+            float16=tuple(found["float16"]),
+            int8=tuple(found["int8"]),
+            int16=tuple(found["int16"]),
+        )
+
+    def bits(self, layers: Sequence[SearchedLayer], recipe: Recipe) -> dict[str, int]:
+        """Returns the bits of each layer with integer weights."""
+        chosen = {layer.name: self.types.get(layer.name, layer.types(recipe)[0]) for layer in layers}
+        return {name: _BITS[kind] for name, kind in chosen.items() if kind in _BITS}
+
+    def counts(self) -> dict[str, int]:
+        """Returns the number of layers by type."""
+        return dict(sorted(Counter(self.types.values()).items()))
+
+    def changed(self, types: Mapping[str, LayerType]) -> Plan:
+        """Returns the same with other types for some layers."""
+        return self.model_copy(update={"types": {**self.types, **types}})

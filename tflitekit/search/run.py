@@ -1,0 +1,266 @@
+"""One search from beginning to end: what its candidates share, the strategy, the best file and the record."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tflitekit.core.errors import ConversionError
+from tflitekit.core.process.workers import WorkerPool, wait_for
+from tflitekit.core.progress import Progress
+from tflitekit.core.structured import read_model
+from tflitekit.data.calibration import CalibrationSet
+from tflitekit.options.convert import ConvertOptions
+from tflitekit.schemes import Recipe, Request
+from tflitekit.search.candidates import PREPARED, Judged, Prepared
+from tflitekit.search.mixed import search_mixed
+from tflitekit.search.plan import Plan
+from tflitekit.search.trials import BudgetSpentError, Trials, is_within
+from tflitekit.source.prepared import Exported, PreparedSource
+from tflitekit.tflite.search_record import SearchLayer, SearchPoint, SearchRecord
+
+__all__ = ["CANDIDATES", "Found", "Search", "Selected", "Setting"]
+
+CANDIDATES = "tflitekit.search.candidates"
+"""What makes and judges candidates in workers, to be imported once for all of them."""
+
+_ACCURACY_LIMIT, _FIDELITY_LIMIT = 0.01, 0.05
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What candidates are judged on.
+
+    Attributes:
+        calibrated: Whether it is what is calibrated on, too.
+    """
+
+    samples: CalibrationSet
+    location: str
+    calibrated: bool
+
+    @property
+    def labels(self) -> list[int] | None:
+        """The class of each sample, where all of them have one."""
+        assert self.samples.inputs is not None
+        labels = [int(label) for label in self.samples.inputs.facts["label"]]
+        return labels if min(labels, default=-1) >= 0 else None
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best file so far."""
+
+    path: Path
+    record: SearchRecord
+
+    def for_variant(self) -> dict[str, Any]:
+        """Returns what `make_variant` needs of it, as JSON."""
+        return {"file": str(self.path), "record": self.record.model_dump(mode="json")}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a search is to find, and from what.
+
+    Attributes:
+        folder: For what it needs and finds; a second search with the same folder goes on where the first was stopped.
+        output: The one that labels belong to; the first when not given.
+        limit: The largest loss, as a fraction; that of the kit when not given.
+    """
+
+    request: Request
+    exported: Exported
+    source: PreparedSource
+    calibration: CalibrationSet
+    selected: Selected
+    folder: Path
+    output: str | None
+    limit: float | None
+    options: ConvertOptions
+
+    @property
+    def recipe(self) -> Recipe:
+        """What holds where a plan says nothing else."""
+        assert self.request.scheme.recipe is not None
+        return self.request.scheme.recipe(self.request.options)
+
+
+class Search:
+    """A search for one variant.
+
+    Args:
+        publish: Receives each best file so far.
+    """
+
+    def __init__(
+        self, setting: Setting, pool: WorkerPool, progress: Progress, publish: Callable[[Found], object]
+    ) -> None:
+        self._setting, self._pool, self._progress, self._publish = setting, pool, progress, publish
+        self._name, self._folder = setting.request.name, setting.folder
+        self._started = time.monotonic()
+        self._trials: Trials | None = None
+
+    def run(self) -> Found:
+        """Searches until the end or until the budget is spent.
+
+        Raises:
+            ConversionError: No candidate could be made.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        prepared = self._prepared()
+        limit = self._limit_of(prepared)
+        self._round()
+        ended: Literal["finished", "budget"] = "finished"
+        with self._progress.task(f"Searching for {self._name}", None) as advance:
+            self._trials = Trials(
+                self._folder,
+                lambda plan: self._submit(plan, limit),
+                budget=self._setting.options.search_budget,
+                jobs=self._cores,
+                better=lambda one, other: _rank(one, limit) < _rank(other, limit),
+                keep=lambda best: self._publish(self._found(best, prepared, limit, "stopped")),
+                advance=advance,
+            )
+            try:
+                search_mixed(prepared.layers, self._setting.recipe, self._trials, limit)
+            except BudgetSpentError:
+                ended = "budget"
+        best = self._trials.best
+        if best is None:
+            raise self._nothing()
+        return self._found(best, prepared, limit, ended)
+
+    def _nothing(self) -> ConversionError:
+        assert self._trials is not None
+        reasons = [each.failed for each in self._trials.tried.values() if each.failed]
+        if not reasons:
+            return ConversionError(
+                f"{self._name}: the budget of the search was spent before a file was judged.",
+                fix="Give more with --search-budget.",
+            )
+        return ConversionError(
+            f"{self._name}: none of {len(reasons)} candidates could be made.", why=reasons[0],
+            fix="Try another scheme.",
+        )  # fmt: skip
+
+    def _prepared(self) -> Prepared:
+        """Returns what all candidates share, of an earlier run where there was one."""
+        if (self._folder / PREPARED).exists():
+            return read_model(Prepared, self._folder / PREPARED)
+        setting = self._setting
+        arguments = {
+            "folder": str(self._folder),
+            "scheme": setting.request.scheme.name,
+            "options": setting.request.options,
+            "exported": str(setting.exported.folder),
+            "source": setting.source.model_dump(mode="json"),
+            "selection": setting.selected.samples.model_dump(mode="json"),
+            "output": setting.output,
+            "labels": setting.selected.labels,
+            "allow_select_tf_ops": setting.options.allow_select_tf_ops,
+        }
+        with self._progress.task("Running the float model", None):
+            return Prepared.model_validate(
+                wait_for(self._pool.submit(f"{CANDIDATES}:prepare", arguments, label=self._name))
+            )
+
+    def _limit_of(self, prepared: Prepared) -> float:
+        if self._setting.limit is not None:
+            return self._setting.limit
+        return _ACCURACY_LIMIT if prepared.classes is not None else _FIDELITY_LIMIT
+
+    def _round(self) -> None:
+        """Rounds all layers to the smallest type, on all cores: the first candidate needs it."""
+        with self._progress.task("Rounding weights", None):
+            wait_for(
+                self._pool.submit(
+                    f"{CANDIDATES}:round_layers", {"job": self._job, "threads": self._cores}, label=self._name
+                )
+            )
+
+    @functools.cached_property
+    def _job(self) -> dict[str, Any]:
+        """What workers need for each candidate."""
+        setting = self._setting
+        return {
+            "folder": str(self._folder),
+            "recipe": asdict(setting.recipe),
+            "calibration": setting.calibration.model_dump(mode="json"),
+            "selection": setting.selected.samples.model_dump(mode="json"),
+            "batch": setting.source.batch,
+        }
+
+    @property
+    def _cores(self) -> int:
+        return self._setting.options.jobs or os.cpu_count() or 1
+
+    def _submit(self, plan: Plan, limit: float) -> Future[Any]:
+        arguments = {"job": self._job, "plan": plan.model_dump(mode="json"), "limit": limit}
+        return self._pool.submit(f"{CANDIDATES}:judge", arguments, label=self._name)
+
+    def _found(
+        self, best: Judged, prepared: Prepared, limit: float, ended: Literal["finished", "budget", "stopped"]
+    ) -> Found:
+        assert best.loss is not None and self._trials is not None
+        tried = list(self._trials.tried.values())
+        record = SearchRecord(
+            judged_by="fidelity" if prepared.classes is None else "accuracy",
+            labels=prepared.labels,
+            data=self._setting.selected.location,
+            samples=self._setting.selected.samples.samples,
+            calibrated=self._setting.selected.calibrated,
+            limit=limit,
+            loss=best.loss.loss,
+            high=best.loss.high,
+            met=is_within(best, limit),
+            tried=len(tried),
+            failed=sum(each.failed is not None for each in tried),
+            ended=ended,
+            seconds=round(time.monotonic() - self._started, 1),
+            seed=self._setting.options.seed,
+            layers=tuple(self._layers(best.plan, prepared)),
+            path=tuple(
+                SearchPoint(
+                    size_bytes=each.size_bytes,
+                    loss=each.loss.loss,
+                    high=each.loss.high,
+                    samples=each.loss.samples,
+                    layers=each.plan.counts(),
+                    chosen=each is best,
+                )
+                for each in sorted(tried, key=lambda each: each.size_bytes)
+                if each.loss is not None
+            ),
+        )
+        return Found(self._trials.path_of(best), record)
+
+    def _layers(self, plan: Plan, prepared: Prepared) -> list[SearchLayer]:
+        found = []
+        for layer in prepared.layers:
+            types = layer.types(self._setting.recipe)
+            kind = plan.types.get(layer.name, types[0])
+            rounded = plan.rounding == "gptq" or (plan.rounding == "blended" and kind == types[0])
+            found.append(
+                SearchLayer(
+                    name=layer.shown,
+                    operator=layer.kind,
+                    type=kind,
+                    rounding=("gptq" if rounded else "nearest") if kind in ("int4", "int8", "int16") else None,
+                )
+            )
+        return found
+
+
+def _rank(judged: Judged, limit: float) -> tuple[bool, float, float]:
+    """Orders candidates: the smallest of those that keep the limit, else what comes nearest to it."""
+    assert judged.loss is not None
+    if is_within(judged, limit):
+        return False, judged.size_bytes, judged.loss.high
+    return True, judged.loss.high, judged.size_bytes

@@ -1,0 +1,154 @@
+"""Tries candidates on all cores within a budget, and keeps what was tried and the best file on disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from tflitekit.core.errors import ConversionError
+from tflitekit.core.files import write_whole
+from tflitekit.core.progress import Advance
+from tflitekit.options.search import Budget
+from tflitekit.search.candidates import Judged
+from tflitekit.search.plan import Plan
+
+__all__ = ["BudgetSpentError", "Trials", "is_within"]
+
+Submit = Callable[[Plan], Future[Any]]
+
+
+class BudgetSpentError(Exception):
+    """Nothing more may be tried."""
+
+
+class _Entry(BaseModel):
+    key: str
+    judged: Judged
+
+
+def is_within(judged: Judged, limit: float) -> bool:
+    """Whether a candidate is certain enough to lose no more than the limit."""
+    return judged.loss is not None and judged.loss.high <= limit
+
+
+class Trials:
+    """What was tried so far, in this run and in those before it that were stopped.
+
+    Args:
+        folder: For the journal and the files.
+        submit: Has a worker make and judge a plan.
+        better: Tells whether a candidate is better than another.
+        keep: Receives each new best candidate.
+        advance: Is told of each trial.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        submit: Submit,
+        *,
+        budget: Budget | None,
+        jobs: int,
+        better: Callable[[Judged, Judged], bool],
+        keep: Callable[[Judged], object],
+        advance: Advance,
+    ) -> None:
+        self._folder, self._submit, self._jobs = folder, submit, jobs
+        self._budget, self._better, self._keep, self._advance = budget, better, keep, advance
+        self._started = time.monotonic()
+        self._journal = folder / "journal.jsonl"
+        known = _read(self._journal)
+        self._known = {entry.key: entry.judged for entry in known}
+        write_whole(self._journal, "".join(entry.model_dump_json() + "\n" for entry in known))
+        self.tried: dict[str, Judged] = {}
+        self.best: Judged | None = None
+
+    def path_of(self, judged: Judged) -> Path:
+        """Returns where the file of a candidate lies; only that of the best one is kept."""
+        return self._folder / f"{judged.plan.key}.tflite"
+
+    def run(self, plans: Sequence[Plan]) -> list[Judged]:
+        """Tries plans, several at a time; what was tried before is not tried again.
+
+        Raises:
+            BudgetSpentError: Before all of them were tried.
+        """
+        waiting = _new(plans, self.tried)
+        pending: dict[Future[Any], Plan] = {}
+        spent = False
+        while waiting or pending:
+            while waiting and len(pending) < self._jobs and not spent:
+                spent = self._is_spent(len(pending))
+                if not spent and not self._recall(waiting[0]):
+                    pending[self._submit(waiting[0])] = waiting[0]
+                waiting = waiting if spent else waiting[1:]
+            if spent and not pending:
+                raise BudgetSpentError
+            for future in wait(pending, timeout=0.2, return_when=FIRST_COMPLETED).done if pending else ():
+                self._take(pending.pop(future), future)
+        return [self.tried[plan.key] for plan in plans]
+
+    def _is_spent(self, running: int) -> bool:
+        if self._budget is None:
+            return False
+        if self._budget.trials is not None:
+            return len(self.tried) + running >= self._budget.trials
+        assert self._budget.seconds is not None
+        return time.monotonic() - self._started >= self._budget.seconds
+
+    def _recall(self, plan: Plan) -> bool:
+        """Takes over what an earlier run found; the file of the best is made again where it is gone."""
+        found = self._known.get(plan.key)
+        if found is None or (self._is_best(found) and not self.path_of(found).exists()):
+            return False
+        self._add(found)
+        return True
+
+    def _take(self, plan: Plan, future: Future[Any]) -> None:
+        try:
+            found = Judged.model_validate(future.result())
+        except ConversionError as error:  # also a crash of the quantizer or the runtime
+            found = Judged(plan=plan, failed=error.what)
+        with self._journal.open("a") as file:
+            file.write(_Entry(key=plan.key, judged=found).model_dump_json() + "\n")
+        self._add(found)
+
+    def _is_best(self, found: Judged) -> bool:
+        return found.loss is not None and (self.best is None or self._better(found, self.best))
+
+    def _add(self, found: Judged) -> None:
+        self.tried[found.plan.key] = found
+        if self._is_best(found):
+            before, self.best = self.best, found
+            self._keep(found)
+            if before is not None:
+                self.path_of(before).unlink(missing_ok=True)
+        else:
+            self.path_of(found).unlink(missing_ok=True)
+        self._advance(1, self._words())
+
+    def _words(self) -> str:
+        best = self.best
+        if best is None or best.loss is None:
+            return f"{len(self.tried)} tried"
+        return f"best so far loses {best.loss.loss:.2%}, {best.size_bytes:,} bytes; {len(self.tried)} tried"
+
+
+def _new(plans: Sequence[Plan], tried: dict[str, Judged]) -> list[Plan]:
+    return list({plan.key: plan for plan in plans if plan.key not in tried}.values())
+
+
+def _read(journal: Path) -> list[_Entry]:
+    """Returns the entries of a journal; the last line of a run that was killed may be torn."""
+    found = []
+    for line in journal.read_text().splitlines() if journal.exists() else ():
+        try:
+            found.append(_Entry.model_validate_json(line))
+        except ValidationError:
+            continue
+    return found
