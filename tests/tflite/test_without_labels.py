@@ -1,6 +1,7 @@
 """Data without labels: the float model's outputs are the reference, and what is measured is called fidelity."""
 
 import csv
+import json
 import re
 import shutil
 
@@ -9,7 +10,7 @@ import pytest
 from conftest import CLASSES, DATA, converted, run_json, shape_arrays
 from scipy.stats import t as student
 
-from tflitekit import Constraints, evaluate, open_dataset, optimize, recommend
+from tflitekit import Constraints, compare, evaluate, open_dataset, optimize, recommend
 from tflitekit.accuracy.metric_choice import choose_metric
 from tflitekit.core.errors import ContractError, DataError, UsageError
 from tflitekit.core.tensor import TensorSpec
@@ -324,3 +325,45 @@ def test_every_output_has_to_keep_to_the_limit():
         "keeps 80.0% of the baseline's variance in the output 'box', less than the limit of 95%"
         in found.rejected[0].reasons
     )
+
+
+def test_compare_judges_fidelity(optimized, cli, tmp_path):
+    report, out = optimized
+    worse = report.model_copy(
+        update={
+            "variants": tuple(
+                row.model_copy(
+                    update={"likeness": row.likeness.model_copy(update={"value": 0.5, "low": 0.4, "high": 0.6})}
+                )
+                if row.name == "int8"
+                else row
+                for row in report.variants
+            )
+        }
+    )
+    found = compare(report, worse, max_fidelity_drop=5)
+    change = found.variants[[variant.name for variant in found.variants].index("int8")].change("fidelity")
+    assert (change.metric, change.method) == ("agreement", "unpaired")
+    assert change.value == pytest.approx(report.variant("int8").likeness.value - 0.5)
+    assert [gate.variant for gate in found.broken] == ["int8"]
+    assert found.broken[0].message.startswith("int8: agreement drops ")
+    assert all(variant.change("accuracy") is None for variant in found.variants)
+    with pytest.raises(UsageError, match="both reports were made on data without labels"):
+        compare(report, worse, max_accuracy_drop=1)
+    code, shown, _ = cli("compare", out, out, "--max-fidelity-drop", 1)
+    assert code == 0
+    assert "accuracy" not in shown.lower()
+
+
+def test_a_bundle_has_golden_samples_without_labels(optimized, flat, cli, tmp_path):
+    _, out = optimized
+    code, shown, err = cli(
+        "bundle", out, "--data", flat, "--variant", "int8", "--out", tmp_path / "bundle", "--samples", 4
+    )
+    assert code == 0, err
+    assert "Accuracy" not in shown
+    made = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
+    assert made["task"] == "classification"
+    assert made["variants"][0]["accuracy"] is made["variants"][0]["accuracy_drop"] is None
+    assert [sample["label"] for sample in made["golden"]["samples"]] == [None] * 4
+    assert all(sample["results"][0]["top_k"] for sample in made["golden"]["samples"])

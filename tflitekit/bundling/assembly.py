@@ -141,6 +141,8 @@ class Assembly:
         row, sample = self._first.row, next(iter(self._dataset), None)
         if row is not None and row.accuracy is not None:
             classes = row.accuracy.metric == "top1"
+        elif row is not None and row.likeness is not None and row.likeness.metric == "agreement":
+            classes = True
         elif sample is not None and sample.label is not None:
             classes = takes_classes(self._dataset, spec)
         else:

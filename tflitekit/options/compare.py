@@ -29,6 +29,11 @@ class CompareOptions(Options):
         Field(ge=0),
         Option(Panel.LIMITS, "Gate: drop in percentage points (for errors, in the metric's unit)."),
     ] = None
+    max_fidelity_drop: Annotated[
+        float | None,
+        Field(ge=0),
+        Option(Panel.LIMITS, "Gate, without labels: drop of the fidelity to the float model in percentage points."),
+    ] = None
     max_class_drop: Annotated[
         float | None, Field(ge=0), Option(Panel.LIMITS, "Gate: drop of any class's recall in percentage points.")
     ] = None

@@ -52,7 +52,9 @@ def _worst_class(variant: VariantChange) -> list[Change]:
 
 
 def _row(change: Change) -> tuple[str, ...]:
-    figure = {"accuracy": change.metric, "recall": f"recall of {change.label}"}.get(change.figure, change.figure)
+    figure = {"accuracy": change.metric, "fidelity": change.metric, "recall": f"recall of {change.label}"}.get(
+        change.figure, change.figure
+    )
     if change.figure == "latency":
         figure = {"median_ms": "latency", "p90_ms": "p90 latency"}.get(change.metric, "mean latency")
     text_of = "not comparable, see below" if change.unlike else describe_change(change)
@@ -107,6 +109,7 @@ def render_markdown(comparison: Comparison) -> str:
         columns=COLUMNS,
         rows=rows(comparison),
         gates=gate_lines(comparison),
+        fidelity=any(variant.change("fidelity") for variant in comparison.variants),
         model=model_line(comparison),
         recommendation=recommendation_line(comparison),
     )

@@ -156,7 +156,7 @@ def _figures(variant: VariantReport) -> Iterator[tuple[str, float | None]]:
     yield "size_bytes", variant.size_bytes
     yield "deflated_bytes", variant.deflated_bytes
     yield "peak_memory_bytes", variant.peak_memory_bytes
-    for found in (variant.accuracy, *variant.other_metrics):
+    for found in (variant.figure, *variant.other_metrics):
         if found is not None:
             for suffix, value in (("", found.value), ("_low", found.low), ("_high", found.high)):
                 yield f"{found.metric}{suffix}", value

@@ -18,13 +18,14 @@ __all__ = ["show_bundle"]
 
 def show_bundle(found: Bundle, folder: Path) -> None:
     """Shows what a bundle holds and how exactly a device has to agree."""
+    measured = any(v.accuracy for v in found.variants)
     console.show_table(
-        ("Variant", "Size", "Accuracy", "Runtime", "Tolerance"),
+        ("Variant", "Size", *(["Accuracy"] if measured else []), "Runtime", "Tolerance"),
         [
             (
                 f"{v.name} ★" if v.name == found.recommended else v.name,
                 text.size(v.size_bytes),
-                text.with_half_width(v.accuracy),
+                *([text.with_half_width(v.accuracy)] if measured else []),
                 f">= {v.min_runtime_version}" if v.min_runtime_version else "–",
                 _tolerance(v.tolerances[v.primary_output].cpu),
             )

@@ -12,7 +12,13 @@ from tflitekit.core.errors import UsageError
 from tflitekit.options.base import takes
 from tflitekit.options.compare import CompareOptions
 from tflitekit.results import Finding, Report, VariantReport, read_report
-from tflitekit.results.comparison.accuracy import SharedData, compare_accuracy, compare_recalls, shared_data
+from tflitekit.results.comparison.accuracy import (
+    SharedData,
+    compare_accuracy,
+    compare_fidelity,
+    compare_recalls,
+    shared_data,
+)
 from tflitekit.results.comparison.gates import judge_gates, judge_presence
 from tflitekit.results.comparison.latency import Control, compare_latency, find_control, unlike_latency
 from tflitekit.results.comparison.results import Change, Comparison, Figure, GateResult, Side, VariantChange
@@ -109,6 +115,7 @@ def _compare_pair(
     if old.status == new.status == "ok":
         found = [
             compare_accuracy(old, new, data),
+            compare_fidelity(old, new, data),
             _relative("size", old.size_bytes, new.size_bytes),
             _relative("deflated", old.deflated_bytes, new.deflated_bytes),
             compare_latency(old, new, control),
@@ -149,6 +156,7 @@ def _warnings(old: Report, new: Report, variants: Sequence[VariantChange]) -> li
     changes = [change for variant in variants for change in variant.changes]
     for kind, figures, what in (
         ("unlike-data", ("accuracy", "recall"), "Accuracy"),
+        ("unlike-data", ("fidelity",), "Fidelity"),
         ("unlike-latency", ("latency", "memory"), "Latency and memory"),
     ):
         differences = dict.fromkeys(text for c in changes if c.figure in figures for text in c.unlike)

@@ -1,4 +1,4 @@
-"""How accuracy changed: in pairs where both reports scored the same samples, else as two independent samples."""
+"""How accuracy changed, or fidelity on data without labels: in pairs where both reports scored the same samples, else as two independent samples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tflitekit.results import ClassRecall, Measured, Report, VariantReport, fini
 from tflitekit.results.comparison.results import Change
 from tflitekit.results.packing import unpack_hits, unpack_labels
 
-__all__ = ["SharedData", "compare_accuracy", "compare_recalls", "shared_data"]
+__all__ = ["SharedData", "compare_accuracy", "compare_fidelity", "compare_recalls", "shared_data"]
 
 _BETTER_HIGH = {"top1": True, "top5": True, "mae": False, "rmse": False}
 """For reports of schema version 1, which do not say."""
@@ -74,6 +74,20 @@ def compare_accuracy(old: VariantReport, new: VariantReport, data: SharedData) -
     sign = -1.0 if better_high else 1.0
     value, half = sign * (after.value - before.value), _welch_half(before, after)
     return _change("accuracy", before, after, value, (value - half, value + half), data)
+
+
+def compare_fidelity(old: VariantReport, new: VariantReport, data: SharedData) -> Change | None:
+    """Compares how closely each matches the baseline of its own report; None where one does not say, or in another way."""
+    before, after = old.likeness, new.likeness
+    if before is None or after is None or before.metric != after.metric or None in (before.low, after.low):
+        return None
+    if before.metric == "agreement":
+        value, interval = _unpaired(before, after)
+    else:
+        value = before.value - after.value
+        half = math.hypot(*(found.value - found.low for found in (before, after) if found.low is not None))
+        interval = (value - half, value + half)
+    return _change("fidelity", before, after, value, interval, data)
 
 
 def compare_recalls(old: VariantReport, new: VariantReport, data: SharedData) -> tuple[Change, ...]:

@@ -13,6 +13,7 @@ __all__ = ["GATES", "judge_gates", "judge_presence"]
 
 GATES: dict[str, Figure] = {
     "max-accuracy-drop": "accuracy",
+    "max-fidelity-drop": "fidelity",
     "max-class-drop": "recall",
     "max-latency-increase": "latency",
     "max-size-increase": "size",
@@ -68,6 +69,11 @@ def judge_gates(variants: Sequence[VariantChange], limits: dict[str, float], *, 
                 fix="Pair them with --variants OLD=NEW.",
             )
         if all(result.limit is None for result in judged) and not failed:  # a failure says enough
+            if gate == "max-accuracy-drop" and any(variant.change("fidelity") for variant in variants):
+                raise UsageError(
+                    "--max-accuracy-drop cannot be judged: both reports were made on data without labels.",
+                    fix="Give --max-fidelity-drop, the gate on the fidelity to the float model.",
+                )
             raise UsageError(
                 f"--{gate} cannot be judged: no variant has this figure in both reports.",
                 why="A custom metric must also say which direction is better; reports before schema version 2 do not.",
@@ -108,7 +114,8 @@ def _judge(gate: str, limit: float, variant: VariantChange, allow_unlike: bool, 
             )
         yield _judge_change(gate, _in_unit(limit, change), variant, change, stretch)
     if not changes:
-        what = {"accuracy": "the same metric", "recall": "recall by class"}.get(GATES[gate], GATES[gate])
+        words = {"accuracy": "the same metric", "fidelity": "the same figure of fidelity", "recall": "recall by class"}
+        what = words.get(GATES[gate], GATES[gate])
         yield GateResult(
             gate=gate,
             variant=variant.name,
@@ -132,7 +139,9 @@ def _in_unit(limit: float, change: Change) -> float:
 
 def _judge_change(gate: str, limit: float, variant: VariantChange, change: Change, stretch: float) -> GateResult:
     name = f"{variant.name}, class {change.label}" if change.label is not None else variant.name
-    figure = {"accuracy": change.metric, "recall": "recall"}.get(change.figure, change.figure)
+    figure = {"accuracy": change.metric, "fidelity": change.metric, "recall": "recall"}.get(
+        change.figure, change.figure
+    )
     text = f"{name}: {figure} {describe_change(change)}"
     bound = f"the limit of {describe_limit(change, limit)}"
     if change.figure == "latency" and variant.same_file and not change.unlike:

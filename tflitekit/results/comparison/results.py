@@ -8,7 +8,7 @@ from tflitekit.results import Finding, Part
 
 __all__ = ["Change", "Comparison", "Figure", "GateResult", "Side", "VariantChange"]
 
-Figure = Literal["accuracy", "recall", "size", "deflated", "latency", "memory"]
+Figure = Literal["accuracy", "fidelity", "recall", "size", "deflated", "latency", "memory"]
 
 
 class Change(Part):
@@ -18,7 +18,7 @@ class Change(Part):
         metric: What ``old`` and ``new`` are: the metric's name, 'bytes', or 'median_ms', 'p90_ms', 'throughput_ms' (one
             over the throughput).
         label: The class, for 'recall'.
-        value: How much worse it became. For shares (top1, recall) a fraction, 0.01 is one point; for other metrics in
+        value: How much worse it became. For shares (top1, recall, agreement, fidelity) a fraction, 0.01 is one point; for other metrics in
             their unit; for size, latency and memory relative to the old, 0.1 is 10 % more.
         low: 95 % interval of ``value``; null where it cannot be had, equal to it where it is exact.
         method: 'exact': no chance is involved. 'paired': on the same samples, sample by sample. 'unpaired': as if the
@@ -41,7 +41,7 @@ class Change(Part):
     @property
     def is_share(self) -> bool:
         """Whether ``value`` is a difference of shares, counted in points."""
-        return self.metric in ("top1", "recall")
+        return self.metric in ("top1", "recall", "agreement", "fidelity")
 
 
 class VariantChange(Part):
@@ -74,7 +74,7 @@ class GateResult(Part):
     """One limit, judged for one variant (and class).
 
     Attributes:
-        gate: 'status', 'max-accuracy-drop', 'max-class-drop', 'max-latency-increase' or 'max-size-increase'.
+        gate: 'status', 'max-accuracy-drop', 'max-fidelity-drop', 'max-class-drop', 'max-latency-increase' or 'max-size-increase'.
         limit: In the unit of `Change.value`; null for 'status'.
         state: 'broken': the whole interval lies beyond the limit. 'undecided': the estimate does, but the interval
             reaches back, or the figure is missing. 'kept': the estimate is within the limit.

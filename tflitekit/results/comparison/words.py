@@ -17,7 +17,7 @@ def describe_limit(change: Change, limit: float) -> str:
 def describe_change(change: Change) -> str:
     """Returns what happened, with the interval: 'drops 2.30 points (1.60 to 3.00)'."""
     value, low, high = change.value, change.low, change.high
-    if change.figure not in ("accuracy", "recall"):
+    if change.figure not in ("accuracy", "fidelity", "recall"):
         interval = " (no interval)" if low is None or high is None else f" ({low:+.1%} to {high:+.1%})"
         interval = "" if change.method in ("exact", "single") else interval
         return f"{value:+.1%}{interval}" if value or interval else "no change"

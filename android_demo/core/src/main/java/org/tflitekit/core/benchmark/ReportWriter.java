@@ -25,13 +25,13 @@ public final class ReportWriter {
     public static final int SCHEMA_VERSION = 2;
 
     private static final String[] NOT_MEASURED_HERE = {
-        "engine", "deflated_bytes", "accuracy", "agreement", "drop", "control", "drop_from_control", "hits", "confusion",
-        "confidence", "flips", "sequential", "sustained", "profile", "peak_memory_bytes", "arena_bytes", "training",
-        "compression", "conversion_s"
+        "engine", "engine_why", "deflated_bytes", "accuracy", "likeness", "agreement", "drop", "control", "drop_from_control",
+        "hits", "confusion", "confidence", "flips", "sequential", "explanation", "sustained", "profile", "peak_memory_bytes",
+        "arena_bytes", "training", "compression", "conversion_s"
     };
     private static final String[] EMPTY_HERE = {"other_metrics", "per_class", "fidelity", "ops", "warnings"};
     private static final String[] LIMITS = {
-        "max_accuracy_drop", "max_class_drop", "max_size_bytes", "max_latency_ms"
+        "max_accuracy_drop", "min_fidelity", "max_class_drop", "max_size_bytes", "max_latency_ms"
     };
     private static final String[] IDENTITY = {"device", "cpu", "cores", "system"};
 
