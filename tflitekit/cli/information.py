@@ -48,8 +48,8 @@ def schemes(as_json: bool) -> int:
 
     rows = []
     for s in found:
-        options = ", ".join(
-            f"{k}={'| '.join(map(str, v)) if isinstance(v, tuple) else v.__name__}" for k, v in s.options.items()
+        options = "\n".join(
+            f"{k}: {', '.join(map(str, v)) if isinstance(v, tuple) else v.__name__}" for k, v in s.options.items()
         )
         rows.append((s.name, s.needs, options or "–", s.summary))
     show_table(("Scheme", "Needs", "Options", "What it does"), rows)
