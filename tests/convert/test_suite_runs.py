@@ -17,6 +17,8 @@ def suite(models, shapes, tmp_path_factory):
     text = f"""
     description = "What <b>breaks</b> and what does not."
     schemes = ["float32", "dynamic_range"]
+    rounding = "nearest"
+    conversion = {{ jobs = 1, seed = 7 }}
     data_root = "{models}"
     constraints = {{max_accuracy_drop = 2.0}}
 
@@ -29,6 +31,7 @@ def suite(models, shapes, tmp_path_factory):
     name = "shapes"
     path = "shapes.keras"
     data = ["shapes"]
+    batch = 2
 
     [[models]]
     name = "absent"
@@ -59,6 +62,7 @@ def test_a_suite_survives_a_broken_entry_and_resumes(suite, tmp_path, cli):
     home = tmp_path / "mixed"
     report = read_report(home / "shapes")
     assert [v.name for v in report.variants] == ["float32", "dynamic_range"]
+    assert {v.inputs[0].shape for v in report.variants} == {(2, 12, 12, 1)}  # as the model's entry says
     assert (report.dataset.samples, report.constraints.max_accuracy_drop) == (30, 2.0)
     assert f"Tables: {home}/README.md" in out
 

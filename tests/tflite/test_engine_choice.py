@@ -32,7 +32,8 @@ PLAIN = model("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "SOFTMAX")
 def test_each_scheme_has_its_engine():
     found = {name: choose(parse_request(name), PLAIN).engine for name in available()}
     by_quantizer = {name for name, engine in found.items() if engine == "litert_quantizer"}
-    assert by_quantizer == {*BY_QUANTIZER, "weight_only_int8", "weight_only_int4", "dynamic_int4", "int4x8"}
+    assert by_quantizer == {*BY_QUANTIZER, *(name for name, one in available().items() if not one.by_converter)}
+    assert {"float16", "dynamic_range", "int16x8", "dynamic_int4"} <= by_quantizer
     assert set(found.values()) == {"litert_quantizer", "tflite_converter"}
 
 

@@ -9,7 +9,10 @@ from suite_files import ROOT, SMALLEST, written
 
 from tflitekit import optimize
 from tflitekit.core.errors import UsageError
-from tflitekit.optimization.suites import read_suite, run_suite
+from tflitekit.optimization.suites import Conversion, Data, Limits, Model, Suite, read_suite, run_suite
+from tflitekit.options.convert import ConvertOptions
+from tflitekit.options.limits import Constraints
+from tflitekit.options.optimize import OptimizeOptions
 from tflitekit.render.suite_text import EntryResult, render
 from tflitekit.results import read_report
 
@@ -27,8 +30,15 @@ def test_the_documented_suite_is_well_formed(tmp_path):
     text = (ROOT / "edge_benchmarks" / "README.md").read_text()
     example = text.partition("```toml\n")[2].partition("```")[0]
     suite = read_suite(written(tmp_path, example))
-    assert suite.model_fields_set == set(type(suite).model_fields)  # it shows every key
+    assert suite.model_fields_set == set(type(suite).model_fields)  # it shows every key of its own
     assert suite.data["cifar10"].model_fields_set == set(type(suite.data["cifar10"]).model_fields)
+
+
+def test_a_suite_can_say_all_that_optimize_can():
+    keys = set().union(*(table.model_fields for table in (Suite, Model, Data, Conversion, Limits)))
+    wanted = {*OptimizeOptions.model_fields, *ConvertOptions.model_fields, *Constraints.model_fields}
+    assert wanted - keys == {"protocol"}  # of which a suite has several
+    assert Data.model_fields["training"].annotation == ConvertOptions.model_fields["training"].annotation
 
 
 def test_entries_are_models_times_data_times_protocols(tmp_path):
@@ -58,10 +68,10 @@ def test_entries_are_models_times_data_times_protocols(tmp_path):
         (
             "modles = []\n" + SMALLEST,
             "modles",
-            "The keys are: description, data_root, schemes, target, protocols",
+            "The keys are: description, data_root, schemes, rounding, calibration_curve, target, protocols",
         ),
-        (SMALLEST.replace("path =", "file ="), "models.1.file", "The keys are: name, path, data."),
-        (SMALLEST + "batch = 3\n", "data.d.batch", "The keys are: evaluation, calibration, preprocess"),
+        (SMALLEST.replace("path =", "file ="), "models.1.file", "The keys are: name, path, data, batch, "),
+        (SMALLEST + "batch = 3\n", "data.d.batch", "The keys are: evaluation, calibration, training, preprocess"),
         ("constraints = {max_size = 3}\n" + SMALLEST, "constraints.max_size", "max_size_bytes"),
         (SMALLEST.replace('"d"]', '"x"]'), "its top level", "needs the data 'x'"),
         (SMALLEST.replace('["d"]', '["d", "d"]'), "its top level", "two entries 'm-d'"),
@@ -74,6 +84,18 @@ def test_entries_are_models_times_data_times_protocols(tmp_path):
         ("protocols = 'quick'\n" + SMALLEST, "protocols", "It cannot be 'quick'.\nGive a list."),
         ("protocols = ['slow']\n" + SMALLEST, "protocols.1", "It cannot be 'slow'.\nIt takes quick, benchmark-model"),
         (SMALLEST.replace("[data.d]", "[data]"), "data.evaluation", "It cannot be 'test'.\nGive a table."),
+        (SMALLEST + "training = {data = 'd', epoch = 3}\n", "data.d.training.epoch", "The keys are: data, epochs"),
+        (
+            SMALLEST + "training = {data = 'd', epochs = 0}\n",
+            "data.d.training.epochs",
+            "It cannot be 0.\nGive 1 or more.",
+        ),
+        (
+            "conversion = {batch = 3}\n" + SMALLEST,
+            "conversion.batch",
+            "calibration_limit, allow_select_tf_ops, timeout_s.",
+        ),
+        ("rounding = 'up'\n" + SMALLEST, "rounding", "It cannot be 'up'.\nIt takes nearest or gptq"),
         (SMALLEST + "limit = 'few'\n", "data.d.limit", "It cannot be 'few'.\nGive a whole number."),
     ],
 )

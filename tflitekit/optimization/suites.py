@@ -21,8 +21,12 @@ from tflitekit.core.structured import read_toml
 from tflitekit.optimization.optimize import optimize
 from tflitekit.options.base import default_of, refusal
 from tflitekit.options.benchmark import LatencyOptions, ProtocolName, Threads
+from tflitekit.options.convert import ConvertOptions, LoadOptions, Rounding, WorkOptions
 from tflitekit.options.evaluate import ScoringOptions
 from tflitekit.options.limits import Constraints
+from tflitekit.options.optimize import OptimizeOptions
+from tflitekit.options.training import TrainingOptions
+from tflitekit.options.values import Counts
 from tflitekit.render import suite_text
 from tflitekit.render.suite_text import EntryResult
 from tflitekit.targets import require_target
@@ -43,6 +47,7 @@ class Places(BaseModel):
 
     evaluation: str
     calibration: str | None = None
+    training: TrainingOptions | None = None
 
 
 class Data(ScoringOptions, Places):
@@ -50,10 +55,11 @@ class Data(ScoringOptions, Places):
 
     Attributes:
         evaluation: As ``--data``; the others as the options of that name.
+        training: For schemes that train: ``data``, as ``--train``, and the other options of training.
     """
 
 
-class Model(BaseModel):
+class NamedModel(BaseModel):
     """A model, and the names of the data that it is measured on."""
 
     model_config = _STRICT
@@ -61,6 +67,14 @@ class Model(BaseModel):
     name: Name
     path: str
     data: tuple[str, ...] = Field(min_length=1)
+
+
+class Model(LoadOptions, NamedModel):
+    """A model with how it is loaded: the options of that name."""
+
+
+class Conversion(WorkOptions):
+    """How all models are converted: the options of that name."""
 
 
 class Limits(Constraints):
@@ -74,7 +88,7 @@ class Suite(BaseModel):
 
     Attributes:
         data_root: Where paths start if neither ``--data-root`` nor TFLITEKIT_DATA says so; relative to the suite file.
-        schemes: All that need no training when not given.
+        schemes: When not given all that need no training, and with training data also qat, pruned and clustered.
         protocols: Each is an entry of its own: latencies of different protocols are not comparable.
         threads: Measured one after the other within an entry.
     """
@@ -84,9 +98,13 @@ class Suite(BaseModel):
     description: str = ""
     data_root: str = "."
     schemes: tuple[str, ...] | None = None
+    rounding: Rounding = default_of(OptimizeOptions, "rounding")
+    calibration_curve: Counts = default_of(OptimizeOptions, "calibration_curve")
     target: str = default_of(LatencyOptions, "target")
     protocols: tuple[ProtocolName, ...] = Field((default_of(LatencyOptions, "protocol"),), min_length=1)
     threads: Threads = default_of(LatencyOptions, "threads")
+    profile: bool = default_of(LatencyOptions, "profile")
+    conversion: Conversion = Conversion()
     constraints: Limits = Limits()
     models: tuple[Model, ...] = Field(min_length=1)
     data: dict[Name, Data]
@@ -130,7 +148,9 @@ class Suite(BaseModel):
         return found
 
 
-_TABLES: dict[str, type[BaseModel]] = {"models": Model, "data": Data, "constraints": Limits}
+_TABLES: dict[str, type[BaseModel]] = {
+    "models": Model, "data": Data, "training": TrainingOptions, "conversion": Conversion, "constraints": Limits,
+}  # fmt: skip
 
 
 def read_suite(path: str | Path) -> Suite:
@@ -165,7 +185,7 @@ def _explained(problem: Any) -> tuple[str | None, str]:
     """Returns what is wrong at a key, and what to do."""
     location = problem["loc"]
     if problem["type"] in ("extra_forbidden", "missing"):
-        table = _TABLES[str(location[0])] if len(location) > 1 else Suite
+        table = next((_TABLES[str(part)] for part in reversed(location[:-1]) if str(part) in _TABLES), Suite)
         keys = f"The keys are: {', '.join(table.model_fields)}."
         return "There is no such key." if problem["type"] == "extra_forbidden" else "This key is missing.", keys
     value, fix = refusal(problem)
@@ -240,6 +260,23 @@ class _Places:
         return name if is_factory else self.find(name)
 
 
+def _conversion(suite: Suite, model: Model, data: Data, places: _Places) -> ConvertOptions:
+    """Returns how a model is loaded, converted and trained, with its files where they are on this machine."""
+    training, custom = data.training, model.custom_objects
+    if training is not None:
+        found = {name: places.find_data(getattr(training, name)) for name in ("data", "validation")}
+        weights = training.class_weights
+        if weights not in (None, "balanced"):
+            found["class_weights"] = places.find(weights)
+        training = training.replaced(**found)
+    custom = str(places.find(custom)) if custom is not None and custom.endswith(".py") else custom
+    loading = model.part(LoadOptions).given() | {"custom_objects": custom}
+    conversion = suite.conversion.part(WorkOptions).given()
+    if "search_data" in conversion:
+        conversion["search_data"] = places.find_data(conversion["search_data"])
+    return ConvertOptions(**conversion, **loading, training=training)
+
+
 def _run_entry(
     name: str,
     suite: Suite,
@@ -257,6 +294,9 @@ def _run_entry(
             data=places.find_data(data.evaluation),
             calibration=places.find_data(data.calibration),
             schemes=suite.schemes,
+            rounding=suite.rounding,
+            calibration_curve=suite.calibration_curve,
+            options=_conversion(suite, model, data, places),
             **data.part(ScoringOptions).given() | {"preprocess": preprocess, "labels": places.find(data.labels)},
             constraints=suite.constraints,
             out=out,
@@ -264,6 +304,7 @@ def _run_entry(
             target=suite.target,
             threads=suite.threads,
             protocol=protocol,
+            profile=suite.profile,
         )
     except _AbsentError as error:
         return EntryResult(name=name, status="skipped", error=str(error))

@@ -62,13 +62,12 @@ class LoadOptions(Options):
     ] = None
 
 
-class ConvertOptions(LoadOptions, JobOptions, SearchOptions):
-    """How a model is loaded and converted.
+class WorkOptions(JobOptions, SearchOptions):
+    """How models are converted, whichever they are.
 
     Attributes:
         calibration_limit: Seeded, class-balanced sample of the calibration data.
         timeout_s: A conversion that takes longer is a recorded failure. Training takes as long as it takes.
-        training: How schemes that train are trained; None without training data.
     """
 
     calibration_limit: Annotated[int, Field(ge=1), Option(Panel.DATA, "Number of calibration samples to use.")] = 500
@@ -80,7 +79,25 @@ class ConvertOptions(LoadOptions, JobOptions, SearchOptions):
         Field(ge=1),
         Option(Panel.OUTPUT, "Time limit of each conversion in seconds.", ("--timeout",), shapes=False),
     ] = 1800.0
+
+
+class ConvertOptions(LoadOptions, WorkOptions):
+    """How a model is loaded and converted.
+
+    Attributes:
+        training: How schemes that train are trained; None without training data.
+    """
+
     training: TrainingOptions | None = None
+
+
+Rounding = Annotated[
+    Literal["nearest", "gptq"] | None,
+    Option(
+        Panel.MODEL,
+        "How weights become int8 or int4: each to its nearest value, or by GPTQ, so that outputs change least (needs calibration data, no labels). Default: nearest.",
+    ),
+]
 
 
 class SchemeOptions(Options):
@@ -100,13 +117,7 @@ class SchemeOptions(Options):
             metavar="SCHEME",
         ),
     ] = None
-    rounding: Annotated[
-        Literal["nearest", "gptq"] | None,
-        Option(
-            Panel.MODEL,
-            "How weights become int8 or int4: each to its nearest value, or by GPTQ, so that outputs change least (needs calibration data, no labels). Default: nearest.",
-        ),
-    ] = None
+    rounding: Rounding = None
     calibration: Annotated[
         Any,
         Option(Panel.DATA, "Representative samples for full integer schemes; they need no labels.", metavar="DATA"),
