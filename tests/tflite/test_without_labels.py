@@ -16,6 +16,7 @@ from tflitekit.core.errors import ContractError, DataError, UsageError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.results import Measured, OutputFidelity, VariantReport
 from tflitekit.tflite.runtime import Model
+from tflitekit.tflite.training_record import TrainingRecord
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +275,7 @@ def test_no_view_speaks_of_accuracy(optimized, cli):
         assert "Agreement" in view
         assert not re.search(r"accuracy|\bdrops?\b|McNemar|recall", view, re.IGNORECASE)
     assert "Fidelity to float32" in page
-    assert "Agreement with float32 on 60 unlabelled samples of" in markdown
+    assert "Agreement with float32 on 60 samples of" in markdown
     rows = list(csv.DictReader((out / "report.csv").open()))
     int8 = next(row for row in rows if row["variant"] == "int8")
     assert (int8["metric"], float(int8["fidelity_value"])) == ("agreement", report.variant("int8").likeness.value)
@@ -293,7 +294,14 @@ def test_optimize_refuses_limits_that_need_labels_before_it_converts(flat, tmp_p
 def row(name, size, *, value, low, metric="agreement", outputs=()):
     found = Measured(metric=metric, value=value, low=low, high=1.0, n=500, higher_is_better=True)
     return VariantReport(
-        name=name, scheme=name, status="ok", size_bytes=size, deflated_bytes=size, likeness=found, fidelity=outputs
+        name=name,
+        scheme=name,
+        status="ok",
+        sha256=name,
+        size_bytes=size,
+        deflated_bytes=size,
+        likeness=found,
+        fidelity=outputs,
     )
 
 
@@ -367,3 +375,35 @@ def test_a_bundle_has_golden_samples_without_labels(optimized, flat, cli, tmp_pa
     assert made["variants"][0]["accuracy"] is made["variants"][0]["accuracy_drop"] is None
     assert [sample["label"] for sample in made["golden"]["samples"]] == [None] * 4
     assert all(sample["results"][0]["top_k"] for sample in made["golden"]["samples"])
+
+
+def trained(name, size, value, low):
+    record = TrainingRecord.model_construct(data="train", stages=())
+    return row(name, size, value=value, low=low).model_copy(update={"training": record})
+
+
+def test_a_trained_variant_is_preferred_only_if_it_is_measurably_closer():
+    base, plain = row("float32", 1000, value=1.0, low=None), row("int8", 300, value=0.96, low=0.95)
+    plain = plain.model_copy(update={"likeness": plain.likeness.model_copy(update={"high": 0.97})})
+    closer, alike = trained("qat", 300, 0.99, 0.98), trained("qat", 300, 0.97, 0.96)
+    found = recommend([base, plain, closer], Constraints(), baseline="float32", data="test")
+    assert found.chosen == "qat"
+    assert any("answers otherwise than the float model, it may be right" in reason for reason in found.reasons)
+    found = recommend([base, plain, alike], Constraints(), baseline="float32", data="test")
+    assert found.chosen == "int8"
+    why = next(other.reasons for other in found.rejected if other.name == "qat")
+    assert why == (
+        "meets the limits, but is not measurably closer to the float model than int8, which needs no training",
+    )
+
+
+def test_a_float_model_that_gives_nan_is_no_reference(files, tmp_path):
+    broken = converted("nan_output", tmp_path) / "float32.tflite"
+    shape = Model(broken).graph.inputs[0].shape[1:]
+    data = {"x": np.random.default_rng(0).normal(size=(25, *shape))}
+    other = tmp_path / "other.tflite"
+    shutil.copy(broken, other)
+    found = evaluate([broken, other], data=data, baseline="float32")
+    assert found.variants[0].status == "failed"
+    assert [finding.kind for finding in found.warnings if finding.kind == "no-baseline"]
+    assert found.variants[1].likeness is None

@@ -204,19 +204,19 @@ def _pairs(baseline: NDArray[Any], variant: NDArray[Any], each: int) -> Pairs:
         count = np.full(both.shape[2], float(both.shape[1]))
         mean = sums / max(1.0, both.shape[1])
         difference = both[0] - both[1]
-        lost = difference != 0 if whole else np.square(difference)
+        lost = _by_sample(difference != 0 if whole else np.square(difference), each)
         both_centred = both - mean[:, None].astype(both.dtype)
         return Pairs(
             values=count,
             lost=np.zeros_like(count),
             equal=count - np.count_nonzero(difference, axis=0) if whole else np.zeros_like(count),
-            error=np.einsum("nc,nc->c", difference, difference).astype(np.float64),
+            error=np.einsum("nc,nc->c", difference, difference).astype(np.float64) if whole else lost.sum(axis=1),
             mean=mean.astype(np.float64),
             deviation=np.einsum("knc,knc->kc", both_centred, both_centred).astype(np.float64),
             low=both.min(axis=1, initial=np.inf).astype(np.float64),
             high=both.max(axis=1, initial=-np.inf).astype(np.float64),
             samples=count / each,
-            squares=_squares(lost, each),
+            squares=np.square(lost).sum(axis=1),
         )
 
 
@@ -227,7 +227,7 @@ def _of_finite(both: NDArray[np.float64], each: int, *, whole: bool) -> Pairs:
     count = valid.sum(axis=0, dtype=np.float64)
     mean = both.sum(axis=1, where=valid) / np.maximum(count, 1)
     difference = np.where(valid, both[0] - both[1], 0)
-    lost = (difference != 0) & valid if whole else np.square(difference)
+    lost = _by_sample((difference != 0) & valid if whole else np.square(difference), each)
     return Pairs(
         values=count,
         lost=(finite[0] & ~finite[1]).sum(axis=0, dtype=np.float64),
@@ -238,16 +238,14 @@ def _of_finite(both: NDArray[np.float64], each: int, *, whole: bool) -> Pairs:
         low=both.min(axis=1, where=valid, initial=np.inf),
         high=both.max(axis=1, where=valid, initial=-np.inf),
         samples=np.full_like(count, both.shape[1] / each),
-        squares=_squares(lost, each),
+        squares=np.square(lost).sum(axis=1),
     )
 
 
-def _squares(lost: NDArray[Any], each: int) -> _Floats:
-    """Returns the sum over samples of the square of what each lost, from what each row ``(rows, columns)`` lost."""
+def _by_sample(lost: NDArray[Any], each: int) -> _Floats:
+    """Returns what each sample lost in each column, shape ``(columns, samples)``, from what each row ``(rows, columns)`` lost."""
     columns = lost.T.reshape(lost.shape[1], -1, each)
-    of_samples = columns[:, :, 0].astype(np.float64) if each == 1 else columns.sum(axis=2, dtype=np.float64)
-    found: _Floats = np.einsum("cn,cn->c", of_samples, of_samples)
-    return found
+    return (columns[:, :, 0] if each == 1 else columns.sum(axis=2)).astype(np.float64)
 
 
 def joined(one: Pairs, other: Pairs) -> Pairs:

@@ -172,8 +172,7 @@ def scored_on(report: Report) -> str:
     what = titles["Accuracy"]
     if by_reference(report):
         what += f" {'with' if what == 'Agreement' else 'to'} {report.baseline}"
-    noun = "unlabelled sample" if by_reference(report) else "sample"
-    return f"{what} on {text.counted(data.samples, noun)} of {data.location}"
+    return f"{what} on {text.counted(data.samples, 'sample')} of {data.location}"
 
 
 def reference(report: Report) -> VariantReport | None:

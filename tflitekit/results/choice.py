@@ -72,7 +72,18 @@ def _fast(good: Sequence[VariantReport]) -> list[VariantReport] | None:
 
 
 def measurably_better(trained: VariantReport, untrained: VariantReport) -> bool:
-    """Tells whether the whole interval of one drop lies below that of the other; not so where an interval is missing."""
-    high = trained.drop.high if trained.drop else None
-    low = untrained.drop.low if untrained.drop else None
+    """Tells whether the whole interval of one loss lies below that of the other; not so where an interval is missing."""
+    high, low = _most_lost(trained), _least_lost(untrained)
     return high is not None and low is not None and high < low
+
+
+def _most_lost(variant: VariantReport) -> float | None:
+    if variant.likeness is not None:
+        return None if variant.likeness.low is None else 1 - variant.likeness.low
+    return variant.drop.high if variant.drop else None
+
+
+def _least_lost(variant: VariantReport) -> float | None:
+    if variant.likeness is not None:
+        return None if variant.likeness.high is None else 1 - variant.likeness.high
+    return variant.drop.low if variant.drop else None

@@ -105,7 +105,7 @@ def fidelity_problems(variant: VariantReport, constraints: Constraints) -> list[
 def drop_problems(variant: VariantReport, limit: float) -> list[str]:
     """The drop itself decides, not the end of its interval; where a sequential test decided, that does."""
     if variant.drop is None or variant.accuracy is None:
-        return ["its accuracy was not measured"]
+        return ["it was not evaluated"]
     if variant.sequential is not None:
         return [drop_text(variant)] if variant.sequential.decision == "breaks" else []
     if variant.drop.value <= limit:  # not so where it is not a number

@@ -59,9 +59,7 @@ def _figure_reasons(
         said = [f"{figure_text(chosen)}; {n}, limit {least * 100:.4g}%{given}"]
         if chosen.sequential is None and found.low is not None and found.low < least:
             said.append(f"caution: the interval reaches down to {found.low:.1%}; more data would decide it")
-        said.append(
-            "caution: without labels this says how closely it matches the float model, not how often it is right"
-        )
+        said.append("caution: this says how closely it matches the float model, not how often it is right")
         return said
     given = "" if constraints.max_accuracy_drop is not None else ", the default"
     said = [f"{figure_text(chosen)}; {n}, limit {drop_amount(chosen, limit)}{given}"]
@@ -89,6 +87,10 @@ def _training_reasons(chosen: VariantReport, data: str | None) -> list[str]:
         found.append(
             f"caution: it was trained on {training.data}, and {what} on {data}: it holds only if no sample is in both"
         )
+    if chosen.likeness is not None:
+        found.append(
+            "caution: training changed its weights, so where it answers otherwise than the float model, it may be right"
+        )
     return found
 
 
@@ -114,10 +116,11 @@ def why_not(variant: VariantReport, choice: Choice) -> str:
         )
     if variant not in choice.deflated:
         return f"as small as {chosen.name}, but {chosen.name} deflates to {_less(chosen, variant)} less, which an app download saves"
+    better = "closer to the float model" if variant.likeness else "more accurate"
     untrained = choice.untrained
     if variant.training is not None and untrained is not None and not measurably_better(variant, untrained):
-        return f"meets the limits, but is not measurably more accurate than {untrained.name}, which needs no training"
-    return f"meets the limits and is as small as {chosen.name}, but not more accurate"
+        return f"meets the limits, but is not measurably {better} than {untrained.name}, which needs no training"
+    return f"meets the limits and is as small as {chosen.name}, but not {better}"
 
 
 def beyond_reach(able: Sequence[VariantReport], constraints: Constraints, counts_latency: bool) -> str | None:

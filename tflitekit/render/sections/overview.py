@@ -44,10 +44,10 @@ def variants(view: View) -> Section:
     intro = "Select a column title to sort by it."
     if data is not None:
         whose = "each variant until it was decided" if data.adaptive else "the same for every variant"
-        what, without = titles["Accuracy"], ""
+        what = titles["Accuracy"]
         if by_reference(view.report) and view.base is not None:
-            what, without = f"{what} {'with' if what == 'Agreement' else 'to'} {view.base.name}", " without labels"
-        intro = f"{what} on {samples_text(view)}{without}, {whose}. {intro}"
+            what += f" {'with' if what == 'Agreement' else 'to'} {view.base.name}"
+        intro = f"{what} on {samples_text(view)}, {whose}. {intro}"
     return Section("variants", "Variants", intro, (Table.of("Variants", columns, rows, marked=marked),))
 
 
