@@ -5,6 +5,7 @@ import pytest
 from tiny_network import Network
 
 from tflitekit.conversion import convert
+from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model
 
 pytest.importorskip("litert_quantizer", reason="litert-quantizer is not installed: '.[quantize]'")
@@ -71,3 +72,15 @@ def test_operators_without_integer_kernels_are_written_with_others(tmp_path):
     for variant, steps in zip(made, (15, 40), strict=True):  # of 8 bits, and of 16 behind weights of 8
         assert (variant.error, variant.integer_op_fraction) == (None, 1)
         np.testing.assert_allclose(Model(variant.path).run([SAMPLES[:1]])[0], expected, atol=np.ptp(expected) / steps)
+
+
+def test_weights_that_the_quantizer_stores_behind_the_flatbuffer_are_kept(tmp_path):
+    """From 256 KiB on it does."""
+    net = Network(1, 520)
+    path = tmp_path / "large.tflite"
+    path.write_bytes(net.finish(net.dense(net.dense(net.input, "first", 520), "second", 4)))
+    x = np.random.default_rng(0).normal(size=(4, 520)).astype(np.float32)
+    (made,) = convert(path, schemes=["int8"], calibration={"input": x}, out=tmp_path / "out").variants
+    assert made.error is None
+    assert read_graph(made.path).weight_bytes_by_dtype["int8"] > 256 * 1024
+    assert abs(Model(made.path).run([x[:1]])[0] - Model(path).run([x[:1]])[0]).max() < 1

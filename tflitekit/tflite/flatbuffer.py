@@ -77,7 +77,12 @@ def parse_with(content: bytes, name: str, read: Callable[[Reader], _Found]) -> _
 
 def unpack(content: bytes) -> Any:
     """Returns a file's content as objects that can be changed (`schema.ModelT`)."""
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content), 0))
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content), 0))
+    for buffer in model.buffers:
+        if buffer.offset > 1:  # behind the flatbuffer, where `pack` writes nothing
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    return model
 
 
 def pack(model: Any) -> bytes:
