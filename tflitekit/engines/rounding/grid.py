@@ -12,6 +12,7 @@ __all__ = ["Grid", "nearest", "round_weights_on_grid"]
 
 Array = NDArray[Any]
 _BLOCK = 64  # columns whose errors are carried on one by one; beyond, in one product
+_MOST_VALUES = 1 << 22  # weights at several scales that are rounded at once: 32 MB, and a few times that
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,16 @@ def round_weights_on_grid(weights: Array, hessian: Array, bits: int, factors: Ar
     end = 2 ** (bits - 1) - 1
     widest = _largest(weights) / end
     best, scales, smallest = np.zeros_like(given), widest.copy(), np.full(widest.shape, np.inf)
-    for factor in factors:
-        integers, errors = _rounded(given, lower, widest * factor, end)
-        better = errors < smallest
-        best = np.where(better[:, None], integers, best)
-        scales, smallest = np.where(better, widest * factor, scales), np.minimum(errors, smallest)
+    at_once = max(1, _MOST_VALUES // given.size)
+    for start in range(0, len(factors), at_once):
+        tried = widest[:, None] * factors[start : start + at_once, None]  # (groups, factors, outputs)
+        integers, errors = _rounded_at(given, lower, tried, end)
+        choice = errors.argmin(1, keepdims=True)
+        error = np.take_along_axis(errors, choice, 1)[:, 0]
+        better = error < smallest
+        best = np.where(better[:, None], np.take_along_axis(integers, choice[:, None], 2)[:, :, 0], best)
+        scales = np.where(better, np.take_along_axis(tried, choice, 1)[:, 0], scales)
+        smallest = np.minimum(error, smallest)
     result = np.empty_like(best)
     np.put_along_axis(result, order[:, :, None], best, 1)
     return Grid(result, scales)
@@ -71,6 +77,14 @@ def round_weights_on_grid(weights: Array, hessian: Array, bits: int, factors: Ar
 def _largest(weights: Array) -> Array:
     largest = np.abs(weights).max(1)
     return np.where(largest > 0, largest, 1.0)
+
+
+def _rounded_at(weights: Array, lower: Array, scales: Array, end: int) -> tuple[Array, Array]:
+    """Returns integers ``(groups, inputs, factors, outputs)`` for several scales of each output, and the errors of each."""
+    groups, inputs, outputs = weights.shape
+    factors = scales.shape[1]
+    integers, errors = _rounded(np.tile(weights, (1, 1, factors)), lower, scales.reshape(groups, -1), end)
+    return integers.reshape(groups, inputs, factors, outputs), errors.reshape(groups, factors, outputs)
 
 
 def _rounded(weights: Array, lower: Array, scales: Array, end: int) -> tuple[Array, Array]:
