@@ -12,6 +12,7 @@ from tflitekit.explanation.blame import judge
 from tflitekit.explanation.constants import compare_weights
 from tflitekit.explanation.explain import explain
 from tflitekit.explanation.pairs import pair_steps, read_steps
+from tflitekit.results import read_report
 from tflitekit.results.explanation import LayerCost
 from tflitekit.tflite.runtime import Model
 
@@ -211,3 +212,41 @@ def test_without_the_float_original(quantized, tmp_path, pictures):
         )
         assert all(layer.snr_db is layer.outside is layer.alone is None for layer in found.layers)
         assert all(layer.grid_used > 0.5 for layer in found.layers if layer.layer != "scores")
+
+
+def test_node_data_for_model_explorer(variants, shapes, tmp_path, cli):
+    pytest.importorskip("litert_quantizer", reason="litert-quantizer is not installed: '.[quantize]'")
+    file = tmp_path / "nodes.json"
+    code, _, _ = cli(
+        "explain", variants / "int8.tflite", "--data", shapes / "test", "--limit", 20, "--model-explorer", file
+    )
+    assert code == 0
+    written = json.loads(file.read_text(encoding="utf-8"))
+    assert set(written) == {"results", "thresholds"}
+    tensors = {name for step in read_steps(variants / "int8.tflite") for name in step.operator.outputs}
+    assert tensors - {"serving_default_image:0"} <= set(written["results"])
+    assert all(set(one) == {"value"} and -100 <= one["value"] <= 100 for one in written["results"].values())
+
+
+def test_optimize_explains_what_lost_more_than_the_limit(tmp_path, pictures, cli):
+    pytest.importorskip("litert_quantizer", reason="litert-quantizer is not installed: '.[quantize]'")
+    hostile = "<b>[red]wide"
+    net = Network(1, 8, 8, 4)
+    body = net.conv(net.input, "body", 8)
+    boxes = net.conv(body, hostile, 4, weights=net.weights(4, 3, 3, 8, spread=100.0))
+    path = tmp_path / "detector.tflite"
+    path.write_bytes(net.finish(net.concatenate(boxes, net.conv(body, "scores", 6, activation="NONE"), "detections")))
+    _, out, _ = cli(
+        "optimize", path, "--data", pictures, "--calibration", pictures, "--scheme", "int8", "--scheme", "float16",
+        "--explain", "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert "Where they depart from float" in out
+    assert f"'{hostile}', whose values reach" in " ".join(out.split())
+    report = read_report(tmp_path / "out" / "report.json")
+    found = {row.name: row.explanation for row in report.variants}
+    assert found["float32"] is found["float16"] is None
+    assert found["int8"].culprits[0].layer == "detections"
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Error along the network" in page
+    assert "&lt;b&gt;[red]wide" in page
+    assert "<b>[red]" not in page

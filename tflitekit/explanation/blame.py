@@ -10,7 +10,7 @@ from tflitekit.core.statistics import wilson_interval
 from tflitekit.explanation.candidates import LayerCosts
 from tflitekit.explanation.costs import lost
 from tflitekit.explanation.patterns import Match, Suspect, matches
-from tflitekit.explanation.patterns.operators import float16_overflow
+from tflitekit.explanation.patterns.operators import float16_overflow, not_finite
 from tflitekit.results.explanation import Culprit, LayerCost
 
 __all__ = ["Verdict", "find_culprits", "find_suspicious", "judge"]
@@ -76,10 +76,10 @@ def find_culprits(
         float16: Whether the file's weights are float16, in which a GPU then computes; this processor does in float32.
     """
     found: dict[str, Culprit] = {}
-    if float16:
-        for one in suspects:
-            if (match := float16_overflow(one)) is not None:
-                found.setdefault(one.error.layer, _told(one, match))
+    for one in suspects:
+        match = (float16_overflow(one) if float16 else None) or not_finite(one)
+        if match is not None:
+            found.setdefault(one.error.layer, _told(one, match))
     if costs is not None and harmed:
         groups = [list(members) for _, members in itertools.groupby(suspects, lambda one: one.error.layer)]
         known = [(cost, group) for group in groups if (cost := group[-1].error.alone) is not None]

@@ -98,7 +98,7 @@ class Candidates:
     Attributes:
         content: The float file, as `made_ready` left it.
         recipe: What makes the whole of the quantized file.
-        steps: What the operators of the float file compute.
+        steps: What the operators of that file compute.
         rows, reference: Samples, and what the float file makes of them.
     """
 
@@ -198,8 +198,8 @@ def measure_costs(
     """Does the work of `costs_by_layer` (runs in a worker)."""
     how = Recipe(**recipe)
     baseline, variant = (Model(path) for path in files)
-    steps = [step for step in read_steps(Path(files[0])) if step.operator.name != INPUT]
     content = made_ready(Path(files[0]).read_bytes(), activations=how.activations)
+    steps = [step for step in parse_with(content, files[0], steps_of) if step.operator.name != INPUT]
     limits = {
         name: {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
         for name, (low, high) in ranges.items()
@@ -210,7 +210,7 @@ def measure_costs(
         return Candidates(content, how, limits, steps, rows, Reference.of(baseline, rows, truth))
 
     all_samples, few = (candidates(chosen) for chosen in samples)
-    groups = [[step for step in steps if step.position in positions] for positions in map(set, layers)]
+    groups = _groups(steps, baseline.path, layers)
     whole, *found = few.costs([steps, *groups, *([s for s in steps if s not in g] for g in groups)], jobs=jobs)
     if isinstance(whole, str):
         return whole
@@ -223,7 +223,7 @@ def measure_costs(
         worst = sorted(range(len(groups)), key=lambda i: -lost(one) if isinstance(one := alone[i], LayerCost) else 0.0)
         again = all_samples.costs([groups[i] for i in worst[:_SCORED]], jobs=jobs)
         for i, cost in zip(worst[:_SCORED], again, strict=True):
-            alone[i] = cost
+            alone[i] = cost if isinstance(cost, LayerCost) else alone[i]
     costs = LayerCosts(
         whole=whole,
         file=all_samples.reference.cost(variant, all_samples.rows),
@@ -232,6 +232,23 @@ def measure_costs(
         failed={p: cost for p, cost in zip(map(min, layers), alone, strict=True) if isinstance(cost, str)},
     )
     return costs.model_dump(mode="json")
+
+
+def _groups(ready: Sequence[Step], original: Path, layers: Sequence[Sequence[int]]) -> list[list[Step]]:
+    """Returns the operators of each layer in the file that `made_ready` left; what that has added belongs to what follows."""
+    places = {position: number for number, layer in enumerate(layers) for position in layer}
+    numbers = {step.name: places[step.position] for step in read_steps(original) if step.position in places}
+    groups: list[list[Step]] = [[] for _ in layers]
+    added: list[Step] = []
+    number = 0
+    for step in ready:
+        added.append(step)
+        if step.name in numbers:
+            number = numbers[step.name]
+            groups[number] += added
+            added = []
+    groups[number] += added  # copies of outputs
+    return groups
 
 
 def _rows(

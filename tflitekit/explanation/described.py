@@ -60,6 +60,7 @@ def _layer(
         layer=name,
         operator=pair.variant.operator.name,
         tensor=pair.baseline.spec.name,
+        stored_as=pair.variant.name,
         shape=spec.shape,
         dtype=spec.dtype,
         snr_db=finite(sums.snr_db),
@@ -67,8 +68,9 @@ def _layer(
         bias=sums.bias,
         outside=sums.outside_share,
         grid_used=sums.grid_used,
-        low=float(sums.pairs.low[0].min()),
-        high=float(sums.pairs.high[0].max()),
+        not_finite=sums.not_finite,
+        low=_finite(sums.pairs.low[0].min()),
+        high=_finite(sums.pairs.high[0].max()),
         grid=grid,
         saturated=sums.saturated,
         dead=int(np.count_nonzero(sums.pairs.deviation[1] == 0)),
@@ -86,6 +88,7 @@ def _weight_error(found: WeightSums) -> WeightError:
     return WeightError(
         dtype=found.dtype,
         scales=found.scales,
+        unpacked=found.unpacked,
         snr_db=finite(found.snr_db),
         spread=float(found.ranges.max() / median) if median else 1.0,
         peak=found.peak,
@@ -101,9 +104,14 @@ def _worst(
         ChannelError(
             channel=channel,
             snr_db=finite(float(snr_db[channel])),
-            low=float(low[channel]),
-            high=float(high[channel]),
-            steps=float((high[channel] - low[channel]) / step) if step else None,
+            low=_finite(low[channel]),
+            high=_finite(high[channel]),
+            steps=max(0.0, float((high[channel] - low[channel]) / step)) if step else None,
         )
         for channel in order
     )
+
+
+def _finite(value: float) -> float:
+    """Returns a limit of a range; 0 where no value was finite."""
+    return float(value) if np.isfinite(value) else 0.0

@@ -63,6 +63,12 @@ class TensorSums:
         return self.outside / max(1.0, float(self.pairs.values.sum()))
 
     @property
+    def not_finite(self) -> float:
+        """The share of values that are infinite or no numbers in the quantized file only."""
+        gone = float(self.pairs.lost.sum())
+        return gone / max(1.0, gone + float(self.pairs.values.sum()))
+
+    @property
     def saturated(self) -> float | None:
         """The share of stored values at the upper end of the grid; None without one. (At the lower end are the zeros of a ReLU.)"""
         return None if self.cells is None else float(self.cells[-1] / max(1, self.cells.sum()))
@@ -113,4 +119,5 @@ def decibels(signal: float, noise: float) -> float:
     """Returns ``10 log10(signal / noise)``; infinite where there is no noise."""
     if noise == 0:
         return np.inf
-    return float(10 * np.log10(signal / noise)) if signal else -np.inf
+    ratio = signal / noise
+    return float(10 * np.log10(ratio)) if ratio > 0 else -np.inf

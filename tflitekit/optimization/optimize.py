@@ -34,6 +34,7 @@ from tflitekit.data.pixels import holds_pixels
 from tflitekit.data.preprocessing import load_preprocessing
 from tflitekit.latency.benchmarking import measure_variants
 from tflitekit.optimization.calibration_curve import measure_curve
+from tflitekit.optimization.explaining import explain_lost
 from tflitekit.options.base import takes
 from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.options.convert import ConvertOptions
@@ -118,6 +119,8 @@ def optimize(
         rows, doubts = measure_variants(
             evaluation.variants, converted.variants, target, measuring, BASELINE, progress, cache=out / WORK_FOLDER
         )
+        if how.explain:
+            rows = explain_lost(rows, converted.variants, dataset, constraints, options, progress)
         doubts = [*_data_warnings(converted, evaluation, dataset, how), *doubts]
         report = _report(converted, evaluation, rows, constraints, target, doubts, curve)
         write_all(report, out)

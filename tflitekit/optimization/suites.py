@@ -100,6 +100,7 @@ class Suite(BaseModel):
     schemes: tuple[str, ...] | None = None
     rounding: Rounding = default_of(OptimizeOptions, "rounding")
     calibration_curve: Counts = default_of(OptimizeOptions, "calibration_curve")
+    explain: bool = default_of(OptimizeOptions, "explain")
     target: str = default_of(LatencyOptions, "target")
     protocols: tuple[ProtocolName, ...] = Field((default_of(LatencyOptions, "protocol"),), min_length=1)
     threads: Threads = default_of(LatencyOptions, "threads")
@@ -296,6 +297,7 @@ def _run_entry(
             schemes=suite.schemes,
             rounding=suite.rounding,
             calibration_curve=suite.calibration_curve,
+            explain=suite.explain,
             options=_conversion(suite, model, data, places),
             **data.part(ScoringOptions).given() | {"preprocess": preprocess, "labels": places.find(data.labels)},
             constraints=suite.constraints,

@@ -28,3 +28,10 @@ class OptimizeOptions(SchemeOptions, ScoringOptions, LatencyOptions):
             metavar="N,...",
         ),
     ] = ()
+    explain: Annotated[
+        bool,
+        Option(
+            Panel.MEASURING,
+            "Explain layer by layer the variants that lost more than the limit, at most three; or else the one that lost most.",
+        ),
+    ] = False

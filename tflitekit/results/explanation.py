@@ -32,6 +32,7 @@ class WeightError(Part):
     Attributes:
         dtype: As they are stored.
         scales: How many scales they have; 0 for floats.
+        unpacked: Whether they become float again before the operator computes.
         snr_db: Signal to noise; null where there is no noise.
         spread: The largest range of a channel by the median one.
         peak: The largest absolute weight by the root mean square of the others of its channel, of the channel where that is most.
@@ -40,6 +41,7 @@ class WeightError(Part):
 
     dtype: str
     scales: int
+    unpacked: bool = False
     snr_db: float | None
     spread: float
     peak: float
@@ -72,6 +74,7 @@ class LayerError(Part):
     Attributes:
         layer: In the user's names; the tensor's where nothing better is known.
         operator: 'CONV_2D' and so on.
+        tensor, stored_as: Its name in the float file and in the quantized one.
         dtype: As the quantized file stores it.
         snr_db: Signal to noise; null where there is no noise, and without a float file.
         explained: Median over channels of the share of the float variance that is kept; null where nothing varies.
@@ -79,6 +82,7 @@ class LayerError(Part):
         outside: Share of the float values that lie beyond the ends of the grid; null without a float file.
         saturated: Share of the values at the upper end of the grid; null without a grid.
         dead: How many channels do not vary.
+        not_finite: Share of the values that are infinite or no numbers, where the float ones are finite.
         grid_used: Share of the grid that is taken; null without a grid.
         low, high: Range of the float values; without a float file, of the quantized ones.
         grid: The least and the greatest value that the grid has; null without one.
@@ -95,6 +99,7 @@ class LayerError(Part):
     layer: str
     operator: str
     tensor: str
+    stored_as: str
     shape: tuple[int, ...]
     dtype: str
     snr_db: float | None
@@ -103,6 +108,7 @@ class LayerError(Part):
     outside: float | None
     saturated: float | None = None
     dead: int = 0
+    not_finite: float = 0.0
     grid_used: float | None
     low: float
     high: float

@@ -82,6 +82,7 @@ def show_report(report: Report) -> None:
                 for advice in other.advice:
                     line.append(f"\n{advice}", style="dim")
                 console.stdout.print(Padding(line, (0, 0, 0, 2)))
+    _show_culprits(report)
     show_findings(further_warnings(report))
 
 
@@ -90,6 +91,20 @@ def show_searches(rows: Sequence[Variant] | Sequence[VariantReport]) -> None:
     for name, record in search_text.searched(rows):
         console.stdout.print(Text(f"\nSearch for {name}", style="bold"))
         console.print_points([Text(line) for line in (*search_text.changes(record), *search_text.sentences(record))])
+
+
+def _show_culprits(report: Report) -> None:
+    """Prints which layers are to blame for what variants lost."""
+    found = {row.name: row.explanation.culprits for row in report.variants if row.explanation is not None}
+    if not found:
+        return
+    console.stdout.print(Text("\nWhere they depart from float", style="bold"))
+    for name, culprits in found.items():
+        if not culprits:
+            console.stdout.print(Padding(Text.assemble((name, "bold"), ": no layer is to blame"), (0, 0, 0, 2)))
+        for one in culprits:
+            line = Text.assemble((name, "bold"), f": {one.layer}. {one.message}", (f"\n{one.advice}", "dim"))
+            console.stdout.print(Padding(line, (0, 0, 0, 2)))
 
 
 def show_findings(found: list[Warned]) -> None:

@@ -108,3 +108,15 @@ def float16_overflow(suspect: Suspect) -> Match | None:
         "Normalize before this layer, or keep it in float32.",
         1.0,
     )
+
+
+def not_finite(suspect: Suspect) -> Match | None:
+    """Values that the quantized file made infinite, or no numbers; only where they begin."""
+    if not suspect.error.not_finite or any(one.error.not_finite for one in suspect.inputs):
+        return None
+    return Match(
+        "not-finite",
+        f"{suspect.error.not_finite:.1%} of its values are infinite or no numbers, which those of the float model are not.",
+        "Keep it in float32; weights beyond 65504 cannot be float16.",
+        3.0,
+    )

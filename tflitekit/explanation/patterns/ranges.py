@@ -72,6 +72,34 @@ def unlike_channels(suspect: Suspect) -> Match | None:
     )
 
 
+@pattern
+def unlike_on_the_fly(suspect: Suspect) -> Match | None:
+    """Channels of very different range on the one scale that is chosen while the model runs, as in dynamic_range."""
+    weights = suspect.error.weights
+    if (
+        weights is None
+        or weights.unpacked
+        or not weights.scales
+        or suspect.error.grid is not None
+        or not suspect.inputs
+    ):
+        return None
+    source = suspect.inputs[0].source
+    ranges = source.ranges[source.sums.pairs.deviation[0] > 0]
+    largest = float(ranges.max(initial=0.0))
+    coarse = int((ranges * 127 < _COARSE_STEPS * largest).sum())
+    if coarse < len(ranges) / 4:
+        return None
+    return Match(
+        "unlike-channels",
+        f"'{suspect.error.layer}' quantizes its values on the fly with one scale, on which {coarse} of {len(ranges)} channels have fewer than "
+        f"{_COARSE_STEPS:.0f} steps: the largest is {largest / float(np.median(ranges)):.3g} times the median.",
+        "Equalize the channels with the layer that follows, or keep that one in float16.",
+        0.5,
+        source.error,
+    )
+
+
 @grid_pattern
 def beyond_the_grid(suspect: Suspect) -> Match | None:
     """Ranges that calibration set too narrow. Where what it reads has that already, the first one is told."""

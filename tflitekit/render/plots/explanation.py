@@ -7,6 +7,9 @@ from tflitekit.render.plots import Spec, Values, base
 __all__ = ["error_along", "grid_histogram"]
 
 _HEIGHT = 260
+_MANY = 60
+_TOP_DB = 70.0
+"""More than that is as good as exact; the input alone would take the rest of the plot's height."""
 
 
 def error_along(values: Values, *, about: str) -> Spec:
@@ -16,6 +19,13 @@ def error_along(values: Values, *, about: str) -> Spec:
         values: ``layer``, ``index``, ``snr_db`` (None where there is no noise), ``weights_db`` (None without weights), ``blamed``
             and ``tooltip``.
     """
+    values = [
+        {
+            **entry,
+            **{key: min(float(entry[key]), _TOP_DB) for key in ("snr_db", "weights_db") if entry[key] is not None},
+        }
+        for entry in values
+    ]
     x: Spec = {"field": "index", "type": "quantitative", "scale": {"nice": False, "padding": 12}}
     x["axis"] = {"title": "Operator, from the input to the output", "tickMinStep": 1, "format": "d"}
     noisy = [entry for entry in values if entry["snr_db"] is not None]
@@ -43,7 +53,12 @@ def error_along(values: Values, *, about: str) -> Spec:
             "encoding": {"x": x, "y": y("snr_db")},
         },
         {
-            "mark": {"type": "circle", "size": 60, "opacity": 1, "fill": "var(--accent)"},
+            "mark": {
+                "type": "circle",
+                "size": 60 if len(values) < _MANY else 20,
+                "opacity": 1,
+                "fill": "var(--accent)",
+            },
             "encoding": {"x": x, "y": y("snr_db"), "tooltip": {"field": "tooltip"}},
         },
     ]
@@ -54,13 +69,28 @@ def error_along(values: Values, *, about: str) -> Spec:
                 "mark": {"type": "circle", "size": 160, "opacity": 1, "fill": "var(--bad)"},
                 "encoding": {"x": x, "y": y("snr_db"), "tooltip": {"field": "tooltip"}},
             },
-            {
-                "data": {"values": blamed},
-                "mark": {"type": "text", "dy": -16, "fontSize": 11, "fill": "var(--ink)", "aria": False},
-                "encoding": {"x": x, "y": y("snr_db"), "text": {"field": "layer"}},
-            },
+            *(_labels(found, align, x, y("snr_db")) for align, found in _sides(blamed, len(values)) if found),
         ]
     return {**base(about, noisy, height=_HEIGHT), "layer": layers}
+
+
+def _sides(blamed: Values, count: int) -> list[tuple[str, Values]]:
+    """Parts what is labelled by the side that has room for the words."""
+    left = [entry for entry in blamed if float(entry["index"]) * 2 < count]
+    return [("left", left), ("right", [entry for entry in blamed if entry not in left])]
+
+
+def _labels(values: Values, align: str, x: Spec, y: Spec) -> Spec:
+    mark = {
+        "type": "text",
+        "dy": -14,
+        "fontSize": 11,
+        "limit": 180,
+        "align": align,
+        "fill": "var(--ink)",
+        "aria": False,
+    }
+    return {"data": {"values": values}, "mark": mark, "encoding": {"x": x, "y": y, "text": {"field": "layer"}}}
 
 
 def grid_histogram(values: Values, *, about: str) -> Spec:

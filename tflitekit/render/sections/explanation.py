@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tflitekit.explanation.costs import lost
 from tflitekit.render import text
 from tflitekit.render.blocks import NOTHING, Cell, Choice, Column, Figure, Note, Section, Table
 from tflitekit.render.plots.explanation import error_along, grid_histogram
@@ -20,6 +21,7 @@ _COLUMNS = (
     Column("Grid used", about="Between the least and the greatest number that was stored"),
     Column("Beyond the grid", about="Share of float values that the grid does not reach"),
     Column("Bias", about="How far the mean is off, by the size of the values"),
+    Column("Alone", about="What of the outputs is lost where only this layer is quantized"),
     Column("Weights, dB", about="Signal to noise of the weights"),
     Column("Worst channel", about="Signal to noise of the worst one"),
 )
@@ -117,6 +119,7 @@ def _table(name: str, found: Explanation) -> Table | None:
             NOTHING if layer.grid_used is None else Cell(text.share(layer.grid_used), layer.grid_used),
             Cell(f"{layer.outside:.2%}", layer.outside) if layer.outside else NOTHING,
             NOTHING if layer.bias is None else Cell(f"{layer.bias:+.1%}", abs(layer.bias)),
+            NOTHING if layer.alone is None else Cell(f"{lost(layer.alone):.1%}", lost(layer.alone)),
             NOTHING
             if layer.weights is None or layer.weights.snr_db is None
             else Cell(f"{layer.weights.snr_db:.1f}", layer.weights.snr_db, layer.weights.dtype),
