@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from conftest import CLASSES, DATA, converted, run_json, shape_arrays
 from scipy.stats import t as student
 
 from tflitekit import Constraints, compare, evaluate, open_dataset, optimize, recommend
+from tflitekit.accuracy.fidelity import pairs_of
+from tflitekit.accuracy.lints.parts import outputs_beside
 from tflitekit.accuracy.metric_choice import choose_metric
 from tflitekit.core.errors import ContractError, DataError, UsageError
 from tflitekit.core.tensor import TensorSpec
@@ -85,7 +88,7 @@ def test_values_are_compared_column_by_column(regression, tmp_path, models):
     half = student.ppf(0.975, 199) * squared.std(ddof=1) / np.sqrt(200) / before.var()
     assert row.likeness.high - row.likeness.low == pytest.approx(2 * half, abs=1e-5)
     output = row.fidelity[0]
-    assert (output.explained, output.low, output.high) == (row.likeness.value, row.likeness.low, row.likeness.high)
+    assert (output.mean, output.low, output.high) == (row.likeness.value, row.likeness.low, row.likeness.high)
     assert [(part.column, part.explained) for part in output.worst] == [(0, output.explained)]
     assert found.broken == ()
     assert found.warnings == ()
@@ -307,7 +310,14 @@ def row(name, size, *, value, low, metric="agreement", outputs=()):
 
 def output(explained):
     return OutputFidelity(
-        output="box", scored=False, values=500, columns=4, compared=4, explained=explained, lowest=explained
+        output="box",
+        scored=False,
+        values=500,
+        columns=4,
+        compared=4,
+        explained=explained,
+        lowest=explained,
+        mean=explained,
     )
 
 
@@ -407,3 +417,17 @@ def test_a_float_model_that_gives_nan_is_no_reference(files, tmp_path):
     assert found.variants[0].status == "failed"
     assert [finding.kind for finding in found.warnings if finding.kind == "no-baseline"]
     assert found.variants[1].likeness is None
+
+
+def test_a_part_that_is_lost_shows_in_the_figure_of_its_output():
+    generator = np.random.default_rng(0)
+    before = generator.normal(size=(200, 7)).astype(np.float32)
+    after = before.copy()
+    after[:, 4:] = 0
+    spec = TensorSpec(name="both", shape=(1, 7), dtype="float32")
+    graph = SimpleNamespace(outputs=(spec,), inner_outputs=(spec,), operators=[])
+    (found,) = outputs_beside(graph, None, {0: pairs_of(before, after)}, other_weights=False)
+    assert found.explained == 1  # the median
+    assert found.mean == pytest.approx(4 / 7, abs=1e-4)
+    assert found.scored
+    assert found.losses[0].text.startswith("columns 4 to 6 of the output 'both': constant")

@@ -19,6 +19,7 @@ from tflitekit.accuracy.lints.parts import lint_parts, outputs_beside
 from tflitekit.accuracy.metrics import Likeness, Metric, ReferenceMetric, Scores
 from tflitekit.accuracy.metrics.agreement import ClassAgreement
 from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.accuracy.metrics.explained import Explained
 from tflitekit.accuracy.scored import Scored, Stopped, together
 from tflitekit.accuracy.scoring import ScoringJob
 from tflitekit.accuracy.without_labels import fidelity_unknown
@@ -104,7 +105,8 @@ def _outputs(variant: Variant, scored: Scored, baseline: str) -> tuple[OutputFid
     """Returns every output of a variant beside the baseline's."""
     run, compared = scored.runs[variant.name], scored.runs[baseline]
     other = run.variant.training is not None or _other_source(run.variant, compared.variant)
-    return outputs_beside(run.graph, run.output_index, scored.sums.get(variant.name, {}), other_weights=other)
+    which = None if isinstance(scored.metric, Explained) else run.output_index
+    return outputs_beside(run.graph, which, scored.sums.get(variant.name, {}), other_weights=other)
 
 
 def _beside_labels(
@@ -181,8 +183,11 @@ def linted(row: VariantReport, scored: Scored, baseline: str) -> VariantReport:
             whole += lint_output_range(own, run.graph.inner_outputs[run.output_index], reference, request=request)
         if isinstance(scored.metric, Classification | ClassAgreement) and not constant:
             whole += lint_confidence(own, reference, max(2, scored.metric.outputs), request=request)
+        of_scored = run.output_spec.name
         # What is said of the output as a whole is not said again of its parts.
-        parts = lint_parts([output for output in beside if not (output.scored and (constant or whole))], request)
+        parts = lint_parts(
+            [output for output in beside if not (output.output == of_scored and (constant or whole))], request
+        )
         found = parts + found + whole
     return row.model_copy(update={"warnings": (*row.warnings, *found), "fidelity": beside})
 

@@ -278,14 +278,14 @@ def places_table(report: Report) -> tuple[list[str], list[list[str]]]:
 def fidelity_table(report: Report) -> tuple[list[str], list[list[str]]]:
     """Returns how far each output of each variant is the baseline's; nothing where one output is all, and is well or said already."""
     beside = [(row, output) for row in report.variants for output in row.fidelity]
-    if not any(output.losses or not output.scored for _, output in beside):
+    if not any(output.losses or not output.scored or len(row.fidelity) > 1 for row, output in beside):
         return [], []
     rows = [
         [
             row.name,
-            output.output if output.scored or by_reference(report) else f"{output.output} (not scored)",
+            output.output if output.scored else f"{output.output} (not scored)",
             f"{output.compared:,} of {output.columns:,}",
-            "–" if output.explained is None else _kept(output),
+            _kept(output),
             "–" if output.lowest is None else text.share(max(0.0, output.lowest)),
             "; ".join(f"{loss.columns}: {loss.cause}" for loss in output.losses) or "–",
         ]
@@ -295,9 +295,11 @@ def fidelity_table(report: Report) -> tuple[list[str], list[list[str]]]:
 
 
 def _kept(output: OutputFidelity) -> str:
-    assert output.explained is not None
+    found = output.explained if output.mean is None else output.mean  # older reports have the median
+    if found is None:
+        return "–"
     half = "" if output.low is None or output.high is None else f" ±{(output.high - output.low) * 50:.1f}"
-    return text.share(output.explained) + half
+    return text.share(found) + half
 
 
 class ClassLoss(NamedTuple):

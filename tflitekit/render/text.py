@@ -125,7 +125,7 @@ _METRICS = {
 
 METRICS_ABOUT = {
     "agreement": "Share of samples that get the baseline's class",
-    "fidelity": "Share of the baseline's variance that the variant explains, in the median column of the output that is kept least",
+    "fidelity": "Share of the baseline's variance that the variant explains, on average over the columns of the output that is kept least",
     "divergence": "Kullback-Leibler divergence of the probabilities from the baseline's, in nats",
 }
 

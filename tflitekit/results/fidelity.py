@@ -51,7 +51,9 @@ class OutputFidelity(Part):
         explained: Median over those of the share of the baseline's variance that the variant explains (1 is the same, 0 no
             better than a constant); for outputs that count or number something, of the share of values that are the same.
             Null where no column is compared.
-        low: Interval of ``explained``: the median of the columns' own 95 % intervals, so not narrower than it should be. Null with fewer
+        mean: Mean over those, where less than nothing counts as nothing; so a part that is lost shows. Null as ``explained``, and in
+            older reports.
+        low: Interval of ``mean``: the mean of the columns' own 95 % intervals, which is not narrower than it should be. Null with fewer
             than two samples.
         lowest: The same of the worst column.
         worst: Up to 16 of the columns that are compared, those that are kept least, in their order.
@@ -65,6 +67,7 @@ class OutputFidelity(Part):
     compared: int
     explained: float | None
     lowest: float | None
+    mean: float | None = None
     low: float | None = None
     high: float | None = None
     worst: tuple[ColumnFidelity, ...] = ()

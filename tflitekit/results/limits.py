@@ -93,12 +93,12 @@ def fidelity_problems(variant: VariantReport, constraints: Constraints) -> list[
     decided = variant.sequential
     low = variant.likeness.value < least if decided is None else decided.decision == "breaks"
     found = [f"{figure_text(variant)}, {allowed}"] if low else []
-    for output in variant.fidelity:
-        judged = output.explained is not None and not (output.scored and variant.likeness.metric == "agreement")
-        if judged and output.explained is not None and output.explained < least and variant.likeness.value >= least:
-            found.append(
-                f"{_kept(output.explained, output.low, output.high)} in the output '{output.output}', {allowed}"
-            )
+    if variant.likeness.metric == "agreement":  # the other figure is of the output that is kept least
+        found += [
+            f"{_kept(output.mean, output.low, output.high)} in the output '{output.output}', {allowed}"
+            for output in variant.fidelity
+            if not output.scored and output.mean is not None and output.mean < least
+        ]
     return found
 
 

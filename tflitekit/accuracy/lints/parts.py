@@ -61,24 +61,24 @@ class _Column(NamedTuple):
 
 
 def outputs_beside(
-    graph: Graph, scored: int, sums: Mapping[int, Pairs], *, other_weights: bool
+    graph: Graph, scored: int | None, sums: Mapping[int, Pairs], *, other_weights: bool
 ) -> tuple[OutputFidelity, ...]:
     """Judges every output of a variant by its sums beside the baseline.
 
     Args:
         graph: The variant's.
-        scored: The output that the metric looks at.
+        scored: The output that the metric looks at; None where it looks at all.
         other_weights: Whether its weights are not the baseline's, because it was trained further or is another model. What is
             scored may then differ, for the better too: only what quantizing does to it (constant, coarse, cut off) counts,
             and the metric says the rest.
     """
     sorting = any(op.name in _SORTING for op in graph.operators)
-    return tuple(
-        _output(
-            graph, index, pairs, scored=index == scored, apart=not sorting and not (other_weights and index == scored)
-        )
-        for index, pairs in sorted(sums.items())
-    )
+    found = []
+    for index, pairs in sorted(sums.items()):
+        looked_at = scored in (None, index)
+        apart = not sorting and not (other_weights and looked_at)
+        found.append(_output(graph, index, pairs, scored=looked_at, apart=apart))
+    return tuple(found)
 
 
 def lint_parts(found: Sequence[OutputFidelity], request: Request | None = None) -> list[Finding]:
@@ -141,8 +141,9 @@ def _output(graph: Graph, index: int, pairs: Pairs, *, scored: bool, apart: bool
         compared=int(np.count_nonzero(worth)),
         explained=_rounded(float(np.median(judged))) if judged.size else None,
         lowest=_rounded(float(judged.min())) if judged.size else None,
-        low=_known(np.median(low)) if judged.size else None,
-        high=_known(np.median(high)) if judged.size else None,
+        mean=_rounded(float(np.clip(judged, 0, 1).mean())) if judged.size else None,
+        low=_known(np.clip(low, 0, 1).mean()) if judged.size else None,
+        high=_known(np.clip(high, 0, 1).mean()) if judged.size else None,
         worst=tuple(
             ColumnFidelity(
                 column=int(np.flatnonzero(worth)[i]),

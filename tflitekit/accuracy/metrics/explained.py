@@ -37,7 +37,7 @@ class Explained(ReferenceMetric):
         return {"finite": np.asarray(np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1))}
 
     def likeness(self, scores: Scores, outputs: Sequence[OutputFidelity]) -> Likeness:
-        known = [(output.explained, output) for output in outputs if output.explained is not None]
+        known = [(output.mean, output) for output in outputs if output.mean is not None]
         if not known:
             return Likeness(None)
         value, least = min(known, key=lambda pair: pair[0])

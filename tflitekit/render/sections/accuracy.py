@@ -72,7 +72,7 @@ def outputs(view: View) -> Table | None:
     titles, lines = fidelity_table(view.report)
     about = {
         "Columns that vary": "Parts of the output that vary enough in the baseline to be compared",
-        "Kept": "Share of the baseline's variance that the variant explains, in the median column; for outputs that number "
+        "Kept": "Share of the baseline's variance that the variant explains, on average over columns; for outputs that number "
         "something the share of values that are the same",
     }
     columns = tuple(Column(title, numeric=2 <= i < 5, about=about.get(title, "")) for i, title in enumerate(titles))
