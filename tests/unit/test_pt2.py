@@ -153,3 +153,17 @@ def test_truncated_and_foreign_archives(pt2, tmp_path):
         pt2.trusted_copy(tmp_path / "bit.pt2", tmp_path)
     with pytest.raises(pt2.Refusal, match="no exported program"):
         pt2.trusted_copy(write(tmp_path / "script.pt2", {"net/code/x.py": b"", "net/data.pkl": b""}), tmp_path)
+
+
+def test_the_format_of_before_2_8_is_refused_with_the_version(pt2, tmp_path):
+    """What PyTorch 2.7.1 writes, by its names."""
+    content = {
+        "serialized_exported_program.json": b'{"schema_version": {"major": 8, "minor": 7}, "torch_version": "2.7.1+cu126"}',
+        "serialized_state_dict.pt": b"", "serialized_constants.pt": b"", "serialized_example_inputs.pt": b"", "version": b"8.7",
+    }  # fmt: skip
+    with pytest.raises(pt2.Refusal, match=r"PyTorch 2\.7\.1\+cu126 exported .*, in a format") as refused:
+        pt2.trusted_copy(write(tmp_path / "m.pt2", content), tmp_path)
+    assert "from 2.8 on" in refused.value.words["fix"] and "torch.export.save" in refused.value.words["fix"]
+    content["serialized_exported_program.json"] = b'{"torch_version": "\\u001b[31mred"}'
+    with pytest.raises(pt2.Refusal, match=r"PyTorch before 2\.8 exported"):
+        pt2.trusted_copy(write(tmp_path / "m.pt2", content), tmp_path)

@@ -9,6 +9,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ _EXPRESSION = re.compile(
 _NAME = re.compile(r"[^\"'\\()\[\]{}=;,\x00-\x1f]*")
 _TREES = ("builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict", None)
 _LIMIT = 1 << 28
+_OLD_PROGRAM = "serialized_exported_program.json"
 
 
 def trusted_copy(path: Path, folder: Path) -> Path:
@@ -73,6 +75,8 @@ def _parts(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
         raise _suspicious(path, "It unpacks to more than it is.")
     if any(entry.header_offset < 0 for entry in entries):
         raise _suspicious(path, "A part lies before its beginning.")
+    if any(entry.filename == _OLD_PROGRAM for entry in entries):
+        raise _too_old(archive, path)
     parts = {entry.filename.partition("/")[2]: entry for entry in entries}
     if (
         len({name.lower() for name in parts}) != len(entries)
@@ -82,7 +86,7 @@ def _parts(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
     if not any(name.startswith("models/") for name in parts):
         raise Refusal(
             f"{path} holds no exported program of a kind that the kit reads.",
-            "It was written by an older PyTorch, by torch.save or by torch.jit.save, or its end is missing.",
+            "It was written by torch.save, by torch.jit.save or by a PyTorch before 2.8, or its end is missing.",
             _WRITE_IT,
         )
     parts = {name: entry for name, entry in parts.items() if not name.startswith("extra/")}
@@ -96,6 +100,25 @@ def _parts(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
         if name.endswith(".json") and entry.file_size > _LIMIT:
             raise _suspicious(path, f"'{name}' has {entry.file_size:,} bytes.")
     return parts
+
+
+def _too_old(archive: zipfile.ZipFile, path: Path) -> Refusal:
+    """Returns the refusal of a program in the format before 2.8."""
+    entry = archive.getinfo(_OLD_PROGRAM)
+    said = re.search(r'"torch_version": *"([\w.+-]{1,40})"', archive.read(entry)[-_LIMIT:].decode(errors="replace"))
+    return Refusal(
+        f"PyTorch {said[1] if said else 'before 2.8'} exported {path}, in a format that is no longer read.",
+        "The kit reads what PyTorch 2.8 or newer exports.",
+        f"Export it again with PyTorch {_installed()}, or any other from 2.8 on. {_WRITE_IT}",
+    )
+
+
+def _installed() -> str:
+    """Returns the version of PyTorch here."""
+    try:
+        return metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return "2.8"
 
 
 def _tensors_only(config: dict[str, Any], path: Path) -> dict[str, Any]:
