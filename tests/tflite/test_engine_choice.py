@@ -43,8 +43,8 @@ def test_each_scheme_has_its_engine():
         (model("CONV_2D", "WHILE"), "int16x8", "cannot calibrate inside WHILE"),
         (model("CONV_2D", "LEAKY_RELU"), "int16x8", "leaves LEAKY_RELU in float"),
         (model("CONV_2D", shape=(1, -1, -1, 3)), "int16x8", "inputs of fixed sizes only"),
-        (model("GATHER", tables=("GATHER",)), "dynamic_range", "leaves the weights of GATHER in float"),
-        (model("GATHER", tables=("GATHER",)), "float16", "leaves the weights of GATHER in float"),
+        (model("CONV_3D", tables=("CONV_3D", "GATHER")), "dynamic_range", "leaves the weights of CONV_3D in float"),
+        (model("CONV_3D", tables=("CONV_3D",)), "float16", "leaves the weights of CONV_3D in float"),
         (model("ADD", "FlexBincount"), "float16", "does not know FlexBincount"),
         (model(), "float16", "could not be made"),
     ],
@@ -61,6 +61,7 @@ def test_the_quantizer_takes_the_rest():
         (model("CONV_2D", "WHILE", "LEAKY_RELU"), "dynamic_range"),
         (model("CONV_2D", shape=(1, -1, -1, 3)), "float16"),
         (model("GATHER", tables=("GATHER",)), "int16x8"),
+        (model("GATHER", tables=("GATHER",)), "dynamic_range"),
         (model("NEG", "SQUARED_DIFFERENCE"), "int16x8"),
     ):
         assert choose(parse_request(scheme), source) == ("litert_quantizer", "the default of the scheme")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from conftest import DATA
+from tiny_network import Network
 
 from tflitekit.conversion import convert
 from tflitekit.core.errors import DataError, ModelError, UsageError
@@ -304,10 +305,14 @@ def test_a_loop_cannot_be_calibrated_and_says_so(tmp_path):
 
 @quantizer
 def test_weights_left_in_float_are_named(tmp_path):
-    path = DATA / "converted" / "tokens" / "float32.tflite"
-    (variant,) = convert(path, out=tmp_path, schemes=["dynamic_int4"]).variants
+    net = Network(1, 6, 6, 4)
+    table = net.tensor("table", [1, 6, 6, 64], np.ones([1, 6, 6, 64]))
+    product = net.add("MUL", [net.conv(net.input, "conv", 64), table], [1, 6, 6, 64], "product", options="MulOptions")
+    path = tmp_path / "float.tflite"
+    path.write_bytes(net.finish(product))
+    (variant,) = convert(path, out=tmp_path / "out", schemes=["dynamic_int4"]).variants
     assert variant.status == "ok"
-    assert any(text.startswith("Weights left in float") and "GATHER" in text for text in variant.warnings)
+    assert any(text.startswith("Weights left in float") and "MUL" in text for text in variant.warnings)
 
 
 @quantizer

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import DATA
 from tiny_network import Network
 
 from tflitekit.conversion import convert
@@ -84,3 +85,21 @@ def test_weights_that_the_quantizer_stores_behind_the_flatbuffer_are_kept(tmp_pa
     assert made.error is None
     assert read_graph(made.path).weight_bytes_by_dtype["int8"] > 256 * 1024
     assert abs(Model(made.path).run([x[:1]])[0] - Model(path).run([x[:1]])[0]).max() < 1
+
+
+def test_tables_of_embeddings_are_as_small_as_other_weights(tmp_path):
+    path = DATA / "converted" / "tokens" / "float32.tflite"
+    tokens = np.load(DATA / "models" / "tokens.npz")["x"]
+    schemes = ["float16", "weight_only_int8", "dynamic_int4", "dynamic_range"]
+    made = convert(path, schemes=schemes, out=tmp_path).variants
+    assert [variant.error for variant in made] == [None] * 4
+    kinds = [{op.compute for op in read_graph(variant.path).ops if op.name == "GATHER"} for variant in made]
+    assert kinds == [{"float32"}, {"int8"}, {"int8"}, {"float32"}]  # dynamic_range leaves small weights alone
+    assert [read_graph(variant.path).weight_bytes_by_dtype.get("float32", 0) for variant in made[:3]] == [0] * 3
+    assert any("Weights in int8, not int4: GATHER" in warning for warning in made[2].warnings)
+    reference = Model(path)
+    expected = np.concatenate([reference.run([row[None]])[0] for row in tokens])
+    for variant, steps in zip(made, (500, 50, 5, 1e6), strict=True):
+        model = Model(variant.path)
+        found = np.concatenate([model.run([row[None]])[0] for row in tokens])
+        assert np.abs(found - expected).max() <= np.ptp(expected) / steps

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tflitekit.engines.tables import TABLE_READERS
 from tflitekit.engines.weighted import float_tables
 from tflitekit.schemes import ENGINE, ROUNDING, EngineName, Request
 from tflitekit.source.prepared import PreparedSource
@@ -81,5 +82,6 @@ def _beyond_quantizer(request: Request, source: PreparedSource) -> Iterator[str]
             yield f"litert-quantizer leaves {name} in float"
     if request.calibrated and any(spec.is_open for spec in source.inputs):
         yield "litert-quantizer calibrates on inputs of fixed sizes only"
-    if not request.calibrated and source.float_tables:
-        yield f"litert-quantizer leaves the weights of {', '.join(source.float_tables)} in float"
+    left = [name for name in source.float_tables if name not in TABLE_READERS]
+    if not request.calibrated and left:
+        yield f"litert-quantizer leaves the weights of {', '.join(left)} in float"

@@ -16,6 +16,7 @@ from tflitekit.engines.ranges import Range
 from tflitekit.engines.rounding.for_recipe import check_made, round_for
 from tflitekit.engines.samples import Batches, Samples
 from tflitekit.engines.shared_ranges import shared_ranges
+from tflitekit.engines.tables import with_small_tables
 from tflitekit.engines.tflite_converter import TfliteConverter
 from tflitekit.engines.weighted import Exceptions, exceptions
 from tflitekit.schemes import ROUNDING, Recipe, Request, parse_request
@@ -59,6 +60,8 @@ class LitertQuantizer:
             rounded = round_for(recipe, content, batches)
             content, notes = rounded.content, rounded.notes()
         made = _attempt(request, recipe, content, exported, source, batches)
+        if recipe.activations is None:
+            made = with_small_tables(made, recipe)
         if batches is not None and recipe.weights != "float16" and not recipe.block:
             notes += check_made(request.name, recipe, content, made, batches)
         return Converted(made, notes)

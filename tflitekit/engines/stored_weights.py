@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tflitekit.core.errors import ConversionError
 from tflitekit.engines import op_advice
+from tflitekit.engines.tables import TABLE_READERS
 from tflitekit.schemes import Promise, Request
 from tflitekit.tflite.flatbuffer import DTYPES, Reader, name_of, read_with
 from tflitekit.tflite.graph import Operator
@@ -44,7 +45,7 @@ def check_weights(request: Request, promise: Promise, path: Path, layers: Sequen
             fix="Try dynamic_range, which quantizes what it can.",
         )
     found = []
-    coarser = [one for one in stored if one.dtype == "int8" and one.operator.name in _LAYERS]
+    coarser = [one for one in stored if one.dtype == "int8" and one.operator.name in {*_LAYERS, *TABLE_READERS}]
     if promise.weights == "int4" and coarser:
         found.append(f"Weights in int8, not int4: {_places(coarser, layers)}.")
     others = [one for one in floats if one.elements > _SMALL_ELEMENTS]

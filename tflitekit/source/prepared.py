@@ -54,7 +54,7 @@ class PreparedSource(BaseModel):
         compared_on: What the samples are that the original was run on (see `Exported.reference`).
         proof: That the float file computes what the original does; null until it was compared.
         operators: Those of the float file; null until it was made, and where the source is one.
-        float_tables: Operators of the float file whose weights litert-quantizer leaves in float, as of an embedding.
+        float_tables: Operators of the float file whose weights litert-quantizer by itself leaves in float, as of an embedding.
     """
 
     model_config = ConfigDict(frozen=True)
