@@ -15,14 +15,14 @@ from tflitekit.engines.samples import ordered
 from tflitekit.tflite.flatbuffer import unpack
 from tflitekit.tflite.runtime import Model
 
-__all__ = ["Range", "measure_ranges"]
+__all__ = ["Place", "Range", "computed_tensors", "measure_ranges"]
 
 Array = NDArray[Any]
 Range = dict[str, Array]
 """The smallest and the largest value, 'min' and 'max', as litert-quantizer takes them."""
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """A tensor of a graph."""
 
     graph: int
@@ -45,7 +45,7 @@ def measure_ranges(content: bytes, samples: Iterable[Mapping[str, Array]]) -> di
     """
     graphs = unpack(content).subgraphs
     computed = list(dict.fromkeys(_computed(graphs)))
-    lowest, highest = dict[_Place, float](), dict[_Place, float]()
+    lowest, highest = dict[Place, float](), dict[Place, float]()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "float.tflite"
         path.write_bytes(content)
@@ -67,6 +67,13 @@ def measure_ranges(content: bytes, samples: Iterable[Mapping[str, Array]]) -> di
     }
 
 
+def computed_tensors(content: bytes) -> list[tuple[str, Place]]:
+    """Returns the float32 tensors that a file computes, by name."""
+    graphs = unpack(content).subgraphs
+    places = dict.fromkeys(_computed(graphs))
+    return [(graphs[place.graph].tensors[place.tensor].name.decode(), place) for place in places]
+
+
 def _reached(graphs: list[Any], start: int = 0) -> Iterator[int]:
     """Yields the graphs that run: the main one, and those that operators are composed of."""
     yield start
@@ -76,15 +83,15 @@ def _reached(graphs: list[Any], start: int = 0) -> Iterator[int]:
             yield from _reached(graphs, options.decompositionSubgraphIndex)
 
 
-def _computed(graphs: list[Any]) -> Iterator[_Place]:
+def _computed(graphs: list[Any]) -> Iterator[Place]:
     for number in _reached(graphs):
         graph = graphs[number]
         for index in (*graph.inputs, *(i for operator in graph.operators for i in operator.outputs)):
             if graph.tensors[index].type == schema.TensorType.FLOAT32:
-                yield _Place(number, int(index))
+                yield Place(number, int(index))
 
 
-def _extremes(model: Model, place: _Place) -> tuple[float, float]:
+def _extremes(model: Model, place: Place) -> tuple[float, float]:
     """Returns the smallest and the largest finite value; infinity and its negative where there is none."""
     try:
         values = model.tensor(place.tensor, place.graph)
@@ -97,12 +104,12 @@ def _extremes(model: Model, place: _Place) -> tuple[float, float]:
     return float(values.min(where=finite, initial=np.inf)), float(values.max(where=finite, initial=-np.inf))
 
 
-def _lend(graphs: list[Any], lowest: dict[_Place, float], highest: dict[_Place, float]) -> None:
+def _lend(graphs: list[Any], lowest: dict[Place, float], highest: dict[Place, float]) -> None:
     """Gives what has no values the range of the first tensor that its operator reads."""
     for number in _reached(graphs):
         for operator in graphs[number].operators:
-            read = [place for i in operator.inputs if (place := _Place(number, int(i))) in lowest]
+            read = [place for i in operator.inputs if (place := Place(number, int(i))) in lowest]
             for index in operator.outputs:
-                place = _Place(number, int(index))
+                place = Place(number, int(index))
                 if read and place not in lowest and graphs[number].tensors[index].type == schema.TensorType.FLOAT32:
                     lowest[place], highest[place] = lowest[read[0]], highest[read[0]]

@@ -25,6 +25,7 @@ __all__ = [
     "Recipe",
     "Request",
     "Scheme",
+    "SearchName",
     "Stage",
     "available",
     "find",
@@ -35,7 +36,7 @@ __all__ = [
 
 Needs = Literal["nothing", "calibration", "training"]
 EngineName = Literal["tflite_converter", "litert_quantizer"]
-SearchName = Literal["mixed"]
+SearchName = Literal["mixed", "repaired"]
 
 
 ENGINE = "engine"
@@ -280,7 +281,7 @@ def available() -> dict[str, Scheme]:
     """Returns all schemes by name, the kit's own first, in a fixed order."""
     order = [
         "float32", "float16", "dynamic_range", "int8", "int8_float_fallback", "int16x8", "weight_only_int8", "weight_only_int4",
-        "dynamic_int4", "int4x8", "mixed", "finetuned", "qat", "pruned",
+        "dynamic_int4", "int4x8", "mixed", "repaired", "finetuned", "qat", "pruned",
         "clustered", "pruned_qat", "clustered_qat", "pruned_clustered_qat",
     ]  # fmt: skip
     return dict(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +18,18 @@ from tflitekit.core.files import hash_json, write_json, write_whole
 from tflitekit.core.structured import read_model
 from tflitekit.data.calibration import CalibrationSet
 from tflitekit.data.contract import find_output
+from tflitekit.engines.clipping import narrowed
+from tflitekit.engines.equalization import equalized as equalize
 from tflitekit.engines.litert_quantizer import float_file, refuse_loops, require_quantizer, rewrite
 from tflitekit.engines.quantizer_repairs import made_ready
+from tflitekit.engines.ranges import Range
 from tflitekit.engines.rounding.blended import with_rounded_layers
 from tflitekit.engines.rounding.rounding import round_weights, weight_layers
 from tflitekit.engines.samples import Batches
 from tflitekit.engines.shared_ranges import shared_ranges
-from tflitekit.engines.weighted import shared_weights
+from tflitekit.engines.weighted import Exceptions, exceptions, shared_weights
 from tflitekit.schemes import Recipe, Request, find
+from tflitekit.search.joins import unlike_joins
 from tflitekit.search.judging import Loss, Reference
 from tflitekit.search.plan import Plan, SearchedLayer
 from tflitekit.source.prepared import Exported, PreparedSource
@@ -32,6 +40,7 @@ from tflitekit.tflite.runtime import Model
 __all__ = ["PREPARED", "Candidates", "Judged", "Prepared", "judge", "prepare", "round_layers"]
 
 _FLOAT, PREPARED = "float.tflite", "prepared.json"
+_EQUALIZED_ON = 64  # samples
 _PLACES = 64  # of a layer's output for each sample: a few hundred samples then are many times the inputs of any layer
 
 
@@ -39,18 +48,27 @@ class Prepared(BaseModel):
     """What all candidates of a search share; its files lie in the search's folder.
 
     Attributes:
+        layers: Those with weights.
+        operators: These and all others, in the order of execution.
+        joined: Those of `unlike_joins`.
         classes, probable, temperature: See `Reference`.
     """
 
     model_config = ConfigDict(frozen=True)
 
     layers: tuple[SearchedLayer, ...]
+    operators: tuple[SearchedLayer, ...]
+    joined: tuple[str, ...]
     outputs: tuple[str, ...]
     classes: str | None
     probable: bool
     temperature: float
     labels: bool
     float_bytes: int
+
+
+class NothingToChangeError(Exception):
+    """A plan asks for what the model has nothing for."""
 
 
 class Judged(BaseModel):
@@ -73,36 +91,79 @@ class Candidates:
     """
 
     def __init__(
-        self, folder: Path, recipe: Recipe, layers: Sequence[SearchedLayer], calibration: CalibrationSet, batch: int
+        self, folder: Path, recipe: Recipe, prepared: Prepared, calibration: CalibrationSet, batch: int
     ) -> None:
-        self._folder, self._recipe, self._layers = folder, recipe, layers
+        self._folder, self._recipe, self._prepared = folder, recipe, prepared
         self._samples = Batches(calibration, batch)
+        self._base = exceptions((folder / _FLOAT).read_bytes(), recipe)
 
     def make(self, plan: Plan) -> bytes:
         """Returns the file that a plan describes."""
+        content = self._float(equalized=plan.equalized)
+        measured, layers = content, self._prepared.layers
+        if plan.rounding == "gptq":
+            content = measured = self.rounded(plan, threads=1)
+        elif plan.rounding == "blended":
+            measured = self.rounded(Plan(types={}), threads=1)
+            own = {layer.name for layer in layers if _is_smallest(layer, plan, self._recipe)}
+            content = with_rounded_layers(content, measured, own)
+        ranges = self._ranges(measured, plan) if self._recipe.activations is not None else None
+        return rewrite(self._recipe, content, ranges, self._exceptions(plan))
+
+    def _exceptions(self, plan: Plan) -> Exceptions:
+        """Returns the operators that are excepted by the plan, and by the recipe where the plan says nothing of them."""
+        found = plan.exceptions(self._prepared.operators, self._recipe)
+        by_recipe = {"floats": self._base.floats, "int8": self._base.int8}
+        own = {name: tuple(each for each in names if each not in plan.types) for name, names in by_recipe.items()}
+        return replace(found, floats=found.floats + own["floats"], int8=found.int8 + own["int8"])
+
+    def _float(self, *, equalized: bool) -> bytes:
+        """Returns the float file; that with channels of alike ranges is made once.
+
+        Raises:
+            NothingToChangeError: There is nothing to equalize.
+        """
         content = (self._folder / _FLOAT).read_bytes()
-        measured = content
-        if plan.rounding != "nearest":
-            rounded = self.rounded(plan if plan.rounding == "gptq" else Plan(types={}), threads=1)
-            names = plan.bits(self._layers, self._recipe)
-            if plan.rounding == "blended":
-                names = {layer.name: 0 for layer in self._layers if _is_smallest(layer, plan, self._recipe)}
-            content, measured = with_rounded_layers(content, rounded, names), rounded
-        ranges = None
-        if self._recipe.activations is not None:
-            ranges = shared_ranges(measured, self._samples, Exported(self._folder / "candidates", "tflite"))
-        return rewrite(self._recipe, content, ranges, plan.exceptions(self._layers, self._recipe))
+        path = self._folder / "equalized.tflite"
+        if not equalized:
+            return content
+        if not path.exists():
+            changed = equalize(content, itertools.islice(self._samples, _EQUALIZED_ON))
+            if changed is None:
+                raise NothingToChangeError("There are no two layers whose channels could be equalized.")
+            write_whole(path, changed)
+        return path.read_bytes()
 
     def rounded(self, plan: Plan, *, threads: int) -> bytes:
         """Returns the float file with weights rounded for a plan's types; kept for other candidates."""
-        bits = plan.bits(self._layers, self._recipe)
-        path = self._folder / f"rounded-{hash_json(bits)[:16]}.tflite"
+        bits = plan.bits(self._prepared.layers, self._recipe)
+        path = self._folder / f"rounded-{hash_json([bits, plan.equalized])[:16]}.tflite"
         if not path.exists():
-            content = (self._folder / _FLOAT).read_bytes()
+            content = self._float(equalized=plan.equalized)
             able = {layer.name for layer in weight_layers(content)}
-            wanted = {name: count for name, count in bits.items() if name in able}
+            wanted = {name: count for name, count in bits.items() if name in able and name not in self._base.floats}
             write_whole(path, round_weights(content, self._samples, wanted, places=_PLACES, threads=threads).content)
         return path.read_bytes()
+
+    def _ranges(self, content: bytes, plan: Plan) -> dict[str, Range]:
+        ranges = shared_ranges(content, self._samples, Exported(self._folder / "candidates", "tflite"))
+        if plan.ranges == "extremes":
+            return ranges
+        bits = 16 if self._recipe.activations == "int16" else 8
+        path = self._folder / f"{plan.ranges}-{hashlib.sha256(content).hexdigest()[:16]}.json"
+        if not path.exists():
+            found = narrowed(content, self._samples, ranges, plan.ranges, bits)
+            write_json(path, {name: [float(each["min"][0]), float(each["max"][0])] for name, each in found.items()})
+        kept = json.loads(path.read_bytes())
+        return {
+            name: {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
+            for name, (low, high) in kept.items()
+        }
+
+
+def _ranges(place: Path, content: bytes, job: dict[str, Any]) -> dict[str, Range]:
+    samples = Batches(CalibrationSet.model_validate(job["calibration"]), job["batch"])
+    return shared_ranges(content, samples, Exported(place / "candidates", "tflite"))
 
 
 def _is_smallest(layer: SearchedLayer, plan: Plan, recipe: Recipe) -> bool:
@@ -112,12 +173,11 @@ def _is_smallest(layer: SearchedLayer, plan: Plan, recipe: Recipe) -> bool:
 
 def prepare(
     *,
-    folder: str,
+    job: dict[str, Any],
     scheme: str,
     options: dict[str, Any],
     exported: str,
     source: dict[str, Any],
-    selection: dict[str, Any],
     output: str | None,
     labels: list[int] | None,
     allow_select_tf_ops: bool,
@@ -139,11 +199,12 @@ def prepare(
     graph = parse_graph(content, f"{request.name}.tflite")
     if recipe.activations is not None:
         refuse_loops(request, graph, prepared)
-    place = Path(folder)
+    place = Path(job["folder"])
     content = made_ready(content, activations=recipe.activations)
     path = place / _FLOAT
     write_whole(path, content)
     layers = tuple(_layers(content, prepared))
+    operators = tuple(_operators(content, prepared, layers))
     if not layers:
         raise ConversionError(
             f"{request.name}: the model has no layers with weights.", fix="There is nothing to search; use float16."
@@ -153,10 +214,12 @@ def prepare(
     scored = find_output(prepared.outputs, output).name
     scored = scored if scored in names else names[0]
     known = np.array(labels) if labels is not None else None
-    reference = Reference.of(model, CalibrationSet.model_validate(selection), scored, known)
+    reference = Reference.of(model, CalibrationSet.model_validate(job["selection"]), scored, known)
     reference.save(place / "reference")
     found = Prepared(
         layers=layers,
+        operators=operators,
+        joined=unlike_joins(content, _ranges(place, content, job)) if recipe.activations is not None else (),
         outputs=tuple(reference.outputs),
         classes=reference.classes,
         probable=reference.probable,
@@ -183,6 +246,19 @@ def _layers(content: bytes, source: PreparedSource) -> list[SearchedLayer]:
     ]
 
 
+def _operators(content: bytes, source: PreparedSource, layers: Sequence[SearchedLayer]) -> Iterator[SearchedLayer]:
+    """Yields all operators, those that share weights together."""
+    leading = {layer.name: layer for layer in layers}
+    others = {name for layer in layers for name in layer.operators[1:]}
+    found = [operator for operator in parse_graph(content, "the model").operators if operator.outputs]
+    for operator, shown in zip(found, layer_names(found, source.layers), strict=True):
+        name = operator.outputs[0]
+        if name in leading:
+            yield leading[name]
+        elif name not in others:
+            yield SearchedLayer(name=name, operators=(name,), shown=shown or name, kind=operator.name, elements=0)
+
+
 def round_layers(*, job: dict[str, Any], threads: int) -> None:
     """Rounds the weights of all layers to the smallest type that each can have."""
     _candidates(job).rounded(Plan(types={}), threads=threads)
@@ -206,7 +282,8 @@ def judge(*, job: dict[str, Any], plan: dict[str, Any], limit: float) -> dict[st
     reference = Reference.load(
         place / "reference", prepared.outputs, prepared.classes, prepared.probable, prepared.temperature
     )
-    loss = reference.loss(Model(path), CalibrationSet.model_validate(job["selection"]), limit)
+    samples = CalibrationSet.model_validate(job["selection"])
+    loss = reference.loss(Model(path), samples, limit, at_once=wanted.probe)
     return Judged(plan=wanted, size_bytes=len(content), loss=loss).model_dump(mode="json")
 
 
@@ -215,7 +292,7 @@ def _candidates(job: dict[str, Any]) -> Candidates:
     return Candidates(
         place,
         Recipe(**job["recipe"]),
-        read_model(Prepared, place / PREPARED).layers,
+        read_model(Prepared, place / PREPARED),
         CalibrationSet.model_validate(job["calibration"]),
         job["batch"],
     )

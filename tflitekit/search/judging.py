@@ -105,16 +105,19 @@ class Reference:
         outputs = {name: np.load(folder / f"{number}.npy", mmap_mode="r") for number, name in enumerate(names)}
         return cls(outputs, classes, probable, temperature)
 
-    def loss(self, model: Model, samples: CalibrationSet, limit: float) -> Loss:
+    def loss(self, model: Model, samples: CalibrationSet, limit: float, *, at_once: bool = False) -> Loss:
         """Runs another file on the same samples and compares its outputs.
 
         It stops as soon as there is little doubt on which side of the limit the file is: only what is near it takes all samples.
+
+        Args:
+            at_once: Whether the first samples are enough in any case.
         """
         running, total = _Running(model, samples), len(next(iter(self.outputs.values())))
         count = min(_FIRST, total)
         while True:
             found = self._compare(running.until(count), count)
-            if count == total or abs(found.loss - limit) > _DOUBT * (found.high - found.loss):
+            if at_once or count == total or abs(found.loss - limit) > _DOUBT * (found.high - found.loss):
                 return found
             count = min(2 * count, total)
 

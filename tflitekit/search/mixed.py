@@ -10,18 +10,19 @@ as a whole still keeps it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import numpy as np
 
 from tflitekit.schemes import Recipe
-from tflitekit.search.candidates import Judged
+from tflitekit.search.candidates import Judged, Prepared
 from tflitekit.search.integer_program import Choice, cheapest
-from tflitekit.search.plan import LayerType, Plan, SearchedLayer
+from tflitekit.search.plan import LayerType, Plan
 from tflitekit.search.trials import Trials, is_within
+from tflitekit.tflite.search_record import SearchChange
 
-__all__ = ["search_mixed"]
+__all__ = ["Mixed"]
 
 # As many at a time on each machine, so that all find the same. Files that are rounded anew take longest.
 _BLENDED, _ROUNDED = 4, 2
@@ -34,22 +35,26 @@ _NOTHING = 1e-3
 Rounding = Literal["gptq", "blended"]
 
 
-def search_mixed(layers: Sequence[SearchedLayer], recipe: Recipe, trials: Trials, limit: float) -> None:
-    """Tries candidates, of which `Trials` keeps the best.
+class Mixed:
+    """See `Strategy`."""
 
-    Raises:
-        BudgetSpentError: Before it was finished.
-    """
-    search = _Mixed({layer.name: layer.types(recipe) for layer in layers}, trials, limit)
-    search.run()
-
-
-class _Mixed:
-    def __init__(self, types: Mapping[str, tuple[LayerType, ...]], trials: Trials, limit: float) -> None:
-        self._types, self._trials, self._limit = types, trials, limit
+    def __init__(self, prepared: Prepared, recipe: Recipe, limit: float) -> None:
+        self._types = {layer.name: layer.types(recipe) for layer in prepared.layers}
+        self._limit = limit
         self._choices: dict[str, list[Choice]] = {}
+        self.changes: list[SearchChange] = []
+        self.following: str | None = None
 
-    def run(self) -> None:
+    def rank(self, judged: Judged) -> tuple[object, ...]:
+        """Within the limit the smallest comes first, else what comes nearest."""
+        assert judged.loss is not None
+        if is_within(judged, self._limit):
+            return False, judged.size_bytes, judged.loss.high
+        return True, judged.loss.high, judged.size_bytes
+
+    def run(self, trials: Trials) -> None:
+        """See `Strategy`."""
+        self._trials = trials
         smallest, largest = self._uniform(0, "gptq"), self._uniform(-1, "blended")
         whole, base = self._trials.run([smallest, largest])
         if base.loss is None or whole.loss is None:

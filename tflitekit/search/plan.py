@@ -21,13 +21,13 @@ _TAKES_INT4 = ("CONV_2D", "FULLY_CONNECTED")
 
 
 class SearchedLayer(BaseModel):
-    """What has a type of its own: the weights of one operator, or of several that share them.
+    """What has a type of its own: the weights of one operator, or of several that share them, or an operator without weights.
 
     Attributes:
         name: Of the first operator's output tensor, as recipes of the quantizer match it.
         operators: All of these.
         shown: In the user's names.
-        elements: Of the weights.
+        elements: Of the weights; 0 without.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,10 +38,15 @@ class SearchedLayer(BaseModel):
     kind: str
     elements: int
 
+    def takes_int4(self, recipe: Recipe) -> bool:
+        """Whether the quantizer gives it int4 weights where the recipe says so."""
+        return recipe.weights == "int4" and (
+            self.kind in _TAKES_INT4 or (recipe.unpacked and self.kind == "BATCH_MATMUL")
+        )
+
     def types(self, recipe: Recipe) -> tuple[LayerType, ...]:
         """Returns what it can be stored in, the smallest first."""
-        takes_int4 = recipe.weights == "int4" and self.kind in _TAKES_INT4
-        small: tuple[LayerType, ...] = ("int4", "int8") if takes_int4 else ("int8",)
+        small: tuple[LayerType, ...] = ("int4", "int8") if self.takes_int4(recipe) else ("int8",)
         return (*small, "float16") if recipe.activations is None else small
 
 
@@ -52,12 +57,18 @@ class Plan(BaseModel):
         types: By layer; those that are not named have the recipe's type.
         rounding: How weights get onto their grids: 'gptq' for these very types, or 'blended': layers of the smallest type have the weights
             that they get by GPTQ where all layers are of that type, and others their own, to nearest. It costs no further rounding.
+        ranges: How the ranges of activations are found (see `tflitekit.engines.clipping`).
+        equalized: Whether channels between two layers get ranges that are more alike.
+        probe: Whether it tells about one operator only, and is no file that anybody would keep. The first samples say enough of it.
     """
 
     model_config = ConfigDict(frozen=True)
 
     types: dict[str, LayerType]
     rounding: Literal["nearest", "gptq", "blended"] = "nearest"
+    ranges: Literal["extremes", "percentile", "mse"] = "extremes"
+    equalized: bool = False
+    probe: bool = False
 
     @property
     def key(self) -> str:
@@ -69,7 +80,7 @@ class Plan(BaseModel):
         found: dict[str, list[str]] = {"float32": [], "float16": [], "int8": [], "int16": []}
         for layer in layers:
             chosen = self.types.get(layer.name)
-            by_itself = {recipe.weights} if layer.kind in _TAKES_INT4 else {"int4", "int8"}
+            by_itself = {"int4"} if layer.takes_int4(recipe) else {"int4", "int8"}
             if chosen is not None and chosen not in by_itself:
                 found[chosen] += layer.operators
         return Exceptions(

@@ -17,10 +17,12 @@ from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_model
 from tflitekit.data.calibration import CalibrationSet
 from tflitekit.options.convert import ConvertOptions
-from tflitekit.schemes import Recipe, Request
+from tflitekit.schemes import Recipe, Request, SearchName
 from tflitekit.search.candidates import PREPARED, Judged, Prepared
-from tflitekit.search.mixed import search_mixed
+from tflitekit.search.mixed import Mixed
 from tflitekit.search.plan import Plan
+from tflitekit.search.repaired import Repair
+from tflitekit.search.strategy import Strategy
 from tflitekit.search.trials import BudgetSpentError, Trials, is_within
 from tflitekit.source.prepared import Exported, PreparedSource
 from tflitekit.tflite.search_record import SearchLayer, SearchPoint, SearchRecord
@@ -30,6 +32,7 @@ __all__ = ["CANDIDATES", "Found", "Search", "Selected", "Setting"]
 CANDIDATES = "tflitekit.search.candidates"
 """What makes and judges candidates in workers, to be imported once for all of them."""
 
+_STRATEGIES: dict[SearchName, Callable[[Prepared, Recipe, float], Strategy]] = {"mixed": Mixed, "repaired": Repair}
 _ACCURACY_LIMIT, _FIDELITY_LIMIT = 0.01, 0.05
 
 
@@ -116,7 +119,11 @@ class Search:
         self._folder.mkdir(parents=True, exist_ok=True)
         prepared = self._prepared()
         limit = self._limit_of(prepared)
-        self._round()
+        name = self._setting.request.scheme.search
+        assert name is not None
+        strategy = _STRATEGIES[name](prepared, self._setting.recipe, limit)
+        if name == "mixed":
+            self._round()
         ended: Literal["finished", "budget"] = "finished"
         with self._progress.task(f"Searching for {self._name}", None) as advance:
             self._trials = Trials(
@@ -124,18 +131,18 @@ class Search:
                 lambda plan: self._submit(plan, limit),
                 budget=self._setting.options.search_budget,
                 jobs=self._cores,
-                better=lambda one, other: _rank(one, limit) < _rank(other, limit),
-                keep=lambda best: self._publish(self._found(best, prepared, limit, "stopped")),
+                better=lambda one, other: strategy.rank(one) < strategy.rank(other),
+                keep=lambda best: self._publish(self._found(best, prepared, limit, strategy, "stopped")),
                 advance=advance,
             )
             try:
-                search_mixed(prepared.layers, self._setting.recipe, self._trials, limit)
+                strategy.run(self._trials)
             except BudgetSpentError:
                 ended = "budget"
         best = self._trials.best
         if best is None:
             raise self._nothing()
-        return self._found(best, prepared, limit, ended)
+        return self._found(best, prepared, limit, strategy, ended)
 
     def _nothing(self) -> ConversionError:
         assert self._trials is not None
@@ -156,12 +163,11 @@ class Search:
             return read_model(Prepared, self._folder / PREPARED)
         setting = self._setting
         arguments = {
-            "folder": str(self._folder),
+            "job": self._job,
             "scheme": setting.request.scheme.name,
             "options": setting.request.options,
             "exported": str(setting.exported.folder),
             "source": setting.source.model_dump(mode="json"),
-            "selection": setting.selected.samples.model_dump(mode="json"),
             "output": setting.output,
             "labels": setting.selected.labels,
             "allow_select_tf_ops": setting.options.allow_select_tf_ops,
@@ -206,7 +212,12 @@ class Search:
         return self._pool.submit(f"{CANDIDATES}:judge", arguments, label=self._name)
 
     def _found(
-        self, best: Judged, prepared: Prepared, limit: float, ended: Literal["finished", "budget", "stopped"]
+        self,
+        best: Judged,
+        prepared: Prepared,
+        limit: float,
+        strategy: Strategy,
+        ended: Literal["finished", "budget", "stopped"],
     ) -> Found:
         assert best.loss is not None and self._trials is not None
         tried = list(self._trials.tried.values())
@@ -236,31 +247,28 @@ class Search:
                     chosen=each is best,
                 )
                 for each in sorted(tried, key=lambda each: each.size_bytes)
-                if each.loss is not None
+                if each.loss is not None and not each.plan.probe
             ),
+            changes=tuple(strategy.changes),
+            following=strategy.following,
         )
         return Found(self._trials.path_of(best), record)
 
     def _layers(self, plan: Plan, prepared: Prepared) -> list[SearchLayer]:
         found = []
-        for layer in prepared.layers:
-            types = layer.types(self._setting.recipe)
-            kind = plan.types.get(layer.name, types[0])
-            rounded = plan.rounding == "gptq" or (plan.rounding == "blended" and kind == types[0])
+        for layer in prepared.operators:
+            if not layer.elements and layer.name not in plan.types:
+                continue
+            smallest = layer.types(self._setting.recipe)[0]
+            kind = plan.types.get(layer.name, smallest)
+            rounded = plan.rounding == "gptq" or (plan.rounding == "blended" and kind == smallest)
+            is_integer = kind in ("int4", "int8", "int16") and layer.elements
             found.append(
                 SearchLayer(
                     name=layer.shown,
                     operator=layer.kind,
                     type=kind,
-                    rounding=("gptq" if rounded else "nearest") if kind in ("int4", "int8", "int16") else None,
+                    rounding=("gptq" if rounded else "nearest") if is_integer else None,
                 )
             )
         return found
-
-
-def _rank(judged: Judged, limit: float) -> tuple[bool, float, float]:
-    """Orders candidates: the smallest of those that keep the limit, else what comes nearest to it."""
-    assert judged.loss is not None
-    if is_within(judged, limit):
-        return False, judged.size_bytes, judged.loss.high
-    return True, judged.loss.high, judged.size_bytes

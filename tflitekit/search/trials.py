@@ -119,7 +119,7 @@ class Trials:
         self._add(found)
 
     def _is_best(self, found: Judged) -> bool:
-        return found.loss is not None and (self.best is None or self._better(found, self.best))
+        return found.loss is not None and not found.plan.probe and (self.best is None or self._better(found, self.best))
 
     def _add(self, found: Judged) -> None:
         self.tried[found.plan.key] = found
