@@ -41,6 +41,20 @@ def test_an_hdf5_file_with_another_configuration_is_an_error(config, tmp_path):
         read_hdf5_config(tmp_path / "m.h5")
 
 
+def test_weights_that_begin_where_hdf5_looks_are_no_second_model(models, tmp_path):
+    """At 8192 bytes, as happens to one archive in some thousands."""
+    path = tmp_path / "m.keras"
+    with zipfile.ZipFile(models / "shapes.keras") as kept, zipfile.ZipFile(path, "w") as moved:
+        moved.writestr("metadata.json", kept.read("metadata.json"))
+        config, header = kept.read("config.json"), 30  # of each part, and its name behind it
+        names = sum(header + len(name) for name in ("metadata.json", "config.json", "model.weights.h5"))
+        room = 8192 - names - len(kept.read("metadata.json"))
+        moved.writestr("config.json", config + b" " * (room - len(config)))
+        moved.writestr("model.weights.h5", kept.read("model.weights.h5"))
+    assert path.read_bytes()[8192:8196] == b"\x89HDF"
+    refuse_two_models(path)
+
+
 def test_two_models_in_one_file_are_refused(tmp_path):
     with h5py.File(tmp_path / "m.keras", "w") as file:
         file.attrs["model_config"] = "{}"

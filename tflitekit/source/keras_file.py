@@ -95,12 +95,19 @@ def refuse_outside_data(path: Path) -> None:
 def refuse_two_models(path: Path) -> None:
     """Refuses a file that is an archive and HDF5 at once: which of its models Keras loads hangs on the name of the file.
 
+    The weights in an archive are HDF5 too, and where they happen to begin at 512 bytes times a power of two, HDF5 finds them there; but they
+    are no model.
+
     Raises:
         ModelError: It is both.
     """
     import h5py
 
-    if zipfile.is_zipfile(path) and h5py.is_hdf5(path):
+    if not zipfile.is_zipfile(path) or not h5py.is_hdf5(path):
+        return
+    with h5py.File(path, "r") as file:
+        two = "model_config" in file.attrs
+    if two:
         raise ModelError(
             f"The model {path} is two models in one file, a .keras archive and HDF5.",
             why="No version of Keras writes that; a file that shows one model and loads another is meant to mislead.",
