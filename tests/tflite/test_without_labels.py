@@ -69,6 +69,18 @@ def test_classes_are_compared_with_the_float_model(files, flat):
         assert row.other_metrics[0].value == pytest.approx((p * np.log(p / q)).sum(axis=1).mean(), abs=1e-4)
     assert rows["worse"].likeness.value < 0.9 < rows["int8"].likeness.value  # or the test shows nothing
     assert rows["float32"].likeness.value == 1
+    (worse,) = (row for row in found.variants if row.name == "worse")
+    assert len(worse.differing) == 12
+    scored = [example.confidence for example in worse.differing]
+    assert scored == sorted(scored, reverse=True)
+    keys = [sample.key for sample in open_dataset(flat, need_labels=False)]
+    own = outputs(files[2], pixels)
+    for example in worse.differing:
+        at = keys.index(example.sample)
+        assert (example.label, example.answer) == (str(expected[at].argmax()), str(own[at].argmax()))
+        assert example.label != example.answer
+        assert example.image is not None
+    assert rows["float32"].differing == ()
     for row in found.variants:  # nothing that only labels could tell
         assert row.accuracy is row.drop is row.hits is row.confidence is row.flips is None
         assert row.per_class == ()

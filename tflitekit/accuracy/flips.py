@@ -1,4 +1,4 @@
-"""Examples of flips: samples that the baseline has right and a variant has wrong, with small pictures of them."""
+"""Examples of flips: samples that the baseline has right and a variant has wrong, or, without labels, that get another class."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ _QUALITY = 70
 def flip_examples(
     dataset: Dataset, scores: Mapping[str, Scores], baseline: Scores, class_name: Callable[[int], str]
 ) -> dict[str, tuple[Flip, ...]]:
-    """Returns the most confident losses of each variant against the baseline, the most confident first.
+    """Returns the most confident losses of each variant against the baseline, the most confident first; without labels, those samples
+    that get another class.
 
     Args:
         dataset: What was scored; the samples that are shown are read again, each once.
         scores: By variant, as `tflitekit.accuracy.scoring.score` returns them.
         baseline: Those of the baseline, on the same samples and perhaps others.
-        class_name: From a label to its name.
+        class_name: From a class to its name.
     """
+    expected = {name: _expected(baseline, own) for name, own in scores.items()}
     chosen = {name: _losses(baseline, own) for name, own in scores.items()}
     positions = {int(scores[name]["position"][row]) for name, rows in chosen.items() for row in rows}
     seen = {}
@@ -48,7 +50,7 @@ def flip_examples(
         name: tuple(
             Flip(
                 sample=seen[int(scores[name]["position"][row])][0],
-                label=class_name(int(scores[name]["label"][row])),
+                label=class_name(int(expected[name][row])),
                 answer=class_name(int(scores[name]["predicted"][row])),
                 confidence=round(float(scores[name]["confidence"][row]), 4),
                 image=seen[int(scores[name]["position"][row])][1],
@@ -59,9 +61,15 @@ def flip_examples(
     }
 
 
+def _expected(baseline: Scores, variant: Scores) -> NDArray[Any]:
+    """Returns the true classes; without labels, the baseline's."""
+    return variant["label"] if "label" in variant else together(variant, baseline)[1]["predicted"]
+
+
 def _losses(baseline: Scores, variant: Scores) -> list[int]:
     _, beside = together(variant, baseline)
-    lost = np.flatnonzero(beside["correct"] & ~variant["correct"] & variant["finite"])
+    changed = ~variant["agrees"] if "agrees" in variant else beside["correct"] & ~variant["correct"]
+    lost = np.flatnonzero(changed & variant["finite"])
     order = np.lexsort((lost, -variant["confidence"][lost]))
     return [int(row) for row in lost[order[:_EXAMPLES]]]
 

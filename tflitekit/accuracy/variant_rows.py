@@ -145,17 +145,24 @@ def _decided(drop: Drop, decided: Sequential, stopped: Stopped) -> str:
 
 
 def with_examples(rows: tuple[VariantReport, ...], scored: Scored, dataset: Dataset) -> tuple[VariantReport, ...]:
-    """Adds the most confident losses to the rows of variants that lost any."""
-    flipped = {row.name: scored.scores[row.name] for row in rows if row.flips is not None and row.flips.lost}
-    if scored.baseline is None or not flipped or not isinstance(scored.metric, Classification):
+    """Adds the most confident losses to the rows of variants that lost any; without labels, samples that get another class."""
+    flipped = {row.name: scored.scores[row.name] for row in rows if _has_flipped(row)}
+    if scored.baseline is None or not flipped or not isinstance(scored.metric, Classification | ClassAgreement):
         return rows
     examples = flip_examples(dataset, flipped, scored.scores[scored.baseline], scored.metric.class_name)
-    return tuple(
-        row.model_copy(update={"flips": row.flips.model_copy(update={"examples": examples[row.name]})})
-        if row.flips is not None and row.name in examples
-        else row
-        for row in rows
-    )
+
+    def with_own(row: VariantReport) -> VariantReport:
+        if row.name not in examples:
+            return row
+        if row.flips is None:
+            return row.model_copy(update={"differing": examples[row.name]})
+        return row.model_copy(update={"flips": row.flips.model_copy(update={"examples": examples[row.name]})})
+
+    return tuple(map(with_own, rows))
+
+
+def _has_flipped(row: VariantReport) -> bool:
+    return bool(row.flips.lost) if row.flips is not None else row.likeness is not None and row.likeness.value < 1
 
 
 def inputs_of(run: ScoringJob, scores: Scores) -> Inputs:

@@ -81,11 +81,11 @@ class ClassRecall(Part):
 
 
 class Flip(Part):
-    """One sample that the baseline had right and the variant has wrong.
+    """One sample that the baseline had right and the variant has wrong; without labels, one that gets another class.
 
     Attributes:
         sample: Its name in the data: the file below the data folder, or the row.
-        label: The true class.
+        label: The true class; without labels, the baseline's.
         answer: The variant's class.
         confidence: The variant's score for its answer, 0 to 1.
         image: A small JPEG as base64, for data that are images; else null.

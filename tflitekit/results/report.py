@@ -20,6 +20,7 @@ from tflitekit.results.accuracy import (
     ClassRecall,
     Confidence,
     Drop,
+    Flip,
     Flips,
     Measured,
     Sequential,
@@ -70,6 +71,7 @@ class VariantReport(Part):
             samples with its class) or 'fidelity' (share of its variance that is explained, of the output that is kept least).
         fidelity: Every output compared with the baseline's, part by part; empty for the baseline itself and without one.
         explanation: Where it departs from the float model, layer by layer; null where that was not asked for.
+        differing: On data without labels, up to 12 of the samples that get another class than the baseline's, with the highest scores.
         control: Name of the float model that was fine-tuned for as many steps, where this variant was trained and such a one
             was evaluated; null for the control itself.
         drop_from_control: Paired difference to it: what quantizing, pruning or clustering costs, without the gain of training.
@@ -108,6 +110,7 @@ class VariantReport(Part):
     confusion: tuple[tuple[int, ...], ...] | None = None
     confidence: Confidence | None = None
     flips: Flips | None = None
+    differing: tuple[Flip, ...] = ()
     sequential: Sequential | None = None
     latency: Latency | None = None
     other_latencies: tuple[Latency, ...] = ()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tflitekit.accuracy.fidelity import divergence
 from tflitekit.accuracy.metrics import Likeness, Meaning, ReferenceMetric, Scores, metric
-from tflitekit.accuracy.metrics.classification import answers, probabilities, share, size_of
+from tflitekit.accuracy.metrics.classification import answers, class_name, probabilities, share, size_of
 from tflitekit.core.errors import DataError
 from tflitekit.core.statistics import mean_interval
 from tflitekit.core.tensor import TensorSpec
@@ -25,7 +25,7 @@ __all__ = ["ClassAgreement"]
 def agree(dataset: Dataset, spec: TensorSpec, labels: Sequence[str] | None) -> ClassAgreement:
     """Compares the most probable class with the baseline's."""
     del dataset
-    found = ClassAgreement(size_of(spec))
+    found = ClassAgreement(labels, size_of(spec))
     found.check(spec)
     if labels is not None and -1 not in spec.shape[1:] and len(labels) != max(2, size_of(spec)):
         raise labels_mismatch(len(labels), max(2, size_of(spec)))
@@ -33,12 +33,21 @@ def agree(dataset: Dataset, spec: TensorSpec, labels: Sequence[str] | None) -> C
 
 
 class ClassAgreement(ReferenceMetric):
-    """Compares the most probable class of a sample with the baseline's; a single output is a binary classifier."""
+    """Compares the most probable class of a sample with the baseline's; a single output is a binary classifier.
+
+    Args:
+        classes: Class names in output order, where they are known.
+        outputs: Number of classes that the model gives.
+    """
 
     name = "agreement"
 
-    def __init__(self, outputs: int) -> None:
-        self.outputs = outputs
+    def __init__(self, classes: Sequence[str] | None, outputs: int) -> None:
+        self.classes, self.outputs = classes, outputs
+
+    def class_name(self, number: int) -> str:
+        """Returns the name of a class, or its number where it has none."""
+        return class_name(self.classes, number)
 
     def check(self, output: TensorSpec) -> None:
         if len([d for d in output.shape[1:] if d != 1]) > 1:

@@ -21,7 +21,7 @@ from tflitekit.data.kinds.images import no_class
 from tflitekit.results import Agreement, ClassRecall, Drop, Flips, Measured
 from tflitekit.results.packing import pack_hits
 
-__all__ = ["Classification", "answers", "probabilities", "share", "size_of", "takes_classes"]
+__all__ = ["Classification", "answers", "class_name", "probabilities", "share", "size_of", "takes_classes"]
 
 _TOP5_FROM = 11  # top-5 says little with ten classes or fewer
 _LARGEST_CONFUSION = 100
@@ -170,10 +170,15 @@ class Classification:
 
     def class_name(self, label: int) -> str:
         """Returns the name of a class, or its number where it has none."""
-        return self.classes[label] if self.classes is not None and label < len(self.classes) else str(label)
+        return class_name(self.classes, label)
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         return _drop(baseline["correct"], variant["correct"], max_drop)
+
+
+def class_name(classes: Sequence[str] | None, number: int) -> str:
+    """Returns the name of a class, or its number where it has none."""
+    return classes[number] if classes is not None and number < len(classes) else str(number)
 
 
 def _drop(baseline: NDArray[np.bool_], variant: NDArray[np.bool_], points: float | None) -> Drop:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tflitekit.render import text
@@ -15,7 +15,7 @@ from tflitekit.render.sections import View, section
 from tflitekit.render.summary import class_losses, ordered_classes
 from tflitekit.results import Flip, VariantReport
 
-__all__ = ["classes"]
+__all__ = ["classes", "examples"]
 
 _MOST_PLOTTED_CLASSES = 16
 _MOST_LISTED_CLASSES = 60
@@ -197,27 +197,44 @@ def _change(row: VariantReport, base: VariantReport, labels: Sequence[str], kept
 
 
 def _flips(view: View) -> Iterator[Gallery]:
+    flipped = {row.name: row.flips for row in view.able if row.flips}
+
+    def told(row: VariantReport, shown: int) -> tuple[str, str]:
+        found = flipped[row.name]
+        return f"Right before, wrong in {row.name}", (
+            f"{found.lost:,} samples were right in the baseline and are wrong in {row.name}; {found.won:,} the other "
+            f"way round. These are the {shown} losses of which it is most confident."
+        )
+
+    return examples(view, {name: found.examples for name, found in flipped.items()}, told, "Is")
+
+
+def examples(
+    view: View,
+    found: Mapping[str, Sequence[Flip]],
+    told: Callable[[VariantReport, int], tuple[str, str]],
+    before: str,
+) -> Iterator[Gallery]:
+    """Yields the examples of a few variants, the `subject`'s first.
+
+    Args:
+        found: By variant.
+        told: From a row and the number of its examples to title and caption.
+        before: What precedes the class that was expected.
+    """
     room = _MOST_IMAGE_BYTES
-    kept, _ = view.few([row for row in view.able if row.flips and row.flips.examples])
-    rows = sorted(
-        kept,
-        key=lambda row: view.subject is None or row.name != view.subject.name,
-    )
+    kept, _ = view.few([row for row in view.able if found.get(row.name)])
+    rows = sorted(kept, key=lambda row: view.subject is None or row.name != view.subject.name)
     for position, row in enumerate(rows):
-        assert row.flips is not None
         shots = []
-        for flip in row.flips.examples:
+        for flip in found[row.name]:
             image = _jpeg(flip)
             if image is not None and len(image) > room:
                 image = None
             room -= len(image or "")
             score = "" if flip.confidence is None else f", score {text.share(flip.confidence, 0)}"
-            shots.append(Shot(image, flip.sample, (f"Is {flip.label}", f"Taken for {flip.answer}{score}")))
-        title = f"Right before, wrong in {row.name}"
-        caption = (
-            f"{row.flips.lost:,} samples were right in the baseline and are wrong in {row.name}; {row.flips.won:,} the other "
-            f"way round. These are the {len(shots)} losses of which it is most confident."
-        )
+            shots.append(Shot(image, flip.sample, (f"{before} {flip.label}", f"Taken for {flip.answer}{score}")))
+        title, caption = told(row, len(shots))
         yield Gallery(title, caption, tuple(shots), folded=title if position else "")
 
 

@@ -8,6 +8,7 @@ from tflitekit.render import text
 from tflitekit.render.blocks import NOTHING, Cell, Column, Section, Table
 from tflitekit.render.sections import View, named, section
 from tflitekit.render.sections.accuracy import decisions, metric_cell, outputs
+from tflitekit.render.sections.classes import examples
 from tflitekit.render.sections.overview import accuracy_cell, samples_text
 from tflitekit.render.summary import by_reference
 from tflitekit.results import VariantReport
@@ -28,8 +29,23 @@ def fidelity(view: View) -> Section:
         f"On {samples_text(view)} of {data.location}. The outputs of {view.base.name} are the reference, not labels: this says how "
         "closely a variant matches the float model, and not how often it is right. Intervals are 95 %."
     )
-    blocks = (_figures(view, scored), outputs(view), _columns(view, scored), decisions(view, scored))
+    blocks = (
+        _figures(view, scored),
+        outputs(view),
+        _columns(view, scored),
+        decisions(view, scored),
+        *examples(view, {row.name: row.differing for row in scored}, _told, f"{view.base.name} says"),
+    )
     return Section("fidelity", f"Fidelity to {view.base.name}", intro, blocks)
+
+
+def _told(row: VariantReport, shown: int) -> tuple[str, str]:
+    likeness = row.likeness
+    other = round((1 - likeness.value) * likeness.n) if likeness else shown
+    return f"Another class in {row.name}", (
+        f"{text.counted(other, 'sample')} got another class than in the baseline; which of the two is right, only you can tell. These are the "
+        f"{shown} of which {row.name} is most confident."
+    )
 
 
 def _figures(view: View, scored: list[VariantReport]) -> Table | None:

@@ -29,7 +29,7 @@ public final class ReportWriter {
         "hits", "confusion", "confidence", "flips", "sequential", "explanation", "sustained", "profile", "peak_memory_bytes",
         "arena_bytes", "training", "compression", "conversion_s"
     };
-    private static final String[] EMPTY_HERE = {"other_metrics", "per_class", "fidelity", "ops", "warnings"};
+    private static final String[] EMPTY_HERE = {"other_metrics", "per_class", "fidelity", "differing", "ops", "warnings"};
     private static final String[] LIMITS = {
         "max_accuracy_drop", "min_fidelity", "max_class_drop", "max_size_bytes", "max_latency_ms"
     };
