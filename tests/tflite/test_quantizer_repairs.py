@@ -103,3 +103,15 @@ def test_tables_of_embeddings_are_as_small_as_other_weights(tmp_path):
         model = Model(variant.path)
         found = np.concatenate([model.run([row[None]])[0] for row in tokens])
         assert np.abs(found - expected).max() <= np.ptp(expected) / steps
+
+
+def test_an_input_of_open_size_is_calibrated_and_stays_open(tmp_path):
+    path = DATA / "models" / "open.tflite"
+    samples = np.random.default_rng(0).normal(size=(20, 6, 8, 3)).astype(np.float32)
+    made = convert(path, schemes=["int8", "int16x8"], out=tmp_path, calibration={"image": samples}).variants
+    other = np.random.default_rng(1).normal(size=(1, 9, 5, 3)).astype(np.float32)
+    for variant in made:
+        assert (variant.error, variant.contract.inputs[0].shape) == (None, (-1, -1, -1, 3))
+        for values in (samples[:1], other):
+            expected = Model(path).run([values])[0]
+            np.testing.assert_allclose(Model(variant.path).run([values])[0], expected, atol=np.ptp(expected) / 20)

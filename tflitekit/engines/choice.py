@@ -80,8 +80,6 @@ def _beyond_quantizer(request: Request, source: PreparedSource) -> Iterator[str]
             yield f"litert-quantizer does not know {name}"
         elif request.calibrated and name not in INT16_KERNELS | WITH_OTHERS:
             yield f"litert-quantizer leaves {name} in float"
-    if request.calibrated and any(spec.is_open for spec in source.inputs):
-        yield "litert-quantizer calibrates on inputs of fixed sizes only"
     left = [name for name in source.float_tables if name not in TABLE_READERS]
     if not request.calibrated and left:
         yield f"litert-quantizer leaves the weights of {', '.join(left)} in float"

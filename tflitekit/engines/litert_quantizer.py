@@ -10,7 +10,7 @@ from tflitekit.core.errors import ConversionError, MissingDependencyError
 from tflitekit.core.files import write_whole
 from tflitekit.engines import op_advice
 from tflitekit.engines.engine import Converted
-from tflitekit.engines.quantizer_repairs import made_ready, mended
+from tflitekit.engines.quantizer_repairs import made_ready, mended, sized
 from tflitekit.engines.quantizer_rules import written_rules
 from tflitekit.engines.ranges import Range
 from tflitekit.engines.rounding.for_recipe import check_made, round_for
@@ -94,6 +94,7 @@ def _attempt(
     if recipe.activations is not None:
         assert samples is not None
         ranges = shared_ranges(content, samples, exported)
+        content = sized(content, next(iter(samples)))
     try:
         return rewrite(recipe, content, ranges, exceptions(content, recipe))
     except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tflitekit.source.prepared import SIGNATURE
 from tflitekit.tflite.flatbuffer import Reader, pack, parse_with, unpack
+from tflitekit.tflite.graph import parse_graph
 from tflitekit.tflite.op_types import versions_by_types
 
-__all__ = ["made_ready", "mended"]
+__all__ = ["made_ready", "mended", "sized"]
 
 _EQUAL_PARTS = {"SPLIT", "SPLIT_V", "UNPACK"}  # whose outputs have the scale of what is read
 
@@ -38,6 +40,19 @@ def made_ready(content: bytes, *, activations: str | None) -> bytes:
         _name_apart(model),
     ]
     return pack(model) if any(changed) else content
+
+
+def sized(content: bytes, sample: Mapping[str, Any]) -> bytes:
+    """Returns a file whose inputs of open size begin with the size that a sample has, and stay open: the quantizer plans the memory of a file,
+    which fails at a size of 1 where a kernel is larger."""
+    specs = parse_graph(content, "the model").inputs
+    if not any(spec.is_open for spec in specs):
+        return content
+    model = unpack(content)
+    graph = model.subgraphs[0]
+    for index, spec in zip(graph.inputs, specs, strict=True):
+        graph.tensors[index].shape = [int(size) for size in sample[spec.name].shape]
+    return pack(model)
 
 
 def mended(content: bytes) -> bytes:
