@@ -27,7 +27,7 @@ public final class ReportWriter {
     private static final String[] NOT_MEASURED_HERE = {
         "engine", "engine_why", "deflated_bytes", "accuracy", "likeness", "agreement", "drop", "control", "drop_from_control",
         "hits", "confusion", "confidence", "flips", "sequential", "explanation", "sustained", "profile", "peak_memory_bytes",
-        "arena_bytes", "training", "compression", "conversion_s"
+        "arena_bytes", "training", "search", "compression", "conversion_s"
     };
     private static final String[] EMPTY_HERE = {"other_metrics", "per_class", "fidelity", "differing", "ops", "warnings"};
     private static final String[] LIMITS = {
