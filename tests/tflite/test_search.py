@@ -3,7 +3,10 @@
 import importlib.util
 import itertools
 import json
+import tempfile
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +16,17 @@ from tflitekit import ConvertOptions
 from tflitekit.conversion import ConversionSpec, convert, convert_unlocked
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.progress import Progress
+from tflitekit.data.calibration import store_calibration
 from tflitekit.data.dataset import open_dataset
 from tflitekit.data.preprocessing import PRESETS
+from tflitekit.engines.rounding.editing import EditableModel
+from tflitekit.engines.rounding.layers import find_layers
+from tflitekit.optimization.optimize import optimize
+from tflitekit.options.limits import Constraints
+from tflitekit.render import html, search_text
 from tflitekit.schemes import parse_request
 from tflitekit.search.integer_program import Choice, cheapest
+from tflitekit.search.judging import Reference, _fitted, _probabilities
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model
 from tflitekit.tflite.variant import read_sidecar
@@ -76,8 +86,27 @@ def search(model, data, out, scheme="mixed", drop=2.0, **changes):
 
 
 @pytest.fixture(scope="module")
-def mixed(model, data, tmp_path_factory):
-    return search(model, data, tmp_path_factory.mktemp("out"))
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("out")
+
+
+@pytest.fixture(scope="module")
+def report(model, data, out):
+    """The whole way, on data that are not those to judge on."""
+    return optimize(
+        model,
+        data=data / "test.npz",
+        calibration=data / "train.npz",
+        schemes=["mixed"],
+        constraints=Constraints(max_accuracy_drop=2.0),
+        options=options(),
+        out=out,
+    )
+
+
+@pytest.fixture(scope="module")
+def mixed(report, out):
+    return read_sidecar(out / "mixed.tflite")
 
 
 @quantizer
@@ -129,6 +158,17 @@ def test_the_loss_is_that_of_the_file_on_the_samples_it_was_judged_on(model, dat
     lost = trusted[rows, expected.argmax(1)] - trusted[rows, found.argmax(1)]
     assert mixed.search.loss == pytest.approx(lost.mean(), abs=1e-6)
     assert mixed.search.high == pytest.approx(lost.mean() + 1.645 * lost.std(ddof=1) / np.sqrt(len(x)), abs=1e-4)
+
+
+@quantizer
+def test_the_report_shows_what_was_searched_and_measures_the_file_once_more(report, mixed, tmp_path):
+    row = report.variant("mixed")
+    assert row.search == mixed.search
+    assert row.accuracy.n == EVALUATED and report.variant("float32").search is None
+    page = html.render(report)
+    assert "Size against loss of all candidates" in page and "Type of each layer" in page
+    [words] = [line for line in search_text.sentences(row.search) if "candidates" in line]
+    assert words.startswith(f"{row.search.tried} candidates judged on 128 samples of ") and "train.npz" in words
 
 
 @quantizer
@@ -229,8 +269,6 @@ def test_the_expected_loss_is_what_labels_say_in_the_long_run():
     logits = random.normal(size=(40_000, 5)) * 2
     true = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     labels = np.array([random.choice(5, p=row) for row in true])
-    from tflitekit.search.judging import _fitted, _probabilities
-
     overstated = logits * 2
     temperature = _fitted(overstated, labels, False)
     assert temperature == pytest.approx(2.0, rel=0.05)
@@ -240,3 +278,27 @@ def test_the_expected_loss_is_what_labels_say_in_the_long_run():
     expected = (trusted[rows, overstated.argmax(1)] - trusted[rows, other]).mean()
     counted = ((overstated.argmax(1) == labels) * 1.0 - (other == labels)).mean()
     assert expected == pytest.approx(counted, abs=0.006)
+
+
+def test_without_labels_the_share_of_other_answers_is_what_is_lost(model, data):
+    with np.load(data / "test.npz") as test:
+        x = test["x"][:64]
+    folder = Path(tempfile.mkdtemp(dir=data))
+    samples = store_calibration(
+        open_dataset({"input": x}, need_labels=False), read_graph(model).inputs, PRESETS["raw"], folder, Progress()
+    )
+    float_model = Model(model)
+    reference = replace(Reference.of(float_model, samples, "classes", None), by_agreement=True)
+    other = data / "other.tflite"
+    other.write_bytes(with_last_bias(model.read_bytes(), [2.0, 0.0, 0.0, 0.0]))
+    loss = reference.loss(Model(other), samples, 0.0)
+    answers = [[file.run([one[None]])[0].argmax() for one in x] for file in (float_model, Model(other))]
+    assert loss.loss == pytest.approx(np.mean(np.array(answers[0]) != np.array(answers[1])))
+    assert 0 < loss.loss < loss.high
+
+
+def with_last_bias(content, added):
+    edited = EditableModel(content)
+    [use] = find_layers(edited)[0][-1].uses
+    edited.set_constant(use.bias, edited.constant(use.bias) + np.array(added, np.float32))
+    return edited.to_bytes()

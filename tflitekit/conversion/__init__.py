@@ -20,6 +20,7 @@ from tflitekit.data.preprocessing import load_preprocessing
 from tflitekit.options.base import takes
 from tflitekit.options.convert import ConvertOptions, VariantOptions
 from tflitekit.schemes import Request, available, parse_request, parse_requests
+from tflitekit.search import SearchLimits
 from tflitekit.source.foreign.module import on_disk
 from tflitekit.source.prepared import PreparedSource
 from tflitekit.training.distributed.rendezvous import Chief
@@ -75,7 +76,8 @@ def convert(
     with locked(out):
         preprocessing, labels = load_preprocessing(wanted.preprocess), resolve_labels(wanted.labels)
         most = None if wanted.max_accuracy_drop is None else wanted.max_accuracy_drop / 100
-        spec = ConversionSpec(requests, wanted.calibration, preprocessing, labels, wanted.output, most_lost=most)
+        limits = SearchLimits(lost=most, unlike=most)
+        spec = ConversionSpec(requests, wanted.calibration, preprocessing, labels, wanted.output, limits=limits)
         result = convert_unlocked(model, spec, out=out, options=options, progress=progress)
         check_written(result.files())
         return result

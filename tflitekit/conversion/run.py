@@ -255,7 +255,6 @@ class Conversion:
             collect_all(advance)
         for job in open_jobs:
             if job.request.scheme.search:
-                assert calibration is not None
                 done[job] = self._search(job, source, calibration)
         unconvertible = any(v.scheme == "float32" and v.status == "failed" for v in done.values())
         for job in open_jobs:
@@ -318,9 +317,9 @@ class Conversion:
             variant.save()
         return variant.model_copy(update={"reused": True})
 
-    def _search(self, job: Job, source: PreparedSource, calibration: CalibrationSet) -> Variant:
+    def _search(self, job: Job, source: PreparedSource, calibration: CalibrationSet | None) -> Variant:
         """Searches for a file; the best so far lies in its place, for when the search is stopped."""
-        assert self._selected is not None
+        assert calibration is not None and self._selected is not None
         self.loading.require(source)
         key, folder = (self._key(job.request, source, calibration, whole=whole) for whole in (True, False))
         setting = Setting(
@@ -331,7 +330,7 @@ class Conversion:
             selected=self._selected,
             folder=self.work / f"search-{folder[:16]}",
             output=self.spec.output,
-            limit=self.spec.most_lost,
+            limits=self.spec.limits,
             options=self.options,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def search_key(
     """Returns what the result of a search depends on, beside the model, the scheme and the calibration."""
     budget = options.search_budget if with_budget else None
     return {
-        "limit": spec.most_lost,
+        "limits": asdict(spec.limits),
         "budget": budget.model_dump(mode="json") if budget else None,
         "samples": selected.samples.sha256 if selected else None,
         "labels": selected.labels if selected else None,

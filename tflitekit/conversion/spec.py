@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tflitekit.data.dataset import Dataset
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.schemes import Request
+from tflitekit.search import SearchLimits
 
 __all__ = ["ConversionSpec"]
 
@@ -25,7 +26,7 @@ class ConversionSpec:
             skipped instead of refusing.
         evaluation: Data that will be evaluated on; where nothing is calibrated, the conversion is compared with the original on a
             few of them. Schemes that search refuse samples of it.
-        most_lost: What searches may lose, as a fraction; theirs when not given.
+        limits: What searches may lose.
     """
 
     requests: Sequence[Request]
@@ -36,4 +37,4 @@ class ConversionSpec:
     curve: Sequence[int] = ()
     skip_unfit: bool = False
     evaluation: Dataset | None = None
-    most_lost: float | None = None
+    limits: SearchLimits = field(default_factory=SearchLimits)

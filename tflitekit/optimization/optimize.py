@@ -44,6 +44,7 @@ from tflitekit.render import write_all
 from tflitekit.results import CalibrationPoint, Constraints, DatasetRecord, Finding, Report, SourceRecord, VariantReport
 from tflitekit.results.recommendation import recommend
 from tflitekit.schemes import Request, available, parse_request, parse_requests
+from tflitekit.search import SearchLimits
 from tflitekit.source.foreign.module import on_disk
 from tflitekit.source.models import identify
 from tflitekit.source.prepared import PreparedSource
@@ -102,9 +103,9 @@ def optimize(
     scoring = how.part(EvaluateOptions, seed=options.seed, jobs=options.jobs, baseline=BASELINE)
     spec = _spec(how, options)
     dataset = open_dataset(data, labels=spec.labels, limit=how.limit, seed=options.seed, need_labels=False)
-    check_limits(constraints, dataset, how.metric, by_reference=by_reference(how.metric, dataset))
-    most = None if constraints.max_accuracy_drop is None else constraints.max_accuracy_drop / 100
-    spec = dataclasses.replace(spec, evaluation=dataset, most_lost=most)
+    without_labels = by_reference(how.metric, dataset)
+    check_limits(constraints, dataset, how.metric, by_reference=without_labels)
+    spec = dataclasses.replace(spec, evaluation=dataset, limits=_search_limits(constraints, without_labels))
     with locked(out), open_target(how.target) as target, ThreadPoolExecutor(1) as background:
         values = background.submit(dataset.check_values)
         fingerprint = background.submit(_prepare_evaluation, dataset, values)  # while the worker imports TensorFlow
@@ -126,6 +127,16 @@ def optimize(
         write_all(report, out)
         check_written([out / "report.json", *converted.files()])
     return report
+
+
+def _search_limits(constraints: Constraints, without_labels: bool) -> SearchLimits:
+    """Returns what searches may lose. A drop of accuracy is one of classes here; other metrics have units of their own."""
+    drop, kept = constraints.max_accuracy_drop, constraints.min_fidelity
+    return SearchLimits(
+        lost=None if drop is None else drop / 100,
+        unlike=None if kept is None else 1 - kept / 100,
+        by_agreement=without_labels,
+    )
 
 
 def _refuse_early(model: Any, how: OptimizeOptions, constraints: Constraints, options: ConvertOptions) -> None:

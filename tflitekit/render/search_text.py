@@ -11,7 +11,11 @@ from tflitekit.tflite.search_record import SearchRecord
 
 __all__ = ["Searched", "changes", "layers", "loss", "searched", "sentences", "types"]
 
-_LOST = {"accuracy": "of the accuracy", "fidelity": "of an output's variance"}
+_LOST = {
+    "accuracy": "of the accuracy",
+    "agreement": "of the float model's answers",
+    "fidelity": "of an output's variance",
+}
 
 
 class Searched(Protocol):

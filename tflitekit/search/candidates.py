@@ -279,9 +279,8 @@ def judge(*, job: dict[str, Any], plan: dict[str, Any], limit: float) -> dict[st
     path = place / f"{wanted.key}.tflite"
     write_whole(path, content)
     prepared = read_model(Prepared, place / PREPARED)
-    reference = Reference.load(
-        place / "reference", prepared.outputs, prepared.classes, prepared.probable, prepared.temperature
-    )
+    judging = prepared.model_dump(include={"classes", "probable", "temperature"})
+    reference = Reference.load(place / "reference", prepared.outputs, **judging, by_agreement=job["by_agreement"])
     samples = CalibrationSet.model_validate(job["selection"])
     loss = reference.loss(Model(path), samples, limit, at_once=wanted.probe)
     return Judged(plan=wanted, size_bytes=len(content), loss=loss).model_dump(mode="json")

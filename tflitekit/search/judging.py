@@ -65,12 +65,14 @@ class Reference:
         classes: The output that has one value for each class; None where there is none.
         probable: Whether those are probabilities, not logits.
         temperature: By which logits are divided so that the probabilities fit the labels; 1 without labels.
+        by_agreement: Whether a loss is the share of samples with another class, whatever that costs.
     """
 
     outputs: dict[str, Array]
     classes: str | None
     probable: bool
     temperature: float = 1.0
+    by_agreement: bool = False
 
     @classmethod
     def of(cls, model: Model, samples: CalibrationSet, output: str, labels: Array | None) -> Reference:
@@ -100,10 +102,10 @@ class Reference:
             np.save(folder / f"{number}.npy", values)
 
     @classmethod
-    def load(cls, folder: Path, names: Sequence[str], classes: str | None, probable: bool, temperature: float) -> Reference:  # fmt: skip
+    def load(cls, folder: Path, names: Sequence[str], **others: Any) -> Reference:
         """Reads what `save` wrote; the values stay on disk."""
         outputs = {name: np.load(folder / f"{number}.npy", mmap_mode="r") for number, name in enumerate(names)}
-        return cls(outputs, classes, probable, temperature)
+        return cls(outputs, **others)
 
     def loss(self, model: Model, samples: CalibrationSet, limit: float, *, at_once: bool = False) -> Loss:
         """Runs another file on the same samples and compares its outputs.
@@ -129,8 +131,11 @@ class Reference:
         rows = np.arange(count)
         # What is not a number gives no class, and so loses all that the float model has.
         finite = np.isfinite(given).all(1)
-        kept = np.where(finite, trusted[rows, np.nan_to_num(given).argmax(1)], 0.0)
-        lost = trusted[rows, expected.argmax(1)] - kept
+        answers = np.nan_to_num(given).argmax(1)
+        if self.by_agreement:
+            lost = np.where(finite, answers != expected.argmax(1), 1.0)
+        else:
+            lost = trusted[rows, expected.argmax(1)] - np.where(finite, trusted[rows, answers], 0.0)
         divergence = _divergence(
             _probabilities(expected, self.probable, 1.0), _probabilities(given, self.probable, 1.0)
         )

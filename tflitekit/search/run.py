@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tflitekit.core.errors import ConversionError
+from tflitekit.core.lifetime import Stopped
 from tflitekit.core.process.workers import WorkerPool, wait_for
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_model
@@ -27,7 +28,7 @@ from tflitekit.search.trials import BudgetSpentError, Trials, is_within
 from tflitekit.source.prepared import Exported, PreparedSource
 from tflitekit.tflite.search_record import SearchLayer, SearchPoint, SearchRecord
 
-__all__ = ["CANDIDATES", "Found", "Search", "Selected", "Setting"]
+__all__ = ["CANDIDATES", "Found", "Search", "SearchLimits", "Selected", "Setting"]
 
 CANDIDATES = "tflitekit.search.candidates"
 """What makes and judges candidates in workers, to be imported once for all of them."""
@@ -69,13 +70,27 @@ class Found:
 
 
 @dataclass(frozen=True)
+class SearchLimits:
+    """What may be lost, as fractions; the kit's own limits when not given.
+
+    Attributes:
+        lost: Of the accuracy, where the model gives classes.
+        unlike: Of an output's variance, else; and with ``by_agreement`` of the float model's answers.
+        by_agreement: Whether it matters how often the float model's class is kept, not what that costs in accuracy.
+    """
+
+    lost: float | None = None
+    unlike: float | None = None
+    by_agreement: bool = False
+
+
+@dataclass(frozen=True)
 class Setting:
     """What a search is to find, and from what.
 
     Attributes:
         folder: For what it needs and finds; a second search with the same folder goes on where the first was stopped.
         output: The one that labels belong to; the first when not given.
-        limit: The largest loss, as a fraction; that of the kit when not given.
     """
 
     request: Request
@@ -85,7 +100,7 @@ class Setting:
     selected: Selected
     folder: Path
     output: str | None
-    limit: float | None
+    limits: SearchLimits
     options: ConvertOptions
 
     @property
@@ -139,6 +154,12 @@ class Search:
                 strategy.run(self._trials)
             except BudgetSpentError:
                 ended = "budget"
+            except (KeyboardInterrupt, Stopped):
+                if self._trials.best is not None:
+                    self._progress.note(
+                        f"The best {self._name} so far is in place; run the same command again to go on."
+                    )
+                raise
         best = self._trials.best
         if best is None:
             raise self._nothing()
@@ -178,9 +199,10 @@ class Search:
             )
 
     def _limit_of(self, prepared: Prepared) -> float:
-        if self._setting.limit is not None:
-            return self._setting.limit
-        return _ACCURACY_LIMIT if prepared.classes is not None else _FIDELITY_LIMIT
+        limits = self._setting.limits
+        if prepared.classes is not None and not limits.by_agreement:
+            return _ACCURACY_LIMIT if limits.lost is None else limits.lost
+        return _FIDELITY_LIMIT if limits.unlike is None else limits.unlike
 
     def _round(self) -> None:
         """Rounds all layers to the smallest type, on all cores: the first candidate needs it."""
@@ -201,6 +223,7 @@ class Search:
             "calibration": setting.calibration.model_dump(mode="json"),
             "selection": setting.selected.samples.model_dump(mode="json"),
             "batch": setting.source.batch,
+            "by_agreement": setting.limits.by_agreement,
         }
 
     @property
@@ -220,10 +243,10 @@ class Search:
         ended: Literal["finished", "budget", "stopped"],
     ) -> Found:
         assert best.loss is not None and self._trials is not None
-        tried = list(self._trials.tried.values())
+        tried, by_agreement = list(self._trials.tried.values()), self._setting.limits.by_agreement
         record = SearchRecord(
-            judged_by="fidelity" if prepared.classes is None else "accuracy",
-            labels=prepared.labels,
+            judged_by="fidelity" if prepared.classes is None else "agreement" if by_agreement else "accuracy",
+            labels=prepared.labels and not by_agreement,
             data=self._setting.selected.location,
             samples=self._setting.selected.samples.samples,
             calibrated=self._setting.selected.calibrated,

@@ -68,8 +68,8 @@ class SearchRecord(_Record):
     """How a file was found.
 
     Attributes:
-        judged_by: 'accuracy' is the accuracy that the float model's own probabilities expect to be lost, 'fidelity' the share of an
-            output's variance that is not explained, of the worst column.
+        judged_by: 'accuracy' is the accuracy that the float model's own probabilities expect to be lost, 'agreement' the share of samples
+            with another class than the float model's (where the evaluation data have no labels), 'fidelity' the share of an output's variance that is not explained, of the worst column.
         labels: Whether labels were used: they tell how far the float model's probabilities can be trusted.
         data: Location of the data that candidates were judged on; on at most so many ``samples``.
         calibrated: Whether these are the samples that the activations and weights were calibrated on, too.
@@ -83,7 +83,7 @@ class SearchRecord(_Record):
         following: What would have been tried next, in words.
     """
 
-    judged_by: Literal["accuracy", "fidelity"]
+    judged_by: Literal["accuracy", "agreement", "fidelity"]
     labels: bool
     data: str
     samples: int

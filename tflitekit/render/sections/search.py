@@ -96,7 +96,7 @@ def _path(view: View, name: str, record: SearchRecord) -> Spec:
         for point in record.path
         if point in points or point in front or point.chosen
     ]
-    what = "accuracy" if record.judged_by == "accuracy" else "variance of the worst output"
+    what = {"accuracy": "accuracy", "agreement": "agreement"}.get(record.judged_by, "variance of the worst output")
     about = f"Size and expected loss of {len(record.path)} candidates for {name}."
     return search_path(values, record.limit * 100, y_title=f"Expected loss of {what}, %", about=about)
 
