@@ -9,7 +9,7 @@ from tiny_network import Network
 
 from tflitekit.conversion import convert
 from tflitekit.core.tensor import TensorSpec
-from tflitekit.engines.choice import BY_QUANTIZER, INT16_KERNELS, choose, operators_of
+from tflitekit.engines.choice import BY_QUANTIZER, INT8_KERNELS, INT16_KERNELS, choose, operators_of, other_engine
 from tflitekit.schemes import available, parse_request
 from tflitekit.source.prepared import PreparedSource
 from tflitekit.tflite.graph import read_graph
@@ -93,11 +93,24 @@ def test_large_constants_that_are_no_weights_are_tables(tmp_path):
     assert operators_of(path)["float_tables"] == ("MUL",)
 
 
-def test_the_table_of_int16_kernels_is_the_quantizers():
+@pytest.mark.parametrize(("config", "kernels"), [("static_wi8_ai16", INT16_KERNELS), ("static_wi8_ai8", INT8_KERNELS)])
+def test_the_tables_of_integer_kernels_are_the_quantizers(config, kernels):
     policy = pytest.importorskip("litert_quantizer.default_policy", reason="needs litert-quantizer: '.[quantize]'")
-    listed = set(json.loads(policy.DEFAULT_JSON_POLICY)["ops_per_config"]["static_wi8_ai16"]) - {"INPUT", "OUTPUT"}
-    named = {"TRANSPOSE_CONV" if name == "CONV_2D_TRANSPOSE" else name for name in listed}
-    assert named == INT16_KERNELS
+    listed = set(json.loads(policy.DEFAULT_JSON_POLICY)["ops_per_config"][config]) - {"INPUT", "OUTPUT"}
+    assert {"TRANSPOSE_CONV" if name == "CONV_2D_TRANSPOSE" else name for name in listed} == kernels
+
+
+def test_where_the_other_engine_helps_it_is_named():
+    said = "Try int8:engine=litert_quantizer, which gives them integers."
+    assert other_engine(parse_request("int8"), model("FULLY_CONNECTED", "NEG")) == said
+    for scheme, source in (
+        ("int8", model("FULLY_CONNECTED", "TILE")),
+        ("int8", model("NEG", form="tflite")),
+        ("int8:engine=litert_quantizer", model("NEG")),
+        ("float16", model("NEG")),
+        ("qat", model("NEG")),
+    ):
+        assert other_engine(parse_request(scheme), source) is None
 
 
 def test_small_weights_in_a_loop_stay_float_too(tmp_path):

@@ -18,7 +18,7 @@ from tflitekit.source.prepared import PreparedSource
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.op_versions import MINIMUM_RUNTIME
 
-__all__ = ["Choice", "choose", "operators_of"]
+__all__ = ["Choice", "choose", "operators_of", "other_engine"]
 
 BY_QUANTIZER = ("float16", "dynamic_range", "int16x8")
 
@@ -33,8 +33,11 @@ INT16_KERNELS = frozenset({
 })  # fmt: skip
 """What litert-quantizer can give int16 activations (its table 'static_wi8_ai16', version 0.11)."""
 
+INT8_KERNELS = INT16_KERNELS | {"HARD_SWISH", "SPACE_TO_DEPTH", "SQUARED_DIFFERENCE"}
+"""The same of int8 activations (its table 'static_wi8_ai8')."""
+
 WITH_OTHERS = frozenset({"NEG", "SQUARED_DIFFERENCE"})
-"""What `tflitekit.engines.quantizer_repairs` writes with operators that have int16 kernels."""
+"""What `tflitekit.engines.quantizer_repairs` writes with operators that have integer kernels."""
 
 
 class Choice(NamedTuple):
@@ -66,6 +69,16 @@ def operators_of(float_file: Path) -> dict[str, tuple[str, ...]]:
     """Returns what `choose` needs to know of the float file, as fields of `PreparedSource`."""
     operators = {op.name for op in read_graph(float_file).ops if op.compute != "index"}
     return {"operators": tuple(sorted(operators)), "float_tables": float_tables(float_file)}
+
+
+def other_engine(request: Request, source: PreparedSource) -> str | None:
+    """Returns what to try where TensorFlow's converter left operators in float that litert-quantizer gives int8; None where it would not."""
+    made_by, scheme = choose(request, source).engine, request.scheme
+    if made_by != "tflite_converter" or scheme.recipe is None or scheme.recipe(request.options).activations != "int8":
+        return None
+    if source.operators is None or not set(source.operators) <= INT8_KERNELS | WITH_OTHERS:
+        return None
+    return f"Try {scheme.name}:engine=litert_quantizer, which gives them integers."
 
 
 def _beyond_quantizer(request: Request, source: PreparedSource) -> Iterator[str]:

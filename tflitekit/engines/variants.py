@@ -16,7 +16,7 @@ from tflitekit.data.calibration import CalibrationSet
 from tflitekit.data.contract import Contract
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.engines import op_advice
-from tflitekit.engines.choice import choose
+from tflitekit.engines.choice import choose, other_engine
 from tflitekit.engines.engine import Converted, Engine
 from tflitekit.engines.litert_quantizer import LitertQuantizer
 from tflitekit.engines.samples import Samples
@@ -238,7 +238,7 @@ def _check_promise(
             raise ConversionError(
                 f"{name}: the scheme promises integers only, but these operators stayed float: {places}.",
                 why=op_advice.advise(left, source.kind) or None,
-                fix=without_integer_kernels(request),
+                fix=other_engine(request, source) or without_integer_kernels(request),
             )
 
 
