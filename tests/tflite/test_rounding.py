@@ -299,3 +299,14 @@ def test_wrong_kernels_are_found(network):
 def test_wrong_use_is_an_error(network, samples, bits, error, words):
     with pytest.raises(error, match=words):
         round_weights(network, samples, bits)
+
+
+def test_layers_that_hardly_vary_are_rounded_too():
+    """The sums are then no more exact than what they say, and need not be positive definite."""
+    net = Network(1, 8, 8, 3)
+    first = net.conv(net.input, "first", 16, padding="VALID")
+    network = net.finish(net.conv(first, "second", 8, padding="VALID"))
+    flat = [{"input": 1 + sample["input"] / 1000} for sample in images(1, 8, 8, 3)]
+    done = round_weights(network, flat, 4)
+    assert [layer.name for layer in done.layers] == ["first", "second"]
+    assert all(0 <= layer.error <= layer.nearest_error for layer in done.layers)

@@ -27,7 +27,8 @@ __all__ = ["RoundedLayer", "RoundedModel", "WeightLayer", "round_weights", "weig
 Array = NDArray[Any]
 Samples = Iterable[Mapping[str, Array]]
 
-_DAMPING = 0.01  # of the mean second moment, as GPTQ's authors have it
+# Of the mean second moment, as GPTQ's authors have it; more where the layer hardly varies.
+_DAMPINGS = [0.01 * 10.0**more for more in range(20)]
 # Of the scale that the largest weight would have. Few bits gain by clipping it; beyond these, nothing was ever chosen.
 _FACTORS = {True: np.linspace(1.0, 0.4, 25), False: np.linspace(1.0, 0.86, 8)}
 
@@ -189,10 +190,8 @@ def _round(model: EditableModel, layer: Layer, moments: Moments, bits: int, *, r
     biased = len(layer.uses) == 1 and layer.uses[0].bias is not None
     statistics = moments.statistics(centered=biased)
     weights = layer.matrix().astype(np.float64)
-    damped = _damped(statistics.hessian)
-    target = weights + np.linalg.solve(damped, statistics.missing) if refit else weights
     plain = nearest(weights, bits)
-    grid = round_weights_on_grid(target, damped, bits, _FACTORS[bits <= 4])
+    grid = _best_grid(weights, statistics, bits, refit=refit)
     before, after = (statistics.error(each.values - weights).sum() for each in (plain, grid))
     if after > before:
         grid, after = plain, before
@@ -208,10 +207,20 @@ def _round(model: EditableModel, layer: Layer, moments: Moments, bits: int, *, r
     )
 
 
-def _damped(hessian: Array) -> Array:
-    diagonal = np.einsum("gkk->gk", hessian)
-    mean = diagonal.mean(1)
-    added = _DAMPING * np.where(mean > 0, mean, 1.0)
+def _best_grid(weights: Array, statistics: Statistics, bits: int, *, refit: bool) -> Grid:
+    for damping in _DAMPINGS:
+        damped = _damped(statistics.hessian, damping)
+        try:
+            target = weights + np.linalg.solve(damped, statistics.missing) if refit else weights
+            return round_weights_on_grid(target, damped, bits, _FACTORS[bits <= 4])
+        except np.linalg.LinAlgError:
+            continue  # what the layer reads varies less than the sums are exact
+    return nearest(weights, bits)
+
+
+def _damped(hessian: Array, damping: float) -> Array:
+    mean = np.einsum("gkk->gk", hessian).mean(1)
+    added = damping * np.where(mean > 0, mean, 1.0)
     return hessian + added[:, None, None] * np.eye(hessian.shape[1])
 
 
