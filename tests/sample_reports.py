@@ -45,6 +45,7 @@ from tflitekit.results import (
     VariantReport,
     read_report,
 )
+from tflitekit.results.explanation import ChannelError, Culprit, Explanation, LayerCost, LayerError, WeightError
 from tflitekit.tflite.proof import Proof
 from tflitekit.tflite.search_record import SearchChange, SearchLayer, SearchPoint, SearchRecord
 from tflitekit.tflite.training_record import (
@@ -149,9 +150,50 @@ def _extended_row(row: VariantReport, index: int, classes: Sequence[str]) -> Var
             else Sequential(decision="meets", limit=0.02, low=-0.006, high=0.0174, alpha=0.05, decided_at=640 * index),
             "ops": tuple(_ops(row)),
             "search": _search(index) if index in (1, 2) else None,
+            "explanation": _explanation(row.name, 20 + 130 * (index - 1)) if index in (1, 2) else None,
             "warnings": (*row.warnings, *((noisy,) if index in (1, 2) else ()), *((slow,) if index > 4 else ())),
         }
     )
+
+
+def _explanation(name: str, count: int) -> Explanation:
+    """As many operators as a small network has, or a large one; two are to blame, of which one stands at the end."""
+    generator = np.random.default_rng(count)
+    layers = [
+        LayerError(
+            index=i,
+            layer=f"block_{i // 4}_expand",
+            operator="CONV_2D",
+            tensor=f"t{i}",
+            stored_as=f"t{i}",
+            shape=(1, 8, 8, 16),
+            dtype="int8",
+            snr_db=None if i == 0 else float(generator.uniform(5, 45)),
+            explained=0.9,
+            bias=0.01,
+            outside=0.001,
+            saturated=0.01,
+            grid_used=0.8,
+            low=-3.0,
+            high=5.0,
+            grid=(-4.0, 5.0),
+            histogram=tuple(generator.poisson(20, 64).tolist()),
+            channels=16,
+            worst=(ChannelError(channel=3, snr_db=4.0, low=-0.1, high=0.1, steps=6.0),),
+            weights=WeightError(dtype="int8", scales=16, snr_db=44.0, spread=2.0, peak=4.0) if i % 3 == 0 else None,
+            alone=LayerCost(samples=64, agreement=0.97, explained=0.95, lowest=0.9),
+        )
+        for i in range(count)
+    ]
+    culprits = tuple(
+        Culprit(
+            index=i, layer=layers[i].layer, pattern="unlike-channels", message="Channel 3 is small.", advice="Scale it."
+        )
+        for i in (count // 3, count - 1)
+    )
+    return Explanation(
+        baseline="float32.tflite", variant=f"{name}.tflite", scheme=name, samples=200, location="test", layers=tuple(layers), culprits=culprits
+    )  # fmt: skip
 
 
 def _search(index: int) -> SearchRecord:
@@ -452,6 +494,13 @@ def hostile(report: Report) -> Report:
             words = {"data": HOSTILE[0], "loss": HOSTILE[1], "augmentation": HOSTILE[3], "notes": HOSTILE}
             update["training"] = row.training.model_copy(update=words | {"left_float": HOSTILE[:2]})
             update["control"] = names.get(row.control or "")
+        if row.explanation:
+            found_layers = [layer.model_copy(update={"layer": HOSTILE[4]}) for layer in row.explanation.layers]
+            words = {"layer": HOSTILE[4], "message": HOSTILE[0], "advice": HOSTILE[1]}
+            blamed = [one.model_copy(update=words) for one in row.explanation.culprits]
+            update["explanation"] = row.explanation.model_copy(
+                update={"layers": tuple(found_layers), "culprits": tuple(blamed), "location": HOSTILE[1]}
+            )
         if row.search:
             named = [layer.model_copy(update={"name": HOSTILE[4]}) for layer in row.search.layers]
             words = {"data": HOSTILE[0], "following": HOSTILE[1], "layers": tuple(named)}
@@ -671,6 +720,7 @@ def _trained_row(
         "file": f"{scheme}.tflite",
         "training": record,
         "compression": compressed,
+        "explanation": None,
         "deflated_bytes": int((like.deflated_bytes or 0) * deflates),
     }
     if like.accuracy is not None:

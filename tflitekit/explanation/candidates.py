@@ -251,17 +251,32 @@ def _groups(ready: Sequence[Step], original: Path, layers: Sequence[Sequence[int
     return groups
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """Samples that stay on disk: only one is in memory at a time."""
+
+    samples: CalibrationSet
+    batch: int
+    names: Sequence[str]
+
+    def __iter__(self) -> Iterator[list[NDArray[Any]]]:
+        for batch in self.samples.batches(self.batch):
+            yield [batch[name] for name in self.names]
+
+
 def _rows(
     samples: CalibrationSet, model: Model, labels: list[int] | None
 ) -> tuple[Rows, list[NDArray[np.int64]] | None]:
     """Returns what a file is run on, and the labels of each batch."""
-    names = [spec.name for spec in model.inputs]
-    rows = [[batch[name] for name in names] for batch in samples.batches(model.batch)]
+    rows = _Rows(samples, model.batch, [spec.name for spec in model.inputs])
     if labels is None:
         return rows, None
     chosen = samples.rows if samples.rows is not None else range(samples.samples)
-    numbers = np.arange(len(rows) * model.batch).reshape(len(rows), model.batch) % len(chosen)
-    return rows, [np.array([labels[chosen[i]] for i in batch], np.int64) for batch in numbers]
+    starts = range(0, len(chosen), model.batch)
+    return rows, [
+        np.array([labels[chosen[i % len(chosen)]] for i in range(start, start + model.batch)], np.int64)
+        for start in starts
+    ]
 
 
 def _by_position(layers: Sequence[Sequence[int]], costs: Sequence[LayerCost | str]) -> dict[int, LayerCost]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,8 @@ from tflitekit.tflite.runtime import Model
 __all__ = ["Reference", "Rows", "lost"]
 
 Array = NDArray[Any]
-Rows = Sequence[Sequence[Array]]
-"""By sample, one array for each input, with the batch dimension."""
+Rows = Iterable[Sequence[Array]]
+"""By sample, one array for each input, with the batch dimension; iterable again and again."""
 
 _LEAST = 1 / 512
 """Half a step of a quantized softmax: smaller probabilities cannot be told from 0."""
@@ -76,8 +76,10 @@ class Reference:
         """Runs another file, and compares its outputs."""
         pairs: dict[int, Pairs] = {}
         answers, divergences = [], []
+        count = 0
         for row, expected in zip(rows, self.values, strict=True):
             found = model.run(row)
+            count += len(row[0])
             for index, (one, two) in enumerate(zip(expected, found, strict=True)):
                 if one.shape == two.shape and one.dtype.kind == "f":
                     axis = column_axis(one.shape)
@@ -90,7 +92,7 @@ class Reference:
                     divergences.append(_divergence(one, two))
         kept = [share for index, each in pairs.items() for share in self._kept(index, each) if not np.isnan(share)]
         return LayerCost(
-            samples=sum(len(row[0]) for row in rows),
+            samples=count,
             divergence=float(np.mean(divergences)) if divergences else None,
             agreement=float(np.mean([one == two for one, two in answers])) if answers else None,
             explained=float(np.clip(kept, 0, 1).mean()) if kept else None,

@@ -11,7 +11,11 @@ from tflitekit.results.explanation import Explanation, LayerError
 
 __all__ = ["explanation"]
 
+_MOST = 3
+_MOST_ROWS = 150
 _MOST_HISTOGRAMS = 24
+_CELLS = 2
+"""Of the histogram in a bar, so that the page stays small."""
 _COLUMNS = (
     Column("Layer", numeric=False),
     Column("Operator", numeric=False),
@@ -30,15 +34,17 @@ _COLUMNS = (
 @section(place=35)
 def explanation(view: View) -> Section:
     """Returns the error along the network, what is to blame, and each layer's grid."""
-    found = {row.name: row.explanation for row in view.able if row.explanation is not None}
+    explained = {row.name: row.explanation for row in view.able if row.explanation is not None}
+    shown = max(1, view.room(_MOST))
+    found = dict(list(explained.items())[:shown])
     if not found:
         return Section("explanation", "Where it departs from float")
     selected = view.subject.name if view.subject else None
-    first = next(iter(found.values()))
+    first, most = next(iter(found.values())), max(4, view.room(_MOST_HISTOGRAMS) // len(found))
     return Section(
         "explanation",
         "Where it departs from float",
-        f"Each tensor beside that of the float model, on {first.samples:,} samples; higher is better.",
+        f"Each tensor beside that of the float model, on {first.samples:,} samples; higher is better.{_further(len(explained) - shown)}",
         (
             *(
                 Note(f"{name}: {c.layer}. {c.message} {c.advice}", "bad")
@@ -52,10 +58,14 @@ def explanation(view: View) -> Section:
                 {name: _along(name, each) for name, each in found.items()},
                 selected=selected,
             ),
-            *(figure for name, each in found.items() if (figure := _grids(name, each)) is not None),
-            *(_table(name, each) for name, each in found.items()),
+            *filter(None, (_grids(i, name, each, most) for i, (name, each) in enumerate(found.items()))),
+            *(_table(name, each, view.room(_MOST_ROWS)) for name, each in found.items()),
         ),
     )
+
+
+def _further(count: int) -> str:
+    return f" {text.counted(count, 'more variant')} can be found in report.json." if count > 0 else ""
 
 
 def _along(name: str, found: Explanation) -> dict[str, object]:
@@ -75,40 +85,43 @@ def _along(name: str, found: Explanation) -> dict[str, object]:
     return error_along(values, about=f"Signal to noise along {name}. Lowest: {worst.layer}, {_db(worst.snr_db)}.")
 
 
-def _grids(name: str, found: Explanation) -> Figure | None:
+def _grids(number: int, name: str, found: Explanation, most: int) -> Figure | None:
     layers = [layer for layer in found.layers if layer.histogram]
-    shown = sorted(sorted(layers, key=_noise)[:_MOST_HISTOGRAMS], key=lambda layer: layer.index)
+    shown = sorted(sorted(layers, key=_noise)[:most], key=lambda layer: layer.index)
     if not shown:
         return None
     specs = {
-        str(number): grid_histogram(_histogram(layer), about=f"Values of {layer.layer} on its grid.")
-        for number, layer in enumerate(shown)
+        str(place): grid_histogram(_histogram(layer), about=f"Values of {layer.layer} on its grid.")
+        for place, layer in enumerate(shown)
     }
     labels = tuple(f"{layer.index}  {layer.layer} ({layer.operator})" for layer in shown)
     worst = shown.index(min(shown, key=_noise))
     caption = "How a tensor takes the numbers that it has: narrow heaps waste the grid." + (
-        f" The {_MOST_HISTOGRAMS} layers with the most noise." if len(shown) < len(layers) else ""
+        f" The {most} layers with the most noise." if len(shown) < len(layers) else ""
     )
     if len(specs) == 1:
-        return Figure(f"grid-{name}", f"Grids of {name}", caption, {"": specs["0"]})
-    return Figure(f"grid-{name}", f"Grids of {name}", caption, specs, choices=(Choice("Layer", labels, worst),))
+        return Figure(f"grid-{number}", f"Grids of {name}", caption, {"": specs["0"]})
+    return Figure(f"grid-{number}", f"Grids of {name}", caption, specs, choices=(Choice("Layer", labels, worst),))
 
 
 def _histogram(layer: LayerError) -> list[dict[str, object]]:
     assert layer.grid is not None
     low, high = layer.grid
-    count, whole = len(layer.histogram), max(1, sum(layer.histogram))
-    taken = [i for i, cells in enumerate(layer.histogram) if cells]
-    step = (high - low) / count
+    cells = [sum(layer.histogram[i : i + _CELLS]) for i in range(0, len(layer.histogram), _CELLS)]
+    step, whole = (high - low) / len(cells), max(1, sum(cells))
     return [
-        {"low": low + i * step, "high": low + (i + 1) * step, "share": layer.histogram[i] / whole}
-        | {"tooltip": f"{low + i * step:.3g} to {low + (i + 1) * step:.3g}: {layer.histogram[i] / whole:.1%}"}
-        for i in range(count)
-        if taken
+        {
+            "low": float(f"{low + i * step:.4g}"),
+            "high": float(f"{low + (i + 1) * step:.4g}"),
+            "share": round(taken / whole, 4),
+            "tooltip": f"{low + i * step:.3g} to {low + (i + 1) * step:.3g}: {taken / whole:.1%}",
+        }
+        for i, taken in enumerate(cells)
     ]
 
 
-def _table(name: str, found: Explanation) -> Table | None:
+def _table(name: str, found: Explanation, most: int) -> Table | None:
+    shown = sorted(sorted(found.layers, key=_noise)[:most], key=lambda layer: layer.index)
     rows = [
         (
             Cell(layer.layer, layer.index),
@@ -127,9 +140,11 @@ def _table(name: str, found: Explanation) -> Table | None:
             if not layer.worst or layer.worst[0].snr_db is None
             else Cell(f"{layer.worst[0].snr_db:.1f} dB", layer.worst[0].snr_db, f"channel {layer.worst[0].channel}"),
         )
-        for layer in found.layers
+        for layer in shown
     ]
-    return Table.of(f"Layers of {name}", _COLUMNS, rows, folded=f"All layers of {name}")
+    whole = len(shown) == len(found.layers)
+    folded = f"All layers of {name}" if whole else f"The {len(shown)} layers of {name} with the most noise"
+    return Table.of(f"Layers of {name}", _COLUMNS, rows, folded=folded)
 
 
 def _noise(layer: LayerError) -> float:
