@@ -1016,7 +1016,7 @@ def test_what_cannot_be_converted_is_not_trained(tmp_path):
     from tflitekit.training.preflight import examine_model
 
     inputs = keras.Input((4,), name="features")
-    model = keras.Model(inputs, keras.ops.erfinv(keras.layers.Dense(2)(inputs)))
+    model = keras.Model(inputs, keras.ops.erfinv(keras.layers.Dense(2, activation="tanh")(inputs)))
     assert "ERFINV" in (examine_model(model).problem or "").upper()
     np.savez(tmp_path / "data.npz", x=np.zeros((40, 4), np.float32), y=np.arange(40) % 2)
     options = ConvertOptions(training=TrainingOptions(data=tmp_path / "data.npz", epochs=1))

@@ -86,14 +86,16 @@ def _json(value: Any) -> Markup:
 
 
 def _plain(value: Any) -> Any:
-    """Returns the value with printable text, and null for what JSON has no number for, as a metric of one's own may give."""
+    """Returns the value as a plot needs it: printable text, six digits, null for what JSON has no number for (a metric of one's own may give it)."""
     if isinstance(value, dict):
         return {_plain(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
     if isinstance(value, str):
         return printable(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value
 
 
 def _one_line(value: str) -> str:
