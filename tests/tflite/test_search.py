@@ -13,6 +13,7 @@ import pytest
 from tiny_network import Network
 
 from tflitekit import ConvertOptions
+from tflitekit.accuracy.lints.search import lint_search
 from tflitekit.conversion import ConversionSpec, convert, convert_unlocked
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.progress import Progress
@@ -24,6 +25,7 @@ from tflitekit.engines.rounding.layers import find_layers
 from tflitekit.optimization.optimize import optimize
 from tflitekit.options.limits import Constraints
 from tflitekit.render import html, search_text
+from tflitekit.results import Measured
 from tflitekit.schemes import parse_request
 from tflitekit.search.integer_program import Choice, cheapest
 from tflitekit.search.judging import Reference, _fitted, _probabilities
@@ -169,6 +171,22 @@ def test_the_report_shows_what_was_searched_and_measures_the_file_once_more(repo
     assert "Size against loss of all candidates" in page and "Type of each layer" in page
     [words] = [line for line in search_text.sentences(row.search) if "candidates" in line]
     assert words.startswith(f"{row.search.tried} candidates judged on 128 samples of ") and "train.npz" in words
+
+
+@quantizer
+@pytest.mark.parametrize(("low", "high", "missed"), [(0.031, 0.05, True), (0.02, 0.05, False), (-0.01, 0.01, False)])
+def test_a_loss_that_the_search_did_not_see_is_found_by_the_evaluation(report, low, high, missed):
+    row = report.variant("mixed")
+    search = row.search.model_copy(update={"met": True, "limit": 0.03, "high": 0.02, "judged_by": "accuracy"})
+    drop = row.drop.model_copy(update={"low": low, "high": high})
+    found = lint_search(row.model_copy(update={"search": search, "drop": drop, "warnings": ()}))
+    assert [finding.kind for finding in found.warnings] == ["search-missed"] * missed
+    if missed:
+        assert "at most 2.0%, but it loses at least 3.1% here, and the limit is 3.0%" in found.warnings[0].message
+    likeness = Measured(metric="agreement", value=0.9, low=1 - high, high=1 - low, n=99)
+    unlabelled = {"search": search.model_copy(update={"judged_by": "agreement"}), "drop": None, "likeness": likeness}
+    found = lint_search(row.model_copy(update={**unlabelled, "warnings": ()}))
+    assert [finding.kind for finding in found.warnings] == ["search-missed"] * missed
 
 
 @quantizer

@@ -12,6 +12,7 @@ from tflitekit.accuracy.adaptive import Certainty, score_until_certain
 from tflitekit.accuracy.lints.chance import chance
 from tflitekit.accuracy.lints.float16 import lint_float16
 from tflitekit.accuracy.lints.inputs import lint_inputs
+from tflitekit.accuracy.lints.search import lint_search
 from tflitekit.accuracy.lints.training import lint_training
 from tflitekit.accuracy.metric_choice import by_reference
 from tflitekit.accuracy.metrics import AnyMetric, ReferenceMetric
@@ -307,7 +308,7 @@ def _evaluation(
             warnings += _lint_data(run, inputs, dataset)
             rows = tuple(linted(row, scored, baseline) for row in rows)
     if advise:
-        rows = tuple(lint_training(row, record, baseline) for row in rows)
+        rows = tuple(lint_search(lint_training(row, record, baseline)) for row in rows)
     return Evaluation(
         dataset=record,
         baseline=baseline,
