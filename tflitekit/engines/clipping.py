@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.engines.ranges import Range, computed_tensors
-from tflitekit.engines.samples import ordered
-from tflitekit.tflite.runtime import Model
+from tflitekit.engines.ranges import Range, computed_tensors, range_of
+from tflitekit.engines.samples import runs
 
 __all__ = ["Rule", "narrowed"]
 
@@ -42,7 +39,7 @@ def narrowed(
         low, high = (float(ranges[name][end][0]) for end in ("min", "max"))
         edges = np.linspace(low, high, _BINS + 1)
         narrow = _by_percentile(histogram, edges) if rule == "percentile" else _by_error(histogram, edges, bits)
-        found[name] = {"min": np.array([narrow[0]], np.float32), "max": np.array([narrow[1]], np.float32)}
+        found[name] = range_of(*narrow)
     return found
 
 
@@ -50,23 +47,18 @@ def _histograms(
     content: bytes, samples: Iterable[Mapping[str, Array]], ranges: Mapping[str, Range]
 ) -> dict[str, Array]:
     counts: dict[str, Array] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "float.tflite"
-        path.write_bytes(content)
-        model = Model(path, keep_tensors=True)
-        places = [(name, place) for name, place in computed_tensors(content) if name in ranges]
-        for arrays in ordered(samples, [spec.name for spec in model.inputs]):
-            model.run(arrays, outputs=())
-            for name, place in places:
-                low, high = (float(ranges[name][end][0]) for end in ("min", "max"))
-                if not low < high:
-                    continue
-                try:
-                    values = model.tensor(place.tensor, place.graph)
-                except ValueError:  # no data, because nothing reads it
-                    continue
-                found, _ = np.histogram(values[np.isfinite(values)], _BINS, (low, high))
-                counts[name] = counts.get(name, 0) + found
+    places = [(name, place) for name, place in computed_tensors(content) if name in ranges]
+    for model in runs(content, samples):
+        for name, place in places:
+            low, high = (float(ranges[name][end][0]) for end in ("min", "max"))
+            if not low < high:
+                continue
+            try:
+                values = model.tensor(place.tensor, place.graph)
+            except ValueError:  # no data, because nothing reads it
+                continue
+            found, _ = np.histogram(values[np.isfinite(values)], _BINS, (low, high))
+            counts[name] = counts.get(name, 0) + found
     return counts
 
 

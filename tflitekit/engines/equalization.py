@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +11,7 @@ from numpy.typing import NDArray
 
 from tflitekit.engines.rounding.editing import EditableModel
 from tflitekit.engines.rounding.layers import Layer, find_layers
-from tflitekit.engines.samples import ordered
-from tflitekit.tflite.runtime import Model
+from tflitekit.engines.samples import runs
 
 __all__ = ["equalized"]
 
@@ -124,14 +121,9 @@ def _ranges(content: bytes, tensors: Iterable[int], samples: Iterable[Mapping[st
     """Returns the largest absolute value of each channel of some tensors."""
     found: dict[int, Array] = {}
     wanted = list(tensors)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "float.tflite"
-        path.write_bytes(content)
-        model = Model(path, keep_tensors=True)
-        for arrays in ordered(samples, [spec.name for spec in model.inputs]):
-            model.run(arrays, outputs=())
-            for index in wanted:
-                values = model.tensor(index)
-                largest = np.abs(values.reshape(-1, values.shape[-1])).max(0)
-                found[index] = np.maximum(found.get(index, 0.0), largest)
+    for model in runs(content, samples):
+        for index in wanted:
+            values = model.tensor(index)
+            largest = np.abs(values.reshape(-1, values.shape[-1])).max(0)
+            found[index] = np.maximum(found.get(index, 0.0), largest)
     return found

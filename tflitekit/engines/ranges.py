@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from tflitekit.engines.samples import ordered
+from tflitekit.engines.samples import runs
 from tflitekit.tflite.flatbuffer import unpack
 from tflitekit.tflite.runtime import Model
 
-__all__ = ["Place", "Range", "computed_tensors", "measure_ranges"]
+__all__ = ["Place", "Range", "computed_tensors", "measure_ranges", "range_of"]
 
 Array = NDArray[Any]
 Range = dict[str, Array]
@@ -27,6 +25,11 @@ class Place(NamedTuple):
 
     graph: int
     tensor: int
+
+
+def range_of(low: float, high: float) -> Range:
+    """Returns the range from ``low`` to ``high``."""
+    return {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
 
 
 def measure_ranges(content: bytes, samples: Iterable[Mapping[str, Array]]) -> dict[str, Range]:
@@ -46,23 +49,15 @@ def measure_ranges(content: bytes, samples: Iterable[Mapping[str, Array]]) -> di
     graphs = unpack(content).subgraphs
     computed = list(dict.fromkeys(_computed(graphs)))
     lowest, highest = dict[Place, float](), dict[Place, float]()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "float.tflite"
-        path.write_bytes(content)
-        model = Model(path, keep_tensors=True)
-        for arrays in ordered(samples, [spec.name for spec in model.inputs]):
-            model.run(arrays, outputs=())
-            for place in computed:
-                low, high = _extremes(model, place)
-                if low <= high:
-                    lowest[place] = min(lowest.get(place, np.inf), low)
-                    highest[place] = max(highest.get(place, -np.inf), high)
+    for model in runs(content, samples):
+        for place in computed:
+            low, high = _extremes(model, place)
+            if low <= high:
+                lowest[place] = min(lowest.get(place, np.inf), low)
+                highest[place] = max(highest.get(place, -np.inf), high)
     _lend(graphs, lowest, highest)
     return {
-        graphs[place.graph].tensors[place.tensor].name.decode(): {
-            "min": np.array([lowest[place]], np.float32),
-            "max": np.array([highest[place]], np.float32),
-        }
+        graphs[place.graph].tensors[place.tensor].name.decode(): range_of(lowest[place], highest[place])
         for place in lowest
     }
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from tflitekit.core.errors import DataError
+from tflitekit.tflite.runtime import Model
 
-__all__ = ["Arrays", "Batches", "Samples", "ordered"]
+__all__ = ["Arrays", "Batches", "Samples", "ordered", "runs"]
 
 Array = NDArray[Any]
 Arrays = list[Array]
@@ -55,3 +58,22 @@ def ordered(samples: Iterable[Mapping[str, Array]], names: Sequence[str]) -> Ite
         raise DataError(
             "There are no calibration samples.", fix="Give a collection that can be read many times, not an iterator."
         )
+
+
+def runs(content: bytes, samples: Iterable[Mapping[str, Array]]) -> Iterator[Model]:
+    """Runs a file on one sample after the other, and yields it each time, so that all its tensors can be read.
+
+    Args:
+        content: A ``.tflite`` file.
+        samples: By input name, with the batch dimension.
+
+    Raises:
+        DataError: There are no samples, or they do not fit the model.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "float.tflite"
+        path.write_bytes(content)
+        model = Model(path, keep_tensors=True)
+        for arrays in ordered(samples, [spec.name for spec in model.inputs]):
+            model.run(arrays, outputs=())
+            yield model

@@ -26,7 +26,7 @@ from tflitekit.data.calibration import CalibrationSet
 from tflitekit.engines.litert_quantizer import rewrite
 from tflitekit.engines.preload import worker_modules
 from tflitekit.engines.quantizer_repairs import made_ready
-from tflitekit.engines.ranges import Range
+from tflitekit.engines.ranges import Range, range_of
 from tflitekit.engines.weighted import Exceptions
 from tflitekit.explanation.constants import WeightSums
 from tflitekit.explanation.costs import Reference, Rows, lost
@@ -87,7 +87,7 @@ def ranges_of(pairs: Sequence[Pair], sums: Sequence[TensorSums]) -> dict[str, Ra
     for pair, seen in zip(pairs, sums, strict=True):
         grid = seen.grid(pair.variant.spec)
         low, high = grid if grid is not None else (seen.pairs.low[0].min(), seen.pairs.high[0].max())
-        found[pair.baseline.name] = {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
+        found[pair.baseline.name] = range_of(low, high)
     return found
 
 
@@ -200,10 +200,7 @@ def measure_costs(
     baseline, variant = (Model(path) for path in files)
     content = made_ready(Path(files[0]).read_bytes(), activations=how.activations)
     steps = [step for step in parse_with(content, files[0], steps_of) if step.operator.name != INPUT]
-    limits = {
-        name: {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
-        for name, (low, high) in ranges.items()
-    }
+    limits = {name: range_of(low, high) for name, (low, high) in ranges.items()}
 
     def candidates(chosen: dict[str, Any]) -> Candidates:
         rows, truth = _rows(CalibrationSet.model_validate(chosen), baseline, labels)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.accuracy.fidelity import Pairs, as_columns, column_axis, joined, pairs_of
+from tflitekit.accuracy.fidelity import Pairs, as_columns, column_axis, divergence, joined, pairs_of
 from tflitekit.core.statistics import paired_accuracy_drop
 from tflitekit.results.accuracy import Drop
 from tflitekit.results.explanation import LayerCost
@@ -20,9 +20,6 @@ __all__ = ["Reference", "Rows", "lost"]
 Array = NDArray[Any]
 Rows = Iterable[Sequence[Array]]
 """By sample, one array for each input, with the batch dimension; iterable again and again."""
-
-_LEAST = 1 / 512
-"""Half a step of a quantized softmax: smaller probabilities cannot be told from 0."""
 
 _SPREAD = 1 / 64
 """Probabilities that vary by less are about constant: what is lost of that harms nobody."""
@@ -89,7 +86,7 @@ class Reference:
                 one, two = expected[self.classes], found[self.classes]
                 answers.append((one.argmax(-1), two.argmax(-1)))
                 if self.classes in self.probabilities:
-                    divergences.append(_divergence(one, two))
+                    divergences.append(divergence(one, two).mean())
         kept = [share for index, each in pairs.items() for share in self._kept(index, each) if not np.isnan(share)]
         return LayerCost(
             samples=count,
@@ -117,9 +114,3 @@ class Reference:
             for which in (0, 1)
         ]
         return Drop.of(paired_accuracy_drop(*right)) if known.any() else None
-
-
-def _divergence(expected: Array, found: Array) -> float:
-    p, q = (np.maximum(each.astype(np.float64), _LEAST) for each in (expected, found))
-    p, q = p / p.sum(-1, keepdims=True), q / q.sum(-1, keepdims=True)
-    return float((p * np.log(p / q)).sum(-1).mean())

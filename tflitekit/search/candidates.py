@@ -22,7 +22,7 @@ from tflitekit.engines.clipping import narrowed
 from tflitekit.engines.equalization import equalized as equalize
 from tflitekit.engines.litert_quantizer import float_file, refuse_loops, require_quantizer, rewrite
 from tflitekit.engines.quantizer_repairs import made_ready
-from tflitekit.engines.ranges import Range
+from tflitekit.engines.ranges import Range, range_of
 from tflitekit.engines.rounding.blended import with_rounded_layers
 from tflitekit.engines.rounding.rounding import round_weights, weight_layers
 from tflitekit.engines.samples import Batches
@@ -155,10 +155,7 @@ class Candidates:
             found = narrowed(content, self._samples, ranges, plan.ranges, bits)
             write_json(path, {name: [float(each["min"][0]), float(each["max"][0])] for name, each in found.items()})
         kept = json.loads(path.read_bytes())
-        return {
-            name: {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
-            for name, (low, high) in kept.items()
-        }
+        return {name: range_of(low, high) for name, (low, high) in kept.items()}
 
 
 def _ranges(place: Path, content: bytes, job: dict[str, Any]) -> dict[str, Range]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from tflitekit.accuracy.fidelity import as_columns, column_axis
+from tflitekit.accuracy.fidelity import as_columns, column_axis, divergence
 from tflitekit.core.errors import DataError
 from tflitekit.data.calibration import CalibrationSet
 from tflitekit.tflite.runtime import Model
@@ -32,8 +32,6 @@ _ONE_SIDED = 1.645
 _FIRST = 500
 _DOUBT = 2.0
 """Widths of that interval from the limit that leave little doubt: more than three standard errors."""
-_LEAST = 1 / 512
-"""Half a step of a quantized softmax: smaller probabilities cannot be told from 0."""
 _TEMPERATURES = np.geomspace(0.25, 8.0, 61)
 _UNBOUNDED = 1e6
 _MOST_BYTES = 1 << 29  # of the float model's outputs
@@ -136,11 +134,10 @@ class Reference:
             lost = np.where(finite, answers != expected.argmax(1), 1.0)
         else:
             lost = trusted[rows, expected.argmax(1)] - np.where(finite, trusted[rows, answers], 0.0)
-        divergence = _divergence(
-            _probabilities(expected, self.probable, 1.0), _probabilities(given, self.probable, 1.0)
-        )
+        both = (np.nan_to_num(_probabilities(each, self.probable, 1.0)) for each in (expected, given))
+        apart = float(divergence(*both).mean())
         loss = float(lost.mean())
-        return Loss(loss=loss, high=loss + _ONE_SIDED * float(_error(lost)), divergence=divergence, samples=count)
+        return Loss(loss=loss, high=loss + _ONE_SIDED * float(_error(lost)), divergence=apart, samples=count)
 
     def _of_values(self, found: dict[str, Array], count: int) -> Loss:
         floats = [(one[:count], found[name]) for name, one in self.outputs.items() if one.dtype.kind == "f"]
@@ -237,9 +234,3 @@ def _fitted(values: Array, labels: Array, probable: bool) -> float:
             yield -float(np.log(np.maximum(chosen, 1e-12)).mean())
 
     return float(_TEMPERATURES[int(np.argmin(list(cross_entropies())))])
-
-
-def _divergence(expected: Array, found: Array) -> float:
-    p, q = (np.maximum(np.nan_to_num(each), _LEAST) for each in (expected, found))
-    p, q = p / p.sum(1, keepdims=True), q / q.sum(1, keepdims=True)
-    return float((p * np.log(p / q)).sum(1).mean())
