@@ -52,7 +52,7 @@ from tflitekit.optimization.suites import read_suite
 from tflitekit.render import html, markdown, spreadsheet
 from tflitekit.results import read_report
 from tflitekit.source.allowlist import named_beyond
-from tflitekit.source.foreign.interpreter import SCRIPTS
+from tflitekit.source.foreign.converters import SCRIPTS
 from tflitekit.source.keras_config import without_compile
 from tflitekit.source.keras_file import read_archive_config, read_hdf5_config, refuse_outside_data
 from tflitekit.source.models import identify

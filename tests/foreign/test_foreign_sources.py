@@ -10,7 +10,7 @@ import pytest
 from conftest import run_json
 from light_process import run_light
 
-from tflitekit.source.foreign.environments import ENVIRONMENTS
+from tflitekit.environments import find_environment
 
 HERE = Path(__file__).parent
 SUFFIX = {"onnx": ".onnx", "torch": ".pt2"}
@@ -23,10 +23,10 @@ def networks(tmp_path_factory):
     made = {}
 
     def of(name):
-        environment = ENVIRONMENTS[name]
+        environment = find_environment(name)
         status = environment.status()
         if status.state != "ready":
-            absent = f"The environment for {environment.shown} is {status.state}: bash scripts/test_foreign.sh {name}"
+            absent = f"The environment for {environment.purpose} is {status.state}: bash scripts/test_foreign.sh {name}"
             (pytest.fail if os.environ.get("CI", "").lower() == "true" else pytest.skip)(absent)
         if name not in made:
             made[name] = tmp_path_factory.mktemp(name)
@@ -76,7 +76,7 @@ def test_the_whole_street(networks, tmp_path, name, network):
 
 @pytest.mark.parametrize("name", list(SUFFIX))
 def test_the_users_own_python(networks, cli, tmp_path, name):
-    python = ENVIRONMENTS[name].python
+    python = find_environment(name).python
     model = networks(name) / f"transformer{SUFFIX[name]}"
     found = run_json(cli("convert", model, "--scheme", "float32", "--with", python, "--out", tmp_path, "--json"))
     assert [v["status"] for v in found["variants"]] == ["ok"]
@@ -164,7 +164,7 @@ def test_onnx_models_that_are_refused(networks, cli, tmp_path):
     assert "--input-shape picture=3,320,320" in refused(cli, model, tmp_path)
     (tmp_path / "cut.onnx").write_bytes(model.read_bytes()[:1500])
     assert "is not a sound ONNX model" in refused(cli, tmp_path / "cut.onnx", tmp_path)
-    subprocess.run([ENVIRONMENTS["onnx"].python, "-E", "-c", MODELS, tmp_path], check=True)
+    subprocess.run([find_environment("onnx").python, "-E", "-c", MODELS, tmp_path], check=True)
     for name in ("missing", "outside", "constant"):
         assert "keeps its weights in other files" in refused(cli, tmp_path / f"{name}.onnx", tmp_path)
     assert "Mine" in refused(cli, tmp_path / "custom.onnx", tmp_path)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from conversions import compared, read_answer
 
-from tflitekit.source.foreign.environments import ENVIRONMENTS
+from tflitekit.environments import find_environment
+from tflitekit.source.foreign.converters import SCRIPTS
 from tflitekit.tflite.graph import read_graph
 
 EQUAL = (
@@ -24,13 +25,13 @@ REFUSED = {
 @pytest.fixture(scope="module")
 def onnx(tmp_path_factory):
     """The folder of all conversions."""
-    environment = ENVIRONMENTS["onnx"]
+    environment = find_environment("onnx")
     if environment.status().state != "ready":
         absent = "The environment for ONNX is not ready: bash scripts/test_foreign.sh onnx"
         (pytest.fail if os.environ.get("CI", "").lower() == "true" else pytest.skip)(absent)
     folder = tmp_path_factory.mktemp("networks")
     script = Path(__file__).with_name("onnx_operators.py")
-    subprocess.run([environment.python, "-E", script, environment.script.parent, folder], check=True)
+    subprocess.run([environment.python, "-E", script, SCRIPTS, folder], check=True)
     return folder
 
 

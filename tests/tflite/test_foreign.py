@@ -22,9 +22,13 @@ from tflitekit.core.errors import BusyError, CrashError, MissingDependencyError,
 from tflitekit.core.files import locked
 from tflitekit.core.progress import Progress
 from tflitekit.core.tensor import TensorSpec
-from tflitekit.source.foreign import environments, setup
+from tflitekit.environments import environment as environments
+from tflitekit.environments import find_environment, set_up
+from tflitekit.environments import python as setup
+from tflitekit.environments.known.onnx import ONNX
+from tflitekit.source.foreign import converters
 from tflitekit.source.foreign.call import call
-from tflitekit.source.foreign.environments import ENVIRONMENTS
+from tflitekit.source.foreign.converters import CONVERTERS, Choice
 from tflitekit.source.foreign.module import on_disk
 from tflitekit.source.models import identify, prepare, prove
 from tflitekit.source.prepared import PreparedSource
@@ -115,17 +119,17 @@ def empty_venv(folder, name, **versions):
     python.symlink_to(base)
     (folder / "pyvenv.cfg").write_text(f"home = {base.parent}\ninclude-system-site-packages = false\n")
     packages = folder / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
-    for package in ENVIRONMENTS[name].packages:
+    for package in find_environment(name).packages:
         info = packages / f"{package.replace('-', '_')}-1.dist-info"
         info.mkdir(parents=True)
-        version = versions.get(package.replace("-", "_"), ENVIRONMENTS[name].pins[package])
+        version = versions.get(package.replace("-", "_"), find_environment(name).pins[package])
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
     return python
 
 
 def made(name, **versions):
     """Makes a named environment as `tflitekit setup` leaves it."""
-    environment = ENVIRONMENTS[name]
+    environment = find_environment(name)
     empty_venv(environment.folder, name, **versions)
     environment.mark.write_text("{}")
     return environment
@@ -138,42 +142,42 @@ def package(environment, name):
 
 def test_environments_that_are_missing_unfinished_broken_or_outdated(cache):
     with pytest.raises(MissingDependencyError, match="no environment for ONNX models yet") as error:
-        ENVIRONMENTS["onnx"].choose(None)
+        CONVERTERS["onnx"].choose(None)
     assert "tflitekit setup onnx" in error.value.fix
     environment = made("onnx")
-    assert environment.choose(None) == environments.Choice(environment.python, "tflitekit setup onnx")
+    assert CONVERTERS["onnx"].choose(None) == Choice(environment.python, "tflitekit setup onnx")
     assert environment.status().versions["onnx2tf"] == "1.29.24"
     environment.mark.unlink()
     with pytest.raises(MissingDependencyError, match="is unfinished"):
-        environment.choose(None)
+        CONVERTERS["onnx"].choose(None)
     environment.mark.write_text("{}")
     metadata = package(environment, "onnx2tf") / "METADATA"
     metadata.write_text(metadata.read_text().replace("1.29.24", "1.28.0"))
     assert environment.status().state == "outdated"
     with pytest.raises(MissingDependencyError, match=r"outdated\.\nIt has onnx2tf 1\.28\.0 where 1\.29\.24 was tested"):
-        environment.choose(None)
+        CONVERTERS["onnx"].choose(None)
     shutil.rmtree(package(environment, "onnx2tf"))
     with pytest.raises(MissingDependencyError, match=r"is broken\.\nIt lacks onnx2tf"):
-        environment.choose(None)
+        CONVERTERS["onnx"].choose(None)
     environment.python.unlink()
     with pytest.raises(MissingDependencyError, match=r"is broken\.\n.*cannot be started"):
-        environment.choose(None)
+        CONVERTERS["onnx"].choose(None)
 
 
 def test_setup_leaves_a_whole_environment_alone_and_mends_a_broken_one(cache, monkeypatch):
     environment = made("onnx")
-    assert setup.set_up(environment, Progress()) is False
+    assert set_up(environment, Progress()) is False
     environment.python.unlink()
     monkeypatch.setattr(setup, "_creation", lambda folder: [sys.executable, "-c", ""])
     monkeypatch.setattr(setup, "_installation", lambda _: [sys.executable, "-c", "raise SystemExit('no network')"])
     with pytest.raises(MissingDependencyError, match="could not be made") as error:
-        setup.set_up(environment, Progress())
+        set_up(environment, Progress())
     assert "no network" in error.value.why
     assert not environment.mark.exists()
     empty_venv(environment.folder, "onnx")
     monkeypatch.setattr(setup, "_has_installer", lambda _: True)
     monkeypatch.setattr(setup, "_installation", lambda _: [sys.executable, "-c", ""])
-    assert setup.set_up(environment, Progress()) is True
+    assert set_up(environment, Progress()) is True
     assert environment.status().state == "ready"
 
 
@@ -181,12 +185,13 @@ _KILLED = """
 import os, signal, sys, tempfile
 from pathlib import Path
 from tflitekit.core.progress import Progress
-from tflitekit.source.foreign import environments, setup
+from tflitekit.environments import environment as environments, python as setup, set_up
+from tflitekit.environments.known.onnx import ONNX
 environments.cache_folder = lambda: Path(sys.argv[1])
 download = "import tempfile; tempfile.NamedTemporaryFile(delete=False).write(bytes(10)); import os, signal; os.kill(os.getppid(), signal.SIGKILL)"
 setup._has_installer = lambda _: True
 setup._installation = lambda _: [sys.executable, "-c", download]
-setup.set_up(environments.ENVIRONMENTS["onnx"], Progress())
+set_up(ONNX, Progress())
 """
 
 
@@ -200,34 +205,32 @@ def test_what_a_killed_setup_left_is_removed_by_the_next_one(cache, monkeypatch)
     half.mkdir()
     monkeypatch.setattr(setup, "_has_installer", lambda _: True)
     monkeypatch.setattr(setup, "_installation", lambda _: [sys.executable, "-c", ""])
-    assert setup.set_up(environment, Progress()) is True
+    assert set_up(environment, Progress()) is True
     assert not list(environment.folder.parent.glob("setup-*")) and not half.exists()
 
 
 def test_setup_says_what_is_missing(cache, monkeypatch):
-    environment = ENVIRONMENTS["onnx"]
+    environment = ONNX
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(setup, "_PYTHON", (3, 99))
     with pytest.raises(MissingDependencyError, match=r"needs Python 3\.99, and there is none"):
-        setup.set_up(environment, Progress())
+        set_up(environment, Progress())
     with pytest.raises(StorageError, match=r"takes 1000000000\.0 GB, and .* has .* GB left"):
-        setup.set_up(replace(environment, size_bytes=1e18), Progress())
+        set_up(replace(environment, size_bytes=1e18), Progress())
     with locked(environment.folder.parent), pytest.raises(BusyError, match="Another 'tflitekit setup'"):
-        setup.set_up(environment, Progress())
+        set_up(environment, Progress())
 
 
 def test_the_users_own_environment(cache, tmp_path):
-    torch = ENVIRONMENTS["torch"]
+    torch = CONVERTERS["torch"]
     python = empty_venv(tmp_path / "own", "torch", torch="2.14.1+cpu")
-    assert torch.choose(str(python)) == environments.Choice(
-        python, f"{python} -m pip install litert-torch==0.10.0 torch==2.14.1"
-    )
+    assert torch.choose(str(python)) == Choice(python, f"{python} -m pip install litert-torch==0.10.0 torch==2.14.1")
     key = torch.key(str(python))
     other = empty_venv(tmp_path / "other", "torch", torch="2.8.0")
     assert torch.choose(str(other)).notes == (f"{other} has torch 2.8.0 where 2.14.1 was tested.",)
     assert torch.key(str(other)) != key != torch.key(None)
     with pytest.raises(MissingDependencyError, match="lacks onnx2tf, onnxslim, onnx, onnxruntime, tensorflow") as error:
-        ENVIRONMENTS["onnx"].choose(str(python))
+        CONVERTERS["onnx"].choose(str(python))
     assert f"{python} -m pip install onnx2tf==1.29.24" in error.value.fix
 
 
@@ -247,7 +250,7 @@ def test_programs_that_are_no_python_for_converters(tmp_path, program, words):
         script.chmod(0o755)
         program = str(script)
     with pytest.raises(MissingDependencyError, match=words):
-        ENVIRONMENTS["onnx"].choose(program)
+        CONVERTERS["onnx"].choose(program)
 
 
 def test_with_is_for_foreign_models_only(cli, models, tmp_path):
@@ -259,33 +262,35 @@ def test_with_is_for_foreign_models_only(cli, models, tmp_path):
 
 
 def test_new_scripts_and_packages_convert_again(monkeypatch, tmp_path):
-    environment = ENVIRONMENTS["onnx"]
-    key = environment.key(None)
-    assert environment.key(None) == key
-    monkeypatch.setattr(environments.Environment, "constraints", tmp_path / "constraints.txt")
+    converter = CONVERTERS["onnx"]
+    key = converter.key(None)
+    assert converter.key(None) == key
+    monkeypatch.setattr(setup.PythonEnvironment, "constraints", tmp_path / "constraints.txt")
     (tmp_path / "constraints.txt").write_text("onnx2tf==2.0\n")
-    assert environment.key(None) != key
+    assert converter.key(None) != key
     monkeypatch.undo()
-    scripts = shutil.copytree(environments.SCRIPTS, tmp_path / "scripts")
-    shutil.copy(environment.constraints, tmp_path)
-    monkeypatch.setattr(environments, "SCRIPTS", scripts)
-    assert environment.key(None) == key
+    scripts = shutil.copytree(converters.SCRIPTS, tmp_path / "scripts")
+    monkeypatch.setattr(converters, "SCRIPTS", scripts)
+    assert converter.key(None) == key
     with (scripts / "answering.py").open("a") as script:
         script.write("# new\n")
-    assert environment.key(None) != key
+    assert converter.key(None) != key
 
 
 def test_doctor_lists_environments(cli, cache):
     code, out, _ = cli("doctor", "--json")
     found = json.loads(out)
-    assert [e["state"] for e in found["environments"]] == ["missing", "missing"]
+    assert {e["name"]: e["state"] for e in found["environments"]}.items() >= {
+        "onnx": "missing",
+        "torch": "missing",
+    }.items()
+    assert all(e["purpose"] for e in found["environments"])
     made("torch").mark.unlink()
     code, out, _ = cli("doctor", "--json")
     found = json.loads(out)
     assert code == 1
-    assert found["problems"][-1].endswith(
-        "unfinished: Its installation was not finished. Repair it with: tflitekit setup torch"
-    )
+    (problem,) = (problem for problem in found["problems"] if "PyTorch" in problem)
+    assert problem.endswith("unfinished: Its installation was not finished. Repair it with: tflitekit setup torch")
 
 
 @pytest.mark.parametrize(("file", "recorded"), [("conv.onnx", "onnx-conv"), ("conv.pt2", "torch-conv")])
@@ -294,7 +299,7 @@ def test_a_foreign_model_becomes_a_float_tflite_with_its_proof(cache, tmp_path, 
     made(found.kind)
     script = tmp_path / "stand_in.py"
     script.write_text(_STAND_IN.format(recorded=str(DATA / recorded)))
-    monkeypatch.setattr(environments.Environment, "script", script)
+    monkeypatch.setattr(converters.Converter, "script", script)
     prepared = prepare(str(DATA / file), kind=found.kind, folder=str(tmp_path / "out"), options={}, samples={})
     assert prepared["form"] == "tflite"
     assert [tuple(spec["shape"]) for spec in prepared["inputs"]] == [(1, 16, 16, 3)]
@@ -440,7 +445,7 @@ def test_damaged_files_are_refused_by_name(tmp_path):
 @pytest.fixture
 def answering():
     """What the converters share, which they import without the kit."""
-    spec = importlib.util.spec_from_file_location("answering", ENVIRONMENTS["onnx"].script.with_name("answering.py"))
+    spec = importlib.util.spec_from_file_location("answering", CONVERTERS["onnx"].script.with_name("answering.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

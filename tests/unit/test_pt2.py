@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import DATA
 
-from tflitekit.source.foreign.interpreter import SCRIPTS
+from tflitekit.source.foreign.converters import SCRIPTS
 
 CONV = DATA / "foreign" / "conv.pt2"
 

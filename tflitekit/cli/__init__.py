@@ -57,11 +57,11 @@ _COMMANDS = {
     ),
     "setup": (
         "setup",
-        "Makes the environment that ONNX or PyTorch models are converted in, or repairs it; it needs the network.",
+        "Makes or repairs an environment for programs of others; it needs the network. Without NAME it lists them all.",
     ),
     "doctor": (
         "doctor",
-        "Checks this installation: versions, environments for ONNX and PyTorch, CPU features, and how to install what is missing.",
+        "Checks this installation: versions, environments for other programs, CPU features, and how to install what is missing.",
     ),
 }
 

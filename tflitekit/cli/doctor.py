@@ -18,7 +18,7 @@ from tflitekit.cli.shared import as_json, path
 @as_json
 @click.pass_context
 def doctor(context: click.Context, as_json: bool) -> None:
-    """Checks this installation: versions, environments for ONNX and PyTorch, CPU features, and how to install what is missing."""
+    """Checks this installation: versions, environments for other programs, CPU features, and how to install what is missing."""
     if context.invoked_subcommand is None:
         _installation(as_json=as_json)
     elif as_json:
@@ -34,14 +34,12 @@ def _installation(*, as_json: bool) -> int:
         print_json(found)
     else:
         from tflitekit.cli.console import show_table, stdout
+        from tflitekit.cli.views.environments import show_environments
 
         show_table(("Package", "Version", "State", "For"), [
             (p["name"], p["version"] or "–", p["state"], p["purpose"]) for p in found["packages"]
         ])  # fmt: skip
-        show_table(("Models", "Environment", "Versions", "Size", "Made by"), [
-            (e["name"], e["state"], ", ".join(f"{name} {version}" for name, version in e["versions"].items()) or "–", e["size"], e["command"])
-            for e in found["environments"]
-        ])  # fmt: skip
+        show_environments(found["environments"])
         machine = found["machine"]
         features = ", ".join(f"{name} {'yes' if has else 'no'}" for name, has in machine["kernel_features"].items())
         stdout.print(

@@ -10,9 +10,9 @@ from packaging.requirements import Requirement
 
 from tflitekit._version import __version__
 from tflitekit.core.machine import describe_machine
-from tflitekit.source.foreign.environments import ENVIRONMENTS, Environment
+from tflitekit.environments import Environment, environments
 
-__all__ = ["diagnose"]
+__all__ = ["describe_environments", "diagnose"]
 
 _BASE = ("ai-edge-litert", "numpy", "pillow")
 _PURPOSES = {
@@ -57,28 +57,36 @@ def diagnose() -> dict[str, Any]:
     ):
         if names:
             problems.append(f"Not installed: {', '.join(names)}. {remedy}")
-    environments = [_environment(each) for each in ENVIRONMENTS.values()]
+    found_environments = describe_environments()
     problems += [
-        f"{e['why']} Repair it with: {e['command']}" for e in environments if e["state"] not in ("ready", "missing")
+        f"{e['why']} Repair it with: {e['command']}"
+        for e in found_environments
+        if e["state"] not in ("ready", "missing")
     ]
     return {
         "tflitekit": __version__,
         "python": platform.python_version(),
         "packages": packages,
-        "environments": environments,
+        "environments": found_environments,
         "machine": describe_machine(),
         "problems": problems,
     }
+
+
+def describe_environments() -> list[dict[str, Any]]:
+    """Returns all environments with what they are for, their state, and the command that makes them."""
+    return [_environment(each) for each in environments().values()]
 
 
 def _environment(environment: Environment) -> dict[str, Any]:
     status = environment.status()
     why = (
         status.why
-        and f"The environment for {environment.shown} models in {environment.folder} is {status.state}: {status.why}"
+        and f"The environment for {environment.purpose} in {environment.folder} is {status.state}: {status.why}"
     )
     return {
         "name": environment.name,
+        "purpose": environment.purpose,
         "state": status.state,
         "versions": dict(status.versions),
         "folder": str(environment.folder),

@@ -1,22 +1,40 @@
-"""`tflitekit setup`: makes the environment that models of another framework are converted in."""
+"""`tflitekit setup`: makes an environment for programs of others, or lists them."""
 
 from __future__ import annotations
 
 import click
+from click.shell_completion import CompletionItem
 
 from tflitekit.cli.commands import command
 
 
-@command("tflitekit setup onnx", "tflitekit setup torch")
-@click.argument("name", type=click.Choice(["onnx", "torch"]))
-def setup(name: str) -> int:
-    """Makes the environment that ONNX or PyTorch models are converted in, or repairs it; it needs the network."""
-    from tflitekit.cli.console import Bars, stdout
-    from tflitekit.source.foreign.environments import environment
-    from tflitekit.source.foreign.setup import set_up
+def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from tflitekit.environments import environments
 
-    found = environment(name)
+    del context, parameter
+    return [
+        CompletionItem(name, help=found.purpose)
+        for name, found in environments().items()
+        if name.startswith(incomplete)
+    ]
+
+
+@command("tflitekit setup", "tflitekit setup onnx")
+@click.argument("name", required=False, shell_complete=_complete)
+def setup(name: str | None) -> int:
+    """Makes or repairs an environment for programs of others; it needs the network. Without NAME it lists them all."""
+    from tflitekit.cli.console import Bars, stdout
+    from tflitekit.environments import find_environment, set_up
+
+    if name is None:
+        from tflitekit.cli.installation import describe_environments
+        from tflitekit.cli.views.environments import show_environments
+
+        show_environments(describe_environments())
+        stdout.print("Make or repair one with: tflitekit setup NAME", markup=False)
+        return 0
+    found = find_environment(name)
     made = set_up(found, Bars())
     said = "is ready" if made else "was ready"
-    stdout.print(f"The environment for {found.shown} {said}: {found.folder}", markup=False)
+    stdout.print(f"The environment for {found.purpose} {said}: {found.folder}", markup=False)
     return 0

@@ -89,9 +89,9 @@ def environment_key(found: SourceFile | None, how: LoadOptions) -> dict[str, Any
         UsageError: The model needs none.
         MissingDependencyError: It cannot be started.
     """
-    environment = None if found is None else _kind(found.kind).environment
-    if environment is not None:
-        return environment.key(how.converter_python)
+    converter = None if found is None else _kind(found.kind).converter
+    if converter is not None:
+        return converter.key(how.converter_python)
     python, origin = how.converter_python, "a model object" if found is None else found.path
     if python is not None:
         raise UsageError(

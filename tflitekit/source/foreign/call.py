@@ -13,11 +13,6 @@ The converter is a script of ours that does without the kit, started with the fi
 
 from __future__ import annotations
 
-import functools
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -26,13 +21,12 @@ from pydantic import BaseModel, ConfigDict
 
 from tflitekit.core.errors import CrashError, MissingDependencyError, ModelError, UnreadableError
 from tflitekit.core.files import write_json
-from tflitekit.core.lifetime import end_with_parent
-from tflitekit.core.process.workers import last_words
+from tflitekit.core.process.logged import run_logged
 from tflitekit.core.structured import read_model
 from tflitekit.core.tensor import TensorSpec
-from tflitekit.source.foreign.interpreter import command
+from tflitekit.environments.interpreter import command
 
-__all__ = ["Answer", "Layout", "call", "run_logged"]
+__all__ = ["Answer", "Layout", "call"]
 
 Layout = Literal["auto", "keep", "nhwc"]
 _PROTOCOL = 1
@@ -128,32 +122,3 @@ def call(
             f"Converting {model} in the environment of {python} left no model.", fix=f"Repair the environment: {repair}"
         )
     return answer
-
-
-def run_logged(
-    arguments: Sequence[str], log: Path, timeout_s: float | None, variables: Mapping[str, str] | None = None
-) -> tuple[str | None, str]:
-    """Runs a command that ends with this process and writes what it prints into a file.
-
-    Args:
-        variables: Of its environment, beside ours.
-
-    Returns:
-        How it ended, unless well, and its last words.
-
-    Raises:
-        OSError: It cannot be started.
-    """
-    ended = None
-    try:
-        with log.open("wb") as stream:
-            code = subprocess.run(
-                arguments, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, timeout=timeout_s, check=False,
-                env=os.environ | (variables or {}),
-                preexec_fn=functools.partial(end_with_parent, os.getpid()) if sys.platform == "linux" else None,
-            ).returncode  # fmt: skip
-        if code:
-            ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed (exit code {code})"
-    except subprocess.TimeoutExpired:
-        ended = f"took more than {timeout_s or 0:.0f} s and was ended"
-    return ended, last_words(log.read_bytes())

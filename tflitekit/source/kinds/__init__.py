@@ -8,7 +8,7 @@ from typing import Protocol
 from tflitekit.core.registry import Registry
 from tflitekit.options.convert import LoadOptions
 from tflitekit.source.few_samples import FewSamples
-from tflitekit.source.foreign.environments import Environment
+from tflitekit.source.foreign.converters import Converter
 from tflitekit.source.prepared import PreparedSource
 
 __all__ = ["SourceKind", "register_source", "source_kinds"]
@@ -23,7 +23,7 @@ class SourceKind(Protocol):
         suffixes: Of its files: one that ends so and is not recognized is damaged.
         has_layers: Whether its layers can be trained.
         needs_tensorflow: Whether it is prepared, and what it exports converted, with TensorFlow.
-        environment: Where it is converted, where that is not the kit's own environment.
+        converter: What makes a ``.tflite`` file of it in another environment; None where that is not needed.
     """
 
     name: str
@@ -33,7 +33,7 @@ class SourceKind(Protocol):
     needs_tensorflow: bool
 
     @property
-    def environment(self) -> Environment | None: ...
+    def converter(self) -> Converter | None: ...
 
     def recognizes(self, path: Path, head: bytes) -> bool:
         """Returns whether a path is of this kind, by the first bytes of the file (none of a folder), without loading it."""

@@ -16,7 +16,7 @@ from tflitekit.core.lifetime import temporary_folder
 from tflitekit.options.convert import LoadOptions
 from tflitekit.source.few_samples import FewSamples
 from tflitekit.source.foreign.call import Answer, call
-from tflitekit.source.foreign.environments import ENVIRONMENTS, Environment
+from tflitekit.source.foreign.converters import CONVERTERS, Converter
 from tflitekit.source.kinds import register_source
 from tflitekit.source.prepared import Exported, PreparedSource, require_batch
 from tflitekit.tflite.graph import read_graph
@@ -31,7 +31,7 @@ class ForeignFile:
     """A file of another framework.
 
     Attributes:
-        name: Also that of its environment.
+        name: Also that of its converter.
     """
 
     name: str
@@ -41,9 +41,9 @@ class ForeignFile:
     needs_tensorflow: bool = False
 
     @property
-    def environment(self) -> Environment:
-        """Where it is converted."""
-        return ENVIRONMENTS[self.name]
+    def converter(self) -> Converter:
+        """What converts it."""
+        return CONVERTERS[self.name]
 
     def recognizes(self, path: Path, head: bytes) -> bool:
         """Returns whether a file is of this kind: an ONNX model has no magic bytes, so that its name decides."""
@@ -60,14 +60,14 @@ class ForeignFile:
             ModelError: It is refused.
             DataError: The user's samples do not fit its inputs.
         """
-        chosen = self.environment.choose(how.converter_python)
+        chosen = self.converter.choose(how.converter_python)
         folder.mkdir(parents=True, exist_ok=True)
         exported = Exported(folder, "tflite")
         with temporary_folder(folder.parent, "foreign-") as work:
             ask = functools.partial(
                 call,
                 chosen.python,
-                self.environment.script,
+                self.converter.script,
                 path,
                 work,
                 batch=how.batch,

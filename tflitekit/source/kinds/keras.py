@@ -39,7 +39,7 @@ class KerasFile:
     shown: str | None = None
     has_layers: bool = True
     needs_tensorflow: bool = True
-    environment: None = None
+    converter: None = None
 
     def recognizes(self, path: Path, head: bytes) -> bool:
         """Returns whether a path is of this kind; an archive must hold the configuration of a model.

@@ -34,7 +34,7 @@ class SavedModelFolder:
     suffixes: tuple[str, ...] = ()
     has_layers = False
     needs_tensorflow = True
-    environment: None = None
+    converter: None = None
 
     def recognizes(self, path: Path, head: bytes) -> bool:
         """Returns whether a path is a folder with a SavedModel in it."""

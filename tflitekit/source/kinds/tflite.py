@@ -30,7 +30,7 @@ class TfliteFile:
     suffixes: tuple[str, ...] = (".tflite",)
     has_layers = False
     needs_tensorflow = False
-    environment: None = None
+    converter: None = None
 
     def recognizes(self, path: Path, head: bytes) -> bool:
         """Returns whether a file is a TensorFlow Lite model."""

@@ -12,7 +12,7 @@ class Pickled:
     suffixes = (".pkl",)
     has_layers = False
     needs_tensorflow = False
-    environment = None
+    converter = None
 
     def recognizes(self, path, head):
         return head.startswith(b"\x80") and path.suffix == ".pkl"

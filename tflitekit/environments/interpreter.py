@@ -13,9 +13,9 @@ from tflitekit.core.errors import MissingDependencyError, UnreadableError
 from tflitekit.core.process.workers import last_words
 from tflitekit.core.structured import check_model, parse_json
 
-__all__ = ["SCRIPTS", "Interpreter", "command", "read_interpreter"]
+__all__ = ["Interpreter", "command", "read_interpreter"]
 
-SCRIPTS = Path(__file__).resolve().parent / "scripts"
+_INSTALLED = Path(__file__).resolve().parent / "scripts" / "installed.py"
 _OLDEST = (3, 10)
 _START_S = 120.0
 
@@ -51,7 +51,7 @@ def read_interpreter(path: Path, names: Iterable[str]) -> Interpreter:
     """
     try:
         done = subprocess.run(
-            command(path, SCRIPTS / "installed.py", *names), stdin=subprocess.DEVNULL, capture_output=True, timeout=_START_S, check=False
+            command(path, _INSTALLED, *names), stdin=subprocess.DEVNULL, capture_output=True, timeout=_START_S, check=False
         )  # fmt: skip
         said = check_model(_Said, parse_json(done.stdout, str(path)), str(path))
     except (OSError, subprocess.TimeoutExpired) as error:
