@@ -265,7 +265,7 @@ def test_what_a_target_answers_is_checked(target, use, said):
 
 def test_a_target_or_metric_that_is_none_is_named(install, monkeypatch):
     install(EXAMPLE, targets._registry, metrics._registry)
-    targets._registry.add("nothing", lambda: None, __name__)
+    targets.register_target("nothing")(lambda: None)
     with pytest.raises(PackageError, match="returned None, instead of Target"), targets.open_target("nothing"):
         pass
     metrics.metric("nothing")(lambda dataset, spec, labels: None)

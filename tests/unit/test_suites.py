@@ -68,7 +68,7 @@ def test_entries_are_models_times_data_times_protocols(tmp_path):
         (
             "modles = []\n" + SMALLEST,
             "modles",
-            "The keys are: description, data_root, schemes, rounding, calibration_curve, explain, target, protocols",
+            "The keys are: description, data_root, schemes, rounding, calibration_curve, explain, target, also_on, also_on_limit, protocols",
         ),
         (SMALLEST.replace("path =", "file ="), "models.1.file", "The keys are: name, path, data, batch, "),
         (SMALLEST + "batch = 3\n", "data.d.batch", "The keys are: evaluation, calibration, training, preprocess"),

@@ -15,15 +15,15 @@ from tflitekit.accuracy.lints.inputs import lint_inputs
 from tflitekit.accuracy.lints.search import lint_search
 from tflitekit.accuracy.lints.training import lint_training
 from tflitekit.accuracy.metric_choice import by_reference
-from tflitekit.accuracy.metrics import AnyMetric, ReferenceMetric
-from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.accuracy.metrics import ReferenceMetric
 from tflitekit.accuracy.notes import as_stream, skipped_samples, stopped_early, stored_pixels, without_baseline
+from tflitekit.accuracy.on_targets import on_targets, opened
 from tflitekit.accuracy.score_store import ScoreStore, score_all
 from tflitekit.accuracy.scored import Scored
 from tflitekit.accuracy.scoring import RUNTIME, ScoringJob
-from tflitekit.accuracy.suitability import check_evaluation_data
+from tflitekit.accuracy.suitability import metric_of
 from tflitekit.accuracy.variant_rows import control_of, inputs_of, linted, row_of, with_examples
-from tflitekit.accuracy.without_labels import ambiguous_output, check_limits, choose_reference, left_out
+from tflitekit.accuracy.without_labels import ambiguous_output, choose_reference, left_out
 from tflitekit.core.arguments import as_list
 from tflitekit.core.errors import DataError, ModelError, UsageError
 from tflitekit.core.files import hash_json
@@ -100,23 +100,31 @@ def evaluate(
         >>> evaluation = tk.evaluate(["build/float32.tflite", "build/int8.tflite"], data="photos/test", limit=500)
         >>> print({row.name: row.drop.verdict for row in evaluation.variants if row.drop})
     """
-    files = as_list(files)
-    preprocessing = load_preprocessing(how.preprocess) if how.preprocess is not None else None
-    names = resolve_labels(how.labels)
-    variants = named_variants(files, preprocessing=preprocessing, labels=names)
-    first = variants[0].contract
-    assert first is not None
-    dataset = open_dataset(data, labels=names or first.labels, limit=how.limit, seed=how.seed, need_labels=False)
+    files, progress = as_list(files), progress or Progress()
+    with opened(how.also_on, stream=how.stream) as places:
+        preprocessing = load_preprocessing(how.preprocess) if how.preprocess is not None else None
+        names = resolve_labels(how.labels)
+        variants = named_variants(files, preprocessing=preprocessing, labels=names)
+        first = variants[0].contract
+        assert first is not None
+        dataset = open_dataset(data, labels=names or first.labels, limit=how.limit, seed=how.seed, need_labels=False)
+        how = how.replaced(baseline=_reference(variants, files, dataset, how))
+        stored = (
+            variants if preprocessing is not None else [with_stored_pixels(variant, dataset) for variant in variants]
+        )
+        for variant in stored:
+            probe(variant, dataset)
+        found = evaluate_variants(stored, dataset, how, constraints=constraints, progress=progress)
+        rows = on_targets(found.variants, stored, dataset, places, how, progress=progress, constraints=constraints)
+        notes = [stored_pixels(now) for now, before in zip(stored, variants, strict=True) if now != before]
+        return replace(found, variants=rows, warnings=(*notes, *found.warnings))
+
+
+def _reference(variants: Sequence[Variant], files: Sequence[str | Path], dataset: Dataset, how: EvaluateOptions) -> str:
+    """Returns the variant that others are compared with."""
     if how.baseline is None and by_reference(how.metric, dataset):
-        how = how.replaced(baseline=choose_reference(variants, dataset.location))
-    else:
-        how = how.replaced(baseline=choose_baseline(variants, files, how.baseline))
-    stored = variants if preprocessing is not None else [with_stored_pixels(variant, dataset) for variant in variants]
-    for variant in stored:
-        probe(variant, dataset)
-    found = evaluate_variants(stored, dataset, how, constraints=constraints, progress=progress or Progress())
-    notes = [stored_pixels(now) for now, before in zip(stored, variants, strict=True) if now != before]
-    return replace(found, warnings=(*notes, *found.warnings))
+        return choose_reference(variants, dataset.location)
+    return choose_baseline(variants, files, how.baseline)
 
 
 def named_variants(
@@ -229,7 +237,7 @@ def evaluate_variants(
     runs = {v.name: ScoringJob(v, read_graph(v.path), how.output) for v in variants if v.status == "ok" and v.runnable}
     if not runs:
         return _nothing_scored(variants, dataset, how)
-    metric = _metric(runs, dataset, how, constraints)
+    metric = metric_of(runs, dataset, how, constraints)
     fingerprint = fingerprint or dataset.fingerprint()
     baseline = str(how.baseline) if how.baseline in runs else None
     if baseline is None and isinstance(metric, ReferenceMetric):
@@ -257,28 +265,6 @@ def _nothing_scored(variants: Sequence[Variant], dataset: Dataset, how: Evaluate
     )
     rows = tuple(VariantReport.of(v) for v in variants)
     return Evaluation(nothing, None, rows, tuple(without_baseline(rows, how.baseline)))
-
-
-def _metric(
-    runs: Mapping[str, ScoringJob], dataset: Dataset, how: EvaluateOptions, constraints: Constraints
-) -> AnyMetric:
-    """Returns what scores the outputs of all runs."""
-    check_limits(constraints, dataset, how.metric, by_reference=by_reference(how.metric, dataset))
-    first = runs.get(str(how.baseline)) or next(iter(runs.values()))
-    metric = check_evaluation_data(
-        dataset,
-        [run.pipeline() for run in runs.values()],
-        first.outputs,
-        metric=how.metric,
-        output=how.output,
-        labels=first.contract.labels,
-        final_op=first.graph.final_ops[first.output_index],
-    )
-    for run in runs.values():
-        metric.check(run.output_spec)
-    if constraints.max_class_drop is not None:
-        _check_class_gate(metric)
-    return metric
 
 
 def _evaluation(
@@ -331,14 +317,6 @@ def check_certainty(constraints: Constraints) -> None:
         raise UsageError(
             "--until-certain decides about the average and may stop before a class has enough samples.",
             fix="Leave out --max-class-drop, or --until-certain.",
-        )
-
-
-def _check_class_gate(metric: AnyMetric) -> None:
-    if not isinstance(metric, Classification):
-        raise UsageError(
-            "A limit on the drop of each class is for classification, unlike these labels or this metric.",
-            fix="Leave out --max-class-drop.",
         )
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.core.errors import DataError
-from tflitekit.tflite.runtime import Model
+from tflitekit.targets import RunningModel
+from tflitekit.tflite.graph import Graph
+from tflitekit.tflite.runtime import Model, dequantize, quantize
 
-__all__ = ["Columns", "Outputs", "by_shape", "outputs_of"]
+__all__ = ["Columns", "Elsewhere", "Outputs", "by_shape", "outputs_of"]
 
 Columns = list[NDArray[Any]]
 """By input, the values of samples that follow one another and are of one shape."""
@@ -21,13 +23,36 @@ Outputs = dict[int, list[NDArray[Any]]]
 """By the number of an output, its value for each sample, without batch."""
 
 
+class Elsewhere:
+    """A file on another target, behind real values as `Model` has it."""
+
+    def __init__(self, model: RunningModel, graph: Graph) -> None:
+        self._model, self._graph = model, graph
+        self.close = model.close
+
+    @property
+    def batch(self) -> int:
+        """The fixed batch size; 1 where it is dynamic."""
+        shape = self._graph.inputs[0].shape if self._graph.inputs else ()
+        return max(1, shape[0]) if shape else 1
+
+    def run_each(self, columns: Sequence[NDArray[Any]], *, outputs: Sequence[int]) -> Iterator[list[NDArray[Any]]]:
+        """Yields the outputs for one batch after the other, as `Model.run_each` does."""
+        found = self._model.run([quantize(v, spec) for spec, v in zip(self._graph.inputs, columns, strict=True)])
+        real = [dequantize(found[index], self._graph.outputs[index]) for index in outputs]
+        for start in range(0, len(columns[0]), self.batch):
+            yield [values[start : start + self.batch] for values in real]
+
+
 def by_shape(rows: Iterable[tuple[NDArray[Any], ...]]) -> list[Columns]:
     """Returns samples, each with an array per input, stacked where they follow one another and are of one shape."""
     groups = itertools.groupby(rows, key=lambda row: [array.shape for array in row])
     return [[np.stack(column) for column in zip(*group, strict=True)] for _, group in groups]
 
 
-def outputs_of(model: Model, wanted: Sequence[int], groups: Sequence[Columns], names: Sequence[str]) -> Outputs:
+def outputs_of(
+    model: Model | Elsewhere, wanted: Sequence[int], groups: Sequence[Columns], names: Sequence[str]
+) -> Outputs:
     """Runs a model on samples, batch by batch; the last batch of a group is filled up by repeating its last sample.
 
     Args:

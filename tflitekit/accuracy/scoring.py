@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.accuracy.fidelity import Sums, add_sums
-from tflitekit.accuracy.inference import Columns, Outputs, by_shape, outputs_of
+from tflitekit.accuracy.inference import Columns, Elsewhere, Outputs, by_shape, outputs_of
 from tflitekit.accuracy.matching import compared, matched
 from tflitekit.accuracy.metrics import AnyMetric, Meaning, ReferenceMetric, Scores
 from tflitekit.core.answers import wrong_answer
@@ -29,6 +29,7 @@ from tflitekit.data.dataset import Dataset, InputPipeline, Sample, SkippedSample
 from tflitekit.data.facts import Facts, input_facts, output_facts, size_facts
 from tflitekit.data.parallel import process_chunks
 from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.targets import RunningTarget
 from tflitekit.tflite.graph import Graph
 from tflitekit.tflite.runtime import Model
 from tflitekit.tflite.variant import Variant
@@ -49,11 +50,18 @@ _CHUNK_BYTES = 1 << 26
 
 @dataclass
 class ScoringJob:
-    """A variant that is to be scored, and by which of its outputs."""
+    """A variant that is to be scored, and by which of its outputs.
+
+    Attributes:
+        place: Where it runs; None for this host.
+        twin: Name of the run of the same file on this host that it is compared with; it needs to stand before this one.
+    """
 
     variant: Variant
     graph: Graph
     output: str | None
+    place: RunningTarget | None = None
+    twin: str | None = None
     output_index: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,6 +93,12 @@ class ScoringJob:
     @property
     def output_spec(self) -> TensorSpec:
         return self.graph.outputs[self.output_index]
+
+    def open(self, *, stream: bool) -> Model | Elsewhere:
+        """Loads the file where it is to run."""
+        if self.place is None:
+            return Model(self.variant.path, graph=self.graph, stream=stream)
+        return Elsewhere(self.place.model(self.variant.path, graph=self.graph), self.graph)
 
     def pipeline(self, preprocessing: Preprocessing | None = None) -> InputPipeline:
         return InputPipeline(self.graph.inputs, preprocessing or self.contract.preprocessing)
@@ -131,7 +145,8 @@ def score(
         raise UsageError(
             f"Samples are one stream (--stream), but a file takes {batch} at once.", fix="Convert with --batch 1."
         )
-    workers = 1 if stream else jobs or os.cpu_count() or 1
+    alone = stream or any(run.place is not None and not run.place.parallel for run in runs)
+    workers = 1 if alone else jobs or os.cpu_count() or 1
     baseline = against.baseline if against is not None else None
     collected = _Collector(dataset.size or 1024)
     with progress.task(f"Evaluating {len(runs)} variants", dataset.size) as advance:
@@ -220,7 +235,7 @@ class _ChunkEvaluator:
 
     def __init__(self, runs: Sequence[ScoringJob], metric: AnyMetric, baseline: str | None, *, stream: bool) -> None:
         self._metric = metric
-        self._models = [(run, Model(run.variant.path, graph=run.graph, stream=stream)) for run in runs]
+        self._models = [(run, run.open(stream=stream)) for run in runs]
         reference = next((run for run in runs if run.variant.name == baseline), None)
         # The baseline goes first, so that the outputs of one other variant at a time lie beside its own.
         self._models.sort(key=lambda pair: pair[0] is not reference)
@@ -237,6 +252,7 @@ class _ChunkEvaluator:
             | (wanted if run is reference else {match.index for match in self._compared[run.variant.name]})
             for run in runs
         }
+        self._twins = {run.twin for run in runs}
         self._pipelines: dict[Any, InputPipeline] = {}
         self._keys = {}
         for run in runs:
@@ -265,12 +281,17 @@ class _ChunkEvaluator:
         scores: dict[str, Scores] = {}
         sums: dict[str, Sums] = {}
         reference: Outputs = {}
+        twins: dict[str, list[NDArray[Any]]] = {}
         for run, model in self._models:
             name = run.variant.name
             key = self._keys[name]
             found = outputs_of(model, sorted(self._wanted[name]), groups[key], names)
             reference = reference or found
             scores[name] = self._score(run, found[run.output_index], self._truth(samples, reference)) | facts[key]
+            if run.twin is not None:
+                scores[name]["deviation"] = _deviations(found[run.output_index], twins[run.twin])
+            elif name in self._twins:
+                twins[name] = found[run.output_index]
             if self._compared[name]:
                 sums[name] = compared(self._compared[name], reference, found)
         return np.asarray(positions, np.int64), scores, unreadable, sums
@@ -313,6 +334,17 @@ class _ChunkEvaluator:
             return self._metric.score(outputs, truth, meaning=run.meaning)
         assert self._reference is not None
         return self._metric.compare(outputs, np.stack(truth), meaning=run.meaning, of_reference=self._reference.meaning)
+
+
+def _deviations(outputs: Sequence[NDArray[np.float32]], others: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Returns the largest difference of each sample's values; infinity where only one of two is a number."""
+    found = np.zeros(len(outputs), np.float32)
+    for index, (one, other) in enumerate(zip(outputs, others, strict=True)):
+        same = (one == other) | (np.isnan(one) & np.isnan(other))
+        with np.errstate(all="ignore"):
+            apart = np.where(same, 0, np.abs(one.astype(np.float64) - other))
+        found[index] = np.where(np.isnan(apart), np.inf, apart).max(initial=0)
+    return found
 
 
 def _checked(metric: AnyMetric, scored: Any, n: int) -> Scores:

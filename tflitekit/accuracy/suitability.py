@@ -4,14 +4,50 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from tflitekit.accuracy.metric_choice import choose_metric
+from tflitekit.accuracy.metric_choice import by_reference, choose_metric
 from tflitekit.accuracy.metrics import AnyMetric
+from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.accuracy.scoring import ScoringJob
+from tflitekit.accuracy.without_labels import check_limits
+from tflitekit.core.errors import UsageError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import Dataset, InputPipeline, UnreadableSampleError
+from tflitekit.options.evaluate import EvaluateOptions
+from tflitekit.results import Constraints
 
-__all__ = ["check_evaluation_data"]
+__all__ = ["check_evaluation_data", "metric_of"]
+
+
+def metric_of(
+    runs: Mapping[str, ScoringJob], dataset: Dataset, how: EvaluateOptions, constraints: Constraints
+) -> AnyMetric:
+    """Returns what scores the outputs of all runs.
+
+    Raises:
+        DataError: As `check_evaluation_data`.
+        UsageError: As there, or a limit was given that this metric does not know.
+    """
+    check_limits(constraints, dataset, how.metric, by_reference=by_reference(how.metric, dataset))
+    first = runs.get(str(how.baseline)) or next(iter(runs.values()))
+    metric = check_evaluation_data(
+        dataset,
+        [run.pipeline() for run in runs.values()],
+        first.outputs,
+        metric=how.metric,
+        output=how.output,
+        labels=first.contract.labels,
+        final_op=first.graph.final_ops[first.output_index],
+    )
+    for run in runs.values():
+        metric.check(run.output_spec)
+    if constraints.max_class_drop is not None and not isinstance(metric, Classification):
+        raise UsageError(
+            "A limit on the drop of each class is for classification, unlike these labels or this metric.",
+            fix="Leave out --max-class-drop.",
+        )
+    return metric
 
 
 def check_evaluation_data(

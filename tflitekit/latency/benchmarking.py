@@ -27,7 +27,7 @@ from tflitekit.latency.lints import lint_profile, lint_session, lint_sustained, 
 from tflitekit.options.base import takes
 from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.results import Constraints, Finding, OpRow, Profile, Report, Sustained, VariantReport
-from tflitekit.targets import Run, Shapes, Target, open_target
+from tflitekit.targets import Run, Shapes, TimingTarget, open_target
 from tflitekit.targets.protocols import BenchmarkProtocol, find_protocol
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.variant import Variant, tool_versions
@@ -83,6 +83,7 @@ def benchmark(
     chosen = choose_baseline(variants, files, how.baseline)
     rows = [VariantReport.of(variant) for variant in variants]
     with open_target(how.target) as place:
+        place.require("measures latency")
         measured, findings = measure_variants(rows, variants, place, how, chosen, progress or Progress(), strict=True)
     return Report(
         tool=tool_versions() | {"python": platform.python_version()},
@@ -109,7 +110,7 @@ def _with_ops(row: VariantReport, variant: Variant) -> VariantReport:
 def measure_variants(
     rows: Sequence[VariantReport],
     variants: Sequence[Variant],
-    target: Target,
+    target: TimingTarget,
     how: BenchmarkOptions,
     baseline: str | None,
     progress: Progress,
@@ -236,7 +237,7 @@ def _shape(name: str, spec: TensorSpec, given: Sequence[int]) -> tuple[int, ...]
 def _cache_path(
     usable: Sequence[Variant],
     shapes: Mapping[str, Shapes],
-    target: Target,
+    target: TimingTarget,
     threads: int,
     how: BenchmarkOptions,
     cache: Path | None,
@@ -258,7 +259,7 @@ def _cache_path(
 def _measure(
     usable: Sequence[Variant],
     shapes: Mapping[str, Shapes],
-    target: Target,
+    target: TimingTarget,
     threads: int,
     how: BenchmarkOptions,
     progress: Progress,
@@ -303,7 +304,7 @@ def _profile(
     rows: dict[str, VariantReport],
     usable: Sequence[Variant],
     shapes: Mapping[str, Shapes],
-    target: Target,
+    target: TimingTarget,
     how: BenchmarkOptions,
     progress: Progress,
 ) -> None:
@@ -334,7 +335,7 @@ def _sustain(
     rows: dict[str, VariantReport],
     usable: Sequence[Variant],
     shapes: Mapping[str, Shapes],
-    target: Target,
+    target: TimingTarget,
     how: BenchmarkOptions,
     progress: Progress,
 ) -> list[Finding]:

@@ -22,7 +22,7 @@ from tflitekit.core.progress import Progress
 from tflitekit.core.statistics import bootstrap_interval, bootstrap_quantiles, bootstrap_weights
 from tflitekit.core.structured import read_record, write_record
 from tflitekit.results import Samples
-from tflitekit.targets import Loaded, Run, Session, SessionFacts, Shapes, Target
+from tflitekit.targets import Loaded, Run, Session, SessionFacts, Shapes, TimingTarget
 from tflitekit.targets.protocols import BenchmarkProtocol
 
 __all__ = ["measure_interleaved"]
@@ -54,7 +54,7 @@ class _Taken:
 
 def measure_interleaved(
     files: Mapping[str, tuple[Path, Shapes]],
-    target: Target,
+    target: TimingTarget,
     *,
     threads: int,
     protocol: BenchmarkProtocol,
@@ -66,7 +66,7 @@ def measure_interleaved(
     """Measures files by name.
 
     Args:
-        files: Distinct ones, each with the shapes for `Target.open`, where it leaves sizes open.
+        files: Distinct ones, each with the shapes for `TimingTarget.open`, where it leaves sizes open.
         after_round: Called while the machine is still warm from a round.
         partial: Where finished rounds are kept; a run that was interrupted goes on from there.
 
@@ -122,7 +122,7 @@ def _precise(taken: _Taken, precision: float) -> bool:
 class _Block:
     """Some rounds, in one fresh process for each file."""
 
-    target: Target
+    target: TimingTarget
     threads: int
     protocol: BenchmarkProtocol
     order: random.Random

@@ -14,6 +14,7 @@ from typing import Any
 from tflitekit.accuracy.evaluation import Evaluation, check_certainty, evaluate_variants
 from tflitekit.accuracy.lints.calibration import lint_calibration
 from tflitekit.accuracy.metric_choice import by_reference
+from tflitekit.accuracy.on_targets import on_targets, opened
 from tflitekit.accuracy.suitability import check_evaluation_data
 from tflitekit.accuracy.without_labels import check_limits
 from tflitekit.conversion import (
@@ -106,7 +107,13 @@ def optimize(
     without_labels = by_reference(how.metric, dataset)
     check_limits(constraints, dataset, how.metric, by_reference=without_labels)
     spec = dataclasses.replace(spec, evaluation=dataset, limits=_search_limits(constraints, without_labels))
-    with locked(out), open_target(how.target) as target, ThreadPoolExecutor(1) as background:
+    with (
+        locked(out),
+        open_target(how.target) as target,
+        opened(how.also_on, stream=how.stream) as places,
+        ThreadPoolExecutor(1) as background,
+    ):
+        target.require("measures latency")
         values = background.submit(dataset.check_values)
         fingerprint = background.submit(_prepare_evaluation, dataset, values)  # while the worker imports TensorFlow
         check = functools.partial(_check_data, dataset, spec, how.metric, values)
@@ -119,6 +126,16 @@ def optimize(
         measuring = measuring.replaced(input_shapes=evaluation.input_shapes)
         rows, doubts = measure_variants(
             evaluation.variants, converted.variants, target, measuring, BASELINE, progress, cache=out / WORK_FOLDER
+        )
+        rows = on_targets(
+            rows,
+            converted.variants,
+            dataset,
+            places,
+            scoring,
+            progress=progress,
+            constraints=constraints,
+            cache=out / WORK_FOLDER,
         )
         if how.explain:
             rows = explain_lost(rows, converted.variants, dataset, constraints, options, progress)

@@ -14,11 +14,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from tflitekit.core.arguments import as_list
 from tflitekit.core.errors import TflitekitError, UnreadableError, UsageError, as_known
 from tflitekit.core.files import write_whole
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_toml
 from tflitekit.optimization.optimize import optimize
+from tflitekit.options.also_on import AlsoOnOptions
 from tflitekit.options.base import default_of, refusal
 from tflitekit.options.benchmark import LatencyOptions, ProtocolName, Threads
 from tflitekit.options.convert import ConvertOptions, LoadOptions, Rounding, WorkOptions
@@ -26,7 +28,7 @@ from tflitekit.options.evaluate import ScoringOptions
 from tflitekit.options.limits import Constraints
 from tflitekit.options.optimize import OptimizeOptions
 from tflitekit.options.training import TrainingOptions
-from tflitekit.options.values import Counts
+from tflitekit.options.values import Counts, Names
 from tflitekit.render import suite_text
 from tflitekit.render.suite_text import EntryResult
 from tflitekit.targets import require_target
@@ -102,6 +104,8 @@ class Suite(BaseModel):
     calibration_curve: Counts = default_of(OptimizeOptions, "calibration_curve")
     explain: bool = default_of(OptimizeOptions, "explain")
     target: str = default_of(LatencyOptions, "target")
+    also_on: Names = default_of(AlsoOnOptions, "also_on")
+    also_on_limit: int = Field(default_of(AlsoOnOptions, "also_on_limit"), ge=1)
     protocols: tuple[ProtocolName, ...] = Field((default_of(LatencyOptions, "protocol"),), min_length=1)
     threads: Threads = default_of(LatencyOptions, "threads")
     profile: bool = default_of(LatencyOptions, "profile")
@@ -110,14 +114,15 @@ class Suite(BaseModel):
     models: tuple[Model, ...] = Field(min_length=1)
     data: dict[Name, Data]
 
-    @field_validator("target")
+    @field_validator("target", "also_on")
     @classmethod
-    def _check_target(cls, name: str) -> str:
-        try:
-            require_target(name)
-        except UsageError as error:
-            raise ValueError(error.fix) from error
-        return name
+    def _check_targets(cls, names: Any) -> Any:
+        for name in as_list(names):
+            try:
+                require_target(name)
+            except UsageError as error:
+                raise ValueError(error.fix) from error
+        return names
 
     @model_validator(mode="after")
     def _check_names(self) -> Suite:
@@ -304,6 +309,8 @@ def _run_entry(
             out=out,
             progress=progress,
             target=suite.target,
+            also_on=suite.also_on,
+            also_on_limit=suite.also_on_limit,
             threads=suite.threads,
             protocol=protocol,
             profile=suite.profile,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from tflitekit.core.errors import UsageError
+from tflitekit.options.also_on import AlsoOnOptions
 from tflitekit.options.base import Option, Options, Panel
 from tflitekit.options.general import JobOptions
 
@@ -81,7 +82,7 @@ class ScoringOptions(SampleOptions):
             raise UsageError("--error-rate only applies with --until-certain.", fix="Give both, or neither.")
 
 
-class EvaluateOptions(ScoringOptions, JobOptions):
+class EvaluateOptions(ScoringOptions, JobOptions, AlsoOnOptions):
     """Options of *evaluate*."""
 
     baseline: Baseline = None

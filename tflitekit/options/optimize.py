@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from tflitekit.options.also_on import AlsoOnOptions
 from tflitekit.options.base import Option, Panel
 from tflitekit.options.benchmark import LatencyOptions
 from tflitekit.options.convert import SchemeOptions
@@ -13,7 +14,7 @@ from tflitekit.options.values import Counts
 __all__ = ["OptimizeOptions"]
 
 
-class OptimizeOptions(SchemeOptions, ScoringOptions, LatencyOptions):
+class OptimizeOptions(SchemeOptions, ScoringOptions, LatencyOptions, AlsoOnOptions):
     """What is made, and how it is measured.
 
     Attributes:

@@ -33,6 +33,7 @@ from tflitekit.results.latency import (
     TargetKind,
 )
 from tflitekit.results.migration import SCHEMA_VERSION
+from tflitekit.results.on_target import Examination, OnTarget, Placement, Provenance, provenance_of
 from tflitekit.results.report import (
     Constraints,
     DatasetRecord,
@@ -60,6 +61,7 @@ __all__ = [
     "DatasetRecord",
     "DeviceState",
     "Drop",
+    "Examination",
     "Figure",
     "Finding",
     "Flip",
@@ -67,12 +69,15 @@ __all__ = [
     "Latency",
     "LatencyRatio",
     "Measured",
+    "OnTarget",
     "OpRow",
     "OpTime",
     "OutputFidelity",
     "Part",
     "PartLoss",
+    "Placement",
     "Profile",
+    "Provenance",
     "Recommendation",
     "Rejection",
     "Report",
@@ -83,5 +88,6 @@ __all__ = [
     "TargetKind",
     "VariantReport",
     "finite",
+    "provenance_of",
     "read_report",
 ]

@@ -30,6 +30,7 @@ from tflitekit.results.explanation import Explanation
 from tflitekit.results.fidelity import OutputFidelity
 from tflitekit.results.latency import Latency, Profile, Sustained
 from tflitekit.results.migration import SCHEMA_VERSION, migrate
+from tflitekit.results.on_target import OnTarget
 from tflitekit.tflite.proof import Proof
 from tflitekit.tflite.search_record import SearchRecord
 from tflitekit.tflite.training_record import Compression, TrainingRecord
@@ -79,6 +80,7 @@ class VariantReport(Part):
             in ``other_latencies``.
         peak_memory_bytes: Highest resident set of the process minus what stays resident after the model is released.
         arena_bytes: Tensor memory that the interpreter itself plans; what delegates allocate is not in it.
+        on_targets: What further targets (``--also-on``) say of the file, in the order in which they were named.
     """
 
     name: str
@@ -118,6 +120,7 @@ class VariantReport(Part):
     profile: Profile | None = None
     peak_memory_bytes: int | None = None
     arena_bytes: int | None = None
+    on_targets: tuple[OnTarget, ...] = ()
     ops: tuple[OpRow, ...] = ()
     training: TrainingRecord | None = None
     compression: Compression | None = None

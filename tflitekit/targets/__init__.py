@@ -4,33 +4,70 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from tflitekit.core.answers import expect
+from tflitekit.core.errors import UsageError
 from tflitekit.core.registry import Registry
-from tflitekit.targets.checked import CheckedTarget
-from tflitekit.targets.target import Loaded, Run, Session, SessionFacts, Shapes, Target
+from tflitekit.targets.checked import Ability, CheckedTarget
+from tflitekit.targets.target import (
+    ExaminingTarget,
+    Loaded,
+    Run,
+    RunningModel,
+    RunningTarget,
+    Session,
+    SessionFacts,
+    Shapes,
+    Target,
+    TimingTarget,
+)
 
 __all__ = [
+    "Ability",
+    "CheckedTarget",
+    "ExaminingTarget",
     "Loaded",
     "Run",
+    "RunningModel",
+    "RunningTarget",
     "Session",
     "SessionFacts",
     "Shapes",
     "Target",
+    "TimingTarget",
     "open_target",
     "register_target",
     "require_target",
     "target_names",
 ]
 
-_registry: Registry[Callable[[], Target]] = Registry("target", __name__, "tflitekit.targets")
+
+@dataclass(frozen=True)
+class _Entry:
+    """How a target is made.
+
+    Attributes:
+        takes: What may follow the name after a colon; None for nothing.
+    """
+
+    make: Callable[..., Target]
+    takes: str | None
 
 
-def register_target(name: str) -> Callable[[Callable[[], Target]], Callable[[], Target]]:
-    """Registers a target's class under a name."""
+_registry: Registry[_Entry] = Registry("target", __name__, "tflitekit.targets")
 
-    def register(factory: Callable[[], Target]) -> Callable[[], Target]:
-        _registry.add(name, factory, factory.__module__)
+
+def register_target(name: str, *, takes: str | None = None) -> Callable[[Callable[..., Target]], Callable[..., Target]]:
+    """Registers a target's class under a name.
+
+    Args:
+        takes: What may follow the name after a colon, such as 'SERIAL' for 'adb:SERIAL'; the class is called with that text, and
+            with nothing where only the name is given.
+    """
+
+    def register(factory: Callable[..., Target]) -> Callable[..., Target]:
+        _registry.add(name, _Entry(factory, takes), factory.__module__)
         return factory
 
     return register
@@ -43,18 +80,30 @@ def target_names() -> list[str]:
 
 def require_target(name: str) -> None:
     """Raises `UsageError` where there is no target of that name."""
-    _registry.find(name)
+    _found(name)
+
+
+def _found(name: str) -> tuple[_Entry, tuple[str, ...]]:
+    word, colon, rest = name.partition(":")
+    entry = _registry.find(word)
+    if not colon:
+        return entry, ()
+    if entry.takes is None or not rest:
+        wanted = word if entry.takes is None else f"{word}:{entry.takes}"
+        raise UsageError(f"There is no target '{name}'.", fix=f"Write {wanted}.")
+    return entry, (rest,)
 
 
 @contextmanager
-def open_target(name: str = "host") -> Iterator[Target]:
+def open_target(name: str = "host") -> Iterator[CheckedTarget]:
     """Opens a target by name and closes it afterwards.
 
     Raises:
         UsageError: There is none of that name.
+        MissingDependencyError: What it needs is not there; the message says how to get it.
     """
-    make = _registry.find(name)
-    target = CheckedTarget(expect(make(), Target, by=make))
+    entry, rest = _found(name)
+    target = CheckedTarget(expect(entry.make(*rest), Target, by=entry.make))
     try:
         yield target
     finally:

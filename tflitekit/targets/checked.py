@@ -3,21 +3,47 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.core.answers import answering, expect, wrong_answer
-from tflitekit.results import Figure, Profile, TargetKind
-from tflitekit.targets.target import Loaded, Session, SessionFacts, Shapes, Target
+from tflitekit.core.errors import UsageError
+from tflitekit.results import Examination, Figure, Profile, TargetKind
+from tflitekit.targets.target import (
+    ExaminingTarget,
+    Loaded,
+    RunningModel,
+    RunningTarget,
+    Session,
+    SessionFacts,
+    Shapes,
+    Target,
+    TimingTarget,
+)
+from tflitekit.tflite.graph import Graph
 
-__all__ = ["CheckedTarget"]
+__all__ = ["Ability", "CheckedTarget"]
+
+Ability = Literal["measures latency", "runs samples", "examines files"]
+
+_ABILITIES: dict[Ability, tuple[type, tuple[str, ...]]] = {
+    "measures latency": (TimingTarget, ("open", "profile")),
+    "runs samples": (RunningTarget, ("model",)),
+    "examines files": (ExaminingTarget, ("examine",)),
+}
 
 
 class CheckedTarget:
-    """Passes everything on to a target, and raises `PackageError` where an answer cannot be."""
+    """Passes everything on to a target, and raises `PackageError` where an answer cannot be.
+
+    Attributes:
+        abilities: What the target can do; the methods of the others raise `UsageError`.
+        parallel: As of `RunningTarget`.
+    """
 
     def __init__(self, target: Target) -> None:
         self.name, self.kind, self.good_for = target.name, target.kind, target.good_for
@@ -28,21 +54,71 @@ class CheckedTarget:
                 raise wrong_answer(
                     target, f"has '{unknown[0]}' as its {shown}, instead of {', '.join(get_args(known))}"
                 )
-        self.profile = answering(target.profile, Profile)
+        self.abilities = tuple(ability for ability, (kind, _) in _ABILITIES.items() if isinstance(target, kind))
+        self.parallel = bool(getattr(target, "parallel", False))
         self.close = target.close
-        self._identity = target.identity
-        self._open = answering(target.open, Session)
+        self._target: Any = target
+        if not self.abilities:
+            half = next((kind for kind, names in _ABILITIES.values() if any(hasattr(target, n) for n in names)), None)
+            expect(target, half or TimingTarget, by=target)
 
     def identity(self) -> dict[str, Any]:
-        found = expect(self._identity(), dict, by=self._identity)
+        found: dict[str, Any] = expect(self._target.identity(), dict, by=self._target.identity)
         try:
             json.dumps(found)
         except (TypeError, ValueError) as error:
-            raise wrong_answer(self._identity, f"returned what JSON cannot hold ({error})") from error
+            raise wrong_answer(self._target.identity, f"returned what JSON cannot hold ({error})") from error
         return found
 
+    def require(self, ability: Ability) -> None:
+        """Raises `UsageError` where the target cannot do this."""
+        if ability not in self.abilities:
+            raise UsageError(
+                f"The target '{self.name}' {' and '.join(self.abilities)}; it does not {_infinitive(ability)}.",
+                fix="'tflitekit benchmark --target' takes one that measures latency, --also-on one that runs samples or examines files.",
+            )
+
     def open(self, path: Path, *, threads: int, shapes: Shapes | None = None) -> Session:
-        return _CheckedSession(self._open(path, threads=threads, shapes=shapes))
+        self.require("measures latency")
+        return _CheckedSession(answering(self._target.open, Session)(path, threads=threads, shapes=shapes))
+
+    def profile(self, path: Path, *, threads: int, shapes: Shapes | None = None) -> Profile:
+        self.require("measures latency")
+        found: Profile = answering(self._target.profile, Profile)(path, threads=threads, shapes=shapes)
+        return found
+
+    def model(self, path: Path, *, graph: Graph) -> RunningModel:
+        self.require("runs samples")
+        return _CheckedModel(answering(self._target.model, RunningModel)(path, graph=graph), graph)
+
+    def examine(self, path: Path, *, graph: Graph) -> Examination:
+        self.require("examines files")
+        found: Examination = answering(self._target.examine, Examination)(path, graph=graph)
+        return found
+
+
+def _infinitive(ability: Ability) -> str:
+    verb, _, rest = ability.partition(" ")
+    return f"{verb.removesuffix('s')} {rest}"
+
+
+class _CheckedModel:
+    def __init__(self, model: RunningModel, graph: Graph) -> None:
+        self._run, self._graph = model.run, graph
+        self.close = model.close
+
+    def run(self, columns: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        found = [np.asarray(values) for values in expect(self._run(columns), list, by=self._run)]
+        specs = self._graph.outputs
+        if len(found) != len(specs):
+            raise wrong_answer(self._run, f"returned {len(found)} outputs of a file that has {len(specs)}")
+        for spec, values in zip(specs, found, strict=True):
+            if values.shape[:1] != columns[0].shape[:1] or values.dtype != np.dtype(spec.dtype):
+                told = f"{values.dtype} of shape {list(values.shape)}"
+                raise wrong_answer(
+                    self._run, f"returned {told} for {len(columns[0])} samples of the {spec.dtype} output '{spec.name}'"
+                )
+        return found
 
 
 class _CheckedSession:

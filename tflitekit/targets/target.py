@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,9 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from tflitekit.results import Accelerator, Figure, Profile, Samples, TargetKind
+from tflitekit.results import Accelerator, Examination, Figure, Profile, Samples, TargetKind
+from tflitekit.tflite.graph import Graph
 
-__all__ = ["Loaded", "Run", "Session", "SessionFacts", "Shapes", "Target"]
+__all__ = [
+    "ExaminingTarget",
+    "Loaded",
+    "Run",
+    "RunningModel",
+    "RunningTarget",
+    "Session",
+    "SessionFacts",
+    "Shapes",
+    "Target",
+    "TimingTarget",
+]
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Shapes of inputs by name."""
@@ -101,16 +113,51 @@ class Session(Protocol):
 
 
 @runtime_checkable
+class RunningModel(Protocol):
+    """One file, ready to compute on the target."""
+
+    def run(self, columns: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Computes samples that do not depend on each other.
+
+        Args:
+            columns: By input, in the file's order and in the type of its tensor, the values of samples that fill whole batches,
+                shape ``(n * batch, ...)``.
+
+        Returns:
+            By output, in the file's order, the values as they are stored, shape ``(n * batch, ...)``.
+
+        Raises:
+            ModelError: The target cannot compute them.
+        """
+
+    def close(self) -> None:
+        """Ends what runs there."""
+
+
+@runtime_checkable
 class Target(Protocol):
-    """A place where a variant can run."""
+    """A place where a variant can run. What it can do is one or several of the three below.
+
+    Attributes:
+        name: As users name it.
+        kind: What it is; by it figures are called measured, emulated or estimated.
+        good_for: Which figures from here say something about the hardware of users: latency does not on a host.
+    """
 
     name: str
     kind: TargetKind
     good_for: tuple[Figure, ...]
-    """Which figures that are measured here say something about the hardware of users: latency does not on a host."""
 
     def identity(self) -> dict[str, Any]:
-        """Returns what must agree for two results to be comparable."""
+        """Returns what must agree for two results to be comparable; 'runtime' names what runs the files, with its version."""
+
+    def close(self) -> None:
+        """Ends what the target holds open."""
+
+
+@runtime_checkable
+class TimingTarget(Target, Protocol):
+    """A target on which latency can be measured."""
 
     def open(self, path: Path, *, threads: int, shapes: Shapes | None = None) -> Session:
         """Loads one file in a fresh process on the target.
@@ -129,5 +176,35 @@ class Target(Protocol):
             ModelError: The runtime there has no profiler, or refuses the file.
         """
 
-    def close(self) -> None:
-        """Ends what the target holds open."""
+
+@runtime_checkable
+class RunningTarget(Target, Protocol):
+    """A target that computes samples, so that accuracy can be measured there.
+
+    Attributes:
+        parallel: Whether several processes may each have a model open at once.
+    """
+
+    parallel: bool
+
+    def model(self, path: Path, *, graph: Graph) -> RunningModel:
+        """Loads one file.
+
+        Args:
+            graph: What is in it.
+
+        Raises:
+            ModelError: The runtime there refuses it; the reason is in its own words.
+        """
+
+
+@runtime_checkable
+class ExaminingTarget(Target, Protocol):
+    """A target whose tools say what the hardware would do with a file."""
+
+    def examine(self, path: Path, *, graph: Graph) -> Examination:
+        """Asks them.
+
+        Raises:
+            ModelError: They refuse the file; the reason is in their own words.
+        """

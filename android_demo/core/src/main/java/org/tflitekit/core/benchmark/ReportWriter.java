@@ -29,7 +29,9 @@ public final class ReportWriter {
         "hits", "confusion", "confidence", "flips", "sequential", "explanation", "sustained", "profile", "peak_memory_bytes",
         "arena_bytes", "training", "search", "compression", "conversion_s"
     };
-    private static final String[] EMPTY_HERE = {"other_metrics", "per_class", "fidelity", "differing", "ops", "warnings"};
+    private static final String[] EMPTY_HERE = {
+        "other_metrics", "per_class", "fidelity", "differing", "on_targets", "ops", "warnings"
+    };
     private static final String[] LIMITS = {
         "max_accuracy_drop", "min_fidelity", "max_class_drop", "max_size_bytes", "max_latency_ms"
     };
