@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tflitekit.data.dataset import Dataset, open_dataset
     from tflitekit.data.preprocessing import Preprocessing
     from tflitekit.explanation.explain import explain
+    from tflitekit.hardware import Judgement, check
     from tflitekit.latency.benchmarking import benchmark
     from tflitekit.latency.merging import merge
     from tflitekit.optimization.optimize import optimize
@@ -51,6 +52,7 @@ __all__ = [
     "Evaluation",
     "Explanation",
     "Graph",
+    "Judgement",
     "Preprocessing",
     "Recommendation",
     "Report",
@@ -61,6 +63,7 @@ __all__ = [
     "__version__",
     "benchmark",
     "bundle",
+    "check",
     "compare",
     "convert",
     "evaluate",
@@ -82,7 +85,7 @@ _HOMES = {
     "inspect_apk": "apk", "benchmark": "latency.benchmarking", "Bundle": "bundling", "bundle": "bundling", "read_bundle": "bundling", "Comparison": "results.comparison", "compare": "results.comparison", "Contract": "data.contract",
     "TensorSpec": "core.tensor", "ConvertOptions": "options.convert", "ConvertResult": "conversion", "convert": "conversion", "Dataset": "data.dataset", "open_dataset": "data.dataset",
     "TflitekitError": "core.errors", "Evaluation": "accuracy.evaluation", "evaluate": "accuracy.evaluation", "explain": "explanation.explain", "Explanation": "results.explanation", "Graph": "tflite.graph",
-    "read_graph": "tflite.graph", "merge": "latency.merging", "optimize": "optimization.optimize", "Preprocessing": "data.preprocessing", "recommend": "results.recommendation",
+    "read_graph": "tflite.graph", "merge": "latency.merging", "optimize": "optimization.optimize", "Preprocessing": "data.preprocessing", "recommend": "results.recommendation", "Judgement": "hardware", "check": "hardware",
     "Constraints": "options.limits", "Recommendation": "results", "Report": "results", "read_report": "results",
     "Variant": "tflite.variant", "load_variant": "tflite.variant", "TrainingOptions": "options.training", "preflight": "training.preflight",
 }  # fmt: skip

@@ -50,6 +50,14 @@ _COMMANDS = {
         "Writes what an app needs: models with metadata, their contract, and golden samples to verify the device with.",
     ),
     "inspect": ("information", "Shows operators, tensors, sizes and the minimum runtime of a .tflite file."),
+    "check": (
+        "check",
+        "Says what a piece of hardware would do with a .tflite file, operator by operator, without running it.",
+    ),
+    "hardware": (
+        "check",
+        "Lists the hardware that the kit knows, or shows one: what it takes, by which source, and what is not known.",
+    ),
     "schemes": ("information", "Lists the schemes: what each does, needs and promises."),
     "presets": (
         "information",

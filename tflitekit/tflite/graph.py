@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,25 +11,15 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from tflitekit.core.tensor import TensorSpec
-from tflitekit.tflite.census import CONVERSIONS, OpCount, computes, count_operators, measure_sizes
+from tflitekit.tflite.census import CONVERSIONS, OpCount, count_operators, measure_sizes
 from tflitekit.tflite.flatbuffer import DTYPES, FLOATS, QUANTIZED, Reader, name_of, parse_with, read_with, shape_of
 from tflitekit.tflite.op_types import versions_by_types
 from tflitekit.tflite.op_versions import PER_CHANNEL_FULLY_CONNECTED, minimum_runtime_version, version_key
+from tflitekit.tflite.operators import Operator, read_operators
 
 __all__ = ["Graph", "OpCount", "Operator", "Signature", "float_constants", "parse_graph", "read_graph"]
 
 _PROBABILITY_OPS = {"SOFTMAX", "LOGISTIC"}
-
-
-@dataclass(frozen=True)
-class Operator:
-    """One operator of the main graph: its name, the names of the constants it reads and the tensors it writes, and the type
-    that it computes in (see `OpCount`)."""
-
-    name: str
-    constants: tuple[str, ...]
-    outputs: tuple[str, ...]
-    compute: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,6 +38,7 @@ class Graph:
     Attributes:
         inputs: In the file's order; named by the signature where there is one.
         operators: Those of the main graph, in order.
+        inner_operators: Those of the other graphs, which loops and conditions run.
         integer_op_fraction: Operators whose activations are all integers, of those that compute on float or
             quantized activations (conversions at the edges and index arithmetic do not count); None when
             there are none.
@@ -73,6 +63,7 @@ class Graph:
     outputs: tuple[TensorSpec, ...]
     ops: tuple[OpCount, ...]
     operators: tuple[Operator, ...]
+    inner_operators: tuple[Operator, ...]
     integer_op_fraction: float | None
     bytes_by_kind: dict[str, int]
     weight_bytes_by_dtype: dict[str, int]
@@ -183,7 +174,8 @@ def _graph(reader: Reader) -> Graph:
         inputs=inputs,
         outputs=outputs,
         ops=tuple(census),
-        operators=tuple(_operators(reader, main)),
+        operators=tuple(read_operators(reader, main)),
+        inner_operators=tuple(one for graph in reader.subgraphs[1:] for one in read_operators(reader, graph)),
         integer_op_fraction=integer / counted if counted else None,
         bytes_by_kind=by_kind,
         weight_bytes_by_dtype=by_dtype,
@@ -231,22 +223,6 @@ def _signatures(reader: Reader) -> list[tuple[Signature, dict[int, str]]]:
 def _signature_names(reader: Reader, signatures: list[tuple[Signature, dict[int, str]]]) -> dict[int, str]:
     on_main = [names for _, names in signatures if names]
     return on_main[0] if len(on_main) == 1 else {}
-
-
-def _operators(reader: Reader, main: Any) -> Iterator[Operator]:
-    def name(index: int) -> str:
-        return name_of(main.Tensors(index))
-
-    for i in range(main.OperatorsLength()):
-        operator = main.Operators(i)
-        inputs = [operator.Inputs(j) for j in range(operator.InputsLength()) if operator.Inputs(j) >= 0]
-        kind = reader.codes[operator.OpcodeIndex()][0]
-        yield Operator(
-            name=kind,
-            compute=computes(reader, main, operator, kind)[0],
-            constants=tuple(name(index) for index in inputs if reader.buffer_bytes[main.Tensors(index).Buffer()]),
-            outputs=tuple(name(operator.Outputs(j)) for j in range(operator.OutputsLength())),
-        )
 
 
 def _float_constants(reader: Reader) -> dict[int, tuple[str, float]]:

@@ -1,0 +1,5 @@
+"""A board of this package."""
+
+from tflitekit.hardware import register_profiles
+
+register_profiles(__name__)
