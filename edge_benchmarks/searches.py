@@ -26,9 +26,8 @@ def mixed(model: Path, data: str, calibration: str) -> None:
     print("| Scheme | Bytes | Top-1 | Drop | Candidates | Search |\n|---|---|---|---|---|---|")
     for scheme in MIXED:
         with tempfile.TemporaryDirectory() as out:
-            options = tk.ConvertOptions(search_samples=5000)
             started = time.perf_counter()
-            made = tk.convert(model, schemes=["float32", scheme], calibration=calibration, out=out, options=options)
+            made = tk.convert(model, schemes=["float32", scheme], calibration=calibration, out=out)
             seconds = time.perf_counter() - started
             rows = tk.evaluate([each.path for each in made.variants], data=data, baseline="float32").variants
         found, row = made.variants[1], rows[1]

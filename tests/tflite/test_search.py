@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from tiny_network import Network
 
 from tflitekit import ConvertOptions
@@ -22,13 +23,15 @@ from tflitekit.data.dataset import open_dataset
 from tflitekit.data.preprocessing import PRESETS
 from tflitekit.engines.rounding.editing import EditableModel
 from tflitekit.engines.rounding.layers import find_layers
-from tflitekit.optimization.optimize import optimize
+from tflitekit.optimization.optimize import _search_limits, optimize
 from tflitekit.options.limits import Constraints
 from tflitekit.render import html, search_text
 from tflitekit.results import Measured
 from tflitekit.schemes import parse_request
+from tflitekit.search.bounds import Bounds, Loss
 from tflitekit.search.integer_program import Choice, cheapest
-from tflitekit.search.judging import Reference, _fitted, _probabilities
+from tflitekit.search.judging import Reference, _fitted, _of_worst_class, _probabilities
+from tflitekit.tflite.flatbuffer import unpack
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model
 from tflitekit.tflite.variant import read_sidecar
@@ -200,6 +203,32 @@ def test_integers_only_and_what_nothing_keeps_is_said_and_the_nearest_is_made(mo
     assert record.high == min(point.high for point in record.path)
 
 
+@quantizer
+def test_float32_is_tried_only_where_float16_cannot_hold_a_layer(model, data, mixed, tmp_path):
+    tried = {kind for point in mixed.search.path for kind in point.layers}
+    assert tried == {"int4", "int8", "float16"}
+    edited = EditableModel(model.read_bytes())
+    first, second = edited.graph.operators[:2]
+    for tensor, factor in ((first.inputs[1], 1e6), (first.inputs[2], 1e6), (second.inputs[1], 1e-6)):
+        edited.set_constant(int(tensor), edited.constant(int(tensor)) * np.float32(factor))
+    (tmp_path / "huge.tflite").write_bytes(edited.to_bytes())
+    found = search(tmp_path / "huge.tflite", data, tmp_path, search_budget=2)
+    assert [set(point.layers) for point in found.search.path] == [{"float16"}, {"float32"}]
+    assert (found.search.ended, found.search.loss, found.search.met) == ("budget", 0.0, True)
+
+
+@quantizer
+def test_activations_become_int16_where_int8_ones_lose_too_much(model, data, tmp_path):
+    """Two files: all weights in int8 with activations of int8, then of int16."""
+    found = search(model, data, tmp_path, "mixed:integers=true", drop=0.0, search_budget=2)
+    first, second = sorted(found.search.path, key=lambda point: -point.loss)
+    assert second.chosen and second.loss < first.loss
+    assert found.search.activations == "int16" and "All activations are int16" in " ".join(search_text.sentences(found.search))  # fmt: skip
+    assert read_graph(found.path).integer_op_fraction == 1.0
+    steps = [tensor.type for tensor in unpack(found.path.read_bytes()).subgraphs[0].tensors if tensor.name == b"second"]
+    assert steps == [schema.TensorType.INT16]
+
+
 class Interrupted(Progress):
     """Is stopped by its user after some candidates."""
 
@@ -237,6 +266,55 @@ def test_a_search_that_is_stopped_or_out_of_budget_leaves_its_best_file_and_goes
     assert done.search.path == mixed.search.path
     assert not list((tmp_path / ".tflitekit").glob("search-*"))
     assert search(model, data, tmp_path).reused
+
+
+@quantizer
+def test_a_search_goes_on_with_other_limits_and_starts_anew_on_other_samples(model, data, tmp_path):
+    first = search(model, data, tmp_path, search_budget=5)
+    [folder] = (tmp_path / ".tflitekit").glob("search-*")
+    lines = (folder / "journal.jsonl").read_text().splitlines()
+    other = search(model, data, tmp_path, drop=3.0, search_budget=6)
+    assert (first.search.limit, other.search.limit, other.search.tried) == (0.02, 0.03, 6)
+    assert not other.reused and list((tmp_path / ".tflitekit").glob("search-*")) == [folder]
+    added = (folder / "journal.jsonl").read_text().splitlines()[len(lines) :]
+    assert len({json.loads(line)["key"] for line in [*lines, *added]}) == 6
+    convert(
+        model, schemes=["mixed"], calibration=data / "train.npz", out=tmp_path, max_accuracy_drop=3.0,
+        options=ConvertOptions(calibration_limit=16, search_samples=JUDGED, search_budget=1),
+    )  # fmt: skip
+    [another] = (tmp_path / ".tflitekit").glob("search-*")
+    assert another != folder
+
+
+def test_limits_of_a_run_that_a_search_keeps():
+    constraints = Constraints(max_accuracy_drop=2, max_class_drop=5, max_size_bytes=60_000, min_fidelity=90)
+    limits = _search_limits(constraints, without_labels=False)
+    assert (limits.lost, limits.of_class, limits.size_bytes, limits.unlike) == (0.02, 0.05, 60_000, pytest.approx(0.1))
+    assert _search_limits(constraints, without_labels=True).of_class is None
+    bounds = Bounds(loss=0.01, class_loss=0.05, size_bytes=60_000)
+    loss = Loss(loss=0.004, high=0.006, divergence=0.1, samples=500, class_loss=0.03, class_high=0.045, worst_class=2)
+    assert bounds.keeps(loss, 60_000) and bounds.excess(loss, 60_000) == 0
+    assert bounds.missed(loss, 60_001) == ("size",) and bounds.keeps_accuracy(loss)
+    unsure = loss.model_copy(update={"class_high": 0.055})
+    assert bounds.missed(unsure, 60_000) == ("class_loss",) and not bounds.keeps_accuracy(unsure)
+    assert bounds.excess(unsure, 0) == pytest.approx(0.1)
+    assert not bounds.is_settled(loss)  # the class is nearer to its limit than twice its interval
+    assert bounds.is_settled(
+        loss.model_copy(update={"class_loss": 0.01, "class_high": 0.02, "loss": 0.005, "high": 0.006})
+    )
+
+
+def test_what_is_said_where_no_candidate_keeps_a_limit(mixed):
+    record = mixed.search.model_copy(update={
+        "class_limit": 0.05, "class_loss": 0.07, "class_high": 0.081, "worst_class": "cat", "met": False, "missed": ("class_loss", "size"),
+        "size_limit": mixed.size_bytes - 1,
+    })  # fmt: skip
+    said = " ".join(search_text.sentences(record))
+    assert "The recall of 'cat', which loses most, is expected to lose 7.00% (at most 8.10%); the limit is 5.00%, which no candidate keeps" in said  # fmt: skip
+    smaller = [point for point in record.path if point.size_bytes < mixed.size_bytes]
+    assert f"Of the candidates within it the best loses {min(p.loss for p in smaller):.2%}" in said
+    said = " ".join(search_text.sentences(record.model_copy(update={"size_limit": 10})))
+    assert "No candidate is within it; the smallest has " in said
 
 
 @quantizer
@@ -278,15 +356,14 @@ def test_the_integer_program_finds_what_trying_everything_finds():
             continue
         chosen = [next(c for c in choices[name] if c.type == kind) for name, kind in found.items()]
         assert sum(c.divergence for c in chosen) <= most + 1e-9
-        assert sum(c.size_bytes for c in chosen) == min(sum(c.size_bytes for c in each) for each in every)
+        assert sum(c.cost for c in chosen) == min(sum(c.cost for c in each) for each in every)
 
 
 def test_the_expected_loss_is_what_labels_say_in_the_long_run():
     """Classes drawn from a model's probabilities, which it overstates: its temperature is found, and the loss with it."""
     random = np.random.default_rng(7)
     logits = random.normal(size=(40_000, 5)) * 2
-    true = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    labels = np.array([random.choice(5, p=row) for row in true])
+    labels = (logits + random.gumbel(size=logits.shape)).argmax(1)  # drawn from their probabilities
     overstated = logits * 2
     temperature = _fitted(overstated, labels, False)
     assert temperature == pytest.approx(2.0, rel=0.05)
@@ -296,6 +373,22 @@ def test_the_expected_loss_is_what_labels_say_in_the_long_run():
     expected = (trusted[rows, overstated.argmax(1)] - trusted[rows, other]).mean()
     counted = ((overstated.argmax(1) == labels) * 1.0 - (other == labels)).mean()
     assert expected == pytest.approx(counted, abs=0.006)
+
+
+def test_the_class_that_loses_most_is_found_and_its_loss_is_what_labels_say():
+    random = np.random.default_rng(9)
+    logits = random.normal(size=(40_000, 5)) * 2
+    trusted = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    labels = (logits + random.gumbel(size=logits.shape)).argmax(1)  # drawn from their probabilities
+    before, after = logits.argmax(1), (logits + np.array([0, 0, -1.5, 0, 0])).argmax(1)
+    found = _of_worst_class(trusted, before, after)
+    ours = labels == 2
+    counted = (before[ours] == 2).mean() - (after[ours] == 2).mean()
+    assert found["worst_class"] == 2 and found["class_loss"] == pytest.approx(counted, abs=0.01)
+    parts = [_of_worst_class(trusted[i::40], before[i::40], after[i::40]) for i in range(40)]
+    losses = np.array([part["class_loss"] for part in parts])
+    widths = np.array([part["class_high"] for part in parts]) - losses
+    assert widths.mean() == pytest.approx(1.645 * losses.std(ddof=1), rel=0.25)
 
 
 def test_without_labels_the_share_of_other_answers_is_what_is_lost(model, data):
@@ -309,7 +402,7 @@ def test_without_labels_the_share_of_other_answers_is_what_is_lost(model, data):
     reference = replace(Reference.of(float_model, samples, "classes", None), by_agreement=True)
     other = data / "other.tflite"
     other.write_bytes(with_last_bias(model.read_bytes(), [2.0, 0.0, 0.0, 0.0]))
-    loss = reference.loss(Model(other), samples, 0.0)
+    loss = reference.loss(Model(other), samples, Bounds(loss=0.0))
     answers = [[file.run([one[None]])[0].argmax() for one in x] for file in (float_model, Model(other))]
     assert loss.loss == pytest.approx(np.mean(np.array(answers[0]) != np.array(answers[1])))
     assert 0 < loss.loss < loss.high

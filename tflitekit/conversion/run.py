@@ -290,7 +290,7 @@ class Conversion:
     def _key(
         self, request: Request, source: PreparedSource, calibration: CalibrationSet | None, *, whole: bool = True
     ) -> str:
-        """Returns the key of a variant; that of a search without its budget, unless ``whole``."""
+        """Returns the key of a variant; that of a search without its budget and limits, unless ``whole``."""
         calibrated = request.calibrated and calibration is not None
         return hash_json(
             {
@@ -328,8 +328,9 @@ class Conversion:
             source=source,
             calibration=calibration,
             selected=self._selected,
-            folder=self.work / f"search-{folder[:16]}",
+            folder=self.work / f"search-{job.request.name}-{folder[:16]}",
             output=self.spec.output,
+            labels=self.spec.labels,
             limits=self.spec.limits,
             options=self.options,
         )

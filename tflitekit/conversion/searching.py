@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import shutil
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import asdict
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ __all__ = ["search_key", "search_variant", "select"]
 
 _FEWEST = 100
 """Fewer further samples than this say less than those that were calibrated on."""
+_MOST, _MOST_BYTES = 5000, 1 << 30
 _SHARED = 0.01
 """As `tflitekit.accuracy.lints.calibration` has it: a few duplicates are in many published data sets."""
 
@@ -51,7 +54,8 @@ def select(
     """
     if not any(request.scheme.search for request in spec.requests):
         return None
-    chosen = _given(spec, options) if options.search_data is not None else _further(spec, options, data)
+    most = options.search_samples or _most(source)
+    chosen = _given(spec, options, most) if options.search_data is not None else _further(spec, options, data, most)
     if chosen is None:
         selected = Selected(calibration, data.location, True)
     else:
@@ -62,14 +66,17 @@ def select(
     return selected
 
 
-def search_key(
-    spec: ConversionSpec, options: ConvertOptions, selected: Selected | None, with_budget: bool
-) -> dict[str, Any]:
-    """Returns what the result of a search depends on, beside the model, the scheme and the calibration."""
-    budget = options.search_budget if with_budget else None
+def search_key(spec: ConversionSpec, options: ConvertOptions, selected: Selected | None, whole: bool) -> dict[str, Any]:
+    """Returns what the result of a search depends on, beside the model, the scheme and the calibration.
+
+    Args:
+        whole: Else what its candidates depend on: neither the budget nor the limits, so that a search goes on with others where it was.
+    """
+    budget = options.search_budget
     return {
-        "limits": asdict(spec.limits),
-        "budget": budget.model_dump(mode="json") if budget else None,
+        "by_agreement": spec.limits.by_agreement,
+        "limits": asdict(spec.limits) if whole else None,
+        "budget": budget.model_dump(mode="json") if budget and whole else None,
         "samples": selected.samples.sha256 if selected else None,
         "labels": selected.labels if selected else None,
     }
@@ -95,6 +102,7 @@ def search_variant(
     def publish(found: Found, key: str = "") -> Variant:
         return Variant.model_validate(wait_for(submit(found, key)))
 
+    _remove_others(setting.folder)
     found = Search(setting, pool, progress, publish).run()
     variant = publish(found, key)
     if found.record.ended == "finished":
@@ -102,20 +110,32 @@ def search_variant(
     return variant
 
 
-def _given(spec: ConversionSpec, options: ConvertOptions) -> Dataset:
-    return open_dataset(
-        options.search_data, labels=spec.labels, limit=options.search_samples, seed=options.seed, need_labels=False
-    )
+def _remove_others(folder: Path) -> None:
+    """Removes what earlier searches for the same variant left that were stopped, on other data or of another model."""
+    start = folder.name.rpartition("-")[0]
+    for other in folder.parent.glob(f"{glob.escape(start)}-{'[0-9a-f]' * 16}"):
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
 
 
-def _further(spec: ConversionSpec, options: ConvertOptions, data: Dataset) -> Dataset | None:
+def _most(source: PreparedSource) -> int:
+    """Returns how many samples are judged on where that is not told."""
+    each = sum(4 * prod(max(1, size) for size in spec.shape[1:]) for spec in source.inputs)  # bytes
+    return int(np.clip(_MOST_BYTES // max(1, each), _FEWEST, _MOST))
+
+
+def _given(spec: ConversionSpec, options: ConvertOptions, most: int) -> Dataset:
+    return open_dataset(options.search_data, labels=spec.labels, limit=most, seed=options.seed, need_labels=False)
+
+
+def _further(spec: ConversionSpec, options: ConvertOptions, data: Dataset, most: int) -> Dataset | None:
     """Returns samples of the calibration data that are not calibrated on; None where there are too few."""
-    limit = options.calibration_limit + options.search_samples
+    limit = options.calibration_limit + most
     where: Any = spec.calibration if spec.calibration is not None else data
     more = open_dataset(where, labels=spec.labels, limit=limit, seed=options.seed, need_labels=False)
     taken = {sample.key for sample in data}
     rest = [position for position, sample in enumerate(more) if sample.key not in taken]
-    return Selection(more, rest[: options.search_samples]) if len(rest) >= _FEWEST else None
+    return Selection(more, rest[:most]) if len(rest) >= _FEWEST else None
 
 
 def _refuse_shared(selected: Selected, evaluation: Dataset, pipeline: InputPipeline) -> None:

@@ -148,11 +148,13 @@ def optimize(
 
 def _search_limits(constraints: Constraints, without_labels: bool) -> SearchLimits:
     """Returns what searches may lose. A drop of accuracy is one of classes here; other metrics have units of their own."""
-    drop, kept = constraints.max_accuracy_drop, constraints.min_fidelity
+    drop, of_class, kept = constraints.max_accuracy_drop, constraints.max_class_drop, constraints.min_fidelity
     return SearchLimits(
         lost=None if drop is None else drop / 100,
         unlike=None if kept is None else 1 - kept / 100,
+        of_class=None if of_class is None or without_labels else of_class / 100,
         by_agreement=without_labels,
+        size_bytes=constraints.max_size_bytes,
     )
 
 

@@ -41,6 +41,8 @@ class SearchOptions(Options):
 
     Attributes:
         search_budget: Without one they end by themselves.
+        search_samples: When not given 5,000, or fewer where these would take more than a gigabyte; each file is judged on no more of them than
+            its decision needs.
     """
 
     search_budget: Annotated[
@@ -62,5 +64,11 @@ class SearchOptions(Options):
         ),
     ] = None
     search_samples: Annotated[
-        int, Field(ge=1), Option(Panel.DATA, "The most samples that candidates are judged on.", shapes=False)
-    ] = 2000
+        int | None,
+        Field(ge=1),
+        Option(
+            Panel.DATA,
+            "The most samples that candidates are judged on; only close decisions take all. Default: 5000, or what a gigabyte holds.",
+            shapes=False,
+        ),
+    ] = None

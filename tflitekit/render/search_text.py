@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from tflitekit.render import text
@@ -64,10 +64,11 @@ def sentences(record: SearchRecord) -> list[str]:
     """Returns what was found, on what it was judged, and how the search ended."""
     whose = "the samples that were calibrated on" if record.calibrated else "other samples than were calibrated on"
     found = [f"{layers(record)}."] if record.layers else []
-    found.append(
-        f"Expected to lose {loss(record)} {_LOST[record.judged_by]}; the limit is {record.limit:.2%}"
-        + ("." if record.met else ", which no candidate keeps: this one comes nearest.")
-    )
+    if record.activations is not None:
+        found.append(
+            f"All activations are {record.activations}: with int8 ones too much is lost whatever the weights are."
+        )
+    found += list(_limits(record))
     found.append(
         f"{text.counted(record.tried, 'candidate')} judged on {record.samples:,} samples of {record.data} ({whose}), "
         f"{'with' if record.labels else 'without'} labels, in {record.seconds:.0f} s."
@@ -79,6 +80,26 @@ def sentences(record: SearchRecord) -> list[str]:
     if record.following:
         found.append(f"Next would be: {record.following}.")
     return found
+
+
+def _limits(record: SearchRecord) -> Iterator[str]:
+    """Yields what the file keeps of each limit; where no candidate keeps all of them, what the others lack."""
+    nearest = ", which no candidate keeps: this one comes nearest."
+    beyond = "loss" in record.missed or (not record.missed and not record.met)  # earlier records have no list
+    yield f"Expected to lose {loss(record)} {_LOST[record.judged_by]}; the limit is {record.limit:.2%}{nearest if beyond else '.'}"
+    if record.class_limit is not None and record.class_loss is not None and record.class_high is not None:
+        yield (
+            f"The recall of '{record.worst_class}', which loses most, is expected to lose {record.class_loss:.2%} (at most "
+            f"{record.class_high:.2%}); the limit is {record.class_limit:.2%}{nearest if 'class_loss' in record.missed else '.'}"
+        )
+    if record.size_limit is not None and "size" in record.missed:
+        fitting = [point for point in record.path if point.size_bytes <= record.size_limit]
+        yield f"It has more than {text.size(record.size_limit)}, the limit. " + (
+            f"Of the candidates within it the best loses {min(point.loss for point in fitting):.2%} (at most "
+            f"{min(point.high for point in fitting):.2%})."
+            if fitting
+            else f"No candidate is within it; the smallest has {text.size(min(p.size_bytes for p in record.path))}."
+        )
 
 
 def searched(rows: Sequence[Searched]) -> list[tuple[str, SearchRecord]]:

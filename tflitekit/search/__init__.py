@@ -1,5 +1,7 @@
 """Which type for each layer: searches for the file that loses no more than is allowed and costs least."""
 
-from tflitekit.search.run import CANDIDATES, Found, Search, SearchLimits, Selected, Setting
+from tflitekit.search.run import Found, Search
+from tflitekit.search.setting import SearchLimits, Selected, Setting
+from tflitekit.search.workshop import CANDIDATES
 
 __all__ = ["CANDIDATES", "Found", "Search", "SearchLimits", "Selected", "Setting"]

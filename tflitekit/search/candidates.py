@@ -29,8 +29,9 @@ from tflitekit.engines.samples import Batches
 from tflitekit.engines.shared_ranges import shared_ranges
 from tflitekit.engines.weighted import Exceptions, exceptions, shared_weights
 from tflitekit.schemes import Recipe, Request, find
+from tflitekit.search.bounds import Bounds, Loss
 from tflitekit.search.joins import unlike_joins
-from tflitekit.search.judging import Loss, Reference
+from tflitekit.search.judging import Reference
 from tflitekit.search.plan import Plan, SearchedLayer
 from tflitekit.source.prepared import Exported, PreparedSource
 from tflitekit.tflite.graph import Operator, parse_graph
@@ -99,7 +100,8 @@ class Candidates:
 
     def make(self, plan: Plan) -> bytes:
         """Returns the file that a plan describes."""
-        content = self._float(equalized=plan.equalized)
+        recipe = replace(self._recipe, activations=plan.activations or self._recipe.activations)
+        content = plain = self._float(equalized=plan.equalized)
         measured, layers = content, self._prepared.layers
         if plan.rounding == "gptq":
             content = measured = self.rounded(plan, threads=1)
@@ -107,8 +109,14 @@ class Candidates:
             measured = self.rounded(Plan(types={}), threads=1)
             own = {layer.name for layer in layers if _is_smallest(layer, plan, self._recipe)}
             content = with_rounded_layers(content, measured, own)
-        ranges = self._ranges(measured, plan) if self._recipe.activations is not None else None
-        return rewrite(self._recipe, content, ranges, self._exceptions(plan))
+        if plan.activations is not None:
+            content, measured = (made_ready(each, activations=plan.activations) for each in (content, measured))
+        ranges = None
+        if recipe.activations is not None:
+            ranges = self._ranges(measured, plan, 16 if recipe.activations == "int16" else 8)
+        elif "int16" in plan.types.values():  # of single layers: the same for all candidates
+            ranges = self._ranges(plain, plan, 16)
+        return rewrite(recipe, content, ranges, self._exceptions(plan))
 
     def _exceptions(self, plan: Plan) -> Exceptions:
         """Returns the operators that are excepted by the plan, and by the recipe where the plan says nothing of them."""
@@ -145,11 +153,10 @@ class Candidates:
             write_whole(path, round_weights(content, self._samples, wanted, places=_PLACES, threads=threads).content)
         return path.read_bytes()
 
-    def _ranges(self, content: bytes, plan: Plan) -> dict[str, Range]:
+    def _ranges(self, content: bytes, plan: Plan, bits: int) -> dict[str, Range]:
         ranges = shared_ranges(content, self._samples, Exported(self._folder / "candidates", "tflite"))
         if plan.ranges == "extremes":
             return ranges
-        bits = 16 if self._recipe.activations == "int16" else 8
         path = self._folder / f"{plan.ranges}-{hashlib.sha256(content).hexdigest()[:16]}.json"
         if not path.exists():
             found = narrowed(content, self._samples, ranges, plan.ranges, bits)
@@ -261,7 +268,7 @@ def round_layers(*, job: dict[str, Any], threads: int) -> None:
     _candidates(job).rounded(Plan(types={}), threads=threads)
 
 
-def judge(*, job: dict[str, Any], plan: dict[str, Any], limit: float) -> dict[str, Any]:
+def judge(*, job: dict[str, Any], plan: dict[str, Any], bounds: dict[str, Any]) -> dict[str, Any]:
     """Makes a candidate, leaves its file in the folder, and judges it.
 
     Returns:
@@ -279,7 +286,7 @@ def judge(*, job: dict[str, Any], plan: dict[str, Any], limit: float) -> dict[st
     judging = prepared.model_dump(include={"classes", "probable", "temperature"})
     reference = Reference.load(place / "reference", prepared.outputs, **judging, by_agreement=job["by_agreement"])
     samples = CalibrationSet.model_validate(job["selection"])
-    loss = reference.loss(Model(path), samples, limit, at_once=wanted.probe)
+    loss = reference.loss(Model(path), samples, Bounds.model_validate(bounds), at_once=wanted.probe)
     return Judged(plan=wanted, size_bytes=len(content), loss=loss).model_dump(mode="json")
 
 

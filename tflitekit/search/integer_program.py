@@ -17,17 +17,17 @@ class Choice:
     """One type of a layer.
 
     Attributes:
-        size_bytes: What the file has more than with the smallest type.
+        cost: In bytes that the file has more than with the smallest type, or in microseconds.
         divergence: What the type costs alone.
     """
 
     type: LayerType
-    size_bytes: int
+    cost: float
     divergence: float
 
 
 def cheapest(choices: Mapping[str, Sequence[Choice]], most: float) -> dict[str, LayerType] | None:
-    """Returns the types with the fewest bytes whose divergences sum up to no more than ``most``; None where there are none.
+    """Returns the types that cost least and whose divergences sum up to no more than ``most``; None where there are none.
 
     Solved exactly, by HiGHS through SciPy. Divergences add up because rounding errors of unlike layers hardly correlate; how good that
     is, a check of the whole file tells.
@@ -40,10 +40,8 @@ def cheapest(choices: Mapping[str, Sequence[Choice]], most: float) -> dict[str, 
     for column, (layer, _) in enumerate(columns):
         one_each[layers.index(layer), column] = 1
     divergences = np.array([[choice.divergence for _, choice in columns]])
-    # Of equal sizes the smaller divergence: less than a byte in all.
-    costs = np.array([choice.size_bytes for _, choice in columns]) + 0.5 * divergences[0] / max(
-        1e-12, divergences.sum()
-    )
+    # Of equal costs the smaller divergence: less than a byte in all.
+    costs = np.array([choice.cost for _, choice in columns]) + 0.5 * divergences[0] / max(1e-12, divergences.sum())
     found = milp(
         costs,
         integrality=np.ones(len(columns)),

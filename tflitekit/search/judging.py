@@ -16,42 +16,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
 from tflitekit.accuracy.fidelity import as_columns, column_axis, divergence
 from tflitekit.core.errors import DataError
 from tflitekit.data.calibration import CalibrationSet
+from tflitekit.search.bounds import Bounds, Loss
 from tflitekit.tflite.runtime import Model
 
-__all__ = ["Loss", "Reference"]
+__all__ = ["Reference"]
 
 Array = NDArray[Any]
 
 _ONE_SIDED = 1.645
 """Standard errors to the upper end of a one-sided 95 % interval."""
 _FIRST = 500
-_DOUBT = 2.0
-"""Widths of that interval from the limit that leave little doubt: more than three standard errors."""
 _TEMPERATURES = np.geomspace(0.25, 8.0, 61)
 _UNBOUNDED = 1e6
 _MOST_BYTES = 1 << 29  # of the float model's outputs
-
-
-class Loss(BaseModel):
-    """What a file loses.
-
-    Attributes:
-        loss: A fraction: of accuracy, or of variance.
-        high: Upper end of its one-sided 95 % interval.
-        divergence: What errors of several layers add up to: the mean Kullback-Leibler divergence of the probabilities in nats, else the
-            mean share of variance that is not explained.
-        samples: How many were needed.
-    """
-
-    loss: float
-    high: float
-    divergence: float
-    samples: int
 
 
 @dataclass(frozen=True)
@@ -105,10 +86,10 @@ class Reference:
         outputs = {name: np.load(folder / f"{number}.npy", mmap_mode="r") for number, name in enumerate(names)}
         return cls(outputs, **others)
 
-    def loss(self, model: Model, samples: CalibrationSet, limit: float, *, at_once: bool = False) -> Loss:
+    def loss(self, model: Model, samples: CalibrationSet, bounds: Bounds, *, at_once: bool = False) -> Loss:
         """Runs another file on the same samples and compares its outputs.
 
-        It stops as soon as there is little doubt on which side of the limit the file is: only what is near it takes all samples.
+        It stops as soon as there is little doubt on which side of each limit the file is: only what is near one takes all samples.
 
         Args:
             at_once: Whether the first samples are enough in any case.
@@ -116,12 +97,12 @@ class Reference:
         running, total = _Running(model, samples), len(next(iter(self.outputs.values())))
         count = min(_FIRST, total)
         while True:
-            found = self._compare(running.until(count), count)
-            if at_once or count == total or abs(found.loss - limit) > _DOUBT * (found.high - found.loss):
+            found = self._compare(running.until(count), count, by_class=bounds.class_loss is not None)
+            if at_once or count == total or bounds.is_settled(found):
                 return found
             count = min(2 * count, total)
 
-    def _compare(self, found: dict[str, Array], count: int) -> Loss:
+    def _compare(self, found: dict[str, Array], count: int, *, by_class: bool) -> Loss:
         if self.classes is None:
             return self._of_values(found, count)
         expected, given = self.outputs[self.classes][:count], found[self.classes]
@@ -137,7 +118,10 @@ class Reference:
         both = (np.nan_to_num(_probabilities(each, self.probable, 1.0)) for each in (expected, given))
         apart = float(divergence(*both).mean())
         loss = float(lost.mean())
-        return Loss(loss=loss, high=loss + _ONE_SIDED * float(_error(lost)), divergence=apart, samples=count)
+        overall = Loss(loss=loss, high=loss + _ONE_SIDED * float(_error(lost)), divergence=apart, samples=count)
+        if not by_class:
+            return overall
+        return overall.model_copy(update=_of_worst_class(trusted, expected.argmax(1), np.where(finite, answers, -1)))
 
     def _of_values(self, found: dict[str, Array], count: int) -> Loss:
         floats = [(one[:count], found[name]) for name, one in self.outputs.items() if one.dtype.kind == "f"]
@@ -150,6 +134,25 @@ class Reference:
         loss = float(means[worst])
         high = loss + _ONE_SIDED * float(errors[worst])
         return Loss(loss=loss, high=high, divergence=float(means.mean()), samples=count)
+
+
+def _of_worst_class(trusted: Array, before: Array, after: Array) -> dict[str, float | int]:
+    """Returns what the recall of the class that loses most is expected to lose, as fields of `Loss`.
+
+    The expected number of samples of a class that got their class before and do not now, over the expected number of its samples: a ratio, with
+    the standard error of its linear approximation.
+
+    Args:
+        trusted: The probabilities ``(n, classes)``.
+        before, after: Answers of the float model and of the file; -1 for none.
+    """
+    classes = np.arange(trusted.shape[1])
+    lost = trusted * ((before[:, None] == classes).astype(np.float64) - (after[:, None] == classes))
+    members = np.maximum(trusted.mean(0), 1e-9)
+    losses = lost.mean(0) / members
+    highs = losses + _ONE_SIDED * _error(lost - losses * trusted) / members
+    worst = int(highs.argmax())
+    return {"class_loss": float(losses[worst]), "class_high": float(highs[worst]), "worst_class": worst}
 
 
 def _error(values: Array) -> Array:

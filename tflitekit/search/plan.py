@@ -45,9 +45,13 @@ class SearchedLayer(BaseModel):
         )
 
     def types(self, recipe: Recipe) -> tuple[LayerType, ...]:
-        """Returns what it can be stored in, the smallest first."""
+        """Returns what it can be stored in, the smallest first.
+
+        Integer activations are of one type throughout (`Plan.activations`): what comes to a layer in int16 between int8 ones was rounded to int8
+        before, and what it gives is rounded to int8 behind it.
+        """
         small: tuple[LayerType, ...] = ("int4", "int8") if self.takes_int4(recipe) else ("int8",)
-        return (*small, "float16") if recipe.activations is None else small
+        return (*small, "int16", "float16", "float32") if recipe.activations is None else small
 
 
 class Plan(BaseModel):
@@ -58,6 +62,7 @@ class Plan(BaseModel):
         rounding: How weights get onto their grids: 'gptq' for these very types, or 'blended': layers of the smallest type have the weights
             that they get by GPTQ where all layers are of that type, and others their own, to nearest. It costs no further rounding.
         ranges: How the ranges of activations are found (see `tflitekit.engines.clipping`).
+        activations: Type of all activations, instead of the recipe's.
         equalized: Whether channels between two layers get ranges that are more alike.
         probe: Whether it tells about one operator only, and is no file that anybody would keep. The first samples say enough of it.
     """
@@ -67,6 +72,7 @@ class Plan(BaseModel):
     types: dict[str, LayerType]
     rounding: Literal["nearest", "gptq", "blended"] = "nearest"
     ranges: Literal["extremes", "percentile", "mse"] = "extremes"
+    activations: Literal["int16"] | None = None
     equalized: bool = False
     probe: bool = False
 

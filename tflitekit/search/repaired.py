@@ -1,8 +1,8 @@
-"""The smallest change of a quantized file that brings its loss within the limit.
+"""The smallest change of a quantized file that brings its loss within the limits.
 
 Cures in the order of what they cost: none of the first costs a byte or a microsecond. Each is kept where it measurably helps. Then operators that
 join values of unlike ranges leave the integers, then single operators, those that lose most first: in int16, which is slow on most
-CPUs but keeps to integers, and at last in float. As soon as a file is within the limit, what it does not need is taken back.
+CPUs but keeps to integers, and at last in float. As soon as a file is within the limits, what it does not need is taken back.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tflitekit.schemes import Recipe
+from tflitekit.search.bounds import Bounds
 from tflitekit.search.candidates import Judged, Prepared
 from tflitekit.search.plan import LayerType, Plan, SearchedLayer
-from tflitekit.search.trials import Trials, is_within
+from tflitekit.search.trials import Trials
 from tflitekit.tflite.search_record import SearchChange
 
 __all__ = ["Repair"]
@@ -29,21 +30,24 @@ _WORDS = {
 class Repair:
     """See `Strategy`."""
 
-    def __init__(self, prepared: Prepared, recipe: Recipe, limit: float) -> None:
-        self._prepared, self._recipe, self._limit = prepared, recipe, limit
+    def __init__(self, prepared: Prepared, recipe: Recipe, bounds: Bounds) -> None:
+        self._prepared, self._recipe, self._bounds = prepared, recipe, bounds
         self.changes: list[SearchChange] = []
         self._files: list[Plan] = []  # of the changes
         self.following: str | None = None
 
     def rank(self, judged: Judged) -> tuple[object, ...]:
-        """Within the limit the least change comes first, else what comes nearest."""
+        """Within the limits the least change comes first, else what comes nearest."""
         assert judged.loss is not None
-        if not is_within(judged, self._limit):
-            return True, judged.loss.high, judged.size_bytes
+        if not self._keeps(judged):
+            return True, self._bounds.excess(judged.loss, judged.size_bytes), judged.size_bytes
         kinds = list(judged.plan.types.values())
         plan = judged.plan
         cures = plan.equalized + (plan.rounding == "gptq") + (plan.ranges != "extremes")
         return False, kinds.count("float32"), kinds.count("int16"), kinds.count("int8"), cures, judged.size_bytes
+
+    def _keeps(self, judged: Judged) -> bool:
+        return self._bounds.keeps(judged.loss, judged.size_bytes)
 
     def run(self, trials: Trials) -> None:
         """See `Strategy`."""
@@ -51,18 +55,18 @@ class Repair:
         if now.loss is None:
             return
         for cures in self._free():
-            if is_within(now, self._limit):
+            if self._keeps(now):
                 self.following = _said(cures[0])
                 break
             now = self._tried(trials, now, cures)
-        if is_within(now, self._limit):
+        if self._keeps(now):
             self._pruned(trials, now)
             return
         if self._prepared.joined and self._recipe.io == "float32":
             now = self._tried(trials, now, [{"types": {name: "float32" for name in self._prepared.joined}}])
-        if not is_within(now, self._limit):
+        if not self._keeps(now):
             now = self._excepted(trials, now)
-        if is_within(now, self._limit):
+        if self._keeps(now):
             self._pruned(trials, now)
         elif trials.best is not None:  # the nearest
             for number, plan in enumerate(self._files):
@@ -142,7 +146,7 @@ class Repair:
         return sorted((each for each in able if cost[each.name] > 0), key=lambda each: -cost[each.name])
 
     def _fewest(self, trials: Trials, now: Judged, order: Sequence[SearchedLayer], kind: LayerType) -> Judged | None:
-        """Returns the file with the fewest operators in that type that is within the limit: doubled, then halved; None where none is."""
+        """Returns the file with the fewest operators in that type that is within the limits: doubled, then halved; None where none is."""
 
         def excepting(count: int) -> Judged:
             plan = now.plan.changed({each.name: kind for each in order[:count]})
@@ -152,21 +156,21 @@ class Repair:
         found = None
         while order:
             found = excepting(min(many, len(order)))
-            if is_within(found, self._limit) or many >= len(order) or found.loss is None:
+            if self._keeps(found) or many >= len(order) or found.loss is None:
                 break
             few, many = many, 2 * many
         if found is None or found.loss is None:
             return None
         best = found
         many = min(many, len(order))
-        while is_within(found, self._limit) and many - few > 1:
+        while self._keeps(found) and many - few > 1:
             middle = (few + many) // 2
             tried = excepting(middle)
-            if is_within(tried, self._limit):
+            if self._keeps(tried):
                 best, many = tried, middle
             else:
                 few = middle
-        kept = is_within(best, self._limit)
+        kept = self._keeps(best)
         self._note(self._named([each.name for each in order[:many]], kind), now, best, kept=kept)
         if not kept:
             return None
@@ -176,13 +180,13 @@ class Repair:
         return best
 
     def _pruned(self, trials: Trials, now: Judged) -> None:
-        """Takes back each cure without which the file is within the limit, too."""
+        """Takes back each cure without which the file is within the limits, too."""
         plan = now.plan
         for field, plain in (("equalized", False), ("rounding", "nearest"), ("ranges", "extremes")):
             if getattr(plan, field) == plain:
                 continue
             [without] = trials.run([plan.model_copy(update={field: plain})])
-            if is_within(without, self._limit):
+            if self._keeps(without):
                 plan = without.plan
                 words = _WORDS.get(str(getattr(now.plan, field)), _WORDS.get(field, field))
                 self._note(f"without {words}", now, without, kept=True)

@@ -12,14 +12,17 @@ from pydantic import BaseModel, ValidationError
 
 from tflitekit.core.errors import ConversionError
 from tflitekit.core.files import write_whole
+from tflitekit.core.process.workers import wait_for
 from tflitekit.core.progress import Advance
 from tflitekit.options.search import Budget
+from tflitekit.search.bounds import Bounds
 from tflitekit.search.candidates import Judged
 from tflitekit.search.plan import Plan
+from tflitekit.search.workshop import Workshop
 
-__all__ = ["BudgetSpentError", "Trials", "is_within"]
+__all__ = ["BudgetSpentError", "Trials"]
 
-Submit = Callable[[Plan], Future[Any]]
+_SHORTEST_S = 0.1
 
 
 class BudgetSpentError(Exception):
@@ -31,17 +34,12 @@ class _Entry(BaseModel):
     judged: Judged
 
 
-def is_within(judged: Judged, limit: float) -> bool:
-    """Whether a candidate is certain enough to lose no more than the limit."""
-    return judged.loss is not None and judged.loss.high <= limit
-
-
 class Trials:
     """What was tried so far, in this run and in those before it that were stopped.
 
     Args:
         folder: For the journal and the files.
-        submit: Has a worker make and judge a plan.
+        samples: How many there are to judge on.
         better: Tells whether a candidate is better than another.
         keep: Receives each new best candidate.
         advance: Is told of each trial.
@@ -50,15 +48,16 @@ class Trials:
     def __init__(
         self,
         folder: Path,
-        submit: Submit,
+        workshop: Workshop,
+        bounds: Bounds,
         *,
+        samples: int,
         budget: Budget | None,
-        jobs: int,
         better: Callable[[Judged, Judged], bool],
         keep: Callable[[Judged], object],
         advance: Advance,
     ) -> None:
-        self._folder, self._submit, self._jobs = folder, submit, jobs
+        self._folder, self._workshop, self._bounds, self._samples = folder, workshop, bounds, samples
         self._budget, self._better, self._keep, self._advance = budget, better, keep, advance
         self._started = time.monotonic()
         self._journal = folder / "journal.jsonl"
@@ -72,6 +71,20 @@ class Trials:
         """Returns where the file of a candidate lies; only that of the best one is kept."""
         return self._folder / f"{judged.plan.key}.tflite"
 
+    def round(self) -> None:
+        """Rounds all layers to their smallest type, which many candidates need.
+
+        Raises:
+            BudgetSpentError: Before it was done.
+        """
+        self._advance(0, "rounding weights")
+        try:
+            wait_for(self._workshop.round(self._left()))
+        except ConversionError:
+            if self._is_spent(0):
+                raise BudgetSpentError from None
+            raise
+
     def run(self, plans: Sequence[Plan]) -> list[Judged]:
         """Tries plans, several at a time; what was tried before is not tried again.
 
@@ -82,37 +95,53 @@ class Trials:
         pending: dict[Future[Any], Plan] = {}
         spent = False
         while waiting or pending:
-            while waiting and len(pending) < self._jobs and not spent:
+            while waiting and len(pending) < self._workshop.jobs and not spent:
                 spent = self._is_spent(len(pending))
                 if not spent and not self._recall(waiting[0]):
-                    pending[self._submit(waiting[0])] = waiting[0]
+                    pending[self._workshop.judge(waiting[0], self._bounds, self._left())] = waiting[0]
                 waiting = waiting if spent else waiting[1:]
             if spent and not pending:
                 raise BudgetSpentError
             for future in wait(pending, timeout=0.2, return_when=FIRST_COMPLETED).done if pending else ():
                 self._take(pending.pop(future), future)
+        if any(plan.key not in self.tried for plan in plans):
+            raise BudgetSpentError
         return [self.tried[plan.key] for plan in plans]
 
     def _is_spent(self, running: int) -> bool:
-        if self._budget is None:
-            return False
-        if self._budget.trials is not None:
+        if self._budget is not None and self._budget.trials is not None:
             return len(self.tried) + running >= self._budget.trials
-        assert self._budget.seconds is not None
-        return time.monotonic() - self._started >= self._budget.seconds
+        left = self._left()
+        return left is not None and left <= _SHORTEST_S
+
+    def _left(self) -> float | None:
+        """Returns the seconds that are left of the budget; None where it is none of time."""
+        if self._budget is None or self._budget.seconds is None:
+            return None
+        return max(_SHORTEST_S, self._started + self._budget.seconds - time.monotonic())
 
     def _recall(self, plan: Plan) -> bool:
-        """Takes over what an earlier run found; the file of the best is made again where it is gone."""
+        """Takes over what an earlier run found, where it is certain enough for the limits of this one; the file of the best is made
+        again where it is gone."""
         found = self._known.get(plan.key)
-        if found is None or (self._is_best(found) and not self.path_of(found).exists()):
+        if found is None or not self._is_enough(found) or (self._is_best(found) and not self.path_of(found).exists()):
             return False
         self._add(found)
         return True
+
+    def _is_enough(self, found: Judged) -> bool:
+        loss = found.loss
+        if loss is None or found.plan.probe:
+            return True
+        asked = self._bounds.class_loss is None or loss.class_loss is not None
+        return asked and (loss.samples >= self._samples or self._bounds.is_settled(loss))
 
     def _take(self, plan: Plan, future: Future[Any]) -> None:
         try:
             found = Judged.model_validate(future.result())
         except ConversionError as error:  # also a crash of the quantizer or the runtime
+            if self._is_spent(0):  # it was ended with the budget
+                return
             found = Judged(plan=plan, failed=error.what)
         with self._journal.open("a") as file:
             file.write(_Entry(key=plan.key, judged=found).model_dump_json() + "\n")

@@ -75,7 +75,12 @@ class SearchRecord(_Record):
         calibrated: Whether these are the samples that the activations and weights were calibrated on, too.
         limit: The largest loss allowed, as a fraction.
         loss, high: Of the file that was kept; see `SearchPoint`.
-        met: Whether its ``high`` is within the limit.
+        class_limit: The same for the recall of each class, with ``class_loss`` and ``class_high`` of the class that loses most, the
+            ``worst_class``; None without such a limit.
+        size_limit: The most bytes.
+        missed: Limits that the file does not keep for certain: it is what comes nearest then.
+        met: Whether there are none of these.
+        activations: What all activations are instead of the scheme's type, because with that too much was lost.
         tried: Files that were made and judged; ``failed`` of them could not be.
         ended: 'finished', or why the search ended before: 'budget' or 'stopped'.
         path: The files that were tried: size against loss.
@@ -91,7 +96,14 @@ class SearchRecord(_Record):
     limit: float
     loss: float
     high: float
+    class_limit: float | None = None
+    class_loss: float | None = None
+    class_high: float | None = None
+    worst_class: str | None = None
+    size_limit: int | None = None
+    missed: tuple[Literal["loss", "class_loss", "size"], ...] = ()
     met: bool
+    activations: Literal["int16"] | None = None
     tried: int
     failed: int = 0
     ended: Literal["finished", "budget", "stopped"]

@@ -14,7 +14,7 @@ def lint_search(row: VariantReport) -> VariantReport:
         row: With its drop or likeness; one that no search found comes back as it is.
     """
     search, least = row.search, _least_loss(row)
-    if search is None or not search.met or least is None or least <= search.limit:
+    if search is None or search.high > search.limit or least is None or least <= search.limit:
         return row
     finding = Finding(
         kind="search-missed",
