@@ -27,14 +27,17 @@ from tflitekit.results import (
     Constraints,
     DeviceState,
     Drop,
+    Examination,
     Finding,
     Flip,
     Flips,
     Latency,
     LatencyRatio,
     Measured,
+    OnTarget,
     OpRow,
     OpTime,
+    Placement,
     Profile,
     Recommendation,
     Rejection,
@@ -149,6 +152,7 @@ def _extended_row(row: VariantReport, index: int, classes: Sequence[str]) -> Var
             if index == 0
             else Sequential(decision="meets", limit=0.02, low=-0.006, high=0.0174, alpha=0.05, decided_at=640 * index),
             "ops": tuple(_ops(row)),
+            "on_targets": _on_targets(row, index),
             "search": _search(index) if index in (1, 2) else None,
             "explanation": _explanation(row.name, 20 + 130 * (index - 1)) if index in (1, 2) else None,
             "warnings": (*row.warnings, *((noisy,) if index in (1, 2) else ()), *((slow,) if index > 4 else ())),
@@ -194,6 +198,60 @@ def _explanation(name: str, count: int) -> Explanation:
     return Explanation(
         baseline="float32.tflite", variant=f"{name}.tflite", scheme=name, samples=200, location="test", layers=tuple(layers), culprits=culprits
     )  # fmt: skip
+
+
+def _on_targets(row: VariantReport, index: int) -> tuple[OnTarget, ...]:
+    """Returns an emulator that computes the same, a GPU that does not, and a compiler that takes every second file."""
+    assert row.accuracy is not None
+    seen = row.accuracy.model_copy(update={"n": 1000})
+    common: dict[str, Any] = {"target_kind": "emulator", "good_for": ("accuracy",), "samples": 1000, "accuracy": seen}
+    apart = Drop(
+        value=0.004,
+        low=-0.001,
+        high=0.009,
+        p_value=0.1,
+        n=1000,
+        verdict="too few samples to tell (drops 0.4 ± 0.5 points)",
+    )
+    arm = OnTarget(target="arm64-emulated", runtime="ai-edge-litert 2.1.6", identical=1000, deviation=0.0, **common)
+    placed = [
+        Placement(
+            index=i, op="CONV_2D", layer=f"conv{i}", where="NPU" if i % 5 else "CPU", why=None if i % 5 else "float"
+        )
+        for i in range(12)
+    ]
+    told = Examination(
+        tool="WebGPU accelerator",
+        placements=tuple(placed),
+        notes=("It computes in float32: overflow of float16 stays unseen.",),
+    )
+    gpu = OnTarget(
+        target="gpu-emulated",
+        runtime="LiteRT WebGPU",
+        identical=12,
+        deviation=0.14,
+        drop_from_host=apart,
+        examination=told,
+        **common,
+    )
+    npu = OnTarget(
+        target="ethos-u:ethos-u55-128",
+        target_kind="simulator",
+        good_for=(),
+        runtime="vela 5.2.0",
+        refused=None if index % 2 else "Only integer files can be compiled.",
+        examination=Examination(
+            tool="vela 5.2.0",
+            configuration="ethos-u55-128, 500 MHz, Shared_Sram",
+            placements=tuple(placed),
+            sram_bytes=51_800,
+            flash_bytes=79_400,
+            estimated_ms=0.3,
+        )
+        if index % 2
+        else None,
+    )
+    return arm, gpu, npu
 
 
 def _search(index: int) -> SearchRecord:
@@ -494,6 +552,10 @@ def hostile(report: Report) -> Report:
             words = {"data": HOSTILE[0], "loss": HOSTILE[1], "augmentation": HOSTILE[3], "notes": HOSTILE}
             update["training"] = row.training.model_copy(update=words | {"left_float": HOSTILE[:2]})
             update["control"] = names.get(row.control or "")
+        update["on_targets"] = tuple(
+            one.model_copy(update={"refused": HOSTILE[2], "target": HOSTILE[3], "runtime": HOSTILE[0]})
+            for one in row.on_targets
+        )
         if row.explanation:
             found_layers = [layer.model_copy(update={"layer": HOSTILE[4]}) for layer in row.explanation.layers]
             words = {"layer": HOSTILE[4], "message": HOSTILE[0], "advice": HOSTILE[1]}

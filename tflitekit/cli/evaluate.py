@@ -51,7 +51,7 @@ def _show_evaluation(found: Evaluation) -> None:
     from rich.text import Text
 
     from tflitekit.cli.console import stdout
-    from tflitekit.cli.views.report import show_failures, show_findings
+    from tflitekit.cli.views.report import show_failures, show_findings, show_targets
     from tflitekit.render import text
     from tflitekit.render.summary import group_findings
 
@@ -73,6 +73,7 @@ def _show_evaluation(found: Evaluation) -> None:
     for broken in found.broken:
         line = Text.assemble(("Limit broken: ", "red"), (broken.name, "bold"), ": " + "; ".join(broken.reasons))
         stdout.print(Padding(line, (0, 0, 0, 2)))
+    show_targets(variants)
     show_failures(variants)
     show_findings(group_findings(found.warnings, {v.name: v.warnings for v in variants}))
 

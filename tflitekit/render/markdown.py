@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tflitekit.core.printable import printable
-from tflitekit.render import text, training_text
+from tflitekit.render import targets_text, text, training_text
 from tflitekit.render.summary import (
     caution,
     fidelity_table,
@@ -55,6 +55,7 @@ def render(report: Report) -> str:
     place_columns, place_rows = places_table(report)
     output_columns, output_rows = fidelity_table(report)
     training_columns, training_rows = training_text.table(report)
+    target_columns, target_rows = targets_text.table(report.variants)
     return fill(
         "report.md.jinja",
         report=report,
@@ -68,6 +69,9 @@ def render(report: Report) -> str:
         of_host=latency_is_of_host(report),
         place_columns=place_columns,
         place_rows=place_rows,
+        target_columns=target_columns,
+        target_rows=target_rows,
+        target_notes=targets_text.notes(report.variants),
         output_columns=output_columns,
         output_rows=output_rows,
         training_columns=training_columns,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel
 
 from tflitekit.core.printable import printable
 from tflitekit.render.summary import Place, places
+from tflitekit.render.targets_text import named_targets
 from tflitekit.render.training_text import stages, three_way
 from tflitekit.results import ClassRecall, Report, VariantReport
 
@@ -22,8 +24,10 @@ def render(report: Report) -> str:
     Fractions are fractions, units stand in the names. Text that a spreadsheet would take for a formula gets an apostrophe
     before it, as OWASP advises ('CSV Injection').
     """
-    found = places(report)
-    rows = [_row(variant, report) | _by_place(variant, found) for variant in report.variants]
+    found, targets = places(report), named_targets(report.variants)
+    rows = [
+        _row(variant, report) | _by_place(variant, found) | _on_targets(variant, targets) for variant in report.variants
+    ]
     names = dict.fromkeys(name for row in rows for name in row)
     file = io.StringIO()
     writer = csv.DictWriter(file, names, lineterminator="\r\n")
@@ -79,6 +83,22 @@ def _by_place(variant: VariantReport, found: list[Place]) -> dict[str, Any]:
         latency = place.latencies.get(variant.name)
         cells[f"deciding_ms on {place.label}"] = latency.deciding_ms if latency else None
         cells[f"latency_ratio on {place.label}"] = latency.ratio.value if latency and latency.ratio else None
+    return cells
+
+
+def _on_targets(variant: VariantReport, targets: Iterable[str]) -> dict[str, Any]:
+    by_name = {one.target: one for one in variant.on_targets}
+    cells: dict[str, Any] = {}
+    for name in targets:
+        one = by_name.get(name)
+        figure = None if one is None else one.accuracy or one.likeness
+        cells[f"provenance on {name}"] = one.provenance if one else None
+        cells[f"refused on {name}"] = one.refused if one else None
+        cells[f"accuracy on {name}"] = figure.value if figure else None
+        cells |= {f"{key} on {name}": getattr(one, key, None) for key in ("samples", "identical", "deviation")}
+        examined = one.examination if one else None
+        for key in ("accelerated", "arena_bytes", "sram_bytes", "flash_bytes", "estimated_ms"):
+            cells[f"{key} on {name}"] = getattr(examined, key, None)
     return cells
 
 

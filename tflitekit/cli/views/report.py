@@ -14,7 +14,7 @@ from rich.text import Text
 
 from tflitekit.cli import console
 from tflitekit.core.printable import printable
-from tflitekit.render import search_text, text, training_text
+from tflitekit.render import search_text, targets_text, text, training_text
 from tflitekit.render.summary import (
     Warned,
     fidelity_table,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tflitekit.tflite.variant import Variant
 
 
-__all__ = ["show_failures", "show_findings", "show_report", "show_searches", "show_trained"]
+__all__ = ["show_failures", "show_findings", "show_report", "show_searches", "show_targets", "show_trained"]
 
 _WIDE, _MEDIUM = 148, 118
 
@@ -61,6 +61,7 @@ def show_report(report: Report) -> None:
     if place_rows:
         console.stdout.print(Text("\nLatency by target", style="bold"))
         console.show_table(tuple(place_columns), [tuple(cells) for cells in place_rows])
+    show_targets(report.variants)
     output_columns, output_rows = fidelity_table(report)
     if output_rows:
         console.stdout.print(Text("\nEvery output compared with the baseline's", style="bold"))
@@ -84,6 +85,16 @@ def show_report(report: Report) -> None:
                 console.stdout.print(Padding(line, (0, 0, 0, 2)))
     _show_culprits(report)
     show_findings(further_warnings(report))
+
+
+def show_targets(rows: Sequence[VariantReport]) -> None:
+    """Prints what further targets say of each variant."""
+    columns, cells = targets_text.lines(rows)
+    if cells:
+        console.stdout.print(Text("\nOn other hardware", style="bold"))
+        console.show_table(tuple(columns), [tuple(row) for row in cells])
+        for note in targets_text.notes(rows):
+            console.print_dim(note)
 
 
 def show_searches(rows: Sequence[Variant] | Sequence[VariantReport]) -> None:
