@@ -27,10 +27,16 @@ case ${1:-} in
 esac
 has_browser() { command -v chromedriver && { command -v chromium || command -v google-chrome; }; }
 if ! has_browser > /dev/null && command -v apt-get > /dev/null; then
-  echo "Installing Chromium for the test of report.html (Debian packages chromium and chromium-driver) ..." >&2
+  echo "Installing Chromium for the tests of pages and of the web runtime (Debian packages chromium and chromium-driver) ..." >&2
   { as_root apt-get update -qq && as_root apt-get install -y -qq chromium chromium-driver; } > /dev/null ||
     echo "That failed: the tests in a browser are skipped (in CI they fail)." >&2
 fi
+if ! command -v npm > /dev/null && command -v apt-get > /dev/null; then
+  echo "Installing npm, which brings the web runtime (Debian package npm) ..." >&2
+  { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends npm; } > /dev/null || true
+fi
+tflitekit setup browser > /dev/null ||
+  echo "There is no web runtime: its tests are skipped (in CI they fail)." >&2
 android=$(python android_demo/offline/build_apk.py --missing)
 if [ -n "$android" ] && command -v apt-get > /dev/null; then
   echo "Installing what builds the Android app (Debian packages" $android") ..." >&2

@@ -3,99 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
+from real_browser import CONTRAST, DESKTOP, PAPER, PHONE, Browser, open_browser
 from sample_reports import HOSTILE, SAMPLES
 
 from tflitekit.render import html
 from tflitekit.results import Report, read_report
 
-DESKTOP, PHONE, PAPER = 1280, 390, 690
-"""Widths in CSS pixels; the last is an A4 page without the style sheet's margins of 14 mm."""
-
-
-def find_browser() -> tuple[str, str]:
-    """Returns the paths of Chromium and its driver; without them skips, but fails where CI runs."""
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    driver = shutil.which("chromedriver")
-    if browser and driver:
-        return browser, driver
-    missing = "Chromium and its driver are not installed (Debian packages chromium and chromium-driver)"
-    if os.environ.get("CI", "").lower() == "true":
-        pytest.fail(missing)
-    pytest.skip(missing)
-
-
-class Browser:
-    """A page in the browser, at a width, with what the page logged and asked the network for."""
-
-    def __init__(self, driver: Any) -> None:
-        self.driver = driver
-
-    def open(self, path: Path, width: int = DESKTOP, *, scheme: str = "light", media: str = "") -> Browser:
-        self.driver.get("about:blank")
-        self.driver.get_log("browser")
-        self.driver.get_log("performance")
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width == PHONE}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        self.emulate(scheme=scheme, media=media)
-        self.driver.get(path.as_uri())
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        drawn = "return document.documentElement.dataset.plots === 'drawn'"
-        WebDriverWait(self.driver, 60).until(lambda driver: driver.execute_script(drawn))
-        return self
-
-    def emulate(self, *, scheme: str = "light", media: str = "") -> None:
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
-
-    def run(self, script: str, *arguments: Any) -> Any:
-        return self.driver.execute_script(script, *arguments)
-
-    def find(self, selector: str) -> list[Any]:
-        return self.driver.find_elements("css selector", selector)
-
-    def wait(self, script: str) -> None:
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        WebDriverWait(self.driver, 20).until(lambda driver: driver.execute_script(f"return {script}"))
-
-    def log(self) -> list[str]:
-        return [entry["message"] for entry in self.driver.get_log("browser")]
-
-    def requests(self) -> list[str]:
-        messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
-        sent = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-        return [url for url in sent if not url.startswith(("data:", "about:"))]
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path, service = find_browser()
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = path
-    with tempfile.TemporaryDirectory(prefix="tflitekit-browser-", ignore_cleanup_errors=True) as profile:
-        for switch in (
-            "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", f"--user-data-dir={profile}",
-        ):  # fmt: skip
-            options.add_argument(switch)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(service))
-        try:
-            yield Browser(driver)
-        finally:
-            driver.quit()
+    with open_browser() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -205,32 +128,6 @@ def test_tooltip_shows_names_as_text(browser, pages):
     tip = page.find("#vg-tooltip-element")[0]
     assert any(name in tip.text for name in HOSTILE)
     assert page.run("return arguments[0].querySelectorAll('img, script').length", tip) == 0
-
-
-CONTRAST = """
-const parse = (color) => { const v = color.match(/[\\d.]+/g).map(Number); return [v[0], v[1], v[2], v[3] ?? 1]; };
-const channel = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
-const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
-const behind = (element) => {
-  for (let e = element; e; e = e.parentElement) {
-    const color = parse(getComputedStyle(e).backgroundColor);
-    if (color[3] === 1) return color;
-  }
-  return [255, 255, 255, 1];
-};
-const poor = [];
-for (const element of document.querySelectorAll("body *")) {
-  if (element.closest("script, style, noscript, .canvas .mark-rect, #confusion, #confusion-change")) continue;
-  const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
-  if (!own || !element.checkVisibility({contentVisibilityAuto: true})) continue;
-  const style = getComputedStyle(element);
-  const front = parse(element.namespaceURI.endsWith("svg") ? style.fill : style.color);
-  const [a, b] = [light(front), light(behind(element))].sort((x, y) => y - x);
-  const ratio = (a + 0.05) / (b + 0.05);
-  if (ratio < 4.5) poor.push([element.tagName, element.className.baseVal ?? element.className, element.textContent.slice(0, 40), ratio]);
-}
-return poor;
-"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -24,7 +24,7 @@ from tflitekit.targets.worker.frames import read_frame, write_frame
 from tflitekit.tflite.graph import Graph
 from tflitekit.tflite.runtime import quantize, zeros
 
-__all__ = ["WORKER", "Remote", "RemoteModel", "RemoteSession", "Start"]
+__all__ = ["WORKER", "Remote", "RemoteModel", "RemoteSession", "Start", "random_batch"]
 
 WORKER = Path(__file__).parent / "worker"
 """The folder that a worker runs from; it may be copied to another machine."""
@@ -174,7 +174,7 @@ class RemoteSession:
         self._remote = Remote(start)
         try:
             answer, _ = self._remote.ask(
-                "load", _random_batch(graph, shapes), path=path or str(file.resolve()), threads=threads
+                "load", random_batch(graph, shapes), path=path or str(file.resolve()), threads=threads
             )
         except BaseException:
             self._remote.close()
@@ -210,7 +210,7 @@ def _batch_of_zeros(graph: Graph, shapes: Shapes) -> list[NDArray[Any]]:
     return [quantize(zeros(spec, shapes.get(spec.name, spec.shape)), spec) for spec in graph.inputs]
 
 
-def _random_batch(graph: Graph, shapes: Shapes) -> list[NDArray[Any]]:
+def random_batch(graph: Graph, shapes: Shapes) -> list[NDArray[Any]]:
     """Returns seeded values from 0 to 1 for every input that takes real values, zeros for indices."""
     generator, batch = np.random.default_rng(_SEED), []
     for spec, values in zip(graph.inputs, _batch_of_zeros(graph, shapes), strict=True):

@@ -1,0 +1,1 @@
+"""A headless Chromium with a page that runs ``.tflite`` files through the web runtime."""
