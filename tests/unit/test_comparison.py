@@ -16,12 +16,15 @@ from hypothesis import strategies as st
 from tflitekit import compare
 from tflitekit.core.errors import ModelError, UsageError
 from tflitekit.core.statistics import mean_interval, wilson_interval
+from tflitekit.render import comparison_text
 from tflitekit.results import (
     ClassRecall,
     Constraints,
     DatasetRecord,
+    Examination,
     Latency,
     Measured,
+    OnTarget,
     Recommendation,
     Report,
     Samples,
@@ -360,6 +363,32 @@ def test_a_failure_breaks_always_and_a_missing_variant_is_a_doubt():
     assert not compare(report(good[0], *bad[:2]), report(*good)).gates  # what works again is no gate
     with pytest.raises(UsageError, match="No variant has the same name"):  # nothing in common must not pass in silence
         compare(report(good[0]), report(good[1]), max_accuracy_drop=1)
+
+
+def test_what_changed_on_further_targets_is_told_and_a_refusal_breaks_the_build():
+    def on(arena, right, refused=None, runtime="tflm 1"):
+        hits = answers(1000, range(1000 - right))
+        found = Examination(tool=runtime, arena_bytes=arena) if arena else None
+        there = OnTarget(target="tflm", target_kind="emulator", good_for=("accuracy",), runtime=runtime, refused=refused,
+                         accuracy=None if refused else share("top1", hits), examination=found)  # fmt: skip
+        return report(variant("int8", hits=answers(100, range(10)), on_targets=(there,)))
+
+    found = compare(on(50_000, 800), on(55_000, 700))
+    (one,) = found.variants[0].targets
+    lost, arena = one.changes
+    assert (one.target, one.provenance) == ("tflm", "emulated")
+    assert lost.value == pytest.approx(0.1)
+    assert 0.06 < lost.low < 0.1 < lost.high < 0.14
+    assert (arena.metric, arena.value, arena.method) == ("arena", pytest.approx(0.1), "exact")
+    assert [row[1] for row in comparison_text.rows(found)][-2:] == [
+        "top1 on tflm (emulated)",
+        "arena on tflm (emulated)",
+    ]
+    assert not found.broken
+    gone = compare(on(50_000, 800), on(None, 0, refused="It lacks TANH."))
+    assert [gate.message for gate in gone.broken] == ["int8 ran on tflm and does not now: It lacks TANH."]
+    other = compare(on(50_000, 800), on(50_000, 800, runtime="tflm 2"))
+    assert "the runtime of tflm (tflm 1; now tflm 2)" in other.variants[0].targets[0].changes[0].unlike
 
 
 def test_variants_can_be_chosen_and_renamed():

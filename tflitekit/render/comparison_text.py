@@ -6,7 +6,7 @@ from collections import Counter
 
 from tflitekit.render import text
 from tflitekit.render.markdown import fill
-from tflitekit.results.comparison import Change, Comparison, GateResult, VariantChange
+from tflitekit.results.comparison import Change, Comparison, GateResult, TargetChange, VariantChange
 from tflitekit.results.comparison.words import describe_change
 
 __all__ = ["COLUMNS", "gate_lines", "model_line", "recommendation_line", "render_markdown", "rows"]
@@ -42,7 +42,22 @@ def _rows(variant: VariantChange) -> list[tuple[str, ...]]:
     if variant.same_file:
         found.append(("file", "–", "–", "the same, byte for byte"))
         shown = [c for c in shown if c.unlike or (c.value and c.figure not in ("latency", "memory"))]
-    return found + [_row(change) for change in shown]
+    return found + [_row(change) for change in shown] + [row for one in variant.targets for row in _target_rows(one)]
+
+
+def _target_rows(one: TargetChange) -> list[tuple[str, ...]]:
+    """Returns what changed on a further target; nothing where nothing did."""
+    if (one.old_refused is None) != (one.new_refused is None):
+        before, after = (
+            "runs" if refused is None else "does not run" for refused in (one.old_refused, one.new_refused)
+        )
+        return [(one.target, before, after, "see the gates" if one.new_refused else "runs now")]
+    rows: list[tuple[str, ...]] = []
+    for change in one.changes:
+        if change.value or change.unlike:
+            _, old, new, told = _row(change)
+            rows.append((f"{change.metric} on {one.target} ({one.provenance})", old, new, told))
+    return rows
 
 
 def _worst_class(variant: VariantChange) -> list[Change]:

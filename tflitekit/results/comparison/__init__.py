@@ -21,9 +21,18 @@ from tflitekit.results.comparison.accuracy import (
 )
 from tflitekit.results.comparison.gates import judge_gates, judge_presence
 from tflitekit.results.comparison.latency import Control, compare_latency, find_control, unlike_latency
-from tflitekit.results.comparison.results import Change, Comparison, Figure, GateResult, Side, VariantChange
+from tflitekit.results.comparison.results import (
+    Change,
+    Comparison,
+    Figure,
+    GateResult,
+    Side,
+    TargetChange,
+    VariantChange,
+)
+from tflitekit.results.comparison.targets import compare_targets
 
-__all__ = ["Change", "Comparison", "GateResult", "Side", "VariantChange", "compare"]
+__all__ = ["Change", "Comparison", "GateResult", "Side", "TargetChange", "VariantChange", "compare"]
 
 
 @takes(CompareOptions)
@@ -132,6 +141,7 @@ def _compare_pair(
         sha256=new.sha256,
         error=new.error,
         changes=tuple(change for change in found if change is not None),
+        targets=compare_targets(old, new, data),
     )
 
 

@@ -13,7 +13,7 @@ from tflitekit.results import ClassRecall, Measured, Report, VariantReport, fini
 from tflitekit.results.comparison.results import Change
 from tflitekit.results.packing import unpack_hits, unpack_labels
 
-__all__ = ["SharedData", "compare_accuracy", "compare_fidelity", "compare_recalls", "shared_data"]
+__all__ = ["SharedData", "compare_accuracy", "compare_fidelity", "compare_recalls", "measured_change", "shared_data"]
 
 _BETTER_HIGH = {"top1": True, "top5": True, "mae": False, "rmse": False}
 """For reports of schema version 1, which do not say."""
@@ -62,11 +62,16 @@ def compare_accuracy(old: VariantReport, new: VariantReport, data: SharedData) -
     before, after = old.accuracy, new.accuracy
     if before is None or after is None or before.metric != after.metric:
         return None
-    if before.metric == "top1":
-        pair = _hits(old, new, data)
-        if pair is not None:
-            found = paired_accuracy_drop(*pair)
-            return _change("accuracy", before, after, found.value, (found.low, found.high), data, paired=True)
+    pair = _hits(old, new, data) if before.metric == "top1" else None
+    if pair is not None:
+        found = paired_accuracy_drop(*pair)
+        return _change("accuracy", before, after, found.value, (found.low, found.high), data, paired=True)
+    return measured_change(before, after, data)
+
+
+def measured_change(before: Measured, after: Measured, data: SharedData) -> Change | None:
+    """Compares two figures of one metric as of independent samples; None where it is not known which is better."""
+    if before.metric in ("top1", "agreement"):
         return _change("accuracy", before, after, *_unpaired(before, after), data)
     better_high = _BETTER_HIGH.get(after.metric, after.higher_is_better)
     if better_high is None:

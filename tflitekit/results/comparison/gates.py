@@ -22,11 +22,12 @@ GATES: dict[str, Figure] = {
 
 
 def judge_presence(variants: Sequence[VariantChange], chosen: str | None) -> list[GateResult]:
-    """A variant that worked and fails now breaks the build, whatever gates were asked for; one that is gone is a doubt.
+    """A variant that worked and fails now, here or on a further target, breaks the build, whatever gates were asked for; one that is gone
+    is a doubt.
 
     The one that the old report recommends must not be gone either.
     """
-    results = []
+    results = [result for variant in variants for result in _judge_targets(variant)]
     for variant in variants:
         if variant.old_status != "ok" or variant.new_status == "ok":
             continue
@@ -44,6 +45,13 @@ def judge_presence(variants: Sequence[VariantChange], chosen: str | None) -> lis
             )
         )
     return results
+
+
+def _judge_targets(variant: VariantChange) -> Iterator[GateResult]:
+    for one in variant.targets:
+        if one.old_refused is None and one.new_refused is not None:
+            message = f"{variant.name} ran on {one.target} and does not now: {one.new_refused}"
+            yield GateResult(gate="status", variant=variant.name, label=one.target, state="broken", message=message)
 
 
 def judge_gates(variants: Sequence[VariantChange], limits: dict[str, float], *, allow_unlike: bool) -> list[GateResult]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tflitekit.results import Finding, Part
+from tflitekit.results import Finding, Part, Provenance
 
-__all__ = ["Change", "Comparison", "Figure", "GateResult", "Side", "VariantChange"]
+__all__ = ["Change", "Comparison", "Figure", "GateResult", "Side", "TargetChange", "VariantChange"]
 
 Figure = Literal["accuracy", "fidelity", "recall", "size", "deflated", "latency", "memory"]
 
@@ -44,6 +44,21 @@ class Change(Part):
         return self.metric in ("top1", "recall", "agreement", "fidelity")
 
 
+class TargetChange(Part):
+    """What changed of a variant on one further target (see `tflitekit.results.OnTarget`).
+
+    Attributes:
+        old_refused: Why it did not run there, in the old report; null where it did. ``new_refused`` likewise.
+        changes: Their label is the target; the metric of memory is 'arena', 'SRAM' or 'flash'.
+    """
+
+    target: str
+    provenance: Provenance
+    old_refused: str | None
+    new_refused: str | None
+    changes: tuple[Change, ...] = ()
+
+
 class VariantChange(Part):
     """One variant in both reports.
 
@@ -64,6 +79,7 @@ class VariantChange(Part):
     sha256: str | None = None
     error: str | None = None
     changes: tuple[Change, ...] = ()
+    targets: tuple[TargetChange, ...] = ()
 
     def change(self, figure: Figure) -> Change | None:
         """Returns the first change of a figure."""
