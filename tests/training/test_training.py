@@ -71,6 +71,7 @@ def shake(model, seed=0):
 def through(model, folder, *, samples=None):
     """Rebuilds, annotates, quantizes, trains two steps and converts; returns the annotation, the float operators, the graph, and the gap in int8 steps."""
     import tensorflow as tf
+    import tf_keras
 
     from tflitekit.source.keras_export import export_model
     from tflitekit.tflite.graph import read_graph
@@ -85,7 +86,9 @@ def through(model, folder, *, samples=None):
     assert list(quantized.output_names) == list(rebuilt.model.output_names)
     inputs = random_samples(rebuilt.model, count=8) if samples is None else samples
     targets = [np.zeros((8, *output.shape[1:]), np.float32) for output in rebuilt.model.outputs]
-    quantized.compile("sgd", "mse")
+    optimizer = tf_keras.optimizers.SGD()
+    optimizer.build(quantized.trainable_variables)  # what makes variables while it is traced is traced twice
+    quantized.compile(optimizer, "mse")
     for _ in range(2):
         loss = quantized.train_on_batch(
             inputs if len(inputs) > 1 else inputs[0], targets if len(targets) > 1 else targets[0]

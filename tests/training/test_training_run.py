@@ -833,8 +833,8 @@ def weights(out):
     return read_arrays(path)[0]["weights"]
 
 
-def test_the_same_seed_gives_the_same_file(street, whole, tmp_path):
-    again = street.convert(tmp_path)["qat"]
+def test_the_same_seed_gives_the_same_file(street, whole, tmp_path, cli):
+    again = street.again(cli, tmp_path)["qat"]
     assert again["sha256"] == whole[1]["sha256"]
     assert again["training"]["seed"] == SEED
 

@@ -34,6 +34,30 @@ def render(report: Report) -> str:
     shown = sections(view)
     specs = {figure.id: figure.specs for section in shown for figure in section.figures}
     scripts = [*map(_asset, _LIBRARIES), _part("report.js")]
+    return (
+        _templates()
+        .get_template("report.html.jinja")
+        .render(
+            report=report,
+            view=view,
+            title=model_name(report),
+            decision=decide(view),
+            sections=shown,
+            warnings=grouped_warnings(report),
+            stopped=[row for row in report.variants if row.status != "ok"],
+            provenance=provenance(report),
+            policy=_policy(scripts),
+            style=Markup(_part("report.css")),
+            scripts=[Markup(script) for script in scripts],
+            plots=_json(_plain({"config": CONFIG, "specs": specs})),
+            licences=_asset("LICENSES.txt"),
+            version=__version__,
+        )
+    )
+
+
+@cache
+def _templates() -> Environment:
     environment = Environment(
         loader=PackageLoader("tflitekit.render"),
         autoescape=True,
@@ -43,22 +67,7 @@ def render(report: Report) -> str:
         finalize=_shown,
     )
     environment.filters["one_line"] = _one_line
-    return environment.get_template("report.html.jinja").render(
-        report=report,
-        view=view,
-        title=model_name(report),
-        decision=decide(view),
-        sections=shown,
-        warnings=grouped_warnings(report),
-        stopped=[row for row in report.variants if row.status != "ok"],
-        provenance=provenance(report),
-        policy=_policy(scripts),
-        style=Markup(_part("report.css")),
-        scripts=[Markup(script) for script in scripts],
-        plots=_json(_plain({"config": CONFIG, "specs": specs})),
-        licences=_asset("LICENSES.txt"),
-        version=__version__,
-    )
+    return environment
 
 
 def _shown(value: Any) -> Any:

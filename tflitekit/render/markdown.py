@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -36,7 +37,12 @@ def escape(value: Any) -> str:
 
 def fill(template: str, **values: Any) -> str:
     """Fills in a Markdown template of this folder; every value is escaped."""
-    environment = Environment(
+    return _templates().get_template(template).render(**values) + "\n"
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
         loader=PackageLoader("tflitekit.render"),
         autoescape=False,
         finalize=escape,
@@ -44,7 +50,6 @@ def fill(template: str, **values: Any) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    return environment.get_template(template).render(**values) + "\n"
 
 
 def render(report: Report) -> str:
