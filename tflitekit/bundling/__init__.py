@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tflitekit.bundling.app_code import check_templates, write_template
 from tflitekit.bundling.assembly import Assembly
 from tflitekit.bundling.contents import (
     Bundle,
@@ -14,7 +15,6 @@ from tflitekit.bundling.contents import (
 )
 from tflitekit.bundling.selection import Selection, select
 from tflitekit.bundling.target import check_target, parent_of, put_in_place, write_zip, zip_of
-from tflitekit.bundling.wrappers import check_request, write_wrapper
 from tflitekit.core.arguments import as_list
 from tflitekit.core.errors import BundleError, UsageError, disk_errors
 from tflitekit.core.lifetime import temporary_folder
@@ -61,13 +61,7 @@ def bundle(
     progress = progress or Progress()
     if how.name is not None and not (how.name.strip() and is_unicode(how.name)):
         raise UsageError("The name of a bundle (--name) must be Unicode text that is not empty.")
-    if how.package is not None and not how.templates:
-        raise UsageError(
-            "--package names the package of the wrappers, but no wrappers were asked for.",
-            fix="Add --templates kotlin,java.",
-        )
-    for language in how.templates:
-        check_request(language, how.package)
+    check_templates(how.templates, how.package)
     selection = select(
         as_list(sources),
         variants=how.variants,
@@ -83,8 +77,8 @@ def bundle(
     with disk_errors(out), temporary_folder(parent_of(out), ".bundle-") as temporary:
         folder = temporary / out.name
         made = Assembly(selection, dataset, folder, how.seed, progress).write(how.name)
-        for language in how.templates:
-            write_wrapper(made, folder / "wrappers", language=language, package=how.package)
+        for name in how.templates:
+            write_template(name, made, folder, how.package)
         read_bundle(folder)
         archive = temporary / f"{out.name}.zip"
         write_zip(archive, folder, made)

@@ -37,9 +37,9 @@ class BundleOptions(SeedOptions):
         Names,
         Option(
             Panel.OUTPUT,
-            "Also write a typed wrapper to paste into an app: kotlin, java or kotlin,java.",
+            "Also write code to begin an app with: a class to paste (kotlin, java), or a page for browsers (web).",
             repeatable=True,
-            metavar="LANGUAGE",
+            metavar="TEMPLATE",
         ),
     ] = ()
     package: Annotated[
