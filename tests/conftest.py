@@ -255,7 +255,7 @@ def optimized(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return optimize_converted("shapes", shapes, tmp_path_factory.mktemp("optimized"))
 
 
-def optimize_converted(name: str, shapes: Path, out: Path) -> Path:
+def optimize_converted(name: str, shapes: Path, out: Path, **how: Any) -> Path:
     """Runs `optimize` on a model whose files the converter made before: all but the conversion happens as always."""
     from tflitekit.conversion import ConversionSpec, ConvertResult
     from tflitekit.core.progress import Progress
@@ -301,6 +301,7 @@ def optimize_converted(name: str, shapes: Path, out: Path) -> Path:
             preprocess="raw",
             schemes=["float32", "dynamic_range", "int8"],
             out=out,
+            **how,
         )
     return out
 
@@ -315,6 +316,27 @@ def android_tools() -> None:
         if os.environ.get("CI", "").lower() == "true":
             pytest.fail(absent)
         pytest.skip(absent)
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the app's project; without Maven and a JDK skips, but fails where CI runs."""
+    from android_jvm import copy_project
+
+    if shutil.which("mvn") is None or shutil.which("javac") is None:
+        absent = "Maven and a JDK are not installed (Debian packages maven, openjdk-17-jdk-headless)"
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(absent)
+        pytest.skip(absent)
+    return copy_project(tmp_path_factory.mktemp("android"))
+
+
+@pytest.fixture(scope="session")
+def core(project: Path) -> Any:
+    """The app's core and its tests, compiled: an `android_jvm.Core`."""
+    from android_jvm import compile_core
+
+    return compile_core(project)
 
 
 @pytest.fixture

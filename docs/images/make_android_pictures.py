@@ -3,7 +3,6 @@
 The app's test PicturesTest draws the screens, with real results of the default bundle. Needs a JDK, Maven, aapt2, and the dev extra.
 """
 
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -16,17 +15,11 @@ WIDTH = 540
 
 sys.path.insert(0, str(ROOT / "tests"))
 
-from android_jvm import maven_command  # noqa: E402
+from android_jvm import maven, maven_command  # noqa: E402
 
 with tempfile.TemporaryDirectory() as folder:
-    subprocess.run(
-        [
-            *maven_command(ROOT / "android_demo", screens=folder),
-            "-Dtest=PicturesTest",
-            "-Dsurefire.failIfNoSpecifiedTests=false",
-        ],
-        check=True,
-    )
+    wanted = "-Dtest=PicturesTest", "-Dsurefire.failIfNoSpecifiedTests=false"
+    maven(*maven_command(ROOT / "android_demo", screens=folder), *wanted)
     for path in sorted(Path(folder).glob("*.png")):
         with Image.open(path) as picture:
             height = round(picture.height * WIDTH / picture.width)

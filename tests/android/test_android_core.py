@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from android_jvm import TENSORFLOW_VERSION, library
+from android_jvm import Core
 from conftest import CLASSES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,46 +23,6 @@ DEMO = ROOT / "android_demo"
 sys.path.insert(0, str(DEMO))
 
 import vectors  # noqa: E402
-
-
-@pytest.fixture(scope="session")
-def maven() -> str:
-    """Maven with a JDK; without them skips, but fails where CI runs."""
-    found = shutil.which("mvn")
-    if found is None or shutil.which("javac") is None:
-        absent = "Maven and a JDK are not installed (Debian packages maven, openjdk-17-jdk-headless)"
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(absent)
-        pytest.skip(absent)
-    return found
-
-
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project's sources, so that builds do not meet."""
-    folder = tmp_path_factory.mktemp("android")
-    pom = (DEMO / "pom.xml").read_text(encoding="utf-8")
-    only_core = re.sub(r"<modules>.*</modules>", "<modules><module>core</module></modules>", pom, flags=re.DOTALL)
-    (folder / "pom.xml").write_text(only_core, encoding="utf-8")
-    shutil.copytree(DEMO / "core", folder / "core", ignore=shutil.ignore_patterns("target", "build"))
-    return folder
-
-
-def run_tests(maven: str, project: Path, *tests: str, goal: str = "test", **properties: object) -> str:
-    """Runs JUnit tests of the core; returns what they printed."""
-    given = [f"-Dtflitekit.{name.replace('_', '.')}={value}" for name, value in properties.items()]
-    chosen = [f"-Dtest={','.join(tests)}"] if tests else []
-    command = [maven, "-B", "-f", str(project / "pom.xml"), goal, *chosen, *given]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=570)
-    assert done.returncode == 0, "\n".join(line for line in done.stdout.splitlines() if "ERROR" in line)[:6000]
-    return done.stdout
-
-
-def test_all_tests_and_the_api_level(maven: str, project: Path) -> None:
-    ran = re.findall(
-        r"Tests run: (\d+), Failures: 0, Errors: 0, Skipped: (\d+)", run_tests(maven, project, goal="verify")
-    )
-    assert int(ran[-1][0]) - int(ran[-1][1]) > 50
 
 
 def test_the_committed_vectors_are_what_the_host_computes(tmp_path: Path) -> None:
@@ -123,24 +79,16 @@ def drawn(count: int) -> list[vectors.Case]:
     return collected
 
 
-def test_the_same_bytes_for_any_image_and_preprocessing(maven: str, project: Path, tmp_path: Path) -> None:
+def test_the_same_bytes_for_any_image_and_preprocessing(core: Core, tmp_path: Path) -> None:
     wanted = [*vectors.large_cases(), *drawn(400)]
     vectors.write_vectors(tmp_path, wanted)
-    printed = run_tests(maven, project, "VectorsTest", vectors=tmp_path)
+    printed = core.test("image.VectorsTest", vectors=tmp_path)
     assert f"vectors compared: {len(wanted)}" in printed
 
 
-def verified(maven: str, project: Path, bundle: Path, out: Path) -> dict[str, object]:
+def verified(core: Core, bundle: Path, out: Path) -> dict[str, object]:
     """Replays a bundle on the real runtime from Java; returns the verification's JSON."""
-    run_tests(
-        maven,
-        project,
-        "RealBundleTest",
-        bundle=bundle,
-        litert_library=library(),
-        litert_version=TENSORFLOW_VERSION,
-        verification=out,
-    )
+    core.test("verify.RealBundleTest", bundle=bundle, verification=out)
     return json.loads(out.read_text(encoding="utf-8"))
 
 
@@ -158,30 +106,30 @@ def passes(result: dict[str, object], found: tk.Bundle) -> None:
             assert len(runs[variant.name, kernels]["samples"]) == len(found.golden.samples)
 
 
-def test_golden_images_of_every_scheme(maven: str, project: Path, variants: Path, shapes: Path, tmp_path: Path) -> None:
+def test_golden_images_of_every_scheme(core: Core, variants: Path, shapes: Path, tmp_path: Path) -> None:
     files = sorted(variants.glob("*.tflite"))
     found = tk.bundle(files, data=shapes / "test", labels=CLASSES, out=tmp_path / "bundle", samples=4)
     assert found.input_kind == "image"
     assert len(found.variants) > 4
-    result = verified(maven, project, tmp_path / "bundle", tmp_path / "verification.json")
+    result = verified(core, tmp_path / "bundle", tmp_path / "verification.json")
     passes(result, found)
     assert [image["pixel_difference"] for image in result["images"]] == [0] * 4
 
 
-def test_golden_tensors_of_several_inputs(maven: str, project: Path, models: Path, tmp_path: Path) -> None:
+def test_golden_tensors_of_several_inputs(core: Core, models: Path, tmp_path: Path) -> None:
     tk.convert(models / "two_inputs.keras", schemes=["float32", "float16"], out=tmp_path / "c")
     files = [tmp_path / "c" / "float32.tflite", tmp_path / "c" / "float16.tflite"]
     generator = np.random.default_rng(1)
     data = {s.name: generator.random((4, *s.shape[1:])).astype(np.float32) for s in read_graph(files[0]).inputs}
     found = tk.bundle(files, data=data, out=tmp_path / "bundle", samples=2)
-    result = verified(maven, project, tmp_path / "bundle", tmp_path / "verification.json")
+    result = verified(core, tmp_path / "bundle", tmp_path / "verification.json")
     passes(result, found)
     assert result["images"] == []
 
 
 @pytest.mark.real_data
 @pytest.mark.slow
-def test_resnet8_on_photos(maven: str, project: Path, shared: Path, tmp_path: Path) -> None:
+def test_resnet8_on_photos(core: Core, shared: Path, tmp_path: Path) -> None:
     """JPEG files in the size of the model, and larger ones in other shapes that are cropped and resized."""
     tk.convert(
         shared / "models" / "resnet8_cifar10.h5",
@@ -201,6 +149,6 @@ def test_resnet8_on_photos(maven: str, project: Path, shared: Path, tmp_path: Pa
         found = tk.bundle(
             sorted((tmp_path / "c").glob("*.tflite")), data=data, out=out, samples=10, preprocess=preprocess
         )
-        result = verified(maven, project, out, tmp_path / f"verification-{data.name}.json")
+        result = verified(core, out, tmp_path / f"verification-{data.name}.json")
         passes(result, found)
         assert [image["pixel_difference"] for image in result["images"]] == [0] * 10

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
-from test_android_core import TENSORFLOW_VERSION, library, maven, project, run_tests  # noqa: F401 (two are fixtures)
 
 from tflitekit import bundle, merge
 from tflitekit.core.errors import UsageError
@@ -25,22 +24,14 @@ def samples():
 
 
 @pytest.fixture(scope="module")
-def phone(maven, project, optimized, shapes, tmp_path_factory):  # noqa: F811
+def phone(core, optimized, shapes, tmp_path_factory):
     """The folder where the Java side left its report and its numbers."""
     folder = tmp_path_factory.mktemp("phone")
     bundle([str(optimized / "report.json")], data=shapes / "test", out=folder / "bundle", variants=["all"], samples=1)
     rounds, weights = samples()
     given = {"rounds": [r.astype(int).tolist() for r in rounds], "weights": weights.tolist(), "loads": [LOADS]}
     (folder / "samples.json").write_text(json.dumps(given))
-    run_tests(
-        maven,
-        project,
-        "PhoneReportTest",
-        phone=folder,
-        bundle=folder / "bundle",
-        litert_library=library(),
-        litert_version=TENSORFLOW_VERSION,
-    )
+    core.test("benchmark.PhoneReportTest", phone=folder, bundle=folder / "bundle")
     return folder
 
 

@@ -2,6 +2,7 @@ package org.tflitekit.demo;
 
 import android.content.Intent;
 import android.content.pm.PackageManager;
+import org.tflitekit.core.benchmark.BenchmarkRequest;
 import org.tflitekit.demo.bench.BenchScreen;
 import org.tflitekit.demo.bench.BenchWork;
 import org.tflitekit.demo.device.Services;
@@ -12,8 +13,8 @@ import org.tflitekit.demo.ui.Words;
 
 /**
  * Measures latencies. By intent: {@code am start -S -W -n org.tflitekit.demo/.BenchActivity --es run_id X [--es variants a,b] [--ei
- * threads 2] [--es accelerator cpu] [--es protocol quick] [--es bundle NAME]} leaves {@code runs/X/report.json} and {@code
- * runs/X/done} in the app's own storage, or {@code runs/X/failed} with the reason.
+ * threads 2] [--es accelerator cpu] [--es protocol quick] [--ei runs 100] [--el seed 1] [--ef sustained_minutes 5] [--es bundle
+ * NAME]} leaves {@code runs/X/report.json} and {@code runs/X/done} in the app's own storage, or {@code runs/X/failed} with the reason.
  */
 public final class BenchActivity extends RunActivity<BenchWork> {
     @Override
@@ -36,12 +37,18 @@ public final class BenchActivity extends RunActivity<BenchWork> {
 
     @Override
     protected void start(Intent intent, RunRequest request) {
+        BenchmarkRequest wanted = new BenchmarkRequest();
         String variants = intent.getStringExtra("variants");
         String accelerator = intent.getStringExtra("accelerator");
         String protocol = intent.getStringExtra("protocol");
-        work().start(new BenchWork.Request(variants == null ? null : Words.list(variants),
-                accelerator == null ? "cpu" : accelerator, intent.getIntExtra("threads", 1),
-                protocol == null ? "quick" : protocol), request);
+        wanted.variants = variants == null ? null : Words.list(variants);
+        wanted.accelerator = accelerator == null ? wanted.accelerator : accelerator;
+        wanted.protocol = protocol == null ? wanted.protocol : protocol;
+        wanted.threads = intent.getIntExtra("threads", wanted.threads);
+        wanted.runs = intent.getIntExtra("runs", wanted.runs);
+        wanted.seed = intent.getLongExtra("seed", wanted.seed);
+        wanted.sustainedMinutes = intent.getFloatExtra("sustained_minutes", (float) wanted.sustainedMinutes);
+        work().start(wanted, request);
     }
 
     @Override

@@ -11,6 +11,15 @@ import org.tflitekit.demo.ui.Tab;
 public class DemoApplication extends Application implements ScreenHost {
     private Services services;
 
+    /** Makes the folders that {@code adb} copies bundles into and results out of: since Android 11 nobody else can. */
+    @Override
+    public void onCreate() {
+        super.onCreate();
+        for (String name : new String[] {"bundles", "runs"}) {
+            getExternalFilesDir(name);
+        }
+    }
+
     @Override
     public synchronized Services services() {
         if (services == null) {

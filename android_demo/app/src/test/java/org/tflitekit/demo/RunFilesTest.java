@@ -23,7 +23,7 @@ import org.junit.runner.RunWith;
 import org.robolectric.Robolectric;
 import org.robolectric.RobolectricTestRunner;
 import org.robolectric.RuntimeEnvironment;
-import org.tflitekit.demo.runs.RunFiles;
+import org.tflitekit.core.runs.RunFiles;
 import org.tflitekit.demo.share.ReportProvider;
 
 /** What runs leave for adb, and what people share. */
@@ -38,12 +38,15 @@ public class RunFilesTest {
 
     @Test
     public void aResultHasAMarkAndASecondRunRemovesIt() throws Exception {
-        RunFiles files = RunFiles.open(context, "run-1");
+        RunFiles files = RunFiles.open(context.getExternalFilesDir("runs"), "run-1");
         File written = files.finish("report.json", "{\"ä\": 1}");
         assertEquals(new File(context.getExternalFilesDir(null), "runs/run-1/report.json"), written);
         assertEquals("{\"ä\": 1}", new String(Files.readAllBytes(written.toPath()), StandardCharsets.UTF_8));
         assertArrayEquals(new String[] {"done", "report.json"}, sorted(files.folder()));
-        RunFiles again = RunFiles.open(context, "run-1");
+        files.progress(3, 15, "int8");
+        assertArrayEquals(new String[] {"done", "progress", "report.json"}, sorted(files.folder()));
+        assertEquals("3 15 int8\n", new String(Files.readAllBytes(new File(files.folder(), "progress").toPath())));
+        RunFiles again = RunFiles.open(context.getExternalFilesDir("runs"), "run-1");
         assertArrayEquals(new String[0], sorted(again.folder()));
         again.fail("The battery is empty.");
         assertArrayEquals(new String[] {"failed"}, sorted(again.folder()));
@@ -56,9 +59,18 @@ public class RunFilesTest {
     }
 
     @Test
+    public void foldersForAdbAreThereBeforeAnythingElse() {
+        File storage = context.getExternalFilesDir(null);
+        for (String name : new String[] {"bundles", "runs"}) {
+            assertTrue(new File(storage, name).isDirectory());
+        }
+        assertThrows(IOException.class, () -> RunFiles.open(null, "run-1"));
+    }
+
+    @Test
     public void namesAreNoPaths() {
         for (String name : new String[] {"../x", "a/b", "", ".", "..", "a b", null}) {
-            assertThrows(IOException.class, () -> RunFiles.open(context, name));
+            assertThrows(IOException.class, () -> RunFiles.open(context.getExternalFilesDir("runs"), name));
         }
     }
 

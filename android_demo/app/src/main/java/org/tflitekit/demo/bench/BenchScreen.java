@@ -5,6 +5,7 @@ import android.view.WindowManager;
 import android.widget.Spinner;
 import java.util.ArrayList;
 import java.util.List;
+import org.tflitekit.core.benchmark.BenchmarkRequest;
 import org.tflitekit.core.benchmark.BenchmarkResult;
 import org.tflitekit.core.benchmark.Protocol;
 import org.tflitekit.core.bundle.Bundle;
@@ -57,7 +58,12 @@ public final class BenchScreen extends RunScreen<BenchmarkResult> {
         if (chosen.isEmpty()) {
             work.refuse(activity.getString(R.string.choose_variant));
         } else {
-            work.start(new BenchWork.Request(chosen, accelerator.value(), threads.value(), protocol.value()), null);
+            BenchmarkRequest request = new BenchmarkRequest();
+            request.variants = chosen;
+            request.accelerator = accelerator.value();
+            request.threads = threads.value();
+            request.protocol = protocol.value();
+            work.start(request, null);
         }
     }
 
@@ -100,6 +106,12 @@ public final class BenchScreen extends RunScreen<BenchmarkResult> {
 
     @Override
     protected void showProgress() {
+        if (work.isUnderLoad()) {
+            int percent = 100 * work.finished() / work.planned();
+            views.progress(work.finished(), work.planned(),
+                    activity.getString(R.string.bench_under_load, work.measuring(), percent));
+            return;
+        }
         int round = work.finished() + 1;
         views.progress(work.finished(), work.planned(), round <= work.planned()
                 ? activity.getString(R.string.bench_progress, round, work.planned(), work.measuring())

@@ -1,48 +1,30 @@
 package org.tflitekit.demo.bench;
 
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
 import org.json.JSONException;
 import org.json.JSONObject;
 import org.tflitekit.core.benchmark.BenchmarkListener;
 import org.tflitekit.core.benchmark.BenchmarkPlan;
+import org.tflitekit.core.benchmark.BenchmarkRequest;
 import org.tflitekit.core.benchmark.BenchmarkResult;
 import org.tflitekit.core.benchmark.BenchmarkRunner;
 import org.tflitekit.core.benchmark.Measurement;
-import org.tflitekit.core.benchmark.Protocol;
 import org.tflitekit.core.benchmark.ReportWriter;
 import org.tflitekit.core.bundle.BundleException;
-import org.tflitekit.core.bundle.Variant;
 import org.tflitekit.demo.device.Services;
 import org.tflitekit.demo.ui.RunRequest;
 import org.tflitekit.demo.ui.RunWork;
 
 /** Measures variants with the kit's protocols. */
 public final class BenchWork extends RunWork {
-    /** What a person or an intent asks to measure. */
-    public static final class Request {
-        /** Names; null for all. */
-        final List<String> variants;
-        final String accelerator;
-        final int threads;
-        final String protocol;
-
-        public Request(List<String> variants, String accelerator, int threads, String protocol) {
-            this.variants = variants;
-            this.accelerator = accelerator;
-            this.threads = threads;
-            this.protocol = protocol;
-        }
-    }
-
     private final String appVersion;
     private volatile boolean visible = true;
     private volatile String measuring;
+    private volatile boolean underLoad;
     private volatile BenchmarkResult result;
     private volatile JSONObject report;
 
@@ -56,7 +38,7 @@ public final class BenchWork extends RunWork {
      *
      * @param forFiles where the report goes besides the screen; may be null
      */
-    public void start(final Request request, final RunRequest forFiles) {
+    public void start(final BenchmarkRequest request, final RunRequest forFiles) {
         start(forFiles, new Runnable() {
             @Override
             public void run() {
@@ -77,20 +59,12 @@ public final class BenchWork extends RunWork {
         });
     }
 
-    private void measure(Request request) throws BundleException, IOException {
-        List<Variant> variants = new ArrayList<Variant>();
-        if (request.variants == null) {
-            variants.addAll(bundle().variants);
-        } else {
-            for (String name : request.variants) {
-                variants.add(bundle().variant(name));
-            }
-        }
-        BenchmarkPlan plan = new BenchmarkPlan(bundle(), variants, request.accelerator, request.threads,
-                Protocol.named(request.protocol), BenchmarkPlan.DEFAULT_SEED);
+    private void measure(BenchmarkRequest request) throws BundleException, IOException {
+        BenchmarkPlan plan = request.plan(bundle());
         result = null;
         report = null;
-        measuring = variants.get(0).name;
+        measuring = plan.variants.get(0).name;
+        underLoad = false;
         begin(plan.protocol.rounds);
         BenchmarkResult measured = new BenchmarkRunner(services.engines(), services.device()).run(plan, listener());
         JSONObject json = ReportWriter.report(services.device(), Collections.singletonList(measured), tool(),
@@ -122,7 +96,14 @@ public final class BenchWork extends RunWork {
             @Override
             public void progress(int finishedRounds, int plannedRounds, String variant) {
                 measuring = variant;
-                setProgress(finishedRounds, plannedRounds);
+                setProgress(finishedRounds, plannedRounds, variant);
+            }
+
+            @Override
+            public void underLoad(int done, int planned, String variant) {
+                measuring = variant;
+                underLoad = true;
+                setProgress(done, planned, variant);
             }
 
             @Override
@@ -150,6 +131,11 @@ public final class BenchWork extends RunWork {
     /** Says whether the screen is there: what runs in the background is no measure of what users get. */
     public void setVisible(boolean isVisible) {
         visible = isVisible;
+    }
+
+    /** Returns whether rounds are over and a variant runs for minutes. */
+    boolean isUnderLoad() {
+        return underLoad;
     }
 
     String measuring() {

@@ -17,6 +17,7 @@ import java.util.Locale;
 import java.util.Set;
 import org.json.JSONException;
 import org.json.JSONObject;
+import org.tflitekit.core.benchmark.BatteryState;
 import org.tflitekit.core.benchmark.DeviceProbe;
 import org.tflitekit.core.benchmark.DeviceState;
 
@@ -80,6 +81,24 @@ public final class AndroidDeviceProbe implements DeviceProbe {
         int thermal = power != null && Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q ? thermalStatus(power)
                 : DeviceState.UNKNOWN;
         return new DeviceState(thermal, percent, celsius, charging, power == null ? null : power.isPowerSaveMode());
+    }
+
+    @Override
+    public BatteryState battery() {
+        Intent told = context.registerReceiver(null, new IntentFilter(Intent.ACTION_BATTERY_CHANGED));
+        BatteryManager meters = (BatteryManager) context.getSystemService(Context.BATTERY_SERVICE);
+        int plugged = told == null ? -1 : told.getIntExtra(BatteryManager.EXTRA_PLUGGED, -1);
+        int volts = told == null ? -1 : told.getIntExtra(BatteryManager.EXTRA_VOLTAGE, -1);
+        return new BatteryState(plugged < 0 ? null : (Boolean) (plugged != 0),
+                volts < 0 ? BatteryState.UNKNOWN : volts,
+                meter(meters, BatteryManager.BATTERY_PROPERTY_CURRENT_NOW),
+                meter(meters, BatteryManager.BATTERY_PROPERTY_CHARGE_COUNTER),
+                meter(meters, BatteryManager.BATTERY_PROPERTY_ENERGY_COUNTER));
+    }
+
+    /** The long form has one value for meters that are not there; the other has two, by the app's target. */
+    private static long meter(BatteryManager meters, int property) {
+        return meters == null ? BatteryState.UNKNOWN : meters.getLongProperty(property);
     }
 
     @TargetApi(29)

@@ -3,7 +3,7 @@ package org.tflitekit.demo.ui;
 import android.content.Context;
 import android.content.Intent;
 import java.io.IOException;
-import org.tflitekit.demo.runs.RunFiles;
+import org.tflitekit.core.runs.RunFiles;
 
 /** A run that was started by an intent with {@code run_id}: its result goes into files for {@code adb pull}. */
 public final class RunRequest {
@@ -22,7 +22,12 @@ public final class RunRequest {
      */
     public static RunRequest of(Context context, Intent intent) throws IOException {
         String id = intent.getStringExtra(EXTRA_RUN_ID);
-        return id == null ? null : new RunRequest(RunFiles.open(context, id));
+        return id == null ? null : new RunRequest(RunFiles.open(context.getExternalFilesDir("runs"), id));
+    }
+
+    /** Says how far the run is. */
+    public void progress(int done, int planned, String what) throws IOException {
+        files.progress(done, planned, what);
     }
 
     /** Writes the result, and returns where. */

@@ -5,12 +5,16 @@ import org.tflitekit.demo.device.Services;
 
 /** Work that is started, can be stopped, and may leave its result in files: verify and benchmark. */
 public abstract class RunWork extends Work {
+    private static final long TOLD_EACH_NANOS = 500000000;
+
     private volatile boolean running;
     private volatile boolean cancelled;
     private volatile int finished;
     private volatile int planned;
     private volatile String written;
     private volatile RunRequest request;
+    /** When the progress was last written, on the background thread. */
+    private long told;
 
     protected RunWork(Services services, String bundleName) {
         super(services, bundleName);
@@ -50,10 +54,21 @@ public abstract class RunWork extends Work {
         changed();
     }
 
-    protected final void setProgress(int done, int steps) {
+    protected final void setProgress(int done, int steps, String what) {
         finished = done;
         planned = steps;
         changed();
+        long now = System.nanoTime();
+        RunRequest open = request;
+        if (open != null && now - told > TOLD_EACH_NANOS) {
+            told = now;
+            try {
+                open.progress(done, steps, what);
+            } catch (IOException error) {
+                fail("The progress cannot be written: " + error.getMessage());
+                cancel();
+            }
+        }
     }
 
     /** Returns whether to go on. */

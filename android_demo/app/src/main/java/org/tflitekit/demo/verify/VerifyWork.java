@@ -76,7 +76,7 @@ public final class VerifyWork extends RunWork {
 
     private void step(String name) {
         last = name;
-        setProgress(finished() + 1, planned());
+        setProgress(finished() + 1, planned(), name);
     }
 
     String last() {

@@ -10,6 +10,13 @@ public interface BenchmarkListener {
      */
     void progress(int finishedRounds, int plannedRounds, String variant);
 
+    /**
+     * A variant is under load for minutes; after the rounds.
+     *
+     * @param done steps of {@code planned}, which are of equal length
+     */
+    void underLoad(int done, int planned, String variant);
+
     /** Returns whether to go on. */
     boolean proceed();
 }

@@ -20,18 +20,28 @@ public final class BenchmarkPlan {
     public final Protocol protocol;
     /** Of the order of the variants in each round. */
     public final long seed;
+    /** Of load for each variant, after the rounds; 0: none. */
+    public final double sustainedMinutes;
+
+    public BenchmarkPlan(Bundle bundle, List<Variant> variants, String accelerator, int threads, Protocol protocol,
+            long seed) {
+        this(bundle, variants, accelerator, threads, protocol, seed, 0);
+    }
 
     /**
      * @param variants of the bundle, at least one
-     * @throws IllegalArgumentException there is no variant, or fewer than one thread
+     * @throws IllegalArgumentException there is no variant, fewer than one thread, or less than no time
      */
-    public BenchmarkPlan(Bundle bundle, List<Variant> variants, String accelerator, int threads, Protocol protocol,
-            long seed) {
+    BenchmarkPlan(Bundle bundle, List<Variant> variants, String accelerator, int threads, Protocol protocol,
+            long seed, double sustainedMinutes) {
         if (variants.isEmpty()) {
             throw new IllegalArgumentException("There is nothing to measure. Choose at least one variant.");
         }
         if (threads < 1) {
             throw new IllegalArgumentException("The number of threads must be at least 1, not " + threads + ".");
+        }
+        if (!(sustainedMinutes >= 0)) {
+            throw new IllegalArgumentException("The minutes of load must not be negative: " + sustainedMinutes + ".");
         }
         this.bundle = bundle;
         this.variants = Collections.unmodifiableList(new ArrayList<Variant>(variants));
@@ -39,5 +49,6 @@ public final class BenchmarkPlan {
         this.threads = threads;
         this.protocol = protocol;
         this.seed = seed;
+        this.sustainedMinutes = sustainedMinutes;
     }
 }

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CancellationException;
+import org.json.JSONException;
 import org.tflitekit.core.bundle.BundleException;
 import org.tflitekit.core.bundle.Variant;
 import org.tflitekit.core.inference.Engine;
@@ -80,6 +81,11 @@ public final class BenchmarkRunner {
                 stoppedBy = reasonToStop(alive, finished);
                 if (stoppedBy == null) {
                     measureBlock(alive, finished);
+                }
+            }
+            if (plan.sustainedMinutes > 0) {
+                for (Samples one : alive()) {
+                    sustain(one);
                 }
             }
             DeviceState after = look();
@@ -200,6 +206,30 @@ public final class BenchmarkRunner {
             }
         }
 
+        /** Puts one model under load for minutes; what its rounds found stays where that fails. */
+        private void sustain(final Samples one) {
+            tellLoad(0, one);
+            Session session = null;
+            try {
+                session = open(one);
+                one.sustained = session.sustain(new SustainedLoad.Listener() {
+                    @Override
+                    public void step(int done) {
+                        look();
+                        tellLoad(done, one);
+                    }
+                });
+            } catch (EngineException error) {
+                one.sustainedError = error.getMessage();
+            } catch (BundleException error) {
+                one.sustainedError = error.getMessage();
+            } finally {
+                if (session != null) {
+                    session.engine.close();
+                }
+            }
+        }
+
         private Session open(Samples one) throws EngineException, BundleException {
             long start = clock.nanos();
             Engine engine = engines.open(plan.bundle, one.variant, plan.accelerator, plan.threads);
@@ -207,13 +237,23 @@ public final class BenchmarkRunner {
         }
 
         private void tell(int finished, Samples one) {
-            if (listener == null) {
-                return;
+            if (proceeds()) {
+                listener.progress(finished, protocol.rounds, one.variant.name);
             }
-            if (!listener.proceed()) {
+        }
+
+        private void tellLoad(int done, Samples one) {
+            if (proceeds()) {
+                listener.underLoad(done, SustainedLoad.STEPS, one.variant.name);
+            }
+        }
+
+        /** Returns whether somebody listens. */
+        private boolean proceeds() {
+            if (listener != null && !listener.proceed()) {
                 throw new CancellationException("The benchmark was stopped; nothing was kept.");
             }
-            listener.progress(finished, protocol.rounds, one.variant.name);
+            return listener != null;
         }
 
         private DeviceState look() {
@@ -254,6 +294,17 @@ public final class BenchmarkRunner {
                 one.accelerationDetail = engine.accelerationDetail();
                 one.runtimeVersion = engine.runtimeVersion();
                 one.warmupRuns += stopwatch.warmUp(inference, protocol.warmupRuns, protocol.warmupSeconds);
+            }
+
+            SustainedLoad sustain(SustainedLoad.Listener listener) throws EngineException {
+                tensors = new Tensors(engine, one.variant);
+                tensors.store();
+                stopwatch.warmUp(inference, protocol.warmupRuns, protocol.warmupSeconds);
+                try {
+                    return SustainedLoad.run(plan.sustainedMinutes, stopwatch, inference, clock, device, listener);
+                } catch (JSONException error) {
+                    throw new IllegalStateException("A figure is not a number that JSON has.", error);
+                }
             }
 
             void measureRound(int load, boolean again) {

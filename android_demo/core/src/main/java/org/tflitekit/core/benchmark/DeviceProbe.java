@@ -16,4 +16,7 @@ public interface DeviceProbe {
 
     /** Returns what may change while something is measured. Cheap: asked after every round. */
     DeviceState state();
+
+    /** Returns what the battery's meters say; asked about once a second while a model is under load for minutes. */
+    BatteryState battery();
 }

@@ -25,6 +25,12 @@ final class Doubts {
                         "Its latency is that of " + one.actualAccelerator + "."));
             }
         }
+        for (Measurement one : measurements) {
+            if (one.samples.sustainedError != null) {
+                found.add(new Finding("sustained-failed", one.variant.name + " failed under load over minutes: "
+                        + one.samples.sustainedError, null));
+            }
+        }
         if ("budget".equals(stoppedBy)) {
             found.add(new Finding("budget-spent", "The protocol " + protocol.name
                     + " ran out of time: the figures are less certain than it asks for.",

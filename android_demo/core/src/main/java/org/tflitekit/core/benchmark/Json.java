@@ -14,4 +14,9 @@ final class Json {
     static Object number(double value) {
         return Double.isNaN(value) || Double.isInfinite(value) ? JSONObject.NULL : (Object) value;
     }
+
+    /** Returns a number with six digits behind the point. */
+    static double rounded(double value) {
+        return Math.rint(value * 1e6) / 1e6;
+    }
 }

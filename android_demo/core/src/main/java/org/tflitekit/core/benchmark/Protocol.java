@@ -18,6 +18,8 @@ public final class Protocol {
             "TensorFlow Lite's own: at least 50 runs and 1 s after 0.5 s of warm-up",
             1, 0.5, 1, 5, 0.1, 10, 0, Double.NaN, 150);
 
+    private static final double DAY_SECONDS = 86400;
+
     public final String name;
     public final String summary;
     /** At least this many runs <b>and</b> {@link #warmupSeconds} before a freshly loaded model is measured. */
@@ -70,6 +72,13 @@ public final class Protocol {
         }
         throw new IllegalArgumentException("There is no benchmark protocol '" + name
                 + "'. Protocols: quick, benchmark-model.");
+    }
+
+    /** Returns these rules with at least so many measured runs of each variant, as the host's option --runs has them. */
+    Protocol withRuns(int runs) {
+        int each = (runs + rounds - 1) / rounds;
+        return new Protocol(name + ", " + runs + " runs", summary, warmupRuns, warmupSeconds, rewarmRuns, each,
+                roundSeconds, rounds, roundsPerLoad, Double.NaN, DAY_SECONDS);
     }
 
     boolean stopsWhenPrecise() {

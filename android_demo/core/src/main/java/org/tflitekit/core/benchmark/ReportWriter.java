@@ -26,7 +26,7 @@ public final class ReportWriter {
 
     private static final String[] NOT_MEASURED_HERE = {
         "engine", "engine_why", "deflated_bytes", "accuracy", "likeness", "agreement", "drop", "control", "drop_from_control",
-        "hits", "confusion", "confidence", "flips", "sequential", "explanation", "sustained", "profile", "peak_memory_bytes",
+        "hits", "confusion", "confidence", "flips", "sequential", "explanation", "profile", "peak_memory_bytes",
         "arena_bytes", "training", "search", "compression", "conversion_s"
     };
     private static final String[] EMPTY_HERE = {
@@ -156,6 +156,7 @@ public final class ReportWriter {
                 .put("min_runtime_version", Json.orNull(variant.minRuntimeVersion))
                 .put("latency", first.error == null ? latency(first, results.get(0), machine) : JSONObject.NULL)
                 .put("other_latencies", others)
+                .put("sustained", first.samples.sustained == null ? JSONObject.NULL : first.samples.sustained.toJson())
                 .put("reused", false);
         for (String field : NOT_MEASURED_HERE) {
             row.put(field, JSONObject.NULL);

@@ -29,6 +29,9 @@ final class Samples {
     String runtimeVersion;
     /** Why it cannot be measured; null while it can. */
     String error;
+    /** Null where it was not asked for, or failed. */
+    SustainedLoad sustained;
+    String sustainedError;
 
     Samples(Variant variant) {
         this.variant = variant;

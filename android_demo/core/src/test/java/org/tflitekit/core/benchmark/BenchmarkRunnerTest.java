@@ -13,6 +13,8 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.concurrent.CancellationException;
+import org.json.JSONArray;
+import org.json.JSONObject;
 import org.junit.Before;
 import org.junit.Test;
 import org.tflitekit.core.AllocatedBytes;
@@ -136,6 +138,9 @@ public class BenchmarkRunnerTest {
             }
 
             @Override
+            public void underLoad(int done, int planned, String variant) {}
+
+            @Override
             public boolean proceed() {
                 return true;
             }
@@ -175,6 +180,9 @@ public class BenchmarkRunnerTest {
             run(Protocol.QUICK, new BenchmarkListener() {
                 @Override
                 public void progress(int finishedRounds, int plannedRounds, String variant) {}
+
+                @Override
+                public void underLoad(int done, int planned, String variant) {}
 
                 @Override
                 public boolean proceed() {
@@ -258,5 +266,79 @@ public class BenchmarkRunnerTest {
             values.add(value);
         }
         assertEquals(4, values.size());
+    }
+
+    private BenchmarkRequest request() {
+        BenchmarkRequest request = new BenchmarkRequest();
+        request.protocol = "benchmark-model";
+        return request;
+    }
+
+    @Test
+    public void loadOverMinutesHasACurveAndWhatTheBatterySays() throws Exception {
+        BenchmarkRequest request = request();
+        request.sustainedMinutes = 2;
+        device.drift = 1e-4;
+        final List<String> told = new ArrayList<>();
+        BenchmarkResult result = new BenchmarkRunner(device, device, device).run(request.plan(bundle), new BenchmarkListener() {
+            @Override
+            public void progress(int finishedRounds, int plannedRounds, String variant) {}
+
+            @Override
+            public void underLoad(int done, int planned, String variant) {
+                told.add(variant + " " + done + "/" + planned);
+            }
+
+            @Override
+            public boolean proceed() {
+                return true;
+            }
+        });
+        assertEquals("float32 0/120", told.get(0));
+        assertTrue(told.contains("int8 120/120"));
+        JSONObject load = result.measurements.get(0).samples.sustained.toJson();
+        assertEquals(load.getJSONArray("times_s").length(), load.getJSONArray("median_ms").length());
+        assertTrue(load.getDouble("change") > 1);
+        JSONArray states = load.getJSONArray("states");
+        JSONObject last = states.getJSONObject(states.length() - 1);
+        assertEquals(120, last.getDouble("time_s"), 2);
+        assertTrue(last.getLong("runs") > 1000);
+        assertEquals(device.loadMicroAmperes, last.getJSONObject("battery").getLong("current_ua"));
+        assertTrue(last.getJSONObject("battery").isNull("energy_nwh"));
+        JSONArray idle = load.getJSONArray("idle");
+        assertEquals(13, idle.length()); // a tenth of two minutes, each second
+        assertEquals(device.idleMicroAmperes, idle.getJSONObject(12).getJSONObject("battery").getLong("current_ua"));
+        assertEquals(0, device.open);
+    }
+
+    @Test
+    public void whatFailsUnderLoadKeepsItsLatency() throws Exception {
+        BenchmarkRequest request = request();
+        request.sustainedMinutes = 2;
+        device.failsAt.put("int8", 1000);
+        BenchmarkResult result = new BenchmarkRunner(device, device, device).run(request.plan(bundle), null);
+        Measurement fast = result.measurements.get(1);
+        assertNull(fast.error);
+        assertNull(fast.samples.sustained);
+        assertEquals(4.0, fast.medianMs, 0);
+        assertEquals("sustained-failed", result.warnings.get(0).kind);
+        assertTrue(result.measurements.get(0).samples.sustained != null);
+    }
+
+    @Test
+    public void asManyRunsAsAsked() throws Exception {
+        BenchmarkRequest request = request();
+        request.runs = 1001;
+        BenchmarkPlan plan = request.plan(bundle);
+        assertEquals("benchmark-model, 1001 runs", plan.protocol.name);
+        BenchmarkResult result = new BenchmarkRunner(device, device, device).run(plan, null);
+        assertEquals(1010, result.measurements.get(0).runs); // ten rounds of 101
+        request.sustainedMinutes = -1;
+        try {
+            request.plan(bundle);
+            fail();
+        } catch (IllegalArgumentException expected) {
+            assertTrue(expected.getMessage(), expected.getMessage().contains("-1"));
+        }
     }
 }

@@ -35,7 +35,12 @@ final class FakeDevice implements Clock, DeviceProbe, EngineFactory {
     double drift;
     int opened;
     int open;
+    /** The current that it draws while a model runs, and while it idles. */
+    long loadMicroAmperes = -900000;
+    long idleMicroAmperes = -300000;
+    boolean plugged;
     private int told;
+    private boolean idle;
     private double nanos;
 
     @Override
@@ -63,6 +68,17 @@ final class FakeDevice implements Clock, DeviceProbe, EngineFactory {
     public DeviceState state() {
         int status = thermal[Math.min(told++, thermal.length - 1)];
         return new DeviceState(status, 81, 29.5, false, powerSave);
+    }
+
+    @Override
+    public void sleep(double seconds) {
+        nanos += seconds * 1e9;
+        idle = true;
+    }
+
+    @Override
+    public BatteryState battery() {
+        return new BatteryState(plugged, 4000, idle ? idleMicroAmperes : loadMicroAmperes, 2500000, BatteryState.UNKNOWN);
     }
 
     @Override
@@ -117,6 +133,7 @@ final class FakeDevice implements Clock, DeviceProbe, EngineFactory {
         @Override
         public void invoke() throws EngineException {
             runs.add(variant.name);
+            idle = false;
             nanos += runMs.get(variant.name) * 1e6 * luck * (1 + drift * runs.size());
             Integer last = failsAt.get(variant.name);
             if (last != null && Collections.frequency(runs, variant.name) >= last) {
