@@ -38,8 +38,9 @@ fi
 tflitekit setup browser > /dev/null ||
   echo "There is no web runtime: its tests are skipped (in CI they fail)." >&2
 android=$(python android_demo/offline/build_apk.py --missing)
+command -v adb > /dev/null || android="$android adb"
 if [ -n "$android" ] && command -v apt-get > /dev/null; then
-  echo "Installing what builds the Android app (Debian packages" $android") ..." >&2
+  echo "Installing what builds the Android app and talks to phones (Debian packages" $android") ..." >&2
   { as_root apt-get update -qq && as_root apt-get install -y -qq $android; } > /dev/null ||
     echo "That failed: the tests of the app are skipped (in CI they fail)." >&2
 fi

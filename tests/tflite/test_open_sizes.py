@@ -22,6 +22,7 @@ from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.results import VariantReport
 from tflitekit.results.comparison.latency import unlike_latency
 from tflitekit.results.recommendation import recommend
+from tflitekit.targets import CheckedTarget
 
 
 def test_samples_of_unlike_sizes_are_scored_one_by_one(models):
@@ -100,7 +101,9 @@ def test_benchmark_wants_to_know_the_size(models, variants, cli):
 def test_no_limit_is_judged_where_the_size_is_not_known(models):
     variants = named_variants([models / "open.tflite"])
     rows = [VariantReport.of(variant) for variant in variants]
-    (row,), _ = measure_variants(rows, variants, ScriptedTarget(), BenchmarkOptions(), "open", Progress())
+    (row,), _ = measure_variants(
+        rows, variants, CheckedTarget(ScriptedTarget()), BenchmarkOptions(), "open", Progress()
+    )
     assert (row.latency, row.peak_memory_bytes) == (None, None)
     assert any("'image' open" in note.message for note in row.warnings if note.kind == "latency-not-measured")
     answer = recommend([row], Constraints(max_latency_ms=1, deploy_on="host"), baseline="open")
@@ -114,7 +117,9 @@ def test_another_size_is_another_measurement(models, tmp_path, monkeypatch):
     rows, found, calls = [VariantReport.of(variant) for variant in variants], [], []
     for size in (8, 9, 8):
         target, how = ScriptedTarget(), BenchmarkOptions(runs=5, input_shapes={"image": (size, size, 3)})
-        measured, _ = measure_variants(rows, variants, target, how, "float32", Progress(), cache=tmp_path)
+        measured, _ = measure_variants(
+            rows, variants, CheckedTarget(target), how, "float32", Progress(), cache=tmp_path
+        )
         found.append(measured[0].latency)
         calls.append(len(target.calls) > 0)
     assert calls == [True, True, False]

@@ -83,7 +83,7 @@ def on_targets(
             for name in able:
                 found[name].append(evaluator.on(place, name))
                 advance(1)
-    return tuple(row.model_copy(update={"on_targets": tuple(found.get(row.name, ()))}) for row in rows)
+    return tuple(row.model_copy(update={"on_targets": (*row.on_targets, *found.get(row.name, ()))}) for row in rows)
 
 
 def _some(dataset: Dataset, how: EvaluateOptions) -> Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ _SHOWN_OPS = 12
     "tflitekit benchmark build/*.tflite",
     "tflitekit benchmark build/int8.tflite --threads 1,2,4 --profile",
     "tflitekit benchmark build/*.tflite --protocol mlperf-mobile --out measured",
+    "tflitekit benchmark build/*.tflite --target adb --app demo.apk",
 )
 @files
 @takes_options(BenchmarkOptions, "how")
@@ -60,6 +62,7 @@ def _show(report: Report) -> None:
     from tflitekit.cli.console import print_dim, show_table, stdout
     from tflitekit.cli.views.report import show_findings
     from tflitekit.render import text
+    from tflitekit.render.load import load
     from tflitekit.render.summary import grouped_warnings
 
     wide = stdout.width >= _WIDE
@@ -78,13 +81,13 @@ def _show(report: Report) -> None:
         "Arena",
     ]
     dropped = set() if wide else {"Init ms", "p99 ms", "Runs", "Arena"} | ({"First ms"} if several else set())
-    if several:
-        columns.insert(1, "Threads")
-    cells = []
-    for row in report.variants:
-        for found in (row.latency, *row.other_latencies):
-            if found is not None:
-                cells.append(_cells(row, found, several))
+    measured = [(row, one) for row in report.variants for one in (row.latency, *row.other_latencies) if one is not None]
+    added = {
+        "Threads": len({one.threads for _, one in measured}) > 1,
+        "On": len({one.target for _, one in measured}) > 1,
+    }
+    columns[1:1] = [name for name, wanted in added.items() if wanted]
+    cells = [_cells(row, found, added) for row, found in measured]
     kept = [index for index, column in enumerate(columns) if column not in dropped]
     show_table(tuple(columns[i] for i in kept), [tuple(cell[i] for i in kept) for cell in cells])
     for row in report.variants:
@@ -94,30 +97,26 @@ def _show(report: Report) -> None:
         print_dim(method)
     for row in report.variants:
         if row.sustained is not None:
-            curve = row.sustained
-            stdout.print(
-                f"{row.name}: {text.duration(curve.start_ms)} at the start, {text.duration(curve.end_ms)} after "
-                f"{curve.minutes:g} minutes of load ({curve.change - 1:+.1%})",
-                markup=False,
-            )
+            stdout.print(f"{row.name}: {load(row.sustained)}", markup=False)
     found = next(row.latency for row in report.variants if row.latency is not None)
     print_dim(
         f"{found.target}, {found.machine.get('cpu', '?')}, {found.runtime}; protocol {found.protocol}, {text.counted(found.rounds, 'round')}, "
         f"ended by {found.stopped_by}; the {found.statistic} decides. Against {report.baseline}: times its time, paired by "
-        f"round.{text.measured_shapes(found)} Storing inputs and fetching outputs are not in the times. Figures of this host say little about a phone."
+        f"round.{text.measured_shapes(found)} Storing inputs and fetching outputs are not in the times."
+        + ("" if found.counts else " Figures of this host say little about a phone.")
     )
     show_findings(grouped_warnings(report))
 
 
-def _cells(row: VariantReport, found: Latency, several: bool) -> tuple[str, ...]:
+def _cells(row: VariantReport, found: Latency, added: Mapping[str, bool]) -> tuple[str, ...]:
     from tflitekit.render import text
 
     ms = text.milliseconds
     times = (found.init_ms, found.first_ms, found.median_ms)
     cells = [row.name, *map(ms, times), text.precision(found), ms(found.p90_ms), ms(found.p99_ms)]
     cells += [text.against(found), f"{found.runs:,}", text.size(row.peak_memory_bytes), text.size(row.arena_bytes)]
-    if several:
-        cells.insert(1, str(found.threads))
+    extra = {"Threads": str(found.threads), "On": found.target}
+    cells[1:1] = [extra[name] for name, wanted in added.items() if wanted]
     return tuple(cells)
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "ConversionError",
     "CrashError",
     "DataError",
+    "DeviceError",
     "LostWorkerError",
     "MissingDependencyError",
     "ModelError",
@@ -113,6 +114,10 @@ class MissingDependencyError(TflitekitError):
 
 class BusyError(TflitekitError):
     """Another run is writing into the same folder."""
+
+
+class DeviceError(TflitekitError):
+    """A phone or a board that cannot be reached, or on which something goes wrong."""
 
 
 class StorageError(TflitekitError):

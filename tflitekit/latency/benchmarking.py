@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
@@ -21,13 +22,14 @@ from tflitekit.core.machine import Load, LoadWatch, describe_machine
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_record, write_record
 from tflitekit.core.tensor import TensorSpec, shown_shape
+from tflitekit.latency.bundles import measure_bundle
 from tflitekit.latency.figures import to_latencies
 from tflitekit.latency.interleaving import measure_interleaved
 from tflitekit.latency.lints import lint_profile, lint_session, lint_sustained, lint_variant
 from tflitekit.options.base import takes
 from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.results import Constraints, Finding, OpRow, Profile, Report, Sustained, VariantReport
-from tflitekit.targets import Run, Shapes, TimingTarget, open_target
+from tflitekit.targets import CheckedTarget, Run, Shapes, TimingTarget, open_target
 from tflitekit.targets.protocols import BenchmarkProtocol, find_protocol
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.variant import Variant, tool_versions
@@ -83,7 +85,7 @@ def benchmark(
     chosen = choose_baseline(variants, files, how.baseline)
     rows = [VariantReport.of(variant) for variant in variants]
     with open_target(how.target) as place:
-        place.require("measures latency")
+        place.check(how)
         measured, findings = measure_variants(rows, variants, place, how, chosen, progress or Progress(), strict=True)
     return Report(
         tool=tool_versions() | {"python": platform.python_version()},
@@ -110,13 +112,14 @@ def _with_ops(row: VariantReport, variant: Variant) -> VariantReport:
 def measure_variants(
     rows: Sequence[VariantReport],
     variants: Sequence[Variant],
-    target: TimingTarget,
+    target: CheckedTarget,
     how: BenchmarkOptions,
     baseline: str | None,
     progress: Progress,
     *,
     cache: Path | None = None,
     strict: bool = False,
+    data: Any = None,
 ) -> tuple[tuple[VariantReport, ...], list[Finding]]:
     """Adds latency and memory to the rows of the variants that can run.
 
@@ -124,11 +127,15 @@ def measure_variants(
         rows: In the order of ``variants``.
         cache: Folder for finished measurements; a run with the same files, target and protocol takes them from there.
         strict: Raise where no file can be measured, instead of noting it in the rows.
+        data: Of which a target that measures bundles verifies some samples; random ones when not given.
 
     Returns:
         The rows, and what is doubtful about the measurement as a whole.
     """
     able = [v for v in variants if v.status == "ok" and v.runnable]
+    if "measures bundles" in target.abilities:
+        rows = [_with_ops(row, variant) for row, variant in zip(rows, variants, strict=True)]
+        return measure_bundle(rows, able, target, how, baseline, progress, cache=cache, strict=strict, data=data)
     shapes, untold = _shapes(able, how.input_shapes)
     usable = [v for v in able if v.name in shapes]
     rows = [_with_ops(row, variant) for row, variant in zip(rows, variants, strict=True)]

@@ -10,9 +10,10 @@ import numpy as np
 from tflitekit.core.machine import Load
 from tflitekit.core.statistics import SAME_TIME
 from tflitekit.core.units import duration
+from tflitekit.latency.battery import battery_energy
 from tflitekit.results import Finding, Latency, Profile, Sustained, VariantReport
 
-__all__ = ["lint_device", "lint_profile", "lint_session", "lint_sustained", "lint_variant"]
+__all__ = ["lint_device", "lint_loads", "lint_profile", "lint_session", "lint_sustained", "lint_variant"]
 
 _WIDE = 0.05
 _STEAL = 0.02
@@ -257,6 +258,24 @@ def lint_profile(profile: Profile) -> list[Finding]:
             advice="Profile a larger batch (convert with --batch 16).",
         )
     ]
+
+
+def lint_loads(loads: Mapping[tuple[str, str], Sustained]) -> list[Finding]:
+    """Returns what is doubtful about sustained loads on phones, by phone and variant; where energy is missing, why."""
+    found: list[Finding] = []
+    reasons: dict[str, None] = {}
+    for (target, name), load in loads.items():
+        if load.change > _SLOWED:
+            slowed = f"{target}: {name} went from {duration(load.start_ms)} to {duration(load.end_ms)} in {load.minutes:g} minutes."
+            found.append(
+                Finding(
+                    kind="slowed-down", message=slowed, advice="Plan with the figure at the end: the phone heats up."
+                )
+            )
+        told = battery_energy(load)
+        if isinstance(told, str):
+            reasons[f"{target}: energy was not measured, since {told}"] = None
+    return found + [Finding(kind="energy-not-measured", message=reason) for reason in reasons]
 
 
 def lint_sustained(rows: Sequence[VariantReport]) -> list[Finding]:

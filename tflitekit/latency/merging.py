@@ -14,9 +14,10 @@ import numpy as np
 
 from tflitekit.core.arguments import as_list
 from tflitekit.core.errors import ModelError, UsageError
+from tflitekit.latency.battery import battery_energy
 from tflitekit.latency.figures import recomputed
-from tflitekit.latency.lints import lint_device
-from tflitekit.results import Finding, Latency, Report, VariantReport, read_report
+from tflitekit.latency.lints import lint_device, lint_loads
+from tflitekit.results import Energy, Finding, Latency, Report, Sustained, VariantReport, read_report
 from tflitekit.results.recommendation import UNFIT, recommend
 
 __all__ = ["is_merged", "merge"]
@@ -27,6 +28,7 @@ _OF_HOST = {
     "noisy-machine", "other-load", "budget-spent", "few-samples", "median-mean-disagree", "no-int8-instructions",
     "timer-too-coarse", "reference-kernels", "partial-delegation",
 }  # fmt: skip
+_Loads = dict[tuple[str, str], Sustained]
 Session = Mapping[str, Latency]
 """The latencies of the variants that took turns under one configuration, by name."""
 
@@ -87,7 +89,7 @@ def merge(report: Given, measured: Given | Iterable[Given], *, max_latency_ms: f
             "The report was made with --deploy-on host: the latency of that host decides, so phones do not count.",
             fix="Run 'tflitekit optimize' again without --deploy-on host; finished files are reused.",
         )
-    sessions = _sessions([base])
+    sessions, loads = _sessions([base]), _loads([base])
     for number, given in enumerate(as_list(measured, Report), 1):
         label = f"report {number}" if isinstance(given, Report) else str(given)
         found = _read(given)
@@ -99,11 +101,12 @@ def merge(report: Given, measured: Given | Iterable[Given], *, max_latency_ms: f
                     fix="Give one of the two reports.",
                 )
             sessions[configuration] = session
+        loads |= _loads([found])
     if not sessions:
         raise UsageError("There is no phone's report to merge.", fix="Give one or more after the first report.")
     _check_protocols(sessions)
     derived = {configuration: _derived(session, base.baseline) for configuration, session in sessions.items()}
-    return _joined(base, derived, max_latency_ms)
+    return _joined(base, derived, loads, max_latency_ms)
 
 
 def _read(given: Given) -> Report:
@@ -122,6 +125,22 @@ def _sessions(reports: Sequence[Report]) -> dict[_Configuration, dict[str, Laten
             for latency in _latencies(row):
                 if latency.counts:
                     found.setdefault(_Configuration.of(latency), {})[row.name] = latency
+    return found
+
+
+def _loads(reports: Sequence[Report]) -> _Loads:
+    """Returns what phones did under load, by phone and variant, with the energy that their batteries tell."""
+    found = {}
+    for report in reports:
+        for row in report.variants:
+            target = next((latency.target for latency in _latencies(row) if latency.counts), None)
+            load = row.sustained
+            if load is not None and target is not None and (load.target or load.states):
+                energy = battery_energy(load)
+                told = energy if isinstance(energy, Energy) else None
+                found[load.target or target, row.name] = load.model_copy(
+                    update={"target": load.target or target, "energy": told}
+                )
     return found
 
 
@@ -191,18 +210,21 @@ def _derived(session: Session, baseline: str | None) -> dict[str, Latency]:
     }
 
 
-def _joined(base: Report, sessions: Mapping[_Configuration, Session], max_latency_ms: float | None) -> Report:
+def _joined(
+    base: Report, sessions: Mapping[_Configuration, Session], loads: _Loads, max_latency_ms: float | None
+) -> Report:
     first: dict[str, Session] = {}  # by target
     for configuration, session in sessions.items():
         first.setdefault(configuration.target, session)
-    rows = [_row(row, first, sessions) for row in base.variants]
+    rows = [_row(row, first, sessions, loads) for row in base.variants]
     if all(row.latency is None for row in rows):
         raise UsageError(
             f"No variant was measured on all phones ({', '.join(first)}), so none can be recommended.",
             fix="Measure the same bundle on each.",
         )
     doubts = {configuration: lint_device(str(configuration), session) for configuration, session in sessions.items()}
-    warnings = dict.fromkeys([*map(_located, base.warnings), *(doubt for found in doubts.values() for doubt in found)])
+    told = [doubt for found in doubts.values() for doubt in found] + lint_loads(loads)
+    warnings = dict.fromkeys([*map(_located, base.warnings), *told])
     constraints = base.constraints
     if max_latency_ms is not None:
         constraints = constraints.model_copy(update={"max_latency_ms": max_latency_ms})
@@ -231,13 +253,16 @@ def _located(doubt: Finding) -> Finding:
     return doubt.model_copy(update={"message": f"host: {doubt.message}"})
 
 
-def _row(row: VariantReport, first: Mapping[str, Session], sessions: Mapping[_Configuration, Session]) -> VariantReport:
-    """Returns a row with the slowest phone's latency in front; with none where a phone is missing."""
+def _row(
+    row: VariantReport, first: Mapping[str, Session], sessions: Mapping[_Configuration, Session], loads: _Loads
+) -> VariantReport:
+    """Returns a row with the slowest phone's latency, and its load, in front; with no latency where a phone is missing."""
     measured = [session[row.name] for session in first.values() if row.name in session]
     missing = [target for target, session in first.items() if row.name not in session]
     slowest = max(measured, key=lambda latency: latency.deciding_ms) if measured and not missing else None
     others = [session[row.name] for session in sessions.values() if row.name in session]
     others += [latency for latency in _latencies(row) if not latency.counts]
+    load = loads.get((slowest.target, row.name)) if slowest else None
     notes = [_located(note) for note in row.warnings if note.kind != _MISSING]
     if row.status == "ok" and missing:
         text = f"Latency was not measured on {' and '.join(missing)}, so this variant cannot be recommended."
@@ -245,6 +270,7 @@ def _row(row: VariantReport, first: Mapping[str, Session], sessions: Mapping[_Co
     return row.model_copy(
         update={
             "latency": slowest,
+            "sustained": load or row.sustained,
             "other_latencies": tuple(latency for latency in others if latency is not slowest),
             "warnings": tuple(notes),
         }

@@ -113,7 +113,7 @@ def optimize(
         opened(how.also_on, stream=how.stream) as places,
         ThreadPoolExecutor(1) as background,
     ):
-        target.require("measures latency")
+        target.check(measuring)
         values = background.submit(dataset.check_values)
         fingerprint = background.submit(_prepare_evaluation, dataset, values)  # while the worker imports TensorFlow
         check = functools.partial(_check_data, dataset, spec, how.metric, values)
@@ -125,7 +125,14 @@ def optimize(
             raise
         measuring = measuring.replaced(input_shapes=evaluation.input_shapes)
         rows, doubts = measure_variants(
-            evaluation.variants, converted.variants, target, measuring, BASELINE, progress, cache=out / WORK_FOLDER
+            evaluation.variants,
+            converted.variants,
+            target,
+            measuring,
+            BASELINE,
+            progress,
+            cache=out / WORK_FOLDER,
+            data=dataset,
         )
         rows = on_targets(
             rows,

@@ -109,6 +109,7 @@ class Suite(BaseModel):
     protocols: tuple[ProtocolName, ...] = Field((default_of(LatencyOptions, "protocol"),), min_length=1)
     threads: Threads = default_of(LatencyOptions, "threads")
     profile: bool = default_of(LatencyOptions, "profile")
+    app: str | None = None
     conversion: Conversion = Conversion()
     constraints: Limits = Limits()
     models: tuple[Model, ...] = Field(min_length=1)
@@ -314,6 +315,7 @@ def _run_entry(
             threads=suite.threads,
             protocol=protocol,
             profile=suite.profile,
+            app=places.find(suite.app),
         )
     except _AbsentError as error:
         return EntryResult(name=name, status="skipped", error=str(error))

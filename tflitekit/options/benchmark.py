@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -35,6 +36,10 @@ class LatencyOptions(Options):
     ] = "quick"
     target: Annotated[str, Option(Panel.MEASURING, "Target to measure on.", metavar="NAME")] = "host"
     profile: Annotated[bool, Option(Panel.MEASURING, "Also measure the time of each operator.")] = False
+    app: Annotated[
+        Path | None,
+        Option(Panel.MEASURING, "APK of the kit's app, for phones that do not have it (target adb).", metavar="FILE"),
+    ] = None
 
 
 class BenchmarkOptions(LatencyOptions, SeedOptions):

@@ -18,14 +18,17 @@ from tflitekit.results.accuracy import (
     Sequential,
 )
 from tflitekit.results.base import Finding, Part, finite
+from tflitekit.results.energy import Energy
 from tflitekit.results.fidelity import ColumnFidelity, OutputFidelity, PartLoss
 from tflitekit.results.latency import (
     Accelerator,
+    BatteryState,
     Conditions,
     DeviceState,
     Figure,
     Latency,
     LatencyRatio,
+    LoadState,
     OpTime,
     Profile,
     Samples,
@@ -51,6 +54,7 @@ __all__ = [
     "Accelerator",
     "Adaptive",
     "Agreement",
+    "BatteryState",
     "CalibrationPoint",
     "ClassRecall",
     "ColumnFidelity",
@@ -61,6 +65,7 @@ __all__ = [
     "DatasetRecord",
     "DeviceState",
     "Drop",
+    "Energy",
     "Examination",
     "Figure",
     "Finding",
@@ -68,6 +73,7 @@ __all__ = [
     "Flips",
     "Latency",
     "LatencyRatio",
+    "LoadState",
     "Measured",
     "OnTarget",
     "OpRow",

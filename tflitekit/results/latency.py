@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from tflitekit.results.base import Part
+from tflitekit.results.energy import Energy
 
 __all__ = [
     "Accelerator",
+    "BatteryState",
     "Conditions",
     "DeviceState",
     "Figure",
     "Latency",
     "LatencyRatio",
+    "LoadState",
     "OpTime",
     "Profile",
     "Samples",
@@ -259,15 +262,45 @@ class Profile(Part):
     ops: tuple[OpTime, ...]
 
 
+class BatteryState(Part):
+    """What the meters of a phone's battery say at one moment, in Android's units and the maker's signs; null where there is none."""
+
+    plugged: bool | None = None
+    voltage_mv: int | None = None
+    current_ua: int | None = None
+    charge_uah: int | None = None
+    energy_nwh: int | None = None
+
+
+class LoadState(Part):
+    """A phone at one moment of a sustained load, or before it.
+
+    Attributes:
+        time_s: Since the start of the load, or of the pause before it.
+        runs: Inferences up to here.
+    """
+
+    time_s: float
+    runs: int
+    device: DeviceState
+    battery: BatteryState | None = None
+
+
 class Sustained(Part):
     """Latency over minutes of uninterrupted load.
 
     Attributes:
+        target: Where; null in reports of one target.
         times_s: Middle of each window since the start.
         median_ms: Median of each window.
         start_ms: Median of the first tenth; ``end_ms`` of the last.
         change: ``end_ms / start_ms``; above 1 the target slowed down.
+        idle: A phone before the load, when it did nothing.
+        states: The phone meanwhile, about 120 times.
+        energy: Null where nothing measured it.
     """
+
+    target: str | None = None
 
     minutes: float
     times_s: tuple[float, ...]
@@ -275,3 +308,6 @@ class Sustained(Part):
     start_ms: float
     end_ms: float
     change: float
+    idle: tuple[LoadState, ...] = ()
+    states: tuple[LoadState, ...] = ()
+    energy: Energy | None = None

@@ -11,8 +11,10 @@ from tflitekit.core.errors import UsageError
 from tflitekit.core.registry import Registry
 from tflitekit.targets.checked import Ability, CheckedTarget
 from tflitekit.targets.target import (
+    BenchmarkingTarget,
     ExaminingTarget,
     Loaded,
+    OwnBenchmark,
     Run,
     RunningModel,
     RunningTarget,
@@ -25,9 +27,11 @@ from tflitekit.targets.target import (
 
 __all__ = [
     "Ability",
+    "BenchmarkingTarget",
     "CheckedTarget",
     "ExaminingTarget",
     "Loaded",
+    "OwnBenchmark",
     "Run",
     "RunningModel",
     "RunningTarget",

@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 
 from tflitekit.core.answers import answering, expect, wrong_answer
 from tflitekit.core.errors import UsageError
+from tflitekit.core.progress import Progress
+from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.results import Examination, Figure, Profile, TargetKind
 from tflitekit.targets.target import (
+    BenchmarkingTarget,
     ExaminingTarget,
     Loaded,
+    OwnBenchmark,
     RunningModel,
     RunningTarget,
     Session,
@@ -28,10 +32,11 @@ from tflitekit.tflite.graph import Graph
 
 __all__ = ["Ability", "CheckedTarget"]
 
-Ability = Literal["measures latency", "runs samples", "examines files"]
+Ability = Literal["measures latency", "measures bundles", "runs samples", "examines files"]
 
 _ABILITIES: dict[Ability, tuple[type, tuple[str, ...]]] = {
     "measures latency": (TimingTarget, ("open", "profile")),
+    "measures bundles": (BenchmarkingTarget, ("benchmark",)),
     "runs samples": (RunningTarget, ("model",)),
     "examines files": (ExaminingTarget, ("examine",)),
 }
@@ -85,6 +90,21 @@ class CheckedTarget:
     def profile(self, path: Path, *, threads: int, shapes: Shapes | None = None) -> Profile:
         self.require("measures latency")
         found: Profile = answering(self._target.profile, Profile)(path, threads=threads, shapes=shapes)
+        return found
+
+    def check(self, how: BenchmarkOptions) -> None:
+        """Raises where latency cannot be measured as asked."""
+        if "measures bundles" in self.abilities:
+            self._target.check(how)
+            return
+        self.require("measures latency")
+        if how.app is not None:
+            raise UsageError(f"--app has no effect on the target '{self.name}'.", fix="It is for --target adb.")
+
+    def benchmark(self, bundle: Path, how: BenchmarkOptions, *, progress: Progress, keep: Path | None) -> OwnBenchmark:
+        self.require("measures bundles")
+        call = answering(self._target.benchmark, OwnBenchmark)
+        found: OwnBenchmark = call(bundle, how, progress=progress, keep=keep)
         return found
 
     def model(self, path: Path, *, graph: Graph) -> RunningModel:

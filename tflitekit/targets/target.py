@@ -10,12 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from tflitekit.results import Accelerator, Examination, Figure, Profile, Samples, TargetKind
+from tflitekit.core.progress import Progress
+from tflitekit.options.benchmark import BenchmarkOptions
+from tflitekit.results import (
+    Accelerator,
+    Examination,
+    Figure,
+    Finding,
+    OnTarget,
+    Profile,
+    Report,
+    Samples,
+    TargetKind,
+)
 from tflitekit.tflite.graph import Graph
 
 __all__ = [
+    "BenchmarkingTarget",
     "ExaminingTarget",
     "Loaded",
+    "OwnBenchmark",
     "Run",
     "RunningModel",
     "RunningTarget",
@@ -136,7 +150,7 @@ class RunningModel(Protocol):
 
 @runtime_checkable
 class Target(Protocol):
-    """A place where a variant can run. What it can do is one or several of the three below.
+    """A place where a variant can run. What it can do is one or several of the four below.
 
     Attributes:
         name: As users name it.
@@ -207,4 +221,39 @@ class ExaminingTarget(Target, Protocol):
 
         Raises:
             ModelError: They refuse the file; the reason is in their own words.
+        """
+
+
+class OwnBenchmark(BaseModel):
+    """What a target found that measures by itself.
+
+    Attributes:
+        reports: What it wrote: one for each device and number of threads, with raw samples, the same names and hashes of files.
+        checks: By the name of a variant, how its golden samples came out on each device.
+        doubts: What went wrong where something else did not.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    reports: tuple[Report, ...]
+    checks: dict[str, tuple[OnTarget, ...]] = {}
+    doubts: tuple[Finding, ...] = ()
+
+
+@runtime_checkable
+class BenchmarkingTarget(Target, Protocol):
+    """A target that measures several files by itself, with the kit's protocols, and returns reports: an app on a phone."""
+
+    def check(self, how: BenchmarkOptions) -> None:
+        """Raises `UsageError` where it cannot measure as asked; before anything else is done."""
+
+    def benchmark(self, bundle: Path, how: BenchmarkOptions, *, progress: Progress, keep: Path | None) -> OwnBenchmark:
+        """Measures the variants of a bundle.
+
+        Args:
+            bundle: Its folder.
+            keep: Folder for finished results, which a later call with the same bundle and options takes; None measures anew.
+
+        Raises:
+            TflitekitError: There is no result at all.
         """

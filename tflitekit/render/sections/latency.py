@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tflitekit.render import text
 from tflitekit.render.blocks import NOTHING, Badge, Cell, Choice, Column, Figure, Note, Section, Table, side_by_side
+from tflitekit.render.load import battery, energy, warmth
 from tflitekit.render.plots import Spec
 from tflitekit.render.plots.speed import (
     latency_distribution,
@@ -18,7 +19,7 @@ from tflitekit.render.plots.speed import (
 )
 from tflitekit.render.sections import View, named, section
 from tflitekit.render.summary import Place, latency_conditions, latency_is_of_host, places
-from tflitekit.results import Latency, VariantReport
+from tflitekit.results import Latency, Sustained, VariantReport
 
 __all__ = ["latency"]
 
@@ -302,11 +303,17 @@ def _threads(view: View) -> Figure | None:
     )
 
 
+def _energy(found: Sustained) -> str:
+    return energy(found.energy) if found.energy else ""
+
+
 def _sustained(view: View) -> Figure | None:
     loaded = [(row, row.sustained) for row in view.able if row.sustained and row.sustained.start_ms > 0]
     if not loaded:
         return None
     values, rows = [], []
+    told_by_phones = {"Heat": warmth, "Battery": battery, "Energy an inference": _energy}
+    shown = {head: show for head, show in told_by_phones.items() if any(show(found) for _, found in loaded)}
     starts = {row.name: found.start_ms for row, found in loaded}
     ends = {row.name: found.end_ms for row, found in loaded}
     for row, found in loaded:
@@ -323,9 +330,10 @@ def _sustained(view: View) -> Figure | None:
                 Cell(f"{found.change:.2f}×", found.change, tone="bad" if found.change > 1.1 else ""),
                 Cell(str(sorted(starts.values()).index(found.start_ms) + 1)),
                 Cell(str(sorted(ends.values()).index(found.end_ms) + 1)),
+                *(Cell(show(found) or "–") for show in shown.values()),
             )
         )
-    heads = ("Start ms", "End ms", "Change", "Rank at start", "Rank at end")
+    heads = ("Start ms", "End ms", "Change", "Rank at start", "Rank at end", *shown)
     minutes = max(found.minutes for _, found in loaded)
     told = "; ".join(f"{row.name} ends at {found.change:.2f} times its start" for row, found in loaded[:12])
     return Figure(
