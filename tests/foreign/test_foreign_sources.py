@@ -14,6 +14,18 @@ from tflitekit.environments import find_environment
 
 HERE = Path(__file__).parent
 SUFFIX = {"onnx": ".onnx", "torch": ".pt2"}
+LAYERS = {
+    "onnx": {
+        "convolution": ["Conv c1", "Conv c2", "Conv features", "Gemm scores"],
+        "recurrent": ["LSTM all", "Gemm scores"],
+        "transformer": ["MatMul q", "Softmax weights", "LayerNormalization normal", "Gemm scores"],
+    },
+    "torch": {
+        "convolution": ["first", "depthwise", "last", "head"],
+        "recurrent": ["gru", "head"],
+        "transformer": ["block.self_attn", "block.norm1", "block.linear1", "block.linear2", "head"],
+    },
+}
 STREETS = [(name, network) for name in SUFFIX for network in ("convolution", "recurrent", "transformer")]
 
 
@@ -65,6 +77,9 @@ def test_the_whole_street(networks, tmp_path, name, network):
 
     if network == "convolution":  # int8 of recurrent networks and attention depends on what the quantizer can calibrate
         assert variants["int8"]["accuracy"]["value"] > 0.95
+
+    layers = json.loads((out / "dynamic_range.json").read_text())["layers"]
+    assert [layer for layer in layers if layer in LAYERS[name][network]] == LAYERS[name][network]
 
     bundle = run_light("bundle", out, "--data", folder / f"{network}.npz", "--out", tmp_path / "bundle")
     assert bundle.returncode == 0, bundle.stderr

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tflitekit.explanation.pairs import INPUT, Pair
-from tflitekit.tflite.layers import layer_names
+from tflitekit.tflite.layers import has_name, layer_names
 
 __all__ = ["names_of"]
 
@@ -30,6 +30,8 @@ def names_of(pairs: Sequence[Pair], layers: Sequence[str], inputs: Mapping[int, 
     for number, pair in enumerate(pairs):
         if pair.baseline.operator.name == INPUT:
             names[number] = inputs.get(pair.baseline.index, pair.baseline.spec.name)
+        elif not names[number] and has_name(pair.variant.operator):  # of no layer: it says what it is itself
+            names[number] = pair.baseline.spec.name
         elif not names[number]:
             read = [names[writes[index]] for index in pair.baseline.inputs if index in writes]
             names[number] = _nameless(read, names, layers) or pair.baseline.spec.name

@@ -1,7 +1,8 @@
 """The user's layer for each operator of a ``.tflite`` file, from the names that the converter leaves on tensors.
 
-A tensor is named after the operations that were fused into the operator that writes it, as in
-``model_1/activation_1/Relu;model_1/conv2d_1/BiasAdd``. TensorFlow appends ``_1``, ``_2`` to names that were taken.
+TensorFlow names a tensor after the operations that were fused into the operator that writes it, as in
+``model_1/activation_1/Relu;model_1/conv2d_1/BiasAdd``, and appends ``_1``, ``_2`` to names that were taken. Tensors of files that the
+kit converted from ONNX and PyTorch have the layer itself as their name, or ``LAYER/1`` (`tflitekit.source.foreign.names`).
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from collections.abc import Sequence
 
 from tflitekit.tflite.graph import Operator
 
-__all__ = ["layer_names"]
+__all__ = ["has_name", "layer_names"]
 
 _NO_NAME = re.compile(r"^(tfl\.|arith\.|PartitionedCall|StatefulPartitionedCall|Identity)")
+
+_COUNTED = re.compile(r"/\d+$")
 
 
 def layer_names(operators: Sequence[Operator], layers: Sequence[str]) -> list[str]:
@@ -26,15 +29,32 @@ def layer_names(operators: Sequence[Operator], layers: Sequence[str]) -> list[st
     paths = [_path(operator) for operator in operators]
     known = _resolve({part for path in paths for part in path}, layers)
     names: list[str] = []
-    for path in paths:
+    own = set(layers)
+    for operator, path in zip(operators, paths, strict=True):
         resolved = [known[part] for part in path if part in known]
-        if resolved:
+        if exact := _exact(operator, own):
+            names.append(exact)
+        elif resolved:
             names.append(resolved[-1])
         elif layers:
             names.append("")
         else:
             names.append(path[-1] if path else "")
     return names
+
+
+def has_name(operator: Operator) -> bool:
+    """Returns whether a tensor of an operator has a name that was given for what it is."""
+    return bool(_path(operator))
+
+
+def _exact(operator: Operator, layers: set[str]) -> str:
+    """Returns the layer whose name a tensor has."""
+    for name in (*operator.outputs, *operator.constants):
+        for found in (name, _COUNTED.sub("", name)):
+            if found in layers:
+                return found
+    return ""
 
 
 def _path(operator: Operator) -> list[str]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tflitekit.core.files import write_whole
 
-__all__ = ["BOUND", "Proof", "compare", "difference", "write_reference"]
+__all__ = ["BOUND", "Proof", "compare", "difference", "read_inputs", "write_reference"]
 
 BOUND = 1e-3
 """Float kernels that add in another order differ by 1e-7 to 1e-5 of an output's largest value, wrong padding or a swapped axis
@@ -75,6 +75,14 @@ def write_reference(path: Path, inputs: Sequence[Sequence[Array]], outputs: Sequ
     write_whole(path, buffer.getvalue())
 
 
+def read_inputs(reference: Path) -> list[list[Array]]:
+    """Returns the samples that `write_reference` wrote."""
+    with np.load(reference, allow_pickle=False) as arrays:
+        count = sum(name.endswith("/in/0") for name in arrays)
+        inputs = sum(name.startswith("0/in/") for name in arrays)
+        return [[arrays[f"{i}/in/{place}"] for place in range(inputs)] for i in range(count)]
+
+
 def compare(
     path: Path, reference: Path, *, inputs: Sequence[str], outputs: Sequence[str], original: str, origin: str
 ) -> Proof:
@@ -91,9 +99,10 @@ def compare(
     from tflitekit.tflite.runtime import Model
 
     model = Model(path)
+    rows = read_inputs(reference)
+    count = len(rows)
+    given = [[row[inputs.index(spec.name)] for spec in model.graph.inputs] for row in rows]
     with np.load(reference, allow_pickle=False) as arrays:
-        count = sum(name.endswith("/in/0") for name in arrays)
-        given = [[arrays[f"{i}/in/{inputs.index(spec.name)}"] for spec in model.graph.inputs] for i in range(count)]
         wanted = {name: [arrays[f"{i}/out/{place}"] for i in range(count)] for place, name in enumerate(outputs)}
     found = [dict(zip((spec.name for spec in model.graph.outputs), model.run(row), strict=True)) for row in given]
     largest, worst, where = 0.0, 0.0, outputs[0]

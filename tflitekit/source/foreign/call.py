@@ -9,6 +9,7 @@ The converter is a script of ours that does without the kit, started with the fi
 | ``answer.json`` | script | the inputs and which are moved from NCHW to NHWC; of a conversion also the outputs, and what ran the original; or ``refused``, with what, why, fix |
 | ``model.tflite`` | script | the float model, whose inputs are ``in0`` and so on, its outputs ``out0`` |
 | ``reference.npz`` | script | the samples, and what the original makes of them (``0/out/0``) |
+| ``nodes.json`` | script | the nodes of the original, with what tells their values (`tflitekit.source.foreign.names`) |
 """
 
 from __future__ import annotations
@@ -117,7 +118,9 @@ def call(
     if answer.refused is not None:
         refused = answer.refused
         raise ModelError(refused.what, why=refused.why or None, fix=refused.fix or None)
-    if task == "convert" and not all((folder / name).is_file() for name in ("model.tflite", "reference.npz")):
+    if task == "convert" and not all(
+        (folder / name).is_file() for name in ("model.tflite", "reference.npz", "nodes.json")
+    ):
         raise CrashError(
             f"Converting {model} in the environment of {python} left no model.", fix=f"Repair the environment: {repair}"
         )

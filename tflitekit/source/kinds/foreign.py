@@ -17,6 +17,7 @@ from tflitekit.options.convert import LoadOptions
 from tflitekit.source.few_samples import FewSamples
 from tflitekit.source.foreign.call import Answer, call
 from tflitekit.source.foreign.converters import CONVERTERS, Converter
+from tflitekit.source.foreign.names import named_as_original
 from tflitekit.source.kinds import register_source
 from tflitekit.source.prepared import Exported, PreparedSource, require_batch
 from tflitekit.tflite.graph import read_graph
@@ -81,7 +82,9 @@ class ForeignFile:
             answer = ask(task="convert")
             names = {f"in{i}": spec.name for i, spec in enumerate(answer.inputs)}
             names |= {f"out{i}": name for i, name in enumerate(answer.outputs)}
-            write_whole(exported.path, with_names(read_bytes(work / "model.tflite", MODEL_LIMIT_BYTES), names))
+            content = with_names(read_bytes(work / "model.tflite", MODEL_LIMIT_BYTES), names)
+            content, layers = named_as_original(content, work, [spec.name for spec in answer.inputs])
+            write_whole(exported.path, content)
             (work / "reference.npz").replace(exported.reference)
         graph = read_graph(exported.path)
         by_name = {spec.name: spec for spec in (*graph.inputs, *graph.outputs)}
@@ -97,6 +100,7 @@ class ForeignFile:
             inputs=tuple(by_name[spec.name] for spec in answer.inputs),
             outputs=tuple(by_name[name] for name in answer.outputs),
             parameters=answer.parameters,
+            layers=layers,
             notes=tuple(notes),
             compared_on=samples.origin,
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import re
 import sys
@@ -17,10 +18,13 @@ from typing import Any
 import onnx_gelu
 import onnx_model
 from answering import Refusal, answer, is_picture, last_shape, line, read_samples, untyped, write_reference
+from values import SAMPLES, Values, write_values
 
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_USE_LEGACY_KERAS="1", CUDA_VISIBLE_DEVICES="-1")
 
 _TYPES = {"FLOAT": "float32", "INT32": "int32", "INT64": "int64", "BOOL": "bool", "UINT8": "uint8", "INT8": "int8"}
+_AT_ONCE = 64
+"""How many of a model's tensors are kept while it runs."""
 
 
 def convert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -41,6 +45,9 @@ def convert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     samples = read_samples(folder, moved)
     expected = _run(onnxruntime, model, list(shapes), samples, origin)
+    notes = write_values(folder, lambda: _values(onnxruntime, model, list(shapes), samples[:SAMPLES]))
+    if widened:
+        notes.append("The original computes in another float type, and was converted and compared in float32.")
     outputs = [value.name for value in model.graph.output]
     fixed = onnx_model.simplified(model, shapes)
     onnx_gelu.fuse_gelu(fixed)
@@ -64,9 +71,7 @@ def convert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
         "outputs": outputs,
         "moved": [name for name, is_moved in zip((*shapes, *outputs), (*moved, *turned), strict=True) if is_moved],
         "parameters": sum(int(np.prod(tensor.dims)) for tensor in model.graph.initializer),
-        "notes": ["The original computes in another float type, and was converted and compared in float32."]
-        if widened
-        else [],
+        "notes": notes,
         "versions": {"onnx": onnx.__version__},
     }
 
@@ -92,6 +97,38 @@ def _run(onnxruntime: Any, model: Any, names: list[str], samples: list[list[Any]
         raise Refusal(
             f"ONNX Runtime cannot run {origin}.", line(error), "Check the model with ONNX Runtime."
         ) from error
+
+
+def _values(onnxruntime: Any, model: Any, names: list[str], samples: list[list[Any]]) -> Values:
+    """Runs a model with the outputs of its nodes as outputs, so many at a time that they fit into memory."""
+    import onnx
+
+    sizes = {tensor.name: math.prod(tensor.dims) * (len(tensor.dims) > 1) for tensor in model.graph.initializer}
+    values, computed = Values(), []
+    for name in names:
+        values.add(name, None, [], 0)
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            sizes[node.output[0]] = max((math.prod(a.t.dims) * (len(a.t.dims) > 1) for a in node.attribute), default=0)
+            continue
+        reads = [name for name in node.input if name and name not in sizes]
+        for output in filter(None, node.output):
+            layer = node.name or f"{node.op_type} {output}"
+            values.add(output, layer, reads, max((sizes.get(name, 0) for name in node.input), default=0))
+            computed.append(output)
+    for sample in samples:
+        for name, array in zip(names, sample, strict=True):
+            values.see(name, array)
+    for start in range(0, len(computed), _AT_ONCE):
+        wanted = computed[start : start + _AT_ONCE]
+        looking = onnx.ModelProto.FromString(model.SerializeToString())
+        del looking.graph.output[:]
+        looking.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
+        session = onnxruntime.InferenceSession(looking.SerializeToString(), providers=["CPUExecutionProvider"])
+        for sample in samples:
+            for name, array in zip(wanted, session.run(wanted, dict(zip(names, sample, strict=True))), strict=True):
+                values.see(name, array)
+    return values
 
 
 def _network(path: Path, kept: list[bool], folder: Path, origin: str) -> Any:

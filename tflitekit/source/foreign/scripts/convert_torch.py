@@ -23,6 +23,7 @@ from answering import (
     write_reference,
 )
 from pt2 import objects, torch_version, trusted_copy
+from values import SAMPLES, Values, write_values
 
 _TYPES = ("float32", "int32", "int64", "bool", "uint8", "int8")
 
@@ -51,6 +52,8 @@ def convert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
         network = _plain_network(program, moved, turned)
         given = {f"in{i}": _last(v) if m else v for i, (v, m) in enumerate(zip(samples[0], moved, strict=True))}
         _write(network, given, folder / "model.tflite", origin)
+        few = [_arguments(program, sample) for sample in samples[:SAMPLES]]
+        notes = write_values(folder, lambda: _values(program.module(), few))
     write_reference(
         folder, [[(_last(v) if t else v).numpy() for v, t in zip(row, turned, strict=True)] for row in expected]
     )
@@ -61,6 +64,7 @@ def convert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
         "outputs": outputs,
         "moved": [name for name, is_moved in zip((*shapes, *outputs), (*moved, *turned), strict=True) if is_moved],
         "parameters": sum(value.numel() for value in program.state_dict.values()),
+        "notes": notes,
         "versions": {"torch": torch.__version__},
     }
 
@@ -175,6 +179,44 @@ def _write(network: Any, sample: dict[str, Any], path: Path, origin: str) -> Non
             line(error),
             "Replace the operator that is named, and export again; fixed sizes (no dynamic_shapes) convert more often.",
         ) from error
+
+
+def _values(module: Any, samples: list[list[Any]]) -> Values:
+    """Runs a program node by node; a node belongs to the innermost module that it is in, or else is called as the program calls it."""
+    import torch
+
+    values = Values()
+    nodes = [node for node in module.graph.nodes if node.op in ("placeholder", "call_function") and node.users]
+    for node in nodes:
+        path = [name for name, _ in (node.meta.get("nn_module_stack") or {}).values()][-1:]
+        constants = [_attribute(module, one.target) for one in node.all_input_nodes if one.op == "get_attr"]
+        sizes = [one.numel() for one in constants if isinstance(one, torch.Tensor) and one.ndim > 1]
+        layer = None if node.op == "placeholder" else (path and path[0]) or node.name
+        reads = [one.name for one in node.all_input_nodes if one.op != "get_attr"]
+        values.add(node.name, layer, reads, max(sizes, default=0))
+
+    class Looking(torch.fx.Interpreter):  # type: ignore[misc]
+        def run_node(self, node: Any) -> Any:
+            found = super().run_node(node)
+            if node in nodes:
+                values.see(node.name, _plain(found))
+            return found
+
+    for sample in samples:
+        Looking(module).run(*sample)
+    return values
+
+
+def _plain(value: Any) -> Any:
+    import torch
+
+    return value.float().numpy() if isinstance(value, torch.Tensor) and value.is_floating_point() else 0
+
+
+def _attribute(module: Any, path: str) -> Any:
+    for name in path.split("."):
+        module = getattr(module, name)
+    return module
 
 
 def _output_names(program: Any, count: int) -> list[str]:
