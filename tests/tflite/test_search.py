@@ -335,6 +335,10 @@ def test_options_that_cannot_be():
         with pytest.raises(UsageError) as refused:
             parse_request(text)
         assert words in refused.value.fix
+    assert parse_request("mixed:integers=true").name == "mixed-integers-true"
+    with pytest.raises(UsageError, match="not a value of the option integers") as refused:
+        parse_request("mixed:integers=True")
+    assert refused.value.fix == "It takes true or false."
     for budget in ("soon", "0", "-3s", "1.5"):
         with pytest.raises(UsageError, match="search_budget"):
             ConvertOptions(search_budget=budget)

@@ -159,6 +159,12 @@ def test_layers_are_found_behind_suffixes():
     assert layer_names([Operator("QUANTIZE", (), ("tfl.quantize",))], layers) == [""]
 
 
+def test_layers_of_one_name_in_two_blocks_are_told_apart():
+    paths = ["m/one/norm/batchnorm/mul", "m/one/norm/batchnorm/add", "m/two/norm/batchnorm/mul", "m/two/stem/Relu"]
+    operators = [Operator("MUL", (), (path,)) for path in paths]
+    assert layer_names(operators, ()) == ["one/norm/batchnorm", "one/norm/batchnorm", "two/norm/batchnorm", "stem"]
+
+
 def test_events_find_their_operators():
     names = ("QUANTIZE", "CONV_2D", "ADD", "AVERAGE_POOL_2D", "RESHAPE", "FULLY_CONNECTED", "SOFTMAX")
     operators = [Operator(name, (), ()) for name in names]

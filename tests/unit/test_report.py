@@ -17,6 +17,8 @@ from tflitekit.cli import console
 from tflitekit.cli.views.report import show_report
 from tflitekit.core.printable import printable
 from tflitekit.render import FORMATS, html, markdown, spreadsheet, summary, text, write_views
+from tflitekit.render.sections import View
+from tflitekit.render.sections.explanation import explanation
 from tflitekit.results import Constraints, Finding, Report, read_report
 from tflitekit.tflite.proof import Proof
 
@@ -103,6 +105,18 @@ def test_page_of_many_variants_and_classes_stays_small(report):
     rows = [like.model_copy(update={"name": f"variant-{i}-of-many"}) for i in range(39)]
     source = html.render(report.model_copy(update={"variants": (first, *rows)}))
     assert len(source.encode()) < 2_000_000
+
+
+def test_grids_begin_with_the_layer_that_is_to_blame(report):
+    rows = extended(report).variants
+    found = next(row.explanation for row in rows if row.explanation and len(row.explanation.layers) > 100)
+    assert min(found.layers, key=lambda layer: layer.snr_db or 99).index != found.culprits[0].index
+    section = explanation(View.of(extended(report)))
+    figure = next(one for one in section.blocks if one.kind == "figure" and one.id == "grid-1")
+    (choice,) = figure.choices
+    culprit = found.culprits[0]
+    assert choice.options[choice.selected] == f"{culprit.index}  {culprit.layer} (CONV_2D)"
+    assert [f"{one.index}  {one.layer} (CONV_2D)" in choice.options for one in found.culprits] == [True, True]
 
 
 def test_figures_that_are_no_numbers_do_not_break_a_view(report, tmp_path):

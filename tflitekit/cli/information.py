@@ -29,7 +29,7 @@ def inspect(file: Path, as_json: bool) -> int:
 @as_json
 def schemes(as_json: bool) -> int:
     """Lists the schemes: what each does, needs and promises."""
-    from tflitekit.schemes import available
+    from tflitekit.schemes import available, choices_of
 
     found = available().values()
     if as_json:
@@ -48,9 +48,7 @@ def schemes(as_json: bool) -> int:
 
     rows = []
     for s in found:
-        options = "\n".join(
-            f"{k}: {', '.join(map(str, v)) if isinstance(v, tuple) else v.__name__}" for k, v in s.options.items()
-        )
+        options = "\n".join(f"{name}: {', '.join(choices_of(choice))}" for name, choice in s.options.items())
         rows.append((s.name, s.needs, options or "–", s.summary))
     show_table(("Scheme", "Needs", "Options", "What it does"), rows)
     return 0

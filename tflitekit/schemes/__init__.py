@@ -28,6 +28,7 @@ __all__ = [
     "SearchName",
     "Stage",
     "available",
+    "choices_of",
     "find",
     "parse_request",
     "parse_requests",
@@ -169,7 +170,7 @@ class Request:
     def name(self) -> str:
         """``int8``, or ``int8-io-uint8`` with options that differ from the defaults."""
         changed = {k: v for k, v in self.options.items() if v != self.scheme.defaults[k]}
-        return "-".join([self.scheme.name, *(f"{key}-{value}" for key, value in sorted(changed.items()))])
+        return "-".join([self.scheme.name, *(f"{key}-{as_given(value)}" for key, value in sorted(changed.items()))])
 
 
 _TYPES = (bool, int, float, str)
@@ -339,7 +340,7 @@ def parse_request(text: str | Request, given: Mapping[str, Any] | None = None) -
     for part in filter(None, rest.split(",")):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if key not in options or not equals:
-            known = ", ".join(f"{k}={'|'.join(map(str, _listed(v)))}" for k, v in found.options.items())
+            known = ", ".join(f"{k}={'|'.join(choices_of(v))}" for k, v in found.options.items())
             raise UsageError(
                 f"The scheme '{name}' has no option '{key}'.",
                 fix=f"Its options: {known or 'none'}, as in {name}:option=value.",
@@ -349,8 +350,16 @@ def parse_request(text: str | Request, given: Mapping[str, Any] | None = None) -
     return Request(found, options)
 
 
-def _listed(choice: tuple[Any, ...] | type) -> tuple[Any, ...]:
-    return choice if isinstance(choice, tuple) else (choice.__name__,)
+def as_given(value: Any) -> str:
+    """Returns a value of an option as users write it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def choices_of(choice: tuple[Any, ...] | type) -> tuple[str, ...]:
+    """Returns the values that an option takes, as users write them; the type where there are too many."""
+    if choice is bool:
+        return "true", "false"
+    return tuple(map(as_given, choice)) if isinstance(choice, tuple) else (choice.__name__,)
 
 
 def _parse_value(name: str, key: str, value: str, choice: tuple[Any, ...] | type) -> Any:
@@ -368,5 +377,5 @@ def _parse_value(name: str, key: str, value: str, choice: tuple[Any, ...] | type
             pass
     raise UsageError(
         f"'{value}' is not a value of the option {key} of the scheme '{name}'.",
-        fix=f"It takes {' or '.join(map(str, _listed(choice)))}.",
+        fix=f"It takes {' or '.join(choices_of(choice))}.",
     )

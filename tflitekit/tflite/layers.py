@@ -8,7 +8,8 @@ kit converted from ONNX and PyTorch have the layer itself as their name, or ``LA
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 
 from tflitekit.tflite.graph import Operator
 
@@ -27,6 +28,7 @@ def layer_names(operators: Sequence[Operator], layers: Sequence[str]) -> list[st
         layers: The user's layer names, where a sidecar has them; empty for foreign files.
     """
     paths = [_path(operator) for operator in operators]
+    told = _shortest_names({tuple(path) for path in paths if path})
     known = _resolve({part for path in paths for part in path}, layers)
     names: list[str] = []
     own = set(layers)
@@ -36,10 +38,8 @@ def layer_names(operators: Sequence[Operator], layers: Sequence[str]) -> list[st
             names.append(exact)
         elif resolved:
             names.append(resolved[-1])
-        elif layers:
-            names.append("")
         else:
-            names.append(path[-1] if path else "")
+            names.append("" if layers else told.get(tuple(path), ""))
     return names
 
 
@@ -65,6 +65,16 @@ def _path(operator: Operator) -> list[str]:
             parts = named[-1].split("/")
             return parts[1:-1] or parts[:1]
     return []
+
+
+def _shortest_names(paths: Collection[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """Names each path of scopes by its last ones, so many that no other path ends in them."""
+    ends = Counter(path[place:] for path in paths for place in range(len(path)))
+    found = {}
+    for path in paths:
+        places = range(len(path) - 1, -1, -1)
+        found[path] = "/".join(next((path[place:] for place in places if ends[path[place:]] == 1), path))
+    return found
 
 
 def _resolve(parts: set[str], layers: Sequence[str]) -> dict[str, str]:

@@ -31,9 +31,9 @@ def show_explanation(found: Explanation) -> None:
         stdout.print(Padding(Text(note), (0, 0, 1, 2)))
     shown = _shown(found)
     if known:
-        show_table(("Layer", "Operator", "Type", "dB", "Alone", "Grid", "Weights"), [_row(one) for one in shown])
+        show_table(("#", "Layer", "Operator", "Type", "dB", "Alone", "Grid", "Weights"), [_row(one) for one in shown])
     else:
-        columns = ("Layer", "Operator", "Type", "Range", "Grid", "At its end", "Dead", "Weights")
+        columns = ("#", "Layer", "Operator", "Type", "Range", "Grid", "At its end", "Dead", "Weights")
         show_table(columns, [_lone_row(one) for one in shown])
     if len(shown) < len(found.layers):
         stdout.print(
@@ -55,6 +55,7 @@ def _shown(found: Explanation) -> list[LayerError]:
 
 def _row(layer: LayerError) -> tuple[str, ...]:
     return (
+        str(layer.index),
         layer.layer,
         layer.operator,
         layer.dtype,
@@ -67,6 +68,7 @@ def _row(layer: LayerError) -> tuple[str, ...]:
 
 def _lone_row(layer: LayerError) -> tuple[str, ...]:
     return (
+        str(layer.index),
         layer.layer,
         layer.operator,
         layer.dtype,

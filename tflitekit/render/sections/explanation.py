@@ -17,6 +17,7 @@ _MOST_HISTOGRAMS = 24
 _CELLS = 2
 """Of the histogram in a bar, so that the page stays small."""
 _COLUMNS = (
+    Column("#", about="Its place in the plot"),
     Column("Layer", numeric=False),
     Column("Operator", numeric=False),
     Column("Type", numeric=False),
@@ -87,7 +88,12 @@ def _along(name: str, found: Explanation) -> dict[str, object]:
 
 def _grids(number: int, name: str, found: Explanation, most: int) -> Figure | None:
     layers = [layer for layer in found.layers if layer.histogram]
-    shown = sorted(sorted(layers, key=_noise)[:most], key=lambda layer: layer.index)
+    blamed = {culprit.index: place for place, culprit in enumerate(found.culprits)}
+
+    def rank(layer: LayerError) -> tuple[float, float]:  # what is to blame first, then the noisiest
+        return blamed.get(layer.index, len(blamed)), _noise(layer)
+
+    shown = sorted(sorted(layers, key=rank)[:most], key=lambda layer: layer.index)
     if not shown:
         return None
     specs = {
@@ -95,13 +101,13 @@ def _grids(number: int, name: str, found: Explanation, most: int) -> Figure | No
         for place, layer in enumerate(shown)
     }
     labels = tuple(f"{layer.index}  {layer.layer} ({layer.operator})" for layer in shown)
-    worst = shown.index(min(shown, key=_noise))
+    first = shown.index(min(shown, key=rank))
     caption = "How a tensor takes the numbers that it has: narrow heaps waste the grid." + (
-        f" The {most} layers with the most noise." if len(shown) < len(layers) else ""
+        f" What is to blame and the layers with the most noise, {most} in all." if len(shown) < len(layers) else ""
     )
     if len(specs) == 1:
         return Figure(f"grid-{number}", f"Grids of {name}", caption, {"": specs["0"]})
-    return Figure(f"grid-{number}", f"Grids of {name}", caption, specs, choices=(Choice("Layer", labels, worst),))
+    return Figure(f"grid-{number}", f"Grids of {name}", caption, specs, choices=(Choice("Layer", labels, first),))
 
 
 def _histogram(layer: LayerError) -> list[dict[str, object]]:
@@ -124,7 +130,8 @@ def _table(name: str, found: Explanation, most: int) -> Table | None:
     shown = sorted(sorted(found.layers, key=_noise)[:most], key=lambda layer: layer.index)
     rows = [
         (
-            Cell(layer.layer, layer.index),
+            Cell(str(layer.index), layer.index),
+            Cell(layer.layer),
             Cell(layer.operator),
             Cell(layer.dtype),
             Cell("exact", 1e9) if layer.snr_db is None else Cell(f"{layer.snr_db:.1f}", layer.snr_db),
