@@ -331,7 +331,7 @@ def test_samples_that_are_evaluated_are_refused(model, data, tmp_path):
 
 
 def test_options_that_cannot_be():
-    for text, words in (("mixed:minimize=latency", "minimize=size"), ("mixed:io=int8", "integers=true")):
+    for text, words in (("mixed:minimize=latency,integers=true", "Use int8"), ("mixed:io=int8", "integers=true")):
         with pytest.raises(UsageError) as refused:
             parse_request(text)
         assert words in refused.value.fix

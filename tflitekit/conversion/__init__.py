@@ -10,6 +10,7 @@ from typing import Any
 from tflitekit.conversion.multi_worker import command_of, members_of, model_file, require_chief, train_along
 from tflitekit.conversion.result import WORK_FOLDER, ConvertResult
 from tflitekit.conversion.run import Conversion
+from tflitekit.conversion.searching import refuse_without_clock
 from tflitekit.conversion.spec import ConversionSpec
 from tflitekit.core.errors import UsageError
 from tflitekit.core.files import check_written, locked, require_utf8
@@ -99,6 +100,7 @@ def convert_unlocked(
     """
     require_utf8(out, why="TensorFlow cannot write there.")
     spec = replace(spec, requests=_all_requests(spec.requests, options))
+    refuse_without_clock(spec)
     options = _with_output(options, spec.output)
     data = _calibration_data(spec, options)
     members = members_of(options)

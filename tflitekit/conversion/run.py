@@ -333,6 +333,7 @@ class Conversion:
             labels=self.spec.labels,
             limits=self.spec.limits,
             options=self.options,
+            clock=self.spec.clock,
         )
 
         def submit(found: Found, key: str) -> Future[Any]:

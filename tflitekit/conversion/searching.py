@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tflitekit.conversion.spec import ConversionSpec
-from tflitekit.core.errors import DataError
+from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.process.workers import WorkerPool, wait_for
 from tflitekit.core.progress import Progress
 from tflitekit.data.calibration import CalibrationSet, store_calibration
@@ -26,7 +26,7 @@ from tflitekit.search import Found, Search, Selected, Setting
 from tflitekit.source.prepared import PreparedSource
 from tflitekit.tflite.variant import Variant
 
-__all__ = ["search_key", "search_variant", "select"]
+__all__ = ["refuse_without_clock", "search_key", "search_variant", "select"]
 
 _FEWEST = 100
 """Fewer further samples than this say less than those that were calibrated on."""
@@ -76,10 +76,31 @@ def search_key(spec: ConversionSpec, options: ConvertOptions, selected: Selected
     return {
         "by_agreement": spec.limits.by_agreement,
         "limits": asdict(spec.limits) if whole else None,
+        "clock": _identity(spec) if whole else None,
         "budget": budget.model_dump(mode="json") if budget and whole else None,
         "samples": selected.samples.sha256 if selected else None,
         "labels": selected.labels if selected else None,
     }
+
+
+def _identity(spec: ConversionSpec) -> dict[str, Any] | None:
+    clock = spec.clock
+    if clock is None:
+        return None
+    return {"target": clock.target.identity(), "threads": clock.threads, "limit_ms": clock.limit_ms}
+
+
+def refuse_without_clock(spec: ConversionSpec) -> None:
+    """Raises `UsageError` where the fastest file is asked for, and nothing is known that tells what is fast."""
+    for request in spec.requests:
+        if request.scheme.search and request.options.get("minimize") == "latency" and spec.clock is None:
+            raise UsageError(
+                f"{request.scheme.name}:minimize=latency needs to measure where the model will run.",
+                why="This host's latency says nothing about a phone, on which 'optimize' assumes it to run; 'convert' measures nothing, and an app "
+                "on a phone measures only what is finished.",
+                fix="Use 'tflitekit optimize' with --deploy-on host if it will run on this machine, or with a --target that is the device and has "
+                "a profiler; else minimize=size, and measure the file there.",
+            )
 
 
 def search_variant(

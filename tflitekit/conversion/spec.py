@@ -9,7 +9,7 @@ from typing import Any
 from tflitekit.data.dataset import Dataset
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.schemes import Request
-from tflitekit.search import SearchLimits
+from tflitekit.search import Clock, SearchLimits
 
 __all__ = ["ConversionSpec"]
 
@@ -27,6 +27,7 @@ class ConversionSpec:
         evaluation: Data that will be evaluated on; where nothing is calibrated, the conversion is compared with the original on a
             few of them. Schemes that search refuse samples of it.
         limits: What searches may lose.
+        clock: Measures files for searches, where latency counts.
     """
 
     requests: Sequence[Request]
@@ -38,3 +39,4 @@ class ConversionSpec:
     skip_unfit: bool = False
     evaluation: Dataset | None = None
     limits: SearchLimits = field(default_factory=SearchLimits)
+    clock: Clock | None = None

@@ -45,11 +45,11 @@ from tflitekit.render import write_all
 from tflitekit.results import CalibrationPoint, Constraints, DatasetRecord, Finding, Report, SourceRecord, VariantReport
 from tflitekit.results.recommendation import recommend
 from tflitekit.schemes import Request, available, parse_request, parse_requests
-from tflitekit.search import SearchLimits
+from tflitekit.search import Clock, SearchLimits
 from tflitekit.source.foreign.module import on_disk
 from tflitekit.source.models import identify
 from tflitekit.source.prepared import PreparedSource
-from tflitekit.targets import Target, open_target
+from tflitekit.targets import CheckedTarget, Target, open_target
 from tflitekit.tflite.variant import tool_versions
 
 __all__ = ["optimize"]
@@ -114,6 +114,7 @@ def optimize(
         ThreadPoolExecutor(1) as background,
     ):
         target.check(measuring)
+        spec = dataclasses.replace(spec, clock=_clock(target, how, constraints))
         values = background.submit(dataset.check_values)
         fingerprint = background.submit(_prepare_evaluation, dataset, values)  # while the worker imports TensorFlow
         check = functools.partial(_check_data, dataset, spec, how.metric, values)
@@ -163,6 +164,14 @@ def _search_limits(constraints: Constraints, without_labels: bool) -> SearchLimi
         by_agreement=without_labels,
         size_bytes=constraints.max_size_bytes,
     )
+
+
+def _clock(target: CheckedTarget, how: OptimizeOptions, constraints: Constraints) -> Clock | None:
+    """Returns what measures latency for searches; None where the target's says nothing about where the model will run, or it times no single files."""
+    counts = "latency" in target.good_for or constraints.deploy_on == "host"
+    if not counts or "measures latency" not in target.abilities:
+        return None
+    return Clock(target, how.threads[0], constraints.max_latency_ms)
 
 
 def _refuse_early(model: Any, how: OptimizeOptions, constraints: Constraints, options: ConvertOptions) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from tflitekit.core.units import duration
 from tflitekit.render import text
 from tflitekit.tflite.search_record import SearchRecord
 
@@ -64,11 +65,13 @@ def sentences(record: SearchRecord) -> list[str]:
     """Returns what was found, on what it was judged, and how the search ended."""
     whose = "the samples that were calibrated on" if record.calibrated else "other samples than were calibrated on"
     found = [f"{layers(record)}."] if record.layers else []
-    if record.activations is not None:
+    if record.activations == "int16":
         found.append(
             f"All activations are {record.activations}: with int8 ones too much is lost whatever the weights are."
         )
     found += list(_limits(record))
+    if record.timings:
+        found.append(_timings(record))
     found.append(
         f"{text.counted(record.tried, 'candidate')} judged on {record.samples:,} samples of {record.data} ({whose}), "
         f"{'with' if record.labels else 'without'} labels, in {record.seconds:.0f} s."
@@ -80,6 +83,22 @@ def sentences(record: SearchRecord) -> list[str]:
     if record.following:
         found.append(f"Next would be: {record.following}.")
     return found
+
+
+def _timings(record: SearchRecord) -> str:
+    """Returns what the files took that were measured side by side, the fastest first."""
+    shown = [
+        f"{each.name} {duration(each.latency_ms)}"
+        + (" (kept)" if each.chosen else "" if each.within else f" (loses up to {each.high:.2%}, {text.size(each.size_bytes)}: not within the limits)")
+        for each in sorted(record.timings, key=lambda each: each.latency_ms)
+    ]  # fmt: skip
+    limit = record.latency_limit_ms
+    missed = (
+        ""
+        if "latency" not in record.missed or limit is None
+        else f" None that keeps the others is within the limit of {limit:g} ms."
+    )
+    return f"Measured side by side on {record.timed_on}: {text.listed(shown)}.{missed}"
 
 
 def _limits(record: SearchRecord) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 __all__ = ["Bounds", "Limited", "Loss"]
 
-Limited = Literal["loss", "class_loss", "size"]
+Limited = Literal["loss", "class_loss", "size", "latency"]
 
 _DOUBT = 2.0
 """Widths of a one-sided 95 % interval from a limit that leave little doubt: more than three standard errors."""

@@ -7,10 +7,12 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 from pydantic import BaseModel, ConfigDict
 
 from tflitekit.core.errors import ConversionError
@@ -24,6 +26,7 @@ from tflitekit.engines.litert_quantizer import float_file, refuse_loops, require
 from tflitekit.engines.quantizer_repairs import made_ready
 from tflitekit.engines.ranges import Range, range_of
 from tflitekit.engines.rounding.blended import with_rounded_layers
+from tflitekit.engines.rounding.editing import EditableModel
 from tflitekit.engines.rounding.rounding import round_weights, weight_layers
 from tflitekit.engines.samples import Batches
 from tflitekit.engines.shared_ranges import shared_ranges
@@ -45,6 +48,16 @@ _EQUALIZED_ON = 64  # samples
 _PLACES = 64  # of a layer's output for each sample: a few hundred samples then are many times the inputs of any layer
 
 
+class Passing(BaseModel):
+    """A float tensor that one operator gives and another one reads; None is the model's input or output."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str | None
+    reader: str | None
+    elements: int
+
+
 class Prepared(BaseModel):
     """What all candidates of a search share; its files lie in the search's folder.
 
@@ -52,6 +65,7 @@ class Prepared(BaseModel):
         layers: Those with weights.
         operators: These and all others, in the order of execution.
         joined: Those of `unlike_joins`.
+        passages: Float tensors that go from one of the operators to another.
         classes, probable, temperature: See `Reference`.
     """
 
@@ -66,6 +80,7 @@ class Prepared(BaseModel):
     temperature: float
     labels: bool
     float_bytes: int
+    passages: tuple[Passing, ...] = ()
 
 
 class NothingToChangeError(Exception):
@@ -100,7 +115,9 @@ class Candidates:
 
     def make(self, plan: Plan) -> bytes:
         """Returns the file that a plan describes."""
-        recipe = replace(self._recipe, activations=plan.activations or self._recipe.activations)
+        recipe = self._recipe
+        if plan.activations is not None:
+            recipe = replace(recipe, activations=None if plan.activations == "float32" else plan.activations)
         content = plain = self._float(equalized=plan.equalized)
         measured, layers = content, self._prepared.layers
         if plan.rounding == "gptq":
@@ -109,8 +126,8 @@ class Candidates:
             measured = self.rounded(Plan(types={}), threads=1)
             own = {layer.name for layer in layers if _is_smallest(layer, plan, self._recipe)}
             content = with_rounded_layers(content, measured, own)
-        if plan.activations is not None:
-            content, measured = (made_ready(each, activations=plan.activations) for each in (content, measured))
+        if recipe.activations != self._recipe.activations:
+            content, measured = (made_ready(each, activations=recipe.activations) for each in (content, measured))
         ranges = None
         if recipe.activations is not None:
             ranges = self._ranges(measured, plan, 16 if recipe.activations == "int16" else 8)
@@ -224,6 +241,7 @@ def prepare(
         layers=layers,
         operators=operators,
         joined=unlike_joins(content, _ranges(place, content, job)) if recipe.activations is not None else (),
+        passages=tuple(_passages(content, operators)),
         outputs=tuple(reference.outputs),
         classes=reference.classes,
         probable=reference.probable,
@@ -263,9 +281,31 @@ def _operators(content: bytes, source: PreparedSource, layers: Sequence[Searched
             yield SearchedLayer(name=name, operators=(name,), shown=shown or name, kind=operator.name, elements=0)
 
 
+def _passages(content: bytes, operators: Sequence[SearchedLayer]) -> Iterator[Passing]:
+    leading = {name: each.name for each in operators for name in each.operators}
+    model = EditableModel(content)
+    graph = model.graph
+    given: dict[int, str | None] = {int(index): None for index in graph.inputs}
+    for operator in graph.operators:
+        given |= {int(index): leading.get(model.tensor_name(operator.outputs[0])) for index in operator.outputs}
+    reads = [(leading.get(model.tensor_name(op.outputs[0])), op.inputs) for op in graph.operators]
+    for reader, indices in (*reads, (None, graph.outputs)):
+        for index in (int(index) for index in indices):
+            tensor = graph.tensors[index]
+            if index in given and tensor.type == schema.TensorType.FLOAT32:
+                elements = prod(max(1, int(size)) for size in ([] if tensor.shape is None else tensor.shape))
+                yield Passing(source=given[index], reader=reader, elements=elements)
+
+
 def round_layers(*, job: dict[str, Any], threads: int) -> None:
     """Rounds the weights of all layers to the smallest type that each can have."""
     _candidates(job).rounded(Plan(types={}), threads=threads)
+
+
+def make(*, job: dict[str, Any], plan: dict[str, Any]) -> None:
+    """Makes a candidate and leaves its file in the folder."""
+    wanted = Plan.model_validate(plan)
+    write_whole(Path(job["folder"]) / f"{wanted.key}.tflite", _candidates(job).make(wanted))
 
 
 def judge(*, job: dict[str, Any], plan: dict[str, Any], bounds: dict[str, Any]) -> dict[str, Any]:

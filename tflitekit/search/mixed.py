@@ -26,7 +26,7 @@ from tflitekit.search.plan import LayerType, Plan
 from tflitekit.search.trials import Trials
 from tflitekit.tflite.search_record import SearchChange
 
-__all__ = ["Mixed"]
+__all__ = ["Mixed", "Types", "sum_of_most"]
 
 # As many at a time on each machine, so that all find the same. Files that are rounded anew take longest.
 _BLENDED, _ROUNDED = 4, 2
@@ -40,7 +40,7 @@ _NOTICED = 0.01
 _FREE = 0.1
 """Of the limit: from which on the loss of a whole float16 file is a reason to try float32."""
 
-Rounding = Literal["gptq", "blended"]
+Rounding = Literal["nearest", "gptq", "blended"]
 Types = Mapping[str, Sequence[LayerType]]
 
 
@@ -52,6 +52,9 @@ class Mixed:
         self._types: dict[str, tuple[LayerType, ...]] = {layer.name: layer.types(recipe) for layer in prepared.layers}
         self._activations: Literal["int16"] | None = None
         self._choices: dict[str, list[Choice]] = {}
+        self._probe = (
+            False  # whether files with one layer in a type of its own are of no use but to tell what that costs
+        )
         self.changes: list[SearchChange] = []
         self.following: str | None = None
 
@@ -71,7 +74,7 @@ class Mixed:
         if largest is None or whole.loss is None:
             return
         self._choices = self._alone(largest)
-        everything = max(_LEAST, _sum_of_most(self._choices))
+        everything = max(_LEAST, sum_of_most(self._choices))
         if self._keeps(whole):
             self._try(np.geomspace(everything * _NOTHING, everything, _BLENDED + 2)[1:-1], "blended")
             return
@@ -108,7 +111,7 @@ class Mixed:
         """Returns what each type of each layer costs, with all others in the largest."""
         plain: Types = {name: [t for t in types if t != "int16"] for name, types in self._types.items()}
         found = self._probed(largest, plain)
-        least = _NOTICED * _sum_of_most(found)
+        least = _NOTICED * sum_of_most(found)
         noticed: Types = {
             name: [t for t in self._types[name] if t == "int16"]
             for name, choices in found.items()
@@ -123,10 +126,18 @@ class Mixed:
 
     def _probed(self, largest: Judged, types: Types) -> dict[str, list[Choice]]:
         """Returns what these types cost; of what could not be made there is none."""
-        single = {(name, kind): largest.plan.changed({name: kind}) for name, kinds in types.items() for kind in kinds}
+        single = {
+            (name, kind): largest.plan.changed({name: kind}).model_copy(update={"probe": self._probe})
+            for name, kinds in types.items()
+            for kind in kinds
+            if largest.plan.types[name] != kind
+        }
         tried = dict(zip(single, self._trials.run(list(single.values())), strict=True))
         assert largest.loss is not None
-        found: dict[str, list[Choice]] = {name: [] for name in types}
+        found = {
+            name: [Choice(kind, largest.size_bytes, 0.0) for kind in kinds if largest.plan.types[name] == kind]
+            for name, kinds in types.items()
+        }
         for (name, kind), judged in tried.items():
             if judged.loss is not None:
                 divergence = max(0.0, judged.loss.divergence - largest.loss.divergence)
@@ -154,11 +165,14 @@ class Mixed:
         plans = [
             (float(budget), Plan(types=types, rounding=rounding, activations=self._activations))
             for budget in budgets
-            if (types := cheapest(self._choices, float(budget))) is not None
+            if (types := self._cheapest(float(budget))) is not None
         ]
         if all(plan.key in self._trials.tried for _, plan in plans):
             return []
         return list(zip([budget for budget, _ in plans], self._trials.run([plan for _, plan in plans]), strict=True))
+
+    def _cheapest(self, budget: float) -> dict[str, LayerType] | None:
+        return cheapest(self._choices, budget)
 
     def _improve(self) -> None:
         """Goes on to smaller files next to the best one, as long as one of them keeps the limits."""
@@ -191,6 +205,6 @@ class Mixed:
         return found or Choice(kind, 0, float("inf"))
 
 
-def _sum_of_most(choices: Mapping[str, Sequence[Choice]]) -> float:
+def sum_of_most(choices: Mapping[str, Sequence[Choice]]) -> float:
     """Returns the divergence of the worst type of every layer together."""
     return sum(max((choice.divergence for choice in several), default=0.0) for several in choices.values())

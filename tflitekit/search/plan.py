@@ -72,7 +72,7 @@ class Plan(BaseModel):
     types: dict[str, LayerType]
     rounding: Literal["nearest", "gptq", "blended"] = "nearest"
     ranges: Literal["extremes", "percentile", "mse"] = "extremes"
-    activations: Literal["int16"] | None = None
+    activations: Literal["int16", "float32"] | None = None
     equalized: bool = False
     probe: bool = False
 

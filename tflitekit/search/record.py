@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tflitekit.search.bounds import Bounds
+from tflitekit.search.bounds import Bounds, Limited
 from tflitekit.search.candidates import Judged, Prepared
+from tflitekit.search.clock import Clock
 from tflitekit.search.plan import Plan
 from tflitekit.search.setting import Setting
 from tflitekit.search.strategy import Strategy
-from tflitekit.tflite.search_record import SearchLayer, SearchPoint, SearchRecord
+from tflitekit.tflite.search_record import SearchLayer, SearchPoint, SearchRecord, SearchTiming
 
 __all__ = ["Ended", "Recorder"]
 
@@ -27,15 +28,24 @@ class Recorder:
     bounds: Bounds
     strategy: Strategy
 
-    def record(self, best: Judged, tried: Sequence[Judged], ended: Ended, seconds: float) -> SearchRecord:
+    def record(
+        self,
+        best: Judged,
+        tried: Sequence[Judged],
+        ended: Ended,
+        seconds: float,
+        timings: tuple[SearchTiming, ...] = (),
+    ) -> SearchRecord:
         """Returns it.
 
         Args:
             tried: All candidates.
+            timings: Of the files that were measured at the end.
         """
         assert best.loss is not None
         setting, prepared, by_agreement = self.setting, self.prepared, self.setting.limits.by_agreement
-        missed = self.bounds.missed(best.loss, best.size_bytes)
+        clock = setting.clock if timings else None
+        missed = (*self.bounds.missed(best.loss, best.size_bytes), *_too_slow(clock, timings))
         return SearchRecord(
             judged_by="fidelity" if prepared.classes is None else "agreement" if by_agreement else "accuracy",
             labels=prepared.labels and not by_agreement,
@@ -50,6 +60,7 @@ class Recorder:
             class_high=best.loss.class_high,
             worst_class=self._named(best.loss.worst_class),
             size_limit=self.bounds.size_bytes,
+            latency_limit_ms=clock.limit_ms if clock is not None else None,
             missed=missed,
             met=not missed,
             activations=best.plan.activations,
@@ -62,6 +73,8 @@ class Recorder:
             path=tuple(_path(tried, best)),
             changes=tuple(self.strategy.changes),
             following=self.strategy.following,
+            timed_on=clock.target.name if clock is not None else None,
+            timings=timings,
         )
 
     def _named(self, number: int | None) -> str | None:
@@ -84,6 +97,12 @@ class Recorder:
                 type=kind,
                 rounding=("gptq" if rounded else "nearest") if is_integer else None,
             )
+
+
+def _too_slow(clock: Clock | None, timings: Sequence[SearchTiming]) -> Iterator[Limited]:
+    limit = float("inf") if clock is None or clock.limit_ms is None else clock.limit_ms
+    if any(each.chosen and each.latency_ms > limit for each in timings):
+        yield "latency"
 
 
 def _path(tried: Sequence[Judged], best: Judged) -> Iterator[SearchPoint]:

@@ -10,6 +10,7 @@ from tflitekit.options.convert import ConvertOptions
 from tflitekit.schemes import Recipe, Request
 from tflitekit.search.bounds import Bounds
 from tflitekit.search.candidates import Prepared
+from tflitekit.search.clock import Clock
 from tflitekit.source.prepared import Exported, PreparedSource
 
 __all__ = ["SearchLimits", "Selected", "Setting"]
@@ -70,6 +71,7 @@ class Setting:
         folder: For what it needs and finds; a second search with the same folder goes on where the first was stopped.
         output: The one that labels belong to; the first when not given.
         labels: Names of the classes, where they are known.
+        clock: Measures latency where it counts; None where that is not known.
     """
 
     request: Request
@@ -82,6 +84,7 @@ class Setting:
     labels: tuple[str, ...] | None
     limits: SearchLimits
     options: ConvertOptions
+    clock: Clock | None = None
 
     @property
     def recipe(self) -> Recipe:

@@ -56,6 +56,10 @@ class Workshop:
         arguments = {"job": self._job, "plan": plan.model_dump(mode="json"), "bounds": bounds.model_dump(mode="json")}
         return self._submit("judge", arguments, timeout_s)
 
+    def make(self, plan: Plan) -> Future[Any]:
+        """Makes a candidate without judging it."""
+        return self._submit("make", {"job": self._job, "plan": plan.model_dump(mode="json")}, None)
+
     def _submit(self, function: str, arguments: dict[str, Any], timeout_s: float | None) -> Future[Any]:
         name = self._setting.request.name
         limit = 0.0 if timeout_s is None else timeout_s  # as `WorkerPool.submit` has it

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["SearchChange", "SearchLayer", "SearchPoint", "SearchRecord"]
+__all__ = ["SearchChange", "SearchLayer", "SearchPoint", "SearchRecord", "SearchTiming"]
 
 
 class _Record(BaseModel):
@@ -64,6 +64,25 @@ class SearchChange(_Record):
     kept: bool
 
 
+class SearchTiming(_Record):
+    """One of the files that were measured side by side at the end, where latency counts.
+
+    Attributes:
+        name: 'mixed' and others of what was searched, or the scheme of one that is all of one kind.
+        latency_ms: Median of alternating rounds.
+        within: Whether it keeps all limits but that of latency.
+        chosen: Whether it is the file that was kept.
+    """
+
+    name: str
+    latency_ms: float
+    size_bytes: int
+    loss: float
+    high: float
+    within: bool
+    chosen: bool
+
+
 class SearchRecord(_Record):
     """How a file was found.
 
@@ -77,7 +96,7 @@ class SearchRecord(_Record):
         loss, high: Of the file that was kept; see `SearchPoint`.
         class_limit: The same for the recall of each class, with ``class_loss`` and ``class_high`` of the class that loses most, the
             ``worst_class``; None without such a limit.
-        size_limit: The most bytes.
+        size_limit, latency_limit_ms: The most bytes and milliseconds.
         missed: Limits that the file does not keep for certain: it is what comes nearest then.
         met: Whether there are none of these.
         activations: What all activations are instead of the scheme's type, because with that too much was lost.
@@ -86,6 +105,8 @@ class SearchRecord(_Record):
         path: The files that were tried: size against loss.
         changes: Cures of `repaired`, in the order in which they were tried.
         following: What would have been tried next, in words.
+        timed_on: The target where files were measured at the end; None where no latency counts.
+        timings: What these took.
     """
 
     judged_by: Literal["accuracy", "agreement", "fidelity"]
@@ -101,9 +122,10 @@ class SearchRecord(_Record):
     class_high: float | None = None
     worst_class: str | None = None
     size_limit: int | None = None
-    missed: tuple[Literal["loss", "class_loss", "size"], ...] = ()
+    latency_limit_ms: float | None = None
+    missed: tuple[Literal["loss", "class_loss", "size", "latency"], ...] = ()
     met: bool
-    activations: Literal["int16"] | None = None
+    activations: Literal["int16", "float32"] | None = None
     tried: int
     failed: int = 0
     ended: Literal["finished", "budget", "stopped"]
@@ -113,3 +135,5 @@ class SearchRecord(_Record):
     path: tuple[SearchPoint, ...] = ()
     changes: tuple[SearchChange, ...] = ()
     following: str | None = None
+    timed_on: str | None = None
+    timings: tuple[SearchTiming, ...] = ()
