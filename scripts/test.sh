@@ -37,6 +37,10 @@ if ! command -v npm > /dev/null && command -v apt-get > /dev/null; then
 fi
 tflitekit setup browser > /dev/null ||
   echo "There is no web runtime: its tests are skipped (in CI they fail)." >&2
+for name in tflm ethos-u; do
+  tflitekit setup $name > /dev/null ||
+    echo "There is no environment $name: its tests are skipped (in CI they fail)." >&2
+done
 android=$(python android_demo/offline/build_apk.py --missing)
 command -v adb > /dev/null || android="$android adb"
 if [ -n "$android" ] && command -v apt-get > /dev/null; then

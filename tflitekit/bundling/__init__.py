@@ -13,6 +13,7 @@ from tflitekit.bundling.contents import (
     is_unicode,
     read_bundle,
 )
+from tflitekit.bundling.firmware import FIRMWARE, check_firmware
 from tflitekit.bundling.selection import Selection, select
 from tflitekit.bundling.target import check_target, parent_of, put_in_place, write_zip, zip_of
 from tflitekit.core.arguments import as_list
@@ -72,13 +73,15 @@ def bundle(
     if how.preprocess is None and selection.report is None:
         selection = selection.with_stored_pixels(dataset)
     _refuse_text(selection)
+    if FIRMWARE in how.templates:
+        check_firmware(selection)
     out = Path(out).resolve()
     check_target(out, data)
     with disk_errors(out), temporary_folder(parent_of(out), ".bundle-") as temporary:
         folder = temporary / out.name
         made = Assembly(selection, dataset, folder, how.seed, progress).write(how.name)
         for name in how.templates:
-            write_template(name, made, folder, how.package)
+            write_template(name, made, selection, folder, package=how.package, progress=progress)
         read_bundle(folder)
         archive = temporary / f"{out.name}.zip"
         write_zip(archive, folder, made)

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tflitekit.bundling.contents import Bundle
+from tflitekit.bundling.firmware import FIRMWARE, write_firmware
 from tflitekit.bundling.page import check_page, write_page
+from tflitekit.bundling.selection import Selection
 from tflitekit.bundling.wrappers import LANGUAGES, check_request, write_wrapper
 from tflitekit.core.errors import UsageError
+from tflitekit.core.progress import Progress
 
 __all__ = ["check_templates", "write_template"]
 
-_TEMPLATES = (*LANGUAGES, "web")
+_TEMPLATES = (*LANGUAGES, "web", FIRMWARE)
 
 
 def check_templates(names: Sequence[str], package: str | None) -> None:
@@ -38,9 +41,13 @@ def check_templates(names: Sequence[str], package: str | None) -> None:
         check_page()
 
 
-def write_template(name: str, bundle: Bundle, folder: Path, package: str | None) -> None:
+def write_template(
+    name: str, bundle: Bundle, selection: Selection, folder: Path, *, package: str | None, progress: Progress
+) -> None:
     """Writes the code of one template below ``folder/wrappers``, for the recommended variant."""
-    if name == "web":
+    if name == FIRMWARE:
+        write_firmware(bundle, selection, folder, progress)
+    elif name == "web":
         write_page(bundle, folder / "wrappers")
     else:
         write_wrapper(bundle, folder / "wrappers", language=name, package=package)

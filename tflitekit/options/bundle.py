@@ -37,7 +37,7 @@ class BundleOptions(SeedOptions):
         Names,
         Option(
             Panel.OUTPUT,
-            "Also write code to begin an app with: a class to paste (kotlin, java), or a page for browsers (web).",
+            "Also write code to begin an app with: a class to paste (kotlin, java), a page for browsers (web), or a microcontroller's firmware (tflm).",
             repeatable=True,
             metavar="TEMPLATE",
         ),
