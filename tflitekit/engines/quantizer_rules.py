@@ -44,7 +44,7 @@ def written_rules(recipe: Recipe, excepted: Exceptions) -> Any:
         rules.add_static_config(_named(excepted.int16), every, _BITS["int16"], _BITS["int8"])
     if recipe.activations is not None:
         for edge in (Name.INPUT, Name.OUTPUT):
-            _write_edge(rules, edge, recipe)
+            _write_edge(rules, edge, recipe, excepted)
     return rules.get_quantization_recipe()
 
 
@@ -68,7 +68,9 @@ def _add(rules: Any, regex: str, recipe: Recipe, weights: str) -> None:
         rules.add_dynamic_config(regex, every, bits)
 
 
-def _write_edge(rules: Any, edge: Any, recipe: Recipe) -> None:
+def _write_edge(rules: Any, edge: Any, recipe: Recipe, excepted: Exceptions) -> None:
+    """Gives inputs and outputs their type. It is that of the operators beside them where none is told: enough for int8 and int16 where no
+    operator is excepted."""
     from litert_quantizer.algorithm_manager import AlgorithmName
     from litert_quantizer.qtyping import (
         ComputePrecision,
@@ -79,14 +81,14 @@ def _write_edge(rules: Any, edge: Any, recipe: Recipe) -> None:
 
     if recipe.io == "float32":
         rules.add_quantization_config(_EDGES, edge, algorithm_key=AlgorithmName.NO_QUANTIZE)
-    elif recipe.io == "uint8":
+    elif recipe.io == "uint8" or excepted.floats or excepted.int16:
+        kind = TensorDataType.UINT if recipe.io == "uint8" else TensorDataType.INT
+        bits = _BITS.get(recipe.io, 8)
         rules.add_quantization_config(
             _EDGES,
             edge,
             OpQuantizationConfig(
-                activation_tensor_config=TensorQuantizationConfig(
-                    num_bits=8, symmetric=False, dtype=TensorDataType.UINT
-                ),
+                activation_tensor_config=TensorQuantizationConfig(num_bits=bits, symmetric=bits == 16, dtype=kind),
                 weight_tensor_config=TensorQuantizationConfig(num_bits=8),
                 compute_precision=ComputePrecision.INTEGER,
             ),

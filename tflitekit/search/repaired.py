@@ -1,8 +1,8 @@
 """The smallest change of a quantized file that brings its loss within the limits.
 
 Cures in the order of what they cost: none of the first costs a byte or a microsecond. Each is kept where it measurably helps. Then operators that
-join values of unlike ranges leave the integers, then single operators, those that lose most first: in int16, which is slow on most
-CPUs but keeps to integers, and at last in float. As soon as a file is within the limits, what it does not need is taken back.
+join values of unlike ranges right before an output, which give each part its own scale up to there, then single operators, those that lose most
+first: in int16, which is slow on most CPUs but keeps to integers, and at last in float. As soon as a file is within the limits, what it does not need is taken back.
 """
 
 from __future__ import annotations
@@ -63,15 +63,35 @@ class Repair:
             self._pruned(trials, now)
             return
         if self._prepared.joined and self._recipe.io == "float32":
-            now = self._tried(trials, now, [{"types": {name: "float32" for name in self._prepared.joined}}])
+            now = self._parted(trials, now)
         if not self._keeps(now):
             now = self._excepted(trials, now)
         if self._keeps(now):
             self._pruned(trials, now)
-        elif trials.best is not None:  # the nearest
+            return
+        if self._prepared.joined and self._recipe.io != "float32":
+            self.following = (
+                f"io=float32, or outputs of its own for each part that '{self._shown(self._prepared.joined[0])}' joins, which only the model "
+                f"can give: in one {self._recipe.io} output they share one scale"
+            )
+        if trials.best is not None:  # the nearest
             for number, plan in enumerate(self._files):
                 if plan.key == trials.best.plan.key:
                     self.changes[number] = self.changes[number].model_copy(update={"kept": True})
+
+    def _parted(self, trials: Trials, now: Judged) -> Judged:
+        """Lets each part of a join have its own scale until there: the join in int16, which keeps to integers; in float where that is not enough."""
+        kinds = self._kinds()
+        for kind in kinds:
+            plan = now.plan.changed({name: kind for name in self._prepared.joined})
+            [found] = trials.run([plan])
+            if found.loss is None:
+                continue
+            kept = self._keeps(found) or (kind == kinds[-1] and _helps(now, found))
+            self._note(self._named(self._prepared.joined, kind), now, found, kept=kept)
+            if kept:
+                return found
+        return now
 
     def _free(self) -> Iterator[list[dict[str, object]]]:
         """Yields the cures that cost nothing, alternatives together."""
@@ -110,9 +130,11 @@ class Repair:
         return _said(cure)
 
     def _named(self, names: Sequence[str], kind: str) -> str:
-        shown = {each.name: each.shown for each in self._prepared.operators}
-        first = ", ".join(f"'{shown.get(name, name)}'" for name in names[:3])
+        first = ", ".join(f"'{self._shown(name)}'" for name in names[:3])
         return f"{first}{f' and {len(names) - 3} more' if len(names) > 3 else ''} in {kind}"
+
+    def _shown(self, name: str) -> str:
+        return next((each.shown for each in self._prepared.operators if each.name == name), name)
 
     def _excepted(self, trials: Trials, now: Judged) -> Judged:
         """Excepts operators, those that lose most alone first, in the cheapest type in which that is enough."""
