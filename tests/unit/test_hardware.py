@@ -11,6 +11,8 @@ import tflitekit as tk
 from tflitekit.core.errors import UsageError
 from tflitekit.hardware import judge, load_profile, profile_names
 from tflitekit.hardware import library as hardware_library
+from tflitekit.schemes import available, parse_request
+from tflitekit.schemes.asked_for import instead_of
 from tflitekit.tflite.graph import Operator, read_graph
 
 EXAMPLE = Path(__file__).parents[1] / "plugins" / "example"
@@ -237,3 +239,25 @@ def test_checking_is_light(variants):
         absent="tensorflow scipy ai_edge_litert.interpreter",
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("asked", "why", "fix"),
+    [
+        ("bfloat16", "No LiteRT CPU kernel takes bfloat16", "Take float16"),
+        ("fp8", "no kernels for 8-bit floats", "Take int8"),
+        ("uint8", "compute in int8", "int8:io=uint8"),
+        ("int16", "weights have 8 bits", "Take int16x8"),
+        ("int4", "4 bits are a type of weights", "Take weight_only_int4"),
+        ("fp16", None, "Take float16."),
+    ],
+)
+def test_types_that_are_no_schemes_get_an_honest_answer(asked, why, fix):
+    with pytest.raises(UsageError, match=f"There is no scheme '{asked}'") as caught:
+        parse_request(asked)
+    assert fix in caught.value.fix
+    assert caught.value.why is None if why is None else why in caught.value.why
+
+
+def test_no_scheme_is_taken_for_another():
+    assert not [name for name in available() if instead_of(name) is not None]

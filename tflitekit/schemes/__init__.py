@@ -16,6 +16,7 @@ from typing import Any, Literal
 from tflitekit.core.answers import answering
 from tflitekit.core.errors import UsageError
 from tflitekit.core.registry import Registry
+from tflitekit.schemes.asked_for import instead_of
 
 __all__ = [
     "ENGINE",
@@ -298,6 +299,8 @@ def find(name: str) -> Scheme:
     """
     schemes = available()
     if name not in schemes:
+        if (known := instead_of(name)) is not None:
+            raise UsageError(f"There is no scheme '{name}'.", why=known[0], fix=known[1])
         raise UsageError(
             f"There is no scheme '{name}'.", fix=f"Choose from: {', '.join(schemes)} (see 'tflitekit schemes')."
         )
