@@ -50,3 +50,16 @@ def drop_last_operator(content: bytes) -> bytes:
     graph.outputs = [last.inputs[0]]
     model.signatureDefs = []
     return pack(model)
+
+
+def integers_only(source: Path, target: Path) -> Path:
+    """Writes a copy without the conversions at its edges: its inputs and outputs become integers."""
+    model = unpack(source.read_bytes())
+    graph = model.subgraphs[0]
+    first, last = graph.operators[0], graph.operators[-1]
+    assert list(graph.inputs) == list(first.inputs) and list(graph.outputs) == list(last.outputs)
+    graph.inputs, graph.outputs = first.outputs, last.inputs
+    graph.operators = graph.operators[1:-1]
+    model.signatureDefs = []
+    target.write_bytes(pack(model))
+    return target

@@ -10,12 +10,13 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tflitekit.hardware import Hardware, IoJudgement, Judgement, OperatorGroup, Verdict, load_profile
 from tflitekit.latency.merging import merge
 from tflitekit.results import (
     Accelerator,
@@ -102,6 +103,7 @@ def extended(report: Report) -> Report:
     return report.model_copy(
         update={
             "variants": tuple(rows),
+            "hardware": Hardware.of(load_profile("android-gpu")),
             "constraints": Constraints(max_accuracy_drop=2, max_class_drop=5, max_size_bytes=200_000, max_latency_ms=2),
             "dataset": report.dataset.model_copy(
                 update={"available": 10_000, "seed": 20210, "skipped": ("a.jpg: cut",)}
@@ -153,6 +155,7 @@ def _extended_row(row: VariantReport, index: int, classes: Sequence[str]) -> Var
             else Sequential(decision="meets", limit=0.02, low=-0.006, high=0.0174, alpha=0.05, decided_at=640 * index),
             "ops": tuple(_ops(row)),
             "on_targets": _on_targets(row, index),
+            "hardware": _judgement(index),
             "search": _search(index) if index in (1, 2) else None,
             "explanation": _explanation(row.name, 20 + 130 * (index - 1)) if index in (1, 2) else None,
             "warnings": (*row.warnings, *((noisy,) if index in (1, 2) else ()), *((slow,) if index > 4 else ())),
@@ -198,6 +201,32 @@ def _explanation(name: str, count: int) -> Explanation:
     return Explanation(
         baseline="float32.tflite", variant=f"{name}.tflite", scheme=name, samples=200, location="test", layers=tuple(layers), culprits=culprits
     )  # fmt: skip
+
+
+def _judgement(index: int) -> Judgement:
+    """Returns what a GPU would do with a variant, another thing for each."""
+    verdict = get_args(Verdict)[index % len(get_args(Verdict))]
+    taken = OperatorGroup(op="CONV_2D", compute="float32", count=9, where="GPU")
+    left = OperatorGroup(
+        op="GELU",
+        compute="float32",
+        count=2,
+        where="CPU",
+        why="the GPU has no such operator",
+        layers=("gelu", "gelu_1"),
+    )
+    return Judgement(
+        profile="android-gpu",
+        runtime=None,
+        verdict=verdict,
+        summary=f"{verdict.capitalize()}: 2 GELU (gelu, gelu_1).",
+        taken=9,
+        total=11,
+        operators=(left, taken),
+        io=(IoJudgement(role="input", name="image", dtype="int16"),),
+        notes=("The GPU computes in float16.",),
+        advice=None if verdict == "runs" else "Convert with --scheme float16.",
+    )
 
 
 def _on_targets(row: VariantReport, index: int) -> tuple[OnTarget, ...]:
@@ -556,6 +585,10 @@ def hostile(report: Report) -> Report:
             one.model_copy(update={"refused": HOSTILE[2], "target": HOSTILE[3], "runtime": HOSTILE[0]})
             for one in row.on_targets
         )
+        if row.hardware:
+            groups = tuple(each.model_copy(update={"layers": HOSTILE}) for each in row.hardware.operators)
+            words = {"summary": HOSTILE[0], "advice": HOSTILE[1], "notes": HOSTILE, "operators": groups}
+            update["hardware"] = row.hardware.model_copy(update=words)
         if row.explanation:
             found_layers = [layer.model_copy(update={"layer": HOSTILE[4]}) for layer in row.explanation.layers]
             words = {"layer": HOSTILE[4], "message": HOSTILE[0], "advice": HOSTILE[1]}

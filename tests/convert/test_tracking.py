@@ -50,7 +50,7 @@ def test_a_run_is_logged(command, store, cli, tmp_path):
 
     assert run.data.params["model.sha256"] == report.source.sha256
     assert run.data.params["data.sha256"] == report.dataset.sha256
-    assert run.data.params["constraints.deploy_on"] == "phone"
+    assert run.data.params["constraints.deploy_on"] == "android-cpu"
     assert run.data.params["preprocessing"].startswith("raw")
     assert run.data.params["latency.protocol"] == "quick"
     assert "data.labels" not in run.data.params

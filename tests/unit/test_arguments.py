@@ -160,7 +160,11 @@ def test_every_command_begins_its_help_with_examples(name):
 
 def test_choices_are_completed():
     complete = ShellComplete(app, {}, "tflitekit", "_TFLITEKIT_COMPLETE").get_completions
-    assert [item.value for item in complete(["optimize", "--deploy-on"], "")] == ["phone", "host"]
+    assert [item.value for item in complete(["optimize", "--deploy-on"], "android-")] == [
+        "android-cpu",
+        "android-gpu",
+        "android-npu",
+    ]
     assert [item.value for item in complete(["benchmark", "--protocol"], "mlperf")] == ["mlperf-mobile", "mlperf-tiny"]
     assert [item.value for item in complete([], "opt")] == ["optimize"]
 

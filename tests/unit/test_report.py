@@ -235,8 +235,8 @@ def test_page_draws_few_samples_and_keeps_their_distribution(report):
     spec = json.loads(drawn[1])["specs"]["latency-samples"]["0"]
     cloud = [entry["x"] for entry in spec["layer"][0]["data"]["values"] if entry["variant"] == row.name]
     samples = np.sort(np.concatenate(row.latency.samples.rounds())) / 1000
-    assert len(cloud) == 160
-    # 160 order statistics of the lower 99 %: their median is off by at most one step of 1/160 of the samples.
+    assert len(cloud) == 80
+    # 80 order statistics of the lower 99 %: their median is off by at most one step of 1/80 of the samples.
     low, high = np.quantile(samples, [0.48, 0.51])
     assert low <= np.median(cloud) <= high
 

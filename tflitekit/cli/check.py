@@ -10,6 +10,12 @@ from tflitekit.cli.commands import command, print_json
 from tflitekit.cli.shared import as_json, option, path
 
 
+def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from tflitekit.cli.completion import names_for
+
+    return [name for name in names_for("--on") if name.startswith(incomplete)]
+
+
 @command(
     "tflitekit check build/int8.tflite --on ethos-u55-128",
     "tflitekit check build/int8.tflite --on android-cpu --runtime 2.12.0",
@@ -22,6 +28,7 @@ from tflitekit.cli.shared import as_json, option, path
     panel="Model",
     required=True,
     metavar="PROFILE",
+    shell_complete=_complete,
     help="Hardware to judge it for: a name of 'tflitekit hardware', or a .toml file.",
 )
 @option(
@@ -38,6 +45,7 @@ def check(file: Path, profile: str, runtime: str | None, as_json: bool) -> int:
     """
     from tflitekit.hardware import check as run
     from tflitekit.hardware import load_profile
+    from tflitekit.tflite.graph import read_graph
 
     found = run(file, on=profile, runtime=runtime)
     if as_json:
@@ -45,12 +53,14 @@ def check(file: Path, profile: str, runtime: str | None, as_json: bool) -> int:
     else:
         from tflitekit.cli.views.hardware import show_judgement
 
-        show_judgement(str(file), found, load_profile(profile))
+        show_judgement(str(file), found, load_profile(profile), needs=read_graph(file).min_runtime_version)
     return 0 if found.passes else 1
 
 
 @command("tflitekit hardware", "tflitekit hardware ethos-u55-128", "tflitekit hardware my-chip.toml --json")
-@click.argument("name", required=False, help="Of a profile, or a .toml file; all when not given.")
+@click.argument(
+    "name", required=False, shell_complete=_complete, help="Of a profile, or a .toml file; all when not given."
+)
 @as_json
 def hardware(name: str | None, as_json: bool) -> int:
     """Lists the hardware that the kit knows, or shows one: what it takes, by which source, and what is not known."""

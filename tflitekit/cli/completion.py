@@ -1,4 +1,4 @@
-"""Names that a shell completes beyond choices: schemes, targets, metrics and presets, those of other packages too."""
+"""Names that a shell completes beyond choices: schemes, targets, hardware, metrics and presets, those of other packages too."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ def names_for(flag: str) -> Iterable[str]:
         from tflitekit.targets import target_names
 
         return target_names()
+    if flag in ("--deploy-on", "--on"):
+        from tflitekit.hardware import profile_names
+
+        return profile_names()
     if flag == "--metric":
         from tflitekit.accuracy.metrics import metrics
 

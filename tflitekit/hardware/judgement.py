@@ -92,6 +92,7 @@ class Hardware(_Part):
     kind: Kind | None
     accelerator: str
     measured_by: tuple[str, ...]
+    emulated_by: tuple[str, ...]
     not_known: tuple[str, ...]
     sources: tuple[Source, ...]
 
@@ -107,6 +108,7 @@ class Hardware(_Part):
             kind=profile.targets.kind,
             accelerator=profile.targets.accelerator,
             measured_by=profile.targets.measured,
+            emulated_by=profile.targets.emulated,
             not_known=profile.not_known,
             sources=tuple(profile.sources.values()),
         )

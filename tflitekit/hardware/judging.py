@@ -61,7 +61,7 @@ def judge(graph: Graph, profile: Profile, *, layers: Sequence[str] = (), runtime
     io = _io(graph, profile)
     unreadable = _unreadable(io, profile)
     verdict = _verdict(placed, profile, refused=unreadable is not None)
-    notes = [*_notes(placed, profile), *_runtime_notes(graph, profile, runtime)]
+    notes = [*_notes(placed, profile), *_runtime_notes(graph)]
     taken = sum(one.where == profile.processor for one in placed)
     groups = _grouped(placed, _labels(graph, operators, layers), profile)
     refusal = old or unreadable or (_dynamic_text(graph, profile) if dynamic else None)
@@ -100,7 +100,7 @@ def _place(operator: Operator, profile: Profile) -> _Placed:
     fitting = [rule for rule in rules if compute in rule.types or (ANY in rule.types and "bfloat16" not in compute)]
     if not fitting:
         return _left(operator, profile, _untaken(operator, rules, profile))
-    rule = fitting[0]
+    rule = next((one for one in fitting if _takes_stride(one, operator)), fitting[0])
     allowed = rule.weights or profile.weights
     if operator.weights and operator.weights not in allowed:
         return _left(
@@ -112,12 +112,16 @@ def _place(operator: Operator, profile: Profile) -> _Placed:
             profile,
             f"of version {operator.version}; the {profile.processor} has versions up to {rule.max_version}",
         )
-    if rule.strides is not None and operator.stride and operator.stride not in rule.strides:
+    if rule.strides is not None and not _takes_stride(rule, operator):
         strides = either(map(str, rule.strides))
         return _left(operator, profile, f"its stride is {operator.stride}; the {profile.processor} takes {strides}")
     if not rule.certain:
         return _Placed(operator, UNKNOWN, rule.condition, rule)
     return _Placed(operator, profile.processor, rule=rule)
+
+
+def _takes_stride(rule: Rule, operator: Operator) -> bool:
+    return rule.strides is None or not operator.stride or operator.stride in rule.strides
 
 
 def _untaken(operator: Operator, rules: Sequence[Rule], profile: Profile) -> str:
@@ -248,12 +252,10 @@ def _notes(placed: Iterable[_Placed], profile: Profile) -> Iterable[str]:
             yield profile.notes[compute]
 
 
-def _runtime_notes(graph: Graph, profile: Profile, runtime: str | None) -> Iterable[str]:
+def _runtime_notes(graph: Graph) -> Iterable[str]:
     if graph.unknown_op_versions:
         unknown = ", ".join(graph.unknown_op_versions)
         yield f"Since which runtime there is {unknown} is not known to the kit, so the version could not be checked."
-    if runtime is None and graph.min_runtime_version:
-        yield f"It needs TensorFlow Lite {graph.min_runtime_version} or newer there; --runtime checks it for a version."
 
 
 def _labels(graph: Graph, operators: Sequence[Operator], layers: Sequence[str]) -> list[str]:

@@ -242,6 +242,7 @@ def _joined(
         data=base.dataset.location if base.dataset else None,
         cautions=throttled,
         unfit=next((doubt for doubt in base.warnings if doubt.kind in UNFIT), None),
+        hardware=base.hardware,
     )
     return merged.model_copy(update={"recommendation": answer})
 

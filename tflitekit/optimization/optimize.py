@@ -33,9 +33,11 @@ from tflitekit.data.contract import resolve_labels
 from tflitekit.data.dataset import Dataset, InputPipeline, open_dataset
 from tflitekit.data.pixels import holds_pixels
 from tflitekit.data.preprocessing import load_preprocessing
+from tflitekit.hardware import Hardware, Profile, default_schemes, load_profile
 from tflitekit.latency.benchmarking import measure_variants
 from tflitekit.optimization.calibration_curve import measure_curve
 from tflitekit.optimization.explaining import explain_lost
+from tflitekit.optimization.judging import judged
 from tflitekit.options.base import takes
 from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.options.convert import ConvertOptions
@@ -44,12 +46,12 @@ from tflitekit.options.optimize import OptimizeOptions
 from tflitekit.render import write_all
 from tflitekit.results import CalibrationPoint, Constraints, DatasetRecord, Finding, Report, SourceRecord, VariantReport
 from tflitekit.results.recommendation import recommend
-from tflitekit.schemes import Request, available, parse_request, parse_requests
+from tflitekit.schemes import Request, parse_request, parse_requests
 from tflitekit.search import Clock, SearchLimits
 from tflitekit.source.foreign.module import on_disk
 from tflitekit.source.models import identify
 from tflitekit.source.prepared import PreparedSource
-from tflitekit.targets import CheckedTarget, Target, open_target
+from tflitekit.targets import CheckedTarget, open_target
 from tflitekit.tflite.variant import tool_versions
 
 __all__ = ["optimize"]
@@ -98,11 +100,12 @@ def optimize(
     out, progress = Path(out), progress or Progress()
     constraints, options = constraints or Constraints(), options or ConvertOptions()
     options = options if seed is None else options.replaced(seed=seed)
+    profile = load_profile(constraints.deploy_on)
     model = on_disk(model, example_inputs, out / WORK_FOLDER)
     _refuse_early(model, how, constraints, options)
     measuring = how.part(BenchmarkOptions, seed=options.seed)
     scoring = how.part(EvaluateOptions, seed=options.seed, jobs=options.jobs, baseline=BASELINE)
-    spec = _spec(how, options)
+    spec = _spec(how, options, profile)
     dataset = open_dataset(data, labels=spec.labels, limit=how.limit, seed=options.seed, need_labels=False)
     without_labels = by_reference(how.metric, dataset)
     check_limits(constraints, dataset, how.metric, by_reference=without_labels)
@@ -122,7 +125,7 @@ def optimize(
         try:
             evaluation, curve = _evaluate(converted, dataset, scoring, constraints, fingerprint.result(), progress)
         except TflitekitError as error:
-            _report_what_there_is(error, converted, dataset, constraints, target, out)
+            _report_what_there_is(error, converted, dataset, constraints, profile, out)
             raise
         measuring = measuring.replaced(input_shapes=evaluation.input_shapes)
         rows, doubts = measure_variants(
@@ -148,7 +151,8 @@ def optimize(
         if how.explain:
             rows = explain_lost(rows, converted.variants, dataset, constraints, options, progress)
         doubts = [*_data_warnings(converted, evaluation, dataset, how), *doubts]
-        report = _report(converted, evaluation, rows, constraints, target, doubts, curve)
+        rows = judged(rows, converted.variants, profile)
+        report = _report(converted, evaluation, rows, constraints, profile, doubts, curve)
         write_all(report, out)
         check_written([out / "report.json", *converted.files()])
     return report
@@ -192,10 +196,11 @@ def _check_data(
     values.result()
 
 
-def _spec(how: OptimizeOptions, options: ConvertOptions) -> ConversionSpec:
+def _spec(how: OptimizeOptions, options: ConvertOptions, profile: Profile) -> ConversionSpec:
     preprocessing, labels = load_preprocessing(how.preprocess), resolve_labels(how.labels)
+    default = default_schemes(profile, training=options.training is not None)
     return ConversionSpec(
-        requests=_requests(how.schemes, how.rounding, options.training is not None),
+        requests=_requests(default if how.schemes is None else how.schemes, how.rounding),
         calibration=how.calibration,
         preprocessing=preprocessing,
         labels=labels,
@@ -229,7 +234,7 @@ def _report_what_there_is(
     converted: ConvertResult,
     dataset: Dataset,
     constraints: Constraints,
-    target: Target,
+    profile: Profile,
     out: Path,
 ) -> None:
     """Writes a report of what was converted, where the evaluation failed; one of an earlier run is worth more."""
@@ -239,7 +244,7 @@ def _report_what_there_is(
     record = DatasetRecord(location=dataset.location, kind=dataset.kind, samples=0, classes=dataset.classes)
     rows = tuple(VariantReport.of(variant) for variant in converted.variants)
     evaluation = Evaluation(record, None, rows, (found,))
-    write_all(_report(converted, evaluation, rows, constraints, target, ()), out)
+    write_all(_report(converted, evaluation, rows, constraints, profile, ()), out)
 
 
 def _prepare_evaluation(dataset: Dataset, checked: Future[None]) -> str | None:
@@ -250,14 +255,8 @@ def _prepare_evaluation(dataset: Dataset, checked: Future[None]) -> str | None:
     return dataset.fingerprint()
 
 
-def _requests(schemes: Sequence[str | Request] | None, rounding: str | None, training: bool) -> list[Request]:
+def _requests(schemes: Sequence[str | Request], rounding: str | None) -> list[Request]:
     """Returns what to build, the baseline first."""
-    if schemes is None:
-        schemes = [
-            name
-            for name, scheme in available().items()
-            if scheme.by_default and (training or scheme.needs != "training")
-        ]
     wanted = parse_requests(schemes, rounding)
     unique = {request.name: request for request in [parse_request(BASELINE), *wanted]}
     return list(unique.values())
@@ -306,11 +305,11 @@ def _report(
     evaluation: Evaluation,
     rows: tuple[VariantReport, ...],
     constraints: Constraints,
-    target: Target,
+    profile: Profile,
     doubts: Sequence[Finding],
     curve: tuple[CalibrationPoint, ...] = (),
 ) -> Report:
-    source = converted.source
+    source, hardware = converted.source, Hardware.of(profile)
     warnings = [*(Finding(kind="source", message=note) for note in source.notes), *evaluation.warnings, *doubts]
     return Report(
         tool=tool_versions() | {"python": platform.python_version()},
@@ -329,14 +328,15 @@ def _report(
         contract=converted.variants[0].contract,
         baseline=evaluation.baseline,
         constraints=constraints,
+        hardware=hardware,
         variants=rows,
         recommendation=recommend(
             rows,
             constraints,
             baseline=evaluation.baseline,
-            latency_is_of_target="latency" in target.good_for,
             data=evaluation.dataset.location,
             unfit=evaluation.unfit,
+            hardware=hardware,
         ),
         calibration_curve=curve,
         warnings=tuple(warnings),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
@@ -51,7 +51,9 @@ class Constraints(AccuracyLimits):
         max_class_drop: In percentage points, for the recall of each single class.
         max_size_bytes: Of the file, not deflated.
         max_latency_ms: Of the figure that decides under the protocol, on the target.
-        deploy_on: 'phone' (host latency decides nothing) or 'host' (the model is meant for this machine).
+        deploy_on: The profile of the hardware that the model is meant for. Latency decides only where it was measured on such hardware;
+            for 'host' that is this machine. Reports of earlier versions have 'phone' instead of 'android-cpu'.
+        trust_estimates: Whether estimated latency ranks where none was measured on the hardware.
     """
 
     model_config = ConfigDict(extra="ignore")  # they stand in reports, also in those of later versions
@@ -69,6 +71,16 @@ class Constraints(AccuracyLimits):
         ),
     ] = None
     deploy_on: Annotated[
-        Literal["phone", "host"],
-        Option(Panel.LIMITS, "'phone': this host's latency decides nothing. 'host': the model runs on this machine."),
-    ] = "phone"
+        str,
+        Option(
+            Panel.LIMITS,
+            "Hardware that the model is meant for: a name of 'tflitekit hardware', or a .toml file. It says which schemes are tried and what decides.",
+            metavar="PROFILE",
+        ),
+    ] = "android-cpu"
+    trust_estimates: Annotated[
+        bool,
+        Option(
+            Panel.LIMITS, "Also rank by latency that a model of the hardware estimated, where none was measured on it."
+        ),
+    ] = False

@@ -18,7 +18,7 @@ class OptimizeOptions(SchemeOptions, ScoringOptions, LatencyOptions, AlsoOnOptio
     """What is made, and how it is measured.
 
     Attributes:
-        schemes: When not given all that need no training, and with training data also qat, pruned and clustered.
+        schemes: When not given those of the hardware's profile, and with training data also qat, pruned and clustered as it takes them.
     """
 
     calibration_curve: Annotated[

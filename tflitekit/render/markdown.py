@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tflitekit.core.printable import printable
-from tflitekit.render import targets_text, text, training_text
+from tflitekit.render import hardware_text, targets_text, text, training_text
 from tflitekit.render.summary import (
     caution,
     fidelity_table,
@@ -79,6 +79,10 @@ def render(report: Report) -> str:
         target_notes=targets_text.notes(report.variants),
         output_columns=output_columns,
         output_rows=output_rows,
+        hardware=hardware_text.title(report),
+        hardware_columns=hardware_text.COLUMNS,
+        hardware_rows=hardware_text.table(report),
+        hardware_points=hardware_text.points(report),
         training_columns=training_columns,
         training_rows=training_rows,
         training_remarks=training_text.remarks(report),

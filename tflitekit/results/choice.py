@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
+from tflitekit.hardware import Hardware
 from tflitekit.results import VariantReport
+from tflitekit.results.on_hardware import arena_of, estimate_of, io_rank, verdict_rank
 
-__all__ = ["SAME_SIZE", "SAME_SPEED", "Choice", "choose", "measurably_better"]
+__all__ = ["SAME_SIZE", "SAME_SPEED", "Choice", "by_download", "choose", "measurably_better"]
 
 SAME_SPEED = 0.05
 """Where latency counts, variants within this share of the fastest are equally fast: phones differ by more. So are those whose
@@ -23,29 +25,49 @@ SAME_DEFLATED = 0.05
 class Choice(NamedTuple):
     """The chosen variant, what remained of the good ones after each step that led to it, and the best untrained of those.
 
-    ``fast`` is None where latency did not count, or was not measured of any.
+    ``good`` counts those that kept all limits. ``fast`` is None where latency did not count, or was not measured of any. ``estimated`` says that it was only estimated.
     """
 
     chosen: VariantReport
+    good: int
+    fitting: list[VariantReport]
     fast: list[VariantReport] | None
     small: list[VariantReport]
     integer: list[VariantReport]
+    plain: list[VariantReport]
     deflated: list[VariantReport]
     untrained: VariantReport | None
+    estimated: bool
 
 
-def choose(good: Sequence[VariantReport], baseline: VariantReport | None, counts_latency: bool) -> Choice:
-    """Narrows variants that keep all limits down to one, step by step."""
-    fast = _fast(good) if counts_latency else None
-    good = good if fast is None else fast
-    smallest = min(v.size_bytes or 0 for v in good)
-    small = [v for v in good if (v.size_bytes or 0) <= smallest * (1 + SAME_SIZE)]
-    most = max(v.integer_op_fraction or 0.0 for v in small)
-    integer = [v for v in small if (v.integer_op_fraction or 0.0) == most]
-    sizes = {v.name: v.deflated_bytes for v in integer if v.deflated_bytes is not None}
+def choose(
+    good: Sequence[VariantReport],
+    baseline: VariantReport | None,
+    counts_latency: bool,
+    hardware: Hardware | None = None,
+    *,
+    trust_estimates: bool = False,
+) -> Choice:
+    """Narrows variants that keep all limits down to one, step by step.
+
+    Args:
+        hardware: What they are meant for: first come those that it takes best; then what it says decides.
+        trust_estimates: Whether estimated latency counts where none was measured.
+    """
+    fitting = _least(good, verdict_rank)
+    fast, estimated = _fast(fitting) if counts_latency else None, False
+    if fast is None and trust_estimates:
+        fast = _fast_by_estimate(fitting)
+        estimated = fast is not None
+    left = fitting if fast is None else fast
+    small = _small(left, hardware)
+    integer = _least(small, lambda v: -(v.integer_op_fraction or 0.0))
+    plain = integer if hardware is None else _least(integer, lambda v: io_rank(v, hardware))
+    plain = plain if hardware is None else _small_arena(plain, hardware)
+    sizes = {v.name: v.deflated_bytes for v in plain if v.deflated_bytes is not None}
     least = min(sizes.values(), default=0)
-    known = len(sizes) == len(integer)
-    deflated = [v for v in integer if not known or sizes[v.name] <= least * (1 + SAME_DEFLATED)]
+    known = len(sizes) == len(plain)
+    deflated = [v for v in plain if not known or sizes[v.name] <= least * (1 + SAME_DEFLATED)]
 
     def preference(variant: VariantReport) -> tuple[bool, float, int, str]:
         changed = baseline is None or variant.name != baseline.name  # no gain, no change
@@ -53,7 +75,45 @@ def choose(good: Sequence[VariantReport], baseline: VariantReport | None, counts
 
     untrained = min((v for v in deflated if v.training is None), key=preference, default=None)
     worth = [v for v in deflated if v.training is None or untrained is None or measurably_better(v, untrained)]
-    return Choice(min(worth, key=preference), fast, small, integer, deflated, untrained)
+    return Choice(
+        min(worth, key=preference), len(good), fitting, fast, small, integer, plain, deflated, untrained, estimated
+    )
+
+
+def _least(variants: Sequence[VariantReport], of: Callable[[VariantReport], Any]) -> list[VariantReport]:
+    """Returns those of which something is least."""
+    best = min(map(of, variants))
+    return [v for v in variants if of(v) == best]
+
+
+def by_download(hardware: Hardware | None) -> bool:
+    """Tells whether the size that counts is that of the deflated file."""
+    order = hardware.decides if hardware is not None else ()
+    return "download" in order and ("size" not in order or order.index("download") < order.index("size"))
+
+
+def _small(variants: Sequence[VariantReport], hardware: Hardware | None) -> list[VariantReport]:
+    """Returns those that are as small as the smallest: as files, or deflated where the download decides and all are known."""
+    sizes = {v.name: v.size_bytes or 0 for v in variants}
+    if by_download(hardware) and all(v.deflated_bytes for v in variants):
+        sizes = {v.name: v.deflated_bytes or 0 for v in variants}
+    return [v for v in variants if sizes[v.name] <= min(sizes.values()) * (1 + SAME_SIZE)]
+
+
+def _small_arena(variants: list[VariantReport], hardware: Hardware) -> list[VariantReport]:
+    """Returns those that need as little memory for tensors as any, where an interpreter of the hardware told it of all."""
+    arenas = {v.name: arena for v in variants if (arena := arena_of(v, hardware)) is not None}
+    if "arena" not in hardware.decides or len(arenas) < len(variants):
+        return variants
+    return [v for v in variants if arenas[v.name] <= min(arenas.values()) * (1 + SAME_SIZE)]
+
+
+def _fast_by_estimate(good: Sequence[VariantReport]) -> list[VariantReport] | None:
+    """Returns those that are estimated to be as fast as the fastest; None where not all were estimated."""
+    times = {v.name: found[0] for v in good if (found := estimate_of(v)) is not None}
+    if len(times) < len(good):
+        return None
+    return [v for v in good if times[v.name] <= min(times.values()) * (1 + SAME_SPEED)]
 
 
 def _fast(good: Sequence[VariantReport]) -> list[VariantReport] | None:

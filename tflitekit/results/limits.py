@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tflitekit.core.units import duration
 from tflitekit.results import Constraints, Drop, VariantReport
+from tflitekit.results.on_hardware import hardware_problems
 
 __all__ = [
     "DEFAULT_MAX_DROP_POINTS",
@@ -56,7 +57,7 @@ def broken_limits(variant: VariantReport, constraints: Constraints, limit: float
     """Returns what speaks against a variant, in words: nothing where it keeps all limits."""
     if variant.status != "ok":
         return [f"{variant.status}: {(variant.error or 'no reason recorded').splitlines()[0]}"]
-    found = _broken_parts(variant) + figure_problems(variant, constraints, limit)
+    found = hardware_problems(variant) + _broken_parts(variant) + figure_problems(variant, constraints, limit)
     size = variant.size_bytes or 0
     if constraints.max_size_bytes is not None and size > constraints.max_size_bytes:
         found.append(f"{size:,} bytes, more than the limit of {constraints.max_size_bytes:,}")

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tflitekit.core.units import duration
+from tflitekit.hardware import Hardware
 from tflitekit.results import Constraints, Latency, VariantReport
-from tflitekit.results.choice import SAME_SIZE, SAME_SPEED, Choice, measurably_better
+from tflitekit.results.choice import SAME_SIZE, SAME_SPEED, Choice, by_download, measurably_better
 from tflitekit.results.limits import class_caution, drop_amount, figure_text, min_fidelity
+from tflitekit.results.on_hardware import estimated_text, hardware_reasons, unlike_text
 
 __all__ = ["beyond_reach", "latency_caveats", "reasons_for", "why_not"]
 
 
 def reasons_for(
-    choice: Choice, baseline: VariantReport | None, constraints: Constraints, limit: float, data: str | None
+    choice: Choice,
+    baseline: VariantReport | None,
+    constraints: Constraints,
+    limit: float,
+    data: str | None,
+    hardware: Hardware | None = None,
 ) -> list[str]:
     """Says what speaks for the chosen variant, and what its accuracy depends on."""
     chosen = choice.chosen
@@ -22,18 +29,29 @@ def reasons_for(
     whole = baseline.size_bytes or size if baseline else size
     times = f", {whole / size:.1f} times smaller than {baseline.name}" if baseline and whole > size * 1.05 else ""
     of = "that meets every limit"
-    found = []
-    if choice.fast is not None and chosen.latency is not None:
+    found = hardware_reasons(chosen, hardware) if hardware is not None else []
+    if hardware is not None and len(choice.fitting) < choice.good:
+        of = f"that {hardware.name} takes as well"
+    if choice.estimated:
+        found.append(f"{estimated_text(chosen)}: as fast as any {of} (within {SAME_SPEED:.0%})")
+        of = "of those"
+    elif choice.fast is not None and chosen.latency is not None:
         found.append(f"{_latency_text(chosen.latency)}: as fast as any {of} (within {SAME_SPEED:.0%})")
         of = "of those"
-    found.append(f"{size:,} bytes{times}: the smallest {of} (within {SAME_SIZE:.0%})")
+    if by_download(hardware) and chosen.deflated_bytes:
+        found.append(
+            f"{chosen.deflated_bytes:,} bytes to download: the smallest {of} (within {SAME_SIZE:.0%}); {size:,} as a file{times}"
+        )
+    else:
+        found.append(f"{size:,} bytes{times}: the smallest {of} (within {SAME_SIZE:.0%})")
     found += _figure_reasons(chosen, baseline, constraints, limit)
     if chosen.integer_op_fraction == 1:
         real = any(spec.dtype.startswith("float") for spec in (*chosen.inputs, *chosen.outputs))
-        note = " (inputs and outputs stay float: int8:io=int8 makes them integers too)" if real else ""
+        taken = hardware is not None and hardware.io[0].startswith("float")
+        note = " (inputs and outputs stay float: int8:io=int8 makes them integers too)" if real and not taken else ""
         found.append(f"every operator computes in integers, as accelerators and microcontrollers need{note}")
-    if len(choice.deflated) < len(choice.integer):
-        others = [v for v in choice.integer if v not in choice.deflated]
+    if len(choice.deflated) < len(choice.plain):
+        others = [v for v in choice.plain if v not in choice.deflated]
         next_best = min(others, key=lambda v: v.deflated_bytes or 0)
         found.append(
             f"{chosen.deflated_bytes or 0:,} bytes deflated, {_less(chosen, next_best)} less than {next_best.name}, which is as "
@@ -97,7 +115,11 @@ def _training_reasons(chosen: VariantReport, data: str | None) -> list[str]:
 def why_not(variant: VariantReport, choice: Choice) -> str:
     """Says where a variant that keeps all limits fell behind."""
     chosen = choice.chosen
+    if (unlike := unlike_text(variant, chosen)) is not None:
+        return unlike
     size, best = variant.size_bytes or 0, chosen.size_bytes or 1
+    if choice.estimated and choice.fast is not None and variant not in choice.fast:
+        return f"meets the limits, but is slower than {chosen.name}: {estimated_text(variant)}"
     if choice.fast is not None and variant not in choice.fast:
         if variant.latency is None or chosen.latency is None:
             return "meets the limits, but its latency was not measured on the target"
@@ -114,6 +136,8 @@ def why_not(variant: VariantReport, choice: Choice) -> str:
         return (
             f"as small as {chosen.name}, but only {variant.integer_op_fraction or 0:.0%} of its operators are integer"
         )
+    if variant not in choice.plain:
+        return f"as small as {chosen.name}, but {chosen.name} has inputs and outputs, or an arena, that suit the hardware better"
     if variant not in choice.deflated:
         return f"as small as {chosen.name}, but {chosen.name} deflates to {_less(chosen, variant)} less, which an app download saves"
     better = "closer to the float model" if variant.likeness else "more accurate"
@@ -132,11 +156,17 @@ def beyond_reach(able: Sequence[VariantReport], constraints: Constraints, counts
     return f"no variant reaches {limit:g} ms even on this host (the fastest takes {duration(min(measured))})"
 
 
-def latency_caveats(able: Sequence[VariantReport], constraints: Constraints, counts_latency: bool) -> list[str]:
+def latency_caveats(
+    able: Sequence[VariantReport], constraints: Constraints, counts_latency: bool, hardware: Hardware | None = None
+) -> list[str]:
     """Says what a latency that was not measured on the target leaves open."""
     if counts_latency:
         return []
-    text = "latency was not measured on the target: this host's figures say little about a phone and did not count"
+    where = "a phone" if hardware is None or hardware.kind == "phone" else hardware.name
+    text = f"latency was not measured on the target: this host's figures say little about {where} and did not count"
+    measured = {v.latency.target for v in able if v.latency is not None and v.latency.counts}
+    if hardware is not None and measured:
+        text = f"latency was measured on {', '.join(sorted(measured))}, which is not {hardware.name}, so it did not count: optimize again with its own --deploy-on"
     if constraints.max_latency_ms is not None:
         text += f"; the limit of {constraints.max_latency_ms:g} ms is therefore not verified"
     over = [

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tflitekit.hardware import Hardware
 from tflitekit.results import Constraints, Finding, Recommendation, Rejection, VariantReport
 from tflitekit.results.choice import choose
 from tflitekit.results.limits import broken_limits, class_problems, drop_limit, drop_problems, fidelity_problems
+from tflitekit.results.on_hardware import is_of
 from tflitekit.results.reasons import beyond_reach, latency_caveats, reasons_for, why_not
 
 __all__ = ["UNFIT", "broken_gates", "recommend"]
@@ -24,10 +26,11 @@ def recommend(
     cautions: Sequence[str] = (),
     unfit: Finding | None = None,
     data: str | None = None,
+    hardware: Hardware | None = None,
 ) -> Recommendation:
     """Chooses the smallest variant that meets all constraints.
 
-    Where latency was measured on the target, only variants that are as fast as the fastest stay. Among files of practically the
+    Of files for a named hardware, those that it takes best come first; one that would not run there is refused. Where latency was measured on the target, only variants that are as fast as the fastest stay. Among files of practically the
     same size it prefers integer-only ones, then those that deflate best, then those that need no training unless a trained
     one is measurably more accurate, then the more accurate. Latency of a host never decides for a phone: there it only shows
     that a limit is out of reach.
@@ -40,6 +43,8 @@ def recommend(
         cautions: What casts doubt on the measurements; comes first among the reasons.
         unfit: Why nothing can be recommended at all, such as a baseline that does not work.
         data: Where the evaluation samples come from.
+        hardware: What the model is meant for. Latency then counts where it was measured on such hardware, whatever
+            ``latency_is_of_target`` says.
 
     Returns:
         The variant that is chosen, with the reasons, or the one that comes nearest.
@@ -49,19 +54,22 @@ def recommend(
         >>> answer = tk.recommend(report.variants, tk.Constraints(max_size_bytes=200_000), baseline="float32")
         >>> print(answer.chosen, answer.reasons)
     """
-    counts_latency = latency_is_of_target or constraints.deploy_on == "host"
     able = [v for v in variants if v.status == "ok"]
+    counts_latency = latency_is_of_target or constraints.deploy_on == "host"
+    if hardware is not None:
+        timed = [v.latency for v in able if v.latency is not None]
+        counts_latency = bool(timed) and all(is_of(latency, hardware) for latency in timed)
     reference = next((v for v in able if v.name == baseline), able[0] if able else None)
     limit = drop_limit(reference, constraints)
     problems = {v.name: broken_limits(v, constraints, limit, counts_latency) for v in variants}
     good = [v for v in able if not problems[v.name]]
-    caveats = latency_caveats(able, constraints, counts_latency)
-    out_of_reach = beyond_reach(able, constraints, counts_latency)
+    caveats = latency_caveats(able, constraints, counts_latency, hardware)
+    out_of_reach = beyond_reach(able, constraints, counts_latency) if _host_is_faster(hardware) else None
     if unfit is not None:
         return _nothing_yet(unfit, variants, problems, [*cautions, *caveats])
     if not good or out_of_reach:
         return _nothing_meets(able, variants, problems, out_of_reach, caveats)
-    choice = choose(good, reference, counts_latency)
+    choice = choose(good, reference, counts_latency, hardware, trust_estimates=constraints.trust_estimates)
     chosen = choice.chosen
     rejected = tuple(
         Rejection(name=v.name, reasons=tuple(problems[v.name]) or (why_not(v, choice),))
@@ -70,10 +78,15 @@ def recommend(
     )
     return Recommendation(
         chosen=chosen.name,
-        reasons=(*cautions, *reasons_for(choice, reference, constraints, limit, data), *caveats),
+        reasons=(*cautions, *reasons_for(choice, reference, constraints, limit, data, hardware), *caveats),
         rejected=rejected,
         constraints_met=True,
     )
+
+
+def _host_is_faster(hardware: Hardware | None) -> bool:
+    """Tells whether what this host misses is out of reach there too: accelerators may be faster than any host."""
+    return hardware is None or hardware.processor == "CPU"
 
 
 def broken_gates(

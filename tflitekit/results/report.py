@@ -12,6 +12,7 @@ from tflitekit.core.files import is_folder, require_path, shortened
 from tflitekit.core.structured import LARGEST, check_model, read_json
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.contract import Contract
+from tflitekit.hardware.judgement import Hardware, Judgement
 from tflitekit.options.limits import Constraints
 from tflitekit.results.accuracy import (
     Adaptive,
@@ -78,6 +79,7 @@ class VariantReport(Part):
         drop_from_control: Paired difference to it: what quantizing, pruning or clustering costs, without the gain of training.
         latency: The measurement that decides. Further numbers of threads, and after a merge of phones also further targets, are
             in ``other_latencies``.
+        hardware: What the hardware of ``--deploy-on`` would do with the file, by its profile; null where no profile was asked.
         peak_memory_bytes: Highest resident set of the process minus what stays resident after the model is released.
         arena_bytes: Tensor memory that the interpreter itself plans; what delegates allocate is not in it.
         on_targets: What further targets (``--also-on``) say of the file, in the order in which they were named.
@@ -118,6 +120,7 @@ class VariantReport(Part):
     other_latencies: tuple[Latency, ...] = ()
     sustained: Sustained | None = None
     profile: Profile | None = None
+    hardware: Judgement | None = None
     peak_memory_bytes: int | None = None
     arena_bytes: int | None = None
     on_targets: tuple[OnTarget, ...] = ()
@@ -220,7 +223,8 @@ class Recommendation(Part):
 
 
 class Report(Part):
-    """Everything that one run found. ``calibration_curve`` is filled by ``--calibration-curve``."""
+    """Everything that one run found. ``calibration_curve`` is filled by ``--calibration-curve``; ``hardware`` is what was known of that of
+    ``--deploy-on`` when the report was made."""
 
     schema_version: Literal[2] = 2
     tool: dict[str, str]
@@ -231,6 +235,7 @@ class Report(Part):
     contract: Contract | None
     baseline: str | None
     constraints: Constraints
+    hardware: Hardware | None = None
     variants: tuple[VariantReport, ...]
     recommendation: Recommendation | None
     calibration_curve: tuple[CalibrationPoint, ...] = ()

@@ -25,8 +25,8 @@ _COLORS: dict[Verdict, str] = {
 _MOST_LAYERS = 4
 
 
-def show_judgement(name: str, found: Judgement, profile: Profile) -> None:
-    """Prints what would happen to each operator, and the verdict last."""
+def show_judgement(name: str, found: Judgement, profile: Profile, *, needs: str | None) -> None:
+    """Prints what would happen to each operator, and the verdict last; ``needs`` is the oldest runtime that has all operators."""
     stdout.print(Text.assemble((name, "bold"), f"  on {profile.title} ({profile.name})"))
     rows = [
         (group.op, shown_type(group.compute), str(group.count), group.where, group.why or "–", _layers(group.layers))
@@ -36,8 +36,11 @@ def show_judgement(name: str, found: Judgement, profile: Profile) -> None:
     for each in found.io:
         taken = ", ".join(profile.io)
         stdout.print(Text(f"The {each.role} '{each.name}' is {each.dtype}; {profile.title} takes {taken}."))
-    if found.notes:
-        print_points([Text(note, style="dim") for note in found.notes])
+    notes = list(found.notes)
+    if needs is not None and found.runtime is None:
+        notes.append(f"It needs TensorFlow Lite {needs} or newer there; --runtime VERSION checks that.")
+    if notes:
+        print_points([Text(note, style="dim") for note in notes])
     stdout.print(Text(found.summary, style=f"bold {_COLORS[found.verdict]}"))
     if found.advice:
         stdout.print(Text.assemble(("Try: ", "bold"), found.advice))

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from tflitekit.cli import console
 from tflitekit.core.printable import printable
-from tflitekit.render import search_text, targets_text, text, training_text
+from tflitekit.render import hardware_text, search_text, targets_text, text, training_text
 from tflitekit.render.summary import (
     Warned,
     fidelity_table,
@@ -66,6 +66,7 @@ def show_report(report: Report) -> None:
     if output_rows:
         console.stdout.print(Text("\nEvery output compared with the baseline's", style="bold"))
         console.show_table(tuple(output_columns), [tuple(cells) for cells in output_rows])
+    _show_hardware(report)
     _show_training(report, chosen)
     show_searches(report.variants)
     show_failures(report.variants)
@@ -95,6 +96,17 @@ def show_targets(rows: Sequence[VariantReport]) -> None:
         console.show_table(tuple(columns), [tuple(row) for row in cells])
         for note in targets_text.notes(rows):
             console.print_dim(note)
+
+
+def _show_hardware(report: Report) -> None:
+    """Prints what the hardware would do with the variants, and what is not known of it."""
+    if (sentence := hardware_text.all_run(report)) is not None:
+        console.print_dim(sentence)
+    elif rows := hardware_text.table(report):
+        console.stdout.print(Text(f"\n{hardware_text.title(report)}", style="bold"))
+        console.show_table(hardware_text.COLUMNS, rows)
+        for point in hardware_text.points(report):
+            console.print_dim(point)
 
 
 def show_searches(rows: Sequence[Variant] | Sequence[VariantReport]) -> None:

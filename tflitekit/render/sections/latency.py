@@ -23,7 +23,7 @@ from tflitekit.results import Latency, Sustained, VariantReport
 
 __all__ = ["latency"]
 
-_MOST_SAMPLES = 160
+_MOST_SAMPLES = 80
 _MOST_WINDOWS = 200
 
 

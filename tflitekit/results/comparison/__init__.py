@@ -69,7 +69,11 @@ def compare(old: Report | str | Path, new: Report | str | Path, *, how: CompareO
         new=_side(new, second),
         variants=changes,
         gates=gates,
-        warnings=(*_warnings(first, second, changes), *_drift(first.baseline, control, changes)),
+        warnings=(
+            *_warnings(first, second, changes),
+            *_hardware(first, second),
+            *_drift(first.baseline, control, changes),
+        ),
     )
 
 
@@ -188,6 +192,27 @@ def _warnings(old: Report, new: Report, variants: Sequence[VariantChange]) -> li
     if versions:
         warnings.append(Finding(kind="versions-differ", message=f"Versions changed: {', '.join(versions)}."))
     return warnings
+
+
+def _hardware(old: Report, new: Report) -> list[Finding]:
+    """Says which variants the hardware takes otherwise than before; of two kinds of hardware it says only that."""
+    if old.hardware is None or new.hardware is None:
+        return []
+    if old.hardware.name != new.hardware.name:
+        text = f"The reports are for other hardware: {old.hardware.name} before, {new.hardware.name} now."
+        return [Finding(kind="unlike-hardware", message=text)]
+    before = {row.name: row.hardware for row in old.variants}
+    changed = [
+        f"{row.name} ({was.verdict} before, {row.hardware.verdict} now)"
+        for row in new.variants
+        if row.hardware is not None
+        and (was := before.get(row.name)) is not None
+        and was.verdict != row.hardware.verdict
+    ]
+    if not changed:
+        return []
+    text = f"What {new.hardware.name} would do with a file changed: {', '.join(changed)}."
+    return [Finding(kind="hardware-verdict", message=text, advice="'tflitekit check FILE --on PROFILE' says why.")]
 
 
 def _drift(baseline: str | None, control: Control | None, variants: Sequence[VariantChange]) -> list[Finding]:

@@ -27,7 +27,7 @@ public final class ReportWriter {
     private static final String[] NOT_MEASURED_HERE = {
         "engine", "engine_why", "deflated_bytes", "accuracy", "likeness", "agreement", "drop", "control", "drop_from_control",
         "hits", "confusion", "confidence", "flips", "sequential", "explanation", "profile", "peak_memory_bytes",
-        "arena_bytes", "training", "search", "compression", "conversion_s"
+        "arena_bytes", "training", "search", "compression", "conversion_s", "hardware"
     };
     private static final String[] EMPTY_HERE = {
         "other_metrics", "per_class", "fidelity", "differing", "on_targets", "ops", "warnings"
@@ -118,7 +118,8 @@ public final class ReportWriter {
                 .put("dataset", JSONObject.NULL)
                 .put("contract", JSONObject.NULL)
                 .put("baseline", hasBaseline ? first.plan.bundle.baseline : JSONObject.NULL)
-                .put("constraints", constraints.put("deploy_on", "phone"))
+                .put("constraints", constraints.put("deploy_on", "android-cpu").put("trust_estimates", false))
+                .put("hardware", JSONObject.NULL)
                 .put("variants", variants)
                 .put("recommendation", JSONObject.NULL)
                 .put("calibration_curve", new JSONArray())

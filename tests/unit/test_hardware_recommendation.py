@@ -1,0 +1,122 @@
+"""Which file is recommended for which hardware: operators of small real files, with the sizes and losses of ResNet-8."""
+
+import pytest
+from edit_tflite import integers_only
+
+from tflitekit.hardware import Hardware, judge, load_profile, profile_names
+from tflitekit.results import Accelerator, Constraints, Drop, Examination, Latency, Measured, OnTarget, VariantReport
+from tflitekit.results.recommendation import recommend
+from tflitekit.tflite.graph import read_graph
+
+RESNET8 = {
+    "float32": (319_828, 291_935, 0.0), "float16": (168_968, 147_625, 0.0004), "dynamic_range": (96_152, 81_546, 0.0006),
+    "int8": (97_392, 78_804, 0.0002), "int8-io-int8": (97_088, 78_681, 0.0002), "int16x8": (102_096, 82_040, -0.0004),
+    "int16x8-io-int16": (101_792, 81_917, -0.0004),
+}  # fmt: skip
+"""Bytes of the file, deflated, and the top-1 accuracy on CIFAR-10 that it costs."""
+
+
+@pytest.fixture(scope="module")
+def files(variants, tmp_path_factory):
+    """By name, the files that engineers choose from, those with integer inputs and outputs among them."""
+    folder = tmp_path_factory.mktemp("integers")
+    found = {name: variants / f"{name}.tflite" for name in RESNET8 if "-io-" not in name}
+    for name, io in (("int8", "int8"), ("int16x8", "int16")):
+        found[f"{name}-io-{io}"] = integers_only(found[name], folder / f"{name}-io-{io}.tflite")
+    return found
+
+
+def row(name, path, profile, *, ms=None, kind="phone", accelerator=None):
+    graph = read_graph(path)
+    size, deflated, lost = RESNET8[name]
+    latency = None
+    if ms is not None:
+        latency = Latency(
+            target="there", target_kind=kind, good_for=("latency",), threads=1, median_ms=ms, p90_ms=ms, p99_ms=ms, mean_ms=ms, min_ms=ms, init_ms=1,
+            first_ms=1, runs=9, warmup_runs=1, protocol="quick", runtime="test",
+            accelerator=Accelerator(requested=accelerator, actual=accelerator) if accelerator else None,
+        )  # fmt: skip
+    return VariantReport(
+        name=name, scheme=name, status="ok", sha256=name, size_bytes=size, deflated_bytes=deflated,
+        inputs=graph.inputs, outputs=graph.outputs, integer_op_fraction=graph.integer_op_fraction, latency=latency,
+        accuracy=Measured(metric="top1", value=0.87 - lost, low=0, high=1, n=5000),
+        drop=Drop(value=lost, low=lost - 0.002, high=lost + 0.002, p_value=0.5, n=5000, verdict="as measured"),
+        hardware=judge(graph, load_profile(profile)),
+    )  # fmt: skip
+
+
+def answer(files, profile, rows=None, **limits):
+    rows = rows or [row(name, path, profile) for name, path in files.items()]
+    return recommend(
+        rows, Constraints(deploy_on=profile, **limits), baseline="float32", hardware=Hardware.of(load_profile(profile))
+    )
+
+
+WANTED = {
+    "android-cpu": "int8", "cpu": "int8", "raspberry-pi": "int8", "host": "int8", "browser": "int8",
+    "android-gpu": "float16", "ios": "float16", "android-npu": "int8-io-int8", "microcontroller": "int8-io-int8", "edge-tpu": "int8-io-int8",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("profile", profile_names())
+def test_each_hardware_gets_what_its_engineers_would_choose(files, profile):
+    found = answer(files, profile)
+    assert found.chosen == WANTED.get(profile, "int8-io-int8"), found.reasons
+    assert any(reason.startswith(load_profile(profile).title) for reason in found.reasons)
+    assert any(reason.startswith(f"not known of {profile}: ") for reason in found.reasons)
+
+
+def test_the_reasons_name_what_the_others_would_do_there(files):
+    found = answer(files, "ethos-u55-128")
+    why = {each.name: each.reasons[0] for each in found.rejected}
+    assert "2 of 8 operators stay on the CPU: QUANTIZE (input 'image')" in why["int8"]
+    assert why["float16"].startswith("on ethos-u55-128, it would not run: ")
+    assert "inputs and outputs are int8, which spares it conversions from and to float" in found.reasons
+    gpu = answer(files, "android-gpu")
+    assert "computed otherwise: int8 in float16 or float32" in {e.name: e.reasons[0] for e in gpu.rejected}["int8"]
+
+
+def test_nothing_is_recommended_where_nothing_runs(files):
+    rows = [row(name, files[name], "microcontroller") for name in ("float16", "dynamic_range")]
+    found = answer(files, "microcontroller", rows)
+    assert found.chosen is None and not found.constraints_met
+    assert all(each.reasons[0].startswith("on microcontroller, it would not run") for each in found.rejected)
+
+
+def test_only_latency_of_the_hardware_ranks(files):
+    times = {"float32": 1.0, "float16": 3.0, "int8": 2.0}
+    for used, chosen in (("gpu", "float32"), ("cpu", "float16")):
+        rows = [row(name, files[name], "android-gpu", ms=ms, accelerator=used) for name, ms in times.items()]
+        found = answer(files, "android-gpu", rows)
+        assert found.chosen == chosen
+    assert any("measured on there, which is not android-gpu, so it did not count" in each for each in found.reasons)
+    rows = [row(name, files[name], "raspberry-pi", ms=ms, kind="board") for name, ms in times.items()]
+    assert answer(files, "raspberry-pi", rows).chosen == "float32"
+    assert answer(files, "raspberry-pi", rows, max_latency_ms=0.5).chosen is None
+    rows = [row(name, files[name], "android-cpu", ms=ms, kind="board") for name, ms in times.items()]
+    assert answer(files, "android-cpu", rows).chosen == "int8"
+
+
+def examined(one, **figures):
+    found = Examination(tool="Vela 5.2.0", configuration="500 MHz", **figures)
+    told = OnTarget(target="ethos-u", target_kind="simulator", good_for=(), runtime="none", examination=found)
+    arena = told.model_copy(update={"target": "tflm", "target_kind": "emulator"})
+    return one.model_copy(update={"on_targets": (arena if "arena_bytes" in figures else told,)})
+
+
+def test_estimates_rank_only_where_they_are_trusted(files):
+    times = {"int8-io-int8": 0.9, "int16x8-io-int16": 0.3}
+    rows = [examined(row(name, files[name], "ethos-u55-128"), estimated_ms=ms) for name, ms in times.items()]
+    assert answer(files, "ethos-u55-128", rows).chosen == "int8-io-int8"
+    found = answer(files, "ethos-u55-128", rows, trust_estimates=True)
+    assert found.chosen == "int16x8-io-int16"
+    assert any("estimated by Vela 5.2.0, 500 MHz, not measured" in reason for reason in found.reasons)
+    assert "0.900 ms, estimated by" in found.rejected[0].reasons[0]
+
+
+def test_the_arena_decides_between_files_of_one_size(files):
+    arenas = {"int8": 50_000, "int8-io-int8": 56_000}
+    rows = [
+        examined(row(name, files["int8-io-int8"], "microcontroller"), arena_bytes=size) for name, size in arenas.items()
+    ]
+    assert answer(files, "microcontroller", rows).chosen == "int8"
