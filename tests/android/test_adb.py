@@ -250,6 +250,7 @@ def test_one_of_two_phones_fails(plug, recorded, cli) -> None:
     assert code == 0, said
     words = " ".join(printed.split())
     assert "android:Paper 1 (Android 15)" in words and "this host say" not in words
+    assert "8 of 8 samples identical to this host" in words
     assert f"({bad.serial}) was closed before the run had ended" in words
     bad.say(app="exit 4")
     code, _, said = cli("benchmark", *FILES, "--target", f"adb:{bad.serial},nowhere")
@@ -275,7 +276,7 @@ def test_faults_of_an_app_that_runs(plug, tmp_path, monkeypatch) -> None:
     """Each is told, the run is removed, and the next attempt begins anew."""
     begin = 'mkdir -p "$1/runs/$9"; echo "3 15 int8" > "$1/runs/$9/progress"; '
     cases = {
-        begin + 'echo "The runtime refuses it." > "$1/runs/$9/failed"; sleep 600': ("could not measure", "The runtime refuses it."),
+        begin + 'printf "The runtime\\n-- it says --\\nrefuses it." > "$1/runs/$9/failed"; sleep 600': ("could not measure", "The runtime\n-- it says --\nrefuses it."),
         begin + "exit 1": ("was closed before the run had ended", "for want of memory"),
         begin + "sleep 600": ("has not gone on for 1 s", "'3 15 int8'"),
         begin + 'touch "$1/runs/$9/done"; echo "{" > "$1/runs/$9/verification.json"; echo "{" > "$1/runs/$9/report.json"; sleep 600':

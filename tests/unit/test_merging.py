@@ -156,6 +156,17 @@ def test_a_variant_without_a_measurement_on_every_phone_is_not_recommended(base)
     assert reasons["int8"] == ("meets the limits, but its latency was not measured on the target",)
 
 
+def test_why_a_phone_could_not_measure_a_variant_is_told(base):
+    reason = "The variant 'int8' needs runtime 2.17 or newer; this app has 2.16.1."
+    phone = measured(base, {"float32": 900.0, "dynamic_range": 450.0}, target=MOTO)
+    failed = base.variant("int8").model_copy(update={"status": "failed", "error": reason, "latency": None})
+    phone = phone.model_copy(update={"variants": (*phone.variants, failed)})
+    found = merge(base, [phone])
+    (note,) = [note for note in found.variant("int8").warnings if note.kind == "not-measured-on-phone"]
+    assert note.message.endswith(f"cannot be recommended. {reason}") and note.advice is None
+    assert note in merge(found, [measured(base, TIMES)]).variant("int8").warnings
+
+
 def test_without_the_baseline_there_are_no_ratios(base):
     found = merge(base, [measured(base, {"int8": 300.0})])
     assert found.variant("int8").latency.ratio is None

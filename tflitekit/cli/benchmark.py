@@ -60,7 +60,7 @@ def _check_out(out: Path) -> None:
 
 def _show(report: Report) -> None:
     from tflitekit.cli.console import print_dim, show_table, stdout
-    from tflitekit.cli.views.report import show_findings
+    from tflitekit.cli.views.report import show_findings, show_targets
     from tflitekit.render import text
     from tflitekit.render.load import load
     from tflitekit.render.summary import grouped_warnings
@@ -105,6 +105,7 @@ def _show(report: Report) -> None:
         f"round.{text.measured_shapes(found)} Storing inputs and fetching outputs are not in the times."
         + ("" if found.counts else " Figures of this host say little about a phone.")
     )
+    show_targets(report.variants)
     show_findings(grouped_warnings(report))
 
 

@@ -29,6 +29,7 @@ _OF_HOST = {
     "timer-too-coarse", "reference-kernels", "partial-delegation",
 }  # fmt: skip
 _Loads = dict[tuple[str, str], Sustained]
+_Failures = dict[tuple[str, str], str]
 Session = Mapping[str, Latency]
 """The latencies of the variants that took turns under one configuration, by name."""
 
@@ -49,6 +50,26 @@ class _Configuration(NamedTuple):
     def __str__(self) -> str:
         threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
         return f"{self.target}, {threads}, {self.accelerator}"
+
+
+class _Phones(NamedTuple):
+    """What phones measured.
+
+    Attributes:
+        loads: What each did under load for minutes, by target and variant.
+        failures: Why a variant was not measured, by target and variant.
+    """
+
+    sessions: Mapping[_Configuration, Session]
+    loads: _Loads
+    failures: _Failures
+
+    def first(self) -> dict[str, Session]:
+        """Returns the session of each target that counts for it."""
+        found: dict[str, Session] = {}
+        for configuration, session in self.sessions.items():
+            found.setdefault(configuration.target, session)
+        return found
 
 
 def is_merged(report: Report) -> bool:
@@ -89,7 +110,7 @@ def merge(report: Given, measured: Given | Iterable[Given], *, max_latency_ms: f
             "The report was made with --deploy-on host: the latency of that host decides, so phones do not count.",
             fix="Run 'tflitekit optimize' again without --deploy-on host; finished files are reused.",
         )
-    sessions, loads = _sessions([base]), _loads([base])
+    sessions, loads, failures = _sessions([base]), _loads([base]), _Failures()
     for number, given in enumerate(as_list(measured, Report), 1):
         label = f"report {number}" if isinstance(given, Report) else str(given)
         found = _read(given)
@@ -102,11 +123,12 @@ def merge(report: Given, measured: Given | Iterable[Given], *, max_latency_ms: f
                 )
             sessions[configuration] = session
         loads |= _loads([found])
+        failures |= _failures(found)
     if not sessions:
         raise UsageError("There is no phone's report to merge.", fix="Give one or more after the first report.")
     _check_protocols(sessions)
     derived = {configuration: _derived(session, base.baseline) for configuration, session in sessions.items()}
-    return _joined(base, derived, loads, max_latency_ms)
+    return _joined(base, _Phones(derived, loads, failures), max_latency_ms)
 
 
 def _read(given: Given) -> Report:
@@ -142,6 +164,12 @@ def _loads(reports: Sequence[Report]) -> _Loads:
                     update={"target": load.target or target, "energy": told}
                 )
     return found
+
+
+def _failures(report: Report) -> _Failures:
+    """Returns why a phone did not measure variants, in the app's words."""
+    targets = {latency.target for row in report.variants for latency in _latencies(row) if latency.counts}
+    return {(target, row.name): row.error for target in targets for row in report.variants if row.error}
 
 
 def _check_phone(found: Report, label: str, base: Report) -> None:
@@ -210,20 +238,16 @@ def _derived(session: Session, baseline: str | None) -> dict[str, Latency]:
     }
 
 
-def _joined(
-    base: Report, sessions: Mapping[_Configuration, Session], loads: _Loads, max_latency_ms: float | None
-) -> Report:
-    first: dict[str, Session] = {}  # by target
-    for configuration, session in sessions.items():
-        first.setdefault(configuration.target, session)
-    rows = [_row(row, first, sessions, loads) for row in base.variants]
+def _joined(base: Report, phones: _Phones, max_latency_ms: float | None) -> Report:
+    sessions, first = phones.sessions, phones.first()
+    rows = [_row(row, phones) for row in base.variants]
     if all(row.latency is None for row in rows):
         raise UsageError(
             f"No variant was measured on all phones ({', '.join(first)}), so none can be recommended.",
             fix="Measure the same bundle on each.",
         )
     doubts = {configuration: lint_device(str(configuration), session) for configuration, session in sessions.items()}
-    told = [doubt for found in doubts.values() for doubt in found] + lint_loads(loads)
+    told = [doubt for found in doubts.values() for doubt in found] + lint_loads(phones.loads)
     warnings = dict.fromkeys([*map(_located, base.warnings), *told])
     constraints = base.constraints
     if max_latency_ms is not None:
@@ -254,20 +278,22 @@ def _located(doubt: Finding) -> Finding:
     return doubt.model_copy(update={"message": f"host: {doubt.message}"})
 
 
-def _row(
-    row: VariantReport, first: Mapping[str, Session], sessions: Mapping[_Configuration, Session], loads: _Loads
-) -> VariantReport:
+def _row(row: VariantReport, phones: _Phones) -> VariantReport:
     """Returns a row with the slowest phone's latency, and its load, in front; with no latency where a phone is missing."""
+    first = phones.first()
     measured = [session[row.name] for session in first.values() if row.name in session]
     missing = [target for target, session in first.items() if row.name not in session]
     slowest = max(measured, key=lambda latency: latency.deciding_ms) if measured and not missing else None
-    others = [session[row.name] for session in sessions.values() if row.name in session]
+    others = [session[row.name] for session in phones.sessions.values() if row.name in session]
     others += [latency for latency in _latencies(row) if not latency.counts]
-    load = loads.get((slowest.target, row.name)) if slowest else None
+    load = phones.loads.get((slowest.target, row.name)) if slowest else None
     notes = [_located(note) for note in row.warnings if note.kind != _MISSING]
     if row.status == "ok" and missing:
+        reasons = dict.fromkeys(reason for target in missing if (reason := phones.failures.get((target, row.name))))
         text = f"Latency was not measured on {' and '.join(missing)}, so this variant cannot be recommended."
-        notes.append(Finding(kind=_MISSING, message=text, advice="Add it to the bundle and measure it in the app."))
+        advice = None if reasons else "Add it to the bundle and measure it in the app."
+        note = Finding(kind=_MISSING, message=" ".join([text, *reasons]), advice=advice)
+        notes.append(next((old for old in row.warnings if old.message.startswith(note.message)), note))
     return row.model_copy(
         update={
             "latency": slowest,

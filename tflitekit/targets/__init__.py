@@ -12,10 +12,8 @@ from tflitekit.core.registry import Registry
 from tflitekit.targets.checked import Ability, CheckedTarget
 from tflitekit.targets.target import (
     BenchmarkingTarget,
-    EnergyReading,
     ExaminingTarget,
     Loaded,
-    MeteredSession,
     OwnBenchmark,
     Run,
     RunningModel,
@@ -31,10 +29,8 @@ __all__ = [
     "Ability",
     "BenchmarkingTarget",
     "CheckedTarget",
-    "EnergyReading",
     "ExaminingTarget",
     "Loaded",
-    "MeteredSession",
     "OwnBenchmark",
     "Run",
     "RunningModel",

@@ -109,6 +109,7 @@ class App:
     def start(self, activity: str, run: str, extras: Mapping[str, str | int | float]) -> None:
         """Starts a run; an older one of the same name is removed."""
         self._phone.shell("rm", "-rf", f"{STORAGE}/runs/{run}")
+        self._wake()  # copying may have taken longer than the screen stays on
         self._begin(activity, {"run_id": run, **extras})
 
     def wait(self, run: str, tell: Callable[[Reached], None]) -> None:
@@ -159,22 +160,16 @@ class App:
         self._phone.shell("am", "force-stop", PACKAGE)
 
     def _check_phone(self) -> None:
-        sdk, abis = (
-            self._phone.property("ro.build.version.sdk"),
-            self._phone.property("ro.product.cpu.abilist").split(","),
-        )
+        sdk = self._phone.property("ro.build.version.sdk")
         if sdk.isdigit() and int(sdk) < OLDEST_SDK:
             version = self._phone.property("ro.build.version.release")
-            raise DeviceError(
-                f"{self._phone.name} has Android {version}, but the kit's app needs 7 or newer.",
-                fix="Use another phone.",
-            )
-        if not set(abis) & set(ABIS):
-            raise DeviceError(
-                f"{self._phone.name} has a processor that the kit's app does not run on ({', '.join(abis)}).",
-                why=f"It runs on {', '.join(ABIS)}.",
-                fix="Use another phone.",
-            )
+            raise self._unfit(f"has Android {version}, but the kit's app needs 7 or newer")
+        abis = self._phone.property("ro.product.cpu.abilist")
+        if not set(abis.split(",")) & set(ABIS):
+            raise self._unfit(f"has a processor ({abis}) that the kit's app does not run on ({', '.join(ABIS)})")
+
+    def _unfit(self, what: str) -> DeviceError:
+        return DeviceError(f"{self._phone.name} {what}.", fix="Use another phone.")
 
     def _version(self) -> int | None:
         if "package:" not in self._phone.shell("pm", "path", PACKAGE):
@@ -184,26 +179,18 @@ class App:
 
     def _install(self, apk: Path | None, found: int | None) -> None:
         if apk is None:
-            what = (
-                "does not have the kit's app"
-                if found is None
-                else f"has version {found} of the kit's app, and this kit needs {VERSION}"
-            )
+            what = "does not have the kit's app" if found is None else f"has {_older(found)}"
             raise MissingDependencyError(f"{self._phone.name} {what}.", fix=_BUILD)
         said = self._phone.install(apk)
         if said:
-            what, fix = next(
-                (words for code, words in _REFUSALS.items() if code in said), ("refused the installation", None)
-            )
-            raise DeviceError(
-                f"{self._phone.name} {what}.", why=said, fix=fix and fix.format(serial=self._phone.serial)
-            )
+            known = (words for code, words in _REFUSALS.items() if code in said)
+            what, fix = next(known, ("refused the installation", None))
+            fix = fix and fix.format(serial=self._phone.serial)
+            raise DeviceError(f"{self._phone.name} {what}.", why=said, fix=fix)
         now = self._version()
         if now is None or now < VERSION:
-            is_what = (
-                "not the kit's app" if now is None else f"version {now} of the kit's app, and this kit needs {VERSION}"
-            )
-            raise DeviceError(f"{apk.name} is {is_what}.", fix=_BUILD)
+            what = "not the kit's app" if now is None else _older(now)
+            raise DeviceError(f"{apk.name} is {what}.", fix=_BUILD)
 
     def _wake(self) -> None:
         self._phone.shell("input", "keyevent", "KEYCODE_WAKEUP")
@@ -230,15 +217,15 @@ class App:
 
     def _look(self, run: str) -> _State:
         place = shlex.quote(f"{STORAGE}/runs/{run}")
-        parts = f"ls {place}", f"cat {place}/progress", f"echo; cat {place}/failed", f"echo; pidof {PACKAGE}"
-        script = "; echo --; ".join(f"{part} 2>/dev/null" for part in parts)
+        parts = f"ls {place}", f"cat {place}/progress", f"cat {place}/failed", f"pidof {PACKAGE}"
+        script = "; echo; echo --; ".join(f"{part} 2>/dev/null" for part in parts)
         while True:
             try:
-                files, progress, failed, pid = f"\n{self._phone.script(script)}".split("\n--")
+                files, progress, rest = f"\n{self._phone.script(script)}".split("\n--", 2)
             except LostPhoneError as error:
                 self._await_return(error)
             else:
-                names = files.split()
+                names, (failed, _, pid) = files.split(), rest.rpartition("\n--")
                 reason = failed.strip() if "failed" in names else None
                 return _State(bool(names), "done" in names, reason, progress.strip(), bool(pid.strip()))
 
@@ -284,6 +271,10 @@ class _State(NamedTuple):
     failed: str | None
     progress: str
     alive: bool
+
+
+def _older(version: int) -> str:
+    return f"version {version} of the kit's app, and this kit needs {VERSION}"
 
 
 def _reached(text: str) -> Reached:
