@@ -14,6 +14,13 @@ check() {
   mypy
   lint-imports
 }
+ssh_server() {
+  if [ ! -x /usr/sbin/sshd ] && command -v apt-get > /dev/null; then
+    echo "Installing an ssh server for the tests of boards (Debian package openssh-server) ..." >&2
+    { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends openssh-server openssh-client; } > /dev/null ||
+      echo "That failed: these tests are skipped (in CI they fail)." >&2
+  fi
+}
 # Two processes, each file whole in one of them (tests/conftest.py): much of a test is one core at work, such as building a graph.
 case ${1:-} in
   --fast)
@@ -21,10 +28,12 @@ case ${1:-} in
     exec python -m pytest -n 2 -m "not slow" tests/unit tests/tflite "${@:2}"
     ;;
   --light)
+    ssh_server
     python -m pytest -n 2 tests/unit tests/tflite "${@:2}"
     exit
     ;;
 esac
+ssh_server
 has_browser() { command -v chromedriver && { command -v chromium || command -v google-chrome; }; }
 if ! has_browser > /dev/null && command -v apt-get > /dev/null; then
   echo "Installing Chromium for the tests of pages and of the web runtime (Debian packages chromium and chromium-driver) ..." >&2

@@ -13,6 +13,7 @@ from tflitekit.conversion import ConversionSpec, convert, convert_unlocked
 from tflitekit.core.errors import ModelError, UsageError
 from tflitekit.core.progress import Progress
 from tflitekit.data.preprocessing import PRESETS
+from tflitekit.hardware import Hardware, load_profile
 from tflitekit.optimization.optimize import _clock
 from tflitekit.options.limits import Constraints
 from tflitekit.options.optimize import OptimizeOptions
@@ -165,9 +166,11 @@ def test_latency_counts_on_the_target_only():
     """Never that of this host for a phone."""
     host, board = CheckedTarget(HostTarget()), CheckedTarget(ScriptedTarget())
     how, limits = OptimizeOptions(threads=(2, 1)), Constraints(max_latency_ms=3)
-    assert _clock(host, how, limits) is None
-    assert _clock(host, how, limits.model_copy(update={"deploy_on": "host"})).limit_ms == 3
-    assert _clock(board, how, limits).threads == 2
+    phone, here, boards = (Hardware.of(load_profile(name)) for name in ("phone", "host", "raspberry-pi"))
+    assert _clock(host, how, limits, phone) is None and _clock(board, how, limits, here) is None
+    assert _clock(board, how, limits, Hardware.of(load_profile("edge-tpu"))) is None  # files run on its CPU
+    assert _clock(host, how, limits, here).limit_ms == 3
+    assert _clock(board, how, limits, boards).threads == 2
     host.close()
 
 

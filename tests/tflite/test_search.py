@@ -34,6 +34,7 @@ from tflitekit.search.judging import Reference, _fitted, _of_worst_class, _proba
 from tflitekit.tflite.flatbuffer import unpack
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model
+from tflitekit.tflite.search_record import SearchTiming
 from tflitekit.tflite.variant import read_sidecar
 
 quantizer = pytest.mark.skipif(
@@ -172,6 +173,14 @@ def test_the_report_shows_what_was_searched_and_measures_the_file_once_more(repo
     assert row.accuracy.n == EVALUATED and report.variant("float32").search is None
     page = html.render(report)
     assert "Size against loss of all candidates" in page and "Type of each layer" in page
+    timing = SearchTiming(name="int8", latency_ms=0.5, size_bytes=1, loss=0.0, high=0.0, within=True, chosen=True)
+    slow = row.search.model_copy(
+        update={"timings": (timing,), "missed": ("latency",), "met": False, "timed_on": "host"}
+    )
+    other = row.model_copy(update={"search": slow})
+    rows = [other if each.name == "mixed" else each for each in report.variants]
+    page = html.render(report.model_copy(update={"variants": tuple(rows)}))
+    assert "Measured side by side" in page and "too slow" in page
     [words] = [line for line in search_text.sentences(row.search) if "candidates" in line]
     assert words.startswith(f"{row.search.tried} candidates judged on 128 samples of ") and "train.npz" in words
 

@@ -96,10 +96,10 @@ def refuse_without_clock(spec: ConversionSpec) -> None:
         if request.scheme.search and request.options.get("minimize") == "latency" and spec.clock is None:
             raise UsageError(
                 f"{request.scheme.name}:minimize=latency needs to measure where the model will run.",
-                why="This host's latency says nothing about a phone, on which 'optimize' assumes it to run; 'convert' measures nothing, and an app "
-                "on a phone measures only what is finished.",
-                fix="Use 'tflitekit optimize' with --deploy-on host if it will run on this machine, or with a --target that is the device and has "
-                "a profiler; else minimize=size, and measure the file there.",
+                why="Only latency of the hardware that --deploy-on names counts, which this host's is not for a phone; 'convert' measures nothing, "
+                "and an app on a phone measures only what is finished.",
+                fix="Use 'tflitekit optimize' with --deploy-on host if it will run on this machine, or with a --target that is of that hardware and "
+                "has a profiler; else minimize=size, and measure the file there.",
             )
 
 

@@ -6,7 +6,7 @@ import importlib.util
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from tflitekit.core.errors import MissingDependencyError
 from tflitekit.environments.python import read_pins
 from tflitekit.environments.workshop import Workshop
 
-__all__ = ["Wheels"]
+__all__ = ["Wheels", "unpack_wheels"]
 
 
 @dataclass(frozen=True)
@@ -39,22 +39,41 @@ class Wheels:
         return {"pins": dict(read_pins(self.pins)), "platforms": list(self.platforms)}
 
     def install(self, folder: Path, beside: Path, workshop: Workshop) -> Mapping[str, str]:
-        version = _version(beside / self.python)
-        wanted = ["--no-deps", "--target", str(folder), "--requirement", str(self.pins), "--python-version", version]
-        if uv := shutil.which("uv"):
-            workshop.run(
-                [uv, "pip", "install", "--only-binary", ":all:", "--python-platform", self.uv_platform, *wanted]
-            )
-        elif importlib.util.find_spec("pip") is not None:
-            pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-compile"]
-            platforms = [f"--platform={platform}" for platform in self.platforms]
-            workshop.run([*pip, "--only-binary", ":all:", *platforms, *wanted])
-        else:
-            raise MissingDependencyError(
-                f"Making the environment for {workshop.purpose} needs pip or uv, and {sys.executable} has neither.",
-                fix="Install one: python -m ensurepip.",
-            )
-        return read_pins(self.pins)
+        pins = read_pins(self.pins)
+        unpack_wheels(folder, pins, _version(beside / self.python), self.platforms, self.uv_platform, workshop)
+        return pins
+
+
+def unpack_wheels(
+    folder: Path,
+    pins: Mapping[str, str],
+    python: str,
+    platforms: Sequence[str],
+    uv_platform: str,
+    workshop: Workshop,
+) -> None:
+    """Unpacks wheels of pinned packages, and of nothing that they need, into a folder.
+
+    Args:
+        python: The version of the Python that runs them.
+        platforms: As of `Wheels`; ``uv_platform`` likewise.
+
+    Raises:
+        MissingDependencyError: There is neither pip nor uv, or it fails.
+    """
+    packages = [f"{name}=={version}" for name, version in pins.items()]
+    wanted = ["--no-deps", "--target", str(folder), "--python-version", python, *packages]
+    if uv := shutil.which("uv"):
+        workshop.run([uv, "pip", "install", "--only-binary", ":all:", "--python-platform", uv_platform, *wanted])
+    elif importlib.util.find_spec("pip") is not None:
+        pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-compile"]
+        tags = [f"--platform={platform}" for platform in platforms]
+        workshop.run([*pip, "--only-binary", ":all:", *tags, *wanted])
+    else:
+        raise MissingDependencyError(
+            f"Making the environment for {workshop.purpose} needs pip or uv, and {sys.executable} has neither.",
+            fix="Install one: python -m ensurepip.",
+        )
 
 
 def _version(python: Path) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import platform
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel
 
 from tflitekit._version import __version__
@@ -25,10 +23,11 @@ from tflitekit.core.tensor import TensorSpec, shown_shape
 from tflitekit.latency.bundles import measure_bundle
 from tflitekit.latency.figures import to_latencies
 from tflitekit.latency.interleaving import measure_interleaved
-from tflitekit.latency.lints import lint_profile, lint_session, lint_sustained, lint_variant
+from tflitekit.latency.lints import lint_board, lint_profile, lint_session, lint_sustained, lint_variant
+from tflitekit.latency.sustained import sustain
 from tflitekit.options.base import takes
 from tflitekit.options.benchmark import BenchmarkOptions
-from tflitekit.results import Constraints, Finding, OpRow, Profile, Report, Sustained, VariantReport
+from tflitekit.results import Constraints, Finding, OpRow, Profile, Report, VariantReport
 from tflitekit.targets import CheckedTarget, Run, Shapes, TimingTarget, open_target
 from tflitekit.targets.protocols import BenchmarkProtocol, find_protocol
 from tflitekit.tflite.graph import read_graph
@@ -38,8 +37,8 @@ __all__ = ["benchmark", "measure_variants"]
 
 _DAY_S = 86_400.0
 _NOT_KEPT = {"noisy-machine", "budget-spent"}
-_WINDOWS = 120
-_SHORTEST_WINDOW_S = 1.0
+_AWAY = {"board", "phone"}
+"""Kinds of targets on which what this machine does meanwhile is of no consequence."""
 
 
 def rules_of(how: BenchmarkOptions) -> BenchmarkProtocol:
@@ -149,7 +148,9 @@ def measure_variants(
         runs, load = _measure(usable, shapes, target, threads, how, progress, path)
         good = {name: run for name, run in runs.items() if isinstance(run, Run)}
         latencies = to_latencies(good, baseline, target, threads, rules_of(how))
-        doubts = lint_session(rows, latencies, load, describe_machine())
+        away = target.kind in _AWAY
+        doubts = lint_session(rows, latencies, Load() if away else load, {} if away else describe_machine())
+        doubts += lint_board(target.name, latencies) if target.kind == "board" else []
         findings += doubts
         if path is not None and any(doubt.kind in _NOT_KEPT for doubt in doubts):
             path.unlink(missing_ok=True)  # the next run measures anew
@@ -173,7 +174,12 @@ def measure_variants(
     if strict and refused and all(by_name[v.name].latency is None for v in usable):
         raise refused[0]
     _profile(by_name, [v for v in usable if by_name[v.name].latency is not None], shapes, target, how, progress)
-    findings += _sustain(by_name, usable, shapes, target, how, progress)
+    if how.sustained_minutes is not None:
+        jobs = {v.name: (v.path, shapes[v.name]) for v in usable}
+        curves, doubts = sustain(jobs, target, how.sustained_minutes, how.threads[0], rules_of(how), progress)
+        for name, curve in curves.items():
+            by_name[name] = by_name[name].model_copy(update={"sustained": curve})
+        findings += lint_sustained(list(by_name.values())) + doubts
     return tuple(by_name[row.name] for row in rows), list(dict.fromkeys(findings))
 
 
@@ -336,45 +342,3 @@ def _profile(
                 coarse = lint_profile(found)
                 rows[variant.name] = row.model_copy(update={"profile": found, "warnings": (*row.warnings, *coarse)})
             advance(1)
-
-
-def _sustain(
-    rows: dict[str, VariantReport],
-    usable: Sequence[Variant],
-    shapes: Mapping[str, Shapes],
-    target: TimingTarget,
-    how: BenchmarkOptions,
-    progress: Progress,
-) -> list[Finding]:
-    if how.sustained_minutes is None:
-        return []
-    seconds = how.sustained_minutes * 60
-    with progress.task("Sustained load", len(usable) * _WINDOWS) as advance:
-        for variant in usable:
-            session = target.open(variant.path, threads=how.threads[0], shapes=shapes[variant.name])
-            try:
-                session.warm_up(rules_of(how).warmup_runs, rules_of(how).warmup_s)
-                begin = time.monotonic()
-                times, medians = [], []
-                while (now := time.monotonic() - begin) < seconds:
-                    samples, window_s = session.run(1, min(_SHORTEST_WINDOW_S, seconds / _WINDOWS))
-                    times.append(round(now + window_s / 2, 3))
-                    medians.append(round(float(np.median(samples)) / 1e3, 6))
-                    advance(1)
-            finally:
-                session.close()
-            rows[variant.name] = rows[variant.name].model_copy(update={"sustained": _curve(how, times, medians)})
-    return lint_sustained(list(rows.values()))
-
-
-def _curve(how: BenchmarkOptions, times: Sequence[float], medians: Sequence[float]) -> Sustained:
-    tenth = max(1, len(medians) // 10)
-    start, end = float(np.median(medians[:tenth])), float(np.median(medians[-tenth:]))
-    return Sustained(
-        minutes=how.sustained_minutes or 0,
-        times_s=tuple(times),
-        median_ms=tuple(medians),
-        start_ms=start,
-        end_ms=end,
-        change=end / start,
-    )

@@ -61,6 +61,7 @@ def _latency(run: Run, target: Target, threads: int, protocol: BenchmarkProtocol
         runtime=target.identity().get("runtime", "unknown"),
         machine=target.identity(),
         accelerator=run.facts.accelerator,
+        conditions=run.facts.conditions,
         samples=Samples.of(rounds, run.rounds.processes),
     )
 

@@ -13,7 +13,7 @@ from tflitekit.core.units import duration
 from tflitekit.latency.battery import battery_energy
 from tflitekit.results import Finding, Latency, Profile, Sustained, VariantReport
 
-__all__ = ["lint_device", "lint_loads", "lint_profile", "lint_session", "lint_sustained", "lint_variant"]
+__all__ = ["lint_board", "lint_device", "lint_loads", "lint_profile", "lint_session", "lint_sustained", "lint_variant"]
 
 _WIDE = 0.05
 _STEAL = 0.02
@@ -138,6 +138,7 @@ def _disagreement(latencies: Mapping[str, Latency]) -> list[Finding]:
     ]
 
 
+_ON_A_BOARD = "Cool it, give it a stronger power supply, and measure again. Ratios are affected less than times: variants took turns."
 _AGAIN = "Measure again on a cool phone, or with the protocol benchmark-model."
 _ON_A_PHONE = {
     "noisy-machine": _AGAIN,
@@ -207,6 +208,41 @@ def _other_accelerators(latencies: Mapping[str, Latency]) -> list[Finding]:
         for name, found in used.items()
         if found.requested != found.actual
     ]
+
+
+def lint_board(target: str, latencies: Mapping[str, Latency]) -> list[Finding]:
+    """Returns what is doubtful about one session on a board: its heat, its clock, what else ran there.
+
+    Args:
+        target: How the board is called in the findings.
+        latencies: By variant.
+    """
+    seen = [one.conditions for one in latencies.values() if one.conditions is not None]
+    if not seen:
+        return []
+    found, first = [], seen[0].before
+    now = dict.fromkeys(words for one in seen for state in (one.before, one.after) for words in state.throttled or ())
+    before = set(first.throttled_since_start or ())
+    since = dict.fromkeys(
+        words for one in seen for words in one.after.throttled_since_start or () if words not in before
+    )
+    change = _drift(latencies)
+    if held := list(now | since):
+        told = f"the board was held back while it measured: {'; '.join(held)}."
+        found.append(Finding(kind="throttled", message=told, advice=_ON_A_BOARD))
+    elif change > _THROTTLED:
+        told = f"the board slowed down by {change - 1:.0%} while it measured."
+        found.append(Finding(kind="throttled", message=told, advice=_ON_A_BOARD))
+    if first.governors and set(first.governors) != {"performance"}:
+        told = f"the clock of the board follows its load (governor {', '.join(first.governors)})."
+        advice = "For steady times let it run at its highest: echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+        found.append(Finding(kind="governor", message=told, advice=advice))
+    if first.load is not None and first.load > _OTHERS_CORES:
+        told = f"something computed on the board in the minute before (load {first.load:.1f})."
+        found.append(
+            Finding(kind="other-load", message=told, advice="See with 'top' what runs there, end it and measure again.")
+        )
+    return [one.model_copy(update={"message": f"{target}: {one.message}"}) for one in found]
 
 
 def lint_variant(row: VariantReport, latency: Latency, timer_us: float) -> list[Finding]:

@@ -117,7 +117,7 @@ def optimize(
         ThreadPoolExecutor(1) as background,
     ):
         target.check(measuring)
-        spec = dataclasses.replace(spec, clock=_clock(target, how, constraints))
+        spec = dataclasses.replace(spec, clock=_clock(target, how, constraints, Hardware.of(profile)))
         values = background.submit(dataset.check_values)
         fingerprint = background.submit(_prepare_evaluation, dataset, values)  # while the worker imports TensorFlow
         check = functools.partial(_check_data, dataset, spec, how.metric, values)
@@ -170,10 +170,10 @@ def _search_limits(constraints: Constraints, without_labels: bool) -> SearchLimi
     )
 
 
-def _clock(target: CheckedTarget, how: OptimizeOptions, constraints: Constraints) -> Clock | None:
-    """Returns what measures latency for searches; None where the target's says nothing about where the model will run, or it times no single files."""
-    counts = "latency" in target.good_for or constraints.deploy_on == "host"
-    if not counts or "measures latency" not in target.abilities:
+def _clock(target: CheckedTarget, how: OptimizeOptions, constraints: Constraints, hardware: Hardware) -> Clock | None:
+    """Returns what measures latency for searches; None where the target is not what the model is meant for, or times no single files."""
+    counts = target.kind == hardware.kind and ("latency" in target.good_for or hardware.kind == "host")
+    if not counts or hardware.accelerator not in ("", "cpu") or "measures latency" not in target.abilities:
         return None
     return Clock(target, how.threads[0], constraints.max_latency_ms)
 

@@ -116,13 +116,28 @@ ThermalStatus = Literal["none", "light", "moderate", "severe", "critical", "emer
 
 
 class DeviceState(Part):
-    """What a device says of its heat and its battery at one moment; null where it does not tell."""
+    """What a device says of its heat, its clock and its battery at one moment; null where it does not tell.
+
+    Attributes:
+        cpu_celsius: The hottest of its sensors.
+        cpu_mhz: The clock of its fastest core; ``cpu_max_mhz`` the highest that it has.
+        governors: What sets the clock of its cores, in Linux's words.
+        load: Processes that wanted to compute, on average over the minute before.
+        throttled: What the firmware of a Raspberry Pi holds back, and why; ``throttled_since_start`` what it held back at any time.
+    """
 
     thermal_status: ThermalStatus | None = None
     battery_percent: int | None = None
     battery_celsius: float | None = None
     charging: bool | None = None
     power_save: bool | None = None
+    cpu_celsius: float | None = None
+    cpu_mhz: float | None = None
+    cpu_max_mhz: float | None = None
+    governors: tuple[str, ...] = ()
+    load: float | None = None
+    throttled: tuple[str, ...] | None = None
+    throttled_since_start: tuple[str, ...] | None = None
 
 
 class Conditions(Part):
@@ -163,7 +178,7 @@ class Latency(Part):
         input_us: Median time to store and quantize the inputs; null where not measured. Not part of the others.
         output_us: Median time to fetch and dequantize the outputs.
         harness_us: What the kit's own loop adds to each measured `invoke()`.
-        conditions: Heat and battery of a phone; null on a host.
+        conditions: Heat, clock and battery of a phone or a board; null on a host.
         input_shapes: The shapes that were measured, with the batch, of inputs whose size the file leaves open. Memory and
             profile were measured at the same ones.
         ratio: Of the deciding figure to the baseline's, in the same rounds.

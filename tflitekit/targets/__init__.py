@@ -12,8 +12,10 @@ from tflitekit.core.registry import Registry
 from tflitekit.targets.checked import Ability, CheckedTarget
 from tflitekit.targets.target import (
     BenchmarkingTarget,
+    EnergyReading,
     ExaminingTarget,
     Loaded,
+    MeteredSession,
     OwnBenchmark,
     Run,
     RunningModel,
@@ -29,8 +31,10 @@ __all__ = [
     "Ability",
     "BenchmarkingTarget",
     "CheckedTarget",
+    "EnergyReading",
     "ExaminingTarget",
     "Loaded",
+    "MeteredSession",
     "OwnBenchmark",
     "Run",
     "RunningModel",

@@ -17,8 +17,10 @@ from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.results import Examination, Figure, Profile, TargetKind
 from tflitekit.targets.target import (
     BenchmarkingTarget,
+    EnergyReading,
     ExaminingTarget,
     Loaded,
+    MeteredSession,
     OwnBenchmark,
     RunningModel,
     RunningTarget,
@@ -148,6 +150,8 @@ class _CheckedSession:
         self.facts = answering(session.facts, SessionFacts)
         self.close = session.close
         self._run = session.run
+        if isinstance(session, MeteredSession):
+            self.energy = answering(session.energy, EnergyReading)
 
     def run(self, runs: int, seconds: float) -> tuple[NDArray[np.float64], float]:
         found = self._run(runs, seconds)

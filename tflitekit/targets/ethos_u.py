@@ -116,7 +116,7 @@ class EthosU:
             if self._settings.keep is not None:
                 self._settings.keep.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(folder / "network_vela.tflite", self._settings.keep / f"{path.stem}_vela.tflite")
-        return self._examination(summary, placements)
+        return self._examination(path.stem, summary, placements)
 
     def _compile(self, folder: Path, name: str, graph: Graph) -> str:
         command = [
@@ -139,16 +139,15 @@ class EthosU:
             raise ModelError(f"{name} crashes {self._tool}.", why=f"It ended with {number}.{int4}")
         raise ModelError(f"{self._tool} does not compile {name}.", why=last_words(done.stdout))
 
-    def _examination(self, found: Summary, placements: tuple[Placement, ...]) -> Examination:
+    def _examination(self, name: str, found: Summary, placements: tuple[Placement, ...]) -> Examination:
         left = sum(one.where == "CPU" for one in placements)
         any_there = left < len(placements)
-        notes = [f"It takes {found.dram_bytes:,} bytes of DRAM."] if found.dram_bytes else []
+        notes = [f"{name} takes {found.dram_bytes:,} bytes of DRAM."] if found.dram_bytes else []
         if left and any_there:
-            notes.append(
-                f"The estimate is for the NPU; what its processor takes for the other {left} operators is not in it."
-            )
+            stay = "the operator that stays" if left == 1 else f"the {left} operators that stay"
+            notes.append(f"The estimate for {name} leaves out {stay} on the CPU.")
         if not any_there:
-            notes.append("No operator runs on the NPU.")
+            notes.append(f"No operator of {name} runs on the NPU.")
         return Examination(
             tool=self._tool,
             configuration=f"{self._settings.accelerator} at {found.clock_hz / 1e6:.0f} MHz, system configuration {found.system_config}, "

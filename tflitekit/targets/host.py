@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
 import tempfile
 import threading
+import time
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from multiprocessing.connection import Client, Connection, Listener
@@ -21,7 +23,8 @@ from tflitekit.core.lifetime import scratch
 from tflitekit.core.machine import cpu_model
 from tflitekit.core.process.workers import WorkerPool, wait_for
 from tflitekit.results import Figure, Profile, TargetKind
-from tflitekit.targets import Loaded, SessionFacts, Shapes, register_target
+from tflitekit.targets import EnergyReading, Loaded, SessionFacts, Shapes, register_target
+from tflitekit.targets.worker.meters import Meters
 from tflitekit.tflite.runtime import runtime_name
 
 __all__ = ["HostTarget"]
@@ -110,6 +113,10 @@ class HostSession:
         self._send({"do": "facts"})
         return SessionFacts.model_validate_json(self._receive())
 
+    def energy(self) -> EnergyReading:
+        meters = _meters()
+        return EnergyReading(time_s=time.monotonic(), joules=meters.read(), locked=tuple(meters.locked))
+
     def close(self) -> None:
         with suppress(OSError):  # it ended by itself, which the last answer has told
             self._connection.send_bytes(b'{"do": "stop"}')
@@ -133,6 +140,13 @@ class HostSession:
 
     def _ended(self) -> TflitekitError:
         return _reason(self._future, self._path)
+
+
+@functools.cache
+def _meters() -> Meters:
+    meters = Meters()
+    meters.start()
+    return meters
 
 
 def _accept(listener: Listener, future: Future[Any], path: Path) -> Connection:

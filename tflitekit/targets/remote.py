@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tflitekit.core.errors import ModelError, TflitekitError
 from tflitekit.results import Accelerator
-from tflitekit.targets.target import Loaded, SessionFacts, Shapes
+from tflitekit.targets.target import EnergyReading, Loaded, SessionFacts, Shapes
 from tflitekit.targets.worker.frames import read_frame, write_frame
 from tflitekit.tflite.graph import Graph
 from tflitekit.tflite.runtime import quantize, zeros
@@ -42,11 +42,13 @@ class Start:
         command: The program and its arguments, without a shell: a Python, the worker's folder there, and the engine.
         where: What sentences call the place: 'the emulated ARM64 processor'.
         environment: Variables on top of those of this process.
+        ended: Returns what it means that the worker ended, from its exit code and its last words; None where nothing more is known.
     """
 
     command: Sequence[str]
     where: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    ended: Callable[[int | None, str], TflitekitError | None] = lambda code, words: None
 
 
 class Remote:
@@ -98,6 +100,8 @@ class Remote:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_S)
         code, words = self._process.poll(), self.log()[-_LAST_WORDS:].strip()
+        if (known := self._start.ended(code, words)) is not None:
+            return known
         how = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
         return ModelError(f"The worker for {self._start.where} {how}.", why=words or "It said nothing.", fix=None)
 
@@ -191,6 +195,9 @@ class RemoteSession:
     def facts(self) -> SessionFacts:
         answer, _ = self._remote.ask("facts")
         return SessionFacts(**answer, accelerator=Accelerator(requested="cpu", actual="cpu"))
+
+    def energy(self) -> EnergyReading:
+        return EnergyReading.model_validate(self._remote.ask("energy")[0])
 
     def close(self) -> None:
         self._remote.close()

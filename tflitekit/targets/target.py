@@ -14,6 +14,7 @@ from tflitekit.core.progress import Progress
 from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.results import (
     Accelerator,
+    Conditions,
     Examination,
     Figure,
     Finding,
@@ -27,8 +28,10 @@ from tflitekit.tflite.graph import Graph
 
 __all__ = [
     "BenchmarkingTarget",
+    "EnergyReading",
     "ExaminingTarget",
     "Loaded",
+    "MeteredSession",
     "OwnBenchmark",
     "Run",
     "RunningModel",
@@ -80,6 +83,23 @@ class SessionFacts(BaseModel):
     peak_memory_bytes: int | None = None
     arena_bytes: int | None = None
     accelerator: Accelerator | None = None
+    conditions: Conditions | None = None
+
+
+class EnergyReading(BaseModel):
+    """What the energy meters of a target say at one moment.
+
+    Attributes:
+        time_s: On any clock that does not jump.
+        joules: By meter, since an arbitrary moment.
+        locked: Meters that only others may read.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    time_s: float
+    joules: dict[str, float]
+    locked: tuple[str, ...] = ()
 
 
 class Run(BaseModel):
@@ -124,6 +144,14 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Ends the process."""
+
+
+@runtime_checkable
+class MeteredSession(Session, Protocol):
+    """A session on a target that looks for energy meters."""
+
+    def energy(self) -> EnergyReading:
+        """Reads them."""
 
 
 @runtime_checkable

@@ -67,9 +67,10 @@ class Tflm:
             arena_bytes=told["smallest"],
             flash_bytes=graph.size_bytes,
             notes=(
-                f"The smallest arena with which it computes; in its own words it uses {arena.total_bytes:,} bytes, of which "
-                f"{arena.tensor_bytes:,} are for tensors and {arena.persistent_bytes:,} persist.",
-                "Structures take less on a 32-bit processor, and optimized kernels may take scratch memory besides.",
+                f"{path.stem} uses {arena.total_bytes:,} bytes of its arena, in the interpreter's own words: {arena.tensor_bytes:,} for "
+                f"tensors, and {arena.persistent_bytes:,} that persist.",
+                "An arena is the smallest with which the file computes here. Structures take less on a 32-bit processor, and optimized "
+                "kernels may take scratch memory besides.",
             ),
         )
 

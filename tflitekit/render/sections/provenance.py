@@ -116,6 +116,18 @@ def _conditions(found: Conditions) -> Iterator[tuple[str, str]]:
         yield "Battery", f"{before.battery_percent}%, then {after.battery_percent}%{charging}"
     if before.battery_celsius is not None and after.battery_celsius is not None:
         yield "Battery temperature", f"{before.battery_celsius:.1f} °C, then {after.battery_celsius:.1f} °C"
+    if before.cpu_celsius is not None and after.cpu_celsius is not None:
+        yield "Processor temperature", f"{before.cpu_celsius:.1f} °C, then {after.cpu_celsius:.1f} °C"
+    if after.cpu_mhz is not None:
+        most = f" of at most {after.cpu_max_mhz:.0f} MHz" if after.cpu_max_mhz is not None else ""
+        yield "Clock afterwards", f"{after.cpu_mhz:.0f} MHz{most}"
+    if before.governors:
+        yield "Governor", ", ".join(before.governors)
+    if after.throttled is not None:
+        yield (
+            "Held back",
+            "; ".join((*after.throttled, *(f"earlier: {w}" for w in after.throttled_since_start or ()))) or "no",
+        )
     if before.power_save is not None:
         yield "Power saving", "on" if before.power_save or after.power_save else "off"
 

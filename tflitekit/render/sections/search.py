@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tflitekit.core.units import duration
 from tflitekit.render import search_text, text
 from tflitekit.render.blocks import NOTHING, Cell, Column, Figure, Section, Table
 from tflitekit.render.plots import Spec
@@ -23,7 +24,7 @@ def search(view: View) -> Section:
     rows, rest = view.few([row for row in view.able if row.search is not None])
     if not rows:
         return Section("search", "Search")
-    blocks = (_summary(view), _paths(view, rows), _changes(view, rows), _layers(view, rows))
+    blocks = (_summary(view), _timings(view, rows), _paths(view, rows), _changes(view, rows), _layers(view, rows))
     intro = (
         "Candidates were judged on samples that are not evaluated on. Accuracies elsewhere on this page are those of the finished "
         f"files on the evaluation data, measured once.{rest}"
@@ -53,7 +54,7 @@ def _summary(view: View) -> Table | None:
                 named(view, row, badges=True),
                 NOTHING if row.size_bytes is None else Cell(text.size(row.size_bytes), row.size_bytes),
                 Cell(f"{record.loss:.2%}", record.loss, f"at most {record.high:.2%}", tone),
-                Cell(f"{record.limit:.2%}", record.limit),
+                Cell(f"{record.limit:.2%}", record.limit, _missed(record), "" if record.met else "bad"),
                 Cell(f"{record.tried:,}", record.tried, f"{record.seconds:.0f} s"),
                 Cell(f"{record.samples:,} samples", note="with labels" if record.labels else "without labels"),
                 Cell(search_text.layers(record) or "–"),
@@ -61,6 +62,43 @@ def _summary(view: View) -> Table | None:
             )
         )
     return Table.of("What was searched for", columns, rows)
+
+
+def _missed(record: SearchRecord) -> str:
+    """Returns which limits beside that of the loss are not kept."""
+    words = {
+        "loss": "",
+        "class_loss": f"class '{record.worst_class}' loses too much",
+        "size": "too large",
+        "latency": "too slow",
+    }
+    return ", ".join(filter(None, (words[limit] for limit in record.missed)))
+
+
+def _timings(view: View, rows: Sequence[VariantReport]) -> Table | None:
+    """Returns the files that were measured at the end of each search, the fastest first."""
+    columns = (
+        Column("Variant", numeric=False),
+        Column("File", numeric=False),
+        Column("Latency", about="Median of alternating rounds, in the search; the section Latency has the finished file measured by the protocol"),
+        Column("Size"),
+        Column("Expected loss"),
+        Column("Limits", numeric=False),
+    )  # fmt: skip
+    cells = [
+        (
+            named(view, row),
+            Cell(each.name, note="kept" if each.chosen else ""),
+            Cell(duration(each.latency_ms), each.latency_ms),
+            Cell(text.size(each.size_bytes), each.size_bytes),
+            Cell(f"{each.loss:.2%}", each.loss, f"at most {each.high:.2%}"),
+            Cell("kept", tone="good") if each.within else Cell("not kept", tone="bad"),
+        )
+        for row in rows
+        if row.search is not None
+        for each in sorted(row.search.timings, key=lambda each: each.latency_ms)
+    ]
+    return Table.of("Measured side by side", columns, cells)
 
 
 def _paths(view: View, rows: Sequence[VariantReport]) -> Figure | None:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from frames import read_frame, write_frame
+from meters import Meters
 
 _CALLS = 2000
 _IO_CALLS = 50
@@ -33,6 +34,7 @@ class Worker:
         self._model: Any = None
         self._inputs: list[Any] = []
         self._memory: int | None = None
+        self._meters: Meters | None = None
 
     def hello(self, _message: dict[str, Any], _arrays: list[Any]) -> Answer:
         """Says what this is."""
@@ -96,6 +98,14 @@ class Worker:
         fetch = time_runs(self._model.outputs, _IO_CALLS, 0)[:-1]
         told = {"input_us": float(np.median(store)) / 1e3, "output_us": float(np.median(fetch)) / 1e3}
         return {**told, "peak_memory_bytes": self._memory}, []
+
+    def energy(self, _message: dict[str, Any], _arrays: list[Any]) -> Answer:
+        """Reads the energy meters of this machine, from the first time on."""
+        if self._meters is None:
+            self._meters = Meters()
+            self._meters.start()
+        joules = self._meters.read()
+        return {"time_s": time.monotonic(), "joules": joules, "locked": self._meters.locked}, []
 
     def examine(self, message: dict[str, Any], _arrays: list[Any]) -> Answer:
         """Says what the engine knows of a file without running samples."""
@@ -164,9 +174,8 @@ def main() -> None:
     """Serves until the other side has ended."""
     taken, answers = _streams()
     worker = Worker(importlib.import_module(sys.argv[1]).Engine)
-    actions = {
-        act.__name__: act for act in (worker.hello, worker.load, worker.run, worker.time, worker.facts, worker.examine)
-    }
+    known = (worker.hello, worker.load, worker.run, worker.time, worker.facts, worker.energy, worker.examine)
+    actions = {act.__name__: act for act in known}
     while True:
         try:
             message, arrays = read_frame(taken)

@@ -1,0 +1,84 @@
+"""A real ssh server on the loopback interface, with keys, a port and a home of its own; who runs the tests logs in."""
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CONFIG = """
+ListenAddress 127.0.0.1:{port}
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/user_key.pub
+PidFile none
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+SetEnv HOME={folder}/home PATH={folder}/bin
+"""
+
+
+class Sshd:
+    """A server; `client` is what ``TFLITEKIT_SSH`` must be to log in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.home = folder, folder / "home"
+        for name in ("home", "bin"):
+            (folder / name).mkdir(parents=True)
+        for program in ("sh", "cat"):
+            (folder / "bin" / program).symlink_to(shutil.which(program))
+        for key in ("host_key", "user_key"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / key], check=True)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        (folder / "config").write_text(CONFIG.format(port=self.port, folder=folder))
+        host_key = (folder / "host_key.pub").read_text().split()
+        (folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {host_key[0]} {host_key[1]}\n")
+        self.client = (
+            f"ssh -F none -i {folder}/user_key -oIdentitiesOnly=yes -oUserKnownHostsFile={folder}/known_hosts "
+            "-oGlobalKnownHostsFile=none"
+        )
+        self.start()
+
+    @property
+    def board(self) -> Path:
+        """What the kit puts there."""
+        return self.home / ".cache" / "tflitekit" / "board"
+
+    @property
+    def target(self) -> str:
+        return f"ssh:{getpass.getuser()}@127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(exist_ok=True)  # where a server of root locks up what has no rights yet
+        log = (self.folder / "log").open("ab")
+        program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+        self.process = subprocess.Popen([program, "-D", "-e", "-f", self.folder / "config"], stdout=log, stderr=log)
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            assert self.process.poll() is None, (self.folder / "log").read_text()
+            time.sleep(0.05)
+
+    def python(self) -> None:
+        """Gives the board a Python without any package."""
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", self.folder / "python"], check=True)
+        (self.folder / "bin" / "python3").symlink_to(self.folder / "python" / "bin" / "python3")
+
+    def sessions(self) -> list[int]:
+        """Returns the processes that serve connections."""
+        import psutil
+
+        return [child.pid for child in psutil.Process(self.process.pid).children()]
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait()
