@@ -50,6 +50,9 @@ for name in tflm ethos-u; do
   tflitekit setup $name > /dev/null ||
     echo "There is no environment $name: its tests are skipped (in CI they fail)." >&2
 done
+for name in arm64 gpu; do  # packages of 105 MB in the user's folder for caches, once
+  tflitekit setup "$name" > /dev/null || echo "There is no $name: its tests are skipped (in CI they fail)." >&2
+done
 android=$(python android_demo/offline/build_apk.py --missing)
 command -v adb > /dev/null || android="$android adb"
 if [ -n "$android" ] && command -v apt-get > /dev/null; then

@@ -105,7 +105,7 @@ def test_a_setup_that_failed_goes_on_where_it_stopped_and_mends_what_is_broken(a
     (both.folder / "driver" / "usr" / "lib" / "driver.so").write_text("")
     assert both.status().state == "broken" and "driver.so is missing or was changed" in both.status().why
     with pytest.raises(
-        MissingDependencyError, match=r"The target needs the environment for tests, which is broken"
+        MissingDependencyError, match=r"The target needs the environment 'test', which is broken"
     ) as error:
         both.require("The target")
     assert error.value.fix == "Run 'tflitekit setup test' (0 MB)."

@@ -36,5 +36,5 @@ def setup(name: str | None) -> int:
     found = find_environment(name)
     made = set_up(found, Bars())
     said = "is ready" if made else "was ready"
-    stdout.print(f"The environment for {found.purpose} {said}: {found.folder}", markup=False)
+    stdout.print(f"The environment for {found.purpose} {said}: {found.place}", markup=False)
     return 0

@@ -60,6 +60,11 @@ class Environment(ABC):
         return cache_folder() / "environments" / self.name
 
     @property
+    def place(self) -> Path:
+        """Where its programs are."""
+        return self.folder
+
+    @property
     def log(self) -> Path:
         """What the installers printed when it was last made."""
         return self.folder.with_suffix(".log")
@@ -77,22 +82,23 @@ class Environment(ABC):
             return Status("unfinished", why="Its installation was not finished.")
         return self.look()
 
-    def require(self, what: str) -> None:
-        """Makes sure that it is ready.
+    def require(self, what: str) -> Status:
+        """Returns the status, which is 'ready'.
 
         Args:
             what: What needs it, as the beginning of a sentence.
 
         Raises:
-            MissingDependencyError: It is not.
+            MissingDependencyError: It is not ready.
         """
         status = self.status()
         if status.state != "ready":
             raise MissingDependencyError(
-                f"{what} needs the environment for {self.purpose}, which is {status.state}.",
+                f"{what} needs the environment '{self.name}', which is {status.state}.",
                 why=status.why,
                 fix=f"Run '{self.setup_command}' ({self.size}).",
             )
+        return status
 
     @abstractmethod
     def look(self) -> Status:

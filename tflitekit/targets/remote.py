@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +72,8 @@ class Remote:
             )
         except OSError as error:
             raise ModelError(f"The worker for {start.where} cannot be started.", why=str(error)) from error
+        # Also where nobody closes it: a process whose object is gone would stay, with its pipes open.
+        self._finalizer = weakref.finalize(self, _end, self._process, self._log)
         try:
             self.told = self.ask("hello")[0]
         except BaseException:
@@ -112,16 +115,20 @@ class Remote:
 
     def close(self) -> None:
         """Ends the worker."""
-        for stream in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):
-                assert stream is not None
-                stream.close()
-        try:
-            self._process.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._log.close()
+        self._finalizer()
+
+
+def _end(process: subprocess.Popen[bytes], log: BinaryIO) -> None:
+    for stream in (process.stdin, process.stdout):
+        with suppress(OSError):
+            assert stream is not None
+            stream.close()
+    try:
+        process.wait(_END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    log.close()
 
 
 class RemoteModel:

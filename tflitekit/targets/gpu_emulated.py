@@ -1,0 +1,108 @@
+"""The runtime's own GPU accelerator on a graphics driver in software: what a GPU takes of a file, and what comes out of it.
+
+A GPU computes quantized files in floating point, and an accelerator may have faults of its own: both show here. What does not show:
+this driver computes in float32 where phones' GPUs compute in float16, it has no faults of theirs, and its time says nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tflitekit.core.errors import MissingDependencyError, ModelError
+from tflitekit.environments.known.gpu import DRIVER, GPU
+from tflitekit.results import Examination, Figure, Placement, TargetKind
+from tflitekit.targets import register_target
+from tflitekit.targets.float16 import beyond_float16
+from tflitekit.targets.gpu_placement import placed, whole
+from tflitekit.targets.gpu_words import GpuWords, read_words
+from tflitekit.targets.remote import WORKER, Remote, RemoteModel, Start
+from tflitekit.tflite.graph import Graph
+from tflitekit.tflite.layers import layer_names
+from tflitekit.tflite.variant import read_sidecar
+
+__all__ = ["GpuEmulated"]
+
+_UNSEEN = (
+    "The driver computes in float32: overflow of float16, faults of real drivers and speed do not show. Activations beyond float16 are "
+    "looked for by 'tflitekit evaluate' on float32 files."
+)
+
+
+@register_target("gpu-emulated")
+class GpuEmulated:
+    """The emulated GPU; operators that it cannot run are left to the CPU, as on a phone.
+
+    Raises:
+        MissingDependencyError: Its environment is not ready, or the runtime here has no GPU accelerator.
+    """
+
+    name = "gpu-emulated"
+    kind: TargetKind = "emulator"
+    good_for: tuple[Figure, ...] = ("accuracy",)
+    parallel = True
+
+    def __init__(self) -> None:
+        self._driver = GPU.require("The target gpu-emulated").versions["chromium-common"]
+        self._runtime = f"ai-edge-litert {metadata.version('ai-edge-litert')}, GPU accelerator"
+        if not any(
+            file.name.startswith("libLiteRtWebGpuAccelerator") for file in metadata.files("ai-edge-litert") or ()
+        ):
+            raise MissingDependencyError(
+                f"{self._runtime.partition(',')[0]} has no GPU accelerator for this machine.",
+                fix="Install the version in constraints.txt: pip install ai-edge-litert==2.3.0",
+            )
+        self._start = Start(
+            [sys.executable, "-B", str(WORKER), "litert_gpu"],
+            "the emulated GPU",
+            {"LD_LIBRARY_PATH": str(GPU.place), "VK_ICD_FILENAMES": str(GPU.place / DRIVER)},
+        )
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+    def identity(self) -> dict[str, Any]:
+        return {"runtime": self._runtime, "driver": f"SwiftShader of Chromium {self._driver}"}
+
+    def model(self, path: Path, *, graph: Graph) -> RemoteModel:
+        return RemoteModel(self._start, path, graph)
+
+    def examine(self, path: Path, *, graph: Graph) -> Examination:
+        remote = Remote(self._start)
+        try:
+            told, _ = remote.ask("examine", path=str(path.resolve()))
+            words = read_words(remote.log())
+        except ModelError as error:
+            said = " ".join(read_words(remote.log()).errors)
+            raise ModelError(f"The GPU accelerator refuses {path.name}.", why=said or error.why) from error
+        finally:
+            remote.close()
+        sidecar = read_sidecar(path)
+        layers = layer_names(graph.operators, sidecar.layers if sidecar else ())
+        placements, notes = _placements(graph, layers, words, is_whole=told["whole"])
+        notes += [
+            f"The accelerator has a fault, and what it computes of this file cannot be trusted: {fault}"
+            for fault in words.faults
+        ]
+        if names := beyond_float16(path):
+            notes.append(f"Beyond the largest float16, 65,504, which GPUs of phones compute in: {', '.join(names)}.")
+        return Examination(
+            tool=self._runtime, configuration=words.adapter, placements=placements, notes=(*notes, _UNSEEN)
+        )
+
+
+def _placements(
+    graph: Graph, layers: list[str], words: GpuWords, *, is_whole: bool
+) -> tuple[tuple[Placement, ...], list[str]]:
+    if is_whole:
+        return whole(graph.operators, layers), []
+    if not words.parts:
+        return (), ["The accelerator leaves operators to the CPU and does not say which."]
+    first = words.parts[0]
+    found, doubt = placed(graph.operators, layers, first)
+    notes = [f"{first.on_gpu} of {first.on_gpu + first.on_cpu} operators run on the GPU. {doubt}"] if doubt else []
+    if not found:
+        notes += [f"Not on the GPU: {op}: {reason}" for op, reason in first.rejected]
+    return found, notes
