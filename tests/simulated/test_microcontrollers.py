@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,8 @@ import tflitekit as tk
 from tflitekit.core.errors import ModelError, UsageError
 from tflitekit.hardware import judge, load_profile
 from tflitekit.targets import open_target
+from tflitekit.targets.remote import WORKER, Start
+from tflitekit.targets.tflm import Tflm
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.micro_operators import MICRO_OPERATORS
 from tflitekit.tflite.runtime import Model
@@ -70,6 +74,21 @@ def test_what_the_interpreter_refuses_is_told_in_its_words_and_the_users_names(t
     for ask in (lambda: examine(tflm, path), lambda: tflm.model(path, graph=read_graph(path))):
         with pytest.raises(ModelError, match=f"(?s)does not take {path.name}.*({said})"):
             ask()
+
+
+def test_a_file_that_crashes_the_interpreter(variants, tmp_path, monkeypatch):
+    ready("tflm")
+    folder = shutil.copytree(WORKER, tmp_path / "worker")
+    (folder / "crashing.py").write_text(
+        "import os, signal\nclass Engine:\n    runtime = staticmethod(str)\n"
+        "    examine = staticmethod(lambda path, options: os.kill(os.getpid(), signal.SIGSEGV))\n"
+    )
+    crashing = Tflm()
+    monkeypatch.setattr(crashing, "_start", Start([sys.executable, str(folder), "crashing"], "TFLM"))
+    with pytest.raises(
+        ModelError, match=r"(?s)does not take int8\.tflite\..*The worker for TFLM was ended by signal 11"
+    ):
+        examine(crashing, variants / "int8.tflite")
 
 
 def test_several_inputs_and_state_in_the_interpreter(tflm):
@@ -162,8 +181,9 @@ def test_other_configurations_and_the_compiled_file(variants, tmp_path):
     keep = tmp_path / "npu"
     name = f"ethos-u:ethos-u55-128,system=Ethos_U55_Deep_Embedded,memory=Sram_Only,keep={keep}"
     with open_target(name) as target:
+        assert target.name == "ethos-u:ethos-u55-128,system=Ethos_U55_Deep_Embedded,memory=Sram_Only"
         assert target.identity() == {
-            "runtime": "ethos-u-vela 5.2.0", "accelerator": "ethos-u55-128", "system": "Ethos_U55_Deep_Embedded", "memory": "Sram_Only",
+            "keep": str(keep), "runtime": "ethos-u-vela 5.2.0", "accelerator": "ethos-u55-128", "system": "Ethos_U55_Deep_Embedded", "memory": "Sram_Only",
         }  # fmt: skip
         found = examine(target, variants / "int8-io-uint8.tflite")
     assert "at 200 MHz, system configuration Ethos_U55_Deep_Embedded, memory mode Sram_Only" in found.configuration

@@ -55,6 +55,15 @@ class Settings:
     memory: str
     keep: Path | None = None
 
+    @property
+    def shown(self) -> str:
+        """The NPU, and what else was not left to Vela."""
+        system, memory = _DEFAULTS[self.accelerator.rpartition("-")[0]]
+        given = [f"system={self.system}"] * (self.system != system) + [f"memory={self.memory}"] * (
+            self.memory != memory
+        )
+        return ",".join([self.accelerator, *given])
+
     def arguments(self) -> list[str]:
         """Returns them as Vela takes them."""
         return ["--accelerator-config", self.accelerator, "--system-config", self.system, "--memory-mode", self.memory]
@@ -94,13 +103,15 @@ class EthosU:
     def __init__(self, settings: str = "ethos-u55-128") -> None:
         self._settings = read_settings(settings)
         ETHOS_U.require("The target ethos-u")
-        self.name = f"ethos-u:{self._settings.accelerator}"
+        self.name = f"ethos-u:{self._settings.shown}"
         self._tool = f"ethos-u-vela {ETHOS_U.pins['ethos-u-vela']}"
         _check_sections(self._settings)
 
     def identity(self) -> dict[str, Any]:
         found = self._settings
-        return {"runtime": self._tool, "accelerator": found.accelerator, "system": found.system, "memory": found.memory}
+        kept = {"keep": str(found.keep)} if found.keep is not None else {}  # what was kept elsewhere is compiled again
+        named = {"accelerator": found.accelerator, "system": found.system, "memory": found.memory}
+        return {"runtime": self._tool, **named, **kept}
 
     def close(self) -> None:
         return
@@ -109,10 +120,14 @@ class EthosU:
         with temporary_folder(scratch(), "vela-") as folder:
             shutil.copyfile(path, folder / "network.tflite")
             words = self._compile(folder, path.name, graph)
-            summary = read_summary(next(folder.glob("network_summary_*.csv")))
-            placements = _placements(
-                graph, layers_of(path, graph), read_on_cpu(folder / "network_per-layer.csv"), read_reasons(words)
-            )
+            try:
+                summary = read_summary(folder / f"network_summary_{self._settings.system}.csv")
+                on_cpu = read_on_cpu(folder / "network_per-layer.csv")
+            except (OSError, ValueError) as error:
+                raise ModelError(
+                    f"{self._tool} compiles {path.name}, but its tables cannot be read.", why=str(error)
+                ) from error
+            placements = _placements(graph, layers_of(path, graph), on_cpu, read_reasons(words))
             if self._settings.keep is not None:
                 self._settings.keep.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(folder / "network_vela.tflite", self._settings.keep / f"{path.stem}_vela.tflite")

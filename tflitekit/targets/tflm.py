@@ -14,7 +14,7 @@ from tflitekit.results import Examination, Figure, TargetKind
 from tflitekit.targets import register_target
 from tflitekit.targets.layers import layers_of
 from tflitekit.targets.remote import WORKER, Remote, RemoteModel, Start
-from tflitekit.targets.tflm_words import read_arena, read_refusal
+from tflitekit.targets.tflm_words import Refusal, read_arena, read_refusal
 from tflitekit.tflite.graph import Graph
 from tflitekit.tflite.micro_operators import MICRO_OPERATORS
 
@@ -82,6 +82,8 @@ def _refusing(path: Path, graph: Graph) -> Iterator[None]:
         yield
     except ModelError as error:
         found = read_refusal(error.why or "")
+        if not error.what.endswith("refuses it."):  # it crashed
+            found = Refusal(f"{error.what} {error.why or ''}".strip())
         names, layers = [one.name for one in graph.operators], layers_of(path, graph)
         why, fix = found.why, _TAKES
         if found.lacks:
