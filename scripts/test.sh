@@ -14,12 +14,17 @@ check() {
   mypy
   lint-imports
 }
-ssh_server() {
-  if [ ! -x /usr/sbin/sshd ] && command -v apt-get > /dev/null; then
-    echo "Installing an ssh server for the tests of boards (Debian package openssh-server) ..." >&2
-    { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends openssh-server openssh-client; } > /dev/null ||
-      echo "That failed: these tests are skipped (in CI they fail)." >&2
-  fi
+# Installs Debian packages that are missing, all at once: PROGRAM=PACKAGES...
+debian() {
+  local missing=() wanted
+  for wanted in "$@"; do
+    command -v "${wanted%%=*}" > /dev/null || missing+=(${wanted#*=})
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  command -v apt-get > /dev/null || return 0
+  echo "Installing what tests need (Debian packages ${missing[*]}) ..." >&2
+  { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends "${missing[@]}"; } > /dev/null ||
+    echo "That failed: the tests that need them are skipped (in CI they fail)." >&2
 }
 # Two processes, each file whole in one of them (tests/conftest.py): much of a test is one core at work, such as building a graph.
 case ${1:-} in
@@ -28,37 +33,17 @@ case ${1:-} in
     exec python -m pytest -n 2 -m "not slow" tests/unit tests/tflite "${@:2}"
     ;;
   --light)
-    ssh_server
+    PATH="$PATH:/usr/sbin" debian sshd="openssh-server openssh-client"
     python -m pytest -n 2 tests/unit tests/tflite "${@:2}"
     exit
     ;;
 esac
-ssh_server
-has_browser() { command -v chromedriver && { command -v chromium || command -v google-chrome; }; }
-if ! has_browser > /dev/null && command -v apt-get > /dev/null; then
-  echo "Installing Chromium for the tests of pages and of the web runtime (Debian packages chromium and chromium-driver) ..." >&2
-  { as_root apt-get update -qq && as_root apt-get install -y -qq chromium chromium-driver; } > /dev/null ||
-    echo "That failed: the tests in a browser are skipped (in CI they fail)." >&2
-fi
-if ! command -v npm > /dev/null && command -v apt-get > /dev/null; then
-  echo "Installing npm, which brings the web runtime (Debian package npm) ..." >&2
-  { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends npm; } > /dev/null || true
-fi
-tflitekit setup browser > /dev/null ||
-  echo "There is no web runtime: its tests are skipped (in CI they fail)." >&2
-for name in tflm ethos-u; do
-  tflitekit setup $name > /dev/null ||
-    echo "There is no environment $name: its tests are skipped (in CI they fail)." >&2
-done
-for name in arm64 gpu; do  # packages of 105 MB in the user's folder for caches, once
+PATH="$PATH:/usr/sbin" debian sshd="openssh-server openssh-client" chromedriver="chromium chromium-driver fonts-liberation" npm=npm adb=adb \
+  "-=$(python android_demo/offline/build_apk.py --missing)"
+# What targets run in, once, in the user's folder for caches: 360 MB.
+for name in browser tflm ethos-u arm64 gpu; do
   tflitekit setup "$name" > /dev/null || echo "There is no $name: its tests are skipped (in CI they fail)." >&2
-done
-android=$(python android_demo/offline/build_apk.py --missing)
-command -v adb > /dev/null || android="$android adb"
-if [ -n "$android" ] && command -v apt-get > /dev/null; then
-  echo "Installing what builds the Android app and talks to phones (Debian packages" $android") ..." >&2
-  { as_root apt-get update -qq && as_root apt-get install -y -qq $android; } > /dev/null ||
-    echo "That failed: the tests of the app are skipped (in CI they fail)." >&2
-fi
+done &
 check
+wait
 exec python -m pytest -n 2 "$@"
