@@ -5,40 +5,50 @@ from __future__ import annotations
 from pathlib import Path
 
 from tflitekit.targets.chromium.devtools import Chromium
+from tflitekit.targets.chromium.page import Page
 
 __all__ = ["PageMemory"]
 
+_MARK_BYTES = 32_000_000
+
 
 class PageMemory:
-    """Watches the process of a page. Make it before the page has anything to do, so that its process can be told from the others.
+    """Watches the process of a page.
 
-    Chromium does not say which process a page has: it is the one that works while the page does.
+    Chromium does not say which process a page has: it is the one that grows when the page takes memory.
     """
 
-    def __init__(self, chromium: Chromium) -> None:
-        self._chromium = chromium
-        self._before = chromium.processes()
-        self._process = Path()
+    def __init__(self, chromium: Chromium, page: Page) -> None:
+        before = {pid: _line(pid, "VmRSS") for pid in chromium.processes()}
+        page.call("mark", _MARK_BYTES)
+        grown = [pid for pid, had in before.items() if had and (_line(pid, "VmRSS") or 0) - had > 0.9 * _MARK_BYTES]
+        page.call("mark", 0)
+        page.collect_garbage()
+        self._pid = grown[0] if len(grown) == 1 else None
         self._resident: int | None = None
 
     def begin(self) -> None:
-        """Call it when the page has worked, before it loads the file: what grows from now on belongs to the file."""
-        worked = {pid: took - self._before.get(pid, 0.0) for pid, took in self._chromium.processes().items()}
-        self._process = Path(f"/proc/{max(worked, key=worked.__getitem__)}")
+        """Call it before the page loads the file: what grows from now on belongs to the file."""
+        if self._pid is None:
+            return
         try:
-            (self._process / "clear_refs").write_text("5")  # the high-water mark becomes what is resident now
+            Path(f"/proc/{self._pid}/clear_refs").write_text("5")  # the high-water mark becomes what is resident now
         except OSError:
             return
-        self._resident = self._line("VmRSS")
+        self._resident = _line(self._pid, "VmRSS")
 
     def growth(self) -> int | None:
         """Returns by how much more was resident at the highest; None where the system does not tell."""
-        peak = self._line("VmHWM")
-        return None if peak is None or self._resident is None else max(0, peak - self._resident)
-
-    def _line(self, name: str) -> int | None:
-        try:
-            lines = (self._process / "status").read_text().splitlines()
-        except OSError:
+        if self._pid is None or self._resident is None:
             return None
-        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), None)
+        peak = _line(self._pid, "VmHWM")
+        return None if peak is None else max(0, peak - self._resident)
+
+
+def _line(pid: int, name: str) -> int | None:
+    """Returns a line of what Linux says of a process, in bytes."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), None)

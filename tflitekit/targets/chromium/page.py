@@ -60,7 +60,8 @@ class Page:
         """Waits until the worker is there; at first a new page is an empty one."""
         deadline = time.monotonic() + _LOADING_S
         state = f"location.href === {json.dumps(address)} && document.readyState === 'complete' ? typeof kit : ''"
-        while (found := self._evaluate(state, 0)) != "object":
+        found = ""
+        while found != "object":
             if found == "undefined" or time.monotonic() > deadline:
                 raise MissingDependencyError(
                     "The page could not load the web runtime.",
@@ -68,6 +69,8 @@ class Page:
                     fix="Run 'tflitekit setup browser' again.",
                 )
             time.sleep(_POLL_S)
+            with suppress(Refused):  # while the one page makes way for the other
+                found = self._ask(state, 0)["result"].get("value", "")
 
     def call(self, function: str, *arguments: Any, seconds: float = 0) -> Any:
         """Calls a function of the worker.
@@ -113,6 +116,14 @@ class Page:
             start += values.nbytes
         return found
 
+    def collect_garbage(self) -> None:
+        """Gives back what the page holds no more."""
+        self._chromium.call("HeapProfiler.collectGarbage", self._session)
+
+    def words(self) -> str:
+        """Returns what the runtime has written to the console, the last lines of it."""
+        return "\n".join(self._chromium.words(self._session))
+
     def close(self) -> None:
         """Closes the page and ends its process."""
         with suppress(Crashed, Refused):
@@ -120,18 +131,24 @@ class Page:
 
     def _evaluate(self, expression: str, seconds: float) -> Any:
         try:
-            found = self._chromium.call(
-                "Runtime.evaluate", self._session, seconds=seconds,
-                expression=expression, awaitPromise=True, returnByValue=True,
-            )  # fmt: skip
-        except (Crashed, Refused) as error:
-            said = "" if isinstance(error, Crashed) else str(error)
-            how = error if isinstance(error, Crashed) else "cannot be asked"
-            raise ModelError(f"The page of {self._name} in the browser {how}.", why=self._why(said)) from error
+            found = self._ask(expression, seconds)
+        except Refused as error:
+            raise ModelError(
+                f"The page of {self._name} in the browser cannot be asked.", why=self._why(str(error))
+            ) from error
         if "exceptionDetails" in found:
             said = _text(found["exceptionDetails"])
             raise ModelError(f"The web runtime cannot run {self._name}.", why=self._why(said))
         return found["result"].get("value")
+
+    def _ask(self, expression: str, seconds: float) -> dict[str, Any]:
+        try:
+            return self._chromium.call(
+                "Runtime.evaluate", self._session, seconds=seconds,
+                expression=expression, awaitPromise=True, returnByValue=True,
+            )  # fmt: skip
+        except Crashed as error:
+            raise ModelError(f"The page of {self._name} in the browser {error}.", why=self._why("")) from error
 
     def _why(self, said: str) -> str | None:
         """Returns what the page says, and what the runtime has written of errors."""

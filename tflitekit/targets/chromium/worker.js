@@ -5,7 +5,8 @@ const ARRAYS = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array };
 const HARNESS_CALLS = 2000;
 const IO_CALLS = 50;
 
-let runtime, options, content, model, given;
+const faults = [];
+let runtime, options, content, model, given, marked;
 
 const describe = (details) =>
   details.map(({ name, dtype, shape }) => ({ name, dtype, shape: [...shape], size: shape.reduce((a, b) => a * b, 1) }));
@@ -56,6 +57,13 @@ async function invoke() {
   return found;
 }
 
+/** Throws where the GPU refused what the runtime gave it: the runtime goes on then, and its outputs are wrong. */
+async function checkGpu() {
+  if (options.accelerator !== "webgpu") return;
+  await runtime.getWebGpuDevice().queue.onSubmittedWorkDone();
+  if (faults.length) throw new Error(`the GPU refuses what the runtime gives it, and the outputs are wrong: ${faults[0].split("\n")[0]}`);
+}
+
 const typical = async (call) => median((await time(call, () => {}, IO_CALLS, 0)).slice(0, -1)) / 1e3;
 
 globalThis.kit = {
@@ -64,9 +72,18 @@ globalThis.kit = {
     return found ? { vendor: found.info.vendor, architecture: found.info.architecture, emulated: found.info.isFallbackAdapter } : null;
   },
 
+  /** Takes so much memory, by which the kit finds the process of this page; gives back what it took before. */
+  mark(size) {
+    marked = new Uint8Array(size).fill(1);
+    return marked.length;
+  },
+
+  cores: () => navigator.hardwareConcurrency,
+
   async start(accelerator, threads) {
     options = accelerator === "webgpu" ? { accelerator } : { accelerator, cpuOptions: { numThreads: threads } };
     runtime = await loadLiteRt("../npm/@litertjs/core/wasm/", { threads: threads > 1, jspi: accelerator === "webgpu" });
+    runtime.getWebGpuDevice()?.addEventListener("uncapturederror", ({ error }) => faults.push(error.message));
     return { isolated: crossOriginIsolated };
   },
 
@@ -84,6 +101,7 @@ globalThis.kit = {
     const start = performance.now();
     release(await invoke());
     const first = performance.now() - start;
+    await checkGpu();
     const nothing = (await time(async () => {}, () => {}, HARNESS_CALLS, 0)).slice(0, -1);
     const steps = nothing.filter((step) => step > 0);
     return { first_us: first * 1e3, harness_us: median(nothing) / 1e3, timer_us: Math.min(1e9, ...steps) / 1e3 };
@@ -111,6 +129,7 @@ globalThis.kit = {
       (await fetched(found)).forEach((column, i) => results[i].set(column, index * model.outputs[i].size));
       release([...batch, ...found]);
     }
+    await checkGpu();
     await fetch(`../${to}`, { method: "POST", body: new Blob(results) });
   },
 };
