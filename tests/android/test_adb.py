@@ -20,6 +20,7 @@ from adbd import Phone, Server
 from android_jvm import Core
 from apkbuild.settings import read_settings
 from conftest import optimize_converted
+from jsonschema import Draft202012Validator
 
 import tflitekit as tk
 from tflitekit.core.errors import DeviceError, MissingDependencyError, TflitekitError
@@ -36,7 +37,8 @@ from tflitekit.targets.adb.measuring import OnPhone, PhoneRuns
 from tflitekit.targets.adb.results import joined
 from tflitekit.tflite.variant import load_variant
 
-BUNDLE = Path(__file__).resolve().parents[2] / "android_demo" / "app" / "src" / "main" / "assets" / "bundle"
+ROOT = Path(__file__).resolve().parents[2]
+BUNDLE = ROOT / "android_demo" / "app" / "src" / "main" / "assets" / "bundle"
 SHAPES = Path(__file__).resolve().parents[1] / "data" / "converted" / "shapes"
 FILES = [SHAPES / "float32.tflite", SHAPES / "int8.tflite"]
 
@@ -166,6 +168,8 @@ def test_two_phones_from_the_installation_to_the_report(measured: Measured) -> N
 
 
 def test_load_over_minutes_with_heat_battery_and_energy(measured: Measured) -> None:
+    schema = json.loads((ROOT / "docs" / "report.schema.json").read_text())
+    Draft202012Validator(schema).validate(json.loads((measured.written / "report.json").read_text()))
     for row in measured.report.variants:
         load = row.sustained
         assert load.target == row.latency.target

@@ -1,5 +1,6 @@
 package org.tflitekit.core.benchmark;
 
+import org.json.JSONArray;
 import org.json.JSONException;
 import org.json.JSONObject;
 
@@ -8,6 +9,10 @@ public final class DeviceState {
     /** A thermal status or a battery level that the device does not tell. */
     public static final int UNKNOWN = -1;
 
+    /** What reports have of boards, and a phone does not tell. */
+    private static final String[] OF_BOARDS = {
+        "cpu_celsius", "cpu_mhz", "cpu_max_mhz", "load", "throttled", "throttled_since_start"
+    };
     private static final String[] THERMAL = {
         "none", "light", "moderate", "severe", "critical", "emergency", "shutdown"
     };
@@ -38,11 +43,16 @@ public final class DeviceState {
     }
 
     JSONObject toJson() throws JSONException {
-        return new JSONObject()
+        JSONObject found = new JSONObject()
                 .put("thermal_status", Json.orNull(thermalName(thermalStatus)))
                 .put("battery_percent", batteryPercent == UNKNOWN ? JSONObject.NULL : batteryPercent)
                 .put("battery_celsius", Json.number(batteryCelsius))
                 .put("charging", Json.orNull(charging))
-                .put("power_save", Json.orNull(powerSave));
+                .put("power_save", Json.orNull(powerSave))
+                .put("governors", new JSONArray());
+        for (String name : OF_BOARDS) {
+            found.put(name, JSONObject.NULL);
+        }
+        return found;
     }
 }

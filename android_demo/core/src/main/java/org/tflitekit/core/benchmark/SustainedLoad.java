@@ -94,6 +94,7 @@ final class SustainedLoad {
             medians.put(Json.rounded(medianMs.get(i)));
         }
         return new JSONObject()
+                .put("target", JSONObject.NULL)
                 .put("minutes", minutes)
                 .put("times_s", times)
                 .put("median_ms", medians)
@@ -101,7 +102,8 @@ final class SustainedLoad {
                 .put("end_ms", end)
                 .put("change", end / start)
                 .put("idle", idle)
-                .put("states", states);
+                .put("states", states)
+                .put("energy", JSONObject.NULL); // the kit derives it
     }
 
     private static double middle(List<Double> values) {
