@@ -3,7 +3,7 @@
 import pytest
 from edit_tflite import integers_only
 
-from tflitekit.hardware import Hardware, judge, load_profile, profile_names
+from tflitekit.hardware import Hardware, default_schemes, judge, load_profile, profile_names
 from tflitekit.results import Accelerator, Constraints, Drop, Examination, Latency, Measured, OnTarget, VariantReport
 from tflitekit.results.recommendation import recommend
 from tflitekit.tflite.graph import read_graph
@@ -66,12 +66,20 @@ def test_each_hardware_gets_what_its_engineers_would_choose(files, profile):
     assert any(reason.startswith(f"not known of {profile}: ") for reason in found.reasons)
 
 
+def why_not(files, profile, name):
+    return next(each.reasons[0] for each in answer(files, profile).rejected if each.name == name)
+
+
 def test_the_reasons_name_what_the_others_would_do_there(files):
     found = answer(files, "ethos-u55-128")
     why = {each.name: each.reasons[0] for each in found.rejected}
     assert "2 of 8 operators stay on the CPU: QUANTIZE (input 'image')" in why["int8"]
     assert why["float16"].startswith("on ethos-u55-128, it would not run: ")
     assert "inputs and outputs are int8, which spares it conversions from and to float" in found.reasons
+    assert "its inputs and outputs are float32, and the hardware wants int8" in why_not(
+        files, "microcontroller", "int8"
+    )
+    assert "3% larger to download than int8" in why_not(files, "browser", "dynamic_range")
     gpu = answer(files, "android-gpu")
     assert "computed otherwise: int8 in float16 or float32" in {e.name: e.reasons[0] for e in gpu.rejected}["int8"]
 
@@ -120,3 +128,14 @@ def test_the_arena_decides_between_files_of_one_size(files):
         examined(row(name, files["int8-io-int8"], "microcontroller"), arena_bytes=size) for name, size in arenas.items()
     ]
     assert answer(files, "microcontroller", rows).chosen == "int8"
+
+
+def test_schemes_that_are_tried_when_none_is_named():
+    def tried(profile, *, training=False):
+        return default_schemes(load_profile(profile), training=training)
+
+    assert tried("android-cpu") == ["float16", "dynamic_range", "int8", "int8_float_fallback", "int16x8"]
+    assert tried("ethos-u85-512") == ["int8:io=int8", "int16x8:io=int16"]
+    assert tried("edge-tpu", training=True)[-3:] == ["qat:io=int8", "pruned:io=int8", "clustered:io=int8"]
+    assert tried("ios", training=True) == ["float16", "pruned:then=float16", "clustered:then=float16"]
+    assert tried("phone", training=True)[-3:] == ["qat", "pruned", "clustered"]

@@ -25,7 +25,8 @@ SAME_DEFLATED = 0.05
 class Choice(NamedTuple):
     """The chosen variant, what remained of the good ones after each step that led to it, and the best untrained of those.
 
-    ``good`` counts those that kept all limits. ``fast`` is None where latency did not count, or was not measured of any. ``estimated`` says that it was only estimated.
+    ``good`` counts those that kept all limits. ``fast`` is None where latency did not count, or was not measured of any. ``estimated`` says that it was only estimated, ``by_download``
+    that sizes are those of deflated files.
     """
 
     chosen: VariantReport
@@ -38,6 +39,7 @@ class Choice(NamedTuple):
     deflated: list[VariantReport]
     untrained: VariantReport | None
     estimated: bool
+    by_download: bool
 
 
 def choose(
@@ -76,7 +78,17 @@ def choose(
     untrained = min((v for v in deflated if v.training is None), key=preference, default=None)
     worth = [v for v in deflated if v.training is None or untrained is None or measurably_better(v, untrained)]
     return Choice(
-        min(worth, key=preference), len(good), fitting, fast, small, integer, plain, deflated, untrained, estimated
+        chosen=min(worth, key=preference),
+        good=len(good),
+        fitting=fitting,
+        fast=fast,
+        small=small,
+        integer=integer,
+        plain=plain,
+        deflated=deflated,
+        untrained=untrained,
+        estimated=estimated,
+        by_download=by_download(hardware),
     )
 
 

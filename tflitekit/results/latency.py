@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from tflitekit.hardware.profile import Kind
 from tflitekit.results.base import Part
 from tflitekit.results.energy import Energy
 
@@ -32,7 +33,7 @@ __all__ = [
 
 MOST_KEPT = 20_000
 
-TargetKind = Literal["host", "phone", "board", "emulator", "simulator", "browser"]
+TargetKind = Kind
 Figure = Literal["latency", "memory", "accuracy"]
 
 _EARLIER: dict[str, tuple[TargetKind, tuple[Figure, ...]]] = {

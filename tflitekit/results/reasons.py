@@ -118,6 +118,8 @@ def why_not(variant: VariantReport, choice: Choice) -> str:
     if (unlike := unlike_text(variant, chosen)) is not None:
         return unlike
     size, best = variant.size_bytes or 0, chosen.size_bytes or 1
+    if choice.by_download and variant.deflated_bytes and chosen.deflated_bytes:
+        size, best = variant.deflated_bytes, chosen.deflated_bytes
     if choice.estimated and choice.fast is not None and variant not in choice.fast:
         return f"meets the limits, but is slower than {chosen.name}: {estimated_text(variant)}"
     if choice.fast is not None and variant not in choice.fast:
@@ -128,7 +130,12 @@ def why_not(variant: VariantReport, choice: Choice) -> str:
             f"meets the limits, but takes {times:.2f} times as long as {chosen.name} ({_latency_text(variant.latency)})"
         )
     if variant not in choice.small:
-        larger = f"{size / best:.1f} times as large as" if size > best * 1.5 else f"{size / best - 1:.0%} larger than"
+        what = " to download" if choice.by_download else ""
+        larger = (
+            f"{size / best:.1f} times as large{what} as"
+            if size > best * 1.5
+            else f"{size / best - 1:.0%} larger{what} than"
+        )
         return f"meets the limits, but is {larger} {chosen.name}"
     if variant.sha256 == chosen.sha256:
         return f"the same file as {chosen.name}, byte for byte"
@@ -137,7 +144,10 @@ def why_not(variant: VariantReport, choice: Choice) -> str:
             f"as small as {chosen.name}, but only {variant.integer_op_fraction or 0:.0%} of its operators are integer"
         )
     if variant not in choice.plain:
-        return f"as small as {chosen.name}, but {chosen.name} has inputs and outputs, or an arena, that suit the hardware better"
+        mine, others = _io_types(variant), _io_types(chosen)
+        if mine != others:
+            return f"as small as {chosen.name}, but its inputs and outputs are {mine}, and the hardware wants {others}"
+        return f"as small as {chosen.name}, but its tensors need more memory there"
     if variant not in choice.deflated:
         return f"as small as {chosen.name}, but {chosen.name} deflates to {_less(chosen, variant)} less, which an app download saves"
     better = "closer to the float model" if variant.likeness else "more accurate"
@@ -145,6 +155,10 @@ def why_not(variant: VariantReport, choice: Choice) -> str:
     if variant.training is not None and untrained is not None and not measurably_better(variant, untrained):
         return f"meets the limits, but is not measurably {better} than {untrained.name}, which needs no training"
     return f"meets the limits and is as small as {chosen.name}, but not {better}"
+
+
+def _io_types(variant: VariantReport) -> str:
+    return " and ".join(dict.fromkeys(spec.dtype for spec in (*variant.inputs, *variant.outputs)))
 
 
 def beyond_reach(able: Sequence[VariantReport], constraints: Constraints, counts_latency: bool) -> str | None:
