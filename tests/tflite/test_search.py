@@ -278,6 +278,12 @@ def test_a_search_that_is_stopped_or_out_of_budget_leaves_its_best_file_and_goes
 
 
 @quantizer
+def test_a_budget_that_is_too_short_for_anything_still_gives_the_first_file(model, data, tmp_path):
+    found = search(model, data, tmp_path, search_budget="0.001s").search
+    assert (found.ended, found.tried, [point.layers for point in found.path]) == ("budget", 1, [{"float16": 4}])
+
+
+@quantizer
 def test_a_search_goes_on_with_other_limits_and_starts_anew_on_other_samples(model, data, tmp_path):
     first = search(model, data, tmp_path, search_budget=5)
     [folder] = (tmp_path / ".tflitekit").glob("search-*")

@@ -132,11 +132,6 @@ class Search:
 
     def _nothing(self, trials: Trials) -> ConversionError:
         reasons = [each.failed for each in trials.tried.values() if each.failed]
-        if not reasons:
-            return ConversionError(
-                f"{self._name}: the budget of the search was spent before a file was judged.",
-                fix="Give more with --search-budget.",
-            )
         return ConversionError(
             f"{self._name}: none of {len(reasons)} candidates could be made.", why=reasons[0],
             fix="Try another scheme.",

@@ -115,8 +115,8 @@ class Trials:
         return left is not None and left <= _SHORTEST_S
 
     def _left(self) -> float | None:
-        """Returns the seconds that are left of the budget; None where it is none of time."""
-        if self._budget is None or self._budget.seconds is None:
+        """Returns the seconds that are left of the budget; None where it is none of time, and until there is a file to keep."""
+        if self._budget is None or self._budget.seconds is None or self.best is None:
             return None
         return max(_SHORTEST_S, self._started + self._budget.seconds - time.monotonic())
 
