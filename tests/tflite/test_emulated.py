@@ -84,6 +84,9 @@ def test_what_a_gpu_leaves_has_the_users_names(gpu):
         ("MEAN", "CPU"),
     ]
     assert (found.placements[3].layer, found.placements[3].why) == ("embedding", "Only support 1D indices")
+    assert found.notes[0].startswith(
+        "3 of 7 operators of float32.tflite run on the GPU. Which of 2 parts of equal size"
+    )
     there, here = on_both(gpu, CONVERTED / "two_inputs" / "float32.tflite")
     for one, other in zip(there, here, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)  # another order of sums

@@ -70,7 +70,7 @@ def test_faults_and_errors():
         "ERROR: [model_load.cc:316] Variable tensors not yet supported.\n"
         "E0000 1 2 environment.cc:105] Validation error: Error while parsing WGSL: unresolved value\n"
         "E0000 1 2 environment.cc:105] Validation error: [Invalid ShaderModule] is invalid due to a previous error.\n"
-        "W0000 1 2 gpu_model_builder.cc:3901] Shape mismatch in UpdateOutputTensors(output of convolution1x1). Requested {16} vs reference {32}\n"
+        "W0000 1 2 gpu_model_builder.cc:3901] Shape mismatch in UpdateOutputTensors(output of convolution1x1). Requested {16} vs reference {32}.\n"
     )
     assert words.errors == ("Variable tensors not yet supported.",)
     assert words.faults == (

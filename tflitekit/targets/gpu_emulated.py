@@ -81,28 +81,33 @@ class GpuEmulated:
             remote.close()
         sidecar = read_sidecar(path)
         layers = layer_names(graph.operators, sidecar.layers if sidecar else ())
-        placements, notes = _placements(graph, layers, words, is_whole=told["whole"])
-        notes += [
-            f"The accelerator has a fault, and what it computes of this file cannot be trusted: {fault}"
-            for fault in words.faults
-        ]
+        placements, notes = _placements(path.name, graph, layers, words, is_whole=told["whole"])
+        if words.faults:
+            faults = "; ".join(words.faults)
+            notes.append(
+                f"The accelerator has a fault, and what it computes of {path.name} cannot be trusted: {faults}."
+            )
         if names := beyond_float16(path):
-            notes.append(f"Beyond the largest float16, 65,504, which GPUs of phones compute in: {', '.join(names)}.")
+            notes.append(
+                f"Values of {path.name} are beyond the largest float16, 65,504, which GPUs of phones compute in: {', '.join(names)}."
+            )
         return Examination(
             tool=self._runtime, configuration=words.adapter, placements=placements, notes=(*notes, _UNSEEN)
         )
 
 
 def _placements(
-    graph: Graph, layers: list[str], words: GpuWords, *, is_whole: bool
+    name: str, graph: Graph, layers: list[str], words: GpuWords, *, is_whole: bool
 ) -> tuple[tuple[Placement, ...], list[str]]:
     if is_whole:
         return whole(graph.operators, layers), []
     if not words.parts:
-        return (), ["The accelerator leaves operators to the CPU and does not say which."]
+        return (), [f"The accelerator leaves operators of {name} to the CPU and does not say which."]
     first = words.parts[0]
     found, doubt = placed(graph.operators, layers, first)
-    notes = [f"{first.on_gpu} of {first.on_gpu + first.on_cpu} operators run on the GPU. {doubt}"] if doubt else []
+    notes = []
+    if doubt:
+        notes.append(f"{first.on_gpu} of {first.on_gpu + first.on_cpu} operators of {name} run on the GPU. {doubt}")
     if not found:
-        notes += [f"Not on the GPU: {op}: {reason}" for op, reason in first.rejected]
+        notes += [f"Not on the GPU: {op} of {name}: {reason}" for op, reason in first.rejected]
     return found, notes

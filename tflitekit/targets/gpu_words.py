@@ -52,7 +52,7 @@ def read_words(log: str) -> GpuWords:
     """Reads a log; what it does not know is passed over."""
     adapter = _ADAPTER.search(log)
     lines = log.splitlines()
-    faults = dict.fromkeys(found[1] for line in lines if (found := _FAULT.search(line)))
+    faults = dict.fromkeys(found[1].rstrip(" .") for line in lines if (found := _FAULT.search(line)))
     errors = dict.fromkeys(found[1] for line in lines if (found := _ERROR.match(line)) and not line.endswith(_BEGIN))
     return GpuWords(adapter[1].strip() if adapter else None, tuple(_parts(lines)), tuple(faults), tuple(errors))
 
