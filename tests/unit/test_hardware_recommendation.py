@@ -1,13 +1,32 @@
 """Which file is recommended for which hardware: operators of small real files, with the sizes and losses of ResNet-8."""
 
+from pathlib import Path
+
 import pytest
 from edit_tflite import integers_only
+from rich.console import Console
+from sample_reports import extended
 
+from tflitekit import compare
+from tflitekit.cli import console
+from tflitekit.cli.views.report import show_report
 from tflitekit.hardware import Hardware, default_schemes, judge, load_profile, profile_names
-from tflitekit.results import Accelerator, Constraints, Drop, Examination, Latency, Measured, OnTarget, VariantReport
+from tflitekit.render import html, markdown
+from tflitekit.results import (
+    Accelerator,
+    Constraints,
+    Drop,
+    Examination,
+    Latency,
+    Measured,
+    OnTarget,
+    VariantReport,
+    read_report,
+)
 from tflitekit.results.recommendation import recommend
 from tflitekit.tflite.graph import read_graph
 
+VERSION_1 = Path(__file__).parents[1] / "data" / "report-version-1.json"
 RESNET8 = {
     "float32": (319_828, 291_935, 0.0), "float16": (168_968, 147_625, 0.0004), "dynamic_range": (96_152, 81_546, 0.0006),
     "int8": (97_392, 78_804, 0.0002), "int8-io-int8": (97_088, 78_681, 0.0002), "int16x8": (102_096, 82_040, -0.0004),
@@ -139,3 +158,26 @@ def test_schemes_that_are_tried_when_none_is_named():
     assert tried("edge-tpu", training=True)[-3:] == ["qat:io=int8", "pruned:io=int8", "clustered:io=int8"]
     assert tried("ios", training=True) == ["float16", "pruned:then=float16", "clustered:then=float16"]
     assert tried("phone", training=True)[-3:] == ["qat", "pruned", "clustered"]
+
+
+def test_every_view_says_what_the_hardware_would_do(monkeypatch):
+    report = extended(read_report(VERSION_1))
+    page, text = html.render(report), markdown.render(report)
+    assert 'id="hardware"' in page and "computes otherwise" in page and "gpu/common/model_builder.cc" in page
+    assert "## On Android phone, GPU (android-gpu)" in text and "Not known: which GPU and driver" in text
+    shown = Console(width=160, record=True)
+    monkeypatch.setattr(console, "stdout", shown)
+    show_report(report)
+    assert "On Android phone, GPU (android-gpu)" in (said := shown.export_text()) and "9 of 11" in said
+    assert 'id="hardware"' not in html.render(read_report(VERSION_1))
+
+
+def test_comparing_says_where_a_verdict_changed_or_the_hardware_did():
+    old = extended(read_report(VERSION_1))
+    first, *others = old.variants
+    worse = first.model_copy(update={"hardware": first.hardware.model_copy(update={"verdict": "falls back"})})
+    found = compare(old, old.model_copy(update={"variants": (worse, *others)}))
+    (said,) = [each.message for each in found.warnings if each.kind == "hardware-verdict"]
+    assert said == f"What android-gpu would do with a file changed: {first.name} (runs before, falls back now)."
+    other = old.model_copy(update={"hardware": Hardware.of(load_profile("ios"))})
+    assert "unlike-hardware" in [each.kind for each in compare(old, other).warnings]
