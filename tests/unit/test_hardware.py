@@ -8,11 +8,13 @@ from conftest import run_json
 from light_process import run_light
 
 import tflitekit as tk
-from tflitekit.core.errors import UsageError
+from tflitekit.core.errors import ModelError, UsageError
 from tflitekit.hardware import judge, load_profile, profile_names
 from tflitekit.hardware import library as hardware_library
+from tflitekit.results import Examination, Placement
 from tflitekit.schemes import available, parse_request
 from tflitekit.schemes.asked_for import instead_of
+from tflitekit.targets import register_target
 from tflitekit.tflite.graph import Operator, read_graph
 
 EXAMPLE = Path(__file__).parents[1] / "plugins" / "example"
@@ -261,3 +263,37 @@ def test_types_that_are_no_schemes_get_an_honest_answer(asked, why, fix):
 
 def test_no_scheme_is_taken_for_another():
     assert not [name for name in available() if instead_of(name) is not None]
+
+
+@register_target("paper-npu")
+class PaperNpu:
+    """An NPU whose compiler leaves what converts, and refuses float files."""
+
+    name, kind, good_for = "paper-npu", "simulator", ()
+
+    def identity(self):
+        return {"runtime": "paper compiler 1"}
+
+    def examine(self, path, *, graph):
+        del path
+        if graph.is_float:
+            raise ModelError("The compiler refuses the file.", why="it is float")
+        placed = tuple(
+            Placement(index=i, op=one.name, layer="", where="CPU" if one.compute == "conversion" else "NPU")
+            for i, one in enumerate(graph.operators)
+        )
+        return Examination(tool="paper compiler 1", placements=placed, notes=("Nothing is known of its speed.",))
+
+    def close(self):
+        pass
+
+
+def test_the_tools_of_a_target_are_asked_too(cli, variants):
+    code, out, _ = cli("check", variants / "int8.tflite", "--also-on", "paper-npu")
+    assert code == 1 and "6 of 8 operators on NPU" in out and "Nothing is known of its speed." in out
+    found = run_json(cli("check", variants / "int8.tflite", "--on", "cpu", "--also-on", "paper-npu", "--json"))
+    assert found["verdict"] == "runs" and found["on_targets"][0]["examination"]["tool"] == "paper compiler 1"
+    code, out, _ = cli("check", variants / "float32.tflite", "--also-on", "paper-npu")
+    assert code == 1 and "does not run; The compiler refuses the file. it is float" in out
+    code, _, said = cli("check", variants / "int8.tflite")
+    assert code == 2 and "--on is missing" in said

@@ -126,7 +126,9 @@ def test_only_latency_of_the_hardware_ranks(files):
 
 def examined(one, **figures):
     found = Examination(tool="Vela 5.2.0", configuration="500 MHz", **figures)
-    told = OnTarget(target="ethos-u", target_kind="simulator", good_for=(), runtime="none", examination=found)
+    told = OnTarget(
+        target="ethos-u:ethos-u55-128", target_kind="simulator", good_for=(), runtime="none", examination=found
+    )
     arena = told.model_copy(update={"target": "tflm", "target_kind": "emulator"})
     return one.model_copy(update={"on_targets": (arena if "arena_bytes" in figures else told,)})
 
@@ -137,6 +139,7 @@ def test_estimates_rank_only_where_they_are_trusted(files):
     assert answer(files, "ethos-u55-128", rows).chosen == "int8-io-int8"
     found = answer(files, "ethos-u55-128", rows, trust_estimates=True)
     assert found.chosen == "int16x8-io-int16"
+    assert answer(files, "ethos-u55-256", rows, trust_estimates=True).chosen == "int8-io-int8"  # that is another chip
     assert any("estimated by Vela 5.2.0, 500 MHz, not measured" in reason for reason in found.reasons)
     assert "0.900 ms, estimated by" in found.rejected[0].reasons[0]
 

@@ -93,6 +93,7 @@ class Hardware(_Part):
     accelerator: str
     measured_by: tuple[str, ...]
     emulated_by: tuple[str, ...]
+    estimated_by: tuple[str, ...]
     not_known: tuple[str, ...]
     sources: tuple[Source, ...]
 
@@ -109,6 +110,7 @@ class Hardware(_Part):
             accelerator=profile.targets.accelerator,
             measured_by=profile.targets.measured,
             emulated_by=profile.targets.emulated,
+            estimated_by=profile.targets.estimated,
             not_known=profile.not_known,
             sources=tuple(profile.sources.values()),
         )

@@ -25,8 +25,7 @@ SAME_DEFLATED = 0.05
 class Choice(NamedTuple):
     """The chosen variant, what remained of the good ones after each step that led to it, and the best untrained of those.
 
-    ``good`` counts those that kept all limits. ``fast`` is None where latency did not count, or was not measured of any. ``estimated`` says that it was only estimated, ``by_download``
-    that sizes are those of deflated files.
+    ``good`` counts those that kept all limits. ``fast`` is None where latency did not count, or was not measured of any. ``estimated`` says that it was only estimated, and ``hardware`` what they are for.
     """
 
     chosen: VariantReport
@@ -39,7 +38,7 @@ class Choice(NamedTuple):
     deflated: list[VariantReport]
     untrained: VariantReport | None
     estimated: bool
-    by_download: bool
+    hardware: Hardware | None
 
 
 def choose(
@@ -58,8 +57,8 @@ def choose(
     """
     fitting = _least(good, verdict_rank)
     fast, estimated = _fast(fitting) if counts_latency else None, False
-    if fast is None and trust_estimates:
-        fast = _fast_by_estimate(fitting)
+    if fast is None and trust_estimates and hardware is not None:
+        fast = _fast_by_estimate(fitting, hardware)
         estimated = fast is not None
     left = fitting if fast is None else fast
     small = _small(left, hardware)
@@ -88,7 +87,7 @@ def choose(
         deflated=deflated,
         untrained=untrained,
         estimated=estimated,
-        by_download=by_download(hardware),
+        hardware=hardware,
     )
 
 
@@ -120,9 +119,9 @@ def _small_arena(variants: list[VariantReport], hardware: Hardware) -> list[Vari
     return [v for v in variants if arenas[v.name] <= min(arenas.values()) * (1 + SAME_SIZE)]
 
 
-def _fast_by_estimate(good: Sequence[VariantReport]) -> list[VariantReport] | None:
+def _fast_by_estimate(good: Sequence[VariantReport], hardware: Hardware) -> list[VariantReport] | None:
     """Returns those that are estimated to be as fast as the fastest; None where not all were estimated."""
-    times = {v.name: found[0] for v in good if (found := estimate_of(v)) is not None}
+    times = {v.name: found[0] for v in good if (found := estimate_of(v, hardware)) is not None}
     if len(times) < len(good):
         return None
     return [v for v in good if times[v.name] <= min(times.values()) * (1 + SAME_SPEED)]

@@ -90,9 +90,9 @@ def hardware_reasons(chosen: VariantReport, hardware: Hardware) -> list[str]:
     return said
 
 
-def estimate_of(variant: VariantReport) -> tuple[float, str] | None:
-    """Returns an estimated latency in ms, and what estimated it; never a measured one."""
-    for one in variant.on_targets:
+def estimate_of(variant: VariantReport, hardware: Hardware) -> tuple[float, str] | None:
+    """Returns a latency in ms that was estimated for this hardware, and what estimated it; never a measured one."""
+    for one in _of(variant, hardware.estimated_by):
         found = one.examination
         if found is not None and found.estimated_ms is not None:
             assumed = f", {found.configuration}" if found.configuration else ""
@@ -100,9 +100,9 @@ def estimate_of(variant: VariantReport) -> tuple[float, str] | None:
     return None
 
 
-def estimated_text(variant: VariantReport) -> str:
+def estimated_text(variant: VariantReport, hardware: Hardware) -> str:
     """Returns '0.31 ms, estimated by Vela 5.2.0, not measured'."""
-    found = estimate_of(variant)
+    found = estimate_of(variant, hardware)
     assert found is not None
     return f"{duration(found[0])}, estimated by {found[1]}, not measured"
 
@@ -115,4 +115,4 @@ def arena_of(variant: VariantReport, hardware: Hardware) -> int | None:
 
 
 def _of(variant: VariantReport, names: Sequence[str]) -> Iterable[OnTarget]:
-    return (one for one in variant.on_targets if one.target.partition(":")[0] in names)
+    return (one for one in variant.on_targets if {one.target, one.target.partition(":")[0]} & set(names))

@@ -20,10 +20,9 @@ def reasons_for(
     constraints: Constraints,
     limit: float,
     data: str | None,
-    hardware: Hardware | None = None,
 ) -> list[str]:
     """Says what speaks for the chosen variant, and what its accuracy depends on."""
-    chosen = choice.chosen
+    chosen, hardware = choice.chosen, choice.hardware
     assert chosen.figure is not None
     size = chosen.size_bytes or 0
     whole = baseline.size_bytes or size if baseline else size
@@ -32,8 +31,8 @@ def reasons_for(
     found = hardware_reasons(chosen, hardware) if hardware is not None else []
     if hardware is not None and len(choice.fitting) < choice.good:
         of = f"that {hardware.name} takes as well"
-    if choice.estimated:
-        found.append(f"{estimated_text(chosen)}: as fast as any {of} (within {SAME_SPEED:.0%})")
+    if choice.estimated and hardware is not None:
+        found.append(f"{estimated_text(chosen, hardware)}: as fast as any {of} (within {SAME_SPEED:.0%})")
         of = "of those"
     elif choice.fast is not None and chosen.latency is not None:
         found.append(f"{_latency_text(chosen.latency)}: as fast as any {of} (within {SAME_SPEED:.0%})")
@@ -118,10 +117,10 @@ def why_not(variant: VariantReport, choice: Choice) -> str:
     if (unlike := unlike_text(variant, chosen)) is not None:
         return unlike
     size, best = variant.size_bytes or 0, chosen.size_bytes or 1
-    if choice.by_download and variant.deflated_bytes and chosen.deflated_bytes:
+    if by_download(choice.hardware) and variant.deflated_bytes and chosen.deflated_bytes:
         size, best = variant.deflated_bytes, chosen.deflated_bytes
-    if choice.estimated and choice.fast is not None and variant not in choice.fast:
-        return f"meets the limits, but is slower than {chosen.name}: {estimated_text(variant)}"
+    if choice.estimated and choice.hardware is not None and variant not in (choice.fast or ()):
+        return f"meets the limits, but is slower than {chosen.name}: {estimated_text(variant, choice.hardware)}"
     if choice.fast is not None and variant not in choice.fast:
         if variant.latency is None or chosen.latency is None:
             return "meets the limits, but its latency was not measured on the target"
@@ -130,7 +129,7 @@ def why_not(variant: VariantReport, choice: Choice) -> str:
             f"meets the limits, but takes {times:.2f} times as long as {chosen.name} ({_latency_text(variant.latency)})"
         )
     if variant not in choice.small:
-        what = " to download" if choice.by_download else ""
+        what = " to download" if by_download(choice.hardware) else ""
         larger = (
             f"{size / best:.1f} times as large{what} as"
             if size > best * 1.5

@@ -78,7 +78,7 @@ def recommend(
     )
     return Recommendation(
         chosen=chosen.name,
-        reasons=(*cautions, *reasons_for(choice, reference, constraints, limit, data, hardware), *caveats),
+        reasons=(*cautions, *reasons_for(choice, reference, constraints, limit, data), *caveats),
         rejected=rejected,
         constraints_met=True,
     )

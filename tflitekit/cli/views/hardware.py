@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.padding import Padding
 from rich.table import Table
@@ -12,8 +13,12 @@ from tflitekit.cli.console import print_points, show_table, stdout
 from tflitekit.hardware import Judgement, Profile, Verdict
 from tflitekit.hardware.profile import REFUSED, Rule
 from tflitekit.hardware.words import shown_type
+from tflitekit.render import targets_text
 
-__all__ = ["show_judgement", "show_profile", "show_profiles"]
+if TYPE_CHECKING:
+    from tflitekit.results import OnTarget
+
+__all__ = ["show_examined", "show_judgement", "show_profile", "show_profiles"]
 
 _COLORS: dict[Verdict, str] = {
     "runs": "green",
@@ -44,6 +49,23 @@ def show_judgement(name: str, found: Judgement, profile: Profile, *, needs: str 
     stdout.print(Text(found.summary, style=f"bold {_COLORS[found.verdict]}"))
     if found.advice:
         stdout.print(Text.assemble(("Try: ", "bold"), found.advice))
+
+
+def show_examined(name: str, found: Sequence[OnTarget]) -> None:
+    """Prints what the tools of targets say of the file: what is refused or left behind, and what it needs."""
+    for one in found:
+        said = targets_text.told(one)
+        main = "" if said is None else "; ".join((said.main, *said.more))
+        stdout.print(Text.assemble((f"\n{name}", "bold"), f"  on {targets_text.heading(one)}, {one.runtime}"))
+        behind = (
+            [each for each in one.examination.placements if each.where in ("CPU", "nothing")] if one.examination else []
+        )
+        if behind:
+            rows = [(each.op, each.layer or "–", each.where, each.why or "–") for each in behind]
+            show_table(("Operator", "Layer", "Runs on", "Why"), rows)
+        if one.examination is not None and one.examination.notes:
+            print_points([Text(note, style="dim") for note in one.examination.notes])
+        stdout.print(Text(main, style="bold red" if one.refused or behind else "bold green"))
 
 
 def _layers(layers: Sequence[str]) -> str:
