@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -19,6 +20,7 @@ from tflitekit.core.printable import printable
 from tflitekit.render import FORMATS, html, markdown, spreadsheet, summary, text, write_views
 from tflitekit.render.sections import View
 from tflitekit.render.sections.explanation import explanation
+from tflitekit.render.sections.search import search
 from tflitekit.results import Constraints, Finding, Report, read_report
 from tflitekit.tflite.proof import Proof
 
@@ -107,12 +109,31 @@ def test_page_of_many_variants_and_classes_stays_small(report):
     assert len(source.encode()) < 2_000_000
 
 
+def test_the_front_of_the_family_goes_through_variants_and_candidates(report):
+    shown = extended(report)
+    figure = next(one for one in search(View.of(shown)).figures if one.id == "family")
+    values = figure.specs[""]["data"]["values"]
+    finished = {value["variant"] for value in values if value["finished"]}
+    assert finished == {row.name for row in shown.variants if row.status == "ok"}
+    searched = next(row for row in shown.variants if row.search is not None)
+    tried = [value for value in values if not value["finished"]]
+    assert {value["variant"] for value in tried} == {searched.name}  # the other search was judged by something else
+    assert len(tried) == sum(not point.chosen for point in searched.search.path)
+    front = sorted((v for v in values if v["front"]), key=lambda v: v["kilobytes"])
+    assert all(one["loss"] > other["loss"] for one, other in itertools.pairwise(front))
+    for value in values:
+        beaten = any(
+            v["kilobytes"] <= value["kilobytes"] and v["loss"] <= value["loss"] and v is not value for v in front
+        )
+        assert beaten != value["front"]
+
+
 def test_grids_begin_with_the_layer_that_is_to_blame(report):
     rows = extended(report).variants
     found = next(row.explanation for row in rows if row.explanation and len(row.explanation.layers) > 100)
     assert min(found.layers, key=lambda layer: layer.snr_db or 99).index != found.culprits[0].index
     section = explanation(View.of(extended(report)))
-    figure = next(one for one in section.blocks if one.kind == "figure" and one.id == "grid-1")
+    figure = next(one for one in section.figures if one.id == "grid-1")
     (choice,) = figure.choices
     culprit = found.culprits[0]
     assert choice.options[choice.selected] == f"{culprit.index}  {culprit.layer} (CONV_2D)"

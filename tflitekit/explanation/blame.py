@@ -103,7 +103,9 @@ def find_suspicious(suspects: Sequence[Suspect], *, float16: bool) -> tuple[Culp
 def _culprit(group: Sequence[Suspect], cost: LayerCost, whole: LayerCost) -> Culprit:
     """Explains a layer, which may be several operators, by the pattern that fits best."""
     fitting = [(match, one) for one in group for match in matches(one)]
-    match, suspect = max(fitting, key=lambda pair: pair[0].weight, default=(_UNKNOWN, group[-1]))
+    finer = "float" if group[-1].error.dtype == "int16" else "int16 or float"
+    unknown = Match("sensitive", "No known pattern fits.", f"Keep this layer in {finer}.", 0.0)
+    match, suspect = max(fitting, key=lambda pair: pair[0].weight, default=(unknown, group[-1]))
     whose = "Alone it" if match.of is None else f"Quantizing '{suspect.error.layer}' alone"
     others = suspect.error.others
     rest = f", all others without it {_in_words(others)}" if others is not None and match.of is None else ""
@@ -115,9 +117,6 @@ def _in_words(cost: LayerCost) -> str:
     if drop is None or drop.low is None or drop.high is None:
         return f"{lost(cost):.1%} of the outputs"
     return f"{100 * drop.value:.1f} points ({100 * drop.low:.1f} to {100 * drop.high:.1f})"
-
-
-_UNKNOWN = Match("sensitive", "No known pattern fits.", "Keep this layer in int16 or float.", 0.0)
 
 
 def _told(suspect: Suspect, match: Match, alone: str = "") -> Culprit:

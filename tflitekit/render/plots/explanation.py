@@ -41,7 +41,7 @@ def error_along(values: Values, *, about: str) -> Spec:
             "mark": {
                 "type": "tick",
                 "orient": "horizontal",
-                "size": 12,
+                "size": 12 if len(values) < _MANY else 5,
                 "thickness": 2,
                 "fill": "var(--muted)",
                 "aria": False,

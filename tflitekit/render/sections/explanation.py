@@ -47,11 +47,7 @@ def explanation(view: View) -> Section:
         "Where it departs from float",
         f"Each tensor beside that of the float model, on {first.samples:,} samples; higher is better.{_further(len(explained) - shown)}",
         (
-            *(
-                Note(f"{name}: {c.layer}. {c.message} {c.advice}", "bad")
-                for name, each in found.items()
-                for c in each.culprits
-            ),
+            *(note for name, each in found.items() for note in _notes(name, each)),
             Figure.of_variants(
                 "along",
                 "Error along the network",
@@ -63,6 +59,14 @@ def explanation(view: View) -> Section:
             *(_table(name, each, view.room(_MOST_ROWS)) for name, each in found.items()),
         ),
     )
+
+
+def _notes(name: str, found: Explanation) -> list[Note]:
+    """Returns what is to blame, and what could not be looked at."""
+    blamed = [Note(f"{name}: {c.layer}. {c.message} {c.advice}", "bad") for c in found.culprits]
+    nothing = [] if blamed or found.whole is None else ["No single layer is to blame."]
+    told = " ".join((*nothing, *found.notes))
+    return [*blamed, *([Note(f"{name}: {told}")] if told else [])]
 
 
 def _further(count: int) -> str:
@@ -106,7 +110,7 @@ def _grids(number: int, name: str, found: Explanation, most: int) -> Figure | No
         f" What is to blame and the layers with the most noise, {most} in all." if len(shown) < len(layers) else ""
     )
     if len(specs) == 1:
-        return Figure(f"grid-{number}", f"Grids of {name}", caption, {"": specs["0"]})
+        return Figure(f"grid-{number}", f"Grid of {shown[0].layer} in {name}", caption, {"": specs["0"]})
     return Figure(f"grid-{number}", f"Grids of {name}", caption, specs, choices=(Choice("Layer", labels, first),))
 
 

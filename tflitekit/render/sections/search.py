@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from tflitekit.core.units import duration
 from tflitekit.render import search_text, text
 from tflitekit.render.blocks import NOTHING, Cell, Column, Figure, Section, Table
 from tflitekit.render.plots import Spec
-from tflitekit.render.plots.search import search_path
+from tflitekit.render.plots.search import family, search_path
 from tflitekit.render.sections import View, named, section
+from tflitekit.render.summary import pareto_front
 from tflitekit.results import VariantReport
 from tflitekit.tflite.search_record import SearchPoint, SearchRecord
 
 __all__ = ["search"]
 
 _POINTS, _LAYERS = 200, 200
+_OF_FAMILY = 150
+_FEWEST = 3
 
 
 @section(place=25)
@@ -24,7 +28,14 @@ def search(view: View) -> Section:
     rows, rest = view.few([row for row in view.able if row.search is not None])
     if not rows:
         return Section("search", "Search")
-    blocks = (_summary(view), _timings(view, rows), _paths(view, rows), _changes(view, rows), _layers(view, rows))
+    blocks = (
+        _summary(view),
+        _timings(view, rows),
+        _family(view, rows),
+        _paths(view, rows),
+        _changes(view, rows),
+        _layers(view, rows),
+    )
     intro = (
         "Candidates were judged on samples that are not evaluated on. Accuracies elsewhere on this page are those of the finished "
         f"files on the evaluation data, measured once.{rest}"
@@ -101,6 +112,66 @@ def _timings(view: View, rows: Sequence[VariantReport]) -> Table | None:
     return Table.of("Measured side by side", columns, cells)
 
 
+def _family(view: View, rows: Sequence[VariantReport]) -> Figure | None:
+    """Returns all variants and all that searches tried in one plane, with what no other file beats in both."""
+    judged_by = next(row.search.judged_by for row in rows if row.search is not None)
+    points = _points(view, rows, judged_by)
+    if len(points) < _FEWEST:
+        return None
+    best = pareto_front([(each["kilobytes"], -each["loss"]) for each in points])
+    every = max(1, -(-len(points) // _OF_FAMILY))
+    values = [
+        each | {"front": is_best}
+        for i, (each, is_best) in enumerate(zip(points, best, strict=True))
+        if is_best or each["finished"] or i % every == 0
+    ]
+    front = sorted((each for each in values if each["front"]), key=lambda each: each["kilobytes"])
+    told = "; ".join(f"{each['kilobytes']:,.1f} kB loses {each['loss']:.2f}%" for each in front[:12])
+    about = f"Size and loss of {len(points)} files. The front: {told}."
+    finished = [each["variant"] for each in front if each["finished"]]
+    there = f" Of the finished variants {text.listed(finished)} {'are' if len(finished) > 1 else 'is'} there."
+    return Figure(
+        "family",
+        "Size against loss of the whole family",
+        "Symbols are finished variants, as evaluated; dots are files that searches tried, with the loss that was expected. Filled and "
+        f"joined: no smaller file loses less.{there if finished else ''}",
+        {"": family(values, view.looks, y_title=f"Loss of {_lost(judged_by)}, %", about=about)},
+        legend=view.legend([each["variant"] for each in values]),
+    )
+
+
+def _points(view: View, rows: Sequence[VariantReport], judged_by: str) -> list[dict[str, Any]]:
+    found = [
+        _point(row.name, row.size_bytes, loss, finished=True)
+        for row in view.able
+        if row.size_bytes is not None
+        and row.figure is not None
+        and text.is_share(row.figure.metric)
+        and (loss := 0.0 if view.is_base(row) else row.loss) is not None
+    ]
+    for row in rows:
+        if row.search is not None and row.search.judged_by == judged_by:
+            found += [
+                _point(row.name, point.size_bytes, point.loss, finished=False)
+                for point in row.search.path
+                if not point.chosen
+            ]
+    return found
+
+
+def _lost(judged_by: str) -> str:
+    return {"accuracy": "accuracy", "agreement": "agreement"}.get(judged_by, "variance of the worst output")
+
+
+def _point(name: str, size_bytes: int, loss: float, *, finished: bool) -> dict[str, Any]:
+    return {
+        "kilobytes": size_bytes / 1000,
+        "loss": round(loss * 100, 3),
+        "variant": name,
+        "finished": finished,
+    }
+
+
 def _paths(view: View, rows: Sequence[VariantReport]) -> Figure | None:
     found = [(row.name, row.search) for row in rows if row.search is not None]
     specs = {name: _path(view, name, record) for name, record in found if len(record.path) > 1}
@@ -118,7 +189,6 @@ def _paths(view: View, rows: Sequence[VariantReport]) -> Figure | None:
 
 
 def _path(view: View, name: str, record: SearchRecord) -> Spec:
-    points = record.path[:: -(-len(record.path) // view.room(_POINTS))]
     front = _front(record.path)
     values = [
         {
@@ -131,12 +201,17 @@ def _path(view: View, name: str, record: SearchRecord) -> Spec:
             "front": point in front,
             "chosen": point.chosen,
         }
-        for point in record.path
-        if point in points or point in front or point.chosen
+        for point in _thinned(record, view.room(_POINTS))
     ]
-    what = {"accuracy": "accuracy", "agreement": "agreement"}.get(record.judged_by, "variance of the worst output")
+    what = _lost(record.judged_by)
     about = f"Size and expected loss of {len(record.path)} candidates for {name}."
     return search_path(values, record.limit * 100, y_title=f"Expected loss of {what}, %", about=about)
+
+
+def _thinned(record: SearchRecord, most: int) -> list[SearchPoint]:
+    """Returns so many points, with the best ones and the chosen one."""
+    points, front = record.path[:: -(-len(record.path) // most) or 1], _front(record.path)
+    return [point for point in record.path if point in points or point in front or point.chosen]
 
 
 def _front(path: tuple[SearchPoint, ...]) -> list[SearchPoint]:
