@@ -14,10 +14,21 @@ from tflitekit.core.errors import MissingDependencyError, TrackingError
 from tflitekit.results.tracking import log_report
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """An empty sqlite store, which MLflow takes seconds to make."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("store") / "runs.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
+    return path
+
+
 @pytest.fixture
-def store(tmp_path, monkeypatch):
-    """The URI of an empty sqlite store; MLflow puts artefacts into ``mlruns`` of the current folder."""
+def store(empty, tmp_path, monkeypatch):
+    """The URI of a store of one's own; MLflow puts artefacts into ``mlruns`` of the current folder."""
     monkeypatch.chdir(tmp_path)
+    shutil.copy(empty, tmp_path)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     return f"sqlite:///{tmp_path}/runs.db"
 

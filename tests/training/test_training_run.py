@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -722,7 +723,7 @@ def test_unreadable_training_samples_are_named(models, shapes, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_subclassed_model_is_explained(shapes, tmp_path):
+def test_a_subclassed_model_is_explained(shapes, tmp_path, monkeypatch):
     module = tmp_path / "subclassing.py"
     module.write_text("""
 import keras
@@ -744,7 +745,8 @@ if __name__ == "__main__":
     model(np.zeros((1, 12, 12, 1), "float32"))
     model.save("mine.keras")
 """)
-    subprocess.run([sys.executable, module], cwd=tmp_path, check=True, capture_output=True)
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(module), run_name="__main__")
     done = run(
         "convert", "mine.keras", "--scheme", "float32,qat", "--data", shapes / "train", "--custom-objects", "subclassing.py",
         "--input-shape", "12,12,1", "--out", "o", "--json", cwd=tmp_path,
@@ -1189,7 +1191,7 @@ def test_what_cannot_be_trained_does_not_stop_the_rest(models, shapes, tmp_path,
 
 
 @pytest.mark.slow
-def test_a_layer_that_cannot_be_rebuilt_does_not_stop_the_rest(shapes, tmp_path):
+def test_a_layer_that_cannot_be_rebuilt_does_not_stop_the_rest(shapes, tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text("""
 import keras
 
@@ -1207,7 +1209,8 @@ if __name__ == "__main__":
     model.layers[-1].set_weights([weights * 0 for weights in model.layers[-1].get_weights()])  # always the first class
     model.save("m.keras")
 """)
-    subprocess.run([sys.executable, "mine.py"], cwd=tmp_path, check=True, capture_output=True)
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path("mine.py", run_name="__main__")
     base = ("m.keras", "--data", shapes / "test", "--train", shapes / "train", "--epochs", 1, "--custom-objects", "mine",
             "--limit", 30, "--out", "o", "--max-accuracy-drop", 100, "--json",
             "--scheme", "float32,int8,qat,pruned,clustered")  # fmt: skip
