@@ -156,6 +156,14 @@ def test_all_of_an_int8_model_runs_on_the_npu(ethos_u, variants):
     assert 1000 < found.flash_bytes < 10_000
 
 
+def test_check_asks_the_compiler_and_names_what_it_assumes(ethos_u, variants, cli):
+    done = cli("check", variants / "int8.tflite", "--on", "ethos-u55-128", "--also-on", ethos_u.name)
+    assert done[0] == 1, done[2]
+    assert "system configuration Ethos_U55_High_End_Embedded, memory mode Shared_Sram" in done[1]
+    assert "operators on NPU" in done[1]
+    assert "estimated" in done[1]
+
+
 def test_what_stays_on_the_cpu_is_told_with_the_reason(ethos_u, variants):
     found = examine(ethos_u, variants / "int8.tflite")
     left = {one.op: one.why for one in found.placements if one.where == "CPU"}

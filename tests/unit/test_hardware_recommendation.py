@@ -124,11 +124,9 @@ def test_only_latency_of_the_hardware_ranks(files):
     assert answer(files, "android-cpu", rows).chosen == "int8"
 
 
-def examined(one, **figures):
+def examined(one, target="ethos-u:ethos-u55-128", **figures):
     found = Examination(tool="Vela 5.2.0", configuration="500 MHz", **figures)
-    told = OnTarget(
-        target="ethos-u:ethos-u55-128", target_kind="simulator", good_for=(), runtime="none", examination=found
-    )
+    told = OnTarget(target=target, target_kind="simulator", good_for=(), runtime="none", examination=found)
     arena = told.model_copy(update={"target": "tflm", "target_kind": "emulator"})
     return one.model_copy(update={"on_targets": (arena if "arena_bytes" in figures else told,)})
 
@@ -140,6 +138,9 @@ def test_estimates_rank_only_where_they_are_trusted(files):
     found = answer(files, "ethos-u55-128", rows, trust_estimates=True)
     assert found.chosen == "int16x8-io-int16"
     assert answer(files, "ethos-u55-256", rows, trust_estimates=True).chosen == "int8-io-int8"  # that is another chip
+    settings = "ethos-u:ethos-u55-128,memory=Sram_Only"
+    other = [examined(row(name, files[name], "ethos-u55-128"), settings, estimated_ms=ms) for name, ms in times.items()]
+    assert answer(files, "ethos-u55-128", other, trust_estimates=True).chosen == "int16x8-io-int16"
     assert any("estimated by Vela 5.2.0, 500 MHz, not measured" in reason for reason in found.reasons)
     assert "0.900 ms, estimated by" in found.rejected[0].reasons[0]
 

@@ -115,4 +115,5 @@ def arena_of(variant: VariantReport, hardware: Hardware) -> int | None:
 
 
 def _of(variant: VariantReport, names: Sequence[str]) -> Iterable[OnTarget]:
-    return (one for one in variant.on_targets if {one.target, one.target.partition(":")[0]} & set(names))
+    """Returns what targets of these names say, whatever settings follow the names."""
+    return (o for o in variant.on_targets if {o.target.partition(",")[0], o.target.partition(":")[0]} & set(names))

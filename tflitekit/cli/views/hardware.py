@@ -63,8 +63,10 @@ def show_examined(name: str, found: Sequence[OnTarget]) -> None:
         if behind:
             rows = [(each.op, each.layer or "–", each.where, each.why or "–") for each in behind]
             show_table(("Operator", "Layer", "Runs on", "Why"), rows)
-        if one.examination is not None and one.examination.notes:
-            print_points([Text(note, style="dim") for note in one.examination.notes])
+        if one.examination is not None:
+            assumed = one.examination.configuration
+            notes = [*([f"It assumes {assumed}."] if assumed else []), *one.examination.notes]
+            print_points([Text(note, style="dim") for note in notes])
         stdout.print(Text(main, style="bold red" if one.refused or behind else "bold green"))
 
 
