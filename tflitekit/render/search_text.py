@@ -69,6 +69,8 @@ def sentences(record: SearchRecord) -> list[str]:
         found.append(
             f"All activations are {record.activations}: with int8 ones too much is lost whatever the weights are."
         )
+    elif record.activations == "float32":
+        found.append("All activations are float, as in dynamic_range.")
     found += list(_limits(record))
     if record.timings:
         found.append(_timings(record))

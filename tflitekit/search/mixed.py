@@ -71,7 +71,7 @@ class Mixed:
         largest = self._largest()
         trials.round()
         [whole] = trials.run([self._uniform(0, "gptq")])
-        if largest is None or whole.loss is None:
+        if largest is None:
             return
         self._choices = self._alone(largest)
         everything = max(_LEAST, sum_of_most(self._choices))
