@@ -91,9 +91,9 @@ class Hardware(_Part):
     decides: tuple[Decides, ...]
     kind: Kind | None
     accelerator: str
-    measured_by: tuple[str, ...]
-    emulated_by: tuple[str, ...]
-    estimated_by: tuple[str, ...]
+    measured_by: tuple[str, ...] = ()
+    emulated_by: tuple[str, ...] = ()
+    estimated_by: tuple[str, ...] = ()
     not_known: tuple[str, ...]
     sources: tuple[Source, ...]
 
