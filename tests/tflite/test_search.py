@@ -425,6 +425,13 @@ def test_without_labels_the_share_of_other_answers_is_what_is_lost(model, data):
     answers = [[file.run([one[None]])[0].argmax() for one in x] for file in (float_model, Model(other))]
     assert loss.loss == pytest.approx(np.mean(np.array(answers[0]) != np.array(answers[1])))
     assert 0 < loss.loss < loss.high
+    assert loss.class_loss is None
+    by_class = replace(reference, by_agreement=False).loss(Model(other), samples, Bounds(loss=1.0, class_loss=0.5))
+    trusted = reference.outputs["classes"]
+    before, after = (np.array(each)[:, None] == np.arange(CLASSES) for each in answers)
+    recalls = (trusted * before).sum(0) / trusted.sum(0) - (trusted * after).sum(0) / trusted.sum(0)
+    assert by_class.worst_class != 0  # whose bias was raised
+    assert by_class.class_loss == pytest.approx(recalls[by_class.worst_class], rel=1e-4) and by_class.class_loss > 0
 
 
 def with_last_bias(content, added):
