@@ -21,6 +21,7 @@ import org.junit.runner.RunWith;
 import org.robolectric.RobolectricTestRunner;
 import org.robolectric.RuntimeEnvironment;
 import org.robolectric.util.ReflectionHelpers;
+import org.tflitekit.core.benchmark.BatteryState;
 import org.tflitekit.core.benchmark.DeviceProbe;
 import org.tflitekit.core.benchmark.DeviceState;
 import org.tflitekit.core.image.PixelSource;
@@ -63,6 +64,24 @@ public class DeviceTest {
         assertEquals(DeviceState.UNKNOWN, state.batteryPercent);
         assertTrue(Double.isNaN(state.batteryCelsius));
         assertNull(state.charging);
+    }
+
+    @Test
+    public void theBatterysMetersAreRaw() throws Exception {
+        Intent told = new Intent(Intent.ACTION_BATTERY_CHANGED)
+                .putExtra(BatteryManager.EXTRA_PLUGGED, 0)
+                .putExtra(BatteryManager.EXTRA_VOLTAGE, 3912);
+        context.sendStickyBroadcast(told);
+        BatteryManager meters = context.getSystemService(BatteryManager.class);
+        shadowOf(meters).setLongProperty(BatteryManager.BATTERY_PROPERTY_CURRENT_NOW, -812345L);
+        shadowOf(meters).setLongProperty(BatteryManager.BATTERY_PROPERTY_CHARGE_COUNTER, 2500000L);
+        shadowOf(meters).setLongProperty(BatteryManager.BATTERY_PROPERTY_ENERGY_COUNTER, Long.MIN_VALUE);
+        BatteryState state = device.battery();
+        assertEquals(false, state.plugged);
+        assertEquals(3912, state.milliVolts);
+        assertEquals(-812345, state.microAmperes);
+        assertEquals(2500000, state.microAmpereHours);
+        assertEquals(BatteryState.UNKNOWN, state.nanoWattHours);
     }
 
     @Test

@@ -198,6 +198,19 @@ public class WorkTest {
     }
 
     @Test
+    public void anIntentAsksForRunsAndForLoadOverMinutes() throws Exception {
+        Intent intent = intent(BenchActivity.class, "load").putExtra("variants", "int8").putExtra("runs", 30)
+                .putExtra("seed", 5L).putExtra("sustained_minutes", 0.01f);
+        try (Screen<BenchActivity> screen = Screen.open(BenchActivity.class, intent)) {
+            screen.await("the progress", () -> Files.exists(file("load", "progress")));
+            screen.await("the mark", () -> Files.exists(file("load", "done")));
+        }
+        JSONObject row = new JSONObject(read(file("load", "report.json"))).getJSONArray("variants").getJSONObject(0);
+        assertEquals("quick, 30 runs", row.getJSONObject("latency").getString("protocol"));
+        assertTrue(row.getJSONObject("sustained").getJSONArray("states").length() > 2);
+    }
+
+    @Test
     public void aBenchmarkThatCannotRunLeavesItsReason() {
         String[][] wrong = {{"variants", "int4"}, {"protocol", "thorough"}, {"accelerator", "gpu"}, {"bundle", "none"}};
         for (String[] extra : wrong) {
