@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -208,6 +209,16 @@ def test_a_kit_that_is_killed_leaves_no_browser():
     assert alive == []
 
 
+def browsers(kit: int) -> list[psutil.Process]:
+    """Returns the browsers that a process has started."""
+    found = []
+    for one in psutil.Process(kit).children():
+        with suppress(psutil.NoSuchProcess):
+            if any("user-data-dir" in part for part in one.cmdline()):
+                found.append(one)
+    return found
+
+
 def test_ctrl_c_ends_the_browser_and_removes_its_profile(tmp_path):
     command = [
         sys.executable,
@@ -222,9 +233,10 @@ def test_ctrl_c_ends_the_browser_and_removes_its_profile(tmp_path):
     ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, env=os.environ | {"TMPDIR": str(tmp_path)}) as kit:
         begin = time.monotonic()
-        while not (family := psutil.Process(kit.pid).children(recursive=True)) and time.monotonic() - begin < 60:
+        while not browsers(kit.pid) and time.monotonic() - begin < 60:
             time.sleep(0.1)
-        assert any("user-data-dir" in " ".join(one.cmdline()) for one in family if one.is_running())
+        family = psutil.Process(kit.pid).children(recursive=True)
+        assert browsers(kit.pid)
         kit.send_signal(signal.SIGINT)
         assert kit.wait(30) == 130
     _, alive = psutil.wait_procs(family, timeout=20)
@@ -249,7 +261,7 @@ def test_what_is_missing_is_said_with_the_way_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(
         MissingDependencyError,
-        match=r"needs the environment for the web runtime, which is missing(?s:.*)tflitekit setup browser",
+        match=r"needs the environment 'browser', which is missing(?s:.*)tflitekit setup browser",
     ):
         BrowserTarget()
 
@@ -287,6 +299,11 @@ def test_a_gpu_in_software_is_called_emulated():
         ):
             BrowserModel(page, path, read_graph(path), "webgpu").run(columns)
         page.close()
+        path = CONVERTED / "tokens" / "float32.tflite"
+        examined = target.examine(path, graph=read_graph(path))
+        (gather,) = [one for one in examined.placements if one.op == "GATHER"]
+        assert (gather.where, gather.why) == ("CPU", "Only support 1D indices")
+        assert "in WebAssembly" in examined.notes[-1]
     finally:
         target.close()
 

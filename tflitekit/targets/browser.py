@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from tflitekit.core.errors import MissingDependencyError, ModelError, UsageError
 from tflitekit.core.machine import cpu_model
 from tflitekit.environments.known.browser import BROWSER, MODULES, RUNTIME, TYPES
-from tflitekit.results import Accelerator, Figure, Profile, TargetKind
+from tflitekit.results import Accelerator, Examination, Figure, Profile, TargetKind
 from tflitekit.targets import Loaded, SessionFacts, Shapes, register_target
+from tflitekit.targets.gpu_placement import read_placements
+from tflitekit.targets.gpu_words import read_words
+from tflitekit.targets.layers import layers_of
 from tflitekit.targets.remote import random_batch
 from tflitekit.tflite.graph import Graph, read_graph
 
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["BrowserTarget"]
 
 _CHUNK_BYTES = 64_000_000
+
+_ELSEWHERE = "What does not run on the GPU runs in WebAssembly in browsers that have JSPI, as this one; in others the whole file does."
 
 _SETTLING_S = 1.0
 """V8 begins with machine code that is compiled fast, and compiles again what runs often while it runs: half a second for ResNet-8."""
@@ -138,6 +143,25 @@ class WebGpuTarget(BrowserTarget):
 
     name = "browser:webgpu"
     _accelerator = "webgpu"
+
+    def examine(self, path: Path, *, graph: Graph) -> Examination:
+        _checked(path, graph)
+        page = self._page(path.name)
+        try:
+            page.call("start", self._accelerator, 1)
+            found = page.load(path.read_bytes())
+            words = read_words(page.words())
+        finally:
+            page.close()
+        layers = layers_of(path, graph)
+        placements, notes = read_placements(path.name, graph.operators, layers, words, is_whole=found["full"])
+        identity = self.identity()
+        return Examination(
+            tool=identity["runtime"],
+            configuration=f"WebGPU of {identity['webgpu']}, {identity['browser']}",
+            placements=placements,
+            notes=tuple(notes) if found["full"] else (*notes, _ELSEWHERE),
+        )
 
 
 class BrowserSession:

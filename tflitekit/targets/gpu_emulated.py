@@ -13,11 +13,11 @@ from typing import Any
 
 from tflitekit.core.errors import MissingDependencyError, ModelError
 from tflitekit.environments.known.gpu import DRIVER, GPU
-from tflitekit.results import Examination, Figure, Placement, TargetKind
+from tflitekit.results import Examination, Figure, TargetKind
 from tflitekit.targets import register_target
 from tflitekit.targets.float16 import beyond_float16
-from tflitekit.targets.gpu_placement import placed, whole
-from tflitekit.targets.gpu_words import GpuWords, read_words
+from tflitekit.targets.gpu_placement import read_placements
+from tflitekit.targets.gpu_words import read_words
 from tflitekit.targets.remote import WORKER, Remote, RemoteModel, Start
 from tflitekit.tflite.graph import Graph
 from tflitekit.tflite.layers import layer_names
@@ -81,7 +81,7 @@ class GpuEmulated:
             remote.close()
         sidecar = read_sidecar(path)
         layers = layer_names(graph.operators, sidecar.layers if sidecar else ())
-        placements, notes = _placements(path.name, graph, layers, words, is_whole=told["whole"])
+        placements, notes = read_placements(path.name, graph.operators, layers, words, is_whole=told["whole"])
         if words.faults:
             faults = "; ".join(words.faults)
             notes.append(
@@ -94,20 +94,3 @@ class GpuEmulated:
         return Examination(
             tool=self._runtime, configuration=words.adapter, placements=placements, notes=(*notes, _UNSEEN)
         )
-
-
-def _placements(
-    name: str, graph: Graph, layers: list[str], words: GpuWords, *, is_whole: bool
-) -> tuple[tuple[Placement, ...], list[str]]:
-    if is_whole:
-        return whole(graph.operators, layers), []
-    if not words.parts:
-        return (), [f"The accelerator leaves operators of {name} to the CPU and does not say which."]
-    first = words.parts[0]
-    found, doubt = placed(graph.operators, layers, first)
-    notes = []
-    if doubt:
-        notes.append(f"{first.on_gpu} of {first.on_gpu + first.on_cpu} operators of {name} run on the GPU. {doubt}")
-    if not found:
-        notes += [f"Not on the GPU: {op} of {name}: {reason}" for op, reason in first.rejected]
-    return found, notes

@@ -10,12 +10,35 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tflitekit.results import Placement
-from tflitekit.targets.gpu_words import Part
+from tflitekit.targets.gpu_words import GpuWords, Part
 from tflitekit.tflite.operators import Operator
 
-__all__ = ["placed", "whole"]
+__all__ = ["placed", "read_placements", "whole"]
 
 _ALONE = "The GPU could run it; the runtime gives it one connected part of the graph only, and this is outside of that."
+
+
+def read_placements(
+    name: str, operators: Sequence[Operator], layers: Sequence[str], words: GpuWords, *, is_whole: bool
+) -> tuple[tuple[Placement, ...], list[str]]:
+    """Returns where the operators of a file run, as far as that is told, and what else is to be said of it.
+
+    Args:
+        name: Of the file.
+        is_whole: Whether the runtime says that the GPU takes all of them.
+    """
+    if is_whole:
+        return whole(operators, layers), []
+    if not words.parts:
+        return (), [f"The accelerator leaves operators of {name} to the CPU and does not say which."]
+    first = words.parts[0]
+    found, doubt = placed(operators, layers, first)
+    notes = []
+    if doubt:
+        notes.append(f"{first.on_gpu} of {first.on_gpu + first.on_cpu} operators of {name} run on the GPU. {doubt}")
+    if not found:
+        notes += [f"Not on the GPU: {op} of {name}: {reason}" for op, reason in first.rejected]
+    return found, notes
 
 
 def whole(operators: Sequence[Operator], layers: Sequence[str]) -> tuple[Placement, ...]:

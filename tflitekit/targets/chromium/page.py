@@ -21,7 +21,7 @@ __all__ = ["Page", "PageTensor"]
 
 _POLL_S = 0.02
 _LOADING_S = 60.0
-_ERROR = re.compile(r"ERROR: (?:\[[^]]*\] )?(.*)", re.DOTALL)
+_ERROR = re.compile(r"ERROR: (?:\[[^]]*\] )?(.*[^:])", re.DOTALL)
 """How the runtime writes to the console what went wrong."""
 
 
