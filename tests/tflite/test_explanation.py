@@ -121,6 +121,7 @@ def test_the_terminal_and_the_json_name_keras_layers(variants, shapes, cli):
     assert code == 0
     assert "global_average_pooling2d" in out
     assert "on 30 samples" in out
+    assert "#" not in out  # no two rows look alike
     code, out, _ = cli("explain", variants / "int8.tflite", "--data", shapes / "test", "--limit", 30, "--json")
     found = json.loads(out)
     names = ["conv1", "max_pooling2d", "conv2", "global_average_pooling2d", "shape"]
@@ -197,6 +198,18 @@ def test_the_same_network_with_other_weights(quantized, tmp_path, pictures):
     with pytest.raises(ModelError, match="other weights") as caught:
         explain(file, data=pictures, against=other)
     assert "have nothing in common" in caught.value.why
+
+
+def test_rows_that_look_alike_are_numbered(quantized, tmp_path, pictures, cli):
+    net = Network(1, 8, 8, 4)
+    body = net.conv(net.input, "m/one/stem/Conv", 8)
+    twice = net.conv(net.conv(body, "m/one/twice/Conv", 8), "m/one/twice/Conv_1", 8)
+    file = quantized(net.finish(net.conv(twice, "m/two/twice/Conv", 6, activation="NONE")))
+    code, out, _ = cli("explain", file, "--data", pictures, "--against", file.with_name("float32.tflite"))
+    assert code == 0
+    lines = [line.split() for line in out.splitlines()]
+    assert ["2", "one/twice", "CONV_2D"] in [line[:3] for line in lines]
+    assert ["3", "one/twice", "CONV_2D"] in [line[:3] for line in lines]
 
 
 def test_without_the_float_original(quantized, tmp_path, pictures):

@@ -12,6 +12,8 @@ from tflitekit.results.explanation import Explanation, LayerError
 __all__ = ["show_explanation"]
 
 _MOST_ROWS = 40
+_COMPARED = ("dB", "Alone", "Grid", "Weights")
+_ALONE = ("Range", "Grid", "At its end", "Dead", "Weights")
 
 
 def show_explanation(found: Explanation) -> None:
@@ -30,11 +32,13 @@ def show_explanation(found: Explanation) -> None:
     for note in found.notes:
         stdout.print(Padding(Text(note), (0, 0, 1, 2)))
     shown = _shown(found)
-    if known:
-        show_table(("#", "Layer", "Operator", "Type", "dB", "Alone", "Grid", "Weights"), [_row(one) for one in shown])
-    else:
-        columns = ("#", "Layer", "Operator", "Type", "Range", "Grid", "At its end", "Dead", "Weights")
-        show_table(columns, [_lone_row(one) for one in shown])
+    columns: tuple[str, ...] = ("Layer", "Operator", "Type", *(_COMPARED if known else _ALONE))
+    rows: list[tuple[str, ...]] = [
+        (one.layer, one.operator, one.dtype, *(_compared(one) if known else _alone(one))) for one in shown
+    ]
+    if len({row[:2] for row in rows}) < len(rows):  # numbers, as in the page's plot, tell them apart
+        columns, rows = ("#", *columns), [(str(one.index), *row) for one, row in zip(shown, rows, strict=True)]
+    show_table(columns, rows)
     if len(shown) < len(found.layers):
         stdout.print(
             Padding(Text(f"The {len(shown)} worst of {len(found.layers)} tensors; --json has all."), (0, 0, 0, 2))
@@ -53,12 +57,8 @@ def _shown(found: Explanation) -> list[LayerError]:
     return sorted(sorted(found.layers, key=goodness)[: _MOST_ROWS // 2], key=lambda layer: layer.index)
 
 
-def _row(layer: LayerError) -> tuple[str, ...]:
+def _compared(layer: LayerError) -> tuple[str, ...]:
     return (
-        str(layer.index),
-        layer.layer,
-        layer.operator,
-        layer.dtype,
         "exact" if layer.snr_db is None else f"{layer.snr_db:.1f}",
         "–" if layer.alone is None else f"{lost(layer.alone):.1%}",
         "–" if layer.grid_used is None else f"{layer.grid_used:.0%}",
@@ -66,12 +66,8 @@ def _row(layer: LayerError) -> tuple[str, ...]:
     )
 
 
-def _lone_row(layer: LayerError) -> tuple[str, ...]:
+def _alone(layer: LayerError) -> tuple[str, ...]:
     return (
-        str(layer.index),
-        layer.layer,
-        layer.operator,
-        layer.dtype,
         f"{layer.low:.3g} to {layer.high:.3g}",
         "–" if layer.grid_used is None else f"{layer.grid_used:.0%}",
         "–" if not layer.saturated else f"{layer.saturated:.1%}",
