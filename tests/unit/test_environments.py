@@ -3,7 +3,9 @@
 import hashlib
 import json
 import shutil
+import signal
 import subprocess
+import sys
 import zipfile
 from dataclasses import dataclass, replace
 
@@ -115,6 +117,44 @@ def test_a_setup_that_failed_goes_on_where_it_stopped_and_mends_what_is_broken(a
     assert set_up(newer, Progress()) is True
     assert [path.name for path in (newer.folder / "driver" / "usr").iterdir()] == ["share"]
     assert (both.folder / "foreign").stat().st_ino == first
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tflitekit.core.progress import Progress
+from tflitekit.environments import environment, set_up
+from tflitekit.environments.unpacked import UnpackedEnvironment
+
+class Killing:
+    into, wanted = "second", dict
+
+    def install(self, folder, beside, workshop):
+        (folder / "half").write_text("half")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+class First:
+    into, wanted = "first", dict
+
+    def install(self, folder, beside, workshop):
+        (folder / "whole").write_text("whole")
+        return {}
+
+environment.cache_folder = lambda: Path(sys.argv[1])
+set_up(UnpackedEnvironment("test", "tests", 1e3, (First(), Killing()), ()), Progress())
+"""
+
+
+@needs_apt
+def test_what_a_killed_setup_left_is_not_taken_for_whole(archive, tmp_path):
+    both = made_of(replace(FOREIGN, into="first"), replace(DRIVER, into="second"))
+    killed = subprocess.run([sys.executable, "-c", _KILLED, tmp_path / "cache"], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert (both.folder / "first" / "whole").exists() and not (both.folder / "second").exists()
+    assert both.status().state == "unfinished"
+    assert set_up(both, Progress()) is True and both.status().state == "ready"
+    assert not (both.folder / "first" / "whole").exists()  # it was made of other packages
+    assert not list(both.folder.parent.glob("setup-*"))
 
 
 @needs_apt
