@@ -1,6 +1,7 @@
 """Where quantized files depart from their float originals: networks with one known flaw, and committed files."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from tiny_network import Network
 
 from tflitekit.conversion import convert
 from tflitekit.core.errors import ModelError, UsageError
+from tflitekit.explanation import costs
 from tflitekit.explanation.blame import judge
 from tflitekit.explanation.constants import compare_weights
 from tflitekit.explanation.explain import explain
@@ -198,6 +200,17 @@ def test_the_same_network_with_other_weights(quantized, tmp_path, pictures):
     with pytest.raises(ModelError, match="other weights") as caught:
         explain(file, data=pictures, against=other)
     assert "have nothing in common" in caught.value.why
+
+
+def test_outputs_beyond_a_bound_stay_on_disk(tmp_path, monkeypatch):
+    path = tmp_path / "plain.tflite"
+    path.write_bytes(plain())
+    rows = [[np.random.default_rng(seed).normal(size=(1, 8, 8, 4)).astype(np.float32)] for seed in range(6)]
+    model = Model(path)
+    monkeypatch.setattr(costs, "_IN_MEMORY_BYTES", 2 * 8 * 8 * 3 * 4)
+    found = costs.Reference.of(model, rows, tmp_path)
+    assert [isinstance(values, Path) for (values,) in found.values] == [False] * 2 + [True] * 4
+    assert found.cost(model, rows).explained == 1.0
 
 
 def test_rows_that_look_alike_are_numbered(quantized, tmp_path, pictures, cli):

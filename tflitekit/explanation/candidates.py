@@ -196,17 +196,32 @@ def measure_costs(
     jobs: int,
 ) -> Any:
     """Does the work of `costs_by_layer` (runs in a worker)."""
-    how = Recipe(**recipe)
+    with temporary_folder(scratch(), "explain-") as folder:
+        return _measure(files, Recipe(**recipe), ranges, layers, samples, labels, jobs, folder)
+
+
+def _measure(
+    files: list[str],
+    how: Recipe,
+    ranges: dict[str, list[float]],
+    layers: list[list[int]],
+    samples: list[dict[str, Any]],
+    labels: list[int] | None,
+    jobs: int,
+    folder: Path,
+) -> Any:
     baseline, variant = (Model(path) for path in files)
     content = made_ready(Path(files[0]).read_bytes(), activations=how.activations)
     steps = [step for step in parse_with(content, files[0], steps_of) if step.operator.name != INPUT]
     limits = {name: range_of(low, high) for name, (low, high) in ranges.items()}
 
-    def candidates(chosen: dict[str, Any]) -> Candidates:
+    def candidates(name: str, chosen: dict[str, Any]) -> Candidates:
         rows, truth = _rows(CalibrationSet.model_validate(chosen), baseline, labels)
-        return Candidates(content, how, limits, steps, rows, Reference.of(baseline, rows, truth))
+        outputs = folder / name
+        outputs.mkdir()
+        return Candidates(content, how, limits, steps, rows, Reference.of(baseline, rows, outputs, truth))
 
-    all_samples, few = (candidates(chosen) for chosen in samples)
+    all_samples, few = (candidates(str(number), chosen) for number, chosen in enumerate(samples))
     groups = _groups(steps, baseline.path, layers)
     whole, *found = few.costs([steps, *groups, *([s for s in steps if s not in g] for g in groups)], jobs=jobs)
     if isinstance(whole, str):

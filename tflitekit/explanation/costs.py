@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ Array = NDArray[Any]
 Rows = Iterable[Sequence[Array]]
 """By sample, one array for each input, with the batch dimension; iterable again and again."""
 
+_IN_MEMORY_BYTES = 64e6
 _SPREAD = 1 / 64
 """Probabilities that vary by less are about constant: what is lost of that harms nobody."""
 
@@ -32,27 +34,43 @@ def lost(cost: LayerCost) -> float:
     )
 
 
+def _kept_outputs(model: Model, rows: Rows, folder: Path) -> Iterator[list[Array | Path]]:
+    """Yields what a file gives for each sample, of which so much stays in memory and the rest goes to the disk."""
+    taken = 0
+    for number, row in enumerate(rows):
+        outputs = model.run(row)
+        taken += sum(each.nbytes for each in outputs)
+        keeps = taken <= _IN_MEMORY_BYTES
+        yield [each if keeps else _saved(each, folder / f"{number}-{i}.npy") for i, each in enumerate(outputs)]
+
+
+def _saved(values: Array, path: Path) -> Path:
+    np.save(path, values)
+    return path
+
+
 @dataclass(frozen=True)
 class Reference:
     """The outputs of the float file on all samples.
 
     Attributes:
-        values: By sample, one array for each output.
+        values: By sample, one array for each output, or the file that holds it.
         classes: The output with one probability or score for each class; None where none is known to be of that kind.
         probabilities: Which outputs are such.
         labels: The true class of each row; None where there are none.
     """
 
-    values: Sequence[Sequence[Array]]
+    values: Sequence[Sequence[Array | Path]]
     classes: int | None
     probabilities: frozenset[int]
     labels: Sequence[NDArray[np.int64]] | None = None
 
     @classmethod
-    def of(cls, model: Model, rows: Rows, labels: Sequence[NDArray[np.int64]] | None = None) -> Reference:
+    def of(cls, model: Model, rows: Rows, folder: Path, labels: Sequence[NDArray[np.int64]] | None = None) -> Reference:
         """Runs the float file.
 
         Args:
+            folder: Where outputs go that would take too much memory, as the maps of a detector do.
             labels: The true classes of each of ``rows``.
         """
         graph = model.graph
@@ -66,7 +84,7 @@ class Reference:
             ),
             None,
         )
-        values = [model.run(row) for row in rows]
+        values = list(_kept_outputs(model, rows, folder))
         return cls(values, classes, probabilities, labels if classes is not None else None)
 
     def cost(self, model: Model, rows: Rows) -> LayerCost:
@@ -74,7 +92,8 @@ class Reference:
         pairs: dict[int, Pairs] = {}
         answers, divergences = [], []
         count = 0
-        for row, expected in zip(rows, self.values, strict=True):
+        for row, kept in zip(rows, self.values, strict=True):
+            expected: list[Array] = [np.load(each) if isinstance(each, Path) else each for each in kept]
             found = model.run(row)
             count += len(row[0])
             for index, (one, two) in enumerate(zip(expected, found, strict=True)):
@@ -87,13 +106,13 @@ class Reference:
                 answers.append((one.argmax(-1), two.argmax(-1)))
                 if self.classes in self.probabilities:
                     divergences.append(divergence(one, two).mean())
-        kept = [share for index, each in pairs.items() for share in self._kept(index, each) if not np.isnan(share)]
+        shares = [share for index, each in pairs.items() for share in self._kept(index, each) if not np.isnan(share)]
         return LayerCost(
             samples=count,
             divergence=float(np.mean(divergences)) if divergences else None,
             agreement=float(np.mean([one == two for one, two in answers])) if answers else None,
-            explained=float(np.clip(kept, 0, 1).mean()) if kept else None,
-            lowest=float(min(kept)) if kept else None,
+            explained=float(np.clip(shares, 0, 1).mean()) if shares else None,
+            lowest=float(min(shares)) if shares else None,
             drop=self._drop(answers),
         )
 
