@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import DATA
 from tiny_network import Network
 
 from tflitekit.conversion import convert
@@ -211,6 +212,17 @@ def test_outputs_beyond_a_bound_stay_on_disk(tmp_path, monkeypatch):
     found = costs.Reference.of(model, rows, tmp_path)
     assert [isinstance(values, Path) for (values,) in found.values] == [False] * 2 + [True] * 4
     assert found.cost(model, rows).explained == 1.0
+
+
+def test_what_is_inside_a_loop_is_not_looked_at(tmp_path):
+    pytest.importorskip("litert_quantizer", reason="litert-quantizer is not installed: '.[quantize]'")
+    data = tmp_path / "x.npz"
+    np.savez(data, in0=np.random.default_rng(0).normal(size=(24, 10, 6)).astype(np.float32))
+    model = DATA / "foreign" / "onnx-lstm" / "model.tflite"
+    made = convert(model, schemes=["float32", "dynamic_range"], preprocess="raw", out=tmp_path / "out").variants
+    found = explain(made[1].path, data=data)
+    assert "What is inside 'rnn' (WHILE) was not looked at, only what it gives." in found.notes
+    assert [layer.operator for layer in found.layers if layer.layer == "rnn"] == ["WHILE"]
 
 
 def test_rows_that_look_alike_are_numbered(quantized, tmp_path, pictures, cli):

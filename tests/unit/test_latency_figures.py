@@ -162,6 +162,7 @@ def test_layers_are_found_behind_suffixes():
 def test_layers_of_one_name_in_two_blocks_are_told_apart():
     paths = ["m/one/norm/batchnorm/mul", "m/one/norm/batchnorm/add", "m/two/norm/batchnorm/mul", "m/two/stem/Relu"]
     operators = [Operator("MUL", (), (path,)) for path in paths]
+    assert layer_names([Operator("RESHAPE", (), ("m/turn/transpose;1",))], ()) == ["turn"]  # numbered, not fused
     assert layer_names(operators, ()) == ["one/norm/batchnorm", "one/norm/batchnorm", "two/norm/batchnorm", "stem"]
 
 

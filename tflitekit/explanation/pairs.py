@@ -73,6 +73,7 @@ def steps_of(reader: Reader) -> list[Step]:
         for one, kind in zip(operators, kinds, strict=True)
         if kind == "DEQUANTIZE" and readers[one.Inputs(0)] == 1
     }
+    read = {*readers, *(int(main.Outputs(j)) for j in range(main.OutputsLength()))}
     found = [_input(reader, main, int(main.Inputs(j)), name) for j in range(main.InputsLength())]
     given = {step.index for step in found}
     converted = {
@@ -98,7 +99,7 @@ def steps_of(reader: Reader) -> list[Step]:
         found += [
             Step(index, reader.spec(main, index, outside), name(index), operator, position, inputs)
             for index in outputs
-            if index >= 0
+            if index in read  # what nothing reads, as some outputs of loops, has no data
         ]
     return found
 

@@ -60,7 +60,7 @@ def _exact(operator: Operator, layers: set[str]) -> str:
 def _path(operator: Operator) -> list[str]:
     """Returns the scopes between the model's and the operation's name; of weights first, they name the layer best."""
     for name in (*operator.constants, *operator.outputs):
-        named = [part for part in name.split(";") if part and not _NO_NAME.match(part)]
+        named = [part for part in name.split(";") if part and not part.isdigit() and not _NO_NAME.match(part)]
         if named:  # the last one came first in the model: the convolution, not its activation
             parts = named[-1].split("/")
             return parts[1:-1] or parts[:1]
