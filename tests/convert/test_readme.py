@@ -17,7 +17,7 @@ def test_commands_and_python_run_as_they_stand(models, shapes, tmp_path):
     commands = [
         line for kind, text in BLOCKS if not kind for line in text.splitlines() if line.startswith("tflitekit ")
     ]
-    assert [command.split()[1] for command in commands] == ["optimize", "optimize", "compare"]
+    assert [command.split()[1] for command in commands] == ["optimize", "optimize", "compare", "optimize", "check"]
 
     def run(*arguments):
         return subprocess.run([sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -31,6 +31,12 @@ def test_commands_and_python_run_as_they_stand(models, shapes, tmp_path):
     shutil.copytree(tmp_path / "build", tmp_path / "accepted")
     done = run("-m", *shlex.split(commands[2]))
     assert done.returncode == 0, done.stderr
+    done = run("-m", *shlex.split(commands[4]))
+    assert done.returncode == 0, done.stderr
+    assert "computes otherwise" in done.stdout
+    done = run("-m", *shlex.split(commands[3].replace("--also-on ethos-u:ethos-u55-128", "--preprocess raw").replace("--out build", "--out npu")))
+    assert done.returncode == 0, done.stderr
+    assert "Recommended: int8-io-int8" in done.stdout
     done = run("-m", *shlex.split(commands[1]))  # trains
     assert done.returncode == 0, done.stderr
     for name in ("qat", "pruned", "clustered", "finetuned", "finetuned-then-int8"):
