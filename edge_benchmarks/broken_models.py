@@ -1,4 +1,4 @@
-"""Does `explain` name the layer that was spoilt? Ten models that break when they are quantized, and five that do not.
+"""Does `explain` name the layer that was spoilt? Eleven models that break when they are quantized, and five that do not.
 
     python -m edge_benchmarks.broken_models [--out DIR] [NAMES]
 

@@ -46,6 +46,7 @@ ZOO = {
     "narrow_calibration": Specimen("int8", ("image", "first"), ("beyond-the-grid",)),
     "recurrent_state": Specimen("int8", ("memory",), ("recurrent-state",)),
     "float16_overflow": Specimen("float16", ("loud",), ("float16-overflow",)),
+    "dead_channel": Specimen("int8", ("wide",), ("dead-channels",)),
     "clean": Specimen("int8"),
     "clean_depthwise": Specimen("int8"),
     "clean_residual": Specimen("int8"),
@@ -115,6 +116,18 @@ def huge_weight() -> Any:
     fitted(model, 0)
     kernel, bias = model.get_layer("deep").get_weights()
     kernel[1, 1, 0] = 100 * np.abs(kernel).max()
+    model.get_layer("deep").set_weights([kernel, bias])
+    return model
+
+
+def dead_channel() -> Any:
+    """A channel that is a large constant, which nothing reads."""
+    model = clean()
+    kernel, bias = model.get_layer("wide").get_weights()
+    kernel[..., 0], bias[0] = 0, 5000
+    model.get_layer("wide").set_weights([kernel, bias])
+    kernel, bias = model.get_layer("deep").get_weights()
+    kernel[:, :, 0] = 0
     model.get_layer("deep").set_weights([kernel, bias])
     return model
 
@@ -268,7 +281,7 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "rescaled_channels": rescaled_channels, "huge_weight": huge_weight, "boxes_and_scores": lambda: detector(joined=True),
     "hard_swish": hard_swish, "raw_pixels": raw_pixels, "squeeze_and_excite": squeeze_and_excite,
     "unlike_summands": unlike_summands, "narrow_calibration": clean, "recurrent_state": lambda: recurrent(flawed=True),
-    "float16_overflow": float16_overflow, "clean": clean, "clean_depthwise": clean_depthwise,
+    "float16_overflow": float16_overflow, "dead_channel": dead_channel, "clean": clean, "clean_depthwise": clean_depthwise,
     "clean_residual": clean_residual, "clean_recurrent": lambda: recurrent(flawed=False), "clean_detector": lambda: detector(joined=False),
 }  # fmt: skip
 

@@ -70,6 +70,18 @@ def boxes_and_scores():
     return net.finish(net.concatenate(boxes, net.conv(body, "scores", 6, activation="NONE"), "detections"))
 
 
+def dead():
+    """The second convolution has a channel that is a large constant, which the third does not read."""
+    net = Network(1, 8, 8, 4)
+    weights, bias, last = (net.random.normal(size=shape) / 6 for shape in ((8, 3, 3, 8), 8, (3, 3, 3, 8)))
+    weights[2], bias[2], last[..., 2] = 0, 3000, 0
+    first = net.conv(net.input, "first", 8)
+    stuck = net.conv(
+        first, "stuck", 8, weights=net.tensor("w", (8, 3, 3, 8), weights), bias=net.tensor("b", (8,), bias)
+    )
+    return net.finish(net.conv(stuck, "last", 3, weights=net.tensor("v", (3, 3, 3, 8), last), activation="NONE"))
+
+
 def test_a_clean_network_has_no_culprit(quantized, pictures):
     found = explain(quantized(plain()), data=pictures)
     assert found.culprits == ()
@@ -90,6 +102,12 @@ def test_channels_that_share_a_grid_with_larger_ones(quantized, pictures):
     assert quiet.snr_db < 15
     # It is what reads the coarse grid that loses the outputs, and leaving that one out brings them back.
     assert found.layers[3].alone.explained < 0.9 < found.layers[3].others.explained
+
+
+def test_a_channel_that_never_varies_and_takes_the_grid(quantized, pictures):
+    first = explain(quantized(dead()), data=pictures).culprits[0]
+    assert (first.layer, first.pattern) == ("stuck", "dead-channels")
+    assert "Channel 2 of 8 is 3e+03 whatever the input" in first.message
 
 
 def test_boxes_and_scores_in_one_output(quantized, pictures):

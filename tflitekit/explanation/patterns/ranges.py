@@ -14,6 +14,8 @@ _UNLIKE = 8.0
 _UNLIKE_CHANNELS = 4.0
 _BEYOND = 0.005
 _PIXELS = (200.0, 256.0)
+_CONSTANT = 1e-10
+"""Of the square of its value: a variance below that is rounding."""
 
 
 @grid_pattern
@@ -69,6 +71,27 @@ def unlike_channels(suspect: Suspect) -> Match | None:
         if suspect.is_output
         else "Equalize the channels with the layer that follows, or give this layer int16 activations.",
         min(1.0, factor / 50 + float(coarse.mean())),
+    )
+
+
+@grid_pattern
+def dead_channels(suspect: Suspect) -> Match | None:
+    """Channels that never vary and are larger than all others: they set the grid and tell nothing."""
+    error, pairs = suspect.error, suspect.sums.pairs
+    varies = pairs.deviation[0] > _CONSTANT * np.square(suspect.ranges) * pairs.values
+    alive = float(suspect.ranges[varies].max(initial=0.0))
+    sizes = np.where(varies, 0.0, suspect.ranges)
+    if error.grid is None or not alive or error.operator in _JOINS or sizes.max() < _UNLIKE_CHANNELS * alive:
+        return None
+    first, count = int(np.argmax(sizes)), int(np.count_nonzero(sizes >= _UNLIKE_CHANNELS * alive))
+    factor = float(sizes.max() / alive)
+    others = f", as are {count - 1} others" if count > 1 else ""
+    return Match(
+        "dead-channels",
+        f"Channel {first} of {len(sizes)} is {sizes[first]:.3g} whatever the input{others}, {factor:.3g} times what those that vary reach: it takes the "
+        "grid and tells nothing.",
+        "Prune it, and add what it gives to the bias of the layer that follows; then train on.",
+        2.0,
     )
 
 
