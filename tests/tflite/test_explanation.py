@@ -1,6 +1,7 @@
 """Where quantized files depart from their float originals: networks with one known flaw, and committed files."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +204,9 @@ def test_files_that_do_not_belong_together(variants, tmp_path, pictures):
         explain(other, data=pictures)
     with pytest.raises(UsageError, match="cannot be compared with itself"):
         explain(other, data=pictures, against=other)
+    shutil.copy(other, tmp_path / "float32.tflite")
+    with pytest.raises(UsageError, match=r"float32\.tflite is not quantized"):
+        explain(tmp_path / "float32.tflite", data=pictures)
     detector = tmp_path / "detector.tflite"
     detector.write_bytes(boxes_and_scores())
     with pytest.raises(ModelError, match=r"detector\.tflite and other\.tflite are not of one model"):

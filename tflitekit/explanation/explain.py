@@ -115,8 +115,9 @@ def explain_variant(
 def _open(file: Path, how: ExplainOptions) -> tuple[Variant | None, Variant]:
     """Opens the float file, if there is one, and the quantized one."""
     against = Path(how.against) if how.against is not None else file.with_name(BASELINE)
-    alone = how.against is None and not against.is_file()
-    if not alone and against.is_file() and file.is_file() and against.samefile(file):
+    itself = file.is_file() and against.is_file() and against.samefile(file)
+    alone = how.against is None and (itself or not against.is_file())
+    if itself and not alone:
         raise UsageError(
             f"{file} cannot be compared with itself.", fix="Give the quantized file, and the float one with --against."
         )

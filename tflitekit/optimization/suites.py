@@ -19,6 +19,7 @@ from tflitekit.core.errors import TflitekitError, UnreadableError, UsageError, a
 from tflitekit.core.files import write_whole
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_toml
+from tflitekit.hardware.library import load_profile
 from tflitekit.optimization.optimize import optimize
 from tflitekit.options.also_on import AlsoOnOptions
 from tflitekit.options.base import default_of, refusal
@@ -83,6 +84,15 @@ class Limits(Constraints):
     """What `recommend` goes by; see `Constraints`."""
 
     model_config = _STRICT
+
+    @field_validator("deploy_on")
+    @classmethod
+    def _check_profile(cls, name: str) -> str:
+        try:
+            load_profile(name)
+        except UsageError as error:
+            raise ValueError(error.fix or error.what) from error
+        return name
 
 
 class Suite(BaseModel):
