@@ -24,6 +24,7 @@ from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import InputPipeline
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.engines.three_way import check_gap, compare_three, first_difference, layer_differences
+from tflitekit.hardware import default_schemes, load_profile
 from tflitekit.options.convert import ConvertOptions
 from tflitekit.options.training import TrainingOptions
 from tflitekit.schemes import parse_request
@@ -1139,12 +1140,11 @@ def test_three_way_of_another_output_and_of_several_inputs(tmp_path):
 # -- control and optimize ---------------------------------------------------------------------------------------------
 
 
-def test_schemes_that_optimize_takes(models):
-    from tflitekit.optimization.optimize import _requests
-
-    plain = [request.name for request in _requests(None, None, training=False)]
-    assert plain == ["float32", "float16", "dynamic_range", "int8", "int8_float_fallback", "int16x8"]
-    assert [request.name for request in _requests(None, None, training=True)] == [*plain, "qat", "pruned", "clustered"]
+def test_schemes_that_optimize_takes():
+    phone = load_profile("phone")
+    plain = default_schemes(phone, training=False)
+    assert plain == ["float16", "dynamic_range", "int8", "int8_float_fallback", "int16x8"]
+    assert default_schemes(phone, training=True) == [*plain, "qat", "pruned", "clustered"]
 
 
 def test_controls_have_as_many_stages():
