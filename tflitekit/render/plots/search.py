@@ -26,6 +26,19 @@ def family(values: Values, looks: Mapping[str, Look], *, y_title: str, about: st
     full = {"fillOpacity": {"condition": {"test": "datum.front", "value": 1}, "value": 0}}
     shown = by_variant("stroke", looks, names) | by_variant("fill", looks, names)
     figures = {"kilobytes": "Size, kB", "loss": "Points lost"}
+    tried = {  # layers without a point have no extent, which Vega warns of
+        "transform": [{"filter": "!datum.finished"}],
+        "mark": {"type": "point", "shape": "circle", "size": 26, "strokeWidth": 1.5, "opacity": 0.75},
+        "encoding": shown | full | {"tooltip": tips({"variant": "Tried for"} | figures)},
+    }
+    done = {
+        "transform": [{"filter": "datum.finished"}],
+        "mark": {"type": "point", "size": 150, "strokeWidth": 2, "opacity": 1},
+        "encoding": shown
+        | full
+        | by_variant("shape", looks, names)
+        | {"tooltip": tips({"variant": "Variant"} | figures)},
+    }
     return {
         **base(about, values, height=330),
         "encoding": {"x": x, "y": y},
@@ -35,19 +48,8 @@ def family(values: Values, looks: Mapping[str, Look], *, y_title: str, about: st
                 "transform": [{"filter": "datum.front"}],
                 "encoding": {"order": {"field": "kilobytes", "type": "quantitative"}},
             },
-            {
-                "transform": [{"filter": "!datum.finished"}],
-                "mark": {"type": "point", "shape": "circle", "size": 26, "strokeWidth": 1.5, "opacity": 0.75},
-                "encoding": shown | full | {"tooltip": tips({"variant": "Tried for"} | figures)},
-            },
-            {
-                "transform": [{"filter": "datum.finished"}],
-                "mark": {"type": "point", "size": 150, "strokeWidth": 2, "opacity": 1},
-                "encoding": shown
-                | full
-                | by_variant("shape", looks, names)
-                | {"tooltip": tips({"variant": "Variant"} | figures)},
-            },
+            *([tried] if len(finished) < len(values) else []),
+            *([done] if finished else []),
             *_labels(best, sizes),
         ],
     }
