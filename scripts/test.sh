@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sets everything up and runs all checks: bash scripts/test.sh [PYTEST ARGUMENTS]
 #   --fast   what to run before each commit: checks of the code, and the tests that need no TensorFlow, Maven or browser
+#   --thorough  also the tests that take long and differ little from others
 #   --light  the same tests in a new virtual environment that has the light install only
 if [ "${1:-}" = --light ]; then
   TFLITEKIT_VENV=$(mktemp -d)
@@ -46,4 +47,5 @@ for name in browser tflm ethos-u arm64 gpu; do
 done &
 check
 wait
-exec python -m pytest -n 2 "$@"
+[ "${1:-}" = --thorough ] && exec python -m pytest -n 2 "${@:2}"
+exec python -m pytest -n 2 -m "not thorough" "$@"

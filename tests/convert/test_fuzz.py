@@ -2,7 +2,7 @@
 
 from fuzz import READERS, run
 
-COUNT = 2000
+COUNT = 1000
 
 
 def test_no_reader_breaks_on_mutants():

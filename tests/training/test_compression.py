@@ -332,7 +332,10 @@ def test_weights_that_are_not_found_are_an_error(tf_keras, tmp_path):
 # Quantized while training ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["pruned", "clustered", "pruned and clustered"])
+@pytest.mark.parametrize(
+    "kind",
+    [*(pytest.param(kind, marks=pytest.mark.thorough) for kind in ("pruned", "clustered")), "pruned and clustered"],
+)
 def test_training_for_int8_keeps_zeros_and_clusters(tf_keras, tmp_path, kind):
     from tflitekit.tflite.graph import read_graph
     from tflitekit.training.compress.clustering import cluster

@@ -317,6 +317,7 @@ def mirrored(model, data, out, *schemes, odd="", **options):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_two_mirrored_devices_train_what_one_device_trains(fresh, shapes, tmp_path):
     """Every kind of stage, with distillation."""
     compressed, options = "pruned_clustered_qat:clusters=8", {"epochs": 2, "batch_size": 16, "distill": 0.5}

@@ -117,6 +117,13 @@ def through(model, folder, *, samples=None):
     return annotated, float_operators, graph, float(np.mean(gaps))
 
 
+def most(*thorough):
+    """Returns the architectures, of which some are for ``--thorough``."""
+    return [
+        pytest.param(title, marks=pytest.mark.thorough) if title in thorough else title for title in page.APPLICATIONS
+    ]
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     """The same weights and data whatever ran before."""
@@ -128,8 +135,16 @@ def seeded():
     )  # its layers draw from a generator of its own once that was seeded
 
 
-@pytest.mark.parametrize("title", TITLES)
-@pytest.mark.parametrize("name", ["keras", pytest.param("tf_keras", marks=pytest.mark.slow)])
+def difficult():
+    """Returns each layer with both packages; for ``--thorough`` those of Keras 2 that take long."""
+    for title in TITLES:
+        yield "keras", title
+    for title in TITLES:
+        marks = [pytest.mark.slow, *([pytest.mark.thorough] if title in ("LSTM", "GRU") else [])]
+        yield pytest.param("tf_keras", title, marks=marks)
+
+
+@pytest.mark.parametrize(("name", "title"), difficult())
 def test_difficult_layers_train_and_convert_as_preflight_says(name, title, tmp_path):
     model = shake(dict(page.cases(package(name)))[title])
     annotated, float_operators, graph, gap = through(model, tmp_path)
@@ -152,7 +167,9 @@ def stands_on_the_page(title, origin, model, treatments):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("title", [*page.APPLICATIONS, "Pre-activation ResNet"])
+@pytest.mark.parametrize(
+    "title", [*most("MobileNet (V1)", "MobileNetV3-Small", "EfficientNet-B0"), "Pre-activation ResNet"]
+)
 def test_architectures_train_and_convert_to_integers(title, tmp_path):
     model = page.architectures()[title](package("keras"))
     annotated, float_operators, graph, _ = through(model, tmp_path)
@@ -163,7 +180,7 @@ def test_architectures_train_and_convert_to_integers(title, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("title", [*page.APPLICATIONS, "Pre-activation ResNet"])
+@pytest.mark.parametrize("title", [*most("MobileNetV3-Small"), "Pre-activation ResNet"])
 def test_architectures_of_keras2_are_annotated_like_those_of_keras3(title):
     """What is trained and converted is the same from there on: both are rebuilt for Keras 2."""
     from tflitekit.training.model.rebuild import rebuild

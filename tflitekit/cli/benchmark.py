@@ -21,8 +21,7 @@ _SHOWN_OPS = 12
 
 @command(
     "tflitekit benchmark build/*.tflite",
-    "tflitekit benchmark build/int8.tflite --threads 1,2,4 --profile",
-    "tflitekit benchmark build/*.tflite --protocol mlperf-mobile --out measured",
+    "tflitekit benchmark build/int8.tflite --threads 1,2,4 --profile --protocol mlperf-mobile --out measured",
     "tflitekit benchmark build/*.tflite --target adb --app demo.apk",
 )
 @files

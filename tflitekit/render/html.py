@@ -95,7 +95,7 @@ def _json(value: Any) -> Markup:
 
 
 def _plain(value: Any) -> Any:
-    """Returns the value as a plot needs it: printable text, six digits, null for what JSON has no number for (a metric of one's own may give it)."""
+    """Returns the value as a plot needs it: printable text, five digits, null for what JSON has no number for (a metric of one's own may give it)."""
     if isinstance(value, dict):
         return {_plain(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -103,7 +103,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
+        return float(f"{value:.5g}") if math.isfinite(value) else None
     return value
 
 

@@ -24,7 +24,7 @@ from tflitekit.results import Latency, Sustained, VariantReport
 __all__ = ["latency"]
 
 _MOST_SAMPLES = 80
-_MOST_WINDOWS = 200
+_MOST_WINDOWS = 80
 
 
 @section(place=40)
