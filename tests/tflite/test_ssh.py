@@ -168,6 +168,10 @@ def test_what_a_cut_connection_left_is_not_sent_again(board, tmp_path):
     class Cut(io.BytesIO):
         def read(self, size=-1):
             if self.tell() >= 2_000_000:
+                for _ in range(600):  # the other side has begun to write
+                    if part.is_file() and part.stat().st_size:
+                        break
+                    time.sleep(0.05)
                 for pid in board.sessions():
                     os.kill(pid, signal.SIGKILL)
             return super().read(size)
