@@ -91,7 +91,7 @@ def dead_channels(suspect: Suspect) -> Match | None:
         f"Channel {first} of {len(sizes)} is {sizes[first]:.3g} whatever the input{others}, {factor:.3g} times what those that vary reach: it takes the "
         "grid and tells nothing.",
         "Prune it, and add what it gives to the bias of the layer that follows; then train on.",
-        2.0,
+        1.2,  # less than that of a state, which may well be a constant at each step
     )
 
 
