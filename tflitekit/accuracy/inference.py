@@ -33,8 +33,7 @@ class Elsewhere:
     @property
     def batch(self) -> int:
         """The fixed batch size; 1 where it is dynamic."""
-        shape = self._graph.inputs[0].shape if self._graph.inputs else ()
-        return max(1, shape[0]) if shape else 1
+        return self._graph.batch
 
     def run_each(self, columns: Sequence[NDArray[Any]], *, outputs: Sequence[int]) -> Iterator[list[NDArray[Any]]]:
         """Yields the outputs for one batch after the other, as `Model.run_each` does."""

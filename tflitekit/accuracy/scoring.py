@@ -140,7 +140,7 @@ def score(
         By variant, in the data's order: the metric's columns, 'position' in the data, and what `tflitekit.data.facts` says of
         inputs and output.
     """
-    batch = int(np.lcm.reduce([max(1, run.graph.inputs[0].shape[0]) for run in runs]))
+    batch = int(np.lcm.reduce([run.graph.batch for run in runs]))
     if stream and batch > 1:
         raise UsageError(
             f"Samples are one stream (--stream), but a file takes {batch} at once.", fix="Convert with --batch 1."

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.bundling import bundle
@@ -18,12 +17,12 @@ from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.results import Constraints, Finding, Report, VariantReport
 from tflitekit.targets import CheckedTarget
 from tflitekit.tflite.graph import read_graph
+from tflitekit.tflite.runtime import random_values
 from tflitekit.tflite.variant import Variant
 
 __all__ = ["measure_bundle"]
 
 _SAMPLES = 8
-_SEED = 7
 
 
 def measure_bundle(
@@ -82,10 +81,6 @@ def _bare(rows: Sequence[VariantReport], baseline: str | None) -> Report:
 
 def _random_samples(path: Path) -> dict[str, NDArray[Any]]:
     """Returns values from 0 to 1 for inputs that take real values, zeros for indices, by the name of the input."""
-    generator = np.random.default_rng(_SEED)
-    samples = {}
-    for spec in read_graph(path).inputs:
-        shape = (_SAMPLES, *spec.shape[1:])
-        real = spec.quantization is not None or spec.dtype.startswith("float")
-        samples[spec.name] = generator.random(shape, np.float32) if real else np.zeros(shape, spec.dtype)
-    return samples
+    inputs = read_graph(path).inputs
+    shapes = {spec.name: (_SAMPLES, *spec.shape[1:]) for spec in inputs}
+    return {spec.name: values for spec, values in zip(inputs, random_values(inputs, shapes), strict=True)}

@@ -18,10 +18,10 @@ from tflitekit.targets import register_target
 from tflitekit.targets.float16 import beyond_float16
 from tflitekit.targets.gpu_placement import read_placements
 from tflitekit.targets.gpu_words import read_words
+from tflitekit.targets.layers import layers_of
 from tflitekit.targets.remote import WORKER, Remote, RemoteModel, Start
 from tflitekit.tflite.graph import Graph
-from tflitekit.tflite.layers import layer_names
-from tflitekit.tflite.variant import read_sidecar
+from tflitekit.tflite.runtime import runtime_name
 
 __all__ = ["GpuEmulated"]
 
@@ -46,12 +46,12 @@ class GpuEmulated:
 
     def __init__(self) -> None:
         self._driver = GPU.require("The target gpu-emulated").versions["chromium-common"]
-        self._runtime = f"ai-edge-litert {metadata.version('ai-edge-litert')}, GPU accelerator"
+        self._runtime = f"{runtime_name()}, GPU accelerator"
         if not any(
             file.name.startswith("libLiteRtWebGpuAccelerator") for file in metadata.files("ai-edge-litert") or ()
         ):
             raise MissingDependencyError(
-                f"{self._runtime.partition(',')[0]} has no GPU accelerator for this machine.",
+                f"{runtime_name()} has no GPU accelerator for this machine.",
                 fix="Install the version in constraints.txt: pip install ai-edge-litert==2.3.0",
             )
         self._start = Start(
@@ -79,9 +79,9 @@ class GpuEmulated:
             raise ModelError(f"The GPU accelerator refuses {path.name}.", why=said or error.why) from error
         finally:
             remote.close()
-        sidecar = read_sidecar(path)
-        layers = layer_names(graph.operators, sidecar.layers if sidecar else ())
-        placements, notes = read_placements(path.name, graph.operators, layers, words, is_whole=told["whole"])
+        placements, notes = read_placements(
+            path.name, graph.operators, layers_of(path, graph), words, is_whole=told["whole"]
+        )
         if words.faults:
             faults = "; ".join(words.faults)
             notes.append(

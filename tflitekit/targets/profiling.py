@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.results import OpTime, Profile
+from tflitekit.targets.layers import layers_of
 from tflitekit.targets.litert_profiler import Event, ProfiledModel
-from tflitekit.targets.session import full_shapes, random_inputs, time_runs
+from tflitekit.targets.session import full_shapes, random_inputs
+from tflitekit.targets.worker.timing import time_runs
 from tflitekit.tflite.graph import Operator, read_graph
-from tflitekit.tflite.layers import layer_names
 from tflitekit.tflite.runtime import Model
-from tflitekit.tflite.variant import read_sidecar
 
 __all__ = ["align", "profile"]
 
@@ -93,8 +93,7 @@ def profile(*, path: str, threads: int, shapes: Mapping[str, Sequence[int]]) -> 
     whole_us = float(np.median(np.concatenate(whole)))
     events, times = _means(inferences)
     rounding = _share_rounding(events, times, whole_us)
-    sidecar = read_sidecar(Path(path))
-    names = layer_names(graph.operators, sidecar.layers if sidecar else ())
+    names = layers_of(Path(path), graph)
     spent = np.zeros(len(graph.operators))
     for position, time_us in zip(align(events, graph.operators), times, strict=True):
         spent[position] += time_us

@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.core.errors import ModelError, TflitekitError
+from tflitekit.core.process.ending import end_process
 from tflitekit.results import Accelerator
 from tflitekit.targets.target import EnergyReading, Loaded, SessionFacts, Shapes
 from tflitekit.targets.worker.frames import read_frame, write_frame
 from tflitekit.tflite.graph import Graph
-from tflitekit.tflite.runtime import quantize, zeros
+from tflitekit.tflite.runtime import quantize, random_values, zeros
 
 __all__ = ["WORKER", "Remote", "RemoteModel", "RemoteSession", "Start", "random_batch"]
 
@@ -31,7 +32,6 @@ WORKER = Path(__file__).parent / "worker"
 """The folder that a worker runs from; it may be copied to another machine."""
 
 _LAST_WORDS = 2000
-_SEED = 7
 _END_S = 10.0
 
 
@@ -119,15 +119,7 @@ class Remote:
 
 
 def _end(process: subprocess.Popen[bytes], log: BinaryIO) -> None:
-    for stream in (process.stdin, process.stdout):
-        with suppress(OSError):
-            assert stream is not None
-            stream.close()
-    try:
-        process.wait(_END_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    end_process(process)
     log.close()
 
 
@@ -145,12 +137,7 @@ class RemoteModel:
         self._shapes: list[tuple[int, ...]] = []
         self._anew = None if not graph.keeps_state else "reset" if graph.resettable else "load"
         if not graph.open_inputs:
-            self._load(_batch_of_zeros(graph, {}))
-
-    @property
-    def _batch(self) -> int:
-        shape = self._graph.inputs[0].shape if self._graph.inputs else ()
-        return max(1, shape[0]) if shape else 1
+            self._load([quantize(zeros(spec), spec) for spec in graph.inputs])
 
     def _load(self, batch: list[NDArray[Any]]) -> None:
         shapes = [values.shape for values in batch]
@@ -164,8 +151,8 @@ class RemoteModel:
         self._shapes = shapes
 
     def run(self, columns: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        self._load([values[: self._batch] for values in columns])
-        return self._remote.ask("run", columns, batch=self._batch, anew=self._anew)[1]
+        self._load([values[: self._graph.batch] for values in columns])
+        return self._remote.ask("run", columns, batch=self._graph.batch, anew=self._anew)[1]
 
     def log(self) -> str:
         """Returns what the worker has printed so far."""
@@ -219,15 +206,7 @@ def _check_sendable(graph: Graph, file: Path) -> None:
             )
 
 
-def _batch_of_zeros(graph: Graph, shapes: Shapes) -> list[NDArray[Any]]:
-    """Returns one batch as the file's tensors have it, with a batch of 1 where it is open."""
-    return [quantize(zeros(spec, shapes.get(spec.name, spec.shape)), spec) for spec in graph.inputs]
-
-
 def random_batch(graph: Graph, shapes: Shapes) -> list[NDArray[Any]]:
-    """Returns seeded values from 0 to 1 for every input that takes real values, zeros for indices."""
-    generator, batch = np.random.default_rng(_SEED), []
-    for spec, values in zip(graph.inputs, _batch_of_zeros(graph, shapes), strict=True):
-        real = spec.quantization is not None or spec.dtype.startswith("float")
-        batch.append(quantize(generator.random(values.shape, np.float32), spec) if real else values)
-    return batch
+    """Returns `random_values` as the file's tensors have them."""
+    values = random_values(graph.inputs, shapes)
+    return [quantize(each, spec) for each, spec in zip(values, graph.inputs, strict=True)]

@@ -5,32 +5,34 @@ The parent (`tflitekit.targets.host`) drives it over a connection: JSON messages
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import json
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Client
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 
 from tflitekit.core.errors import ModelError
 from tflitekit.results import Accelerator
 from tflitekit.targets import Loaded, SessionFacts
+from tflitekit.targets.worker.timing import (
+    clock,
+    harness_us,
+    median_us,
+    reset_peak,
+    resident_bytes,
+    time_runs,
+    timer_us,
+    trim,
+)
 from tflitekit.tflite.graph import read_graph
-from tflitekit.tflite.runtime import Model, zeros
+from tflitekit.tflite.runtime import Model, random_values
 
 __all__ = ["full_shapes", "random_inputs", "serve"]
 
-_SEED = 7
-_HARNESS_CALLS = 2000
 _IO_CALLS = 50
-
-clock = time.perf_counter_ns
 
 
 def serve(*, address: str, path: str, threads: int, shapes: Mapping[str, Sequence[int]]) -> bool:
@@ -55,7 +57,7 @@ def serve(*, address: str, path: str, threads: int, shapes: Mapping[str, Sequenc
     model = Model(path, threads=threads, graph=graph)
     model.set_inputs(inputs)
     model.invoke()
-    loaded = Loaded(init_us=init / 1e3, first_us=first / 1e3, harness_us=_harness_us(), timer_us=_timer_us())
+    loaded = Loaded(init_us=init / 1e3, first_us=first / 1e3, harness_us=harness_us(), timer_us=timer_us())
     connection = Client(address)
     connection.send_bytes(loaded.model_dump_json().encode())
     while (message := json.loads(connection.recv_bytes()))["do"] != "stop":
@@ -78,59 +80,19 @@ def random_inputs(model: Model, shapes: Mapping[str, Sequence[int]]) -> list[Any
     Raises:
         ModelError: An input takes neither.
     """
-    generator = np.random.default_rng(_SEED)
-    inputs = []
-    for spec, shape in zip(model.inputs, full_shapes(model, shapes), strict=True):
+    for spec in model.inputs:
         if spec.dtype in ("resource", "variant"):
             raise ModelError(
                 f"The input '{spec.name}' of {model.path.name} takes {spec.dtype}s, which the kit cannot fill."
             )
-        real = spec.quantization is not None or spec.dtype.startswith("float")
-        values = zeros(spec, shape)
-        inputs.append(generator.random(values.shape, np.float32) if real else values)
-    return inputs
-
-
-def time_runs(call: Callable[[], Any], runs: int, seconds: float) -> Any:
-    """Calls at least so often **and** so long.
-
-    Returns:
-        int64 nanoseconds of each call, and last the time of all together.
-    """
-    samples: list[int] = []
-    append = samples.append
-    gc.disable()
-    begin = clock()
-    end = begin + int(seconds * 1e9)
-    while True:
-        start = clock()
-        call()
-        stop = clock()
-        append(stop - start)
-        if stop >= end and len(samples) >= runs:
-            break
-    gc.enable()
-    append(stop - begin)
-    return np.asarray(samples, np.int64)
-
-
-def _harness_us() -> float:
-    def nothing() -> None:
-        pass
-
-    return float(np.median(time_runs(nothing, _HARNESS_CALLS, 0)[:-1])) / 1e3
-
-
-def _timer_us() -> float:
-    steps = np.diff([clock() for _ in range(_HARNESS_CALLS)])
-    return float(steps[steps > 0].min(initial=10**9)) / 1e3
+    return random_values(model.inputs, shapes)
 
 
 def _memory(model: Model) -> int | None:
     """Returns the highest resident set minus what stays when the model is released; it is of no use afterwards."""
     peak = peak_resident()
     model.release()
-    _trim()
+    trim()
     return None if peak is None else max(0, peak - psutil.Process().memory_info().rss)
 
 
@@ -139,12 +101,10 @@ def _facts(model: Model, inputs: list[Any], memory: int | None) -> SessionFacts:
         for index in range(len(model.outputs)):
             model.output(index)
 
-    input_us = float(np.median(time_runs(lambda: model.set_inputs(inputs), _IO_CALLS, 0)[:-1])) / 1e3
-    output_us = float(np.median(time_runs(fetch, _IO_CALLS, 0)[:-1])) / 1e3
     nodes, delegated, partitions = model.delegation()
     return SessionFacts(
-        input_us=input_us,
-        output_us=output_us,
+        input_us=median_us(lambda: model.set_inputs(inputs), _IO_CALLS),
+        output_us=median_us(fetch, _IO_CALLS),
         peak_memory_bytes=memory,
         arena_bytes=model.arena_bytes(),
         accelerator=Accelerator(
@@ -158,32 +118,10 @@ def _facts(model: Model, inputs: list[Any], memory: int | None) -> SessionFacts:
     )
 
 
-def _trim() -> None:
-    """Gives freed memory back to the system, so that what is still resident does not belong to the model."""
-    gc.collect()
-    if sys.platform == "linux":
-        try:
-            ctypes.CDLL(None).malloc_trim(0)
-        except (OSError, AttributeError):  # a C library without it
-            return
-
-
-def reset_peak() -> None:
-    """Sets the kernel's high-water mark back to what is resident now (Linux)."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
-
-
 def peak_resident() -> int | None:
     """Returns the highest resident set of this process in bytes; None where the system does not tell."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-        return None
+    if sys.platform == "linux":
+        return resident_bytes("VmHWM")
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)
     import resource

@@ -21,6 +21,7 @@ from tflitekit.targets.board.packages import PYTHONS, Archive, Kind, runtime_arc
 from tflitekit.targets.board.state import board_state, cpu_name
 from tflitekit.targets.remote import RemoteModel, RemoteSession, Start
 from tflitekit.tflite.graph import Graph, read_graph
+from tflitekit.tflite.runtime import runtime_name
 
 __all__ = ["SshTarget"]
 
@@ -110,14 +111,8 @@ class SshTarget:
             "machine": self._told["machine"],
             "system": self._told["system"],
             "python": self._told["python"],
-            "runtime": self._runtime,
+            "runtime": runtime_name(),  # the same is sent there
         }
-
-    @property
-    def _runtime(self) -> str:
-        from importlib import metadata
-
-        return f"ai-edge-litert {metadata.version('ai-edge-litert')}"
 
     def state(self) -> DeviceState:
         """Returns what the board says of itself now."""

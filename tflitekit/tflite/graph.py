@@ -85,6 +85,12 @@ class Graph:
     inner_outputs: tuple[TensorSpec, ...]
 
     @property
+    def batch(self) -> int:
+        """The fixed batch size; 1 where it is dynamic."""
+        shape = self.inputs[0].shape if self.inputs else ()
+        return max(1, shape[0]) if shape else 1
+
+    @property
     def open_inputs(self) -> tuple[TensorSpec, ...]:
         """The inputs with a dimension besides the batch that is not fixed."""
         return tuple(spec for spec in self.inputs if spec.is_open)

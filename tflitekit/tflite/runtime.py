@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -20,9 +20,10 @@ from tflitekit.core.errors import DataError, ModelError, TflitekitError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.tflite.graph import Graph, read_graph
 
-__all__ = ["Model", "dequantize", "quantize", "runtime_name", "zeros"]
+__all__ = ["Model", "dequantize", "quantize", "random_values", "runtime_name", "zeros"]
 
 Array = NDArray[Any]
+_SEED = 7
 Kernels = Literal["default", "builtin"]
 _RESOLVERS = {"default": OpResolverType.AUTO, "builtin": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
 
@@ -63,6 +64,20 @@ def zeros(spec: TensorSpec, shape: Sequence[int] | None = None) -> Array:
     """Returns real zeros (or empty text) for an input, of its own shape when none is given, with open dimensions at 1."""
     dtype = "S1" if spec.is_text else "float32" if spec.quantization else spec.dtype
     return np.zeros([max(1, d) for d in shape or spec.shape], dtype)
+
+
+def random_values(specs: Sequence[TensorSpec], shapes: Mapping[str, Sequence[int]]) -> list[Array]:
+    """Returns seeded values from 0 to 1 for every input that takes real values, zeros for indices, empty text.
+
+    Args:
+        shapes: With the batch dimension, by name, of those that are not of their own shape.
+    """
+    generator, found = np.random.default_rng(_SEED), []
+    for spec in specs:
+        values = zeros(spec, shapes.get(spec.name, spec.shape))
+        real = spec.quantization is not None or spec.dtype.startswith("float")
+        found.append(generator.random(values.shape, np.float32) if real else values)
+    return found
 
 
 def _model(path: Path) -> dict[str, Any]:
@@ -182,8 +197,7 @@ class Model:
     @property
     def batch(self) -> int:
         """The fixed batch size; 1 where it is dynamic."""
-        shape = self.inputs[0].shape if self.inputs else ()
-        return shape[0] if shape and shape[0] > 0 else 1
+        return self.graph.batch
 
     def resize(self, shapes: Sequence[Sequence[int]]) -> None:
         """Makes the inputs take these shapes and allocates the tensors for them.

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from tflitekit.core.errors import DeviceError, MissingDependencyError, UsageError
 from tflitekit.core.lifetime import scratch
+from tflitekit.core.process.ending import end_process
 
 __all__ = ["AGENT", "Address", "Connection"]
 
@@ -25,7 +26,6 @@ AGENT = Path(__file__).parent / "agent.py"
 
 _READY = "tflitekit-is-here"
 _CALL_S = 120.0
-_END_S = 10.0
 _LAST_WORDS = 1000
 _CUT_CODE = 255
 """The exit code of the client where not the command but the connection ended."""
@@ -215,15 +215,7 @@ class Connection:
 
     def close(self) -> None:
         """Ends the connection."""
-        for stream in (self._master.stdin, self._master.stdout):
-            with suppress(OSError):
-                assert stream is not None
-                stream.close()
-        try:
-            self._master.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            self._master.kill()
-            self._master.wait()
+        end_process(self._master)
         self._log.close()
         self._folder.cleanup()
 

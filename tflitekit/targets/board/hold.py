@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from tflitekit.core.errors import BusyError, DeviceError
+from tflitekit.core.process.ending import end_process
 from tflitekit.targets.board.connection import AGENT, Connection
 
 __all__ = ["Hold"]
@@ -50,7 +51,7 @@ class Hold:
             told = json.loads(process.stdout.readline())
         if told.get("held"):
             return process
-        self._end(process)
+        end_process(process)
         place = self._connection.address.destination
         if "busy" in told:
             raise BusyError(
@@ -63,17 +64,5 @@ class Hold:
         """Gives it back, once for each time that it was taken."""
         self._count -= 1
         if self._count == 0 and self._process is not None:
-            self._end(self._process)
+            end_process(self._process)
             self._process = None
-
-    @staticmethod
-    def _end(process: subprocess.Popen[bytes]) -> None:
-        for stream in (process.stdin, process.stdout):
-            with suppress(OSError):
-                assert stream is not None
-                stream.close()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import gc
 import importlib
@@ -10,19 +9,16 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from frames import read_frame, write_frame
 from meters import Meters
+from timing import clock, harness_us, median_us, reset_peak, resident_bytes, time_runs, timer_us, trim
 
-_CALLS = 2000
 _IO_CALLS = 50
 
 Answer = tuple[dict[str, Any], list[Any]]
-clock = time.perf_counter_ns
 
 
 class Worker:
@@ -50,7 +46,7 @@ class Worker:
     def load(self, message: dict[str, Any], arrays: list[Any]) -> Answer:
         """Loads a file and computes one batch, as the tensors have it, twice: fresh and again, as a benchmark wants it."""
         gc.collect()
-        _reset_peak()
+        reset_peak()
         start = clock()
         shapes = [list(array.shape) for array in arrays]
         self._make = functools.partial(self._engine, message["path"], threads=message["threads"], shapes=shapes)
@@ -60,10 +56,10 @@ class Worker:
         start = clock()
         model.invoke()
         first = clock() - start
-        peak = _memory("VmHWM")
+        peak = resident_bytes("VmHWM")
         del model
-        _trim()
-        stays = _memory("VmRSS")
+        trim()
+        stays = resident_bytes("VmRSS")
         self._memory = None if peak is None or stays is None else max(0, peak - stays)
         self._model, self._inputs = self._make(), arrays
         self._model.set_inputs(arrays)
@@ -71,8 +67,8 @@ class Worker:
         return {
             "init_us": init / 1e3,
             "first_us": first / 1e3,
-            "harness_us": _harness_us(),
-            "timer_us": _timer_us(),
+            "harness_us": harness_us(),
+            "timer_us": timer_us(),
         }, []
 
     def run(self, message: dict[str, Any], arrays: list[Any]) -> Answer:
@@ -94,10 +90,11 @@ class Worker:
 
     def facts(self, _message: dict[str, Any], _arrays: list[Any]) -> Answer:
         """Says what is known of the file when its rounds are done."""
-        store = time_runs(lambda: self._model.set_inputs(self._inputs), _IO_CALLS, 0)[:-1]
-        fetch = time_runs(self._model.outputs, _IO_CALLS, 0)[:-1]
-        told = {"input_us": float(np.median(store)) / 1e3, "output_us": float(np.median(fetch)) / 1e3}
-        return {**told, "peak_memory_bytes": self._memory}, []
+        return {
+            "input_us": median_us(lambda: self._model.set_inputs(self._inputs), _IO_CALLS),
+            "output_us": median_us(self._model.outputs, _IO_CALLS),
+            "peak_memory_bytes": self._memory,
+        }, []
 
     def energy(self, _message: dict[str, Any], _arrays: list[Any]) -> Answer:
         """Reads the energy meters of this machine, from the first time on."""
@@ -110,56 +107,6 @@ class Worker:
     def examine(self, message: dict[str, Any], _arrays: list[Any]) -> Answer:
         """Says what the engine knows of a file without running samples."""
         return self._engine.examine(message["path"], message.get("options", {})), []
-
-
-def time_runs(call: Callable[[], Any], runs: int, seconds: float) -> Any:
-    """Calls at least so often and so long; returns int64 nanoseconds of each call, and last of all together."""
-    samples: list[int] = []
-    gc.disable()
-    begin = clock()
-    end = begin + int(seconds * 1e9)
-    while True:
-        start = clock()
-        call()
-        stop = clock()
-        samples.append(stop - start)
-        if stop >= end and len(samples) >= runs:
-            break
-    gc.enable()
-    samples.append(stop - begin)
-    return np.asarray(samples, np.int64)
-
-
-def _harness_us() -> float:
-    return float(np.median(time_runs(lambda: None, _CALLS, 0)[:-1])) / 1e3
-
-
-def _timer_us() -> float:
-    steps = np.diff([clock() for _ in range(_CALLS)])
-    return float(steps[steps > 0].min(initial=10**9)) / 1e3
-
-
-def _reset_peak() -> None:
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
-
-
-def _trim() -> None:
-    """Gives freed memory back to the system, so that what is still resident does not belong to the file."""
-    gc.collect()
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (OSError, AttributeError, TypeError):  # a C library without it
-        return
-
-
-def _memory(name: str) -> int | None:
-    """Returns a line of what Linux says of this process, in bytes; None elsewhere."""
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), None)
 
 
 def _streams() -> tuple[BinaryIO, BinaryIO]:
