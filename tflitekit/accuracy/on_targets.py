@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tflitekit.accuracy.metrics import AnyMetric, Scores
+from tflitekit.accuracy.metrics import Metric, Scores
 from tflitekit.accuracy.scored import Scored, together
 from tflitekit.accuracy.scoring import Against, ScoringJob, score
 from tflitekit.accuracy.suitability import metric_of
@@ -23,6 +23,7 @@ from tflitekit.data.dataset import Dataset, SkippedSamples, open_dataset
 from tflitekit.options.evaluate import EvaluateOptions
 from tflitekit.results import Constraints, OnTarget, VariantReport
 from tflitekit.targets import CheckedTarget, open_target
+from tflitekit.targets.examining import said_by
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.variant import Variant
 
@@ -111,23 +112,12 @@ class _Evaluator:
 
     def on(self, place: CheckedTarget, name: str) -> OnTarget:
         """Returns what a target says of a variant; from the cache, where it is there."""
-        identity = place.identity()
-        path = self._kept(place, name, identity)
+        path = self._kept(place, name)
         kept = read_record(path, OnTarget) if path is not None else None
         if kept is not None:
             return kept
-        said = OnTarget(
-            target=place.name,
-            target_kind=place.kind,
-            good_for=place.good_for,
-            runtime=str(identity.get("runtime", "unknown")),
-            machine=identity,
-        )
-        try:
-            found = said.model_copy(update=self._examined(place, name) | self._scored(place, name))
-        except ModelError as error:
-            return said.model_copy(update={"refused": " ".join(filter(None, (error.what, error.why)))})
-        if path is not None:
+        found = said_by(place, lambda: self._examined(place, name) | self._scored(place, name))
+        if path is not None and found.refused is None:
             write_record(path, found.model_dump(mode="json"))
         return found
 
@@ -175,7 +165,7 @@ class _Evaluator:
         """Compares with the same file on this host, sample by sample."""
         one, other = together(here, there)
         drop = None
-        if hasattr(self._metric, "drop"):
+        if isinstance(self._metric, Metric):
             drop = self._metric.drop(one, other, self.constraints.max_accuracy_drop)
         return {
             "identical": int(np.count_nonzero(other["deviation"] == 0)),
@@ -183,24 +173,20 @@ class _Evaluator:
             "drop_from_host": drop,
         }
 
-    def _kept(self, place: CheckedTarget, name: str, identity: Mapping[str, Any]) -> Path | None:
+    def _kept(self, place: CheckedTarget, name: str) -> Path | None:
         if self.cache is None or self._fingerprint is None or self.how.metric is not None:
             return None
         variant, baseline = self.able[name], self.able.get(str(self.how.baseline))
         assert variant.contract is not None
         parts = {
             "form": _FORM,
-            "target": [place.name, dict(identity)],
+            "target": [place.name, place.identity()],
             "file": variant.sha256,
             "preprocessing": variant.contract.preprocessing.model_dump(mode="json", exclude={"name"}),
             "baseline": None if baseline is None else baseline.sha256,
             "data": self._fingerprint,
             "output": self.how.output,
-            "metric": _name(self._metric),
+            "metric": self._metric.name,
             "limits": self.constraints.model_dump(mode="json"),
         }
         return self.cache / f"on-target-{hash_json(parts)[:32]}.json"
-
-
-def _name(metric: AnyMetric) -> str:
-    return metric.name

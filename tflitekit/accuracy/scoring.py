@@ -10,6 +10,7 @@ import itertools
 import math
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -149,21 +150,24 @@ def score(
     workers = 1 if alone else jobs or os.cpu_count() or 1
     baseline = against.baseline if against is not None else None
     collected = _Collector(dataset.size or 1024)
-    with progress.task(f"Evaluating {len(runs)} variants", dataset.size) as advance:
-        for done in process_chunks(
-            dataset,
-            max(_chunk(runs, dataset.size, workers), batch),
-            workers,
-            lambda: _ChunkEvaluator(runs, metric, baseline, stream=stream),
-        ):
-            positions, scores, unreadable, sums = done.value
-            for key, reason in unreadable:
-                skipped.add(key, reason)
-            collected.add(done.start + positions, scores)
-            for name, found in sums.items():
-                assert against is not None
-                add_sums(against.sums.setdefault(name, {}), found)
-            advance(done.length)
+    with ExitStack() as stack, progress.task(f"Evaluating {len(runs)} variants", dataset.size) as advance:
+
+        def evaluator() -> _ChunkEvaluator:
+            made = _ChunkEvaluator(runs, metric, baseline, stream=stream)
+            stack.callback(made.close)  # of one in a process of its own, that process's end does it
+            return made
+
+        size = max(_chunk(runs, dataset.size, workers), batch)
+        with closing(process_chunks(dataset, size, workers, evaluator)) as chunks:  # threads end before their models
+            for done in chunks:
+                positions, scores, unreadable, sums = done.value
+                for key, reason in unreadable:
+                    skipped.add(key, reason)
+                collected.add(done.start + positions, scores)
+                for name, found in sums.items():
+                    assert against is not None
+                    add_sums(against.sums.setdefault(name, {}), found)
+                advance(done.length)
     if not len(collected):
         skipped.check(len(skipped.names))
         raise DataError(f"The data at {dataset.location} are empty.")
@@ -295,6 +299,12 @@ class _ChunkEvaluator:
             if self._compared[name]:
                 sums[name] = compared(self._compared[name], reference, found)
         return np.asarray(positions, np.int64), scores, unreadable, sums
+
+    def close(self) -> None:
+        """Ends what runs on other targets."""
+        for _, model in self._models:
+            if isinstance(model, Elsewhere):
+                model.close()
 
     def _prepared(self, samples: Sequence[tuple[Sample, Any]]) -> tuple[dict[Any, Facts], dict[Any, list[Columns]]]:
         """Returns what there is to know of decoded samples, and them as the files take them, each by pipeline."""

@@ -29,6 +29,7 @@ __all__ = [
     "paired_mean_increase",
     "percentile",
     "proportion_difference",
+    "welch_half_width",
     "wilson_interval",
 ]
 
@@ -93,6 +94,24 @@ def mean_interval(values: ArrayLike) -> Interval:
     half = float(t.ppf(1 - _ALPHA / 2, data.size - 1)) * float(data.std(ddof=1)) / math.sqrt(data.size)
     mean = float(data.mean())
     return Interval(mean - half, mean + half)
+
+
+def welch_half_width(parts: Sequence[tuple[float, int]]) -> float:
+    """Returns half the 95 % interval of a difference of two means; 0 where neither varies.
+
+    B. L. Welch, 'The generalization of Student's problem when several different population variances are involved',
+    Biometrika 34 (1947).
+
+    Args:
+        parts: Of each mean its squared standard error and the degrees of freedom of that.
+    """
+    from scipy.stats import t
+
+    variance = sum(part for part, _ in parts)
+    if variance == 0:
+        return 0.0
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    return float(t.ppf(0.975, freedom)) * math.sqrt(variance)
 
 
 def mean_half_width(

@@ -16,7 +16,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
@@ -51,7 +51,7 @@ def process_chunks(
     make_processor: Callable[[], Processor],
     *,
     crash: TflitekitError = MODEL_CRASHED,
-) -> Iterator[Done]:
+) -> Generator[Done, None, None]:
     """Runs a processor on every chunk of a data set; results come as they finish.
 
     Args:

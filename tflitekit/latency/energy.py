@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tflitekit.core.statistics import welch_half_width
 from tflitekit.results import Energy
 
 __all__ = ["energy_above_idle"]
@@ -31,17 +31,11 @@ def energy_above_idle(
         idle_watts: Readings of equal length before the load.
         load_watts: Readings of equal length under load.
     """
-    from scipy import stats
-
     idle, load = _block_means(idle_watts), _block_means(load_watts)
     if min(len(idle), len(load)) < 2 or not inferences_per_s > 0:
         return None
-    parts = [float(values.var(ddof=1)) / len(values) for values in (idle, load)]
-    error = math.sqrt(sum(parts))
-    freedom = (
-        sum(parts) ** 2 / sum(p**2 / (len(v) - 1) for p, v in zip(parts, (idle, load), strict=True)) if error else 1.0
-    )
-    above, half = float(load.mean() - idle.mean()), float(stats.t.ppf(0.975, freedom)) * error
+    half = welch_half_width([(float(v.var(ddof=1)) / len(v), len(v) - 1) for v in (idle, load)])
+    above = float(load.mean() - idle.mean())
     return Energy(
         joules=above / inferences_per_s,
         low=(above - half) / inferences_per_s,

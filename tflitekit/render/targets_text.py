@@ -79,7 +79,7 @@ def _examined(found: Examination | None) -> list[str]:
         return []
     parts = []
     if found.placements:
-        on = [one for one in found.placements if one.where not in ("CPU", "nothing")]
+        on = [one for one in found.placements if not one.stays_behind]
         where = on[0].where if on else "the accelerator"
         parts.append(f"{len(on)} of {text.counted(len(found.placements), 'operator')} on {where}")
     sizes = (("arena", found.arena_bytes), ("SRAM", found.sram_bytes), ("flash", found.flash_bytes))

@@ -53,7 +53,7 @@ def hardware_problems(variant: VariantReport) -> list[str]:
     found = variant.hardware
     if found is None or found.verdict != "would not run":
         return []
-    return [f"on {found.profile}, {found.summary[0].lower()}{found.summary[1:].rstrip('.')}"]
+    return [f"on {found.profile}, {_clause(found.summary)}"]
 
 
 def unlike_text(variant: VariantReport, chosen: VariantReport) -> str | None:
@@ -61,7 +61,7 @@ def unlike_text(variant: VariantReport, chosen: VariantReport) -> str | None:
     found = variant.hardware
     if found is None or verdict_rank(variant) == verdict_rank(chosen):
         return None
-    return f"meets the limits, but on {found.profile}: {found.summary[0].lower()}{found.summary[1:].rstrip('.')}"
+    return f"meets the limits, but on {found.profile}: {_clause(found.summary)}"
 
 
 def hardware_reasons(chosen: VariantReport, hardware: Hardware) -> list[str]:
@@ -69,9 +69,7 @@ def hardware_reasons(chosen: VariantReport, hardware: Hardware) -> list[str]:
     found = chosen.hardware
     if found is None:
         return []
-    said = [
-        f"{hardware.title}: {found.summary[0].lower()}{found.summary[1:].rstrip('.')} (by its profile; nothing was run there)"
-    ]
+    said = [f"{hardware.title}: {_clause(found.summary)} (by its profile; nothing was run there)"]
     if found.verdict != "runs":
         said[0] = f"caution: {said[0]}"
     wanted = hardware.io[0]
@@ -80,14 +78,18 @@ def hardware_reasons(chosen: VariantReport, hardware: Hardware) -> list[str]:
     if found.verdict == "computes otherwise":
         said.append("caution: its accuracy was measured in the file's own arithmetic, not in that of the hardware")
     if hardware.not_known:
-        first = hardware.not_known[0].rstrip(".")
         more = (
             f" (and {len(hardware.not_known) - 1} more in the section on hardware)"
             if len(hardware.not_known) > 1
             else ""
         )
-        said.append(f"not known of {hardware.name}: {first[0].lower()}{first[1:]}{more}")
+        said.append(f"not known of {hardware.name}: {_clause(hardware.not_known[0])}{more}")
     return said
+
+
+def _clause(sentence: str) -> str:
+    """Returns a sentence as a part of another one."""
+    return f"{sentence[0].lower()}{sentence[1:].rstrip('.')}"
 
 
 def estimate_of(variant: VariantReport, hardware: Hardware) -> tuple[float, str] | None:

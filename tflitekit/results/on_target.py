@@ -38,6 +38,11 @@ class Placement(Part):
     where: str
     why: str | None = None
 
+    @property
+    def stays_behind(self) -> bool:
+        """Whether the accelerator leaves it."""
+        return self.where in ("CPU", "nothing")
+
 
 class Examination(Part):
     """What a target's own tools say of a file without running samples.
@@ -62,11 +67,16 @@ class Examination(Part):
     notes: tuple[str, ...] = ()
 
     @property
+    def behind(self) -> tuple[Placement, ...]:
+        """The operators that the accelerator leaves."""
+        return tuple(one for one in self.placements if one.stays_behind)
+
+    @property
     def accelerated(self) -> float | None:
         """Share of the operators that run on the accelerator; None where that is not told."""
         if not self.placements:
             return None
-        return sum(one.where not in ("CPU", "nothing") for one in self.placements) / len(self.placements)
+        return (len(self.placements) - len(self.behind)) / len(self.placements)
 
 
 class OnTarget(Part):

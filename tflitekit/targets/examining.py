@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from tflitekit.core.errors import ModelError
-from tflitekit.results import Examination, OnTarget
-from tflitekit.targets import open_target
+from tflitekit.results import OnTarget
+from tflitekit.targets import CheckedTarget, open_target
 from tflitekit.tflite.graph import read_graph
 
-__all__ = ["examine", "falls_back"]
+__all__ = ["examine", "falls_back", "said_by"]
 
 
 def examine(file: Path, target: str) -> OnTarget:
@@ -21,25 +23,29 @@ def examine(file: Path, target: str) -> OnTarget:
     """
     with open_target(target) as place:
         place.require("examines files")
-        identity = place.identity()
-        found: Examination | None = None
-        refused = None
-        try:
-            found = place.examine(file, graph=read_graph(file))
-        except ModelError as error:
-            refused = " ".join(part for part in (error.what, error.why) if part)
-        return OnTarget(
-            target=place.name,
-            target_kind=place.kind,
-            good_for=place.good_for,
-            runtime=str(identity.get("runtime", "")),
-            machine=identity,
-            refused=refused,
-            examination=found,
-        )
+        return said_by(place, lambda: {"examination": place.examine(file, graph=read_graph(file))})
+
+
+def said_by(place: CheckedTarget, ask: Callable[[], Mapping[str, Any]]) -> OnTarget:
+    """Returns what a target says of a file; that it refuses it, where asking raises `ModelError`.
+
+    Args:
+        ask: Returns fields of `OnTarget`.
+    """
+    identity = place.identity()
+    said = OnTarget(
+        target=place.name,
+        target_kind=place.kind,
+        good_for=place.good_for,
+        runtime=str(identity.get("runtime", "unknown")),
+        machine=identity,
+    )
+    try:
+        return said.model_copy(update=ask())
+    except ModelError as error:
+        return said.model_copy(update={"refused": " ".join(filter(None, (error.what, error.why)))})
 
 
 def falls_back(found: OnTarget) -> bool:
     """Tells whether a file does not run there, or not all of it where it should."""
-    placements = found.examination.placements if found.examination is not None else ()
-    return found.refused is not None or any(one.where in ("CPU", "nothing") for one in placements)
+    return found.refused is not None or (found.examination is not None and bool(found.examination.behind))

@@ -57,9 +57,7 @@ def show_examined(name: str, found: Sequence[OnTarget]) -> None:
         said = targets_text.told(one)
         main = "" if said is None else "; ".join((said.main, *said.more))
         stdout.print(Text.assemble((f"\n{name}", "bold"), f"  on {targets_text.heading(one)}, {one.runtime}"))
-        behind = (
-            [each for each in one.examination.placements if each.where in ("CPU", "nothing")] if one.examination else []
-        )
+        behind = one.examination.behind if one.examination is not None else ()
         if behind:
             rows = [(each.op, each.layer or "–", each.where, each.why or "–") for each in behind]
             show_table(("Operator", "Layer", "Runs on", "Why"), rows)

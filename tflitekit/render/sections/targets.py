@@ -55,9 +55,8 @@ def _left_behind(view: View) -> Table | None:
     behind: dict[tuple[str, Placement], list[str]] = {}
     for row in view.able:
         for one in row.on_targets:
-            for placed in one.examination.placements if one.examination is not None else ():
-                if placed.where in ("CPU", "nothing"):
-                    behind.setdefault((one.target, placed), []).append(row.name)
+            for placed in one.examination.behind if one.examination is not None else ():
+                behind.setdefault((one.target, placed), []).append(row.name)
     rows = [
         (
             Cell(placed.layer),

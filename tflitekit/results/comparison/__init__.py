@@ -24,7 +24,6 @@ from tflitekit.results.comparison.latency import Control, compare_latency, find_
 from tflitekit.results.comparison.results import (
     Change,
     Comparison,
-    Figure,
     GateResult,
     Side,
     TargetChange,
@@ -129,8 +128,8 @@ def _compare_pair(
         found = [
             compare_accuracy(old, new, data),
             compare_fidelity(old, new, data),
-            _relative("size", old.size_bytes, new.size_bytes),
-            _relative("deflated", old.deflated_bytes, new.deflated_bytes),
+            Change.of_sizes("size", old.size_bytes, new.size_bytes),
+            Change.of_sizes("deflated", old.deflated_bytes, new.deflated_bytes),
             compare_latency(old, new, control),
             _compare_memory(old, new),
             *compare_recalls(old, new, data),
@@ -149,16 +148,9 @@ def _compare_pair(
     )
 
 
-def _relative(figure: Figure, old: int | None, new: int | None) -> Change | None:
-    if not old or new is None:
-        return None
-    value = (new - old) / old
-    return Change(figure=figure, metric="bytes", old=old, new=new, value=value, low=value, high=value, method="exact")
-
-
 def _compare_memory(old: VariantReport, new: VariantReport) -> Change | None:
     """Memory has no interval: each report has one value."""
-    change = _relative("memory", old.peak_memory_bytes, new.peak_memory_bytes)
+    change = Change.of_sizes("memory", old.peak_memory_bytes, new.peak_memory_bytes)
     if change is None or old.latency is None or new.latency is None:
         return None
     unlike = unlike_latency(old.latency, new.latency)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.core.statistics import paired_accuracy_drop, proportion_difference
+from tflitekit.core.statistics import paired_accuracy_drop, proportion_difference, welch_half_width
 from tflitekit.results import ClassRecall, Measured, Report, VariantReport, finite
 from tflitekit.results.comparison.results import Change
 from tflitekit.results.packing import unpack_hits, unpack_labels
@@ -168,20 +168,11 @@ def _unpaired(old: Measured | ClassRecall, new: Measured | ClassRecall) -> tuple
 
 
 def _welch_half(old: Measured, new: Measured) -> float:
-    """Returns half the 95 % interval of a difference of means from their Student intervals.
-
-    B. L. Welch, 'The generalization of Student's problem when several different population variances are involved',
-    Biometrika 34 (1947).
-    """
+    """Returns half the 95 % interval of a difference of means from their Student intervals."""
     if min(old.n, new.n) < 2 or old.high is None or new.high is None:
         return math.inf
     from scipy.stats import t
 
-    parts = [
-        (((m.high - m.value) / float(t.ppf(0.975, m.n - 1))) ** 2, m.n - 1) for m in (old, new) if m.high is not None
-    ]
-    variance = sum(part for part, _ in parts)
-    if variance == 0:
-        return 0.0
-    freedom = variance**2 / sum(part**2 / n for part, n in parts)
-    return float(t.ppf(0.975, freedom)) * math.sqrt(variance)
+    return welch_half_width(
+        [(((m.high - m.value) / float(t.ppf(0.975, m.n - 1))) ** 2, m.n - 1) for m in (old, new) if m.high is not None]
+    )

@@ -38,6 +38,14 @@ class Change(Part):
     method: Literal["exact", "paired", "unpaired", "rounds", "controlled", "single"]
     unlike: tuple[str, ...] = ()
 
+    @classmethod
+    def of_sizes(cls, figure: Figure, old: int | None, new: int | None, *, metric: str = "bytes") -> Change | None:
+        """Compares two sizes, by the share of the old one; None where one is not known."""
+        if not old or new is None:
+            return None
+        value = (new - old) / old
+        return cls(figure=figure, metric=metric, old=old, new=new, value=value, low=value, high=value, method="exact")
+
     @property
     def is_share(self) -> bool:
         """Whether ``value`` is a difference of shares, counted in points."""

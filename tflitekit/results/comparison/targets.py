@@ -44,22 +44,8 @@ def _accuracy(old: OnTarget, new: OnTarget, data: SharedData) -> Change | None:
     return measured_change(before, after, data)
 
 
-def _sizes(old: Examination | None, new: Examination | None) -> list[Change]:
-    found = []
-    for name, field in _SIZES.items():
-        before, after = getattr(old, field, None), getattr(new, field, None)
-        if before and after is not None:
-            value = (after - before) / before
-            found.append(
-                Change(
-                    figure="memory",
-                    metric=name,
-                    old=before,
-                    new=after,
-                    value=value,
-                    low=value,
-                    high=value,
-                    method="exact",
-                )
-            )
-    return found
+def _sizes(old: Examination | None, new: Examination | None) -> list[Change | None]:
+    return [
+        Change.of_sizes("memory", getattr(old, field, None), getattr(new, field, None), metric=name)
+        for name, field in _SIZES.items()
+    ]
