@@ -161,7 +161,11 @@ def paired_accuracy_drop(
 
 
 def paired_mean_increase(
-    baseline: NDArray[np.float64], variant: NDArray[np.float64], *, resolution: float | None = None
+    baseline: NDArray[np.float64],
+    variant: NDArray[np.float64],
+    *,
+    resolution: float | None = None,
+    points: bool = False,
 ) -> PairedDifference:
     """Compares a cost per sample (an absolute error, say) of baseline and variant on the same samples.
 
@@ -171,6 +175,7 @@ def paired_mean_increase(
         baseline: Cost per sample, lower is better, shape ``(n,)``.
         variant: The same for the variant.
         resolution: The increase that the reader cares about; 5 % of the baseline's mean when not given.
+        points: Whether the costs are shares (their loss, that is), whose difference the verdict says in points.
     """
     difference = np.asarray(variant, np.float64) - np.asarray(baseline, np.float64)
     n = int(difference.size)
@@ -186,7 +191,7 @@ def paired_mean_increase(
         p_value = float(ttest_1samp(difference, 0.0).pvalue)
     if resolution is None:
         resolution = 0.05 * abs(float(np.mean(baseline)))
-    verdict = _verdict(mean, interval.low, interval.high, p_value, resolution, _COSTS)
+    verdict = _told(mean, interval, p_value, resolution, points=points)
     return PairedDifference(mean, interval.low, interval.high, p_value, n, verdict)
 
 
@@ -204,7 +209,7 @@ def bootstrap_bounds(drawn: NDArray[np.float64]) -> Interval:
 
 
 def paired_bootstrap_increase(
-    value: float, drawn: NDArray[np.float64], n: int, *, resolution: float
+    value: float, drawn: NDArray[np.float64], n: int, *, resolution: float, points: bool = False
 ) -> PairedDifference:
     """Compares a figure that only all samples together have, by bootstrap draws of the same samples for both.
 
@@ -216,14 +221,16 @@ def paired_bootstrap_increase(
         drawn: The same for each draw; NaN where a draw has no figure.
         n: Number of samples.
         resolution: The increase that the reader cares about.
+        points: Whether the figure is a share, whose difference the verdict says in points.
     """
     known = drawn[np.isfinite(drawn)]
     if n < 2 or not known.size:
         return PairedDifference(value, -math.inf, math.inf, 1.0, n, "too few samples to tell")
-    low, high = bootstrap_bounds(known)
+    interval = bootstrap_bounds(known)
     beyond = min(np.count_nonzero(known <= 0), np.count_nonzero(known >= 0))
     p_value = min(1.0, 2 * (int(beyond) + 1) / (known.size + 1))
-    return PairedDifference(value, low, high, p_value, n, _verdict(value, low, high, p_value, resolution, _COSTS))
+    verdict = _told(value, interval, p_value, resolution, points=points)
+    return PairedDifference(value, interval.low, interval.high, p_value, n, verdict)
 
 
 class _Words(NamedTuple):
@@ -238,6 +245,13 @@ class _Words(NamedTuple):
 
 _POINTS = _Words("drops", "gains", "no measurable drop", " points", 1)
 _COSTS = _Words("worse by", "better by", "no measurable difference", "", 4)
+
+
+def _told(value: float, interval: Interval, p_value: float, resolution: float, *, points: bool) -> str:
+    """Returns the verdict on a cost, or on a share in points."""
+    factor, words = (100, _POINTS) if points else (1, _COSTS)
+    low, high = interval
+    return _verdict(value * factor, low * factor, high * factor, p_value, resolution * factor, words)
 
 
 def _verdict(value: float, low: float, high: float, p_value: float, resolution: float, words: _Words) -> str:
