@@ -63,3 +63,14 @@ def integers_only(source: Path, target: Path) -> Path:
     model.signatureDefs = []
     target.write_bytes(pack(model))
     return target
+
+
+def open_shapes(source: Path, target: Path, *axes: int) -> Path:
+    """Writes a copy in which these dimensions are open in all tensors with a batch that are no constants; the sizes stay where they are."""
+    model = unpack(source.read_bytes())
+    for tensor in model.subgraphs[0].tensors:
+        data, shape = model.buffers[tensor.buffer].data, [] if tensor.shape is None else list(map(int, tensor.shape))
+        if (data is None or len(data) == 0) and len(shape) > 1 and shape[0] == 1:
+            tensor.shapeSignature = [-1 if axis in axes else size for axis, size in enumerate(shape)]
+    target.write_bytes(pack(model))
+    return target

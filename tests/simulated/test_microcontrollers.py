@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import DATA
+from edit_tflite import open_shapes
 from firmware import compile_firmware, run_firmware
 from ready_environment import ready
 
@@ -223,3 +224,20 @@ def test_the_interpreter_says_how_large_the_arena_is_and_what_a_device_computes(
     changed = run_firmware(program, made, out, change=1)
     assert (changed.returncode, ", TOO LARGE" in changed.stdout) == (1, True)
     assert "2 of 3 golden samples as expected" in changed.stdout
+
+
+def test_an_open_batch_is_taken_as_one_and_other_open_sizes_are_not(tflm, ethos_u, variants, tmp_path):
+    source = variants / "int8.tflite"
+    batch, all_of_it = (
+        open_shapes(source, tmp_path / "batch.tflite", 0),
+        open_shapes(source, tmp_path / "all.tflite", 0, 1, 2),
+    )
+    fixed = examine(tflm, source)
+    assert examine(tflm, batch).arena_bytes == fixed.arena_bytes
+    assert [one.where for one in examine(ethos_u, batch).placements] == [
+        one.where for one in examine(ethos_u, source).placements
+    ]
+    assert all(one.where == "CPU" for one in examine(ethos_u, all_of_it).placements)
+    for profile in ("microcontroller", "ethos-u55-128"):
+        assert tk.check(batch, on=profile).verdict == tk.check(source, on=profile).verdict
+        assert "takes fixed shapes only" in tk.check(all_of_it, on=profile).summary

@@ -142,10 +142,12 @@ def test_open_shapes_loops_and_types_that_nothing_computes_in(variants):
     assert whole.verdict == "runs" and whole.total > 4  # with those that the loop runs
     assert "no such operator" in on(LSTM, "android-gpu").summary
     graph = read_graph(variants / "float32.tflite")
-    opened = replace(graph, dynamic_tensors=("image",))
-    assert (
-        "takes fixed shapes only, and 'image' has an open one" in judge(opened, load_profile("microcontroller")).summary
-    )
+    opened = replace(graph, dynamic_tensors=("image", "sum"), open_beyond_batch=("image",))
+    for name in ("microcontroller", "ethos-u55-128"):
+        assert "takes fixed shapes only, and 'image' has an open one" in judge(opened, load_profile(name)).summary
+    assert "and 'image' and 1 more have open ones" in judge(opened, load_profile("edge-tpu")).summary
+    batch = judge(replace(opened, open_beyond_batch=()), load_profile("microcontroller"))
+    assert batch.verdict == "runs" and any("size of the batch open; there it is 1" in note for note in batch.notes)
     brain = replace(graph, operators=(Operator("ADD", (), ("sum",), "bfloat16"),))
     assert (
         judge(brain, load_profile("cpu")).summary

@@ -51,7 +51,7 @@ def judge(graph: Graph, profile: Profile, *, layers: Sequence[str] = (), runtime
     operators = [*graph.operators, *graph.inner_operators]
     placed = _one_partition([_place(one, profile) for one in operators], profile)
     old = _too_old(graph, runtime)
-    dynamic = profile.fixed_shapes and bool(graph.dynamic_tensors)
+    dynamic = _open(graph, profile)
     if old:
         placed = [_Placed(one.operator, NOWHERE, _since(one.operator, runtime)) for one in placed]
     elif dynamic and profile.rest == REFUSED:
@@ -61,10 +61,10 @@ def judge(graph: Graph, profile: Profile, *, layers: Sequence[str] = (), runtime
     io = _io(graph, profile)
     unreadable = _unreadable(io, profile)
     verdict = _verdict(placed, profile, refused=unreadable is not None)
-    notes = [*_notes(placed, profile), *_runtime_notes(graph)]
+    notes = [*_notes(placed, profile), *_batch_notes(graph, profile), *_runtime_notes(graph)]
     taken = sum(one.where == profile.processor for one in placed)
     groups = _grouped(placed, _labels(graph, operators, layers), profile)
-    refusal = old or unreadable or (_dynamic_text(graph, profile) if dynamic else None)
+    refusal = old or unreadable or (_dynamic_text(dynamic, profile) if dynamic else None)
     return Judgement(
         profile=profile.name,
         runtime=runtime,
@@ -75,7 +75,9 @@ def judge(graph: Graph, profile: Profile, *, layers: Sequence[str] = (), runtime
         operators=groups,
         io=io,
         notes=tuple(dict.fromkeys(notes)),
-        advice=advice(verdict, groups, profile, io=io if unreadable else (), old=old is not None, open_shapes=dynamic),
+        advice=advice(
+            verdict, groups, profile, io=io if unreadable else (), old=old is not None, open_shapes=bool(dynamic)
+        ),
     )
 
 
@@ -193,10 +195,17 @@ def _newer(version: str | None, runtime: str | None) -> bool:
     return version is not None and runtime is not None and version_key(version) > version_key(runtime)
 
 
-def _dynamic_text(graph: Graph, profile: Profile) -> str:
-    one = graph.dynamic_tensors[0]
-    more = f" and {len(graph.dynamic_tensors) - 1} more" if len(graph.dynamic_tensors) > 1 else ""
-    return f"the {profile.processor} takes fixed shapes only, and '{one}'{more} has an open one"
+def _open(graph: Graph, profile: Profile) -> tuple[str, ...]:
+    """Returns the names of tensors whose shapes are open where the hardware wants them fixed."""
+    if not profile.fixed_shapes:
+        return ()
+    return graph.open_beyond_batch if profile.open_batch else graph.dynamic_tensors
+
+
+def _dynamic_text(names: Sequence[str], profile: Profile) -> str:
+    one, *more = names
+    told = f"'{one}' and {len(more)} more have open ones" if more else f"'{one}' has an open one"
+    return f"the {profile.processor} takes fixed shapes only, and {told}"
 
 
 def _io(graph: Graph, profile: Profile) -> tuple[IoJudgement, ...]:
@@ -250,6 +259,11 @@ def _notes(placed: Iterable[_Placed], profile: Profile) -> Iterable[str]:
                 yield f"Not checked, {one.operator.name}: {one.rule.condition}."
         if compute in profile.notes:
             yield profile.notes[compute]
+
+
+def _batch_notes(graph: Graph, profile: Profile) -> Iterable[str]:
+    if profile.fixed_shapes and profile.open_batch and graph.dynamic_tensors:
+        yield "The file leaves the size of the batch open; there it is 1, and cannot be changed."
 
 
 def _runtime_notes(graph: Graph) -> Iterable[str]:

@@ -138,7 +138,8 @@ class Profile(_Strict):
         other_io: What becomes of inputs and outputs of other types: they are converted, or nobody can fill or read them.
         arithmetic: By what an operator computes in within the file: what it computes in there, where that is something else.
         weights: Types that weights may have where a rule says nothing.
-        fixed_shapes: Whether all shapes must be fixed.
+        fixed_shapes: Whether all shapes must be fixed; with ``open_batch`` the first dimension of a tensor may be open all the same, and is what
+            the file has in its place, which is 1.
         partitions: Into how many pieces it takes a model: operators behind the last one are left.
         notes: By what an operator computes in: what else there is to know.
         decides: What decides between files that it takes, the most important first.
@@ -156,6 +157,7 @@ class Profile(_Strict):
     arithmetic: dict[Annotated[str, AfterValidator(_type)], str] = {}
     weights: tuple[Annotated[str, AfterValidator(_stored)], ...] = ("float32", "int8", "uint8")
     fixed_shapes: bool = False
+    open_batch: bool = False
     partitions: int | None = Field(default=None, ge=1)
     notes: dict[Annotated[str, AfterValidator(_type)], str] = {}
     decides: tuple[Decides, ...] = Field(min_length=1)

@@ -49,7 +49,7 @@ class Graph:
         select_tf_ops: Operators that need the TensorFlow (Flex) delegate in the app.
         final_ops: For each output, the operator that computes it, behind conversions and changes of its shape; None for an input.
         output_meanings: For each output, 'probabilities' behind softmax or sigmoid, else 'values'.
-        dynamic_tensors: Names of tensors with a dimension that is not fixed.
+        dynamic_tensors: Names of tensors with a dimension that is not fixed; ``open_beyond_batch`` those of which it is another one than the first.
         keeps_state: Whether operators keep values from one inference to the next: in variable tensors, as the fused LSTM
             does, also of a Keras layer that is not stateful, or in variables that a graph assigns, as of ``stateful=True``.
         resettable: Whether the runtime can put all of that back to its beginning (``reset_all_variables``). It can do so
@@ -74,6 +74,7 @@ class Graph:
     select_tf_ops: tuple[str, ...]
     custom_ops: tuple[str, ...]
     dynamic_tensors: tuple[str, ...]
+    open_beyond_batch: tuple[str, ...]
     keeps_state: bool
     resettable: bool
     signatures: tuple[Signature, ...]
@@ -192,6 +193,7 @@ def _graph(reader: Reader) -> Graph:
         select_tf_ops=tuple(name for name in custom if name.startswith("Flex")),
         custom_ops=tuple(name for name in custom if not name.startswith("Flex")),
         dynamic_tensors=_dynamic(reader),
+        open_beyond_batch=_dynamic(reader, first=1),
         keeps_state=in_main or unreachable,
         resettable=not unreachable,
         signatures=tuple(signature for signature, _ in signatures),
@@ -302,12 +304,13 @@ def _recorded_minimum(reader: Reader, metadata: dict[str, int]) -> str | None:
     return ".".join(parts) if text and all(part.isdigit() for part in parts) else None
 
 
-def _dynamic(reader: Reader) -> tuple[str, ...]:
+def _dynamic(reader: Reader, *, first: int = 0) -> tuple[str, ...]:
+    """Returns the names of tensors with an open dimension, from the one at ``first`` on."""
     found: dict[str, None] = {}
     for subgraph in reader.subgraphs:
         for i in range(subgraph.TensorsLength()):
             tensor = subgraph.Tensors(i)
-            if -1 in shape_of(tensor):
+            if -1 in shape_of(tensor)[first:]:
                 found[name_of(tensor)] = None
     return tuple(found)
 
