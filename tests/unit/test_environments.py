@@ -240,3 +240,20 @@ def test_setup_lists_all_environments_and_names_them_where_there_is_none_of_a_na
     assert "missing" in out and "tflitekit setup NAME" in out
     code, _, err = cli("setup", "onx")
     assert code == 2 and "There is no environment 'onx'" in err and "arm64" in err
+
+
+def test_doctor_lists_the_programs_that_targets_need(cli, monkeypatch, tmp_path):
+    for name in ("adb", "ssh"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("TFLITEKIT_BROWSER", raising=False)
+    _, out, _ = cli("doctor", "--json")
+    found = {each["name"]: each for each in json.loads(out)["programs"]}
+    assert (found["adb"]["state"], found["adb"]["path"]) == ("ready", str(tmp_path / "adb"))
+    assert found["ssh"]["path"] == str(tmp_path / "ssh")
+    (tmp_path / "adb").unlink()
+    for home in ("ANDROID_HOME", "ANDROID_SDK_ROOT"):
+        monkeypatch.delenv(home, raising=False)
+    _, out, _ = cli("doctor")
+    assert "the target adb: phones" in out and "apt-get install adb" in " ".join(out.split())

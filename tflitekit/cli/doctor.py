@@ -18,7 +18,7 @@ from tflitekit.cli.shared import as_json, path
 @as_json
 @click.pass_context
 def doctor(context: click.Context, as_json: bool) -> None:
-    """Checks this installation: versions, environments for other programs, CPU features, and how to install what is missing."""
+    """Checks this installation: versions, environments, programs that targets need, CPU features, and how to install what is missing."""
     if context.invoked_subcommand is None:
         _installation(as_json=as_json)
     elif as_json:
@@ -40,6 +40,9 @@ def _installation(*, as_json: bool) -> int:
             (p["name"], p["version"] or "–", p["state"], p["purpose"]) for p in found["packages"]
         ])  # fmt: skip
         show_environments(found["environments"])
+        show_table(("Program", "For", "State", "Where, or how to get it"), [
+            (p["name"], p["purpose"], p["state"], p["path"] or p["fix"]) for p in found["programs"]
+        ])  # fmt: skip
         machine = found["machine"]
         features = ", ".join(f"{name} {'yes' if has else 'no'}" for name, has in machine["kernel_features"].items())
         stdout.print(

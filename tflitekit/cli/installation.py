@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
 
 from packaging.requirements import Requirement
 
 from tflitekit._version import __version__
+from tflitekit.core.errors import MissingDependencyError
 from tflitekit.core.machine import describe_machine
 from tflitekit.environments import Environment, environments
+from tflitekit.targets.adb.client import find_adb
+from tflitekit.targets.board.connection import find_client
+from tflitekit.targets.chromium.program import find_browser
 
 __all__ = ["describe_environments", "diagnose"]
 
@@ -26,9 +31,17 @@ _PURPOSES = {
 }
 
 
+_PROGRAMS: dict[str, tuple[str, Callable[[], str]]] = {
+    "adb": ("the target adb: phones", find_adb),
+    "ssh": ("the target ssh: boards", lambda: find_client()[0]),
+    "chromium": ("the target browser: Chromium or Chrome", lambda: str(find_browser())),
+}
+"""Programs of this machine that targets need: what each is for, and how it is found."""
+
+
 def diagnose() -> dict[str, Any]:
-    """Returns packages and environments with their state, the machine, and problems each with its remedy; that an environment is
-    missing is none."""
+    """Returns packages, environments and programs with their state, the machine, and problems each with its remedy; that an environment
+    or a program is missing is none."""
     wanted = {}
     for line in requires("tflitekit") or ():
         parsed = Requirement(line)
@@ -68,6 +81,7 @@ def diagnose() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": packages,
         "environments": found_environments,
+        "programs": [_program(name, purpose, find) for name, (purpose, find) in _PROGRAMS.items()],
         "machine": describe_machine(),
         "problems": problems,
     }
@@ -76,6 +90,13 @@ def diagnose() -> dict[str, Any]:
 def describe_environments() -> list[dict[str, Any]]:
     """Returns all environments with what they are for, their state, and the command that makes them."""
     return [_environment(each) for each in environments().values()]
+
+
+def _program(name: str, purpose: str, find: Callable[[], str]) -> dict[str, Any]:
+    try:
+        return {"name": name, "purpose": purpose, "state": "ready", "path": find(), "fix": None}
+    except MissingDependencyError as error:
+        return {"name": name, "purpose": purpose, "state": "missing", "path": None, "fix": error.fix}
 
 
 def _environment(environment: Environment) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from tflitekit.core.errors import DeviceError, MissingDependencyError
 
-__all__ = ["Adb", "Attached", "LostPhoneError", "Phone"]
+__all__ = ["Adb", "Attached", "LostPhoneError", "Phone", "find_adb"]
 
 _ANSWER_S = 60.0
 _COPY_S = 1800.0
@@ -66,6 +66,24 @@ class Attached(NamedTuple):
         return LostPhoneError(f"The phone {label} {what}.", fix=fix)
 
 
+def find_adb() -> str:
+    """Returns the path of the program.
+
+    Raises:
+        MissingDependencyError: It is not installed.
+    """
+    homes = [Path(home) for name in ("ANDROID_HOME", "ANDROID_SDK_ROOT") if (home := os.environ.get(name))]
+    within = os.pathsep.join(str(home / "platform-tools") for home in homes)
+    program = shutil.which("adb") or shutil.which("adb", path=within)
+    if program is None:
+        raise MissingDependencyError(
+            "The program 'adb', which talks to phones, is not installed.",
+            why="It is neither on the PATH nor below ANDROID_HOME.",
+            fix="Install it: 'apt-get install adb' on Debian, 'brew install android-platform-tools' on macOS, or Android's SDK Platform Tools.",
+        )
+    return program
+
+
 class Adb:
     """The program.
 
@@ -74,16 +92,7 @@ class Adb:
     """
 
     def __init__(self) -> None:
-        homes = [Path(home) for name in ("ANDROID_HOME", "ANDROID_SDK_ROOT") if (home := os.environ.get(name))]
-        within = os.pathsep.join(str(home / "platform-tools") for home in homes)
-        program = shutil.which("adb") or shutil.which("adb", path=within)
-        if program is None:
-            raise MissingDependencyError(
-                "The program 'adb', which talks to phones, is not installed.",
-                why="It is neither on the PATH nor below ANDROID_HOME.",
-                fix="Install it: 'apt-get install adb' on Debian, 'brew install android-platform-tools' on macOS, or Android's SDK Platform Tools.",
-            )
-        self._program = program
+        self._program = find_adb()
 
     def devices(self) -> list[Attached]:
         """Returns what is connected, whatever its state."""

@@ -20,7 +20,7 @@ from tflitekit.core.errors import DeviceError, MissingDependencyError, UsageErro
 from tflitekit.core.lifetime import scratch
 from tflitekit.core.process.ending import end_process
 
-__all__ = ["AGENT", "Address", "Connection"]
+__all__ = ["AGENT", "Address", "Connection", "find_client"]
 
 AGENT = Path(__file__).parent / "agent.py"
 
@@ -71,10 +71,31 @@ class Address:
         return shlex.join(["ssh", *self.options, self.destination])
 
 
-class Connection:
-    """An open connection.
+def find_client() -> list[str]:
+    """Returns the ssh client and options for it, with its path.
 
     ``TFLITEKIT_SSH`` may hold another client, or options for it, as ``GIT_SSH_COMMAND`` does for Git.
+
+    Raises:
+        MissingDependencyError: There is none.
+    """
+    if sys.platform == "win32":
+        raise MissingDependencyError(
+            "The target 'ssh' needs a client that shares one connection, which that of Windows does not.",
+            fix="Run the kit in the Windows Subsystem for Linux.",
+        )
+    name, *options = shlex.split(os.environ.get("TFLITEKIT_SSH", "ssh")) or [""]
+    program = shutil.which(name)
+    if program is None:
+        raise MissingDependencyError(
+            f"The target 'ssh' needs the ssh client, and there is no '{name}'.",
+            fix="Install OpenSSH (Debian: apt-get install openssh-client).",
+        )
+    return [program, *options]
+
+
+class Connection:
+    """An open connection.
 
     Raises:
         MissingDependencyError: There is no ssh client.
@@ -83,17 +104,7 @@ class Connection:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        client = shlex.split(os.environ.get("TFLITEKIT_SSH", "ssh"))
-        if sys.platform == "win32":
-            raise MissingDependencyError(
-                "The target 'ssh' needs a client that shares one connection, which that of Windows does not.",
-                fix="Run the kit in the Windows Subsystem for Linux.",
-            )
-        if not client or shutil.which(client[0]) is None:
-            raise MissingDependencyError(
-                f"The target 'ssh' needs the ssh client, and there is no '{client[0] if client else ''}'.",
-                fix="Install OpenSSH (Debian: apt-get install openssh-client).",
-            )
+        client = find_client()
         # The path of a socket may have about 100 characters.
         self._folder = tempfile.TemporaryDirectory(
             prefix="ssh-", dir=scratch(Path("/tmp") if os.name == "posix" else None)
