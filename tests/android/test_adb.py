@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from adbd import Phone, Server
 from android_jvm import Core
@@ -35,10 +37,10 @@ from tflitekit.targets.adb import app as driver
 from tflitekit.targets.adb.client import Adb
 from tflitekit.targets.adb.measuring import OnPhone, PhoneRuns
 from tflitekit.targets.adb.results import joined
+from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.variant import load_variant
 
 ROOT = Path(__file__).resolve().parents[2]
-BUNDLE = ROOT / "android_demo" / "app" / "src" / "main" / "assets" / "bundle"
 SHAPES = Path(__file__).resolve().parents[1] / "data" / "converted" / "shapes"
 FILES = [SHAPES / "float32.tflite", SHAPES / "int8.tflite"]
 
@@ -65,10 +67,20 @@ def quick(server: Server) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the files."""
+    folder = tmp_path_factory.mktemp("sent") / "bundle"
+    (spec,) = read_graph(FILES[0]).inputs
+    tk.bundle(FILES, data={spec.name: np.zeros((1, *spec.shape[1:]), np.float32)}, samples=1, out=folder)
+    return folder
+
+
 @pytest.fixture
-def plug(server: Server, tmp_path: Path) -> Iterator[Callable[..., Phone]]:
-    """Connects phones."""
+def plug(server: Server, sent: Path, tmp_path: Path) -> Iterator[Callable[..., Phone]]:
+    """Connects phones; beside their folders lies the bundle."""
     phones: list[Phone] = []
+    (tmp_path / "bundle").symlink_to(sent)
 
     def plug(*, app: str = "sleep 600", installed: bool = True, mode: str = "device") -> Phone:
         phone = Phone(tmp_path / f"phone-{len(phones)}", app=app)
@@ -134,9 +146,9 @@ def apk(tmp_path: Path) -> Path:
 
 
 def drive(phone: Phone, folder: Path, *, tell: Callable[[str], None] = lambda words: None, **how: object) -> object:
-    """Runs all on one phone with the app's own bundle."""
+    """Runs all on one phone with a bundle of the files."""
     folder.mkdir(exist_ok=True)
-    runs = PhoneRuns(BUNDLE, BenchmarkOptions(**{"runs": 30, **how}))
+    runs = PhoneRuns(phone.folder.parent / "bundle", BenchmarkOptions(**{"runs": 30, **how}))
     return runs.on(Adb(), phone.serial, folder, threading.Event(), tell, None)
 
 
@@ -225,7 +237,7 @@ def test_a_phone_that_is_unplugged_goes_on_and_its_result_is_fetched(
     found = drive(phone, tmp_path / "second")
     assert phone.started() == started  # nothing was measured twice
     assert {row.name for row in found.reports[0].variants} == {"float32", "int8"}
-    assert found.verification["passed"] is True
+    assert found.verification.passed
 
 
 def test_a_cable_that_wobbles_is_no_failure(plug, recorded, server, tmp_path) -> None:
@@ -244,7 +256,7 @@ def test_a_cable_that_wobbles_is_no_failure(plug, recorded, server, tmp_path) ->
             threading.Thread(target=wobble).start()
 
     found = drive(phone, tmp_path / "files", tell=tell)
-    assert cut.is_set() and found.verification["passed"] is True
+    assert cut.is_set() and found.verification.passed
 
 
 def test_one_of_two_phones_fails(plug, recorded, cli) -> None:
@@ -261,19 +273,33 @@ def test_one_of_two_phones_fails(plug, recorded, cli) -> None:
     assert code == 2 and "None of 2 phones has a result" in said and "nowhere" in said
 
 
+def test_a_file_that_cannot_be_bundled_leaves_the_others_measured(plug, recorded, tmp_path) -> None:
+    plug(app=recorded)
+    batches = Path(shutil.copy(SHAPES.parent / "shapes_batch" / "float32.tflite", tmp_path / "batches.tflite"))
+    report = tk.benchmark([batches, *FILES], target="adb")
+    (note,) = (one for one in report.variant("batches").warnings if one.kind == "latency-not-measured")
+    assert "takes batches" in note.message and "--batch 1" in note.advice
+    assert report.variant("batches").latency is None
+    assert all(report.variant(name).latency.counts for name in ("float32", "int8"))
+    with pytest.raises(TflitekitError, match="takes batches"):
+        tk.benchmark([batches], target="adb")
+
+
 def test_what_a_variant_computes_otherwise_is_told(measured) -> None:
     verification = json.loads((measured.written / "verification.json").read_text())
     run = next(run for run in verification["runs"] if run["variant"] == "int8")
     run["samples"][2]["output_difference"] = run["output_difference"] = 0.25
     run["verdict"] = "failed"
+    verification["images"] = [{"sample": name, "verdict": name} for name in ("passed", "failed", "not_judged")]
     phone = OnPhone(reports=(read_report(measured.written / "report.json"),), verification=verification)
     found = joined({"A": phone, "B": phone}, [DeviceError("C is gone.", fix="Fetch it.")])
     first, second = found.checks["int8"]
     assert (first.samples, first.identical, first.deviation) == (8, 7, 0.25)
     assert (first.target, second.target) == ("android:Paper 1 (Android 15), A", "android:Paper 1 (Android 15), B")
     assert [report.variants[0].latency.target for report in found.reports] == [first.target, second.target]
-    assert [doubt.kind for doubt in found.doubts] == ["phone-not-measured", "not-as-on-host", "not-as-on-host"]
+    assert [doubt.kind for doubt in found.doubts] == ["phone-not-measured"] + ["not-as-on-host"] * 4
     assert "int8 does not compute what this host computes: the output" in found.doubts[1].message
+    assert "1 of 3 golden images become other pixels" in found.doubts[2].message
 
 
 def test_faults_of_an_app_that_runs(plug, tmp_path, monkeypatch) -> None:
@@ -292,7 +318,57 @@ def test_faults_of_an_app_that_runs(plug, tmp_path, monkeypatch) -> None:
         phone.say(app=script)
         error = fails(phone, tmp_path / str(number))
         assert what in error.what and why in str(error.why)
-        shutil.rmtree(phone.files / "runs")
+        assert [*(phone.files / "runs").iterdir(), *(phone.files / "bundles").iterdir()] == []
+
+
+def _without_runs(verification: Any, report: Any) -> None:
+    verification["runs"] = "none"
+
+
+def _without_hash(verification: Any, report: Any) -> None:
+    del verification["runs"][0]["sha256"]
+
+
+def _of_another_file(verification: Any, report: Any) -> None:
+    verification["runs"][0]["sha256"] = "0" * 64
+
+
+def _of_an_unknown_variant(verification: Any, report: Any) -> None:
+    verification["runs"][0]["variant"] = "\x1b[2J"
+
+
+def _measured_another_file(verification: Any, report: Any) -> None:
+    report["variants"][1]["sha256"] = "0" * 64
+
+
+def _without_latencies(verification: Any, report: Any) -> None:
+    for row in report["variants"]:
+        row["latency"] = None
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_without_runs, "left a result that cannot be read.*malformed at runs"),
+        (_without_hash, "left a result that cannot be read.*sha256"),
+        (_of_another_file, "of another bundle than it was sent: its 'float32' is another file"),
+        (_of_an_unknown_variant, "of another bundle than it was sent"),
+        (_measured_another_file, "of another bundle than it was sent: its 'int8' is another file"),
+        (_without_latencies, "left a report without latencies"),
+    ],
+)
+def test_what_a_phone_wrote_is_checked_against_what_it_was_sent(
+    plug, measured, tmp_path, change: Callable[[Any, Any], None], said: str
+) -> None:
+    written = {name: json.loads((measured.written / f"{name}.json").read_text()) for name in ("verification", "report")}
+    change(written["verification"], written["report"])
+    for name, content in written.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    copied = shlex.join(map(str, tmp_path.glob("*.json")))
+    phone = plug(app=f'mkdir -p "$1/runs/$9"; cp {copied} "$1/runs/$9/"; touch "$1/runs/$9/done"; sleep 600')
+    error = fails(phone, tmp_path / "files")
+    assert re.search(said, str(error), re.DOTALL) and "Run this again" in str(error.fix)
+    assert list((phone.files / "runs").iterdir()) == []
 
 
 def test_phones_that_cannot_take_the_app(plug, apk, tmp_path) -> None:
@@ -376,7 +452,7 @@ def test_the_app_has_the_version_that_is_needed() -> None:
 def test_ctrl_c_ends_the_app(plug, tmp_path) -> None:
     phone = plug(app='mkdir -p "$1/runs/$9"; echo "0 1 x" > "$1/runs/$9/progress"; sleep 600')
     stopped = threading.Event()
-    runs = PhoneRuns(BUNDLE, BenchmarkOptions())
+    runs = PhoneRuns(tmp_path / "bundle", BenchmarkOptions())
     with pytest.raises(DeviceError, match="was stopped"):
         runs.on(
             Adb(), phone.serial, tmp_path, stopped, lambda words: stopped.set() if "verifying" in words else None, None

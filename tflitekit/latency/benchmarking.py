@@ -25,9 +25,10 @@ from tflitekit.latency.figures import to_latencies
 from tflitekit.latency.interleaving import measure_interleaved
 from tflitekit.latency.lints import lint_board, lint_profile, lint_session, lint_sustained, lint_variant
 from tflitekit.latency.sustained import sustain
+from tflitekit.latency.unmeasured import unmeasured
 from tflitekit.options.base import takes
 from tflitekit.options.benchmark import BenchmarkOptions
-from tflitekit.results import Constraints, Finding, OpRow, Profile, Report, VariantReport
+from tflitekit.results import Constraints, Finding, Latency, OpRow, Profile, Report, VariantReport
 from tflitekit.targets import CheckedTarget, Run, Shapes, TimingTarget, open_target
 from tflitekit.targets.protocols import BenchmarkProtocol, find_protocol
 from tflitekit.tflite.graph import read_graph
@@ -140,7 +141,7 @@ def measure_variants(
     rows = [_with_ops(row, variant) for row, variant in zip(rows, variants, strict=True)]
     by_name = {row.name: row for row in rows}
     for name, error in untold.items():
-        by_name[name] = _unmeasured(by_name[name], error)
+        by_name[name] = unmeasured(by_name[name], error)
     findings: list[Finding] = []
     refused: list[TflitekitError] = []
     for threads in how.threads if usable else ():
@@ -148,29 +149,14 @@ def measure_variants(
         runs, load = _measure(usable, shapes, target, threads, how, progress, path)
         good = {name: run for name, run in runs.items() if isinstance(run, Run)}
         latencies = to_latencies(good, baseline, target, threads, rules_of(how))
-        away = target.kind in _AWAY
-        doubts = lint_session(rows, latencies, Load() if away else load, {} if away else describe_machine())
-        doubts += lint_board(target.name, latencies) if target.kind == "board" else []
+        doubts = _doubts(rows, latencies, target, load)
         findings += doubts
         if path is not None and any(doubt.kind in _NOT_KEPT for doubt in doubts):
             path.unlink(missing_ok=True)  # the next run measures anew
+        refused += [run for run in runs.values() if isinstance(run, TflitekitError)]
         for name, run in runs.items():
-            row = by_name[name]
-            if isinstance(run, TflitekitError):
-                refused.append(run)
-                by_name[name] = _unmeasured(row, run, threads if len(how.threads) > 1 else None)
-            elif row.latency is None:
-                lints = lint_variant(row, latencies[name], min(load.timer_us for load in run.loads))
-                by_name[name] = row.model_copy(
-                    update={
-                        "latency": latencies[name],
-                        "peak_memory_bytes": run.facts.peak_memory_bytes,
-                        "arena_bytes": run.facts.arena_bytes,
-                        "warnings": (*row.warnings, *lints),
-                    }
-                )
-            else:
-                by_name[name] = row.model_copy(update={"other_latencies": (*row.other_latencies, latencies[name])})
+            told = threads if len(how.threads) > 1 else None
+            by_name[name] = _with_run(by_name[name], run, latencies.get(name), told)
     if strict and refused and all(by_name[v.name].latency is None for v in usable):
         raise refused[0]
     _profile(by_name, [v for v in usable if by_name[v.name].latency is not None], shapes, target, how, progress)
@@ -183,16 +169,40 @@ def measure_variants(
     return tuple(by_name[row.name] for row in rows), list(dict.fromkeys(findings))
 
 
-def _unmeasured(row: VariantReport, error: TflitekitError, threads: int | None = None) -> VariantReport:
-    """Notes why the latency was not measured.
+def _with_run(
+    row: VariantReport, run: Run | TflitekitError, latency: Latency | None, threads: int | None
+) -> VariantReport:
+    """Adds one run to a row, or why there is none.
 
     Args:
-        threads: How many it was to be measured with, where there are several numbers of threads.
+        latency: What was derived of it; None where there is none.
+        threads: As of `unmeasured`.
     """
-    told = "" if threads is None else f" with {threads} thread{'' if threads == 1 else 's'}"
-    text = f"Latency{told} was not measured: {error.what}"
-    note = Finding(kind="latency-not-measured", message=text, advice=error.fix)
-    return row.model_copy(update={"warnings": (*row.warnings, note)})
+    if isinstance(run, TflitekitError) or latency is None:
+        assert isinstance(run, TflitekitError)
+        return unmeasured(row, run, threads)
+    if row.latency is not None:
+        return row.model_copy(update={"other_latencies": (*row.other_latencies, latency)})
+    lints = lint_variant(row, latency, min(load.timer_us for load in run.loads))
+    return row.model_copy(
+        update={
+            "latency": latency,
+            "peak_memory_bytes": run.facts.peak_memory_bytes,
+            "arena_bytes": run.facts.arena_bytes,
+            "warnings": (*row.warnings, *lints),
+        }
+    )
+
+
+def _doubts(
+    rows: Sequence[VariantReport], latencies: Mapping[str, Latency], target: CheckedTarget, load: Load
+) -> list[Finding]:
+    """Returns what is doubtful about one session."""
+    if target.kind not in _AWAY:
+        return lint_session(rows, latencies, load, describe_machine())
+    return lint_session(rows, latencies, Load(), {}) + (
+        lint_board(target.name, latencies) if target.kind == "board" else []
+    )
 
 
 def _check_shapes(variants: Sequence[Variant], given: Mapping[str, Sequence[int]]) -> None:

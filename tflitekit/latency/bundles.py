@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from tflitekit.core.errors import TflitekitError
 from tflitekit.core.lifetime import scratch, temporary_folder
 from tflitekit.core.progress import Progress
 from tflitekit.latency.merging import merge
+from tflitekit.latency.unmeasured import unmeasured
 from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.results import Constraints, Finding, Report, VariantReport
 from tflitekit.targets import CheckedTarget
@@ -44,13 +45,14 @@ def measure_bundle(
         strict: Raise where nothing could be measured, instead of noting it.
         data: As of `measure_variants`.
     """
+    if not able:
+        return tuple(rows), []
     try:
         with temporary_folder(scratch(), "bundle-") as folder:
-            files = [variant.path for variant in able]
-            given = _random_samples(able[0].path) if data is None else data
-            bundle(files, data=given, out=folder / "bundle", samples=_SAMPLES, seed=how.seed)
+            refused = _bundle(able, data, folder, how.seed)
             found = target.benchmark(folder / "bundle", how, progress=progress, keep=cache)
-        merged = merge(_bare(rows, baseline), found.reports)
+        told = [unmeasured(row, refused[row.name]) if row.name in refused else row for row in rows]
+        merged = merge(_bare(told, baseline), found.reports)
     except TflitekitError as error:
         if strict:
             raise
@@ -61,6 +63,36 @@ def measure_bundle(
         for row in merged.variants
     ]
     return tuple(measured), [*found.doubts, *merged.warnings]
+
+
+def _bundle(able: Sequence[Variant], data: Any, folder: Path, seed: int) -> Mapping[str, TflitekitError]:
+    """Writes ``bundle`` into a folder, of the variants that can be bundled.
+
+    Returns:
+        Why each of the others cannot, by name.
+
+    Raises:
+        TflitekitError: None can, or not all of them in one bundle.
+    """
+
+    def write(variants: Sequence[Variant], name: str) -> None:
+        given = _random_samples(variants[0].path) if data is None else data
+        bundle([v.path for v in variants], data=given, out=folder / name, samples=_SAMPLES, seed=seed)
+
+    try:
+        write(able, "bundle")
+    except TflitekitError:
+        refused = {}
+        for number, variant in enumerate(able):
+            try:
+                write([variant], f"alone-{number}")
+            except TflitekitError as error:
+                refused[variant.name] = error
+        if not refused or len(refused) == len(able):
+            raise
+        write([variant for variant in able if variant.name not in refused], "bundle")
+        return refused
+    return {}
 
 
 def _bare(rows: Sequence[VariantReport], baseline: str | None) -> Report:

@@ -229,10 +229,10 @@ class App:
                 reason = failed.strip() if "failed" in names else None
                 return _State(bool(names), "done" in names, reason, progress.strip(), bool(pid.strip()))
 
-    def _await_return(self, error: DeviceError) -> None:
+    def _await_return(self, error: LostPhoneError) -> None:
         """Waits until the phone is connected again: the app goes on without the cable."""
         if not self._phone.returns_within(BACK_S, pause_s=POLL_S):
-            raise DeviceError(
+            raise LostPhoneError(
                 f"The phone {self._phone.name} was disconnected while it measured, and did not come back within {BACK_S:.0f} s.",
                 why=error.what,
                 fix="Connect it again and run the same command: the app goes on by itself, and a result that is ready by then is fetched.",

@@ -6,34 +6,49 @@ import functools
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
 from tflitekit._version import __version__
-from tflitekit.core.errors import DeviceError, ModelError, UnreadableError
-from tflitekit.core.files import content_hash, hash_json
-from tflitekit.core.structured import read_json, read_record, write_record
+from tflitekit.core.errors import DeviceError, ModelError, TflitekitError, UnreadableError
+from tflitekit.core.files import content_hash, hash_json, shortened
+from tflitekit.core.structured import read_model, read_record, write_record
 from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.results import Report, read_report
 from tflitekit.targets.adb.app import App, Reached
-from tflitekit.targets.adb.client import Adb, Phone
+from tflitekit.targets.adb.client import Adb, LostPhoneError, Phone
+from tflitekit.targets.adb.verification import Verification, read_verification
 
 __all__ = ["OnPhone", "PhoneRuns"]
 
 _BUNDLE_FILE = "bundle.json"
+_AGAIN = "Run this again: what it left was removed."
 
 
 class OnPhone(BaseModel):
     """What one phone found.
 
     Attributes:
-        reports: One for each number of threads, in their order.
-        verification: Of the app, as android_demo/README.md describes it.
+        reports: One for each number of threads, in their order; each has a latency.
+        verification: How the golden samples came out.
     """
 
     reports: tuple[Report, ...]
-    verification: dict[str, Any]
+    verification: Verification
+
+
+class _Sent(BaseModel):
+    """A variant of a bundle (see `tflitekit.bundling.contents`)."""
+
+    name: str
+    measured_sha256: str
+
+
+class _Description(BaseModel):
+    """What is read of a bundle's description."""
+
+    variants: tuple[_Sent, ...]
 
 
 class _Run(NamedTuple):
@@ -95,8 +110,26 @@ class PhoneRuns:
         if earlier is not None:
             return earlier
         phone = Phone(adb, serial)
-        app, ready = App(phone, stopped), False
-        files = []
+        app = App(phone, stopped)
+        try:
+            files = self._files(app, folder, tell)
+        except LostPhoneError:
+            raise  # the app goes on by itself
+        except TflitekitError:
+            app.remove(f"bundles/{self._key}")
+            raise
+        try:
+            found = self._read(phone, files)
+        finally:
+            app.remove(f"bundles/{self._key}", *(f"runs/{run.name}" for run in (self._verify, *self._measure)))
+        app.stop()
+        if kept is not None:
+            write_record(kept, found.model_dump(mode="json"))
+        return found
+
+    def _files(self, app: App, folder: Path, tell: Callable[[str], None]) -> list[Path]:
+        """Returns the file of each run, once it is here; a run that an earlier call began is waited for."""
+        files, ready = [], False
         for run in (self._verify, *self._measure):
             if not app.has(run.name):
                 if not ready:
@@ -109,18 +142,30 @@ class PhoneRuns:
             into = folder / run.name
             into.mkdir()
             files.append(app.fetch(run.name, run.file, into))
-        found = self._read(phone, files)
-        if kept is not None:
-            write_record(kept, found.model_dump(mode="json"))
-        app.remove(f"bundles/{self._key}", *(f"runs/{run.name}" for run in (self._verify, *self._measure)))
-        app.stop()
-        return found
+        return files
 
     def _read(self, phone: Phone, files: list[Path]) -> OnPhone:
+        """Reads what the app wrote; all of it is about the files that were sent.
+
+        Raises:
+            DeviceError: It cannot be read, or is about others.
+        """
         try:
-            verification, reports = read_json(files[0]), tuple(map(read_report, files[1:]))
+            verification, reports = read_verification(files[0]), tuple(map(read_report, files[1:]))
         except (UnreadableError, ModelError) as error:
-            raise DeviceError(f"{phone.name} left a result that cannot be read.", why=error.what) from error
+            raise DeviceError(f"{phone.name} left a result that cannot be read.", why=error.what, fix=_AGAIN) from error
+        described = read_model(_Description, self._bundle / _BUNDLE_FILE)
+        sent = {variant.name: variant.measured_sha256 for variant in described.variants}
+        told: list[tuple[str, str | None]] = [(run.variant, run.sha256) for run in verification.runs]
+        told += [(row.name, row.sha256) for report in reports for row in report.variants]
+        other = next((name for name, sha256 in told if sent.get(name) != sha256), None)
+        if other is not None:
+            raise DeviceError(
+                f"{phone.name} left a result of another bundle than it was sent: its '{shortened(other)}' is another file.",
+                fix=_AGAIN,
+            )
+        if not all(any(row.latency is not None for row in report.variants) for report in reports):
+            raise DeviceError(f"{phone.name} left a report without latencies.", fix=_AGAIN)
         return OnPhone(reports=reports, verification=verification)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from tflitekit.core.errors import TflitekitError
 from tflitekit.results import Finding, Latency, OnTarget, Report
 from tflitekit.targets import OwnBenchmark
 from tflitekit.targets.adb.measuring import OnPhone
+from tflitekit.targets.adb.verification import RunCheck, Verification
 
 __all__ = ["joined", "together"]
 
@@ -28,10 +28,11 @@ def joined(found: Mapping[str, OnPhone], failed: Sequence[TflitekitError]) -> Ow
     checks: dict[str, tuple[OnTarget, ...]] = {}
     for serial, phone in found.items():
         reports += [_renamed(report, names[serial]) for report in phone.reports]
-        for run in phone.verification["runs"]:
+        for run in phone.verification.runs:
             check = _check(run, names[serial], phone)
-            checks[run["variant"]] = (*checks.get(run["variant"], ()), check)
+            checks[run.variant] = (*checks.get(run.variant, ()), check)
             doubts += _unlike(run, names[serial])
+        doubts += _unlike_images(phone.verification, names[serial])
     return OwnBenchmark(reports=tuple(reports), checks=checks, doubts=tuple(doubts))
 
 
@@ -61,38 +62,49 @@ def _doubt(error: TflitekitError) -> Finding:
     return Finding(kind="phone-not-measured", message=" ".join(filter(None, (error.what, error.why))), advice=error.fix)
 
 
-def _check(run: Mapping[str, Any], target: str, phone: OnPhone) -> OnTarget:
+def _check(run: RunCheck, target: str, phone: OnPhone) -> OnTarget:
     """Returns how the golden samples came out on a phone."""
     latency = _first(phone)
     common = {
         "target": target, "target_kind": latency.target_kind, "good_for": latency.good_for, "runtime": latency.runtime,
         "machine": latency.machine,
     }  # fmt: skip
-    if run["verdict"] == "error":
-        return OnTarget(**common, refused=run["message"])
-    samples = run["samples"]
-    real = (run["tolerance"] or {}).get("unit") == "real"
+    if run.verdict == "error":
+        return OnTarget(**common, refused=run.message or "The app does not say why.")
     return OnTarget(
         **common,
-        samples=len(samples),
-        identical=sum(sample["output_difference"] == 0 for sample in samples),
-        deviation=run["output_difference"] if real else None,
+        samples=len(run.samples),
+        identical=sum(sample.output_difference == 0 for sample in run.samples),
+        deviation=run.output_difference if run.tolerance is not None and run.tolerance.unit == "real" else None,
     )
 
 
-def _unlike(run: Mapping[str, Any], target: str) -> list[Finding]:
-    if run["verdict"] != "failed":
+def _unlike(run: RunCheck, target: str) -> list[Finding]:
+    if run.verdict != "failed":
         return []
-    allowed = (run["tolerance"] or {}).get("max_difference")
+    allowed = run.tolerance.max_difference if run.tolerance is not None else None
     told = (
-        f": the output '{run['output']}' differs by {run['output_difference']:.3g}, and {allowed:.3g} is allowed"
-        if allowed is not None and run["output_difference"] is not None
+        f": the output '{run.output}' differs by {run.output_difference:.3g}, and {allowed:.3g} is allowed"
+        if allowed is not None and run.output_difference is not None
         else ""
     )
     return [
         Finding(
             kind="not-as-on-host",
-            message=f"{target}: {run['variant']} does not compute what this host computes{told}.",
+            message=f"{target}: {run.variant} does not compute what this host computes{told}.",
             advice="Open Verify in the app, which shows each sample. Its accuracy was measured on this host and may be another one there.",
+        )
+    ]
+
+
+def _unlike_images(found: Verification, target: str) -> list[Finding]:
+    other = [image.sample for image in found.images if image.verdict in ("failed", "error")]
+    if not other:
+        return []
+    return [
+        Finding(
+            kind="not-as-on-host",
+            message=f"{target}: {len(other)} of {len(found.images)} golden images become other pixels there than on this host.",
+            advice="Open Verify in the app, which shows each image. What the model gets there is not what its accuracy was measured on.",
         )
     ]

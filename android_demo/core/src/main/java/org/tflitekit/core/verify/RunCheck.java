@@ -1,10 +1,13 @@
 package org.tflitekit.core.verify;
 
 import java.util.List;
+import org.tflitekit.core.bundle.Variant;
 
 /** All golden samples on one variant and accelerator. */
 public final class RunCheck {
     public final String variant;
+    /** Of the file that the variant was made of, as the bundle has it. */
+    public final String sha256;
     public final String requestedAccelerator;
     /** What really ran; null where nothing did. */
     public final String actualAccelerator;
@@ -19,9 +22,10 @@ public final class RunCheck {
     /** One sentence for people. */
     public final String message;
 
-    RunCheck(String variant, String requestedAccelerator, String actualAccelerator, String accelerationDetail,
+    RunCheck(Variant variant, String requestedAccelerator, String actualAccelerator, String accelerationDetail,
             int threads, Verdict verdict, OutputCheck worst, List<SampleCheck> samples, String message) {
-        this.variant = variant;
+        this.variant = variant.name;
+        this.sha256 = variant.measuredSha256;
         this.requestedAccelerator = requestedAccelerator;
         this.actualAccelerator = actualAccelerator;
         this.accelerationDetail = accelerationDetail;

@@ -56,7 +56,7 @@ final class RunVerifier {
     }
 
     private RunCheck error(String accelerator, int threads, Exception error) {
-        return new RunCheck(variant.name, accelerator, null, null, threads, Verdict.ERROR, null,
+        return new RunCheck(variant, accelerator, null, null, threads, Verdict.ERROR, null,
                 Collections.<SampleCheck>emptyList(), error.getMessage());
     }
 
@@ -71,7 +71,7 @@ final class RunVerifier {
             verdict = sample.verdict.compareTo(verdict) > 0 ? sample.verdict : verdict;
             worst = OutputCheck.worse(worst, sample.worst);
         }
-        return new RunCheck(variant.name, engine.requestedAccelerator(), engine.actualAccelerator(),
+        return new RunCheck(variant, engine.requestedAccelerator(), engine.actualAccelerator(),
                 engine.accelerationDetail(), engine.threads(), verdict, worst, Collections.unmodifiableList(samples),
                 message(verdict, samples, worst));
     }

@@ -114,6 +114,7 @@ public final class Verification {
                 .put("reason", check.worst.tolerance.reason);
         return new JSONObject()
                 .put("variant", check.variant)
+                .put("sha256", check.sha256)
                 .put("requested_accelerator", check.requestedAccelerator)
                 .put("actual_accelerator", orNull(check.actualAccelerator))
                 .put("acceleration_detail", orNull(check.accelerationDetail))
