@@ -101,6 +101,21 @@ def test_fingerprint_follows_content_not_time(shapes, tmp_path):
     assert first.fingerprint() != second.fingerprint()
 
 
+def test_fingerprint_covers_the_middle_of_long_targets():
+    y = np.zeros((2, 3000))
+    before = open_dataset((np.zeros((2, 2)), y)).fingerprint()
+    y[1, 1500] = 1
+    assert open_dataset((np.zeros((2, 2)), y)).fingerprint() != before
+
+
+def test_settings_of_kinds_that_take_none(tmp_path):
+    np.savez(tmp_path / "d.npz", x=np.zeros((2, 2)), y=np.zeros(2, int))
+    with pytest.raises(UsageError, match=r"kind 'npz', which takes no settings \(label\)"):
+        open_dataset(f"{tmp_path / 'd.npz'}:label=y")
+    (tmp_path / "d.npz").rename(tmp_path / "a:b=c.npz")
+    assert len(open_dataset(tmp_path / "a:b=c.npz")) == 2  # the file's own name
+
+
 def test_empty_and_missing_folders(tmp_path):
     with pytest.raises(DataError, match="is empty"):
         open_dataset(tmp_path)

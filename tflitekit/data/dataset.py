@@ -25,6 +25,7 @@ from tflitekit.data.samples import (
     UnreadableSampleError,
     balanced,
 )
+from tflitekit.data.settings import split_settings
 
 __all__ = [
     "DEFAULT_SEED",
@@ -86,7 +87,7 @@ def open_dataset(
             fix="Give a path, 'module:function', (x, y), a tf.data pipeline, or a function without arguments that returns the samples "
             "(inputs, label) one by one, starting over each time it is called. For batches: lambda: (pair for batch in batches for pair in zip(*batch)).",
         )
-    path = Path(source)
+    path = Path(split_settings(source)[0])
     if path.exists():
         raise DataError(
             f"{path} is a {path.suffix or 'file without a suffix'}, which is not a kind of data that the kit reads.",

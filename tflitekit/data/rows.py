@@ -11,7 +11,7 @@ import numpy as np
 from tflitekit.core.answers import answering, expect
 from tflitekit.core.errors import DataError
 from tflitekit.data.names import match_names
-from tflitekit.data.samples import Array, Dataset, Sample, balanced
+from tflitekit.data.samples import Array, Dataset, Sample, balanced, label_content
 
 __all__ = ["Rows", "check_finite", "class_labels", "one_hot"]
 
@@ -90,7 +90,7 @@ class Rows(Dataset):
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
         for sample in self:
-            digest.update(repr(sample.label).encode())
+            digest.update(label_content(sample.label))
             row = sample.read()
             assert isinstance(row, Mapping)
             for name in self._names:

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from tflitekit.core.errors import DataError, UsageError
+from tflitekit.data.settings import split_settings
 from tflitekit.options.general import SEED
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "Subset",
     "UnreadableSampleError",
     "balanced",
+    "label_content",
     "same_place",
     "some",
 ]
@@ -218,6 +221,15 @@ class Subset(Selection):
         self.available, self.seed = len(labels), seed
 
 
+def label_content(label: Any) -> bytes:
+    """Returns all that there is of a label, for hashes; NumPy's own text of an array leaves out the middle of long ones."""
+    if isinstance(label, Mapping):
+        return b"".join(f"{name}=".encode() + label_content(label[name]) for name in sorted(label))
+    if isinstance(label, np.ndarray | np.generic):
+        return f"{label.dtype.str}{label.shape}".encode() + label.tobytes()
+    return f"{label!r}\0".encode()
+
+
 def some(names: Sequence[str], most: int = 8) -> str:
     """Returns some names for people, and how many there are."""
     return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
@@ -225,4 +237,4 @@ def some(names: Sequence[str], most: int = 8) -> str:
 
 def same_place(one: str, other: str) -> bool:
     """Whether two locations are of the same data; arrays in memory have none that would tell."""
-    return one != IN_MEMORY and Path(one).resolve() == Path(other).resolve()
+    return one != IN_MEMORY and Path(split_settings(one)[0]).resolve() == Path(split_settings(other)[0]).resolve()

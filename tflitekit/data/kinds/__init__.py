@@ -6,33 +6,65 @@ Other packages add theirs by an entry point of the group ``tflitekit.data``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from tflitekit.core.answers import answering
+from tflitekit.core.errors import UsageError
 from tflitekit.core.registry import Registry
 from tflitekit.data.samples import Dataset
+from tflitekit.data.settings import split_settings
 
 __all__ = ["data_kind", "open_kind"]
 
 Open = Callable[..., Dataset | None]
 
-_registry: Registry[Open] = Registry("kind of data", __name__, "tflitekit.data")
+
+class _Kind(NamedTuple):
+    open: Open
+    takes_settings: bool
+    last: bool
 
 
-def data_kind(name: str) -> Callable[[Open], Open]:
+_registry: Registry[_Kind] = Registry("kind of data", __name__, "tflitekit.data")
+
+
+def data_kind(name: str, *, takes_settings: bool = False, last: bool = False) -> Callable[[Open], Open]:
     """Registers a function that takes what the user gave, and the options of `tflitekit.data.dataset.open_dataset`.
 
     It returns a `Dataset`, or None for what it does not recognize.
+
+    Args:
+        takes_settings: Whether it takes, as the argument ``settings``, what stands behind a place: ``PATH:name=value``. It refuses
+            those that it does not know.
+        last: Whether the others are asked first, because it recognizes any folder.
     """
 
     def register(function: Open) -> Open:
-        _registry.add(name, answering(function, Dataset, type(None)), function.__module__)
+        kind = _Kind(answering(function, Dataset, type(None)), takes_settings, last)
+        _registry.add(name, kind, function.__module__)
         return function
 
     return register
 
 
 def open_kind(source: Any, **options: Any) -> Dataset | None:
-    """Opens data of any kind; None where none recognizes them. Kinds of other packages are asked first: they know more."""
-    found = (function(source, **options) for function in reversed(_registry.all().values()))
-    return next((dataset for dataset in found if dataset is not None), None)
+    """Opens data of any kind; None where none recognizes them. Kinds of other packages are asked first: they know more.
+
+    Raises:
+        UsageError: Settings are given for data of a kind that takes none.
+    """
+    place, settings = split_settings(source) if isinstance(source, str | Path) else (source, {})
+    place = place if settings else source
+    kinds = list(reversed(_registry.all().items()))
+    for name, kind in sorted(kinds, key=lambda pair: pair[1].last):
+        found = kind.open(place, **options, **({"settings": settings} if kind.takes_settings else {}))
+        if found is not None and settings and not kind.takes_settings:
+            raise UsageError(
+                f"The data {place} are of the kind '{name}', which takes no settings ({', '.join(settings)}).",
+                fix=f"Give {place} alone.",
+            )
+        if found is not None:
+            found.location = str(source) if settings else found.location
+            return found
+    return None

@@ -59,7 +59,7 @@ class _FileTable:
         return (self[index] for index in range(len(self)))
 
 
-@data_kind("images")
+@data_kind("images", last=True)
 def open_images(source: Any, **options: Any) -> ImageFolder | None:
     """Opens a folder."""
     return ImageFolder(Path(source), **options) if isinstance(source, str | Path) and Path(source).is_dir() else None
