@@ -17,7 +17,9 @@ from tflitekit.accuracy.lints.parts import outputs_beside
 from tflitekit.accuracy.metric_choice import choose_metric
 from tflitekit.core.errors import ContractError, DataError, UsageError
 from tflitekit.core.tensor import TensorSpec
+from tflitekit.options.evaluate import ScoringOptions
 from tflitekit.results import Measured, OutputFidelity, VariantReport
+from tflitekit.tasks.interface import Interface
 from tflitekit.tflite.runtime import Model
 from tflitekit.tflite.training_record import TrainingRecord
 
@@ -185,7 +187,7 @@ def test_the_terminal_never_speaks_of_accuracy(cli, files, flat):
 def chosen(final_op=None, shape=(1, 10), labels=None):
     spec = TensorSpec(name="out", shape=shape, dtype="float32")
     data = open_dataset({"x": np.zeros((2, 4))}, need_labels=False)
-    return choose_metric(None, data, [spec], None, labels=labels, final_op=final_op).name
+    return choose_metric(data, Interface((), (spec,), classes=labels, final_op=final_op), ScoringOptions()).name
 
 
 def test_classes_are_recognized_by_a_softmax_or_by_names():

@@ -14,18 +14,20 @@ from tflitekit.accuracy import metrics
 from tflitekit.accuracy.metric_choice import choose_metric
 from tflitekit.accuracy.metrics.custom import CustomMetric
 from tflitekit.accuracy.metrics.pooled import PooledMetric
-from tflitekit.accuracy.scoring import _checked
+from tflitekit.accuracy.reading import _checked
 from tflitekit.core.errors import DataError, ModelError, PackageError, UsageError, as_known
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data import kinds as data_kinds
 from tflitekit.data.dataset import open_dataset
 from tflitekit.data.parallel import process_chunks
+from tflitekit.options.evaluate import ScoringOptions
 from tflitekit.render import sections
 from tflitekit.render.html import render
 from tflitekit.results import read_report
 from tflitekit.source import kinds as source_kinds
 from tflitekit.source.models import identify
 from tflitekit.targets.checked import CheckedTarget
+from tflitekit.tasks.interface import Interface
 
 EXAMPLE = Path(__file__).parents[1] / "plugins" / "example"
 VERSION_1 = Path(__file__).parents[1] / "data" / "report-version-1.json"
@@ -59,13 +61,16 @@ def test_a_package_adds_one_of_each(install, tmp_path):
     assert (found.kind, found.location, [s.label for s in found]) == ("csv", str(tmp_path / "data.csv"), [0, 1])
     assert identify(tmp_path / "model.pkl").kind == "pickle"
     spec = TensorSpec(name="out", shape=(1, 2), dtype="float32")
-    chosen = [choose_metric(name, found, [spec], None, labels=None).name for name in (None, "top1", "macro_f1")]
+    chosen = [
+        choose_metric(found, Interface((), (spec,)), ScoringOptions(metric=name)).name
+        for name in (None, "top1", "macro_f1")
+    ]
     assert chosen == ["top1", "top1", "macro_f1"]
     with pytest.raises(
         UsageError,
         match=r"There is no metric 'f1'\.\nChoose from: top1, mae, macro_f1, (agreement, fidelity|fidelity, agreement), or your own",
     ):
-        choose_metric("f1", found, [spec], None, labels=None)
+        choose_metric(found, Interface((), (spec,)), ScoringOptions(metric="f1"))
     page = render(read_report(VERSION_1))
     order = [page.index(f'id="{name}"') for name in ("latency", "tools", "accuracy")]
     assert order == sorted(order) and 'id="tools"' not in before
@@ -271,7 +276,11 @@ def test_a_target_or_metric_that_is_none_is_named(install, monkeypatch):
     metrics.metric("nothing")(lambda dataset, spec, labels: None)
     data = open_dataset((np.zeros((2, 1), np.float32), [0, 1]))
     with pytest.raises(PackageError, match="returned None, instead of Metric"):
-        choose_metric("nothing", data, [TensorSpec(name="out", shape=(1, 2), dtype="float32")], None, labels=None)
+        choose_metric(
+            data,
+            Interface((), (TensorSpec(name="out", shape=(1, 2), dtype="float32"),)),
+            ScoringOptions(metric="nothing"),
+        )
 
 
 def test_a_metric_that_is_not_a_number_is_an_error_where_the_output_is_one():

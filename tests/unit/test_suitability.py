@@ -9,6 +9,8 @@ from tflitekit.core.errors import ContractError, DataError, UsageError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import InputPipeline, open_dataset
 from tflitekit.data.preprocessing import PRESETS
+from tflitekit.options.evaluate import ScoringOptions
+from tflitekit.tasks.interface import Interface
 
 
 def out(name, *shape):
@@ -19,7 +21,10 @@ def check(y, *outputs, output=None, metric=None, labels=None, x=None):
     x = np.zeros((len(y), 2), np.float32) if x is None else x
     pipeline = InputPipeline([TensorSpec(name="x", shape=(1, 2), dtype="float32")], PRESETS["raw"])
     return check_evaluation_data(
-        open_dataset((x, y), labels=labels), [pipeline], outputs, metric=metric, output=output, labels=labels
+        open_dataset((x, y), labels=labels),
+        [pipeline],
+        Interface((), outputs, output, classes=labels),
+        ScoringOptions(metric=metric),
     ).name  # fmt: skip
 
 
@@ -89,6 +94,6 @@ def test_numbers_that_no_model_takes(tmp_path, value, words):
     np.savez(tmp_path / "d.npz", x=x, y=np.arange(50) % 3)
     for source in (tmp_path / "d.npz", (x, np.arange(50) % 3)):
         data = open_dataset(source)
-        check_evaluation_data(data, [], [out("probs", 3)], metric=None, output=None, labels=None)
+        check_evaluation_data(data, [], Interface((), (out("probs", 3),)), ScoringOptions())
         with pytest.raises(DataError, match=rf"'row 49'.*{words}"):
             data.check_values()

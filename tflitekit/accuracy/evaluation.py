@@ -15,7 +15,8 @@ from tflitekit.accuracy.lints.inputs import lint_inputs
 from tflitekit.accuracy.lints.search import lint_search
 from tflitekit.accuracy.lints.training import lint_training
 from tflitekit.accuracy.metric_choice import by_reference
-from tflitekit.accuracy.metrics import ReferenceMetric
+from tflitekit.accuracy.metrics import AnyMetric, ReferenceMetric, metrics
+from tflitekit.accuracy.metrics.decoded import DecodedMetric, DecodedReference
 from tflitekit.accuracy.notes import as_stream, skipped_samples, stopped_early, stored_pixels, without_baseline
 from tflitekit.accuracy.on_targets import on_targets, opened
 from tflitekit.accuracy.score_store import ScoreStore, score_all
@@ -35,6 +36,7 @@ from tflitekit.data.facts import Inputs, usual_shapes
 from tflitekit.data.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.options.base import takes
 from tflitekit.options.evaluate import EvaluateOptions
+from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import Constraints, DatasetRecord, Finding, Rejection, VariantReport
 from tflitekit.results.limits import certainty_limit
 from tflitekit.results.packing import pack_labels
@@ -243,7 +245,8 @@ def evaluate_variants(
     if baseline is None and isinstance(metric, ReferenceMetric):
         return _nothing_scored(variants, dataset, how)
     reference = runs[baseline] if baseline is not None else None
-    store = ScoreStore(cache, fingerprint, metric.name, how.metric, how.output, reference, stream=how.stream)
+    task = how.part(TaskOptions)
+    store = ScoreStore(cache, fingerprint, metric.name, how.metric, how.output, reference, task=task, stream=how.stream)
     if not how.until_certain:
         scored = score_all(runs, dataset, metric, store, baseline=baseline, jobs=how.jobs, progress=progress)
     elif baseline is None:
@@ -340,8 +343,24 @@ def _record(dataset: Dataset, scored: Scored, fingerprint: str | None, *, stream
         seed=seed,
         adaptive=stopped.record if stopped is not None else None,
         stream=stream,
+        task=_task(scored.metric),
+        reader=_reader(scored),
         reference="baseline" if isinstance(scored.metric, ReferenceMetric) else "labels",
     )
+
+
+def _task(metric: AnyMetric) -> str | None:
+    """Returns what a metric is for."""
+    kind = metrics().get(metric.name)
+    return None if kind is None else kind.task
+
+
+def _reader(scored: Scored) -> dict[str, Any] | None:
+    """Returns how outputs were read, where they were decoded first."""
+    if not isinstance(scored.metric, DecodedMetric | DecodedReference):
+        return None
+    run = scored.runs[scored.wanted] if scored.wanted is not None else next(iter(scored.runs.values()))
+    return scored.metric.open(run.interface).describe()
 
 
 def _lint_data(run: ScoringJob, inputs: Inputs, dataset: Dataset) -> list[Finding]:

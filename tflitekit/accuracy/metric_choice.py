@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tflitekit.accuracy.metrics import AnyMetric, metrics
@@ -13,8 +14,12 @@ from tflitekit.accuracy.metrics.explained import Explained
 from tflitekit.core.errors import ContractError, DataError, UsageError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.core.user_code import load_function
-from tflitekit.data.contract import find_output
+from tflitekit.data.annotations import task_of
 from tflitekit.data.dataset import Dataset
+from tflitekit.options.evaluate import ScoringOptions
+from tflitekit.options.tasks import TaskOptions
+from tflitekit.tasks.interface import Interface
+from tflitekit.tasks.readers import task_of_reader
 
 __all__ = ["by_reference", "choose_metric"]
 
@@ -28,31 +33,16 @@ def _is_reference(metric: str) -> bool:
     return metric in metrics() and metrics()[metric].reference
 
 
-def choose_metric(
-    metric: str | None,
-    dataset: Dataset,
-    outputs: Sequence[TensorSpec],
-    output: str | None,
-    *,
-    labels: Sequence[str] | None,
-    final_op: str | None = None,
-    owner: str = "The model",
-) -> AnyMetric:
-    """Returns the metric that is named, else the one that says that it applies, as classification and regression do by the labels.
-
-    Args:
-        outputs: The model's, the one that is scored by default first.
-        output: The one to score; the first when not given.
-        labels: Class names that the contract has.
-        final_op: What computes the output that is scored, where that is known: a softmax gives classes, also without labels.
-        owner: Whose outputs they are, for messages.
+def choose_metric(dataset: Dataset, interface: Interface, how: ScoringOptions) -> AnyMetric:
+    """Returns the metric that is named, else the one that says that it applies, by the labels or, without them, by the task.
 
     Raises:
         UsageError: There is no such metric or output.
         DataError: The data are empty, or their labels are not of the output's shape or classes.
         ContractError: The number of labels is not that of the model's outputs.
     """
-    spec = find_output(outputs, output, owner)
+    spec, metric, options = interface.output, how.metric, how.part(TaskOptions)
+    _check_task(dataset, how)
     if metric is not None and metric not in metrics() and ":" not in metric:
         own = "or your own as module:function or path/to/file.py:function"
         names = sorted(metrics(), key=_is_reference)
@@ -60,21 +50,31 @@ def choose_metric(
     if metric is not None and not _is_reference(metric) and not dataset.labelled:
         raise _needs_labels(f"--metric {metric}", dataset)
     if metric in metrics():
-        return metrics()[metric].make(dataset, spec, labels)
+        return metrics()[metric].make(dataset, interface, options)
     if metric is not None:
         return CustomMetric(_name(metric), load_function(metric, "metric"))
     if not dataset.labelled:
-        return _without_labels(dataset, spec, labels, final_op)
-    others = [other for other in outputs if other.name != spec.name]
+        return _without_labels(dataset, interface, options)
+    others = [other for other in interface.outputs if other.name != spec.name]
     try:
-        found = _by_labels(dataset, spec, labels)
+        found = _by_labels(dataset, interface, options)
     except (DataError, ContractError) as error:
-        raise type(error)(
-            error.what, why=_listed(outputs) if others else error.why, fix=_other(others, dataset, labels) or error.fix
-        ) from error
-    if output is None and isinstance(found, Classification):
+        why = f"The outputs, with their shapes for one sample: {interface.shown_outputs()}." if others else error.why
+        raise type(error)(error.what, why=why, fix=_other(others, dataset, interface, options) or error.fix) from error
+    if interface.scored is None and isinstance(found, Classification):
         _check_choice(dataset, spec, others)
     return found
+
+
+def _check_task(dataset: Dataset, how: ScoringOptions) -> None:
+    """Refuses a task that the labels are not of."""
+    first = next(iter(dataset), None)
+    task = task_of(first.label) if first is not None else None
+    if how.task is not None and task is not None and how.task != task and "regression" not in (how.task, task):
+        raise UsageError(
+            f"--task {how.task} was given, and the labels at {dataset.location} are for {task}.",
+            fix="Leave it out, or give other data.",
+        )
 
 
 def _needs_labels(what: str, dataset: Dataset) -> UsageError:
@@ -85,38 +85,55 @@ def _needs_labels(what: str, dataset: Dataset) -> UsageError:
     )
 
 
-def _without_labels(
-    dataset: Dataset, spec: TensorSpec, labels: Sequence[str] | None, final_op: str | None
-) -> AnyMetric:
-    """Compares classes where the output is known to hold some, else values."""
+def _without_labels(dataset: Dataset, interface: Interface, options: TaskOptions) -> AnyMetric:
+    """Compares what the task reads, or classes where the output is known to hold some, else values."""
+    for kind in metrics().values():
+        if kind.reference and kind.applies(dataset, interface):
+            return kind.make(dataset, interface, options)
+    task = options.task or task_of_reader(options.reader)
+    if task is not None and task not in ("classification", "regression"):
+        for kind in metrics().values():
+            if kind.reference and kind.task == task:
+                return kind.make(dataset, interface, options)
+        tasks = {kind.task for kind in metrics().values() if kind.task is not None}
+        raise UsageError(
+            f"There is no task '{task}'.",
+            fix=f"Choose from: classification, regression, {', '.join(sorted(tasks))}.",
+        )
+    spec = interface.output
     single = len([d for d in spec.shape[1:] if d != 1]) <= 1
-    classes = single and (labels is not None or (final_op == "SOFTMAX" and size_of(spec) > 1))
-    return metrics()["agreement"].make(dataset, spec, labels) if classes else Explained()
+    softmax = interface.final_op == "SOFTMAX" and size_of(spec) > 1
+    classes = single and (interface.classes is not None or softmax or task == "classification")
+    return metrics()["agreement"].make(dataset, interface, options) if classes else Explained()
 
 
 def _name(metric: str) -> str:
     """Returns what a metric of the user's own is called where it is shown: as its function, unless the kit has one of that name."""
     module, _, function = metric.rpartition(":")
-    return f"{Path(module).name}:{function}" if function in ("top1", "top5", "mae", "rmse") else function
+    return f"{Path(module).name}:{function}" if function in {"top5", "rmse", *metrics()} else function
 
 
-def _by_labels(dataset: Dataset, spec: TensorSpec, labels: Sequence[str] | None) -> AnyMetric:
+def _by_labels(dataset: Dataset, interface: Interface, options: TaskOptions) -> AnyMetric:
     """Asks every metric whether it is the one; those of other packages first: they know more."""
-    kinds = (kind for kind in reversed(metrics().values()) if not kind.reference)
-    return next(kind for kind in kinds if kind.applies(dataset, spec)).make(dataset, spec, labels)
+    kinds = [kind for kind in reversed(metrics().values()) if not kind.reference]
+    first = next(iter(dataset), None)
+    task = None if first is None else task_of(first.label)
+    found = next((kind for kind in kinds if kind.applies(dataset, interface)), None)
+    found = found or next((kind for kind in kinds if kind.task is not None and kind.task == task), None)
+    if found is None:
+        raise DataError(
+            f"The labels at {dataset.location} are of a kind that no metric of the kit compares ({type(first and first.label).__name__}).",
+            fix="Name a metric of your own: --metric module:function, with function(output, label) -> float.",
+        )
+    return found.make(dataset, interface, options)
 
 
-def _listed(outputs: Sequence[TensorSpec]) -> str:
-    shown = ", ".join(f"'{spec.name}' {list(spec.shape[1:])}".replace("-1", "?") for spec in outputs)
-    return f"The outputs, with their shapes for one sample: {shown}."
-
-
-def _other(others: Sequence[TensorSpec], dataset: Dataset, labels: Sequence[str] | None) -> str | None:
+def _other(others: Sequence[TensorSpec], dataset: Dataset, interface: Interface, options: TaskOptions) -> str | None:
     """Returns the advice to score another output, where one fits the labels."""
     fitting = []
     for other in others:
         try:
-            _by_labels(dataset, other, labels)
+            _by_labels(dataset, replace(interface, scored=other.name), options)
         except (DataError, ContractError):
             continue
         fitting.append(f"--output {other.name}")

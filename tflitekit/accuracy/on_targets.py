@@ -21,6 +21,7 @@ from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_record, write_record
 from tflitekit.data.dataset import Dataset, SkippedSamples, open_dataset
 from tflitekit.options.evaluate import EvaluateOptions
+from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import Constraints, OnTarget, VariantReport
 from tflitekit.targets import CheckedTarget, open_target
 from tflitekit.targets.examining import said_by
@@ -186,6 +187,7 @@ class _Evaluator:
             "baseline": None if baseline is None else baseline.sha256,
             "data": self._fingerprint,
             "output": self.how.output,
+            "task": self.how.part(TaskOptions).key(),
             "metric": self._metric.name,
             "limits": self.constraints.model_dump(mode="json"),
         }

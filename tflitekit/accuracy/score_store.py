@@ -19,12 +19,13 @@ from tflitekit.core.files import hash_json, write_whole
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_record, write_record
 from tflitekit.data.dataset import Dataset, SkippedSamples
+from tflitekit.options.tasks import TaskOptions
 from tflitekit.tflite.runtime import runtime_name
 from tflitekit.tflite.variant import Variant
 
 __all__ = ["ScoreStore", "StoredScores", "beside_baseline", "score_all"]
 
-_COLUMNS = 7  # raised whenever scores have other columns or are found otherwise, so that older files are not misread
+_COLUMNS = 8  # raised whenever scores have other columns or are found otherwise, so that older files are not misread
 
 _SUMS = "sums "
 
@@ -54,6 +55,7 @@ class ScoreStore:
         metric: The function, where it is one of the user's own: its behaviour cannot be hashed, so nothing is kept.
         output: The output that is scored.
         baseline: What the variants are compared with, None for nothing.
+        task: How outputs are read.
         stream: Whether samples are one stream.
     """
 
@@ -66,15 +68,18 @@ class ScoreStore:
         output: str | None,
         baseline: ScoringJob | None,
         *,
+        task: TaskOptions | None = None,
         stream: bool = False,
     ) -> None:
         self.stream = stream
-        self._folder = folder if fingerprint is not None and metric is None else None
+        own = metric is not None or (task is not None and ":" in (task.reader or "") and "=" not in (task.reader or ""))
+        self._folder = folder if fingerprint is not None and not own else None
         self._base: dict[str, Any] = {
             "columns": _COLUMNS,
             "data": fingerprint,
             "metric": name,
             "output": output,
+            "task": (task or TaskOptions()).key(),
             "stream": stream,
             "runtime": runtime_name(),
             "baseline": None if baseline is None else _content(baseline.variant),

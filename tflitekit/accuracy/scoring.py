@@ -6,7 +6,6 @@ Memory holds a few samples and a few bytes of scores per sample.
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -20,17 +19,19 @@ from numpy.typing import NDArray
 from tflitekit.accuracy.fidelity import Sums, add_sums
 from tflitekit.accuracy.inference import Columns, Elsewhere, Outputs, by_shape, outputs_of
 from tflitekit.accuracy.matching import compared, matched
-from tflitekit.accuracy.metrics import AnyMetric, Meaning, ReferenceMetric, Scores
-from tflitekit.core.answers import wrong_answer
+from tflitekit.accuracy.metrics import AnyMetric, ReferenceMetric, Scores
+from tflitekit.accuracy.reading import reading_of
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.progress import Progress
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.contract import Contract, find_output
 from tflitekit.data.dataset import Dataset, InputPipeline, Sample, SkippedSamples, UnreadableSampleError
-from tflitekit.data.facts import Facts, input_facts, output_facts, size_facts
+from tflitekit.data.facts import Facts, input_facts, size_facts
+from tflitekit.data.frame import Frame
 from tflitekit.data.parallel import process_chunks
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.targets import RunningTarget
+from tflitekit.tasks.interface import Interface
 from tflitekit.tflite.graph import Graph
 from tflitekit.tflite.runtime import Model
 from tflitekit.tflite.variant import Variant
@@ -81,15 +82,23 @@ class ScoringJob:
         return self.variant.sha256, self.contract.preprocessing, self.output_index
 
     @property
-    def meaning(self) -> Meaning:
-        """What this file's output holds; another file of the same model may end in a softmax."""
-        return self.graph.output_meanings[self.output_index]
-
-    @property
     def outputs(self) -> tuple[TensorSpec, ...]:
         """The file's outputs, the one that is scored by default first."""
         name = self.contract.outputs[0].name
         return tuple(sorted(self.graph.outputs, key=lambda spec: spec.name != name))
+
+    @property
+    def interface(self) -> Interface:
+        """The file from outside."""
+        return Interface(
+            inputs=self.graph.inputs,
+            outputs=self.outputs,
+            scored=self.output,
+            meanings={s.name: m for s, m in zip(self.graph.outputs, self.graph.output_meanings, strict=True)},
+            classes=self.contract.labels,
+            final_op=self.graph.final_ops[self.output_index],
+            owner=self.variant.name,
+        )
 
     @property
     def output_spec(self) -> TensorSpec:
@@ -250,9 +259,13 @@ class _ChunkEvaluator:
             else []
             for run in runs
         }
+        self._readings = {
+            run.variant.name: reading_of(metric, run.interface, run.graph.outputs, (reference or run).interface)
+            for run in runs
+        }
         wanted = {match.of_baseline for matches in self._compared.values() for match in matches}
         self._wanted = {
-            run.variant.name: {run.output_index}
+            run.variant.name: {run.output_index, *self._readings[run.variant.name].wanted}
             | (wanted if run is reference else {match.index for match in self._compared[run.variant.name]})
             for run in runs
         }
@@ -280,8 +293,9 @@ class _ChunkEvaluator:
                 unreadable.append((sample.key, str(error)))
         if not samples:
             return np.zeros(0, np.int64), {}, unreadable, {}
-        facts, groups = self._prepared(samples)
+        facts, groups, frames = self._prepared(samples)
         names = [sample.key for sample, _ in samples]
+        truth: Sequence[Any] | None = None if isinstance(self._metric, ReferenceMetric) else self._labels(samples)
         scores: dict[str, Scores] = {}
         sums: dict[str, Sums] = {}
         reference: Outputs = {}
@@ -291,7 +305,10 @@ class _ChunkEvaluator:
             key = self._keys[name]
             found = outputs_of(model, sorted(self._wanted[name]), groups[key], names)
             reference = reference or found
-            scores[name] = self._score(run, found[run.output_index], self._truth(samples, reference)) | facts[key]
+            reading = self._readings[name]
+            read = reading.read(found, frames[key])
+            truth = truth if truth is not None else read  # the baseline goes first
+            scores[name] = reading.score(found, read, truth) | facts[key]
             if run.twin is not None:
                 scores[name]["deviation"] = _deviations(found[run.output_index], twins[run.twin])
             elif name in self._twins:
@@ -306,20 +323,19 @@ class _ChunkEvaluator:
             if isinstance(model, Elsewhere):
                 model.close()
 
-    def _prepared(self, samples: Sequence[tuple[Sample, Any]]) -> tuple[dict[Any, Facts], dict[Any, list[Columns]]]:
-        """Returns what there is to know of decoded samples, and them as the files take them, each by pipeline."""
-        facts, groups = dict[Any, Facts](), dict[Any, list[Columns]]()
+    def _prepared(
+        self, samples: Sequence[tuple[Sample, Any]]
+    ) -> tuple[dict[Any, Facts], dict[Any, list[Columns]], dict[Any, list[Frame]]]:
+        """Returns what there is to know of decoded samples, them as the files take them, and where pictures lie in them, each by pipeline."""
+        facts, groups, frames = dict[Any, Facts](), dict[Any, list[Columns]](), dict[Any, list[Frame]]()
         for key, pipeline in self._pipelines.items():
             rows = [pipeline.prepare(raw, sample.key) for sample, raw in samples]
             facts[key] = input_facts(rows) | size_facts(rows, pipeline.inputs)
             groups[key] = by_shape(rows)
-        return facts, groups
+            frames[key] = [pipeline.frame(raw) for _, raw in samples]
+        return facts, groups, frames
 
-    def _truth(self, samples: Sequence[tuple[Sample, Any]], reference: Outputs) -> Sequence[Any]:
-        """Returns what outputs are compared with: labels, or the baseline's outputs."""
-        if isinstance(self._metric, ReferenceMetric):
-            assert self._reference is not None
-            return reference[self._reference.output_index]
+    def _labels(self, samples: Sequence[tuple[Sample, Any]]) -> list[Any]:
         for sample, _ in samples:
             if sample.label is None:
                 raise DataError(
@@ -327,23 +343,6 @@ class _ChunkEvaluator:
                     fix="Give each sample a label, or none, to compare with the float model instead.",
                 )
         return [sample.label for sample, _ in samples]
-
-    def _score(self, run: ScoringJob, outputs: Sequence[NDArray[np.float32]], truth: Sequence[Any]) -> Scores:
-        """Scores the outputs of samples; those that follow one another and are of one shape, at once."""
-        parts = []
-        pairs = zip(outputs, truth, strict=True)
-        for _, alike in itertools.groupby(pairs, key=lambda pair: (pair[0].shape, np.shape(pair[1]))):
-            group = list(alike)
-            stacked = np.stack([output for output, _ in group])
-            scored = self._scored(run, stacked, [expected for _, expected in group])
-            parts.append(_checked(self._metric, scored, len(group)) | output_facts(stacked))
-        return parts[0] if len(parts) == 1 else {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
-
-    def _scored(self, run: ScoringJob, outputs: NDArray[np.float32], truth: list[Any]) -> Scores:
-        if not isinstance(self._metric, ReferenceMetric):
-            return self._metric.score(outputs, truth, meaning=run.meaning)
-        assert self._reference is not None
-        return self._metric.compare(outputs, np.stack(truth), meaning=run.meaning, of_reference=self._reference.meaning)
 
 
 def _deviations(outputs: Sequence[NDArray[np.float32]], others: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -355,15 +354,3 @@ def _deviations(outputs: Sequence[NDArray[np.float32]], others: Sequence[NDArray
             apart = np.where(same, 0, np.abs(one.astype(np.float64) - other))
         found[index] = np.where(np.isnan(apart), np.inf, apart).max(initial=0)
     return found
-
-
-def _checked(metric: AnyMetric, scored: Any, n: int) -> Scores:
-    """Returns the columns of a metric, which may be another package's: with a row for each sample."""
-    by = metric.compare if isinstance(metric, ReferenceMetric) else metric.score
-    if not isinstance(scored, dict) or "finite" not in scored:
-        raise wrong_answer(by, "did not return a dict with the column 'finite'")
-    columns = {name: np.asarray(column) for name, column in scored.items()}
-    for name, column in columns.items():
-        if column.shape[:1] != (n,):
-            raise wrong_answer(by, f"returned the column '{name}' of shape {column.shape} for {n} samples")
-    return columns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from tflitekit.accuracy.metric_choice import by_reference, choose_metric
 from tflitekit.accuracy.metrics import AnyMetric
@@ -12,10 +12,10 @@ from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.scoring import ScoringJob
 from tflitekit.accuracy.without_labels import check_limits
 from tflitekit.core.errors import UsageError
-from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import Dataset, InputPipeline, UnreadableSampleError
-from tflitekit.options.evaluate import EvaluateOptions
+from tflitekit.options.evaluate import EvaluateOptions, ScoringOptions
 from tflitekit.results import Constraints
+from tflitekit.tasks.interface import Interface
 
 __all__ = ["check_evaluation_data", "metric_of"]
 
@@ -34,11 +34,8 @@ def metric_of(
     metric = check_evaluation_data(
         dataset,
         [run.pipeline() for run in runs.values()],
-        first.outputs,
-        metric=how.metric,
-        output=how.output,
-        labels=first.contract.labels,
-        final_op=first.graph.final_ops[first.output_index],
+        first.interface,
+        how,
     )
     for run in runs.values():
         metric.check(run.output_spec)
@@ -53,20 +50,14 @@ def metric_of(
 def check_evaluation_data(
     dataset: Dataset,
     pipelines: Iterable[InputPipeline],
-    outputs: Sequence[TensorSpec],
-    *,
-    metric: str | None,
-    output: str | None,
-    labels: Sequence[str] | None,
-    final_op: str | None = None,
+    interface: Interface,
+    how: ScoringOptions,
 ) -> AnyMetric:
     """Refuses data whose inputs or labels do not fit the model.
 
     Args:
         pipelines: For the inputs of each model that the data are for.
-        outputs: The model's, the one that is scored by default first.
-        labels: Class names in the order of the output, where they are known.
-        final_op: As in `choose_metric`.
+        interface: The model's inputs and outputs.
 
     Returns:
         The metric that data and model call for.
@@ -80,4 +71,4 @@ def check_evaluation_data(
             raw = sample.read()
             for pipeline in pipelines:
                 pipeline.prepare(raw, sample.key)
-    return choose_metric(metric, dataset, outputs, output, labels=labels, final_op=final_op)
+    return choose_metric(dataset, interface, how)

@@ -22,6 +22,7 @@ from tflitekit.core.files import content_hash, write_json, write_whole
 from tflitekit.core.progress import Progress
 from tflitekit.data.contract import labels_mismatch
 from tflitekit.data.dataset import Dataset
+from tflitekit.tasks.interface import Interface
 from tflitekit.tflite.variant import tool_versions
 
 __all__ = ["TOP_K", "Assembly"]
@@ -144,7 +145,7 @@ class Assembly:
         elif row is not None and row.likeness is not None and row.likeness.metric == "agreement":
             classes = True
         elif sample is not None and sample.label is not None:
-            classes = takes_classes(self._dataset, spec)
+            classes = takes_classes(self._dataset, Interface((), (spec,)))
         else:
             softmax = bool(sizes) and self._first.contract.output_meaning == "probabilities"
             classes = self._selection.classes is not None or softmax

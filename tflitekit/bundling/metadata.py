@@ -20,8 +20,9 @@ from tflitekit.bundling.embedding import embed, extract_model
 from tflitekit.core.errors import ContractError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.preprocessing import Preprocessing, image_layout
-from tflitekit.render.text import interval, is_share, measured, metric_name
+from tflitekit.render.text import interval, measured, metric_name
 from tflitekit.results import Measured
+from tflitekit.tasks.metric_words import is_share
 from tflitekit.tflite.graph import Graph
 from tflitekit.tflite.runtime import quantize
 

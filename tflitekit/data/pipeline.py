@@ -10,7 +10,8 @@ from PIL import Image
 
 from tflitekit.core.errors import ContractError, DataError
 from tflitekit.core.tensor import TensorSpec, shown_shape
-from tflitekit.data.preprocessing import Preprocessing, is_picture
+from tflitekit.data.frame import Frame
+from tflitekit.data.preprocessing import Preprocessing, image_layout, is_picture
 from tflitekit.data.rows import check_finite
 from tflitekit.data.samples import Array, Raw
 
@@ -56,6 +57,17 @@ class InputPipeline:
                 fix="Give an .npz with one array per input name, or a factory that yields a dict of arrays.",
             )
         return self.preprocessing.pixels(image, self._shape_for(image))
+
+    def frame(self, raw: Raw) -> Frame:
+        """Returns where a sample lies in the first input: a picture by the preprocessing's rules, an array as it is."""
+        shape = self.inputs[0].shape[1:]
+        if isinstance(raw, Image.Image):
+            return self.preprocessing.frame(raw.size, self._shape_for(raw))
+        values = without_batch(raw.get(self.inputs[0].name, next(iter(raw.values()))), len(shape))
+        if not is_picture(values.shape):
+            return Frame.whole(1, 1)
+        height, width, _, _ = image_layout(values.shape)
+        return Frame.whole(width, height)
 
     def _shape_for(self, image: Image.Image) -> tuple[int, ...]:
         """Returns the input's shape without batch; where it leaves the size open, the image keeps its own."""

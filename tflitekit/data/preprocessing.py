@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from tflitekit.core.errors import ContractError, UnreadableError
 from tflitekit.core.structured import check_model, read_json
+from tflitekit.data.frame import Frame
 
 __all__ = ["PRESETS", "Preprocessing", "Step", "image_layout", "is_picture", "load_preprocessing"]
 
@@ -122,6 +123,16 @@ class Preprocessing(BaseModel):
             pixels = np.moveaxis(pixels, -1, 0)
         return np.ascontiguousarray(pixels.reshape(shape))
 
+    def frame(self, size: tuple[int, int], shape: tuple[int, ...]) -> Frame:
+        """Returns where a picture of a width and height lies in an input of a shape without batch."""
+        height, width, _, _ = image_layout(shape)
+        left, top, right, bottom = self._box(size, (width, height))
+        kept, inner, at = (right - left, bottom - top), (width, height), (0, 0)
+        if self.fit == "pad":
+            inner, at = self._inside(kept, (width, height))
+        scale = inner[0] / kept[0], inner[1] / kept[1]
+        return Frame(size, (width, height), scale, (at[0] - left * scale[0], at[1] - top * scale[1]))
+
     def decoded(self, image: Image.Image, shape: tuple[int, ...]) -> Image.Image:
         """Returns an image of any mode as 8-bit grey, RGB or RGBA, as the input's number of channels wants it."""
         if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips everything above 255 to white
@@ -191,14 +202,17 @@ class Preprocessing(BaseModel):
         return left, top, left + width, top + height
 
     def _padded(self, image: Image.Image, target: tuple[int, int]) -> Image.Image:
-        scale = min(target[0] / image.width, target[1] / image.height)
-        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        size, at = self._inside(image.size, target)
         canvas = Image.new(image.mode, target)
-        canvas.paste(
-            image.resize(size, _RESAMPLING[self.resize]),
-            ((target[0] - size[0]) // 2, (target[1] - size[1]) // 2),
-        )
+        canvas.paste(image.resize(size, _RESAMPLING[self.resize]), at)
         return canvas
+
+    @staticmethod
+    def _inside(size: tuple[int, int], target: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Returns the largest size of a picture that fits into a target whole, and its left upper corner there."""
+        scale = min(target[0] / size[0], target[1] / size[1])
+        width, height = (max(1, round(side * scale)) for side in size)
+        return (width, height), ((target[0] - width) // 2, (target[1] - height) // 2)
 
 
 def _apply(steps: tuple[Step, ...], pixels: NDArray[np.float32]) -> NDArray[np.float32]:

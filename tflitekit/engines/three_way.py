@@ -17,6 +17,7 @@ from tflitekit.core.errors import ConversionError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.contract import Contract
 from tflitekit.results import Drop
+from tflitekit.tasks.metric_words import is_share
 from tflitekit.tflite.runtime import Model
 from tflitekit.tflite.training_record import OutputDrift, Score, ThreeWay
 
@@ -100,7 +101,7 @@ def check_gap(name: str, found: ThreeWay, path: Path, reference: Path) -> None:
     layer = first_difference(path, reference)
 
     def shown(value: float) -> str:
-        return f"{value * 100:.1f} %" if found.metric == "top1" else f"{value:.4g}"
+        return f"{value * 100:.1f} %" if is_share(found.metric) else f"{value:.4g}"
 
     if not found.is_failure and lost is not None:
         raise ConversionError(

@@ -8,6 +8,7 @@ from typing import Any
 
 from tflitekit.data.contract import Contract
 from tflitekit.engines.three_way import check_gap, compare_three
+from tflitekit.tasks.metric_words import is_share
 from tflitekit.tflite.training_record import SIGNIFICANT, Compression, ThreeWay, TrainingRecord
 from tflitekit.tflite.weights import check_compression, measure_weights
 
@@ -18,7 +19,7 @@ _MOVED = 0.2  # of the spread of an output: int8 alone stays below a tenth
 
 def drop_text(value: float, found: ThreeWay) -> str:
     """Returns how much worse, in points for shares."""
-    return f"by {value * 100:.1f} points" if found.metric == "top1" else f"by {value:.4g} ({found.metric})"
+    return f"by {value * 100:.1f} points" if is_share(found.metric) else f"by {value:.4g} ({found.metric})"
 
 
 def verify(

@@ -41,7 +41,7 @@ from tflitekit.optimization.judging import judged
 from tflitekit.options.base import takes
 from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.options.convert import ConvertOptions
-from tflitekit.options.evaluate import EvaluateOptions
+from tflitekit.options.evaluate import EvaluateOptions, ScoringOptions
 from tflitekit.options.optimize import OptimizeOptions
 from tflitekit.render import write_all
 from tflitekit.results import CalibrationPoint, Constraints, DatasetRecord, Finding, Report, SourceRecord, VariantReport
@@ -52,6 +52,7 @@ from tflitekit.source.foreign.module import on_disk
 from tflitekit.source.models import identify
 from tflitekit.source.prepared import PreparedSource
 from tflitekit.targets import CheckedTarget, open_target
+from tflitekit.tasks.interface import Interface
 from tflitekit.tflite.variant import tool_versions
 
 __all__ = ["optimize"]
@@ -120,7 +121,7 @@ def optimize(
         spec = dataclasses.replace(spec, clock=_clock(target, how, constraints, Hardware.of(profile)))
         values = background.submit(dataset.check_values)
         fingerprint = background.submit(_prepare_evaluation, dataset, values)  # while the worker imports TensorFlow
-        check = functools.partial(_check_data, dataset, spec, how.metric, values)
+        check = functools.partial(_check_data, dataset, spec, how, values)
         converted = convert_unlocked(model, spec, out=out, options=options, progress=progress, check=check)
         try:
             evaluation, curve = _evaluate(converted, dataset, scoring, constraints, fingerprint.result(), progress)
@@ -188,11 +189,12 @@ def _refuse_early(model: Any, how: OptimizeOptions, constraints: Constraints, op
 
 
 def _check_data(
-    dataset: Dataset, spec: ConversionSpec, metric: str | None, values: Future[None], source: PreparedSource
+    dataset: Dataset, spec: ConversionSpec, how: ScoringOptions, values: Future[None], source: PreparedSource
 ) -> None:
     """Raises where the data do not fit the model, or hold values that nothing can be made of."""
     pipeline = InputPipeline(source.inputs, spec.preprocessing)
-    check_evaluation_data(dataset, [pipeline], source.outputs, metric=metric, output=spec.output, labels=spec.labels)
+    interface = Interface(tuple(source.inputs), tuple(source.outputs), spec.output, classes=spec.labels)
+    check_evaluation_data(dataset, [pipeline], interface, how)
     values.result()
 
 

@@ -11,6 +11,7 @@ from tflitekit.core.errors import UsageError
 from tflitekit.options.also_on import AlsoOnOptions
 from tflitekit.options.base import Option, Options, Panel
 from tflitekit.options.general import JobOptions
+from tflitekit.options.tasks import TaskOptions
 
 __all__ = ["Baseline", "EvaluateOptions", "Labels", "Preprocess", "SampleOptions", "ScoringOptions"]
 
@@ -41,7 +42,7 @@ class SampleOptions(Options):
     ] = None
 
 
-class ScoringOptions(SampleOptions):
+class ScoringOptions(SampleOptions, TaskOptions):
     """How samples are drawn and scored."""
 
     limit: Annotated[

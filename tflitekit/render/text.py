@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from tflitekit.core.units import duration, milliseconds
+from tflitekit.tasks.metric_words import is_share, words_of
 
 if TYPE_CHECKING:
     from tflitekit.results import (
@@ -29,7 +30,6 @@ _RESOLUTION = 0.05
 __all__ = [
     "COLUMNS",
     "MEDIUM",
-    "METRICS_ABOUT",
     "NARROW",
     "accuracy",
     "against",
@@ -45,7 +45,6 @@ __all__ = [
     "flips",
     "integer_ops",
     "interval",
-    "is_share",
     "latency",
     "latency_against",
     "latency_interval",
@@ -112,27 +111,9 @@ def share(value: float, digits: int = 1) -> str:
     return f"{value * 100:.{digits}f}%"
 
 
-def is_share(metric: str) -> bool:
-    """Tells whether a metric is a share of samples, shown in per cent."""
-    return metric in ("top1", "top5", "agreement", "fidelity")
-
-
-_METRICS = {
-    "top1": "Top-1 accuracy", "top5": "Top-5 accuracy", "mae": "MAE", "rmse": "RMSE", "agreement": "Agreement", "fidelity": "Fidelity",
-    "divergence": "Divergence",
-}  # fmt: skip
-
-
-METRICS_ABOUT = {
-    "agreement": "Share of samples that get the baseline's class",
-    "fidelity": "Share of the baseline's variance that the variant explains, on average over the columns of the output that is kept least",
-    "divergence": "Kullback-Leibler divergence of the probabilities from the baseline's, in nats",
-}
-
-
 def metric_name(metric: str) -> str:
     """Returns a metric's name for people."""
-    return _METRICS.get(metric, metric)
+    return words_of(metric).name
 
 
 def measured(found: Measured) -> str:

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from tflitekit.render import text
+from tflitekit.tasks import metric_words
 
 if TYPE_CHECKING:
     from tflitekit.results import Drop, Measured, Report, VariantReport
@@ -126,7 +127,7 @@ def against(drop: Drop | None, value: Measured | None) -> tuple[str, str]:
 def table(report: Report, columns: Sequence[str] = COLUMNS) -> tuple[list[str], list[list[str]]]:
     """Returns those of the columns that have something to show, and the rows of `compared`."""
     rows = []
-    points = any(row.accuracy is not None and text.is_share(row.accuracy.metric) for row in compared(report))
+    points = any(row.accuracy is not None and metric_words.is_share(row.accuracy.metric) for row in compared(report))
     for row in compared(report):
         base = row.name == report.baseline
         differences = [
@@ -181,7 +182,7 @@ def remarks(report: Report) -> list[str]:
 
 def is_share(metric: str) -> bool:
     """Tells whether a metric of a training is a share, shown in per cent."""
-    return text.is_share(metric) or "accuracy" in metric.lower()
+    return metric_words.is_share(metric) or "accuracy" in metric.lower()
 
 
 def metric_value(value: float, metric: str | None) -> str:

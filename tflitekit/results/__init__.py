@@ -12,9 +12,11 @@ from tflitekit.results.accuracy import (
     Confidence,
     ConfidenceBin,
     Drop,
+    Example,
     Flip,
     Flips,
     Measured,
+    Picture,
     Sequential,
 )
 from tflitekit.results.base import Finding, Part, finite
@@ -67,6 +69,7 @@ __all__ = [
     "Drop",
     "Energy",
     "Examination",
+    "Example",
     "Figure",
     "Finding",
     "Flip",
@@ -81,6 +84,7 @@ __all__ = [
     "OutputFidelity",
     "Part",
     "PartLoss",
+    "Picture",
     "Placement",
     "Profile",
     "Provenance",

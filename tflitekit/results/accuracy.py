@@ -15,9 +15,11 @@ __all__ = [
     "Confidence",
     "ConfidenceBin",
     "Drop",
+    "Example",
     "Flip",
     "Flips",
     "Measured",
+    "Picture",
     "Sequential",
 ]
 
@@ -26,7 +28,7 @@ class Measured(Part):
     """A metric on ``n`` samples with its 95 % interval (Wilson for proportions, Student for means, else a bootstrap).
 
     ``low`` and ``high`` are null where one sample gives no interval; ``higher_is_better`` is null where it is not known,
-    as for a metric of one's own in a report of schema version 1.
+    as for a metric of one's own in a report of schema version 1. ``output`` is the one that it is of, where several are scored.
     """
 
     metric: str
@@ -35,6 +37,7 @@ class Measured(Part):
     high: float | None
     n: int
     higher_is_better: bool | None = None
+    output: str | None = None
 
 
 class Agreement(Part):
@@ -67,17 +70,22 @@ class Drop(Part):
 
 
 class ClassRecall(Part):
-    """Recall of one class with its 95 % Wilson interval, and its paired drop from the baseline's recall.
+    """Figure of one class with its 95 % interval, and its paired drop from the baseline's.
 
-    ``drop`` is null for the baseline itself.
+    Attributes:
+        low: Wilson's for recall, else of a bootstrap; null where the samples give none.
+        n: Samples of the class, or its objects in detection.
+        drop: Null for the baseline itself.
+        metric: 'recall', or 'ap', 'iou' and others where a task has another figure for classes.
     """
 
     label: str
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     n: int
     drop: Drop | None = None
+    metric: str = "recall"
 
 
 class Flip(Part):
@@ -96,6 +104,29 @@ class Flip(Part):
     answer: str
     confidence: float | None = None
     image: str | None = None
+
+
+class Picture(Part):
+    """A small JPEG as base64, and whose answer is drawn on it: 'truth', or the name of a variant."""
+
+    title: str
+    image: str
+
+
+class Example(Part):
+    """One sample on which a variant does worse than the baseline, of a task other than classification.
+
+    Attributes:
+        sample: Its name in the data.
+        text: What changed, in words: '3 of 4 objects found, before all'.
+        lost: How much its figure fell, in the metric's unit.
+        pictures: The truth, the baseline's answer and the variant's, where samples are pictures.
+    """
+
+    sample: str
+    text: str
+    lost: float | None = None
+    pictures: tuple[Picture, ...] = ()
 
 
 class Flips(Part):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tflitekit.core.units import duration
 from tflitekit.results import Constraints, Drop, VariantReport
 from tflitekit.results.on_hardware import hardware_problems
+from tflitekit.tasks.metric_words import is_share, words_of
 
 __all__ = [
     "DEFAULT_MAX_DROP_POINTS",
@@ -35,10 +36,10 @@ def min_fidelity(constraints: Constraints) -> float:
 
 def certainty_limit(constraints: Constraints, *, by_reference: bool) -> float:
     """Returns the largest share of samples that may be lost against the baseline; without labels: that may get another class."""
-    return 1 - min_fidelity(constraints) if by_reference else _top1_limit(constraints)
+    return 1 - min_fidelity(constraints) if by_reference else _share_limit(constraints)
 
 
-def _top1_limit(constraints: Constraints) -> float:
+def _share_limit(constraints: Constraints) -> float:
     given = constraints.max_accuracy_drop
     return (DEFAULT_MAX_DROP_POINTS if given is None else given) / 100
 
@@ -48,8 +49,8 @@ def drop_limit(baseline: VariantReport | None, constraints: Constraints) -> floa
     given = constraints.max_accuracy_drop
     if baseline is None or baseline.accuracy is None:
         return 0.0
-    if baseline.accuracy.metric == "top1":
-        return _top1_limit(constraints)
+    if is_share(baseline.accuracy.metric):
+        return _share_limit(constraints)
     return _RELATIVE_ERROR_LIMIT * abs(baseline.accuracy.value) if given is None else given
 
 
@@ -182,8 +183,8 @@ def drop_text(variant: VariantReport) -> str:
 
 
 def drop_amount(variant: VariantReport, value: float) -> str:
-    """Returns '1 point' for top-1 accuracy, else a figure in the metric's unit."""
-    if variant.accuracy is not None and variant.accuracy.metric == "top1":
+    """Returns '1 point' for shares, else a figure in the metric's unit."""
+    if variant.accuracy is not None and is_share(variant.accuracy.metric):
         return f"{value * 100:.3g} point{'' if value == 0.01 else 's'}"
     return f"{value:.4g}"
 
@@ -198,12 +199,11 @@ def _range_text(variant: VariantReport) -> str:
     drop = variant.drop
     if drop is None or drop.low is None or drop.high is None:
         return ""
-    points = variant.accuracy is not None and variant.accuracy.metric == "top1"
+    points = variant.accuracy is not None and is_share(variant.accuracy.metric)
     return f" (interval {_interval(drop)})" if points else f" (interval {drop.low:.4g} to {drop.high:.4g})"
 
 
 def _accuracy_text(variant: VariantReport) -> str:
     assert variant.accuracy is not None
-    if variant.accuracy.metric == "top1":
-        return f"accuracy {variant.accuracy.value:.1%}"
-    return f"{variant.accuracy.metric} {variant.accuracy.value:.4g}"
+    words, value = words_of(variant.accuracy.metric), variant.accuracy.value
+    return f"{words.short or words.name} {value:.1%}" if words.share else f"{variant.accuracy.metric} {value:.4g}"

@@ -21,6 +21,7 @@ from tflitekit.results.accuracy import (
     ClassRecall,
     Confidence,
     Drop,
+    Example,
     Flip,
     Flips,
     Measured,
@@ -74,6 +75,7 @@ class VariantReport(Part):
         fidelity: Every output compared with the baseline's, part by part; empty for the baseline itself and without one.
         explanation: Where it departs from the float model, layer by layer; null where that was not asked for.
         differing: On data without labels, up to 12 of the samples that get another class than the baseline's, with the highest scores.
+        examples: For tasks other than classification, samples on which it does worse than the baseline, the worst first.
         control: Name of the float model that was fine-tuned for as many steps, where this variant was trained and such a one
             was evaluated; null for the control itself.
         drop_from_control: Paired difference to it: what quantizing, pruning or clustering costs, without the gain of training.
@@ -115,6 +117,7 @@ class VariantReport(Part):
     confidence: Confidence | None = None
     flips: Flips | None = None
     differing: tuple[Flip, ...] = ()
+    examples: tuple[Example, ...] = ()
     sequential: Sequential | None = None
     latency: Latency | None = None
     other_latencies: tuple[Latency, ...] = ()
@@ -184,7 +187,8 @@ class DatasetRecord(Part):
     number of samples before ``--limit`` or an early stop, ``seed`` that of the draw. ``adaptive`` is there where
     ``--until-certain`` looked repeatedly. ``labels`` are, for classes, the true class of each sample that was scored, in the
     data's order (see `tflitekit.results.packing`). ``reference`` says what outputs were compared with: labels, or the outputs of the
-    baseline, where the data have none. ``stream``: samples were one stream, so that a model's state went on from
+    baseline, where the data have none. ``task`` is what the model is for, and ``reader`` how its outputs were read, with all options, where
+    they are decoded first (see `tflitekit.tasks.readers`). ``stream``: samples were one stream, so that a model's state went on from
     each to the next.
     """
 
@@ -200,6 +204,8 @@ class DatasetRecord(Part):
     reference: Literal["labels", "baseline"] = "labels"
     adaptive: Adaptive | None = None
     labels: str | None = None
+    task: str | None = None
+    reader: dict[str, Any] | None = None
     calibration_location: str | None = None
     calibration_samples: int | None = None
     calibration_sha256: str | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from tflitekit.core.answers import answering
 from tflitekit.core.registry import Registry
 from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.annotations import TaskName
 from tflitekit.data.dataset import Dataset
+from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import Drop, Measured, OutputFidelity
+from tflitekit.tasks.interface import Interface, Meaning
 
 __all__ = ["AnyMetric", "Kind", "Likeness", "Meaning", "Metric", "ReferenceMetric", "Scores", "metric", "metrics"]
-
-Meaning = Literal["probabilities", "values"]
-"""What an output holds (see `tflitekit.data.contract.Contract`)."""
 
 Scores = dict[str, NDArray[Any]]
 """Columns with one row per sample, a value or an array of one shape for all; 'finite' says whether the output had no NaN or infinity.
@@ -93,26 +93,35 @@ class ReferenceMetric:
 
 AnyMetric = Metric | ReferenceMetric
 
-Make = Callable[[Dataset, TensorSpec, Sequence[str] | None], AnyMetric]
-"""From the data, the output that is scored, and class names that the contract has, to the metric."""
+Make = Callable[[Dataset, Interface, TaskOptions], AnyMetric]
+"""From the data, the model's inputs and outputs, and how the user wants them read, to the metric."""
 
-Applies = Callable[[Dataset, TensorSpec], bool]
+Applies = Callable[[Dataset, Interface], bool]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How a metric is made, whether data and output call for it where none is named, and whether it does without labels."""
+    """How a metric is made, whether data and output call for it where none is named, and whether it does without labels.
+
+    Attributes:
+        task: That it is the first choice for, where the labels are of that task or the user names it.
+    """
 
     make: Make
     applies: Applies
     reference: bool = False
+    task: TaskName | None = None
 
 
 _registry: Registry[Kind] = Registry("metric", __name__, "tflitekit.metrics")
 
 
 def metric(
-    name: str, *, applies: Applies = lambda dataset, spec: False, reference: bool = False
+    name: str,
+    *,
+    applies: Applies = lambda dataset, interface: False,
+    reference: bool = False,
+    task: TaskName | None = None,
 ) -> Callable[[Make], Make]:
     """Registers a function that makes a metric, or raises `DataError` where labels and output cannot belong together.
 
@@ -120,11 +129,12 @@ def metric(
         name: As users name it.
         applies: Whether it is taken when no metric is named; never when not given.
         reference: Whether it makes a `ReferenceMetric`, for data without labels.
+        task: That it is the first choice for.
     """
     kind = ReferenceMetric if reference else Metric
 
     def register(function: Make) -> Make:
-        _registry.add(name, Kind(answering(function, kind), applies, reference), function.__module__)
+        _registry.add(name, Kind(answering(function, kind), applies, reference, task), function.__module__)
         return function
 
     return register

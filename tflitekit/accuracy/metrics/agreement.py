@@ -16,15 +16,18 @@ from tflitekit.core.statistics import mean_interval
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.contract import labels_mismatch
 from tflitekit.data.dataset import Dataset
+from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import Agreement, Measured, OutputFidelity, finite
+from tflitekit.tasks.interface import Interface
 
 __all__ = ["ClassAgreement"]
 
 
-@metric("agreement", reference=True)
-def agree(dataset: Dataset, spec: TensorSpec, labels: Sequence[str] | None) -> ClassAgreement:
+@metric("agreement", reference=True, task="classification")
+def agree(dataset: Dataset, interface: Interface, how: TaskOptions) -> ClassAgreement:
     """Compares the most probable class with the baseline's."""
-    del dataset
+    del dataset, how
+    spec, labels = interface.output, interface.classes
     found = ClassAgreement(labels, size_of(spec))
     found.check(spec)
     if labels is not None and -1 not in spec.shape[1:] and len(labels) != max(2, size_of(spec)):

@@ -18,8 +18,10 @@ from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.contract import labels_mismatch
 from tflitekit.data.dataset import Dataset
 from tflitekit.data.kinds.images import no_class
+from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import Agreement, ClassRecall, Drop, Flips, Measured
 from tflitekit.results.packing import pack_hits
+from tflitekit.tasks.interface import Interface
 
 __all__ = ["Classification", "answers", "class_name", "probabilities", "share", "size_of", "takes_classes"]
 
@@ -32,7 +34,7 @@ def size_of(spec: TensorSpec) -> int:
     return math.prod(d for d in spec.shape[1:] if d > 0)
 
 
-def takes_classes(dataset: Dataset, spec: TensorSpec) -> bool:
+def takes_classes(dataset: Dataset, interface: Interface) -> bool:
     """Whether the labels are classes, not targets of a regression.
 
     Raises:
@@ -41,19 +43,21 @@ def takes_classes(dataset: Dataset, spec: TensorSpec) -> bool:
     first = next(iter(dataset), None)
     if first is None:
         raise DataError(f"The data at {dataset.location} are empty.")
-    largest = dataset.largest_label()
+    largest, spec = dataset.largest_label(), interface.output
     single = size_of(spec) == 1 and -1 not in spec.shape[1:]
     counts = single and dataset.classes is None and largest is not None and largest > 1
     return isinstance(first.label, int) and not counts
 
 
-@metric("top1", applies=takes_classes)
-def classify(dataset: Dataset, spec: TensorSpec, labels: Sequence[str] | None) -> Classification:
+@metric("top1", applies=takes_classes, task="classification")
+def classify(dataset: Dataset, interface: Interface, how: TaskOptions) -> Classification:
     """Compares classes, where the labels are some that the model has."""
+    del how
+    spec = interface.output
     found = Classification(dataset.classes, size_of(spec))
     found.check(spec)
     if -1 not in spec.shape[1:]:
-        _check_classes(dataset, labels, max(2, size_of(spec)))
+        _check_classes(dataset, interface.classes, max(2, size_of(spec)))
         found.check_largest(dataset.largest_label() or 0)
     return found
 

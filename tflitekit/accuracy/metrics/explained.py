@@ -8,17 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.accuracy.metrics import Likeness, Meaning, ReferenceMetric, Scores, metric
-from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import Dataset
+from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import Measured, OutputFidelity
+from tflitekit.tasks.interface import Interface
 
 __all__ = ["Explained"]
 
 
 @metric("fidelity", reference=True)
-def keep(dataset: Dataset, spec: TensorSpec, labels: Sequence[str] | None) -> Explained:
+def keep(dataset: Dataset, interface: Interface, how: TaskOptions) -> Explained:
     """Compares the values of all outputs with the baseline's."""
-    del dataset, spec, labels
+    del dataset, interface, how
     return Explained()
 
 

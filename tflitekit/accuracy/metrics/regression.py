@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,18 +13,29 @@ from tflitekit.accuracy.metrics.classification import takes_classes
 from tflitekit.core.errors import DataError
 from tflitekit.core.statistics import mean_interval, paired_mean_increase
 from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.annotations import task_of
 from tflitekit.data.dataset import Dataset
+from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import Drop, Measured, finite
+from tflitekit.tasks.interface import Interface
 
 __all__ = ["Regression"]
 
 
-@metric("mae", applies=lambda dataset, spec: not takes_classes(dataset, spec))
-def regress(dataset: Dataset, spec: TensorSpec, labels: Sequence[str] | None) -> Regression:
+def _takes_numbers(dataset: Dataset, interface: Interface) -> bool:
+    """Whether the labels are numbers."""
+    return not takes_classes(dataset, interface) and task_of(next(iter(dataset)).label) in (
+        "classification",
+        "regression",
+    )
+
+
+@metric("mae", applies=_takes_numbers, task="regression")
+def regress(dataset: Dataset, interface: Interface, how: TaskOptions) -> Regression:
     """Compares numbers, where the labels are no classes."""
-    del labels
+    del how
     found = Regression(np.shape(next(iter(dataset)).label))
-    found.check(spec)
+    found.check(interface.output)
     return found
 
 

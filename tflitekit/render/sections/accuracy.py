@@ -9,6 +9,7 @@ from tflitekit.render.sections import View, named, section
 from tflitekit.render.sections.overview import accuracy_cell, change_cell, samples_text
 from tflitekit.render.summary import by_reference, fidelity_table
 from tflitekit.results import Measured, VariantReport
+from tflitekit.tasks.metric_words import is_share
 
 __all__ = ["accuracy", "decisions", "metric_cell", "outputs"]
 
@@ -84,7 +85,7 @@ def metric_cell(found: Measured | None) -> Cell:
     """Returns a further metric with its interval."""
     if found is None:
         return NOTHING
-    return Cell(text.measured(found), found.value, text.interval(found, percent=text.is_share(found.metric)))
+    return Cell(text.measured(found), found.value, text.interval(found, percent=is_share(found.metric)))
 
 
 def decisions(view: View, scored: list[VariantReport]) -> Table | None:

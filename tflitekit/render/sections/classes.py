@@ -43,7 +43,7 @@ def _worst(view: View) -> Figure | None:
         losses = class_losses(row, base)[:_MOST_PLOTTED_CLASSES]
         values = [
             {"label": entry.label, "variant": owner.name, "value": entry.value * 100, "n": entry.n}
-            | {"low": entry.low * 100, "high": entry.high * 100, "interval": text.interval(entry, percent=True)}
+            | {"low": _percent(entry.low), "high": _percent(entry.high), "interval": text.interval(entry, percent=True)}
             | {"change": "baseline" if owner is base else f"{text.signed(-loss.loss * 100, 1)} points"}
             for loss in losses
             for owner, entry in ((base, loss.base), (row, loss.entry))
@@ -247,3 +247,7 @@ def _jpeg(flip: Flip) -> str | None:
     except (binascii.Error, ValueError):
         return None
     return flip.image if found.startswith(b"\xff\xd8\xff") else None
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else share * 100

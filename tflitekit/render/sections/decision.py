@@ -11,6 +11,7 @@ from tflitekit.render.sections.overview import change_cell
 from tflitekit.render.summary import caution, class_losses, latency_is_of_host
 from tflitekit.results import VariantReport
 from tflitekit.results.recommendation import UNFIT
+from tflitekit.tasks.metric_words import is_share
 
 __all__ = ["Decision", "Tile", "decide"]
 
@@ -123,7 +124,7 @@ def _limits(view: View, row: VariantReport) -> Table | None:
     good = Cell("met", tone="good") if met else NOTHING
     rows = []
     if row.accuracy is not None and (row.drop is not None or limits.max_accuracy_drop is not None):
-        percent = text.is_share(row.accuracy.metric)
+        percent = is_share(row.accuracy.metric)
         given = limits.max_accuracy_drop
         if given is None:
             allowed = "1 point, the default" if percent else "5 % of the baseline, the default"

@@ -12,6 +12,7 @@ from tflitekit.render.sections.classes import examples
 from tflitekit.render.sections.overview import accuracy_cell, samples_text
 from tflitekit.render.summary import by_reference
 from tflitekit.results import VariantReport
+from tflitekit.tasks.metric_words import words_of
 
 __all__ = ["fidelity"]
 
@@ -55,8 +56,8 @@ def _figures(view: View, scored: list[VariantReport]) -> Table | None:
     columns = (
         Column("Variant", numeric=False),
         *([Column("Samples", about="That the variant was evaluated on")] if unlike else []),
-        Column(text.metric_name(first), about=text.METRICS_ABOUT.get(first, "")),
-        *(Column(text.metric_name(metric), about=text.METRICS_ABOUT.get(metric, "")) for metric in others),
+        Column(text.metric_name(first), about=words_of(first).about),
+        *(Column(text.metric_name(metric), about=words_of(metric).about) for metric in others),
         Column("Difference", numeric=False),
     )
     rows = []

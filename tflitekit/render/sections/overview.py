@@ -12,6 +12,7 @@ from tflitekit.render.plots.quality import Point, tradeoff
 from tflitekit.render.sections import View, named, section
 from tflitekit.render.summary import by_reference, higher_is_better, pareto_front
 from tflitekit.results import VariantReport
+from tflitekit.tasks.metric_words import is_share
 
 __all__ = ["accuracy_cell", "change_cell", "samples_text", "tradeoffs", "variants"]
 
@@ -87,7 +88,7 @@ def accuracy_cell(row: VariantReport) -> Cell:
     found = row.figure
     if found is None:
         return NOTHING
-    percent = text.is_share(found.metric)
+    percent = is_share(found.metric)
     note = text.interval(found, percent=percent)
     return Cell(text.measured(found), found.value, note)
 
@@ -193,7 +194,7 @@ def _gains(view: View) -> list[_Axis]:
     scored = next((row.figure for row in view.able if row.figure), None)
     if scored is None:
         return []
-    factor, unit = (100.0, "points") if text.is_share(scored.metric) else (1.0, scored.metric)
+    factor, unit = (100.0, "points") if is_share(scored.metric) else (1.0, scored.metric)
     better = higher_is_better(view.report)
     sign = -factor if better else factor
 

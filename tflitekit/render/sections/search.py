@@ -13,6 +13,7 @@ from tflitekit.render.plots.search import family, search_path
 from tflitekit.render.sections import View, named, section
 from tflitekit.render.summary import pareto_front
 from tflitekit.results import VariantReport
+from tflitekit.tasks.metric_words import is_share
 from tflitekit.tflite.search_record import SearchPoint, SearchRecord
 
 __all__ = ["search"]
@@ -146,7 +147,7 @@ def _points(view: View, rows: Sequence[VariantReport], judged_by: str) -> list[d
         for row in view.able
         if row.size_bytes is not None
         and row.figure is not None
-        and text.is_share(row.figure.metric)
+        and is_share(row.figure.metric)
         and (loss := 0.0 if view.is_base(row) else row.loss) is not None
     ]
     for row in rows:

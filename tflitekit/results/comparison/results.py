@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tflitekit.results import Finding, Part, Provenance
+from tflitekit.tasks.metric_words import is_share
 
 __all__ = ["Change", "Comparison", "Figure", "GateResult", "Side", "TargetChange", "VariantChange"]
 
@@ -49,7 +50,7 @@ class Change(Part):
     @property
     def is_share(self) -> bool:
         """Whether ``value`` is a difference of shares, counted in points."""
-        return self.metric in ("top1", "recall", "agreement", "fidelity")
+        return is_share(self.metric)
 
 
 class TargetChange(Part):

@@ -22,6 +22,6 @@ def _f1(said, true):
 
 
 @metric("macro_f1")
-def macro_f1(dataset, spec, labels):
+def macro_f1(dataset, interface, how):
     """Higher is better; classes without samples do not count."""
     return _MacroF1()

@@ -1,0 +1,40 @@
+"""What a model is for, and how its outputs are read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tflitekit.options.base import Option, Options, Panel
+
+__all__ = ["TaskOptions"]
+
+
+class TaskOptions(Options):
+    """How outputs are read and judged.
+
+    Attributes:
+        reader: See `tflitekit.tasks.readers.open_reader`.
+        ignore_label: Of pixels in masks.
+    """
+
+    task: Annotated[
+        str | None,
+        Option(
+            Panel.DATA,
+            "What the model is for, where the labels do not tell: classification, detection, segmentation, keypoints, regression.",
+            metavar="TASK",
+        ),
+    ] = None
+    reader: Annotated[
+        str | None,
+        Option(
+            Panel.DATA,
+            "How outputs become boxes, masks or keypoints: a name with options, as in yolov8:score=0.01, or your own module:function.",
+            metavar="READER",
+        ),
+    ] = None
+    ignore_label: Annotated[
+        int | None, Field(ge=0), Option(Panel.DATA, "Value of pixels in masks that count for nothing, such as 255.")
+    ] = None

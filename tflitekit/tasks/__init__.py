@@ -1,0 +1,1 @@
+"""What a model is for, and how its outputs are read."""

@@ -1,0 +1,52 @@
+"""What the kit's metrics are called where they are shown, and in which unit: a report is read without the metric at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Words", "is_share", "words_of"]
+
+
+@dataclass(frozen=True)
+class Words:
+    """A metric in words.
+
+    Attributes:
+        name: For headings.
+        share: Whether figures go from 0 to 1, are shown in per cent, and drop in points.
+        about: What it is, in one phrase; empty where the name says it.
+        short: Inside of a sentence: 'accuracy 86.0%'.
+    """
+
+    name: str
+    share: bool = False
+    about: str = ""
+    short: str = ""
+
+
+_WORDS = {
+    "top1": Words("Top-1 accuracy", True, short="accuracy"),
+    "top5": Words("Top-5 accuracy", True),
+    "recall": Words("Recall", True),
+    "agreement": Words("Agreement", True, "Share of samples that get the baseline's class"),
+    "fidelity": Words(
+        "Fidelity",
+        True,
+        "Share of the baseline's variance that the variant explains, on average over the columns of the output that is kept least",
+    ),
+    "divergence": Words(
+        "Divergence", about="Kullback-Leibler divergence of the probabilities from the baseline's, in nats"
+    ),
+    "mae": Words("MAE", about="Mean absolute error"),
+    "rmse": Words("RMSE", about="Root mean squared error"),
+}
+
+
+def words_of(metric: str) -> Words:
+    """Returns a metric in words; one that the kit does not have, by its own name and as no share."""
+    return _WORDS.get(metric, Words(metric))
+
+
+def is_share(metric: str) -> bool:
+    """Tells whether a metric is a share from 0 to 1, shown in per cent, whose drops are points."""
+    return words_of(metric).share
