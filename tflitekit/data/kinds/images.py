@@ -10,16 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from tflitekit.core.errors import DataError
+from tflitekit.data.image_files import IMAGE_SUFFIXES, decode_image, image_names, is_image
 from tflitekit.data.kinds import data_kind
 from tflitekit.data.names import match_names
-from tflitekit.data.samples import Dataset, Sample, UnreadableSampleError, balanced
+from tflitekit.data.samples import Dataset, Sample, balanced
 
 __all__ = ["ImageFolder", "no_class"]
-
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
 
 
 class _FileTable:
@@ -84,7 +81,7 @@ class ImageFolder(Dataset):
             indices = range(len(folders)) if labels is None else _match(root, folders, labels)
             self.notes = _aside(root, folders)
             for folder, index in zip(folders, indices, strict=True):
-                images = _images(root, folder)
+                images = image_names(root, folder)
                 if not images:
                     raise DataError(
                         f"The class folder {root / folder} has no images.",
@@ -99,7 +96,7 @@ class ImageFolder(Dataset):
 
     @staticmethod
     def _flat(root: Path, need_labels: bool) -> list[str]:
-        images = _images(root, "")
+        images = image_names(root, "")
         if not images:
             raise DataError(
                 f"The data folder {root} is empty: it has no class folders and no images.",
@@ -123,7 +120,7 @@ class ImageFolder(Dataset):
         """Yields the samples at some positions, in any order."""
         for name, label in map(self._files.__getitem__, positions):
             path = os.path.join(self._root, name)  # noqa: PTH118
-            yield Sample(name, label, functools.partial(_decode, path), path)
+            yield Sample(name, label, functools.partial(decode_image, path), path)
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
@@ -156,7 +153,7 @@ def no_class(folder: Path) -> str:
 
 def _aside(root: Path, folders: list[str]) -> tuple[str, ...]:
     """Names images that lie beside the class folders."""
-    aside = sorted(path.name for path in root.iterdir() if _is_image(path.name))
+    aside = sorted(path.name for path in root.iterdir() if is_image(path.name))
     if not aside:
         return ()
     shown = ", ".join(aside[:3]) + (", ..." if len(aside) > 3 else "")
@@ -164,30 +161,3 @@ def _aside(root: Path, folders: list[str]) -> tuple[str, ...]:
         f"{len(aside)} image{'s' if len(aside) > 1 else ''} in {root} itself ({shown}) {'are' if len(aside) > 1 else 'is'} in none of its "
         f"{len(folders)} class folders and not evaluated.",
     )
-
-
-def _is_image(name: str) -> bool:
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
-
-
-def _images(root: Path, folder: str) -> list[str]:
-    """Returns the images at any depth below ``root / folder``, as sorted names relative to ``root``."""
-    found = []
-    for parent, folders, names in os.walk(root / folder):
-        folders[:] = [name for name in folders if not name.startswith((".", "__"))]
-        prefix = os.path.relpath(parent, root)
-        for name in names:
-            if _is_image(name):
-                found.append(os.path.normpath(os.path.join(prefix, name)))  # noqa: PTH118
-    return sorted(found)
-
-
-def _decode(path: str) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image
-    except Image.DecompressionBombError as error:
-        raise UnreadableSampleError(f"too large: {error}") from error
-    except Exception as error:
-        raise UnreadableSampleError(f"{type(error).__name__}: {error}") from error
