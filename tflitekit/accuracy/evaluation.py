@@ -257,7 +257,7 @@ def evaluate_variants(
         scored = score_until_certain(
             runs, dataset, metric, store, baseline=baseline, certainty=certainty, jobs=how.jobs, progress=progress
         )
-    record = _record(dataset, scored, fingerprint, stream=how.stream)
+    record = _record(dataset, scored, fingerprint, how)
     return _evaluation(variants, scored, record, dataset, how, constraints, advise=advise)
 
 
@@ -323,7 +323,7 @@ def check_certainty(constraints: Constraints) -> None:
         )
 
 
-def _record(dataset: Dataset, scored: Scored, fingerprint: str | None, *, stream: bool) -> DatasetRecord:
+def _record(dataset: Dataset, scored: Scored, fingerprint: str | None, how: EvaluateOptions) -> DatasetRecord:
     """Describes the data; the labels are the same in all scores."""
     own, stopped = scored.most, scored.stopped
     available, seed = dataset.available, dataset.seed
@@ -342,9 +342,9 @@ def _record(dataset: Dataset, scored: Scored, fingerprint: str | None, *, stream
         available=available or dataset.size,
         seed=seed,
         adaptive=stopped.record if stopped is not None else None,
-        stream=stream,
+        stream=how.stream,
         task=_task(scored.metric),
-        reader=_reader(scored),
+        reader=_reader(scored, how.reader),
         reference="baseline" if isinstance(scored.metric, ReferenceMetric) else "labels",
     )
 
@@ -355,12 +355,13 @@ def _task(metric: AnyMetric) -> str | None:
     return None if kind is None else kind.task
 
 
-def _reader(scored: Scored) -> dict[str, Any] | None:
+def _reader(scored: Scored, given: str | None) -> dict[str, Any] | None:
     """Returns how outputs were read, where they were decoded first."""
     if not isinstance(scored.metric, DecodedMetric | DecodedReference):
         return None
     run = scored.runs[scored.wanted] if scored.wanted is not None else next(iter(scored.runs.values()))
-    return scored.metric.open(run.interface).describe()
+    said = {} if given is None else {"given": given}
+    return scored.metric.open(run.interface).describe() | said
 
 
 def _lint_data(run: ScoringJob, inputs: Inputs, dataset: Dataset) -> list[Finding]:

@@ -82,21 +82,12 @@ class ScoringJob:
         return self.variant.sha256, self.contract.preprocessing, self.output_index
 
     @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """The file's outputs, the one that is scored by default first."""
-        name = self.contract.outputs[0].name
-        return tuple(sorted(self.graph.outputs, key=lambda spec: spec.name != name))
-
-    @property
     def interface(self) -> Interface:
         """The file from outside."""
-        return Interface(
-            inputs=self.graph.inputs,
-            outputs=self.outputs,
+        return self.graph.interface(
+            first=self.contract.outputs[0].name,
             scored=self.output,
-            meanings={s.name: m for s, m in zip(self.graph.outputs, self.graph.output_meanings, strict=True)},
             classes=self.contract.labels,
-            final_op=self.graph.final_ops[self.output_index],
             owner=self.variant.name,
         )
 

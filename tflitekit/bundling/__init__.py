@@ -79,7 +79,7 @@ def bundle(
     check_target(out, data)
     with disk_errors(out), temporary_folder(parent_of(out), ".bundle-") as temporary:
         folder = temporary / out.name
-        made = Assembly(selection, dataset, folder, how.seed, progress).write(how.name)
+        made = Assembly(selection, dataset, folder, how.seed, progress, how.reader).write(how.name)
         for name in how.templates:
             write_template(name, made, selection, folder, package=how.package, progress=progress)
         read_bundle(folder)

@@ -11,11 +11,13 @@ from tflitekit.bundling.contents import (
     BundledVariant,
     DataOrigin,
     SourceOrigin,
+    Task,
     Tolerances,
     class_count,
     labels_file,
 )
-from tflitekit.bundling.golden import GoldenRun, Recording, Task, find_input_kind, record
+from tflitekit.bundling.decoding import choose_decoding
+from tflitekit.bundling.golden import GoldenRun, Recording, find_input_kind, record
 from tflitekit.bundling.metadata import with_metadata
 from tflitekit.bundling.selection import Chosen, Selection
 from tflitekit.core.files import content_hash, write_json, write_whole
@@ -33,12 +35,15 @@ TOP_K = 5
 class Assembly:
     """Writes one bundle into an empty folder."""
 
-    def __init__(self, selection: Selection, dataset: Dataset, folder: Path, seed: int, progress: Progress) -> None:
+    def __init__(
+        self, selection: Selection, dataset: Dataset, folder: Path, seed: int, progress: Progress, reader: str | None
+    ) -> None:
         self._selection, self._dataset, self._folder = selection, dataset, folder
         self._seed, self._progress = seed, progress
         self._first = selection.variants[0]
         self._input_kind = find_input_kind(dataset, self._first.graph, self._first.contract.preprocessing)
-        self._task = self._choose_task()
+        self._decoding = choose_decoding(selection, dataset, reader)
+        self._task = self._decoding.task if self._decoding else self._choose_task()
         self._labels = self._choose_labels()
 
     def write(self, name: str | None) -> Bundle:
@@ -54,11 +59,14 @@ class Assembly:
             task=self._task,
             probabilities=contract.output_meaning == "probabilities",
             top_k=TOP_K,
+            open=self._decoding.reader if self._decoding else None,
         )
         with self._progress.task("Recording golden samples", self._dataset.size) as advance:
             recorded = record(runs, self._dataset, how, seed=self._seed, advance=advance)
         report = self._selection.report
         made = Bundle(
+            schema_version=2 if self._decoding else 1,
+            reader=self._decoding.description if self._decoding else None,
             tool=tool_versions(),
             name=name,
             input_kind=self._input_kind,

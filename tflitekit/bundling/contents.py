@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, field_validator
-
+from tflitekit.bundling.decoded import Decoded, GoldenMask
+from tflitekit.bundling.entries import ArrayFile, Entry, FileEntry, ImageFile
 from tflitekit.core.errors import BundleError, UnreadableError
-from tflitekit.core.files import content_hash, is_file, read_bytes, require_inside, shortened
+from tflitekit.core.files import content_hash, is_file, read_bytes, shortened
 from tflitekit.core.structured import LARGEST, check_model, is_unicode, read_json
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.contract import labels_mismatch
@@ -24,6 +23,7 @@ from tflitekit.results import Drop, Measured
 
 __all__ = [
     "LABELS_FILE",
+    "RANKED",
     "SCHEMA_VERSION",
     "ArrayFile",
     "Bundle",
@@ -36,6 +36,7 @@ __all__ = [
     "ImageFile",
     "Ranked",
     "SourceOrigin",
+    "Task",
     "Tolerance",
     "Tolerances",
     "class_count",
@@ -45,56 +46,15 @@ __all__ = [
     "read_description",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2 has a reader and what it makes of golden samples; bundles without one are still of version 1, which older apps read."""
+Task = Literal["classification", "binary", "detection", "segmentation", "keypoints", "other"]
+RANKED = ("classification", "binary")
+"""Tasks whose primary output has a score for each class."""
 LABELS_FILE = "labels.txt"
-_DTYPES = frozenset(
-    ["bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64"]
-)
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class FileEntry(_Part):
-    """A file of the bundle."""
-
-    file: str
-    sha256: str
-
-    @field_validator("file")
-    @classmethod
-    def _inside(cls, value: str) -> str:
-        return require_inside(value)
-
-
-class ImageFile(FileEntry):
-    """An image, with its size in pixels as it is stored."""
-
-    width: int
-    height: int
-
-
-class ArrayFile(FileEntry):
-    """Values of one tensor: little-endian, in C order, without a header."""
-
-    dtype: str
-    shape: tuple[int, ...]
-
-    @property
-    def size_bytes(self) -> int:
-        """What the values take."""
-        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
-
-    @field_validator("dtype")
-    @classmethod
-    def _numbers(cls, value: str) -> str:
-        if value not in _DTYPES:
-            raise ValueError(f"'{shortened(value)}' is not a type of stored numbers")
-        return value
-
-
-class Tolerance(_Part):
+class Tolerance(Entry):
     """How far a device's output may lie from the host's.
 
     Attributes:
@@ -109,7 +69,7 @@ class Tolerance(_Part):
     reason: str
 
 
-class Tolerances(_Part):
+class Tolerances(Entry):
     """Those of one output, by what really runs the model: the CPU with XNNPACK, the CPU with the runtime's own kernels, a GPU, NNAPI."""
 
     cpu: Tolerance
@@ -148,7 +108,7 @@ class BundledVariant(FileEntry):
     tolerances: tuple[Tolerances, ...]
 
 
-class Ranked(_Part):
+class Ranked(Entry):
     """One class of an answer; ``score`` is the real value of the output, float32."""
 
     index: int
@@ -156,16 +116,26 @@ class Ranked(_Part):
     score: float
 
 
-class GoldenResult(_Part):
-    """What one variant gets and gives for one sample, as stored, in the file's own order."""
+class GoldenResult(Entry):
+    """What one variant gets and gives for one sample, as stored, in the file's own order.
+
+    Attributes:
+        decoded: What the bundle's reader makes of the outputs; null without a reader.
+    """
 
     variant: str
     inputs: tuple[ArrayFile, ...]
     outputs: tuple[ArrayFile, ...]
     top_k: tuple[Ranked, ...]
+    decoded: Decoded | None = None
+
+    def arrays(self) -> tuple[ArrayFile, ...]:
+        """Returns all arrays that it names."""
+        mask = (self.decoded.mask,) if isinstance(self.decoded, GoldenMask) else ()
+        return (*self.inputs, *self.outputs, *mask)
 
 
-class GoldenSample(_Part):
+class GoldenSample(Entry):
     """One real sample on its way through the model.
 
     Attributes:
@@ -190,11 +160,11 @@ class GoldenSample(_Part):
     def files(self) -> tuple[FileEntry, ...]:
         """Returns every file of the sample, once."""
         found = [entry for entry in (self.original, self.image, self.pixels) if entry is not None]
-        arrays = [*self.inputs, *(a for result in self.results for a in (*result.inputs, *result.outputs))]
+        arrays = [*self.inputs, *(a for result in self.results for a in result.arrays())]
         return tuple({entry.file: entry for entry in (*found, *arrays)}.values())
 
 
-class Golden(_Part):
+class Golden(Entry):
     """Samples with everything that the host computed of them."""
 
     seed: int
@@ -202,14 +172,14 @@ class Golden(_Part):
     samples: tuple[GoldenSample, ...]
 
 
-class SourceOrigin(_Part):
+class SourceOrigin(Entry):
     """The model that was converted; ``location`` is its file's name."""
 
     location: str
     sha256: str | None
 
 
-class DataOrigin(_Part):
+class DataOrigin(Entry):
     """The data that accuracy was measured on; ``location`` is the last part of its name."""
 
     location: str
@@ -217,7 +187,7 @@ class DataOrigin(_Part):
     sha256: str | None
 
 
-class Bundle(_Part):
+class Bundle(Entry):
     """``bundle.json``.
 
     Attributes:
@@ -225,15 +195,19 @@ class Bundle(_Part):
         recommended: The variant that an app starts with.
         baseline: The variant that drops are measured against; it need not be in the bundle.
         task: 'classification' where the primary output has a value for each class; 'binary' where it has one value for two
-            classes, whose scores are then ``(1 - p, p)``, or ``(-v, v)`` of a logit; 'other' otherwise: ``top_k`` is then empty.
+            classes, whose scores are then ``(1 - p, p)``, or ``(-v, v)`` of a logit; 'detection', 'segmentation' and 'keypoints' where
+            ``reader`` says how outputs are decoded; 'other' otherwise. ``top_k`` is empty but for the first two.
+        reader: How outputs become boxes, masks or poses: a reader's name, the names of the outputs that it reads, and all its options (see
+            ``docs/bundle.md``).
         output_meaning: What the primary output holds; 'values' are logits or quantities.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 1
     tool: dict[str, str]
     name: str
     input_kind: Literal["image", "tensors"]
-    task: Literal["classification", "binary", "other"]
+    task: Task
+    reader: dict[str, Any] | None = None
     recommended: str
     baseline: str | None
     preprocessing: Preprocessing
@@ -265,7 +239,7 @@ class Bundle(_Part):
 
 def class_count(task: str, output: TensorSpec) -> int | None:
     """Returns for how many classes an output stands; None where it ranks none or its size is not fixed."""
-    if task == "other" or min(output.shape[1:], default=1) < 0:
+    if task not in RANKED or min(output.shape[1:], default=1) < 0:
         return None
     return 2 if task == "binary" else math.prod(output.shape[1:])
 

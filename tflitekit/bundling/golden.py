@@ -14,25 +14,28 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tflitekit.bundling.contents import (
+    RANKED,
     ArrayFile,
     Golden,
     GoldenResult,
     GoldenSample,
     ImageFile,
     Ranked,
+    Task,
     Tolerances,
 )
+from tflitekit.bundling.decoded import decoded
 from tflitekit.bundling.tolerances import tolerances
 from tflitekit.core.errors import BundleError, ContractError, DataError
 from tflitekit.core.files import write_whole
 from tflitekit.data.dataset import Dataset, InputPipeline, Raw, Sample, UnreadableSampleError
 from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.tasks.readers import Reader
 from tflitekit.tflite.graph import Graph
 from tflitekit.tflite.runtime import Array, Model, dequantize, quantize
 
-__all__ = ["GoldenRun", "InputKind", "Recording", "Task", "find_input_kind", "record", "scores"]
+__all__ = ["GoldenRun", "InputKind", "Recording", "find_input_kind", "record", "scores"]
 
-Task = Literal["classification", "binary", "other"]
 InputKind = Literal["image", "tensors"]
 _NO_COLOUR_TAGS = frozenset({"icc_profile", "gamma", "chromaticity", "srgb", "transparency", "palette"})
 
@@ -62,6 +65,7 @@ class Recording:
         input_kind: What `find_input_kind` says of the samples.
         probabilities: Whether the primary output holds probabilities.
         top_k: So many of the best classes are recorded.
+        open: Opens the reader for a file; None where outputs are not decoded.
     """
 
     folder: Path
@@ -71,10 +75,14 @@ class Recording:
     task: Task
     probabilities: bool
     top_k: int
+    open: Callable[[Graph], Reader] | None = None
+
+    def pipeline(self, graph: Graph) -> InputPipeline:
+        return InputPipeline(graph.inputs, self.preprocessing)
 
     def prepared(self, graph: Graph, raw: Raw, key: str) -> list[Array]:
         """Returns the real values of each input of a graph, with the batch dimension."""
-        return [values[None] for values in InputPipeline(graph.inputs, self.preprocessing).prepare(raw, key)]
+        return [values[None] for values in self.pipeline(graph).prepare(raw, key)]
 
 
 @dataclass(frozen=True)
@@ -150,18 +158,25 @@ def _result(recorder: _Recorder, raw: Raw, key: str, how: Recording, writer: _Wr
     answer = dequantize(outputs[run.primary_output], run.graph.outputs[run.primary_output])
     stem = run.shipped.stem
     stored = [quantize(v, spec) for v, spec in zip(values, run.graph.inputs, strict=True)]
+    found = None
+    if how.open is not None:
+        reader = how.open(run.graph)
+        real = {spec.name: dequantize(v, spec)[0] for v, spec in zip(outputs, run.graph.outputs, strict=True)}
+        said = reader.read([real[name] for name in reader.outputs], how.pipeline(run.graph).frame(raw))
+        found = decoded(said, lambda mask: writer.array(f"{stem}.mask", mask), reader.name)
     return GoldenResult(
         variant=run.name,
         inputs=tuple(writer.array(f"{stem}.input-{i}", v) for i, v in enumerate(stored)),
         outputs=tuple(writer.array(f"{stem}.output-{i}", v) for i, v in enumerate(outputs)),
         top_k=_top(scores(answer, how.task, probabilities=how.probabilities), how.labels, how.top_k),
+        decoded=found,
     )
 
 
 def scores(answer: Array, task: Task, *, probabilities: bool) -> NDArray[np.float32]:
     """Returns one score a class of the primary output's real values; empty for other tasks."""
     values = np.asarray(answer, np.float32).reshape(-1)
-    if task == "other":
+    if task not in RANKED:
         return values[:0]
     if task == "binary":
         other = np.float32(1) - values[0] if probabilities else -values[0]

@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
-from typing import Literal
 
 import flatbuffers
 import numpy as np
 
 from tflitekit._version import __version__
-from tflitekit.bundling.contents import LABELS_FILE, is_unicode, labels_file
+from tflitekit.bundling.contents import LABELS_FILE, Task, is_unicode, labels_file
 from tflitekit.bundling.embedding import embed, extract_model
 from tflitekit.core.errors import ContractError
 from tflitekit.core.tensor import TensorSpec
@@ -116,7 +115,7 @@ def with_metadata(
     primary_output: int = 0,
     preprocessing: Preprocessing | None = None,
     labels: Sequence[str] | None = None,
-    task: Literal["classification", "binary", "other"] = "other",
+    task: Task = "other",
     scheme: str | None = None,
     accuracy: Measured | None = None,
     author: str | None = None,
@@ -280,7 +279,7 @@ def _output(
     spec: TensorSpec,
     *,
     probabilities: bool,
-    task: Literal["classification", "binary", "other"],
+    task: Task,
     labels: Sequence[str] | None,
 ) -> int:
     kind = "Probability" if probabilities else "Score"

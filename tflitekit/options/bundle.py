@@ -9,6 +9,7 @@ from pydantic import Field
 from tflitekit.options.base import Option, Panel
 from tflitekit.options.evaluate import Labels, Preprocess
 from tflitekit.options.general import SeedOptions
+from tflitekit.options.tasks import Reader
 from tflitekit.options.values import Names
 
 __all__ = ["BundleOptions"]
@@ -30,6 +31,7 @@ class BundleOptions(SeedOptions):
     samples: Annotated[int, Field(ge=1), Option(Panel.DATA, "Number of golden samples.")] = 8
     preprocess: Preprocess = None
     labels: Labels = None
+    reader: Reader = None
     name: Annotated[
         str | None, Option(Panel.OUTPUT, "Name of the bundle. Default: the name of the source model.", metavar="NAME")
     ] = None

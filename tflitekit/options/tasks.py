@@ -8,7 +8,17 @@ from pydantic import Field
 
 from tflitekit.options.base import Option, Options, Panel
 
-__all__ = ["TaskOptions"]
+__all__ = ["Reader", "TaskOptions"]
+
+
+Reader = Annotated[
+    str | None,
+    Option(
+        Panel.DATA,
+        "How outputs become boxes, masks or keypoints: a name with options, as in yolov8:score=0.01, or your own module:function.",
+        metavar="READER",
+    ),
+]
 
 
 class TaskOptions(Options):
@@ -27,14 +37,7 @@ class TaskOptions(Options):
             metavar="TASK",
         ),
     ] = None
-    reader: Annotated[
-        str | None,
-        Option(
-            Panel.DATA,
-            "How outputs become boxes, masks or keypoints: a name with options, as in yolov8:score=0.01, or your own module:function.",
-            metavar="READER",
-        ),
-    ] = None
+    reader: Reader = None
     ignore_label: Annotated[
         int | None, Field(ge=0), Option(Panel.DATA, "Value of pixels in masks that count for nothing, such as 255.")
     ] = None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -16,6 +17,9 @@ from tflitekit.tflite.flatbuffer import DTYPES, FLOATS, QUANTIZED, Reader, name_
 from tflitekit.tflite.op_types import versions_by_types
 from tflitekit.tflite.op_versions import PER_CHANNEL_FULLY_CONNECTED, minimum_runtime_version, version_key
 from tflitekit.tflite.operators import Operator, read_operators
+
+if TYPE_CHECKING:
+    from tflitekit.tasks.interface import Interface
 
 __all__ = ["Graph", "OpCount", "Operator", "Signature", "float_constants", "parse_graph", "read_graph"]
 
@@ -90,6 +94,32 @@ class Graph:
         """The fixed batch size; 1 where it is dynamic."""
         shape = self.inputs[0].shape if self.inputs else ()
         return max(1, shape[0]) if shape else 1
+
+    def interface(
+        self, *, first: str, scored: str | None = None, classes: Sequence[str] | None = None, owner: str = "The model"
+    ) -> Interface:
+        """Returns the model from outside.
+
+        Args:
+            first: Name of the output that is scored by default.
+            scored: Name of the one that the user named.
+            classes: Names in the model's order.
+            owner: Whose outputs they are, for messages.
+        """
+        from tflitekit.data.contract import find_output
+        from tflitekit.tasks.interface import Interface
+
+        outputs = tuple(sorted(self.outputs, key=lambda spec: spec.name != first))
+        wanted = find_output(outputs, scored, owner)
+        return Interface(
+            inputs=self.inputs,
+            outputs=outputs,
+            scored=scored,
+            meanings={spec.name: held for spec, held in zip(self.outputs, self.output_meanings, strict=True)},
+            classes=classes,
+            final_op=self.final_ops[self.outputs.index(wanted)],
+            owner=owner,
+        )
 
     @property
     def open_inputs(self) -> tuple[TensorSpec, ...]:
