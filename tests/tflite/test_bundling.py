@@ -341,7 +341,7 @@ def test_damaged_bundles_are_refused(made):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"schema_version": 2}, r"schema version 2; this kit reads version 1(?s:.*)Update tflitekit"),
+        ({"schema_version": 3}, r"schema version 3; this kit reads versions 1 to 2(?s:.*)Update tflitekit"),
         ({"schema_version": True}, "no schema version"),
         ({"labels": ["only", "two"]}, "There are 2 labels, but the model has 3 outputs"),
         ({"recommended": "int4"}, "has no variant 'int4'"),

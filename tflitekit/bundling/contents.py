@@ -354,7 +354,7 @@ def read_description(folder: Path) -> Bundle:
         raise BundleError(f"{path} is not the description of a bundle: it has no schema version.")
     if version > SCHEMA_VERSION:
         raise BundleError(
-            f"{path} has the schema version {shortened(str(version))}; this kit reads version {SCHEMA_VERSION}.",
+            f"{path} has the schema version {shortened(str(version))}; this kit reads versions 1 to {SCHEMA_VERSION}.",
             fix="Update tflitekit, or make the bundle with this version.",
         )
     try:
