@@ -1,6 +1,7 @@
-"""What searches find: `mixed` on one model, and `repaired` on the models of `zoo`, which break when they are quantized.
+"""What searches find: `mixed` on one model, the smallest file and the fastest on this machine, and `repaired` on the models of `zoo`, which break when they are quantized.
 
     python -m edge_benchmarks.searches mixed MODEL --data TEST --calibration TRAIN
+    python -m edge_benchmarks.searches fastest MODEL --data TEST --calibration TRAIN
     python -m edge_benchmarks.searches repaired ZOO
 
 ZOO is the folder that `edge_benchmarks.broken_models --out ZOO` has filled. Candidates are judged on samples that were not calibrated on; the
@@ -38,6 +39,26 @@ def mixed(model: Path, data: str, calibration: str) -> None:
         )
 
 
+def fastest(model: Path, data: str, calibration: str) -> None:
+    """Prints what `mixed:minimize=latency` measured side by side at the end, and what its file loses."""
+    with tempfile.TemporaryDirectory() as out:
+        started = time.perf_counter()
+        report = tk.optimize(
+            model, data=data, calibration=calibration, schemes=["mixed:minimize=latency"], preprocess="raw", out=out,
+            constraints=tk.Constraints(deploy_on="host"),
+        )  # fmt: skip
+        seconds = time.perf_counter() - started
+    row = report.variant("mixed-minimize-latency")
+    assert row.search is not None and row.accuracy is not None and row.drop is not None
+    print("| File | Median, µs | Bytes | Keeps the limit |\n|---|---|---|---|")
+    for one in row.search.timings:
+        name = f"**{one.name}**" if one.chosen else one.name
+        print(f"| {name} | {one.latency_ms * 1e3:.1f} | {one.size_bytes:,} | {'yes' if one.within else 'no'} |")
+    print(
+        f"\n{row.search.tried} candidates; the file has {row.accuracy.value:.2%}, {row.drop.value:.2%} less than float32. The whole command: {seconds:.0f} s."
+    )
+
+
 def repaired(zoo: Path) -> None:
     """Prints what each broken file loses, what its repaired one does, and what was changed."""
     for name, specimen in ZOO.items():
@@ -73,17 +94,19 @@ def _lost(row: VariantReport | None) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(dest="kind", required=True)
-    one = kinds.add_parser("mixed")
-    one.add_argument("model", type=Path)
-    one.add_argument("--data", required=True)
-    one.add_argument("--calibration", required=True)
+    for kind in ("mixed", "fastest"):
+        one = kinds.add_parser(kind)
+        one.add_argument("model", type=Path)
+        one.add_argument("--data", required=True)
+        one.add_argument("--calibration", required=True)
     other = kinds.add_parser("repaired")
     other.add_argument("zoo", type=Path)
     arguments = parser.parse_args()
-    if arguments.kind == "mixed":
-        mixed(arguments.model, arguments.data, arguments.calibration)
-    else:
+    if arguments.kind == "repaired":
         repaired(arguments.zoo)
+        return
+    run = mixed if arguments.kind == "mixed" else fastest
+    run(arguments.model, arguments.data, arguments.calibration)
 
 
 if __name__ == "__main__":
