@@ -74,3 +74,26 @@ def open_shapes(source: Path, target: Path, *axes: int) -> Path:
             tensor.shapeSignature = [-1 if axis in axes else size for axis, size in enumerate(shape)]
     target.write_bytes(pack(model))
     return target
+
+
+def without_float_islands(source: Path, target: Path, kind: str) -> Path:
+    """Writes a copy in which operators of one kind that compute in float between DEQUANTIZE and QUANTIZE compute in the integers around
+    them."""
+    model = unpack(source.read_bytes())
+    graph = model.subgraphs[0]
+    names = [code.builtinCode for code in model.operatorCodes]
+    builtin = schema.BuiltinOperator
+    before = {op.outputs[0]: op for op in graph.operators if names[op.opcodeIndex] == builtin.DEQUANTIZE}
+    behind = {op.inputs[0]: op for op in graph.operators if names[op.opcodeIndex] == builtin.QUANTIZE}
+    gone = []
+    for operator in graph.operators:
+        if names[operator.opcodeIndex] == getattr(builtin, kind):
+            entry, end = before[operator.inputs[0]], behind[operator.outputs[0]]
+            kept, result = graph.tensors[operator.outputs[0]], graph.tensors[end.outputs[0]]
+            kept.name, result.name = result.name, kept.name
+            operator.inputs, operator.outputs = entry.inputs, end.outputs
+            gone += [entry, end]
+    assert gone, f"no {kind} in float"
+    graph.operators = [op for op in graph.operators if all(op is not one for one in gone)]
+    target.write_bytes(pack(model))
+    return target

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import DATA
+from edit_tflite import without_float_islands
 from tiny_network import Network
 
 from tflitekit.conversion import convert
@@ -310,3 +311,20 @@ def test_optimize_explains_what_lost_more_than_the_limit(tmp_path, pictures, cli
     assert "Error along the network" in page
     assert "&lt;b&gt;[red]wide" in page
     assert "<b>[red]" not in page
+
+
+def test_an_operator_that_the_quantizer_leaves_in_float_is_not_tried_alone(pictures, tmp_path):
+    """As in a file of TensorFlow's converter, which has integers for more operators."""
+    pytest.importorskip("litert_quantizer", reason="litert-quantizer is not installed: '.[quantize]'")
+    net = Network(1, 8, 8, 4)
+    first = net.conv(net.input, "first", 8)
+    elu = net.add("ELU", [first], net.shape(first), "elu")
+    (tmp_path / "network.tflite").write_bytes(net.finish(net.conv(elu, "last", 3)))
+    (made,) = convert(
+        tmp_path / "network.tflite", schemes=["int8_float_fallback"], calibration=pictures, out=tmp_path / "out"
+    ).variants
+    integers = without_float_islands(made.path, tmp_path / "integers.tflite", "ELU")
+    found = explain(integers, data=pictures, against=tmp_path / "network.tflite")
+    assert found.notes == ("Not tried alone: elu (litert-quantizer leaves ELU in float).",)
+    tried = {layer.layer: layer.alone is not None for layer in found.layers if layer.operator != "INPUT"}
+    assert tried == {"first": True, "elu": False, "last": True}

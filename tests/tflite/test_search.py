@@ -7,6 +7,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ from tflitekit.schemes import parse_request
 from tflitekit.search.bounds import Bounds, Loss
 from tflitekit.search.integer_program import Choice, cheapest
 from tflitekit.search.judging import Reference, _fitted, _of_worst_class, _probabilities
+from tflitekit.search.workshop import Workshop
 from tflitekit.tflite.flatbuffer import unpack
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model
@@ -281,6 +283,29 @@ def test_a_search_that_is_stopped_or_out_of_budget_leaves_its_best_file_and_goes
 def test_a_budget_that_is_too_short_for_anything_still_gives_the_first_file(model, data, tmp_path):
     found = search(model, data, tmp_path, search_budget="0.001s").search
     assert (found.ended, found.tried, [point.layers for point in found.path]) == ("budget", 1, [{"float16": 4}])
+
+
+@quantizer
+def test_a_budget_that_ends_while_weights_are_rounded_leaves_the_first_file_and_the_next_run_rounds_them(
+    model, data, tmp_path, monkeypatch
+):
+    now, left, round_layers = [0.0], [], Workshop.round
+
+    def never_done(workshop, timeout_s):
+        left.append(timeout_s)
+        now[0] += 60.0
+        return round_layers(workshop, 0.001)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tflitekit.search.trials.time", SimpleNamespace(monotonic=lambda: now[0]))
+        patch.setattr(Workshop, "round", never_done)
+        first = search(model, data, tmp_path, search_budget="60s")
+    assert left == [60.0]
+    assert (first.search.ended, first.search.tried, first.status) == ("budget", 1, "ok")
+    assert Model(first.path).run([np.zeros((1, 8, 8, 3), np.float32)])[0].shape == (1, CLASSES)
+    second = search(model, data, tmp_path, search_budget=2)
+    assert (second.search.ended, second.search.tried, second.reused) == ("budget", 2, False)
+    assert {"int4": 4} in [point.layers for point in second.search.path]  # what was rounded
 
 
 @quantizer

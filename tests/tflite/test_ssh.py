@@ -351,16 +351,19 @@ def test_a_shell_that_prints_before_each_command(server):
 
 
 @pytest.mark.slow
-def test_optimize_for_a_board_measures_there_once_and_recommends_by_it(board, variants, shapes, tmp_path):
-    what = {"data": shapes / "test", "calibration": shapes / "train", "out": tmp_path / "build", "schemes": ["int8"]}
-    for_board = tk.Constraints(deploy_on="raspberry-pi")
-    first, second = (
-        tk.optimize(variants / "float32.tflite", **what, target=board.target, constraints=for_board) for _ in range(2)
+@pytest.mark.thorough
+def test_optimize_for_a_board_measures_there_and_recommends_by_it(board, variants, shapes, tmp_path):
+    report = tk.optimize(
+        variants / "float32.tflite",
+        data=shapes / "test",
+        calibration=shapes / "train",
+        schemes=["int8"],
+        target=board.target,
+        constraints=tk.Constraints(deploy_on="raspberry-pi"),
+        out=tmp_path / "build",
     )
-    assert [row.name for row in first.variants] == ["float32", "int8"]
-    for row, again in zip(first.variants, second.variants, strict=True):
+    assert [row.name for row in report.variants] == ["float32", "int8"]
+    for row in report.variants:
         assert (row.latency.target, row.latency.target_kind, row.latency.counts) == (board.target, "board", True)
-        assert again.latency == row.latency  # taken from the first run, not measured again
-    reasons = " ".join(first.recommendation.reasons)
-    assert f"on {board.target}" in reasons
-    assert "all 8 operators run on the CPU" in reasons or first.recommendation.chosen != "int8"
+    reasons = " ".join(report.recommendation.reasons)
+    assert f"on {board.target}" in reasons and "operators run on the CPU (by its profile" in reasons
