@@ -88,8 +88,9 @@ def hardware_reasons(chosen: VariantReport, hardware: Hardware) -> list[str]:
 
 
 def _clause(sentence: str) -> str:
-    """Returns a sentence as a part of another one."""
-    return f"{sentence[0].lower()}{sentence[1:].rstrip('.')}"
+    """Returns a sentence as a part of another one; one that begins with an abbreviation keeps it."""
+    first = sentence[:1] if sentence[:2].isupper() else sentence[:1].lower()
+    return f"{first}{sentence[1:].rstrip('.')}"
 
 
 def estimate_of(variant: VariantReport, hardware: Hardware) -> tuple[float, str] | None:

@@ -25,19 +25,19 @@ class Hold:
     def __init__(self, connection: Connection, python: str, who: str) -> None:
         self._connection, self._python, self._who = connection, python, who
         self._process: subprocess.Popen[bytes] | None = None
-        self._count, self._how = 0, ""
+        self._count = 0
 
     def take(self, how: str) -> None:
-        """Takes it.
+        """Takes it, or counts once more where this run has it.
 
         Args:
-            how: 'alone' or 'shared'.
+            how: 'alone' or 'shared', of the first file that is open; a run does not measure and compute samples at once.
 
         Raises:
             BusyError: Another run has it.
         """
         if self._count == 0:
-            self._process, self._how = self._open(how), how
+            self._process = self._open(how)
         self._count += 1
 
     def _open(self, how: str) -> subprocess.Popen[bytes]:

@@ -4,6 +4,7 @@ import { openBundle } from "./classifier.js";
 const find = (id) => document.getElementById(id);
 const show = (id, text) => (find(id).textContent = text);
 let classifier, stream;
+let asked = 0; // counts what is to be classified: an answer that comes late is not shown
 
 function fail(error) {
   find("error").hidden = false;
@@ -47,7 +48,9 @@ function item(text) {
 }
 
 async function classify(source) {
+  const number = (asked += 1);
   const found = await classifier.classify(source);
+  if (number !== asked) return;
   const probabilities = classifier.bundle.output_meaning === "probabilities";
   find("classes").replaceChildren(...found.map(({ label, score }) => {
     const entry = item(label);
@@ -81,21 +84,31 @@ const CAMERA_PROBLEMS = {
 
 async function startCamera() {
   clearError();
+  enable(false); // a second click, or a photo, while the browser asks for the camera would leave it on
   try {
     if (!navigator.mediaDevices) throw new Error("A browser opens the camera only in pages from https or localhost.");
     stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
   } catch (error) {
     return fail(new Error(CAMERA_PROBLEMS[error.name] ?? error.message));
+  } finally {
+    enable(true);
   }
+  const own = stream;
+  toggle(true);
   find("photo").hidden = true;
-  find("video").srcObject = stream;
+  find("video").srcObject = own;
   find("video").hidden = false;
   await find("video").play();
-  toggle(true);
-  while (stream) {
+  while (stream === own) {
     if (!document.hidden) await classify(find("video"));
     await new Promise((done) => setTimeout(done, 100));
   }
+}
+
+function cameraFailed(error) {
+  if (error.name === "AbortError") return; // stopped before the first picture came
+  stopCamera();
+  fail(error);
 }
 
 function stopCamera() {
@@ -105,13 +118,17 @@ function stopCamera() {
   toggle(false);
 }
 
+function enable(yes) {
+  for (const name of ["camera", "file"]) find(name).disabled = !yes;
+}
+
 function toggle(on) {
   find("camera").setAttribute("aria-pressed", String(on));
   show("camera", on ? "Stop the camera" : "Use the camera");
 }
 
 find("file").addEventListener("change", ({ target }) => choose(target.files[0]));
-find("camera").addEventListener("click", () => (stream ? stopCamera() : startCamera().catch(fail)));
+find("camera").addEventListener("click", () => (stream ? stopCamera() : startCamera().catch(cameraFailed)));
 start().catch((error) => {
   show("status", "The model cannot be used.");
   fail(error);
