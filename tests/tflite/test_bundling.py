@@ -15,6 +15,7 @@ import tflitekit as tk
 from tflitekit.bundling import golden
 from tflitekit.bundling.tolerances import tolerances
 from tflitekit.core.errors import BundleError, ContractError, DataError, ModelError, StorageError, UsageError
+from tflitekit.core.progress import Progress
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model, dequantize
@@ -302,6 +303,24 @@ def test_models_that_no_app_can_run(shapes, tmp_path):
     converted("shapes_batch", tmp_path / "four")
     with pytest.raises(BundleError, match=r"takes batches(?s:.*)--batch 1"):
         tk.bundle(tmp_path / "four" / "float32.tflite", data=shapes / "test", out=tmp_path / "b")
+
+
+def test_what_would_not_run_on_the_hardware_is_refused_and_what_falls_back_is_told(variants, shapes, tmp_path):
+    notes = []
+
+    class Notes(Progress):
+        def note(self, message):
+            notes.append(message)
+
+    what = {"data": shapes / "test", "out": tmp_path / "bundle", "samples": 1, "progress": Notes()}
+    with pytest.raises(
+        BundleError, match=r"(?s)'dynamic_range' would not run on the hardware 'microcontroller'.*--variant"
+    ):
+        tk.bundle(variants / "dynamic_range.tflite", deploy_on="microcontroller", **what)
+    tk.bundle(variants / "int8.tflite", deploy_on="microcontroller", **what)
+    assert notes == []
+    tk.bundle(variants / "int8.tflite", deploy_on="ethos-u55-128", **what)
+    assert len(notes) == 1 and notes[0].startswith("int8 on ethos-u55-128: 2 of ")
 
 
 def test_data_that_do_not_fit(variants, tmp_path):

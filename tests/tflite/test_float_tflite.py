@@ -18,6 +18,7 @@ from tflitekit.core.errors import DataError, ModelError, UsageError
 from tflitekit.engines.ranges import measure_ranges
 from tflitekit.engines.samples import Batches
 from tflitekit.engines.shared_ranges import shared_ranges
+from tflitekit.hardware import check
 from tflitekit.options.convert import LoadOptions
 from tflitekit.source.few_samples import FewSamples
 from tflitekit.source.kinds.tflite import TfliteFile
@@ -356,3 +357,15 @@ def test_ranges_are_those_of_the_file_and_the_samples_that_were_measured(tmp_pat
     found, kept = shared(pack(doubled), 0)
     assert kept == 3
     assert found != expected
+
+
+@quantizer
+def test_hardware_says_what_is_made(images, tmp_path, cli):
+    code, _, said = cli("convert", FLOAT, "--deploy-on", "microcontroller", "--calibration", images, "--out", tmp_path)
+    assert code == 0, said
+    assert sorted(path.name for path in tmp_path.glob("*.tflite")) == ["int16x8-io-int16.tflite", "int8-io-int8.tflite"]
+    for path in tmp_path.glob("*.tflite"):
+        assert check(path, on="microcontroller").passes
+    with pytest.raises(UsageError, match="--scheme and --deploy-on both say what is made"):
+        convert(FLOAT, schemes=["int8"], deploy_on="microcontroller", calibration=images, out=tmp_path)
+    assert "or --deploy-on with the hardware" in cli("convert", FLOAT, "--out", tmp_path)[2]

@@ -13,7 +13,8 @@ from tflitekit.bundling.contents import (
     is_unicode,
     read_bundle,
 )
-from tflitekit.bundling.firmware import FIRMWARE, check_firmware
+from tflitekit.bundling.firmware import FIRMWARE
+from tflitekit.bundling.fitness import check_hardware
 from tflitekit.bundling.selection import Selection, select
 from tflitekit.bundling.target import check_target, parent_of, put_in_place, write_zip, zip_of
 from tflitekit.core.arguments import as_list
@@ -73,8 +74,10 @@ def bundle(
     if how.preprocess is None and selection.report is None:
         selection = selection.with_stored_pixels(dataset)
     _refuse_text(selection)
-    if FIRMWARE in how.templates:
-        check_firmware(selection)
+    if how.deploy_on is not None:
+        check_hardware(selection.variants, how.deploy_on, progress)
+    if FIRMWARE in how.templates:  # as far as that can be told without the interpreter
+        check_hardware([selection.recommended_variant], "microcontroller", progress)
     out = Path(out).resolve()
     check_target(out, data)
     with disk_errors(out), temporary_folder(parent_of(out), ".bundle-") as temporary:

@@ -9,25 +9,12 @@ from tflitekit.bundling.firmware_code import Computed, read_array, write_code
 from tflitekit.bundling.selection import Chosen, Selection
 from tflitekit.core.errors import BundleError, MissingDependencyError, ModelError
 from tflitekit.core.progress import Progress
-from tflitekit.hardware import judge, load_profile
 from tflitekit.targets import open_target
 
-__all__ = ["FIRMWARE", "check_firmware", "write_firmware"]
+__all__ = ["FIRMWARE", "write_firmware"]
 
 FIRMWARE = "tflm"
 """Its name among the templates, and that of the target whose interpreter is asked."""
-
-
-def check_firmware(selection: Selection) -> None:
-    """Raises `BundleError` where microcontrollers do not take the variant, as far as that can be told without their interpreter."""
-    chosen = _recommended(selection)
-    judged = judge(chosen.graph, load_profile("microcontroller"), layers=chosen.variant.layers)
-    if judged.verdict == "would not run":
-        raise BundleError(
-            f"The variant '{chosen.name}' is none for microcontrollers.",
-            why=judged.summary,
-            fix=f"Name another with --variant. {judged.advice or ''}".rstrip(),
-        )
 
 
 def write_firmware(bundle: Bundle, selection: Selection, folder: Path, progress: Progress) -> None:
@@ -37,7 +24,7 @@ def write_firmware(bundle: Bundle, selection: Selection, folder: Path, progress:
         BundleError: The interpreter for microcontrollers, where it is installed, does not take the variant, or C++ has no type for
             a tensor.
     """
-    chosen = _recommended(selection)
+    chosen = selection.recommended_variant
     try:
         computed = _ask(bundle, chosen, folder)
     except MissingDependencyError as error:
@@ -48,10 +35,6 @@ def write_firmware(bundle: Bundle, selection: Selection, folder: Path, progress:
     except ModelError as error:
         raise BundleError(error.what, why=error.why, fix=error.fix) from error
     write_code(bundle, folder, chosen.graph, chosen.variant.path.read_bytes(), computed)
-
-
-def _recommended(selection: Selection) -> Chosen:
-    return next(chosen for chosen in selection.variants if chosen.name == selection.recommended)
 
 
 def _ask(bundle: Bundle, chosen: Chosen, folder: Path) -> Computed:

@@ -49,6 +49,11 @@ class Selection:
     report: Report | None
 
     @property
+    def recommended_variant(self) -> Chosen:
+        """The recommended variant."""
+        return next(chosen for chosen in self.variants if chosen.name == self.recommended)
+
+    @property
     def classes(self) -> tuple[str, ...] | None:
         """The labels of the contract, else the class names that the report's accuracy belongs to."""
         return self.variants[0].contract.labels or _classes_measured(self.report)

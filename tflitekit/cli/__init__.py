@@ -16,7 +16,10 @@ __all__ = ["app"]
 _COMMANDS = {
     "quickstart": ("optimize", "Does the whole job offline: trains a small model on embedded digits and optimizes it."),
     "optimize": ("optimize", "Converts with every scheme, measures each variant, and recommends one."),
-    "convert": ("convert", "Converts a model with the schemes that you name; schemes that train need --data."),
+    "convert": (
+        "convert",
+        "Converts a model with the schemes that you name, or that hardware wants; schemes that train need --data.",
+    ),
     "preflight": (
         "preflight",
         "Says which layers of a Keras model can be trained for int8, why, and what to do about the rest.",

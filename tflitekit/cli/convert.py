@@ -16,9 +16,9 @@ from tflitekit.options.training import TrainingOptions
 
 
 @command(
-    "tflitekit convert model.keras --scheme float16,dynamic_range",
-    "tflitekit convert model.keras --scheme int8:io=uint8 --calibration photos/train --preprocess 0-1",
+    "tflitekit convert model.keras --scheme float16,int8:io=uint8 --calibration photos/train --preprocess 0-1",
     "tflitekit convert model.keras --scheme qat --data photos/train --epochs 5",
+    "tflitekit convert model.keras --deploy-on ethos-u55-128 --calibration photos/train --preprocess 0-1",
 )
 @model
 @takes_options(VariantOptions, "wanted")
@@ -34,13 +34,14 @@ def convert(
     out: Path,
     as_json: bool,
 ) -> int:
-    """Converts a model with the schemes that you name; schemes that train need --data."""
+    """Converts a model with the schemes that you name, or that hardware wants; schemes that train need --data."""
     start_workers(model, out)
     from tflitekit.conversion import convert as run
     from tflitekit.schemes import available
 
-    if not wanted.schemes:
-        raise UsageError("No scheme was named.", fix=f"Give one or more of --scheme {'|'.join(available())}.")
+    if not wanted.schemes and wanted.deploy_on is None:
+        fix = f"Give one or more of --scheme {'|'.join(available())}, or --deploy-on with the hardware."
+        raise UsageError("No scheme was named.", fix=fix)
     result = run(model, out=out, options=how.replaced(training=training), progress=progress(), **wanted.given())
     if result.trained_along is not None:
         click.echo(result.trained_along, err=as_json)

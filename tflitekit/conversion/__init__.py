@@ -18,6 +18,7 @@ from tflitekit.core.progress import Progress
 from tflitekit.data.contract import resolve_labels
 from tflitekit.data.dataset import Dataset, open_dataset
 from tflitekit.data.preprocessing import load_preprocessing
+from tflitekit.hardware import default_schemes, load_profile
 from tflitekit.options.base import takes
 from tflitekit.options.convert import ConvertOptions, VariantOptions
 from tflitekit.schemes import Request, available, parse_request, parse_requests
@@ -69,7 +70,7 @@ def convert(
     """
     out, options, progress = Path(out), options or ConvertOptions(), progress or Progress()
     model = on_disk(model, example_inputs, out / WORK_FOLDER)
-    requests = parse_requests(wanted.schemes or (), wanted.rounding)
+    requests = parse_requests(_schemes(wanted, options), wanted.rounding)
     members = members_of(options)
     if members is not None and not members.is_chief:
         options = _with_output(options, wanted.output)
@@ -82,6 +83,18 @@ def convert(
         result = convert_unlocked(model, spec, out=out, options=options, progress=progress)
         check_written(result.files())
         return result
+
+
+def _schemes(wanted: VariantOptions, options: ConvertOptions) -> Sequence[str | Request]:
+    """Returns what was named, or what the profile of the hardware lists."""
+    if wanted.deploy_on is None:
+        return wanted.schemes or ()
+    if wanted.schemes is not None:
+        raise UsageError(
+            "--scheme and --deploy-on both say what is made.",
+            fix="Leave out one of them; 'tflitekit check FILE --on PROFILE' says what hardware would do with any file.",
+        )
+    return default_schemes(load_profile(wanted.deploy_on), training=options.training is not None)
 
 
 def convert_unlocked(

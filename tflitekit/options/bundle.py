@@ -28,6 +28,14 @@ class BundleOptions(SeedOptions):
             metavar="NAME",
         ),
     ] = None
+    deploy_on: Annotated[
+        str | None,
+        Option(
+            Panel.MODEL,
+            "Hardware that the bundle is for, a name of 'tflitekit hardware' or a .toml file: refuses a variant that would not run there.",
+            metavar="PROFILE",
+        ),
+    ] = None
     samples: Annotated[int, Field(ge=1), Option(Panel.DATA, "Number of golden samples.")] = 8
     preprocess: Preprocess = None
     labels: Labels = None

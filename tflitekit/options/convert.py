@@ -125,8 +125,20 @@ class SchemeOptions(Options):
 
 
 class VariantOptions(SchemeOptions, SampleOptions):
-    """What is made of a model, and what its samples mean."""
+    """What is made of a model, and what its samples mean.
 
+    Attributes:
+        deploy_on: Instead of ``schemes``: the profile of the hardware, which lists them.
+    """
+
+    deploy_on: Annotated[
+        str | None,
+        Option(
+            Panel.MODEL,
+            "Instead of --scheme: hardware that the model is meant for, a name of 'tflitekit hardware' or a .toml file. Makes what 'optimize' tries for it.",
+            metavar="PROFILE",
+        ),
+    ] = None
     max_accuracy_drop: Annotated[
         float | None,
         Field(ge=0),
