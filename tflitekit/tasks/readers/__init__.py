@@ -26,17 +26,19 @@ __all__ = ["Reader", "ReaderKind", "open_reader", "reader", "readers", "task_of_
 
 @runtime_checkable
 class Reader(Protocol):
-    """Reads the outputs of one sample.
+    """Reads the outputs of one sample."""
 
-    Attributes:
-        name: As users name it.
-        task: What it reads: 'detection', 'segmentation', 'keypoints'.
-        outputs: Names of the outputs that it reads, in the order in which `read` takes them.
-    """
+    @property
+    def name(self) -> str:
+        """As users name it."""
 
-    name: str
-    task: TaskName
-    outputs: tuple[str, ...]
+    @property
+    def task(self) -> TaskName:
+        """What it reads: 'detection', 'segmentation', 'keypoints'."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs that it reads, in the order in which `read` takes them."""
 
     def read(self, outputs: Sequence[NDArray[np.float32]], frame: Frame) -> Any:
         """Returns what the outputs of one sample say.

@@ -1,0 +1,254 @@
+"""How the outputs of detectors become boxes in the picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tflitekit.core.errors import DataError, UsageError
+from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.annotations import Boxes
+from tflitekit.data.frame import Frame
+from tflitekit.tasks.anchors import generated_anchors
+from tflitekit.tasks.interface import Interface
+from tflitekit.tasks.readers import Reader, open_reader, readers
+
+SIDE = 64
+# Left, top, right and bottom in a picture of twice the input's width and half its height.
+BOXES = np.asarray([[20, 4, 60, 12], [90, 8, 120, 24]], np.float32)
+CLASSES = np.asarray([2, 0])
+SCORES = np.asarray([0.9, 0.6], np.float32)
+FRAME = Frame((2 * SIDE, SIDE // 2), (SIDE, SIDE), (0.5, 2.0))
+INSIDE = BOXES * np.asarray([0.5, 2, 0.5, 2], np.float32)  # in pixels of the input
+
+
+def _interface(*outputs: tuple[str, tuple[int, ...]], classes: int | None = None, **rest: Any) -> Interface:
+    specs = tuple(TensorSpec(name=name, shape=(1, *shape), dtype="float32") for name, shape in outputs)
+    picture = TensorSpec(name="image", shape=(1, SIDE, SIDE, 3), dtype="float32")
+    names = None if classes is None else tuple(f"class {number}" for number in range(classes))
+    return Interface((picture,), specs, classes=names, **rest)
+
+
+def _centered(boxes: np.ndarray) -> np.ndarray:
+    return np.concatenate([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], axis=1)
+
+
+def _scores(rows: int, classes: int) -> np.ndarray:
+    """Returns scores whose first rows are those of the boxes, each of which comes a second time with a lower one."""
+    values = np.zeros((rows, classes), np.float32)
+    values[np.arange(2), CLASSES] = SCORES
+    values[np.arange(2) + 2, CLASSES] = SCORES / 2
+    return values
+
+
+def _rows(boxes: np.ndarray, count: int) -> np.ndarray:
+    """Returns the boxes twice, and others that have no score."""
+    return np.concatenate([boxes, boxes, np.full((count - 4, 4), boxes.max())]).astype(np.float32)
+
+
+def _check(reader: Reader, *outputs: np.ndarray, boxes: np.ndarray = BOXES, classes: Any = CLASSES) -> None:
+    found = reader.read(outputs, FRAME)
+    assert isinstance(found, Boxes) and found.scores is not None
+    assert found.xyxy.dtype == found.scores.dtype == np.float32 and found.classes.dtype == np.int32
+    np.testing.assert_allclose(found.xyxy, boxes, atol=2e-3)
+    np.testing.assert_array_equal(found.classes, classes)
+    np.testing.assert_allclose(found.scores, SCORES[: len(boxes)], rtol=1e-5)
+    assert json.loads(json.dumps(reader.describe()))["name"] == reader.name
+
+
+@pytest.mark.parametrize("classes", [3, None])
+@pytest.mark.parametrize("normalized", [True, False])
+def test_yolov8(normalized: bool, classes: int | None) -> None:
+    rows = np.concatenate([_centered(_rows(INSIDE, 10)) / (SIDE if normalized else 1), _scores(10, 3)], axis=1)
+    reader = open_reader(_interface(("out", (7, 10)), classes=classes), task="detection", wanted=None)
+    assert reader.name == "yolov8"
+    _check(reader, rows.T)
+
+
+def test_yolov8_with_the_candidates_first() -> None:
+    rows = np.concatenate([_centered(_rows(INSIDE, 10)), _scores(10, 3)], axis=1)
+    reader = open_reader(_interface(("out", (10, 7)), classes=3), task="detection", wanted=None)
+    assert reader.name == "yolov8"
+    _check(reader, rows)
+
+
+@pytest.mark.parametrize("classes", [3, None])
+def test_yolov5_multiplies_by_the_score_of_an_object(classes: int | None) -> None:
+    objects = np.full((10, 1), 0.5, np.float32)
+    rows = np.concatenate([_centered(_rows(INSIDE, 10)), objects, _scores(10, 3) * 2], axis=1)
+    reader = open_reader(_interface(("out", (10, 8)), classes=classes), task="detection", wanted=None)
+    assert reader.name == "yolov5"
+    _check(reader, rows)
+
+
+@pytest.mark.parametrize(
+    ("names", "telling"),
+    [
+        (("boxes", "classes", "scores", "number"), False),
+        (("boxes", "classes", "scores", "number"), True),
+        (("scores", "boxes", "number", "classes"), False),
+        (("number", "classes", "scores", "boxes"), True),
+    ],
+)
+def test_four_outputs_in_any_order(names: tuple[str, ...], telling: bool) -> None:
+    values = {
+        "boxes": (_rows(INSIDE / SIDE, 10)[:, [1, 0, 3, 2]]),
+        "classes": np.concatenate([CLASSES, np.zeros(8)]).astype(np.float32),
+        "scores": np.concatenate([SCORES, np.full(8, 0.5)]).astype(np.float32),
+        "number": np.float32(2),
+    }
+    shown = names if telling else [f"out:{index}" for index in range(4)]
+    interface = _interface(*((show, values[name].shape) for show, name in zip(shown, names, strict=True)))
+    reader = open_reader(interface, task="detection", wanted=None)
+    assert reader.name == "tflite-detection"
+    by_output = dict(zip(shown, (values[name] for name in names), strict=True))
+    _check(reader, *(by_output[name] for name in reader.outputs))
+
+
+def test_the_order_of_four_outputs_can_be_named() -> None:
+    interface = _interface(("a", ()), ("b", (10,)), ("c", (10,)), ("d", (10, 4)))
+    assert open_reader(interface, task="detection", wanted="tflite-detection:order=nscb").outputs == (
+        "d",
+        "c",
+        "b",
+        "a",
+    )
+    with pytest.raises(UsageError, match="four letters"):
+        open_reader(interface, task="detection", wanted="tflite-detection:order=boxes")
+
+
+def test_end_to_end() -> None:
+    rows = np.zeros((300, 6), np.float32)
+    rows[:2] = np.concatenate([INSIDE, SCORES[:, None], CLASSES[:, None]], axis=1)
+    reader = open_reader(_interface(("out", (300, 6)), classes=3), task="detection", wanted=None)
+    assert reader.name == "end-to-end"
+    _check(reader, rows)
+
+
+def test_detr_takes_the_best_class_of_each_query_and_leaves_out_no_object() -> None:
+    logits = np.zeros((20, 4), np.float32)
+    logits[:, 3] = 30
+    share = np.stack([np.where(np.arange(4) == place, 0, -30) for place in CLASSES])
+    logits[:2] = share
+    logits[np.arange(2), 3] = np.log((1 - SCORES) / SCORES)
+    reader = open_reader(_interface(("boxes", (20, 4)), ("logits", (20, 4)), classes=3), task="detection", wanted=None)
+    assert reader.name == "detr"
+    _check(reader, _rows(_centered(INSIDE / SIDE), 20), logits)
+
+
+def _offsets(anchors: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    wanted = _centered(boxes / SIDE)
+    place = (wanted[:, :2] - anchors[: len(wanted), :2]) / anchors[: len(wanted), 2:] / 0.1
+    size = np.log(wanted[:, 2:] / anchors[: len(wanted), 2:]) / 0.2
+    return np.concatenate([place[:, ::-1], size[:, ::-1]], axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".json"])
+def test_ssd_with_anchors_from_a_file(tmp_path: Path, suffix: str) -> None:
+    generator = np.random.default_rng(0)
+    anchors = generator.uniform(0.2, 0.6, (12, 4)).astype(np.float32)
+    path = tmp_path / f"anchors{suffix}"
+    if suffix == ".json":
+        path.write_text(json.dumps(anchors.tolist()))
+    else:
+        (np.save if suffix == ".npy" else np.savez)(path, anchors)
+    offsets = np.zeros((12, 4), np.float32)
+    offsets[:4] = _offsets(anchors, np.concatenate([INSIDE, INSIDE]))
+    interface = _interface(("boxes", (12, 4)), ("scores", (12, 4)), classes=3, meanings={"scores": "probabilities"})
+    reader = open_reader(interface, task="detection", wanted=f"ssd:anchors={path}")
+    scores = np.concatenate([np.zeros((12, 1), np.float32), _scores(12, 3)], axis=1)  # the background comes first
+    _check(reader, offsets, scores)
+
+
+def test_ssd_with_anchors_by_rule() -> None:
+    anchors = generated_anchors("ssd", (300, 300))
+    assert anchors.shape == (1917, 4)  # as every SSD MobileNet of 300 pixels has
+    # The first and the last as in TensorFlow's own file box_priors.txt.
+    np.testing.assert_allclose(anchors[0], [0.5 / 19, 0.5 / 19, 0.1, 0.1], atol=1e-6)
+    np.testing.assert_allclose(anchors[-1], [0.5, 0.5, np.sqrt(0.95), np.sqrt(0.95)], atol=1e-6)
+    assert generated_anchors("retina", (320, 320)).shape == (19206, 4)  # EfficientDet-Lite0
+    made = generated_anchors("ssd", (SIDE, SIDE))
+    interface = _interface(("boxes", (len(made), 4)), ("scores", (len(made), 3)), classes=3)
+    offsets = np.zeros((len(made), 4), np.float32)
+    offsets[:4] = _offsets(made, np.concatenate([INSIDE, INSIDE]))
+    scores = np.clip(_scores(len(made), 3), 1e-6, None)
+    reader = open_reader(interface, task="detection", wanted="ssd")
+    _check(reader, offsets, np.log(scores / (1 - scores)))  # a sigmoid's, as there is no background
+
+
+def test_boxes_as_they_are() -> None:
+    interface = _interface(("boxes", (10, 4)), ("scores", (10, 3)), classes=3, meanings={"scores": "probabilities"})
+    reader = open_reader(interface, task="detection", wanted="boxes:box=xywh")
+    rows = np.concatenate([INSIDE[:, :2], INSIDE[:, 2:] - INSIDE[:, :2]], axis=1)
+    _check(reader, _rows(rows, 10), _scores(10, 3))
+
+
+def test_boxes_of_unlike_classes_suppress_each_other_only_when_asked() -> None:
+    rows = np.zeros((300, 6), np.float32)
+    rows[:2] = [[-60, -60, 40, 40, 0.9, 1], [-60, -60, 40, 40, 0.8, 0]]
+    columns = np.concatenate([_centered(rows[:2, :4]), np.eye(2)[[1, 0]] * rows[:2, 4:5]], axis=1).astype(np.float32)
+    interface = _interface(("out", (6, 2)), classes=2)
+    apart = open_reader(interface, task="detection", wanted="yolov8").read([columns.T], Frame.whole(SIDE, SIDE))
+    assert apart.classes.tolist() == [1, 0] and apart.xyxy.min() == 0  # cut off at the picture's edge
+    together = open_reader(interface, task="detection", wanted="yolov8:agnostic=true")
+    assert together.read([columns.T], Frame.whole(SIDE, SIDE)).classes.tolist() == [1]
+
+
+def test_what_is_no_number_is_no_box() -> None:
+    rows = np.concatenate([_centered(_rows(INSIDE, 10)), _scores(10, 3)], axis=1)
+    rows[0, 0], rows[1, 4 + CLASSES[1]] = np.nan, np.nan
+    reader = open_reader(_interface(("out", (7, 10)), classes=3), task="detection", wanted="yolov8:score=0.4")
+    found = reader.read([rows.T], FRAME)
+    np.testing.assert_allclose(found.scores, SCORES[:1] / 2)  # only the second box at the first place is left
+
+
+def test_nothing_is_found_in_an_output_of_zeros() -> None:
+    interface = _interface(("out", (7, 10)), classes=3)
+    assert len(open_reader(interface, task="detection", wanted=None).read([np.zeros((7, 10), np.float32)], FRAME)) == 0
+
+
+def test_no_reader_and_several() -> None:
+    with pytest.raises(DataError, match=r"'out' \[10\], and no reader of detection fits") as none:
+        open_reader(_interface(("out", (10,))), task="detection", wanted=None)
+    assert "yolov8" in str(none.value)
+    with pytest.raises(DataError, match="end-to-end and yolov5 can read, each otherwise"):
+        open_reader(_interface(("out", (300, 6))), task="detection", wanted=None)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ("yolov8:score=2", "option score is 2"),
+        ("yolov8:most=0", "option most is 0"),
+        ("yolov8:box=corners", "option box is 'corners'"),
+        ("yolov8:coordinates=percent", "option coordinates is 'percent'"),
+        ("yolov8:threshold=1", "no option 'threshold'"),
+    ],
+)
+def test_options_that_cannot_be(wanted: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        open_reader(_interface(("out", (7, 10)), classes=3), task="detection", wanted=wanted)
+
+
+def test_anchors_that_cannot_be(tmp_path: Path) -> None:
+    interface = _interface(("boxes", (12, 4)), ("scores", (12, 3)), classes=3)
+    (tmp_path / "a.json").write_text("[[1, 2]]")
+    np.save(tmp_path / "b.npy", np.zeros((9, 4)))
+    np.savez(tmp_path / "c.npz", a=np.zeros((12, 4)), b=np.zeros(3))
+    for name, message in (
+        ("a.json", r"shape \[1, 2\]"),
+        ("b.npy", "has 9 anchors"),
+        ("c.npz", "a, b"),
+        ("no.npy", "No such file"),
+    ):
+        with pytest.raises(DataError, match=message):
+            open_reader(interface, task="detection", wanted=f"ssd:anchors={tmp_path / name}")
+
+
+def test_every_reader_of_detection_says_what_it_reads() -> None:
+    for kind in readers("detection").values():
+        assert (kind.open.__doc__ or "").startswith("Reads ")

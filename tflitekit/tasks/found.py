@@ -1,0 +1,147 @@
+"""Candidates of a detector, with a box and scores each, become the boxes of a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflitekit.core.errors import MissingDependencyError, UsageError
+from tflitekit.data.annotations import Boxes
+from tflitekit.data.frame import Frame
+
+__all__ = ["BOX_FORMATS", "CANDIDATES", "Found", "best_of_each", "box_format", "corners"]
+
+BOX_FORMATS = ("cxcywh", "xywh", "xyxy", "yxyx")
+CANDIDATES = 1000
+"""Those with the highest scores go into non-maximum suppression."""
+_NORMALIZED = 2.0
+"""Where no edge lies beyond, boxes are shares of the input's size: in pixels some lie beyond, as candidates come from all over it."""
+
+Coordinates = Literal["auto", "pixels", "normalized"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What becomes of candidates.
+
+    Attributes:
+        score: Boxes with lower scores are left out.
+        iou: Of two boxes that overlap more, the one with the lower score is left out; 1 leaves out none.
+        most: Boxes that are kept, those with the highest scores.
+        agnostic: Whether boxes of unlike classes suppress each other, too.
+        coordinates: Of boxes, in the model's input.
+    """
+
+    score: float = 0.001
+    iou: float = 0.7
+    most: int = 100
+    agnostic: bool = False
+    coordinates: Coordinates = "auto"
+
+    def __post_init__(self) -> None:
+        for name, value in (("score", self.score), ("iou", self.iou)):
+            if not 0 <= value <= 1:
+                raise UsageError(f"The reader's option {name} is {value:g}.", fix="Give a number from 0 to 1.")
+        if not 1 <= self.most <= CANDIDATES:
+            raise UsageError(f"The reader's option most is {self.most}.", fix=f"Give a number from 1 to {CANDIDATES}.")
+        if self.coordinates not in ("auto", "pixels", "normalized"):
+            raise UsageError(
+                f"The reader's option coordinates is '{self.coordinates}'.",
+                fix="Choose from: auto, pixels, normalized.",
+            )
+
+    def boxes(self, xyxy: NDArray[np.float32], scores: NDArray[np.float32], frame: Frame) -> Boxes:
+        """Returns the boxes of a picture: each class of a candidate whose score is high enough counts by itself.
+
+        Args:
+            xyxy: ``(n, 4)``, left, top, right and bottom in the input.
+            scores: ``(n, classes)``.
+        """
+        rows, classes = np.nonzero(scores >= self.score)  # NaN is not
+        return self.boxes_of(xyxy, rows, classes, scores[rows, classes], frame)
+
+    def boxes_of(
+        self,
+        xyxy: NDArray[np.float32],
+        rows: NDArray[np.int64],
+        classes: NDArray[np.int64],
+        scores: NDArray[np.float32],
+        frame: Frame,
+    ) -> Boxes:
+        """Returns the boxes of a picture from candidates with one class and score each, and the rows of their boxes."""
+        inside = self.pixels(xyxy, frame)[rows]
+        usable = np.flatnonzero(np.isfinite(inside).all(axis=1) & (inside[:, 2:] > inside[:, :2]).all(axis=1))
+        order = usable[np.argsort(-scores[usable], kind="stable")[:CANDIDATES]]
+        kept = order[self._kept(inside[order], scores[order], classes[order])[: self.most]]
+        return Boxes(
+            frame.boxes_to_source(inside[kept]),
+            classes[kept].astype(np.int32),
+            np.minimum(scores[kept], 1).astype(np.float32),
+        )
+
+    def pixels(self, xyxy: NDArray[np.float32], frame: Frame) -> NDArray[np.float32]:
+        """Returns boxes in pixels of the input."""
+        normalized = self.coordinates == "normalized"
+        if self.coordinates == "auto":
+            normalized = bool(np.nanmax(xyxy, initial=0) <= _NORMALIZED)
+        return np.asarray(xyxy * np.asarray(frame.input * 2, np.float32) if normalized else xyxy, np.float32)
+
+    def describe(self) -> dict[str, Any]:
+        """Returns what an app needs to do the same."""
+        return {
+            "score": self.score,
+            "iou": self.iou,
+            "most": self.most,
+            "agnostic": self.agnostic,
+            "candidates": CANDIDATES,
+            "coordinates": self.coordinates,
+        }
+
+    def _kept(
+        self, xyxy: NDArray[np.float32], scores: NDArray[np.float32], classes: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Returns which boxes non-maximum suppression keeps, best first."""
+        if self.iou >= 1 or not len(xyxy):
+            return np.arange(len(xyxy))
+        try:
+            import cv2
+        except ImportError as error:
+            raise MissingDependencyError(
+                "Boxes that overlap are sorted out by OpenCV, which is not installed.",
+                why=str(error),
+                fix="Install it with: pip install 'tflitekit[tasks]'",
+            ) from error
+        # From zero on: OpenCV keeps classes apart by moving each one's boxes beyond those of the last.
+        corner = (xyxy[:, :2] - xyxy[:, :2].min(axis=0)).astype(np.float64)
+        boxes = np.concatenate([corner, (xyxy[:, 2:] - xyxy[:, :2]).astype(np.float64)], axis=1)
+        groups = np.zeros(len(classes), np.int32) if self.agnostic else classes.astype(np.int32)
+        suppress: Any = cv2.dnn.NMSBoxesBatched  # takes arrays, whatever its types say
+        return np.asarray(suppress(boxes, scores, groups, 0.0, self.iou), np.int64).reshape(-1)
+
+
+def box_format(form: str) -> str:
+    """Returns it, or raises `UsageError` where it is none of `BOX_FORMATS`."""
+    if form not in BOX_FORMATS:
+        raise UsageError(f"The reader's option box is '{form}'.", fix=f"Choose from: {', '.join(BOX_FORMATS)}.")
+    return form
+
+
+def corners(boxes: NDArray[np.float32], form: str) -> NDArray[np.float32]:
+    """Returns boxes ``(n, 4)`` of one of `BOX_FORMATS` as left, top, right and bottom."""
+    if form == "xyxy":
+        return boxes
+    if form == "yxyx":
+        return np.asarray(boxes[:, [1, 0, 3, 2]])
+    size = boxes[:, 2:]
+    corner = boxes[:, :2] - size / np.float32(2) if form == "cxcywh" else boxes[:, :2]
+    return np.concatenate([corner, corner + size], axis=1, dtype=np.float32)
+
+
+def best_of_each(scores: NDArray[np.float32], least: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns the rows of scores ``(n, classes)`` whose best one is high enough, and the class of each."""
+    classes = scores.argmax(axis=1)
+    rows = np.flatnonzero(np.take_along_axis(scores, classes[:, None], axis=1)[:, 0] >= least)
+    return rows, classes[rows]
