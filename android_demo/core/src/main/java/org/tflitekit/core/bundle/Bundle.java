@@ -12,7 +12,7 @@ import java.util.List;
 /** Everything that an app needs to know about a model: {@code bundle.json} and the files that it names. */
 public final class Bundle {
     /** The newest schema of {@code bundle.json} that this code reads. */
-    public static final int SCHEMA_VERSION = 1;
+    public static final int SCHEMA_VERSION = 2;
 
     private static final String DESCRIPTION = "bundle.json";
     private static final long LARGEST_FILE = 1L << 28;
@@ -29,8 +29,10 @@ public final class Bundle {
     public final List<String> labels;
     /** "probabilities" or "values". */
     public final String outputMeaning;
-    /** "classification", "binary" (one value for two classes) or "other". */
+    /** "classification", "binary" (one value for two classes), "detection", "segmentation", "keypoints" or "other". */
     public final String task;
+    /** How outputs become boxes, masks or poses; null where they do not. */
+    public final JsonNode reader;
     /** Not modifiable, at least one. */
     public final List<Variant> variants;
     /** Not modifiable. */
@@ -40,7 +42,7 @@ public final class Bundle {
     private final BundleFiles files;
 
     Bundle(BundleFiles files, String name, String inputKind, String recommended, String baseline,
-            Preprocessing preprocessing, List<String> labels, String outputMeaning, String task,
+            Preprocessing preprocessing, List<String> labels, String outputMeaning, String task, JsonNode reader,
             List<Variant> variants, List<GoldenSample> golden, int goldenTopK) {
         this.files = files;
         this.name = name;
@@ -51,6 +53,7 @@ public final class Bundle {
         this.labels = labels;
         this.outputMeaning = outputMeaning;
         this.task = task;
+        this.reader = reader;
         this.variants = variants;
         this.golden = golden;
         this.goldenTopK = goldenTopK;
@@ -79,7 +82,12 @@ public final class Bundle {
 
     /** Returns whether outputs rank classes. */
     public boolean classifies() {
-        return !"other".equals(task);
+        return "classification".equals(task) || isBinary();
+    }
+
+    /** Returns whether outputs become boxes, masks or poses. */
+    public boolean decodes() {
+        return reader != null;
     }
 
     /** Returns whether one value decides between two classes. */

@@ -43,7 +43,8 @@ final class BundleParser {
         Bundle bundle = new Bundle(files, root.text("name"), inputKind, root.text("recommended"),
                 root.optionalText("baseline"), preprocessing, labels,
                 root.choice("output_meaning", "probabilities", "values"),
-                root.choice("task", "classification", "binary", "other"), Collections.unmodifiableList(variants),
+                root.choice("task", "classification", "binary", "detection", "segmentation", "keypoints", "other"),
+                root.optionalNode("reader"), Collections.unmodifiableList(variants),
                 Collections.unmodifiableList(samples), golden.integer("top_k"));
         check(bundle);
         return bundle;
@@ -190,8 +191,10 @@ final class BundleParser {
             indices[i] = best[i].integer("index");
             scores[i] = (float) best[i].number("score");
         }
+        JsonNode decoded = node.optionalNode("decoded");
+        FileEntry mask = decoded != null && "mask".equals(decoded.text("kind")) ? array(decoded.node("mask")) : null;
         return new GoldenResult(node.text("variant"), arrays(node, "inputs"), arrays(node, "outputs"), indices,
-                scores);
+                scores, decoded, mask);
     }
 
     private static List<FileEntry> arrays(JsonNode node, String key) throws BundleException {

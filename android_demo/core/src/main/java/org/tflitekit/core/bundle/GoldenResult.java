@@ -9,16 +9,22 @@ public final class GoldenResult {
     public final List<FileEntry> inputs;
     /** Stored bytes, in the order of the interpreter; not modifiable. */
     public final List<FileEntry> outputs;
+    /** What the host's reader made of the outputs, as {@code bundle.json} has it; null where they are not decoded. */
+    public final JsonNode decoded;
+    /** The class of each pixel of the picture; null where outputs give no mask. */
+    public final FileEntry mask;
     private final int[] topIndices;
     private final float[] topScores;
 
     GoldenResult(String variant, List<FileEntry> inputs, List<FileEntry> outputs, int[] topIndices,
-            float[] topScores) {
+            float[] topScores, JsonNode decoded, FileEntry mask) {
         this.variant = variant;
         this.inputs = inputs;
         this.outputs = outputs;
         this.topIndices = topIndices;
         this.topScores = topScores;
+        this.decoded = decoded;
+        this.mask = mask;
     }
 
     /** Returns the number of best classes that are kept; 0 where the model does not classify. */

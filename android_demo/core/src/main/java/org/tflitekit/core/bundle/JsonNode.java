@@ -6,7 +6,7 @@ import org.json.JSONObject;
 import org.json.JSONTokener;
 
 /** A JSON object with strict types, whose errors say where something is wrong. */
-final class JsonNode {
+public final class JsonNode {
     private final JSONObject object;
     private final String path;
 
@@ -32,11 +32,11 @@ final class JsonNode {
         }
     }
 
-    boolean isNull(String key) {
+    public boolean isNull(String key) {
         return object.isNull(key);
     }
 
-    JsonNode node(String key) throws BundleException {
+    public JsonNode node(String key) throws BundleException {
         Object value = required(key);
         if (value instanceof JSONObject) {
             return new JsonNode((JSONObject) value, at(key));
@@ -45,11 +45,11 @@ final class JsonNode {
     }
 
     /** Returns the object of a key, or null where it is absent or null. */
-    JsonNode optionalNode(String key) throws BundleException {
+    public JsonNode optionalNode(String key) throws BundleException {
         return isNull(key) ? null : node(key);
     }
 
-    String text(String key) throws BundleException {
+    public String text(String key) throws BundleException {
         Object value = required(key);
         if (value instanceof String) {
             return (String) value;
@@ -57,12 +57,12 @@ final class JsonNode {
         throw wrong(key, "a text");
     }
 
-    String optionalText(String key) throws BundleException {
+    public String optionalText(String key) throws BundleException {
         return isNull(key) ? null : text(key);
     }
 
     /** Returns a text that must be one of some. */
-    String choice(String key, String... choices) throws BundleException {
+    public String choice(String key, String... choices) throws BundleException {
         String value = text(key);
         for (String choice : choices) {
             if (choice.equals(value)) {
@@ -76,7 +76,7 @@ final class JsonNode {
         throw wrong(key, "one of " + known);
     }
 
-    double number(String key) throws BundleException {
+    public double number(String key) throws BundleException {
         Object value = required(key);
         if (value instanceof Number) {
             return ((Number) value).doubleValue();
@@ -85,11 +85,11 @@ final class JsonNode {
     }
 
     /** Returns a number, or NaN where it is absent or null. */
-    double optionalNumber(String key) throws BundleException {
+    public double optionalNumber(String key) throws BundleException {
         return isNull(key) ? Double.NaN : number(key);
     }
 
-    int integer(String key) throws BundleException {
+    public int integer(String key) throws BundleException {
         return whole(required(key), key);
     }
 
@@ -101,7 +101,7 @@ final class JsonNode {
         return (long) value;
     }
 
-    boolean flag(String key) throws BundleException {
+    public boolean flag(String key) throws BundleException {
         Object value = required(key);
         if (value instanceof Boolean) {
             return (Boolean) value;
@@ -109,7 +109,7 @@ final class JsonNode {
         throw wrong(key, "true or false");
     }
 
-    JsonNode[] nodes(String key) throws BundleException {
+    public JsonNode[] nodes(String key) throws BundleException {
         JSONArray array = array(key);
         JsonNode[] nodes = new JsonNode[array.length()];
         for (int i = 0; i < nodes.length; i++) {
@@ -122,7 +122,7 @@ final class JsonNode {
         return nodes;
     }
 
-    String[] texts(String key) throws BundleException {
+    public String[] texts(String key) throws BundleException {
         JSONArray array = array(key);
         String[] texts = new String[array.length()];
         for (int i = 0; i < texts.length; i++) {
@@ -135,7 +135,7 @@ final class JsonNode {
         return texts;
     }
 
-    double[] numbers(String key) throws BundleException {
+    public double[] numbers(String key) throws BundleException {
         JSONArray array = array(key);
         double[] numbers = new double[array.length()];
         for (int i = 0; i < numbers.length; i++) {
@@ -148,7 +148,45 @@ final class JsonNode {
         return numbers;
     }
 
-    int[] integers(String key) throws BundleException {
+    /** Returns a list of lists, each with so many numbers. */
+    public double[][] rows(String key, int columns) throws BundleException {
+        return rows(array(key), key, columns);
+    }
+
+    /** Returns a list of lists of lists, each of those with so many numbers. */
+    public double[][][] lists(String key, int columns) throws BundleException {
+        JSONArray array = array(key);
+        double[][][] lists = new double[array.length()][][];
+        for (int i = 0; i < lists.length; i++) {
+            String place = key + "[" + i + "]";
+            if (!(array.opt(i) instanceof JSONArray)) {
+                throw wrong(place, "a list");
+            }
+            lists[i] = rows((JSONArray) array.opt(i), place, columns);
+        }
+        return lists;
+    }
+
+    private double[][] rows(JSONArray array, String key, int columns) throws BundleException {
+        double[][] rows = new double[array.length()][];
+        for (int i = 0; i < rows.length; i++) {
+            String place = key + "[" + i + "]";
+            JSONArray row = array.opt(i) instanceof JSONArray ? (JSONArray) array.opt(i) : null;
+            if (row == null || row.length() != columns) {
+                throw wrong(place, "a list of " + columns + " numbers");
+            }
+            rows[i] = new double[columns];
+            for (int j = 0; j < columns; j++) {
+                if (!(row.opt(j) instanceof Number)) {
+                    throw wrong(place, "a list of " + columns + " numbers");
+                }
+                rows[i][j] = ((Number) row.opt(j)).doubleValue();
+            }
+        }
+        return rows;
+    }
+
+    public int[] integers(String key) throws BundleException {
         JSONArray array = array(key);
         int[] integers = new int[array.length()];
         for (int i = 0; i < integers.length; i++) {
@@ -158,7 +196,7 @@ final class JsonNode {
     }
 
     /** Returns an error about the value of a key. */
-    BundleException wrong(String key, String expected) {
+    public BundleException wrong(String key, String expected) {
         return new BundleException("bundle.json is wrong at '" + at(key) + "': it must be " + expected
                 + ". Make the bundle again with 'tflitekit bundle'.");
     }

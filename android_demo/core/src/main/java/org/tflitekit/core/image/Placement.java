@@ -56,6 +56,14 @@ final class Placement {
         targetTop = (targetHeight - resizedHeight) / 2;
     }
 
+    int inputWidth() {
+        return targetWidth;
+    }
+
+    int inputHeight() {
+        return targetHeight;
+    }
+
     /** Returns whether the kept part covers the whole target. */
     boolean coversTarget() {
         return resizedWidth == targetWidth && resizedHeight == targetHeight;

@@ -71,6 +71,15 @@ public final class Preprocessor {
         return target.bytes;
     }
 
+    /** Returns where the source of the last call of {@link #pixels} lies in the input. */
+    public Frame frame() {
+        double scaleX = (double) placement.resizedWidth / placement.width;
+        double scaleY = (double) placement.resizedHeight / placement.height;
+        return new Frame(placement.sourceWidth, placement.sourceHeight, placement.inputWidth(),
+                placement.inputHeight(), scaleX, scaleY, placement.targetLeft - placement.left * scaleX,
+                placement.targetTop - placement.top * scaleY);
+    }
+
     /**
      * Normalizes in float32 and stores in the tensor's type, quantized where it is.
      *

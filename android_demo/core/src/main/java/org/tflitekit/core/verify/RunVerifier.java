@@ -17,6 +17,9 @@ import org.tflitekit.core.bundle.GoldenSample;
 import org.tflitekit.core.bundle.TensorSpec;
 import org.tflitekit.core.bundle.Tolerance;
 import org.tflitekit.core.bundle.Variant;
+import org.tflitekit.core.decode.DecodedCheck;
+import org.tflitekit.core.decode.Decoder;
+import org.tflitekit.core.image.Frame;
 import org.tflitekit.core.image.Preprocessor;
 import org.tflitekit.core.inference.Engine;
 import org.tflitekit.core.inference.EngineException;
@@ -31,6 +34,7 @@ final class RunVerifier {
     private final ImageDecoder decoder;
     private final Variant variant;
     private final Map<String, byte[]> prepared = new HashMap<>();
+    private final Map<String, Frame> frames = new HashMap<>();
 
     RunVerifier(Bundle bundle, EngineFactory engines, ImageDecoder decoder, Variant variant) {
         this.bundle = bundle;
@@ -111,6 +115,7 @@ final class RunVerifier {
             preprocessor.fill(preprocessor.pixels(decoder.decode(bundle.bytes(sample.image))), input);
             known = input.array();
             prepared.put(sample.name, known);
+            frames.put(sample.name, preprocessor.frame());
         }
         return known;
     }
@@ -156,8 +161,26 @@ final class RunVerifier {
             verdict = output.verdict().compareTo(verdict) > 0 ? output.verdict() : verdict;
             worst = OutputCheck.worse(worst, output);
         }
-        return new SampleCheck(sample.name, verdict, inputEqual, worst, sameTop1, notANumber,
-                inputEqual ? null : "What this device stores in the input is not what the host stored.");
+        String message = inputEqual ? null : "What this device stores in the input is not what the host stored.";
+        String decoded = decoded(sample, golden);
+        if (decoded != null) {
+            verdict = Verdict.FAILED;
+            message = message == null ? decoded : message + " " + decoded;
+        }
+        return new SampleCheck(sample.name, verdict, inputEqual, worst, sameTop1, notANumber, message);
+    }
+
+    /** Returns what this device makes otherwise of the host's outputs than the host did; null for nothing. */
+    private String decoded(GoldenSample sample, GoldenResult golden) throws BundleException {
+        Frame frame = frames.get(sample.name);
+        if (golden.decoded == null || frame == null || !bundle.decodes()) {
+            return null;
+        }
+        ByteBuffer[] outputs = new ByteBuffer[variant.outputs.size()];
+        for (int i = 0; i < outputs.length; i++) {
+            outputs[i] = ByteBuffer.wrap(bundle.bytes(golden.outputs.get(i))).order(ByteOrder.LITTLE_ENDIAN);
+        }
+        return DecodedCheck.difference(bundle, golden, new Decoder(bundle, variant).decode(outputs, frame));
     }
 
     private int binary(float value) {
@@ -186,7 +209,9 @@ final class RunVerifier {
         int failed = 0;
         int otherInput = 0;
         boolean notANumber = false;
+        String other = null;
         for (SampleCheck sample : samples) {
+            other = other == null && sample.inputEqual ? sample.message : other;
             failed += sample.verdict == Verdict.FAILED ? 1 : 0;
             otherInput += sample.inputEqual ? 0 : 1;
             notANumber |= sample.notANumber;
@@ -202,6 +227,7 @@ final class RunVerifier {
         if (verdict == Verdict.FAILED) {
             text = failed + " of " + samples.size() + " samples fail. " + text;
         }
+        text = other == null ? text : text + " " + other;
         return notANumber ? text + " Outputs hold values that are not numbers (NaN)." : text;
     }
 

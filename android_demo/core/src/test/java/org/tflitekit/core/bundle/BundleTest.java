@@ -54,8 +54,8 @@ public class BundleTest {
     @Test
     public void aNewerSchema() throws Exception {
         SmallBundle small = new SmallBundle();
-        small.json.put("schema_version", 2).remove("variants");
-        refused(small, "has schema version 2, this app reads up to version 1", "update the app");
+        small.json.put("schema_version", 3).remove("variants");
+        refused(small, "has schema version 3, this app reads up to version 2", "update the app");
     }
 
     @Test
