@@ -69,7 +69,7 @@ public class BadInputTest {
 
     @Test
     public void newerSchema() throws Exception {
-        copy.edit(description -> description.put("schema_version", 2));
+        copy.edit(description -> description.put("schema_version", 3));
         refusedEverywhere("schema", "2");
     }
 
