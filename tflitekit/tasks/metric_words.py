@@ -39,6 +39,19 @@ _WORDS = {
     ),
     "mae": Words("MAE", about="Mean absolute error"),
     "rmse": Words("RMSE", about="Root mean squared error"),
+    "r2": Words("R²", about="Share of the targets' variance that is explained"),
+    "psnr": Words("PSNR", about="Peak signal-to-noise ratio in dB, averaged over pictures; equal pictures have 100"),
+    "ssim": Words("SSIM", about="Structural similarity, 1 for equal pictures"),
+    "miou": Words(
+        "Mean IoU", True, "Intersection over union of each class in all pictures, averaged over classes", "mean IoU"
+    ),
+    "iou": Words("IoU", True),
+    "pixel-accuracy": Words("Pixel accuracy", True, "Share of pixels with the right class"),
+    "dice": Words("Dice", True, "Twice the intersection over the sum of both areas, averaged over classes"),
+    "boundary-f1": Words(
+        "Boundary F1", True, "How well the borders of classes fit, within 0.75 % of the picture's diagonal"
+    ),
+    "mask-iou": Words("Mask IoU", True, "Mean IoU with the baseline's masks"),
 }
 
 

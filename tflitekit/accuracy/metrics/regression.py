@@ -1,8 +1,9 @@
-"""Mean absolute and root mean squared error."""
+"""Numbers as targets: mean absolute error, root mean squared error, and the share of variance explained."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,16 +11,44 @@ from numpy.typing import NDArray
 
 from tflitekit.accuracy.metrics import Meaning, Metric, Scores, metric
 from tflitekit.accuracy.metrics.classification import takes_classes
+from tflitekit.accuracy.metrics.figures import Figure, MeanFigure, SumFigure, Sums, known
 from tflitekit.core.errors import DataError
-from tflitekit.core.statistics import mean_interval, paired_mean_increase
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.annotations import task_of
 from tflitekit.data.dataset import Dataset
 from tflitekit.options.tasks import TaskOptions
-from tflitekit.results import Drop, Measured, finite
+from tflitekit.results import Drop, Measured
 from tflitekit.tasks.interface import Interface
 
-__all__ = ["Regression"]
+__all__ = ["MAE", "R2", "RMSE", "Regression"]
+
+_FEW_VALUES = 64
+"""R² is averaged over the values of an output, as far as it has no more than this: for pictures it says nothing."""
+
+
+def _variance_explained(sums: Sums) -> NDArray[np.float64]:
+    """Returns R² of each draw, the mean over the values of an output; values whose target never changes do not count."""
+    total = sums["squares"] - np.square(sums["targets"]) / sums["samples"]
+    varies = total > 1e-12 * sums["squares"]
+    with np.errstate(all="ignore"):
+        each = np.where(varies, 1 - sums["errors"] / total, 0.0)
+        return np.asarray(each.sum(axis=-1) / varies.sum(axis=-1))
+
+
+def _variance_terms(scores: Scores) -> Mapping[str, NDArray[Any]]:
+    targets = scores["target"]
+    terms = {"errors": scores["squared_each"], "targets": targets, "squares": np.square(targets)}
+    return terms | {"samples": np.ones((len(targets), 1))}
+
+
+MAE = MeanFigure("mae", "absolute", higher_is_better=False)
+RMSE = SumFigure(
+    "rmse",
+    lambda scores: {"errors": scores["squared"], "samples": np.ones(len(scores["squared"]))},
+    lambda sums: np.asarray(np.sqrt(sums["errors"] / sums["samples"])),
+    higher_is_better=False,
+)
+R2 = SumFigure("r2", _variance_terms, _variance_explained, higher_is_better=True)
 
 
 def _takes_numbers(dataset: Dataset, interface: Interface) -> bool:
@@ -31,21 +60,59 @@ def _takes_numbers(dataset: Dataset, interface: Interface) -> bool:
 
 
 @metric("mae", applies=_takes_numbers, task="regression")
-def regress(dataset: Dataset, interface: Interface, how: TaskOptions) -> Regression:
+def mae(dataset: Dataset, interface: Interface, how: TaskOptions) -> Regression:
     """Compares numbers, where the labels are no classes."""
     del how
-    found = Regression(np.shape(next(iter(dataset)).label))
-    found.check(interface.output)
+    return _of_numbers(dataset, interface.output, MAE)
+
+
+@metric("rmse")
+def rmse(dataset: Dataset, interface: Interface, how: TaskOptions) -> Regression:
+    """Compares numbers; large errors weigh more."""
+    del how
+    return _of_numbers(dataset, interface.output, RMSE)
+
+
+@metric("r2")
+def r2(dataset: Dataset, interface: Interface, how: TaskOptions) -> Regression:
+    """Compares numbers by the share of the targets' variance that is explained."""
+    del how
+    return _of_numbers(dataset, interface.output, R2)
+
+
+def _of_numbers(dataset: Dataset, spec: TensorSpec, first: Figure) -> Regression:
+    label = next(iter(dataset)).label
+    few = np.size(label) <= _FEW_VALUES and not spec.is_open
+    if first is R2 and not few:
+        raise DataError(
+            f"The labels have {np.size(label):,} values per sample, and r2 is for a fixed number of at most {_FEW_VALUES}.",
+            fix="Take another metric: mae, rmse, or for pictures psnr.",
+        )
+    found = Regression(np.shape(label), (first, *_others(first, few)), origin=label if few else None)
+    found.check(spec)
     return found
 
 
+def _others(first: Figure, few: bool) -> tuple[Figure, ...]:
+    usual: tuple[Figure, ...] = (MAE, RMSE, R2) if few else (MAE, RMSE)
+    return tuple(figure for figure in usual if figure is not first)
+
+
 class Regression(Metric):
-    """Compares outputs with real-valued targets; errors of a sample are averaged over its values."""
+    """Compares outputs with real-valued targets; errors of a sample are averaged over its values.
 
-    name = "mae"
+    Args:
+        target_shape: Of one label.
+        figures: What is told of the errors; the first is the variant's accuracy.
+        origin: A target near the others, for R²: subtracted from them before squares are summed up, so that no digits are lost.
+    """
 
-    def __init__(self, target_shape: tuple[int, ...]) -> None:
-        self._shape = target_shape
+    def __init__(
+        self, target_shape: tuple[int, ...], figures: Sequence[Figure] = (MAE, RMSE), *, origin: Any = None
+    ) -> None:
+        self.name = figures[0].name
+        self._shape, self._figures = target_shape, tuple(figures)
+        self._origin = None if origin is None else np.asarray(origin, np.float64).reshape(-1)
 
     def check(self, output: TensorSpec) -> None:
         given, wanted = output.shape[1:], self._shape
@@ -69,35 +136,22 @@ class Regression(Metric):
             )
         targets = np.asarray([np.ravel(label) for label in labels], np.float64)
         error = rows - targets
-        return {
+        squared = np.square(error)
+        found = {
             "absolute": np.abs(error).mean(axis=1),
-            "squared": np.square(error).mean(axis=1),
+            "squared": squared.mean(axis=1),
             "finite": np.isfinite(rows).all(axis=1),
         }
+        if self._origin is not None:
+            found |= {"squared_each": squared, "target": targets - self._origin}
+        return found
 
     def summarize(self, scores: Scores) -> tuple[Measured, ...]:
-        absolute, squared = scores["absolute"], scores["squared"]
-        low, high = mean_interval(absolute)
-        squared_low, squared_high = (float(np.sqrt(max(0.0, v))) for v in mean_interval(squared))
-        return (
-            Measured(
-                metric="mae",
-                value=float(absolute.mean()),
-                low=None if low == -math.inf else max(0.0, low),
-                high=finite(high),
-                n=int(absolute.size),
-                higher_is_better=False,
-            ),
-            Measured(
-                metric="rmse",
-                value=float(np.sqrt(squared.mean())),
-                low=finite(squared_low),
-                high=finite(squared_high),
-                n=int(squared.size),
-                higher_is_better=False,
-            ),
-        )
+        first, *others = self._figures
+        accuracy = first.measured(scores)
+        if accuracy is None:
+            raise DataError(f"The targets never change, so {self.name} says nothing.", fix="Take another metric: mae.")
+        return (accuracy, *known(others, scores))
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
-        found = paired_mean_increase(baseline["absolute"], variant["absolute"], resolution=max_drop or None)
-        return Drop.of(found)
+        return self._figures[0].drop(baseline, variant, max_drop)
