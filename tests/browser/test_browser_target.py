@@ -18,10 +18,11 @@ import psutil
 import pytest
 from conftest import interruptible
 from echo_model import echo_model
+from edit_tflite import open_shapes
 from real_browser import find_browser, require_web_runtime
 
 import tflitekit as tk
-from tflitekit.core.errors import MissingDependencyError, ModelError, UsageError
+from tflitekit.core.errors import BundleError, MissingDependencyError, ModelError, UsageError
 from tflitekit.targets.browser import BrowserModel, BrowserTarget, WebGpuTarget, open_browser
 from tflitekit.targets.chromium.devtools import Crashed
 from tflitekit.targets.chromium.loopback import Loopback
@@ -91,6 +92,15 @@ def test_samples_are_computed_as_on_the_host(browser, file):
         assert (values.dtype, values.shape) == (expected.dtype, expected.shape)
         # The same kernels (XNNPACK) with another width of vectors: float sums round in another order.
         np.testing.assert_allclose(values, expected, atol=0 if "int8" in file else 1e-6)
+
+
+def test_an_open_batch_is_refused_by_the_target_by_check_and_by_the_template(browser, shapes, tmp_path):
+    path = open_shapes(CONVERTED / "shapes" / "float32.tflite", tmp_path / "open.tflite", 0)
+    with pytest.raises(ModelError, match=r"the batch of its input 'image' is open(?s:.*)--batch 1"):
+        browser.model(path, graph=read_graph(path))
+    assert "LiteRT.js takes fixed shapes only, and 'image'" in tk.check(path, on="browser").summary
+    with pytest.raises(BundleError, match="the batch of its tensor 'image' is open"):
+        tk.bundle(path, data=shapes / "test", samples=1, out=tmp_path / "bundle", templates=["web"])
 
 
 def test_each_sample_begins_with_fresh_state(browser):

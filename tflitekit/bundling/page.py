@@ -49,6 +49,12 @@ def write_page(bundle: Bundle, folder: Path) -> Path:
                 why=f"The web runtime takes {', '.join(TYPES)} only.",
                 fix="Bundle one with float inputs and outputs (--variant NAME), or leave out --templates web.",
             )
+    if opened := next((spec.name for spec in (*variant.inputs, *variant.outputs) if -1 in spec.shape), None):
+        raise BundleError(
+            f"No page can run the variant '{variant.name}': the batch of its tensor '{opened}' is open.",
+            why="The web runtime cannot be told its size.",
+            fix="Convert the model with --batch 1, or leave out --templates web.",
+        )
     target = folder / "web"
     for template in sorted(_TEMPLATES.iterdir()):
         write_whole(

@@ -197,15 +197,18 @@ def _newer(version: str | None, runtime: str | None) -> bool:
 
 def _open(graph: Graph, profile: Profile) -> tuple[str, ...]:
     """Returns the names of tensors whose shapes are open where the hardware wants them fixed."""
-    if not profile.fixed_shapes:
+    if profile.open_shapes == "taken":
         return ()
-    return graph.open_beyond_batch if profile.open_batch else graph.dynamic_tensors
+    if profile.open_shapes == "inside":
+        return tuple(spec.name for _, specs in _edges(graph) for spec in specs if -1 in spec.shape)
+    return graph.open_beyond_batch if profile.open_shapes == "batch" else graph.dynamic_tensors
 
 
 def _dynamic_text(names: Sequence[str], profile: Profile) -> str:
     one, *more = names
     told = f"'{one}' and {len(more)} more have open ones" if more else f"'{one}' has an open one"
-    return f"the {profile.processor} takes fixed shapes only, and {told}"
+    who = profile.runtime.name if profile.open_shapes == "inside" else f"the {profile.processor}"
+    return f"{who} takes fixed shapes only, and {told}"
 
 
 def _io(graph: Graph, profile: Profile) -> tuple[IoJudgement, ...]:
@@ -262,7 +265,7 @@ def _notes(placed: Iterable[_Placed], profile: Profile) -> Iterable[str]:
 
 
 def _batch_notes(graph: Graph, profile: Profile) -> Iterable[str]:
-    if profile.fixed_shapes and profile.open_batch and graph.dynamic_tensors:
+    if profile.open_shapes == "batch" and graph.dynamic_tensors:
         yield "The file leaves the size of the batch open; there it is 1, and cannot be changed."
 
 

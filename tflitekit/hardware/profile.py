@@ -138,8 +138,8 @@ class Profile(_Strict):
         other_io: What becomes of inputs and outputs of other types: they are converted, or nobody can fill or read them.
         arithmetic: By what an operator computes in within the file: what it computes in there, where that is something else.
         weights: Types that weights may have where a rule says nothing.
-        fixed_shapes: Whether all shapes must be fixed; with ``open_batch`` the first dimension of a tensor may be open all the same, and is what
-            the file has in its place, which is 1.
+        open_shapes: Which shapes may be open: any ('taken'), those of tensors within the file ('inside'), the first dimension of any, which is
+            what the file has in its place, 1 ('batch'), or none ('refused').
         partitions: Into how many pieces it takes a model: operators behind the last one are left.
         notes: By what an operator computes in: what else there is to know.
         decides: What decides between files that it takes, the most important first.
@@ -156,8 +156,7 @@ class Profile(_Strict):
     other_io: Literal["converted", "refused"] = "converted"
     arithmetic: dict[Annotated[str, AfterValidator(_type)], str] = {}
     weights: tuple[Annotated[str, AfterValidator(_stored)], ...] = ("float32", "int8", "uint8")
-    fixed_shapes: bool = False
-    open_batch: bool = False
+    open_shapes: Literal["taken", "inside", "batch", "refused"] = "taken"
     partitions: int | None = Field(default=None, ge=1)
     notes: dict[Annotated[str, AfterValidator(_type)], str] = {}
     decides: tuple[Decides, ...] = Field(min_length=1)

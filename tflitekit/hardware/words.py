@@ -101,7 +101,7 @@ def advice(
     if io:
         return f"Convert with inputs and outputs of {either(profile.io)}."
     if open_shapes:
-        return "Fix the shapes: convert with --input-shape."
+        return "Fix the shapes: convert with --input-shape, or with --batch 1 where only the batch is open."
     schemes = either(f"--scheme {scheme}" for scheme in profile.schemes)
     if verdict == "computes otherwise":
         return f"Convert with {schemes}, which it computes as it is, or measure the accuracy there."

@@ -222,8 +222,7 @@ class BrowserModel:
         found = page.load(path.read_bytes())
         self._inputs, self._outputs = _orders(path, graph, found["inputs"], found["outputs"])
         self._described: Sequence[PageTensor] = found["outputs"]
-        first = graph.inputs[0].shape if graph.inputs else ()
-        self._batch = first[0] if first else 1
+        self._batch = graph.batch
         each = sum(4 * tensor.size for tensor in (*found["inputs"], *found["outputs"]))
         self._most = max(1, _CHUNK_BYTES // max(1, each))
 
@@ -251,12 +250,12 @@ def _checked(path: Path, graph: Graph) -> Graph:
                     why=f"The tensors of LiteRT.js hold {', '.join(TYPES)} only.",
                     fix="Convert the model with float inputs and outputs (io=float32), which cost next to nothing.",
                 )
-    if graph.open_inputs:
-        spec = graph.open_inputs[0]
+    if opened := graph.open_inputs or [spec for spec in graph.inputs if -1 in spec.shape]:
+        what, option = ("size", "--input-shape") if graph.open_inputs else ("batch", "--batch 1")
         raise ModelError(
-            f"The web runtime cannot run {path.name}: the size of its input '{spec.name}' is open.",
+            f"The web runtime cannot run {path.name}: the {what} of its input '{opened[0].name}' is open.",
             why="LiteRT.js has no way to tell it.",
-            fix="Fix the size when converting: --input-shape.",
+            fix=f"Fix it when converting: {option}.",
         )
     return graph
 

@@ -28,6 +28,12 @@ _COLORS: dict[Verdict, str] = {
     "would not run": "red",
 }
 _MOST_LAYERS = 4
+_SHAPES = {
+    "taken": "fixed or open",
+    "inside": "fixed in inputs and outputs",
+    "batch": "fixed, but for the batch, which is 1 then",
+    "refused": "fixed",
+}
 
 
 def show_judgement(name: str, found: Judgement, profile: Profile, *, needs: str | None) -> None:
@@ -141,7 +147,7 @@ def _facts(profile: Profile) -> list[tuple[str, str]]:
         ),
         ("Inputs, outputs", f"{', '.join(profile.io)}; others are {profile.other_io}"),
         ("Weights", ", ".join(profile.weights)),
-        ("Shapes", "fixed" if profile.fixed_shapes else "fixed or open"),
+        ("Shapes", _SHAPES[profile.open_shapes]),
         ("What decides", ", ".join(profile.decides)),
         ("Schemes tried", ", ".join(profile.schemes)),
         ("Targets", "; ".join(seen) or "none of the kit's reaches it"),
