@@ -22,6 +22,7 @@ from adbd import Phone, Server
 from android_jvm import Core
 from apkbuild.settings import read_settings
 from conftest import optimize_converted
+from edit_tflite import open_shapes
 from jsonschema import Draft202012Validator
 
 import tflitekit as tk
@@ -283,6 +284,9 @@ def test_a_file_that_cannot_be_bundled_leaves_the_others_measured(plug, recorded
     assert all(report.variant(name).latency.counts for name in ("float32", "int8"))
     with pytest.raises(TflitekitError, match="takes batches"):
         tk.benchmark([batches], target="adb")
+    opened = open_shapes(FILES[0], tmp_path / "opened.tflite", 0, 1, 2)
+    with pytest.raises(TflitekitError, match="leaves the size of its input 'image' open"):
+        tk.benchmark([opened], target="adb", input_shapes={"image": (12, 12, 1)})
 
 
 def test_what_a_variant_computes_otherwise_is_told(measured) -> None:
@@ -421,6 +425,10 @@ def test_states_of_the_connection(plug, server, cli, monkeypatch) -> None:
     phone.unplug()
     assert "connected but does not answer" in cli("benchmark", *FILES, "--target", f"adb:{phone.serial}")[2]
     server.adb("disconnect", phone.serial)
+    with monkeypatch.context() as patch:
+        patch.setenv("ADB_SERVER_SOCKET", "tcp:host.invalid:5037")
+        said = cli("benchmark", *FILES, "--target", "adb")[2]
+        assert "'adb devices' failed" in said and "failed to resolve host" in said
     plug(mode="unauthorized")
     said = cli("benchmark", *FILES, "--target", "adb")[2]
     assert "has not allowed this computer to debug it" in said and "Allow USB debugging" in said

@@ -351,3 +351,26 @@ def test_a_session_that_is_closed_while_it_answers_ends(variants):
         closing.start()
         closing.join(30)
         assert not closing.is_alive()
+
+
+def test_what_fails_under_load_leaves_its_latency_and_the_load_of_others(files, monkeypatch):
+    begin = scripted_target.ScriptedTarget.open
+
+    def closed_for_load(target, path, **how):
+        if path.stem == "int8" and target.opened >= 2 * len(files):
+            raise ModelError("int8 does not load again.", fix="Close other programs.")
+        return begin(target, path, **how)
+
+    monkeypatch.setattr(scripted_target, "DRIFT", 1.0)
+    monkeypatch.setattr(scripted_target.ScriptedTarget, "open", closed_for_load)
+    monkeypatch.setitem(
+        PROTOCOLS,
+        "quick",
+        PROTOCOLS["quick"].model_copy(update={"rounds": 2, "rounds_per_process": 1, "precision": None}),
+    )
+    report = benchmark(files, target="scripted", sustained_minutes=0.001)
+    assert all(row.latency is not None for row in report.variants)
+    assert [row.name for row in report.variants if row.sustained is None] == ["int8"]
+    (failed,) = [one for one in report.warnings if one.kind == "sustained-failed"]
+    assert failed.message == "int8 failed under load on scripted: int8 does not load again."
+    assert failed.advice == "Close other programs."

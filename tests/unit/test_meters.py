@@ -59,6 +59,18 @@ def test_powers_are_added_up_and_counters_read(tree):
     assert Meters(tree / "nothing").read() == {}
 
 
+def test_two_chips_of_one_kind_are_two_meters(tree):
+    second = tree / "board" / "sys" / "class" / "hwmon" / "hwmon5"
+    second.mkdir()
+    for name, content in (("name", "ina226"), ("power1_input", "9000000")):
+        (second / name).write_text(f"{content}\n")
+    meters = Meters(tree / "board")
+    for moment in (0.0, 1.0):
+        meters.add_up(moment)
+    found = meters.read()
+    assert (found["ina226 power1"], found["ina226 power1 of hwmon5"]) == pytest.approx((4.5, 9.0))
+
+
 def readings(watts, start=0.0, step=0.5, **others):
     found, joules, now = [EnergyReading(time_s=start, joules={"all": 0.0, **dict.fromkeys(others, 0.0)})], 0.0, start
     for value in watts:

@@ -92,6 +92,15 @@ def test_without_a_terminal_training_still_says_how_it_goes(capsys):
     ]  # fmt: skip
 
 
+def test_names_that_look_like_markup_are_shown_as_they_are(monkeypatch):
+    shown = console._PrintableConsole(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
+    monkeypatch.setattr(console, "stderr", shown)
+    with console.Bars().task("Measuring a[/b]", 2) as advance:
+        advance(1, "model[v2] of [/red]")
+    said = shown.file.getvalue()
+    assert "Measuring a[/b]" in said and "model[v2] of [/red]" in said
+
+
 def test_limits_that_nobody_gave_are_not_called_met(report):
     assert report.recommendation.chosen
     none, given = Constraints(), Constraints(max_size_bytes=10**9)

@@ -79,12 +79,12 @@ class Bars(Progress):
 
         columns = (
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # names of files may look like markup
             BarColumn(bar_width=30),
             MofNCompleteColumn() if total is not None else TextColumn(""),
             TimeElapsedColumn(),
             TimeLeft() if total is not None else TextColumn(""),
-            TextColumn("{task.fields[detail]}", style="dim"),
+            TextColumn("{task.fields[detail]}", style="dim", markup=False),
         )
         with RichProgress(*columns, console=stderr, transient=True) as bars:
             task = bars.add_task(description, total=total, detail="")

@@ -161,7 +161,7 @@ def measure_variants(
         raise refused[0]
     _profile(by_name, [v for v in usable if by_name[v.name].latency is not None], shapes, target, how, progress)
     if how.sustained_minutes is not None:
-        jobs = {v.name: (v.path, shapes[v.name]) for v in usable}
+        jobs = {v.name: (v.path, shapes[v.name]) for v in usable if by_name[v.name].latency is not None}
         curves, doubts = sustain(jobs, target, how.sustained_minutes, how.threads[0], rules_of(how), progress)
         for name, curve in curves.items():
             by_name[name] = by_name[name].model_copy(update={"sustained": curve})

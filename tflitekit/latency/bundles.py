@@ -114,5 +114,5 @@ def _bare(rows: Sequence[VariantReport], baseline: str | None) -> Report:
 def _random_samples(path: Path) -> dict[str, NDArray[Any]]:
     """Returns values from 0 to 1 for inputs that take real values, zeros for indices, by the name of the input."""
     inputs = read_graph(path).inputs
-    shapes = {spec.name: (_SAMPLES, *spec.shape[1:]) for spec in inputs}
+    shapes = {spec.name: (_SAMPLES, *(max(1, size) for size in spec.shape[1:])) for spec in inputs}
     return {spec.name: values for spec, values in zip(inputs, random_values(inputs, shapes), strict=True)}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
-from tflitekit.core.progress import Progress
+from tflitekit.core.errors import TflitekitError
+from tflitekit.core.progress import Advance, Progress
 from tflitekit.latency.energy import energy_above_idle
 from tflitekit.results import Energy, Finding, Sustained
 from tflitekit.targets import EnergyReading, MeteredSession, Session, Shapes, TimingTarget
@@ -33,33 +35,45 @@ def sustain(
     """Runs each file without a break; before it the target idles with the file loaded, where it has a meter.
 
     Returns:
-        The curves by name, and where there is no energy, why.
+        The curves by name, and why there is none of a file, or no energy.
     """
     curves: dict[str, Sustained] = {}
-    reasons: dict[str, None] = {}
+    doubts: dict[Finding, None] = {}
     with progress.task("Sustained load", len(jobs) * _WINDOWS) as advance:
         for name, (path, shapes) in jobs.items():
-            session = target.open(path, threads=threads, shapes=shapes)
             try:
-                idle = _idle(session, min(_IDLE_S, minutes * 60))
-                session.warm_up(rules.warmup_runs, rules.warmup_s)
-                begin = time.monotonic()
-                times, medians, readings, runs = [], [], _readings(session), 0
-                while (now := time.monotonic() - begin) < minutes * 60:
-                    samples, window_s = session.run(1, min(_LONGEST_WINDOW_S, minutes * 60 / _WINDOWS))
-                    readings += _readings(session)
-                    runs += len(samples)
-                    times.append(round(now + window_s / 2, 3))
-                    medians.append(round(float(np.median(samples)) / 1e3, 6))
-                    advance(1)
-            finally:
-                session.close()
-            energy = metered(idle, readings, runs) if isinstance(session, MeteredSession) else None
+                with closing(target.open(path, threads=threads, shapes=shapes)) as session:
+                    curve, energy = _loaded(session, minutes, rules, advance)
+            except TflitekitError as error:
+                text = f"{name} failed under load on {target.name}: {error.what}"
+                doubts[Finding(kind="sustained-failed", message=text, advice=error.fix)] = None
+                continue
             if isinstance(energy, str):
-                reasons[f"{target.name}: energy was not measured, since {energy}"] = None
-            curve = _curve(minutes, times, medians)
+                text = f"{target.name}: energy was not measured, since {energy}"
+                doubts[Finding(kind="energy-not-measured", message=text)] = None
             curves[name] = curve.model_copy(update={"energy": energy if isinstance(energy, Energy) else None})
-    return curves, [Finding(kind="energy-not-measured", message=reason) for reason in reasons]
+    return curves, list(doubts)
+
+
+def _loaded(
+    session: Session, minutes: float, rules: BenchmarkProtocol, advance: Advance
+) -> tuple[Sustained, Energy | str | None]:
+    """Returns the curve of one file, and its energy or why there is none; None where the target does not look for meters."""
+    idle = _idle(session, min(_IDLE_S, minutes * 60))
+    session.warm_up(rules.warmup_runs, rules.warmup_s)
+    begin = time.monotonic()
+    times: list[float] = []
+    medians: list[float] = []
+    readings, runs = _readings(session), 0
+    while (now := time.monotonic() - begin) < minutes * 60:
+        samples, window_s = session.run(1, min(_LONGEST_WINDOW_S, minutes * 60 / _WINDOWS))
+        readings += _readings(session)
+        runs += len(samples)
+        times.append(round(now + window_s / 2, 3))
+        medians.append(round(float(np.median(samples)) / 1e3, 6))
+        advance(1)
+    energy = metered(idle, readings, runs) if isinstance(session, MeteredSession) else None
+    return _curve(minutes, times, medians), energy
 
 
 def _readings(session: Session) -> list[EnergyReading]:

@@ -95,9 +95,19 @@ class Adb:
         self._program = find_adb()
 
     def devices(self) -> list[Attached]:
-        """Returns what is connected, whatever its state."""
-        found = []
-        for line in self.run("devices", "-l").stdout.splitlines()[1:]:
+        """Returns what is connected, whatever its state.
+
+        Raises:
+            DeviceError: Its server does not start, or cannot be reached.
+        """
+        done, found = self.run("devices", "-l"), []
+        if done.returncode:
+            raise DeviceError(
+                "'adb devices' failed, so nobody knows what is connected.",
+                why=_reason(done.stderr or done.stdout),
+                fix="Run it by hand and see what it says; 'adb kill-server' ends a server that hangs.",
+            )
+        for line in done.stdout.partition("List of devices attached")[2].splitlines():
             serial, _, rest = line.strip().partition(" ")
             rest = rest.strip()
             if not serial or serial.startswith("*"):

@@ -73,18 +73,24 @@ class Meters:
         if kind in _GRAPHICS:
             return
         for path in sorted(folder.glob("energy[0-9]*_input")):
-            self._counters[_name(folder, kind, path)] = _Counter(path).joules
+            self._counters[self._name(folder, kind, path)] = _Counter(path).joules
         powers = {
             path.name.partition("_")[0]: path
             for which in ("input", "average")
             for path in folder.glob(f"power[0-9]*_{which}")
         }
         for _, path in sorted(powers.items()):
-            self._powers[_name(folder, kind, path)] = _product((path, 1e-6))
+            self._powers[self._name(folder, kind, path)] = _product((path, 1e-6))
         for current in sorted(folder.glob("curr[0-9]*_input")) if not powers else ():
             voltage = current.with_name(current.name.replace("curr", "in"))
             if voltage.exists():
-                self._powers[_name(folder, kind, voltage)] = _product((current, 1e-3), (voltage, 1e-3))
+                self._powers[self._name(folder, kind, voltage)] = _product((current, 1e-3), (voltage, 1e-3))
+
+    def _name(self, folder: Path, kind: str, path: Path) -> str:
+        """Returns the chip and the sensor, with the folder where two chips are of one kind."""
+        sensor = path.name.partition("_")[0]
+        name = f"{kind or folder.name} {_text(path.with_name(f'{sensor}_label')) or sensor}"
+        return f"{name} of {folder.name}" if name in self._counters or name in self._powers else name
 
     def _watch(self) -> None:
         while True:
@@ -129,11 +135,6 @@ def _product(*parts: tuple[Path, float]) -> Read:
         return value
 
     return read
-
-
-def _name(folder: Path, kind: str, path: Path) -> str:
-    sensor = path.name.partition("_")[0]
-    return f"{kind or folder.name} {_text(path.with_name(f'{sensor}_label')) or sensor}"
 
 
 def _text(path: Path) -> str:
