@@ -1,133 +1,110 @@
-"""The whole job on data and a model that need no download: handwritten digits and a small convolutional network."""
+"""The whole job on data and models that need no download: handwritten digits, and scenes that are composed of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from tflitekit.bundling import bundle
 from tflitekit.core.files import locked, write_whole
-from tflitekit.core.process.workers import WorkerPool, wait_for
 from tflitekit.core.progress import Progress
 from tflitekit.optimization.optimize import optimize
+from tflitekit.optimization.quickstart import classification, detection, segmentation
+from tflitekit.optimization.quickstart.digits import load_digits, write_digits
+from tflitekit.optimization.quickstart.steps import Steps
 from tflitekit.results import Report
 
-__all__ = ["LABELS", "prepare", "quickstart", "write_digits"]
-
-LABELS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-_TEST_EVERY = 3  # every third digit is held out
-_SEED = 11
-_SIDE = 16
+__all__ = ["TASKS", "Recipe", "commands", "load_digits", "prepare", "quickstart", "write_digits"]
 
 
-def quickstart(out: Path, *, progress: Progress | None = None) -> Report:
-    """Trains a small model on the embedded digits and optimizes it.
+@dataclass(frozen=True)
+class Recipe:
+    """What is done for one task.
 
-    Writes ``digits/train`` and ``digits/test`` as folders of images, ``digits.keras``, ``labels.txt``, everything that
-    `optimize` writes, and ``bundle`` for the Android demo app. What is there already is not made again.
+    Attributes:
+        prepare: Makes the model and its data in a folder.
+        model: Its file there.
+        data: The folder with the parts ``train`` and ``test``, and ``calibration`` where that is not ``train``.
+        options: Of `optimize`.
+    """
+
+    prepare: Callable[[Path, Steps], None]
+    model: str
+    data: str
+    calibration: str = "calibration"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+TASKS = {
+    "classification": Recipe(classification.prepare, "digits.keras", "digits", "train"),
+    "detection": Recipe(detection.prepare, "detector.keras", "scenes", options={"reader": "yolov8"}),
+    "segmentation": Recipe(segmentation.prepare, "segmenter.keras", "scenes"),
+}
+
+
+def quickstart(out: Path, *, task: str = "classification", progress: Progress | None = None) -> Report:
+    """Trains a small model on data made of the embedded digits, and optimizes it.
+
+    Writes the data with their labels and the model, everything that `optimize` writes, ``bundle`` for the Android demo
+    app, and ``README.md`` with the commands to go on with. What is there already is not made again.
+
+    Args:
+        task: One of `TASKS`.
 
     Raises:
         MissingDependencyError: TensorFlow is not installed.
     """
     progress = progress or Progress()
-    prepare(out, progress=progress)
+    recipe = TASKS[task]
+    prepare(out, task=task, progress=progress)
     report = optimize(
-        out / "digits.keras",
-        data=out / "digits" / "test",
-        calibration=out / "digits" / "train",
+        out / recipe.model,
+        data=out / recipe.data / "test",
+        calibration=out / recipe.data / recipe.calibration,
         labels=out / "labels.txt",
         preprocess="0-1",
         out=out,
         progress=progress,
+        **recipe.options,
     )
     chosen = report.recommendation.chosen if report.recommendation else None
     names = [name for name in (chosen, report.baseline) if name is not None]
     if names:
-        bundle(out / "report.json", data=out / "digits" / "test", out=out / "bundle", variants=names, progress=progress)
+        bundle(
+            out / "report.json",
+            data=out / recipe.data / "test",
+            out=out / "bundle",
+            variants=names,
+            progress=progress,
+        )
+    told = "".join(f"{title}:\n\n    {command}\n\n" for title, command in commands(out, task).items())
+    write_whole(out / "README.md", f"# {task.capitalize()} of digits\n\n{told}")
     return report
 
 
-def prepare(out: Path, *, progress: Progress) -> None:
-    """Writes the digits, their labels and a model that is trained on them, as far as they are not there.
+def prepare(out: Path, *, task: str = "classification", progress: Progress) -> None:
+    """Writes the data, their labels and a model that is trained on them, as far as they are not there.
 
     Raises:
         MissingDependencyError: TensorFlow is not installed.
     """
-    model, data = out / "digits.keras", out / "digits"
     with locked(out):
-        if not (data / "done").exists():
-            with progress.task("Writing the digits as images", None):
-                write_digits(data)
-        write_whole(out / "labels.txt", "\n".join(LABELS) + "\n")
-        if not model.exists():
-            _train(model, progress)
+        TASKS[task].prepare(out, Steps(progress))
 
 
-def _train(model: Path, progress: Progress) -> None:
-    with (
-        WorkerPool(jobs=1, timeout_s=600) as pool,
-        progress.task("Training a small model on them", None),
-    ):
-        wait_for(pool.submit("tflitekit.optimization.quickstart:train", {"out": str(model)}, label="train"))
-
-
-def load_digits() -> tuple[np.ndarray[Any, np.dtype[np.uint8]], np.ndarray[Any, np.dtype[np.uint8]]]:
-    """Returns images ``(1797, 8, 8)`` from 0 to 255 and labels ``(1797,)``."""
-    with np.load(Path(__file__).parent / "digits.npz", allow_pickle=False) as archive:
-        return archive["x"], archive["y"]
-
-
-def write_digits(folder: Path) -> None:
-    """Writes the digits as PNG files, one folder per class below ``train`` and ``test``."""
-    images, labels = load_digits()
-    for index, (pixels, label) in enumerate(zip(images, labels, strict=True)):
-        part = "test" if index % _TEST_EVERY == 0 else "train"
-        target = folder / part / LABELS[label]
-        target.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(target / f"{index:04d}.png")
-    write_whole(folder / "done", "")
-
-
-def train(*, out: str) -> dict[str, float]:
-    """Trains the model on the training part and saves it (runs in a worker)."""
-    import keras
-
-    from tflitekit.data.preprocessing import PRESETS
-
-    keras.utils.set_random_seed(_SEED)
-    epochs = 15
-    images, labels = load_digits()
-    held_out = np.arange(len(labels)) % _TEST_EVERY == 0
-    x = np.stack([PRESETS["0-1"].image(Image.fromarray(i), (_SIDE, _SIDE, 1)) for i in images[~held_out]])
-    y = labels[~held_out].astype(np.int32)
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((_SIDE, _SIDE, 1), name="image"),
-            layers.Conv2D(16, 3, padding="same", use_bias=False, name="conv1"),
-            layers.BatchNormalization(momentum=0.9, name="norm1"),
-            layers.ReLU(name="relu1"),
-            layers.MaxPooling2D(name="pool1"),
-            layers.Conv2D(32, 3, padding="same", use_bias=False, name="conv2"),
-            layers.BatchNormalization(momentum=0.9, name="norm2"),
-            layers.ReLU(name="relu2"),
-            layers.MaxPooling2D(name="pool2"),
-            layers.Conv2D(64, 3, padding="same", activation="relu", name="conv3"),
-            layers.GlobalAveragePooling2D(name="average"),
-            layers.Dense(10, activation="softmax", name="digit"),
-        ],
-        name="digits",
-    )
-    model.compile(
-        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, epochs * -(-len(y) // 32))),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    history = model.fit(x, y, batch_size=32, epochs=epochs, verbose=0)
-    temporary = Path(out).with_suffix(".partial.keras")
-    model.save(temporary)
-    temporary.replace(out)
-    return {"train_accuracy": float(history.history["accuracy"][-1])}
+def commands(out: Path, task: str) -> dict[str, str]:
+    """Returns what can be done from there, and the commands; the first does the same again."""
+    recipe = TASKS[task]
+    data = out / recipe.data
+    reader = "".join(f" --{name} {value}" for name, value in recipe.options.items())
+    given = f"--labels {out}/labels.txt --preprocess 0-1{reader}"
+    test, calibration = f"--data {data}/test {given}", f"--calibration {data}/{recipe.calibration}"
+    model = out / recipe.model
+    return {
+        "The same again": f"tflitekit optimize {model} {test} {calibration} --out {out}",
+        "Where int8 loses accuracy, and why": f"tflitekit explain {out}/int8.tflite {test}",
+        "A file that is repaired there": f"tflitekit optimize {model} {test} {calibration} --scheme int8,repaired --out {out}",
+        "Trained for int8": f"tflitekit optimize {model} {test} {calibration} --train {data}/train --scheme int8,qat --epochs 2 --out {out}",
+    }
