@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import h5py
 import pytest
@@ -28,27 +26,26 @@ def test_the_models_of_all_tests_name_nothing_else(models):
         refuse_outside_data(path)
 
 
-_NAMES = """
-import inspect, json, sys
-import keras, tf_keras
-from tf_keras.src.layers import serialization
-from tf_keras.src import initializers
-from tensorflow.python.util import tf_export
-serialization.populate_deserializable_objects(), initializers.populate_deserializable_objects()
-old = {*serialization.LOCAL.ALL_OBJECTS, *initializers.LOCAL.ALL_OBJECTS}
-parts = ("layers", "models", "initializers", "regularizers", "constraints", "losses", "metrics", "optimizers")
-old |= {n for n, v in vars(keras.src.layers).items() if inspect.isclass(v) and n[0].isupper()}
-new = [[f"keras.{p}", n] for p in parts for n, v in vars(getattr(keras, p)).items() if inspect.isclass(v) and n == v.__name__]
-json.dump({"old": sorted(old), "new": new, "symbols": sorted(tf_export._NAME_TO_SYMBOL_MAPPING)}, sys.stdout)
-"""
-
-
 @pytest.fixture(scope="module")
 def library():
     """The names of the installed versions of Keras and TensorFlow."""
-    pytest.importorskip("tensorflow")
-    done = subprocess.run([sys.executable, "-c", _NAMES], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout[done.stdout.index('{"old"') :])
+    keras = pytest.importorskip("keras")
+    from tensorflow.python.util import tf_export
+    from tf_keras.src import initializers
+    from tf_keras.src.layers import serialization
+
+    serialization.populate_deserializable_objects()
+    initializers.populate_deserializable_objects()
+    old = {*serialization.LOCAL.ALL_OBJECTS, *initializers.LOCAL.ALL_OBJECTS}
+    old |= {name for name, value in vars(keras.src.layers).items() if inspect.isclass(value) and name[0].isupper()}
+    parts = ("layers", "models", "initializers", "regularizers", "constraints", "losses", "metrics", "optimizers")
+    new = [
+        (f"keras.{part}", name)
+        for part in parts
+        for name, value in vars(getattr(keras, part)).items()
+        if inspect.isclass(value) and name == value.__name__
+    ]
+    return {"old": old, "new": new, "symbols": list(tf_export._NAME_TO_SYMBOL_MAPPING)}
 
 
 def test_no_layer_of_the_installed_keras_is_refused(library):
@@ -96,7 +93,7 @@ def test_no_function_of_tensorflow_that_has_to_do_with_files_may_compute(library
 
 
 @pytest.mark.slow
-def test_a_file_whose_layer_makes_folders_makes_none(cli, tmp_path, monkeypatch):
+def test_a_file_whose_layer_makes_folders_makes_none(cli, tmp_path):
     config = {
         "class_name": "Functional",
         "config": {
@@ -105,72 +102,77 @@ def test_a_file_whose_layer_makes_folders_makes_none(cli, tmp_path, monkeypatch)
                 {"class_name": "InputLayer", "config": {"batch_input_shape": [None, 4], "dtype": "float32", "name": "i"},
                  "name": "i", "inbound_nodes": []},
                 {"class_name": "TFOpLambda", "config": {"name": "evil", "dtype": "float32", "function": "io.gfile.makedirs"},
-                 "name": "evil", "inbound_nodes": [["_CONSTANT_VALUE", -1, "made", {}]]},
+                 "name": "evil", "inbound_nodes": [["_CONSTANT_VALUE", -1, str(tmp_path / "made"), {}]]},
             ],
             "input_layers": [["i", 0, 0]], "output_layers": [["evil", 0, 0]],
         },
     }  # fmt: skip
-    monkeypatch.chdir(tmp_path)
-    with h5py.File("m.h5", "w") as file:
+    with h5py.File(tmp_path / "m.h5", "w") as file:
         file.attrs["model_config"], file.attrs["keras_version"] = json.dumps(config), "2.15.0"
         file.create_group("model_weights").attrs["layer_names"] = []
-    code, _, err = cli("convert", "m.h5", "--scheme", "float32", "--out", "out")
+    code, _, err = cli("convert", tmp_path / "m.h5", "--scheme", "float32", "--out", tmp_path / "out")
     assert code == 2
     for words in ("io.gfile.makedirs", "layer 'evil'", "--unsafe-load"):
         assert words in err
-    assert not Path("made").exists()
+    assert not (tmp_path / "made").exists()
 
 
-_SAVED = """
-import sys
-import tensorflow as tf
-folder = sys.argv[1]
-open(folder + "/words.txt", "w").write("a\\nb\\n")
+def save_models(folder):
+    """Saves models whose graphs read and write files: one that may, and some that may not."""
+    import tensorflow as tf
 
-class Words(tf.Module):
-    def __init__(self):
-        kinds = (tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER)
-        self.table = tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(folder + "/words.txt", *kinds), -1)
-        self.scale = tf.Variable(1.0)
+    (folder / "words.txt").write_text("a\nb\n")
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def serve(self, x):
-        return tf.cast(self.table.lookup(x), tf.float32) * self.scale
+    class Words(tf.Module):
+        def __init__(self):
+            kinds = (tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER)
+            self.table = tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(str(folder / "words.txt"), *kinds), -1)
+            self.scale = tf.Variable(1.0)
 
-class Evil(tf.Module):
-    def __init__(self, act):
-        self.act = act
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+        def serve(self, x):
+            return tf.cast(self.table.lookup(x), tf.float32) * self.scale
 
-    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
-    def serve(self, x):
-        return self.act(x)
+    class Evil(tf.Module):
+        def __init__(self, act):
+            self.act = act
 
-def table(x):
-    made = tf.raw_ops.HashTableV2(key_dtype=tf.string, value_dtype=tf.int64)
-    tf.raw_ops.InitializeTableFromTextFileV2(table_handle=made, filename="/etc/passwd", key_index=-2, value_index=-1)
-    return tf.raw_ops.LookupTableFindV2(table_handle=made, keys=x, default_value=tf.constant(1, tf.int64))
+        @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+        def serve(self, x):
+            return self.act(x)
 
-def save(x):
-    tf.raw_ops.SaveV2(prefix="x", tensor_names=["a"], shape_and_slices=[""], tensors=[x])
-    return x
+    def table(x):
+        made = tf.raw_ops.HashTableV2(key_dtype=tf.string, value_dtype=tf.int64)
+        tf.raw_ops.InitializeTableFromTextFileV2(
+            table_handle=made, filename="/etc/passwd", key_index=-2, value_index=-1
+        )
+        return tf.raw_ops.LookupTableFindV2(table_handle=made, keys=x, default_value=tf.constant(1, tf.int64))
 
-def show(x):
-    tf.print(x, output_stream="file:///tmp/x")
-    return x
+    def save(x):
+        tf.raw_ops.SaveV2(prefix="x", tensor_names=["a"], shape_and_slices=[""], tensors=[x])
+        return x
 
-acts = {"read": tf.io.read_file, "save": save, "table": table, "show": show,
-        "call": lambda x: tf.cond(x == "a", lambda: tf.io.read_file(x), lambda: x)}
-for name, act in acts.items():
-    evil = Evil(act)
-    tf.saved_model.save(evil, folder + "/" + name, signatures=evil.serve)
-words = Words()
-tf.saved_model.save(words, folder + "/words", signatures=words.serve)
-"""
+    def show(x):
+        tf.print(x, output_stream="file:///tmp/x")
+        return x
+
+    acts = {
+        "read": tf.io.read_file,
+        "save": save,
+        "table": table,
+        "show": show,
+        "call": lambda x: tf.cond(x == "a", lambda: tf.io.read_file(x), lambda: x),
+    }
+    for name, act in acts.items():
+        evil = Evil(act)
+        tf.saved_model.save(evil, str(folder / name), signatures=evil.serve)
+    words = Words()
+    tf.saved_model.save(words, str(folder / "words"), signatures=words.serve)
 
 
 @pytest.mark.slow
 def test_saved_models_that_touch_files(models, tmp_path):
-    subprocess.run([sys.executable, "-c", _SAVED, str(tmp_path)], capture_output=True, text=True, check=True)
+    save_models(tmp_path)
     shutil.copytree(tmp_path / "words", tmp_path / "outside")
     raw = (tmp_path / "outside" / "saved_model.pb").read_bytes()
     assert b"words.txt" in raw

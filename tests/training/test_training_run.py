@@ -1,5 +1,6 @@
 """Training: what is minimized, seeds, resuming, reuse, controls and bad input, on small real models with few steps."""
 
+import contextlib
 import json
 import os
 import runpy
@@ -7,8 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -70,23 +72,25 @@ def saved(model, folder):
     return path
 
 
+def run_here(call, arguments, label):
+    """Trains a stage in this process."""
+    from tflitekit.training.run.job import train_stage
+
+    future = Future()
+    try:
+        future.set_result(train_stage(**json.loads(json.dumps(arguments))))
+    except TflitekitError as error:
+        future.set_exception(error)
+    return future
+
+
 def train(
-    model, data, folder, scheme="finetuned", *, inputs=None, labels=None, seed=SEED, custom_objects=None, **options
-):
-    """Runs the stages of a scheme in this process."""
+    model, data, folder, scheme="finetuned", *, inputs=None, labels=None, seed=SEED, custom_objects=None,
+    submit=run_here, **options,
+):  # fmt: skip
+    """Runs the stages of a scheme."""
     if not isinstance(model, str | Path):
         model = saved(model, folder)
-
-    def submit(call, arguments, label):
-        from tflitekit.training.run.job import train_stage
-
-        future = Future()
-        try:
-            future.set_result(train_stage(**json.loads(json.dumps(arguments))))
-        except TflitekitError as error:
-            future.set_exception(error)
-        return future
-
     source = identify(model)
     training = TrainingOptions(data=data, **({"epochs": 1, "batch_size": 20, "validation_split": 0.2} | options))
     inputs = inputs or [TensorSpec(name="features", shape=(1, FEATURES), dtype="float32")]
@@ -278,14 +282,15 @@ class Spoil(tf_keras.callbacks.Callback):
 def spoil():
     return Spoil()
 
-class Slow(tf_keras.callbacks.Callback):
+class Hold(tf_keras.callbacks.Callback):
+    """Waits before an epoch as long as there is a file for it."""
     def on_epoch_begin(self, epoch, logs=None):
-        import time
-        if epoch:
-            time.sleep(0.7)
+        import os, time
+        while os.path.exists("{folder}/hold-" + str(epoch)):
+            time.sleep(0.05)
 
-def slow():
-    return Slow()
+def hold():
+    return Hold()
 
 class Enough(tf_keras.callbacks.Callback):
     """Stops after the first epoch."""
@@ -724,9 +729,11 @@ def test_unreadable_training_samples_are_named(models, shapes, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_subclassed_model_is_explained(shapes, tmp_path, monkeypatch):
+def test_a_subclassed_model_is_explained(shapes, tmp_path, cli):
     module = tmp_path / "subclassing.py"
     module.write_text("""
+from pathlib import Path
+
 import keras
 
 @keras.saving.register_keras_serializable("subclassing")
@@ -744,16 +751,15 @@ if __name__ == "__main__":
     import numpy as np
     model = Mine()
     model(np.zeros((1, 12, 12, 1), "float32"))
-    model.save("mine.keras")
+    model.save(Path(__file__).with_suffix(".keras"))
 """)
-    monkeypatch.chdir(tmp_path)
     runpy.run_path(str(module), run_name="__main__")
-    done = run(
-        "convert", "mine.keras", "--scheme", "float32,qat", "--data", shapes / "train", "--custom-objects", "subclassing.py",
-        "--input-shape", "12,12,1", "--out", "o", "--json", cwd=tmp_path,
+    code, out, err = cli(
+        "convert", module.with_suffix(".keras"), "--scheme", "float32,qat", "--data", shapes / "train",
+        "--custom-objects", module, "--input-shape", "12,12,1", "--out", tmp_path / "o", "--json",
     )  # fmt: skip
-    assert done.returncode == 1, done.stderr
-    float32, qat = json.loads(done.stdout)["variants"]
+    assert code == 1, err
+    float32, qat = json.loads(out)["variants"]
     assert float32["status"] == "ok"
     assert qat["status"] == "failed"
     assert "Mine" in qat["error"]
@@ -782,7 +788,7 @@ class Street:
     def arguments(self, out, *extra, scheme="qat"):
         return (
             "convert", self.models / "shapes.keras", "--scheme", scheme, "--data", self.shapes / "train",
-            "--validation", self.shapes / "test", "--epochs", 3, "--batch-size", 16, "--callbacks", f"{self.own}:slow",
+            "--validation", self.shapes / "test", "--epochs", 4, "--batch-size", 16, "--callbacks", f"{self.own}:hold",
             "--out", out, "--json", *extra,
         )  # fmt: skip
 
@@ -797,22 +803,48 @@ class Street:
         assert code == 0, error + shown
         return {v["name"]: v for v in json.loads(shown)["variants"]}
 
-    def interrupt(self, out, how, until, *, scheme="qat", whom=lambda process: process):
-        """Starts a conversion and sends a signal when something is true of the folder."""
-        process = subprocess.Popen(
-            interruptible(*self.arguments(out, scheme=scheme)),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(1200):
-            if until(out):
-                break
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.05)
-        whom(process).send_signal(how)
-        output, error = process.communicate(timeout=60)
-        return process.returncode, output, error
+    @contextlib.contextmanager
+    def held(self, epochs):
+        """Lets no training go on that has so many epochs."""
+        hold = self.folder / f"hold-{epochs}"
+        hold.touch()
+        try:
+            yield
+        finally:
+            hold.unlink()
+
+    def interrupt(self, out, how, epochs):
+        """Starts a conversion and sends a signal when so many epochs are kept; returns how it ended."""
+        with self.held(epochs):
+            process = subprocess.Popen(
+                interruptible(*self.arguments(out)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            while kept_epochs(out) < epochs:
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.2)
+            process.send_signal(how)
+            _, error = process.communicate()
+        return process.returncode, error
+
+    def disturb(self, cli, out, act):
+        """The same as `again`, but something happens to it when its first epoch is kept; returns how it ended."""
+
+        over = threading.Event()
+
+        def wait_and_act():
+            with self.held(1):
+                while not kept_epochs(out) and not over.wait(0.2):
+                    pass
+                act()
+
+        with ThreadPoolExecutor() as pool:
+            acted = pool.submit(wait_and_act)
+            try:
+                ended = cli(*self.arguments(out))
+            finally:
+                over.set()
+            acted.result()
+        return ended
 
 
 @pytest.fixture(scope="module")
@@ -827,8 +859,10 @@ def whole(street):
     return out, street.convert(out)["qat"]
 
 
-def has_checkpoint(out):
-    return any((out / ".tflitekit").glob("trained-*/checkpoint.npz"))
+def kept_epochs(out):
+    """How many epochs the checkpoint of an unfinished training has."""
+    found = list((out / ".tflitekit").glob("trained-*/checkpoint.npz"))
+    return len(read_arrays(found[0])[1]["history"]) if found else 0
 
 
 def weights(out):
@@ -854,17 +888,20 @@ def test_another_seed_gives_another_file(tmp_path):
     assert not any(np.array_equal(one, two) for one, two in zip(found[0], found[2], strict=True))
 
 
-def test_a_killed_run_continues_its_training(street, whole, tmp_path, cli):
-    code, _, _ = street.interrupt(tmp_path, signal.SIGKILL, has_checkpoint)
+def test_a_run_that_was_interrupted_and_then_killed_continues_its_training(street, whole, tmp_path, cli):
+    code, error = street.interrupt(tmp_path, signal.SIGINT, 1)
+    assert code == 130
+    assert "a training from its last checkpoint" in error
+    assert "Traceback" not in error
+    code, _ = street.interrupt(tmp_path, signal.SIGKILL, 2)
     assert code == -signal.SIGKILL
-    assert has_checkpoint(tmp_path)
     assert not (tmp_path / "qat.tflite").exists()
     found = street.again(cli, tmp_path)["qat"]
     (stage,) = found["training"]["stages"]
     (undisturbed,) = whole[1]["training"]["stages"]
-    assert stage["resumed_at"] in ([1], [2])
+    assert stage["resumed_at"] == [1, 2]
     assert undisturbed["resumed_at"] == []
-    assert [e["epoch"] for e in stage["history"]] == [1, 2, 3]
+    assert [e["epoch"] for e in stage["history"]] == [1, 2, 3, 4]
     # Weights, optimizer and order of the samples are those of the checkpoint, so only float32's rounding is left: a
     # step traced anew may add in another order.
     for one, two in zip(weights(tmp_path), weights(whole[0]), strict=True):
@@ -876,12 +913,11 @@ def test_a_killed_run_continues_its_training(street, whole, tmp_path, cli):
 def test_a_killed_worker_is_a_failure_and_the_next_run_continues(street, tmp_path, cli):
     import psutil
 
-    def trainer(process):
-        (server,) = psutil.Process(process.pid).children()
-        (child,) = server.children()
-        return child
+    def kill_trainer():
+        (trainer,) = (child for server in psutil.Process().children() for child in server.children())
+        trainer.kill()
 
-    code, output, _ = street.interrupt(tmp_path, signal.SIGKILL, has_checkpoint, whom=trainer)
+    code, output, _ = street.disturb(cli, tmp_path, kill_trainer)
     assert code == 1
     assert "killed by SIGKILL" in json.loads(output)["variants"][0]["error"]
     raw = tmp_path / ".tflitekit" / "training-data" / "0.raw"
@@ -894,20 +930,8 @@ def test_a_killed_worker_is_a_failure_and_the_next_run_continues(street, tmp_pat
     assert not list(raw.parent.glob("*.raw"))
 
 
-def test_ctrl_c_keeps_the_checkpoint(street, tmp_path, cli):
-    code, _, error = street.interrupt(tmp_path, signal.SIGINT, has_checkpoint)
-    assert code == 130
-    assert "a training from its last checkpoint" in error
-    assert "Traceback" not in error
-    assert street.again(cli, tmp_path)["qat"]["training"]["stages"][0]["resumed_at"] in ([1], [2])
-
-
-def test_stages_that_are_finished_are_not_trained_again(street, whole, tmp_path, cli):
-    def one_stage(out):
-        return any((out / ".tflitekit").glob("trained-*/stage.json"))
-
-    code, _, _ = street.interrupt(tmp_path, signal.SIGKILL, one_stage, scheme="pruned_qat")
-    assert code == -signal.SIGKILL
+def test_stages_that_are_finished_are_not_trained_again(street, tmp_path, cli):
+    street.again(cli, tmp_path, scheme="pruned")
     (first,) = (tmp_path / ".tflitekit").glob("trained-*/stage.json")
     stamp = first.stat().st_mtime_ns
     found = street.again(cli, tmp_path, scheme="pruned_qat,pruned")
@@ -935,17 +959,26 @@ def test_a_changed_option_trains_again(own, tmp_path):
 
     model, data = saved(network(keras), tmp_path), features()
     first = train(model, data, tmp_path)
-    assert train(model, data, tmp_path).key == first.key
     stamp = (first.folder / "stage.json").stat().st_mtime_ns
+
+    class Trains(Exception):
+        """A stage is about to be trained."""
+
+    def refuse(call, arguments, label):
+        raise Trains
+
+    assert train(model, data, tmp_path, submit=refuse).key == first.key
+    again = train(model, data, tmp_path, epochs=2)
+    assert again.folder != first.folder
+    assert (again.folder / "stage.json").is_file()
     (tmp_path / "weights.json").write_text("[1, 2, 1]")
     for options in (
-        {"epochs": 2}, {"batch_size": 10}, {"learning_rate": 0.01}, {"optimizer": "sgd"}, {"validation_split": 0.3},
+        {"epochs": 3}, {"batch_size": 10}, {"learning_rate": 0.01}, {"optimizer": "sgd"}, {"validation_split": 0.3},
         {"class_weights": str(tmp_path / "weights.json")}, {"loss": "sparse_categorical_crossentropy"},
         {"metric": f"{own}:metric"}, {"augment": f"{own}:augment"}, {"distill": 0.5}, {"limit": 50}, {"seed": 1},
     ):  # fmt: skip
-        again = train(model, data, tmp_path, **options)
-        assert again.folder != first.folder, options
-        assert (again.folder / "stage.json").is_file()
+        with pytest.raises(Trains):
+            train(model, data, tmp_path, submit=refuse, **options)
     assert (first.folder / "stage.json").stat().st_mtime_ns == stamp
 
 
@@ -957,30 +990,23 @@ def test_a_full_disk_at_a_checkpoint(street, tmp_path, cli):
     if mounted.returncode:
         pytest.skip("mounting a small file system is not allowed here")
     try:
-        code, _, error = street.interrupt(
-            tmp_path, signal.SIGCONT, lambda out: fill_disk(out) if has_checkpoint(out) else False
-        )
+        code, _, error = street.disturb(cli, tmp_path, lambda: fill_disk(tmp_path))
         assert code == 2
         assert "The disk is full" in error
         assert "same command again" in error
         assert "Traceback" not in error
         (tmp_path / "ballast").unlink()
         found = street.again(cli, tmp_path)["qat"]
-        assert found["training"]["stages"][0]["resumed_at"] in ([1], [2])
+        assert found["training"]["stages"][0]["resumed_at"] == [1]
     finally:
         subprocess.run(["umount", tmp_path], check=True)
 
 
 def fill_disk(out):
     """Writes until nothing more fits."""
-    descriptor = os.open(out / "ballast", os.O_WRONLY | os.O_CREAT)
-    try:
+    with contextlib.suppress(OSError), (out / "ballast").open("wb", buffering=0) as stream:
         while True:
-            os.write(descriptor, bytes(4096))
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
+            stream.write(bytes(4096))
 
 
 # -- the finished file against what was trained -----------------------------------------------------------------------
@@ -1213,10 +1239,10 @@ if __name__ == "__main__":
     runpy.run_path("mine.py", run_name="__main__")
     base = ("m.keras", "--data", shapes / "test", "--train", shapes / "train", "--epochs", 1, "--custom-objects", "mine",
             "--limit", 30, "--out", "o", "--max-accuracy-drop", 100, "--json",
-            "--scheme", "float32,int8,qat,pruned,clustered")  # fmt: skip
+            "--scheme", "float32,qat,pruned")  # fmt: skip
     done = run("optimize", *base, cwd=tmp_path)
     assert done.returncode == 1, done.stderr  # a model that says the same of each picture is no better than chance
     variants = {v["name"]: v for v in json.loads(done.stdout)["variants"]}
-    assert {n for n, v in variants.items() if v["status"] == "failed"} == {"qat", "pruned", "clustered"}
+    assert {n for n, v in variants.items() if v["status"] == "failed"} == {"qat", "pruned"}
     assert "my_scale" in variants["qat"]["error"]
-    assert variants["int8"]["status"] == "ok"
+    assert variants["float32"]["status"] == "ok"
