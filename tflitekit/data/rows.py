@@ -13,7 +13,7 @@ from tflitekit.core.errors import DataError
 from tflitekit.data.names import match_names
 from tflitekit.data.samples import Array, Dataset, Sample, balanced, label_content
 
-__all__ = ["Rows", "check_finite", "class_labels", "one_hot"]
+__all__ = ["Rows", "check_finite", "class_labels", "labels_by_output", "one_hot"]
 
 
 class Rows(Dataset):
@@ -22,7 +22,8 @@ class Rows(Dataset):
     Args:
         location: Where the data come from, in the user's words.
         lengths: Number of rows of each input; all must agree.
-        targets: The labels, which are kept in memory: class indices, names from ``labels``, one-hot rows or numbers; None without.
+        targets: The labels, which are kept in memory: class indices, names from ``labels``, one-hot rows or numbers; by output where
+            several have labels; None without.
         labels: Class names in the order of the model's output; this and the others as of `tflitekit.data.dataset.open_dataset`.
     """
 
@@ -30,7 +31,7 @@ class Rows(Dataset):
         self,
         location: str,
         lengths: Mapping[str, int],
-        targets: Array | None,
+        targets: Array | Mapping[str, Array] | None,
         *,
         labels: tuple[str, ...] | None,
         limit: int | None,
@@ -44,11 +45,14 @@ class Rows(Dataset):
                 f"{location} has no labels.",
                 fix="Store class indices (or regression targets) as the array 'y'.",
             )
-        counts = dict(lengths) | ({} if targets is None else {"y": len(targets)})
+        by_output = targets if isinstance(targets, Mapping) else {} if targets is None else {"": targets}
+        counts = dict(lengths) | {f"y.{name}".rstrip("."): len(values) for name, values in by_output.items()}
         self.check_counts(location, counts)
         total = next(iter(counts.values()))
         self._names = list(lengths)
-        self._labels = [None] * total if targets is None else class_labels(location, targets, labels)
+        columns = {name: class_labels(location, values, labels, name) for name, values in by_output.items()}
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        self._labels = columns.get("", rows) if columns else [None] * total
         self._chosen = range(total) if limit is None else balanced(self._labels, limit, seed)
         super().__init__(location, classes=labels)
         if limit is not None:
@@ -98,33 +102,48 @@ class Rows(Dataset):
         return digest.hexdigest()
 
 
-def class_labels(location: str, targets: Array, labels: tuple[str, ...] | None) -> list[Any]:
+def labels_by_output(arrays: dict[str, Array]) -> Array | dict[str, Array] | None:
+    """Takes the labels out of arrays by name: 'y', or 'y.OUTPUT' for each of several outputs.
+
+    Raises:
+        ValueError: There are both.
+    """
+    by_output = {name.removeprefix("y."): arrays.pop(name) for name in list(arrays) if name.startswith("y.")}
+    labels = arrays.pop("y", None)
+    if by_output and labels is not None:
+        raise ValueError(f"it has labels both as 'y' and as 'y.{next(iter(by_output))}'")
+    return by_output or labels
+
+
+def class_labels(location: str, targets: Array, labels: tuple[str, ...] | None, output: str = "") -> list[Any]:
     """Returns one label a row: class indices where the rows are integers, names or one-hot, else the rows themselves.
+
+    Args:
+        output: That they are for, where several have labels.
 
     Raises:
         DataError: They are neither integers, finite floats nor names from ``labels``.
     """
+    shown = f"The labels '{f'y.{output}'.rstrip('.')}' in {location}"
     if targets.dtype.kind in "US":
         if labels is None:
-            raise DataError(f"The labels in {location} are names.", fix="Give their order with --labels FILE.")
+            raise DataError(f"{shown} are names.", fix="Give their order with --labels FILE.")
         return _by_name(location, targets.reshape(len(targets), -1)[:, 0], labels)
     if targets.dtype.kind == "b":
         targets = targets.astype(np.int64)
     if targets.dtype.kind not in "iuf":
-        raise DataError(f"The labels 'y' in {location} are of the type {targets.dtype}; use integers or floats.")
+        raise DataError(f"{shown} are of the type {targets.dtype}; use integers or floats.")
     if targets.dtype.kind == "f" and not np.isfinite(targets).all():
-        raise DataError(f"The labels 'y' in {location} contain NaN or infinite values.")
+        raise DataError(f"{shown} contain NaN or infinite values.")
     if targets.ndim == 2 and targets.shape[1] == 1 and targets.dtype.kind in "iu":
         targets = targets[:, 0]
     if one_hot(targets):
         targets = targets.argmax(axis=1)
     if targets.ndim == 1 and targets.dtype.kind in "iu":
         if int(targets.min()) < 0:
-            raise DataError(f"The labels 'y' in {location} contain {int(targets.min())}; classes count from 0.")
+            raise DataError(f"{shown} contain {int(targets.min())}; classes count from 0.")
         if int(targets.max()) > np.iinfo(np.int64).max:
-            raise DataError(
-                f"The labels 'y' in {location} contain {int(targets.max())}, which is more than int64 holds."
-            )
+            raise DataError(f"{shown} contain {int(targets.max())}, which is more than int64 holds.")
         return [int(value) for value in targets]
     return list(targets)
 

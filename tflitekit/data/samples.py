@@ -55,7 +55,7 @@ class Sample:
 
     Attributes:
         key: A name for people: the file's path below the data folder, or the row.
-        label: Class index, an array of targets, or None without labels.
+        label: Class index, an array of targets, what `tflitekit.data.annotations` has, a dict of these by output, or None without labels.
         read: Returns the decoded image, or arrays without batch by input name (``x`` for a single input).
         path: The file that it is read from, where it has one of its own.
     """
@@ -170,7 +170,7 @@ def balanced(labels: Sequence[Any], limit: int, seed: int) -> list[int]:
         return list(range(len(labels)))
     groups: dict[Any, list[int]] = defaultdict(list)
     for index, label in enumerate(labels):
-        groups[label if isinstance(label, int | str) else None].append(index)
+        groups[_class_of(label)].append(index)
     generator = random.Random(seed)
     for group in groups.values():
         generator.shuffle(group)
@@ -182,6 +182,12 @@ def balanced(labels: Sequence[Any], limit: int, seed: int) -> list[int]:
         chosen += [group[position] for group in order if position < len(group)]
         position += 1
     return sorted(chosen[:limit])
+
+
+def _class_of(label: Any) -> int | str | None:
+    """Returns what samples are balanced by; of several labels, the first class."""
+    several = label.values() if isinstance(label, Mapping) else (label,)
+    return next((one for one in several if isinstance(one, int | str)), None)
 
 
 class Selection(Dataset):

@@ -9,7 +9,7 @@ import numpy as np
 
 from tflitekit.core.errors import DataError
 from tflitekit.data.kinds import data_kind
-from tflitekit.data.rows import Rows
+from tflitekit.data.rows import Rows, labels_by_output
 from tflitekit.data.samples import IN_MEMORY, Array
 
 __all__ = ["Arrays"]
@@ -19,14 +19,17 @@ __all__ = ["Arrays"]
 def open_arrays(source: Any, **options: Any) -> Arrays | None:
     """Opens an array, ``(x, y)`` or a mapping."""
     if isinstance(source, tuple) and len(source) == 2:
-        return Arrays({"x": source[0], "y": source[1]}, **options)
+        x, y = source
+        inputs = dict(x) if isinstance(x, Mapping) else {"x": x}
+        labels = {f"y.{name}": values for name, values in y.items()} if isinstance(y, Mapping) else {"y": y}
+        return Arrays(inputs | labels, **options)
     if isinstance(source, np.ndarray):
         return Arrays({"x": source}, **options)
     return Arrays(source, **options) if isinstance(source, Mapping) else None
 
 
 class Arrays(Rows):
-    """Arrays in memory: by input name, with 'y'."""
+    """Arrays in memory: by input name, with 'y', or 'y.OUTPUT' for each of several outputs."""
 
     kind = "arrays"
 
@@ -38,7 +41,10 @@ class Arrays(Rows):
                 f"The array '{single[0]}' in memory is a single value ({type(columns[single[0]]).__name__}), not one per sample.",
                 fix="Give arrays whose first dimension is the samples.",
             )
-        targets = arrays.pop("y", None)
+        try:
+            targets = labels_by_output(arrays)
+        except ValueError as error:
+            raise DataError(f"The data cannot be told apart: {error}.", fix="Leave out one.") from error
         self._columns = arrays
         super().__init__(location, {name: len(v) for name, v in arrays.items()}, targets, **options)
 

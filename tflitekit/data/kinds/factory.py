@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,19 +103,21 @@ class Factory(Dataset):
             )
         arrays = dict(inputs) if isinstance(inputs, Mapping) else {"x": inputs}
         row = {name: np.asarray(value) for name, value in arrays.items()}
-        if label is not None:
-            label = self._label(index, np.asarray(label))
+        if isinstance(label, Mapping):
+            label = {name: self._label(index, np.asarray(value), name) for name, value in label.items()}
+        elif label is not None:
+            label = self._label(index, np.asarray(label), "")
         return Sample(f"item {index}", label, lambda: row)
 
-    def _label(self, index: int, target: Array) -> Any:
+    def _label(self, index: int, target: Array, output: str) -> Any:
         if target.size == 1:
-            return class_labels(self.location, target.reshape(1), self.classes)[0]
+            return class_labels(self.location, target.reshape(1), self.classes, output)[0]
         if target.size == 0 or target.dtype.kind not in "biuf" or not np.isfinite(target).all():
             raise DataError(
                 f"The label at item {index} of {self.location} is {str(target.tolist())[:60]}: it is empty, not numeric, NaN or infinite.",
                 fix="Yield a class index, or an array of finite targets.",
             )
-        if not self._one_hot:
+        if output not in self._one_hot:
             return target
         if not one_hot(target[None]):
             raise DataError(
@@ -125,12 +128,19 @@ class Factory(Dataset):
         return int(target.argmax())
 
     @functools.cached_property
-    def _one_hot(self) -> bool:
-        """Whether labels of several values are classes, by the first of them: a single one cannot tell."""
-        pairs = map(_pair, itertools.islice(_items(self._function()), _FIRST))
-        labels = [np.asarray(label) for _, label in pairs if label is not None]
-        alike = len({label.shape for label in labels}) == 1
-        return alike and one_hot(np.stack(labels)) and len(np.unique(np.argmax(labels, axis=1))) > 1
+    def _one_hot(self) -> set[str]:
+        """The outputs whose labels of several values are classes, by the first of them: a single one cannot tell."""
+        labels: dict[str, list[Array]] = defaultdict(list)
+        for _, label in map(_pair, itertools.islice(_items(self._function()), _FIRST)):
+            for output, value in (label if isinstance(label, Mapping) else {"": label}).items():
+                if value is not None:
+                    labels[output].append(np.asarray(value))
+        return {output for output, found in labels.items() if _are_one_hot(found)}
+
+
+def _are_one_hot(labels: Sequence[Array]) -> bool:
+    alike = len({label.shape for label in labels}) == 1
+    return alike and one_hot(np.stack(labels)) and len(np.unique(np.argmax(labels, axis=1))) > 1
 
 
 def _pair(item: Any) -> tuple[Any, Any]:

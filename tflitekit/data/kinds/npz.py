@@ -15,7 +15,7 @@ import numpy as np
 
 from tflitekit.core.errors import DataError, TflitekitError
 from tflitekit.data.kinds import data_kind
-from tflitekit.data.rows import Rows
+from tflitekit.data.rows import Rows, labels_by_output
 from tflitekit.data.samples import Array
 
 __all__ = ["NpzFile"]
@@ -69,8 +69,10 @@ class NpzFile(Rows):
             self._members = _members(archive)
             counts = {name: member.shape[0] for name, member in self._members.items()}
             self.check_counts(str(path), counts)
-            labels = self._members.pop("y", None)
-            targets = None if labels is None else labels.read_whole(archive)
+            targets = labels_by_output(
+                {name: m.read_whole(archive) for name, m in self._members.items() if _is_label(name)}
+            )
+            self._members = {name: member for name, member in self._members.items() if not _is_label(name)}
         super().__init__(str(path), {name: counts[name] for name in self._members}, targets, **options)
 
     def rows(self, name: str, chosen: Sequence[int]) -> Iterator[Array]:
@@ -89,6 +91,10 @@ class NpzFile(Rows):
                     data = _exactly(stream, member.row_bytes)
                     yield np.frombuffer(data, member.dtype).reshape(member.shape[1:])
                     position = index + 1
+
+
+def _is_label(name: str) -> bool:
+    return name == "y" or name.startswith("y.")
 
 
 @contextmanager
@@ -144,7 +150,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> _Memb
         raise ValueError(
             f"the array '{name}' of the shape {list(shape)} would take {promised:,} bytes, and the archive has {info.file_size:,}"
         )
-    whole = name == "y" or (fortran and len(shape) > 1)
+    whole = _is_label(name) or (fortran and len(shape) > 1)
     at_once = promised if whole else member.row_bytes
     if at_once > _LARGE and info.file_size > _MOST_COMPRESSED * info.compress_size:
         raise ValueError(
