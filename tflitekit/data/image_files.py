@@ -3,42 +3,54 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Set
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image
 
 from tflitekit.data.samples import UnreadableSampleError
 
-__all__ = ["IMAGE_SUFFIXES", "decode_image", "image_names", "is_image"]
+__all__ = ["IMAGE_SUFFIXES", "decode_image", "file_names", "image_names", "is_image", "is_one_of"]
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
 
 
+def is_one_of(name: str, suffixes: Set[str]) -> bool:
+    """Whether a file's name ends in one of some suffixes and is not hidden."""
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes  # noqa: PTH122
+
+
 def is_image(name: str) -> bool:
     """Whether a file is an image, by its name."""
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
+    return is_one_of(name, IMAGE_SUFFIXES)
 
 
 def image_names(root: Path, folder: str) -> list[str]:
     """Returns the images at any depth below ``root / folder``, as sorted names relative to ``root``."""
+    return file_names(root, folder, IMAGE_SUFFIXES)
+
+
+def file_names(root: Path, folder: str, suffixes: Set[str]) -> list[str]:
+    """Returns the files with some suffixes at any depth below ``root / folder``, as sorted names relative to ``root``."""
     found = []
     for parent, folders, names in os.walk(root / folder):
         folders[:] = [name for name in folders if not name.startswith((".", "__"))]
         prefix = os.path.relpath(parent, root)
         for name in names:
-            if is_image(name):
+            if is_one_of(name, suffixes):
                 found.append(os.path.normpath(os.path.join(prefix, name)))  # noqa: PTH118
     return sorted(found)
 
 
-def decode_image(path: str) -> Image.Image:
-    """Returns a picture, decoded.
+def decode_image(source: str | BinaryIO) -> Image.Image:
+    """Returns a picture, decoded from a file by its name, or from an open one.
 
     Raises:
         UnreadableSampleError: It cannot be.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(source) as image:
             image.load()
             return image
     except Image.DecompressionBombError as error:

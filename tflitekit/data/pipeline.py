@@ -10,6 +10,7 @@ from PIL import Image
 
 from tflitekit.core.errors import ContractError, DataError
 from tflitekit.core.tensor import TensorSpec, shown_shape
+from tflitekit.data.columns import Columns
 from tflitekit.data.frame import Frame
 from tflitekit.data.preprocessing import Preprocessing, image_layout, is_picture
 from tflitekit.data.rows import check_finite
@@ -40,9 +41,13 @@ class InputPipeline:
             pixels = self.pixels(raw)
             values = self.preprocessing.normalized(pixels, pixels.shape)
             return (self._whole(self.inputs[0], values, key) if _takes_whole(self.inputs[0]) else values,)
-        return tuple(
-            self._array(spec, values, key) for spec, values in zip(self.inputs, self._by_name(raw), strict=True)
-        )
+        try:
+            return tuple(
+                self._array(spec, values, key) for spec, values in zip(self.inputs, self._by_name(raw), strict=True)
+            )
+        except DataError as error:
+            advice = getattr(raw, "advice", None)  # what this kind of data says where the model does not take it
+            raise error if advice is None or error.fix else DataError(error.what, why=error.why, fix=advice) from error
 
     def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
         """Returns an image as the only input has it before normalization.
@@ -79,6 +84,8 @@ class InputPipeline:
         return tuple(mine if size < 0 else size for size, mine in zip(shape, own, strict=True))
 
     def _by_name(self, raw: Mapping[str, Array]) -> list[Array]:
+        if isinstance(raw, Columns):
+            raw = raw.arranged(self.inputs)
         if len(self.inputs) == 1 and len(raw) == 1:
             return list(raw.values())
         names = [spec.name for spec in self.inputs]
@@ -118,11 +125,11 @@ class InputPipeline:
                     fix="Store the data as the model expects them and use --preprocess raw.",
                 )
             result = self.preprocessing.array(result)
-        return np.ascontiguousarray(result)
+        return np.ascontiguousarray(result).reshape(result.shape)  # which makes one dimension of none
 
     def _whole(self, spec: TensorSpec, values: Array, key: str) -> Array:
         with np.errstate(invalid="ignore"):  # NaN becomes some number, which is refused below
-            whole = np.ascontiguousarray(values.astype(spec.dtype))
+            whole = np.ascontiguousarray(values.astype(spec.dtype)).reshape(values.shape)
         if values.dtype != whole.dtype and not np.array_equal(whole, values):
             raise DataError(
                 f"The sample '{key}' has values that the input '{spec.name}' cannot hold: it takes {spec.dtype}, without "

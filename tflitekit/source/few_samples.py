@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tflitekit.core.files import write_whole
 from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.columns import Columns
 from tflitekit.data.dataset import Dataset, InputPipeline, Raw, UnreadableSampleError
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.source.prepared import Exported
@@ -90,6 +91,8 @@ def keep_samples(dataset: Dataset, path: Path, origin: str, preprocessing: Prepr
 def _plain(raw: Raw) -> dict[str, Array]:
     if isinstance(raw, Image.Image):
         return {"picture": np.asarray(raw if raw.mode in ("L", "RGB") else raw.convert("RGB"))}
+    if isinstance(raw, Columns):
+        return {f"table/{name}": values for name, values in raw.packed().items()}
     found = {name: np.asarray(values) for name, values in raw.items()}
     return {
         f"in/{name}": np.array(values.tolist()) if values.dtype.kind == "O" else values
@@ -103,11 +106,20 @@ def _read(path: Path) -> list[tuple[str, Raw]]:
     found: list[tuple[str, Raw]] = []
     for number in range(COUNT):
         if (key := arrays.get(f"{number}/key")) is not None:
-            picture = arrays.get(f"{number}/picture")
-            start = f"{number}/in/"
-            raw = {name.removeprefix(start): value for name, value in arrays.items() if name.startswith(start)}
-            found.append((str(key), raw if picture is None else Image.fromarray(picture)))
+            found.append((str(key), _raw(arrays, number)))
     return found
+
+
+def _raw(arrays: Mapping[str, Array], number: int) -> Raw:
+    picture = arrays.get(f"{number}/picture")
+    if picture is not None:
+        return Image.fromarray(picture)
+    table = _below(arrays, f"{number}/table/")
+    return Columns.unpacked(table) if table else _below(arrays, f"{number}/in/")
+
+
+def _below(arrays: Mapping[str, Array], start: str) -> dict[str, Array]:
+    return {name.removeprefix(start): value for name, value in arrays.items() if name.startswith(start)}
 
 
 def _random(spec: TensorSpec, seed: int) -> Array:

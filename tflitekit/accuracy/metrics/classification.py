@@ -15,9 +15,9 @@ from tflitekit.accuracy.metrics.confidence import calibration
 from tflitekit.core.errors import DataError
 from tflitekit.core.statistics import paired_accuracy_drop, wilson_interval
 from tflitekit.core.tensor import TensorSpec
+from tflitekit.data.class_folders import no_class
 from tflitekit.data.contract import labels_mismatch
 from tflitekit.data.dataset import Dataset
-from tflitekit.data.kinds.images import no_class
 from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import Agreement, ClassRecall, Drop, Flips, Measured
 from tflitekit.results.packing import pack_hits

@@ -5,7 +5,7 @@ Other packages add theirs by an entry point of the group ``tflitekit.data``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from tflitekit.core.errors import UsageError
 from tflitekit.core.registry import Registry
 from tflitekit.data.samples import Dataset
 from tflitekit.data.settings import split_settings
+from tflitekit.data.windows import WINDOW_SETTINGS, Windows, windows_of
 
 __all__ = ["data_kind", "open_kind"]
 
@@ -55,16 +56,28 @@ def open_kind(source: Any, **options: Any) -> Dataset | None:
         UsageError: Settings are given for data of a kind that takes none.
     """
     place, settings = split_settings(source) if isinstance(source, str | Path) else (source, {})
-    place = place if settings else source
+    window = windows_of(settings)
+    if window is None:
+        found = _open(place if settings else source, settings, options)
+    else:
+        rest = {name: value for name, value in settings.items() if name not in WINDOW_SETTINGS}
+        rows = _open(place, rest, options | {"limit": None})
+        how = {name: options[name] for name in ("limit", "seed", "need_labels")}
+        found = None if rows is None else Windows(rows, *window, grouped="group" in settings, **how)
+    if found is not None and settings:
+        found.location = str(source)
+    return found
+
+
+def _open(source: Any, settings: Mapping[str, str], options: Mapping[str, Any]) -> Dataset | None:
     kinds = list(reversed(_registry.all().items()))
     for name, kind in sorted(kinds, key=lambda pair: pair[1].last):
-        found = kind.open(place, **options, **({"settings": settings} if kind.takes_settings else {}))
+        found = kind.open(source, **options, **({"settings": settings} if kind.takes_settings else {}))
         if found is not None and settings and not kind.takes_settings:
             raise UsageError(
-                f"The data {place} are of the kind '{name}', which takes no settings ({', '.join(settings)}).",
-                fix=f"Give {place} alone.",
+                f"The data {source} are of the kind '{name}', which takes no settings ({', '.join(settings)}).",
+                fix=f"Give {source} alone.",
             )
         if found is not None:
-            found.location = str(source) if settings else found.location
             return found
     return None
