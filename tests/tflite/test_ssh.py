@@ -278,6 +278,21 @@ def test_a_machine_without_a_client(monkeypatch):
         pass
 
 
+def test_a_board_that_never_answers(tmp_path, monkeypatch):
+    client = tmp_path / "client"
+    client.write_text(
+        '#!/bin/sh\ncase "$*" in *tflitekit-is-here*) echo tflitekit-is-here; exec cat;; *) exec sleep 60;; esac\n'
+    )
+    client.chmod(0o755)
+    monkeypatch.setenv("TFLITEKIT_SSH", str(client))
+    monkeypatch.setattr("tflitekit.targets.board.connection._CALL_S", 0.1)
+    with (
+        pytest.raises(DeviceError, match=r"(?s)pi@board has not answered for 0\.1 s.*restart it"),
+        open_target("ssh:pi@board"),
+    ):
+        pass
+
+
 def test_addresses():
     for text, wanted in (
         ("pi@board", ("pi@board", None)),

@@ -74,10 +74,7 @@ def bundle(
     if how.preprocess is None and selection.report is None:
         selection = selection.with_stored_pixels(dataset)
     _refuse_text(selection)
-    if how.deploy_on is not None:
-        check_hardware(selection.variants, how.deploy_on, progress)
-    if FIRMWARE in how.templates:  # as far as that can be told without the interpreter
-        check_hardware([selection.recommended_variant], "microcontroller", progress)
+    _refuse_unfit(selection, how, progress)
     out = Path(out).resolve()
     check_target(out, data)
     with disk_errors(out), temporary_folder(parent_of(out), ".bundle-") as temporary:
@@ -92,6 +89,13 @@ def bundle(
         put_in_place(folder, out)
         archive.replace(zip_of(out))
     return made
+
+
+def _refuse_unfit(selection: Selection, how: BundleOptions, progress: Progress) -> None:
+    if how.deploy_on is not None:
+        check_hardware(selection.variants, how.deploy_on, progress)
+    if FIRMWARE in how.templates:  # as far as that can be told without the interpreter
+        check_hardware([selection.recommended_variant], "microcontroller", progress)
 
 
 def _refuse_text(selection: Selection) -> None:

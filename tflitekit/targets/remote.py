@@ -93,7 +93,7 @@ class Remote:
         try:
             write_frame(self._process.stdin, {"do": action, **message}, arrays)  # type: ignore[arg-type]
             answer, found = read_frame(self._process.stdout)  # type: ignore[arg-type]
-        except (EOFError, OSError, ValueError) as error:
+        except (EOFError, OSError, ValueError, RecursionError) as error:
             raise self._ended() from error
         if "error" in answer:
             raise ModelError(f"{self._start.where} refuses it.", why=str(answer["error"]))

@@ -152,15 +152,21 @@ class Connection:
         """Runs a script of the shell there; returns what it printed.
 
         Raises:
-            DeviceError: The connection was cut.
+            DeviceError: The connection was cut, or nothing comes back.
         """
-        done = subprocess.run(
-            self.command(["sh", "-c", script]),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_CALL_S,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                self.command(["sh", "-c", script]),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_CALL_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise DeviceError(
+                f"{self.address.destination} has not answered for {_CALL_S:g} s.",
+                fix="See what keeps it busy, or restart it, then run the same command again.",
+            ) from error
         if done.returncode == _CUT_CODE:
             raise self.failure(done.stderr.decode(errors="replace"))
         return done.stdout.decode(errors="replace")
