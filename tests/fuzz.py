@@ -46,6 +46,7 @@ from tflitekit.core.errors import ModelError, TflitekitError
 from tflitekit.core.structured import read_record, write_record
 from tflitekit.data.contract import load_labels
 from tflitekit.data.dataset import open_dataset
+from tflitekit.data.kinds import voc, yolo
 from tflitekit.data.preprocessing import load_preprocessing
 from tflitekit.latency.interleaving import _Kept
 from tflitekit.optimization.suites import read_suite
@@ -376,6 +377,26 @@ def _read_npz(path: Path) -> None:
             break
 
 
+_COCO = json.dumps(
+    {
+        "images": [{"id": 1, "file_name": "PICTURE", "width": 40, "height": 20}],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 9, "name": "dog"}],
+        "annotations": [{"image_id": 1, "category_id": 9, "bbox": [1, 2, 8, 9], "area": 50.5, "iscrowd": 0}],
+    }
+).encode()
+_VOC = (
+    b"<annotation><filename>a.png</filename><size><width>40</width><height>20</height></size><object><name>cat</name><bndbox>"
+    b"<xmin>1</xmin><ymin>2</ymin><xmax>9</xmax><ymax>12</ymax></bndbox><difficult>0</difficult></object></annotation>"
+)
+
+
+def _read_coco(path: Path) -> None:
+    picture = next((DATA.parent.parent / "docs" / "images").glob("*.png"))
+    path.write_bytes(path.read_bytes().replace(b"PICTURE", picture.name.encode()))
+    for sample in open_dataset(f"{path}:images={picture.parent}"):
+        assert len(sample.label.xyxy) == len(sample.label.classes)
+
+
 def _read_tflite(path: Path) -> None:
     variant, graph = load_variant(path)
     json.dumps(graph.to_json())
@@ -500,6 +521,15 @@ def _readers() -> dict[str, Reader]:
         "npz": Reader(_read_npz, (_file(_npz, "d.npz"),), zip_of(array_of), ".npz"),
         "checkpoint": Reader(read_arrays, (_file(_checkpoint, "c.npz"),), zip_of(array_of), ".npz"),
         "record": Reader(lambda path: read_record(path, _Kept), (_file(_record, "r.json"),), json_of, ".json"),
+        "coco": Reader(_read_coco, (_COCO,), json_of, ".json"),
+        "voc": Reader(voc.read_annotations, (_VOC,), text_of, ".xml"),
+        "yolo": Reader(
+            lambda path: yolo.read_labels(path, (40, 20), range(2)),
+            (b"0 0.5 0.5 0.1 0.1\n1 0.2 0.2 0.1 0.2\n", b"0 0.1 0.1 0.3 0.1 0.3 0.6\n"),
+            text_of,
+            ".txt",
+        ),
+        "data.yaml": Reader(open_dataset, (b"path: .\nval: images\nnames:\n  0: cat\n  1: dog\n",), text_of, ".yaml"),
         "pt2": Reader(_read_pt2, ((DATA / "foreign" / "conv.pt2").read_bytes(),), zip_of(json_or_bytes), ".pt2"),
         "apk": Reader(inspect_apk, (_file(_apk, "a.apk"),), zip_of(json_or_bytes), ".apk"),
     }
@@ -512,7 +542,7 @@ def json_or_bytes(content: bytes, chance: random.Random) -> bytes:
 
 READERS: tuple[str, ...] = (
     "tflite", "keras", "hdf5", "sidecar", "report", "bundle", "labels", "labels in JSON", "preprocessing", "class weights",
-    "TF_CONFIG", "suite", "npz", "checkpoint", "record", "pt2", "apk",
+    "TF_CONFIG", "suite", "npz", "checkpoint", "record", "coco", "voc", "yolo", "data.yaml", "pt2", "apk",
 )  # fmt: skip
 
 

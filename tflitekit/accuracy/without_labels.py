@@ -87,7 +87,11 @@ def ambiguous_output(run: ScoringJob, metric: AnyMetric, named: str | None) -> l
 
 def left_out(dataset: Dataset) -> list[Finding]:
     """Says what of the data was not taken."""
-    advice = "Put them into class folders, or out of this one."
+    advice = (
+        "Put them into class folders, or out of this one."
+        if dataset.kind == "images"
+        else "Correct the annotations, if that is wrong."
+    )
     return [Finding(kind="left-out", message=note, advice=advice) for note in dataset.notes]
 
 

@@ -55,7 +55,8 @@ def open_dataset(
     """Opens a data set.
 
     Args:
-        source: A folder with one subfolder per class, or of images without classes; an ``.npz`` with ``x`` (or one array per input
+        source: A folder with one subfolder per class, or of images without classes; pictures with boxes as COCO (a ``.json`` file), Pascal
+            VOC or YOLO (a folder or ``data.yaml``) have them; an ``.npz`` with ``x`` (or one array per input
             name) and, for labels, ``y``; ``module:function``; in Python also ``(x, y)``, a dict of arrays, a function, a tf.data
             pipeline (batches are taken apart), or a `Dataset`.
         labels: Class names in the order of the model's output; class folders are matched to them by name.

@@ -9,9 +9,10 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from tflitekit.core.errors import DataError
 from tflitekit.data.samples import UnreadableSampleError
 
-__all__ = ["IMAGE_SUFFIXES", "decode_image", "file_names", "image_names", "is_image", "is_one_of"]
+__all__ = ["IMAGE_SUFFIXES", "decode_image", "file_names", "image_names", "is_image", "is_one_of", "size_of_image"]
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
 
@@ -57,3 +58,18 @@ def decode_image(source: str | BinaryIO) -> Image.Image:
         raise UnreadableSampleError(f"too large: {error}") from error
     except Exception as error:
         raise UnreadableSampleError(f"{type(error).__name__}: {error}") from error
+
+
+def size_of_image(path: Path) -> tuple[int, int]:
+    """Returns width and height, from a file's first bytes.
+
+    Raises:
+        DataError: It is no picture.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except Exception as error:
+        raise DataError(
+            f"The picture {path} cannot be read: {type(error).__name__}: {error}.", fix="Repair or remove it."
+        ) from error
