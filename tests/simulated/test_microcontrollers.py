@@ -161,7 +161,7 @@ def test_check_asks_the_compiler_and_names_what_it_assumes(ethos_u, variants, cl
     done = cli("check", variants / "int8.tflite", "--on", "ethos-u55-128", "--also-on", ethos_u.name)
     assert done[0] == 1, done[2]
     assert "system configuration Ethos_U55_High_End_Embedded, memory mode Shared_Sram" in done[1]
-    assert "operators on NPU" in done[1]
+    assert "operators on the NPU" in done[1]
     assert "estimated" in done[1]
 
 

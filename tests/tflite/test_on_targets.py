@@ -124,7 +124,8 @@ def test_a_worker_is_measured_like_the_host(variants):
     assert (latency.target, latency.target_kind, latency.counts) == ("worker-here", "emulator", False)
     assert latency.runs >= 20
     assert report.variants[0].peak_memory_bytes is not None
-    with pytest.raises(UsageError, match=r"'desk:top' examines files; it does not measure latency"):
+    wanted = r"'desk:top' examines files; it does not measure latency\.\nGive --target one that measures latency"
+    with pytest.raises(UsageError, match=wanted):
         tk.benchmark([variants / "float32.tflite"], target="desk")
 
 

@@ -232,6 +232,13 @@ def test_wheels_of_another_machine(tmp_path, monkeypatch):
     assert "mine==1.6" in error.value.why
 
 
+def test_a_cache_folder_that_cannot_be_written_says_how_to_take_another(tmp_path):
+    (tmp_path / "cache").touch()
+    with pytest.raises(StorageError, match="Cannot write") as error:
+        set_up(made_of(FOREIGN, main=("tool",)), Progress())
+    assert "XDG_CACHE_HOME" in error.value.fix and "--out" not in error.value.fix
+
+
 def test_setup_lists_all_environments_and_names_them_where_there_is_none_of_a_name(cli):
     code, out, _ = cli("setup")
     assert code == 0

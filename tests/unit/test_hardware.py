@@ -15,6 +15,7 @@ from tflitekit.results import Examination, Placement
 from tflitekit.schemes import available, parse_request
 from tflitekit.schemes.asked_for import instead_of
 from tflitekit.targets import register_target
+from tflitekit.targets.layers import layers_of, layers_or_edges_of
 from tflitekit.tflite.graph import Operator, read_graph
 
 EXAMPLE = Path(__file__).parents[1] / "plugins" / "example"
@@ -130,6 +131,10 @@ def test_a_gpu_computes_integers_in_float(variants):
 def test_a_runtime_can_be_too_old_for_an_operator(variants):
     found = on(variants / "int8.tflite", "android-cpu", runtime="2.12.0")
     assert found.verdict == "would not run" and "and the runtime there is 2.12.0" in found.summary
+    assert (
+        "2.14.0 or newer (FULLY_CONNECTED with a scale for each channel, which older ones compute wrongly)"
+        in found.summary
+    )
     found = on(variants / "dynamic_range.tflite", "android-cpu", runtime="1.14.0")
     assert "version 5 came with TensorFlow Lite 2.4.0" in [group.why for group in found.operators]
     assert on(variants / "int8.tflite", "android-cpu", runtime="2.17.0").verdict == "runs"
@@ -154,7 +159,15 @@ def test_open_shapes_loops_and_types_that_nothing_computes_in(variants):
         == "It would not run: ADD (sum): the CPU does not compute in bfloat16."
     )
     flex = replace(graph, operators=(Operator("FlexErf", (), ("m/gelu/erf",), "float32"),))
-    assert "needs the Flex delegate" in judge(flex, load_profile("android-cpu")).summary
+    there = judge(flex, load_profile("android-cpu"))
+    assert "needs the Flex delegate" in there.summary and str(there.advice).endswith(
+        "bring kernels for them with the app."
+    )
+    nowhere = judge(flex, load_profile("microcontroller"))
+    assert nowhere.advice == "Replace these layers in the model by others that the CPU has."
+    newer = judge(replace(graph, operators=(Operator("BUILTIN_999", (), ("y",), "float32"),)), load_profile("cpu"))
+    assert "newer than this version of the kit" in newer.summary
+    assert judge(replace(graph, operators=()), load_profile("cpu")).summary.startswith("It has no operators")
 
 
 def test_a_browser_cannot_fill_int8_inputs(variants):
@@ -174,21 +187,26 @@ def test_a_profile_of_ones_own(tmp_path, variants):
     found = on(variants / "int8-io-uint8.tflite", str(mine))
     assert (found.profile, found.verdict) == ("my-chip", "falls back")
     assert found.summary == "1 of 8 operators stays on the CPU: SOFTMAX: in int8; the NPU takes it in int16 (int16x8)."
+    assert found.advice == "Convert with --scheme int16x8:io=int16."
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("titel = 'x'", "is not one at titel: there is no such key in a profile"),
-        ("decides = ['speed']", "is not one at decides.0: Input should be 'size', 'latency', 'download' or 'arena'"),
-        ("schemes = ['int9']", "is not one at schemes: There is no scheme 'int9'"),
-        ("extends = 'moon'", "is not one at extends: there is no profile 'moon'"),
-        ("rest = 'gpu'", "is not one at rest: there is no profile 'gpu'"),
-        ("[[operators]]\nnames = ['CONV2D']\ntypes = ['int8']\nsource = 'kernels'", r"operators number 1 \(CONV2D\).names.0: there is no operator 'CONV2D': is it CONV_2D"),
-        ("[[operators]]\nnames = ['ADD']\ntypes = ['int7']\nsource = 'kernels'", "'int7' is not a type that operators compute in"),
-        ("[[operators]]\nnames = ['ADD']\ntypes = ['int8']\nsource = 'rumour'", "name the source 'rumour'"),
+        ("titel = 'x'", "has a mistake in titel: there is no such key in a profile"),
+        ("decides = ['speed']", "has a mistake in decides: write 'size', 'latency', 'download' or 'arena'"),
+        ("schemes = ['int9']", "has a mistake in schemes: There is no scheme 'int9'"),
+        ("extends = 'moon'", "has a mistake in extends: there is no profile 'moon'"),
+        ("rest = 'gpu'", "has a mistake in rest: there is no profile 'gpu'"),
+        ("[[operators]]\nnames = ['CONV2D']\ntypes = ['int8']\nsource = 'kernels'", r"in operators 1 \(CONV2D\), names: there is no operator 'CONV2D'; perhaps CONV_2D\.\n"),
+        ("[[operators]]\nnames = ['ADD']\ntypes = ['int7']\nsource = 'kernels'", "'int7' is not a type that operators compute in: .* and of a conversion 'float32 to int8'"),
+        ("[[operators]]\nnames = ['ADD']\ntypes = ['int8']\nsource = 'rumour'", r"operators 1 \(ADD\) name the source 'rumour', which is not among the sources: kernels"),
         ("[[operators]]\nnames = ['ADD']\ntypes = ['int8']\nsource = 'kernels'\ncertain = false", "must say what it depends on"),
-        ("[runtime]\nversion = 'new'", "at runtime.version: write a version, such as 2.16.1"),
+        ("[runtime]\nversion = 'new'", "in runtime, version: write a version, such as 2.16.1"),
+        ("schemes = 'int8'", "in schemes: write a list, in brackets"),
+        ("not_known = []", "in not_known: write at least 1"),
+        ("partitions = 0", "in partitions: write 1 or more"),
+        ("processor = 1", "in processor: write a text"),
         ("= 3", "cannot be read: it is not TOML"),
     ],
 )  # fmt: skip
@@ -201,7 +219,7 @@ def test_a_malformed_profile_says_where(tmp_path, change, words):
 
 def test_an_incomplete_profile_and_one_that_is_not_there(tmp_path):
     (tmp_path / "mine.toml").write_text("title = 'x'\n")
-    with pytest.raises(UsageError, match="at about: it is missing"):
+    with pytest.raises(UsageError, match="in about: it is missing"):
         load_profile(str(tmp_path / "mine.toml"))
     with pytest.raises(UsageError, match="cannot be read: there is no such file"):
         load_profile(str(tmp_path / "none.toml"))
@@ -267,6 +285,14 @@ def test_no_scheme_is_taken_for_another():
     assert not [name for name in available() if instead_of(name) is not None]
 
 
+def test_targets_name_conversions_at_the_edges_as_check_does(variants):
+    path = variants / "int8.tflite"
+    graph = read_graph(path)
+    first, *_, last = layers_or_edges_of(path, graph)
+    assert (first, last) == (f"input '{graph.inputs[0].name}'", f"output '{graph.outputs[0].name}'")
+    assert not any(name.startswith("input ") for name in layers_of(path, graph))
+
+
 @register_target("paper-npu")
 class PaperNpu:
     """An NPU whose compiler leaves what converts, and refuses float files."""
@@ -292,7 +318,7 @@ class PaperNpu:
 
 def test_the_tools_of_a_target_are_asked_too(cli, variants):
     code, out, _ = cli("check", variants / "int8.tflite", "--also-on", "paper-npu")
-    assert code == 1 and "6 of 8 operators on NPU" in out and "Nothing is known of its speed." in out
+    assert code == 1 and "6 of 8 operators on the NPU" in out and "Nothing is known of its speed." in out
     found = run_json(cli("check", variants / "int8.tflite", "--on", "cpu", "--also-on", "paper-npu", "--json"))
     assert found["verdict"] == "runs" and found["on_targets"][0]["examination"]["tool"] == "paper compiler 1"
     code, out, _ = cli("check", variants / "float32.tflite", "--also-on", "paper-npu")

@@ -102,10 +102,18 @@ def _show(report: Report) -> None:
         f"{found.target}, {found.machine.get('cpu', '?')}, {found.runtime}; protocol {found.protocol}, {text.counted(found.rounds, 'round')}, "
         f"ended by {found.stopped_by}; the {found.statistic} decides. Against {report.baseline}: times its time, paired by "
         f"round.{text.measured_shapes(found)} Storing inputs and fetching outputs are not in the times."
-        + ("" if found.counts else " Figures of this host say little about a phone.")
+        + ("" if found.counts else _caveat(found))
     )
     show_targets(report.variants)
     show_findings(grouped_warnings(report))
+
+
+def _caveat(found: Latency) -> str:
+    from tflitekit.results import provenance_of
+
+    if provenance_of(found.target_kind) == "measured":
+        return " Figures of this host say little about a phone."
+    return " The hardware is emulated, and this latency says nothing about any."
 
 
 def _cells(row: VariantReport, found: Latency, added: Mapping[str, bool]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = [
+    "OTHER_OUT",
     "ApkError",
     "BundleError",
     "BusyError",
@@ -232,9 +233,16 @@ _UNWRITABLE = (
 )  # fmt: skip
 
 
+OTHER_OUT = "With --out, choose a folder that you may write to."
+
+
 @contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turns the operating system's write errors below into a `StorageError` that names ``path``."""
+def disk_errors(path: Path, fix: str = OTHER_OUT) -> Iterator[None]:
+    """Turns the operating system's write errors below into a `StorageError` that names ``path``.
+
+    Args:
+        fix: What to do where it must not be written.
+    """
     try:
         yield
     except OSError as error:
@@ -243,6 +251,6 @@ def disk_errors(path: Path) -> Iterator[None]:
         if error.errno in _UNWRITABLE:
             raise StorageError(
                 f"Cannot write {path}: {error.strerror}.",
-                fix="With --out, choose a folder that you may write to.",
+                fix=fix,
             ) from error
         raise

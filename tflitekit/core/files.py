@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from tflitekit.core.errors import BusyError, StorageError, UnreadableError, disk_errors
+from tflitekit.core.errors import OTHER_OUT, BusyError, StorageError, UnreadableError, disk_errors
 from tflitekit.core.lifetime import hold, is_own
 from tflitekit.core.printable import dump_json
 
@@ -281,21 +281,24 @@ def deflated_size(path: Path) -> int:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, fix: str = OTHER_OUT) -> Iterator[None]:
     """Holds the folder's lock; the operating system releases it when the process ends, however it ends.
+
+    Args:
+        fix: What to do where the folder must not be written.
 
     Raises:
         BusyError: Another process holds it.
     """
     from filelock import FileLock, Timeout
 
-    with disk_errors(folder):
+    with disk_errors(folder, fix):
         folder.mkdir(parents=True, exist_ok=True)
     for inside in (folder, folder / ".tflitekit"):
         remove_partial(inside)
     name = folder / ".lock"
     lock = FileLock(name, timeout=0)
-    with disk_errors(name):
+    with disk_errors(name, fix):
         try:
             lock.acquire()
         except Timeout as error:

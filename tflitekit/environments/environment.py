@@ -13,10 +13,12 @@ from typing import Any, Literal
 from tflitekit.core.errors import MissingDependencyError
 from tflitekit.environments.workshop import Workshop
 
-__all__ = ["Environment", "State", "Status", "cache_folder"]
+__all__ = ["OTHER_CACHE", "Environment", "State", "Status", "cache_folder"]
 
 State = Literal["ready", "missing", "unfinished", "broken", "outdated"]
 _MARK = "tflitekit.json"
+
+OTHER_CACHE = "Make that folder writable, or name another folder for caches in the environment variable XDG_CACHE_HOME (LOCALAPPDATA on Windows)."
 
 
 @dataclass(frozen=True)

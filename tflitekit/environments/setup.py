@@ -6,7 +6,7 @@ from tflitekit.core.errors import BusyError
 from tflitekit.core.files import locked, write_json
 from tflitekit.core.lifetime import temporary_folder
 from tflitekit.core.progress import Progress
-from tflitekit.environments.environment import Environment
+from tflitekit.environments.environment import OTHER_CACHE, Environment
 from tflitekit.environments.workshop import Workshop
 
 __all__ = ["set_up"]
@@ -25,7 +25,7 @@ def set_up(environment: Environment, progress: Progress) -> bool:
     """
     parent = environment.folder.parent
     try:
-        with locked(parent):
+        with locked(parent, OTHER_CACHE):
             if environment.status().state == "ready":
                 return False
             environment.mark.unlink(missing_ok=True)

@@ -12,8 +12,8 @@ from tflitekit.hardware.library import load_profile
 from tflitekit.hardware.profile import ANY, REFUSED, Profile, Rule, is_builtin
 from tflitekit.hardware.words import advice, either, shown_type, summarize
 from tflitekit.tflite.graph import Graph, OpCount, Operator
-from tflitekit.tflite.layers import layer_names
-from tflitekit.tflite.op_versions import minimum_runtime_version, version_key
+from tflitekit.tflite.layers import layers_or_edges
+from tflitekit.tflite.op_versions import PER_CHANNEL_FULLY_CONNECTED, minimum_runtime_version, version_key
 
 __all__ = ["judge"]
 
@@ -63,7 +63,7 @@ def judge(graph: Graph, profile: Profile, *, layers: Sequence[str] = (), runtime
     verdict = _verdict(placed, profile, refused=unreadable is not None)
     notes = [*_notes(placed, profile), *_batch_notes(graph, profile), *_runtime_notes(graph)]
     taken = sum(one.where == profile.processor for one in placed)
-    groups = _grouped(placed, _labels(graph, operators, layers), profile)
+    groups = _grouped(placed, layers_or_edges(graph, operators, layers), profile)
     refusal = old or unreadable or (_dynamic_text(dynamic, profile) if dynamic else None)
     return Judgement(
         profile=profile.name,
@@ -140,6 +140,8 @@ def _untaken(operator: Operator, rules: Sequence[Rule], profile: Profile) -> str
         return f"{there} has no such operator"
     if operator.name.startswith("Flex"):
         return "an operator of TensorFlow, which needs the Flex delegate in the app"
+    if operator.name.startswith("BUILTIN_"):
+        return "an operator that is newer than this version of the kit"
     return "a custom operator, whose kernel the app must bring"
 
 
@@ -177,7 +179,9 @@ def _too_old(graph: Graph, runtime: str | None) -> str | None:
     needed = graph.min_runtime_version
     if not _newer(needed, runtime):
         return None
+    silent = " (FULLY_CONNECTED with a scale for each channel, which older ones compute wrongly)"
     newest = next((f" ({op.name} version {op.version})" for op in graph.ops if _first_runtime(op) == needed), "")
+    newest = newest or (silent if needed == PER_CHANNEL_FULLY_CONNECTED else "")
     return f"it needs TensorFlow Lite {needed} or newer{newest}, and the runtime there is {runtime}"
 
 
@@ -273,23 +277,6 @@ def _runtime_notes(graph: Graph) -> Iterable[str]:
     if graph.unknown_op_versions:
         unknown = ", ".join(graph.unknown_op_versions)
         yield f"Since which runtime there is {unknown} is not known to the kit, so the version could not be checked."
-
-
-def _labels(graph: Graph, operators: Sequence[Operator], layers: Sequence[str]) -> list[str]:
-    """Returns the layer of each operator; of conversions at the edges, the input or output that they convert."""
-    edges = {inner.name: f"input '{outer.name}'" for outer, inner in zip(graph.inputs, graph.inner_inputs, strict=True)}
-    ends = {
-        inner.name: f"output '{outer.name}'" for outer, inner in zip(graph.outputs, graph.inner_outputs, strict=True)
-    }
-    labels = []
-    for operator, layer in zip(operators, layer_names(operators, layers), strict=True):
-        edge = None
-        if operator.name == "QUANTIZE" and operator.outputs:
-            edge = edges.get(operator.outputs[0])
-        elif operator.name == "DEQUANTIZE" and operator.inputs:
-            edge = ends.get(operator.inputs[0])
-        labels.append(edge or layer)
-    return labels
 
 
 def _grouped(placed: Sequence[_Placed], labels: Sequence[str], profile: Profile) -> tuple[OperatorGroup, ...]:

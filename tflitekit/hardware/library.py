@@ -22,6 +22,8 @@ __all__ = ["ALIASES", "load_profile", "profile_names", "register_profiles"]
 ALIASES = {"phone": "android-cpu"}
 """Earlier names, which stay understood: 'phone' named no processor, and the CPU is the one that every phone has."""
 
+_LONGEST = 240
+
 _registry: Registry[Path] = Registry("hardware profile", "tflitekit.hardware.profiles", "tflitekit.hardware")
 
 
@@ -117,27 +119,41 @@ _WORDS = {
     "extra_forbidden": "there is no such key in a profile",
     "missing": "it is missing",
     "string_pattern_mismatch": "write a version, such as 2.16.1",
+    "string_type": "write a text",
+    "int_type": "write a whole number",
+    "int_parsing": "write a whole number",
+    "bool_type": "write true or false",
+    "bool_parsing": "write true or false",
+    "tuple_type": "write a list, in brackets",
+    "dict_type": "write a table",
+    "model_type": "write a table",
+    "too_short": "write at least {min_length}",
+    "greater_than_equal": "write {ge} or more",
+    "literal_error": "write {expected}",
 }
 
 
 def _problem(error: ValidationError, content: dict[str, Any]) -> tuple[str, str]:
     """Returns where the first problem is, in the terms of the file, and what it is."""
-    first = error.errors(include_url=False, include_input=False)[0]
+    first: Any = error.errors(include_url=False, include_input=False)[0]
     place = list(first["loc"])
     if len(place) > 1 and place[0] == "operators" and isinstance(place[1], int):
         names = (
             content["operators"][place[1]].get("names") if isinstance(content["operators"][place[1]], dict) else None
         )
         shown = ", ".join(map(str, names[:3])) if isinstance(names, list) else "no names"
-        place[:2] = [f"operators number {place[1] + 1} ({shown})"]
-    found = _WORDS.get(first["type"], shortened(first["msg"].removeprefix("Value error, ")))
-    return ".".join(map(str, place)), found
+        place[:2] = [f"operators {place[1] + 1} ({shown})"]
+    keys = ", ".join(str(part) for part in place if isinstance(part, str))
+    words = _WORDS.get(first["type"])
+    if words is None:
+        return keys, shortened(first["msg"].removeprefix("Value error, "), _LONGEST)
+    return keys, words.format(**first.get("ctx", {}))
 
 
 def _refusal(path: Path, place: str, problem: str, *, fix: str | None = None) -> UsageError:
-    at = f" at {place}" if place else ""
+    at = f" in {place}" if place else ""
     return UsageError(
-        f"The hardware profile {path} is not one{at}: {problem.rstrip('.')}.",
+        f"The hardware profile {path} has a mistake{at}: {problem.rstrip('.')}.",
         fix=fix or "docs/hardware.md says what stands in a profile; 'tflitekit hardware android-cpu --json' shows one.",
     )
 

@@ -51,7 +51,7 @@ def _operator(value: str) -> str:
     """Takes a builtin operator, or a custom one, whose name has small letters."""
     if value != ANY and value.upper() == value and value not in _BUILTINS:
         near = difflib.get_close_matches(value, _BUILTINS, 1)
-        raise ValueError(f"there is no operator '{value}'" + (f": is it {near[0]}?" if near else ""))
+        raise ValueError(f"there is no operator '{value}'" + (f"; perhaps {near[0]}" if near else ""))
     return value
 
 
@@ -168,11 +168,11 @@ class Profile(_Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for number, rule in enumerate(self.operators):
+        for number, rule in enumerate(self.operators, 1):
             if rule.source not in self.sources:
                 raise ValueError(
                     f"operators {number} ({', '.join(rule.names[:3])}) name the source '{rule.source}', "
-                    f"and there are {', '.join(self.sources)}"
+                    f"which is not among the sources: {', '.join(self.sources)}"
                 )
         return self
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tflitekit.hardware.judgement import IoJudgement, OperatorGroup, Verdict
-from tflitekit.hardware.profile import Profile
+from tflitekit.hardware.profile import Profile, is_builtin
 
 __all__ = ["advice", "either", "shown_type", "summarize"]
 
@@ -16,6 +16,8 @@ _TYPES = {
     "index": "integers that are indices, shapes or conditions",
     "any": "any type",
 }
+
+_SCHEME_TYPES = {"int8": "int8", "int16x8": "int16", "float16": "float32"}
 
 
 def shown_type(compute: str) -> str:
@@ -52,6 +54,8 @@ def summarize(verdict: Verdict, groups: Sequence[OperatorGroup], profile: Profil
     if verdict == "not known":
         depends = [group for group in groups if group.where == "not known"]
         return f"{taken} of {total} operators run on the {profile.processor}; not known: {_reasons(depends)}."
+    if not total:
+        return "It has no operators, so there is nothing to run."
     where = f"{f'All {total} operators run' if total != 1 else 'Its only operator runs'} on the {profile.processor}"
     if verdict == "computes otherwise":
         kinds = dict.fromkeys(group.compute for group in groups if group.compute in profile.arithmetic)
@@ -112,10 +116,25 @@ def advice(
         return None
     if all(_at_edge(group) for group in left):
         return f"Convert with integer inputs and outputs: {schemes}."
+    replace = f"Replace these layers in the model by others that the {profile.processor} has"
+    if not all(is_builtin(group.op) for group in left):
+        return f"{replace}." if verdict == "would not run" else f"{replace}, or bring kernels for them with the app."
     taken = {each for rule in profile.operators if rule.certain for each in rule.types}
     if all(group.compute not in taken for group in left if not _at_edge(group)):
         return f"Convert with {schemes}."
-    return f"Replace these layers in the model by others that the {profile.processor} has, or accept that they run elsewhere."
+    curing = [scheme for scheme in profile.schemes if _takes_all(left, scheme, profile)]
+    if curing:
+        return f"Convert with {either(f'--scheme {scheme}' for scheme in curing)}."
+    return f"{replace}." if verdict == "would not run" else f"{replace}, or accept that they run elsewhere."
+
+
+def _takes_all(left: Iterable[OperatorGroup], scheme: str, profile: Profile) -> bool:
+    """Whether the hardware has all these operators in the type that a scheme makes them compute in."""
+    other = _SCHEME_TYPES.get(scheme.partition(":")[0])
+    return all(
+        _at_edge(group) or (group.compute != other and any(other in rule.types for rule in profile.rules(group.op)))
+        for group in left
+    )
 
 
 def _at_edge(group: OperatorGroup) -> bool:

@@ -71,7 +71,7 @@ class Table:
     Attributes:
         folded: Title of the disclosure that hides the table until it is asked for.
         marked: The row that stands out; -1 is none.
-        more: What is said below it, as of rows that are not shown.
+        more: What is said below it, as of rows that are not shown; a line is a paragraph.
     """
 
     caption: str

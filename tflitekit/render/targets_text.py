@@ -10,7 +10,7 @@ from tflitekit.results import Examination, OnTarget, VariantReport
 
 __all__ = ["Told", "heading", "lines", "named_targets", "notes", "table", "told"]
 
-_MOST_WHY = 120
+_MOST_WHY = 300
 
 
 class Told(NamedTuple):
@@ -80,8 +80,8 @@ def _examined(found: Examination | None) -> list[str]:
     parts = []
     if found.placements:
         on = [one for one in found.placements if not one.stays_behind]
-        where = on[0].where if on else "the accelerator"
-        parts.append(f"{len(on)} of {text.counted(len(found.placements), 'operator')} on {where}")
+        where = on[0].where if on else "accelerator"
+        parts.append(f"{len(on)} of {text.counted(len(found.placements), 'operator')} on the {where}")
     sizes = (("arena", found.arena_bytes), ("SRAM", found.sram_bytes), ("flash", found.flash_bytes))
     parts += [f"{name} {text.size(size)}" for name, size in sizes if size is not None]
     if found.estimated_ms is not None:

@@ -19,7 +19,7 @@ from tflitekit.results import Accelerator, Examination, Figure, Profile, TargetK
 from tflitekit.targets import Loaded, SessionFacts, Shapes, register_target
 from tflitekit.targets.gpu_placement import read_placements
 from tflitekit.targets.gpu_words import read_words
-from tflitekit.targets.layers import layers_of
+from tflitekit.targets.layers import layers_or_edges_of
 from tflitekit.targets.remote import random_batch
 from tflitekit.tflite.graph import Graph, read_graph
 
@@ -153,7 +153,7 @@ class WebGpuTarget(BrowserTarget):
             words = read_words(page.words())
         finally:
             page.close()
-        layers = layers_of(path, graph)
+        layers = layers_or_edges_of(path, graph)
         placements, notes = read_placements(path.name, graph.operators, layers, words, is_whole=found["full"])
         identity = self.identity()
         return Examination(

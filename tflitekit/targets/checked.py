@@ -43,6 +43,16 @@ _ABILITIES: dict[Ability, tuple[type, tuple[str, ...]]] = {
     "examines files": (ExaminingTarget, ("examine",)),
 }
 
+_MEASURES = "Give --target one that measures latency, such as host, browser, adb or ssh:USER@HOST"
+_RUNS = "one that runs samples, such as arm64-emulated, browser, gpu-emulated or tflm"
+_EXAMINES = "one that examines files, such as ethos-u, gpu-emulated or tflm"
+_FIXES: dict[Ability, str] = {
+    "measures latency": f"{_MEASURES}; --also-on takes the others.",
+    "measures bundles": f"{_MEASURES}; --also-on takes the others.",
+    "runs samples": f"Give --also-on {_RUNS}, or {_EXAMINES}.",
+    "examines files": f"Give --also-on {_EXAMINES}.",
+}
+
 
 class CheckedTarget:
     """Passes everything on to a target, and raises `PackageError` where an answer cannot be.
@@ -82,7 +92,7 @@ class CheckedTarget:
         if ability not in self.abilities:
             raise UsageError(
                 f"The target '{self.name}' {' and '.join(self.abilities)}; it does not {_infinitive(ability)}.",
-                fix="'tflitekit benchmark --target' takes one that measures latency, --also-on one that runs samples or examines files.",
+                fix=_FIXES[ability],
             )
 
     def open(self, path: Path, *, threads: int, shapes: Shapes | None = None) -> Session:

@@ -16,7 +16,7 @@ from tflitekit.core.lifetime import scratch, temporary_folder
 from tflitekit.environments.known.ethos_u import ETHOS_U
 from tflitekit.results import Examination, Figure, Placement, TargetKind
 from tflitekit.targets import register_target
-from tflitekit.targets.layers import layers_of
+from tflitekit.targets.layers import layers_or_edges_of
 from tflitekit.targets.vela import Summary, last_words, read_on_cpu, read_reasons, read_summary
 from tflitekit.tflite.graph import Graph
 
@@ -127,7 +127,7 @@ class EthosU:
                 raise ModelError(
                     f"{self._tool} compiles {path.name}, but its tables cannot be read.", why=str(error)
                 ) from error
-            placements = _placements(graph, layers_of(path, graph), on_cpu, read_reasons(words))
+            placements = _placements(graph, layers_or_edges_of(path, graph), on_cpu, read_reasons(words))
             if self._settings.keep is not None:
                 self._settings.keep.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(folder / "network_vela.tflite", self._settings.keep / f"{path.stem}_vela.tflite")
@@ -179,7 +179,10 @@ def _placements(
     graph: Graph, layers: list[str], on_cpu: frozenset[str], reasons: Mapping[str, str]
 ) -> tuple[Placement, ...]:
     shown = {
-        output: layer for one, layer in zip(graph.operators, layers, strict=True) for output in one.outputs if layer
+        tensor: layer
+        for one, layer in zip(graph.operators, layers, strict=True)
+        for tensor in (*(one.inputs if layer.startswith("input '") else ()), *one.outputs)
+        if layer
     }
     found = []
     for index, (operator, layer) in enumerate(zip(graph.operators, layers, strict=True)):

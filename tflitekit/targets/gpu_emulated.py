@@ -18,7 +18,7 @@ from tflitekit.targets import register_target
 from tflitekit.targets.float16 import beyond_float16
 from tflitekit.targets.gpu_placement import read_placements
 from tflitekit.targets.gpu_words import read_words
-from tflitekit.targets.layers import layers_of
+from tflitekit.targets.layers import layers_or_edges_of
 from tflitekit.targets.remote import WORKER, Remote, RemoteModel, Start
 from tflitekit.tflite.graph import Graph
 from tflitekit.tflite.runtime import runtime_name
@@ -80,7 +80,7 @@ class GpuEmulated:
         finally:
             remote.close()
         placements, notes = read_placements(
-            path.name, graph.operators, layers_of(path, graph), words, is_whole=told["whole"]
+            path.name, graph.operators, layers_or_edges_of(path, graph), words, is_whole=told["whole"]
         )
         if words.faults:
             faults = "; ".join(words.faults)

@@ -11,9 +11,9 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from tflitekit.tflite.graph import Operator
+from tflitekit.tflite.graph import Graph, Operator
 
-__all__ = ["has_name", "layer_names"]
+__all__ = ["has_name", "layer_names", "layers_or_edges"]
 
 _NO_NAME = re.compile(r"^(tfl\.|arith\.|PartitionedCall|StatefulPartitionedCall|Identity)")
 
@@ -41,6 +41,23 @@ def layer_names(operators: Sequence[Operator], layers: Sequence[str]) -> list[st
         else:
             names.append("" if layers else told.get(tuple(path), ""))
     return names
+
+
+def layers_or_edges(graph: Graph, operators: Sequence[Operator], layers: Sequence[str]) -> list[str]:
+    """Returns the layer of each operator; of conversions at the edges, the input or output that they convert."""
+    edges = {inner.name: f"input '{outer.name}'" for outer, inner in zip(graph.inputs, graph.inner_inputs, strict=True)}
+    ends = {
+        inner.name: f"output '{outer.name}'" for outer, inner in zip(graph.outputs, graph.inner_outputs, strict=True)
+    }
+    labels = []
+    for operator, layer in zip(operators, layer_names(operators, layers), strict=True):
+        edge = None
+        if operator.name == "QUANTIZE" and operator.outputs:
+            edge = edges.get(operator.outputs[0])
+        elif operator.name == "DEQUANTIZE" and operator.inputs:
+            edge = ends.get(operator.inputs[0])
+        labels.append(edge or layer)
+    return labels
 
 
 def has_name(operator: Operator) -> bool:

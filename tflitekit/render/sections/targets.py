@@ -38,7 +38,7 @@ def _matrix(view: View, places: dict[str, OnTarget]) -> Table | None:
         Column("Variant", numeric=False),
         *(Column(targets_text.heading(one), numeric=False) for one in places.values()),
     )
-    return Table.of("Variants on other hardware", columns, rows, more=" ".join(targets_text.notes(view.able)))
+    return Table.of("Variants on other hardware", columns, rows, more="\n".join(targets_text.notes(view.able)))
 
 
 def _cell(found: OnTarget | None, room: int) -> Cell:

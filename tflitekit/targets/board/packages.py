@@ -18,7 +18,7 @@ from tflitekit.core.errors import DeviceError
 from tflitekit.core.files import locked, write_whole
 from tflitekit.core.lifetime import temporary_folder
 from tflitekit.core.progress import Progress
-from tflitekit.environments.environment import cache_folder
+from tflitekit.environments.environment import OTHER_CACHE, cache_folder
 from tflitekit.environments.wheels import unpack_wheels
 from tflitekit.environments.workshop import Workshop
 from tflitekit.targets.remote import WORKER
@@ -119,9 +119,8 @@ def runtime_archive(kind: Kind, progress: Progress) -> Archive:
     pins = {"ai-edge-litert": metadata.version("ai-edge-litert"), "numpy": NUMPY}
     name = "-".join([kind.machine, kind.python, *(f"{package}-{version}" for package, version in pins.items())])
     folder = cache_folder() / "boards"
-    folder.mkdir(parents=True, exist_ok=True)
     kept = folder / f"{name}.tar.gz"
-    with locked(folder):
+    with locked(folder, OTHER_CACHE):
         if not kept.is_file():
             with (
                 progress.task(f"Downloading the runtime for {kind.machine} and Python {kind.python}", None),
