@@ -87,7 +87,7 @@ def judged(before, after, *, scale=None, dtype="float32", other_weights=False, o
         inner = replace(spec, dtype="int8", quantization=Quantization(scale=(scale,), zero_point=(-128,)))
     graph = SimpleNamespace(outputs=(spec,), inner_outputs=(inner,), operators=[SimpleNamespace(name=op) for op in ops])
     sums = {0: pairs_of(as_columns(before, -1), as_columns(after, -1))}
-    (found,) = outputs_beside(graph, 0, sums, other_weights=other_weights)
+    (found,) = outputs_beside(graph, [0], sums, other_weights=other_weights)
     assert [finding.kind == "broken-part" for finding in lint_parts((found,))] == [loss.broken for loss in found.losses]
     return [(loss.cause, loss.columns, loss.broken) for loss in found.losses]
 

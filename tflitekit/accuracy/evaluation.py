@@ -22,6 +22,7 @@ from tflitekit.accuracy.on_targets import on_targets, opened
 from tflitekit.accuracy.score_store import ScoreStore, score_all
 from tflitekit.accuracy.scored import Scored
 from tflitekit.accuracy.scoring import RUNTIME, ScoringJob
+from tflitekit.accuracy.several_outputs import of_deciding
 from tflitekit.accuracy.suitability import metric_of
 from tflitekit.accuracy.variant_rows import control_of, inputs_of, linted, row_of, with_examples
 from tflitekit.accuracy.without_labels import ambiguous_output, choose_reference, left_out
@@ -124,7 +125,7 @@ def evaluate(
 
 def _reference(variants: Sequence[Variant], files: Sequence[str | Path], dataset: Dataset, how: EvaluateOptions) -> str:
     """Returns the variant that others are compared with."""
-    if how.baseline is None and by_reference(how.metric, dataset):
+    if how.baseline is None and by_reference(how, dataset):
         return choose_reference(variants, dataset.location)
     return choose_baseline(variants, files, how.baseline)
 
@@ -236,7 +237,7 @@ def evaluate_variants(
     constraints = constraints or Constraints()
     if how.until_certain:
         check_certainty(constraints)
-    runs = {v.name: ScoringJob(v, read_graph(v.path), how.output) for v in variants if v.status == "ok" and v.runnable}
+    runs = {v.name: ScoringJob(v, read_graph(v.path), how.scored) for v in variants if v.status == "ok" and v.runnable}
     if not runs:
         return _nothing_scored(variants, dataset, how)
     metric = metric_of(runs, dataset, how, constraints)
@@ -246,7 +247,9 @@ def evaluate_variants(
         return _nothing_scored(variants, dataset, how)
     reference = runs[baseline] if baseline is not None else None
     task = how.part(TaskOptions)
-    store = ScoreStore(cache, fingerprint, metric.name, how.metric, how.output, reference, task=task, stream=how.stream)
+    store = ScoreStore(
+        cache, fingerprint, metric.name, how.own_metric, how.output, reference, task=task, stream=how.stream
+    )
     if not how.until_certain:
         scored = score_all(runs, dataset, metric, store, baseline=baseline, jobs=how.jobs, progress=progress)
     elif baseline is None:
@@ -257,12 +260,12 @@ def evaluate_variants(
         scored = score_until_certain(
             runs, dataset, metric, store, baseline=baseline, certainty=certainty, jobs=how.jobs, progress=progress
         )
-    record = _record(dataset, scored, fingerprint, how)
+    record = _record(dataset, of_deciding(scored, dataset)[0], fingerprint, how)
     return _evaluation(variants, scored, record, dataset, how, constraints, advise=advise)
 
 
 def _nothing_scored(variants: Sequence[Variant], dataset: Dataset, how: EvaluateOptions) -> Evaluation:
-    by = "baseline" if by_reference(how.metric, dataset) else "labels"
+    by = "baseline" if by_reference(how, dataset) else "labels"
     nothing = DatasetRecord(
         location=dataset.location, kind=dataset.kind, samples=0, classes=dataset.classes, reference=by
     )
@@ -283,7 +286,8 @@ def _evaluation(
     """Compares, lints and sums up."""
     baseline, scores = scored.baseline, scored.scores
     rows = tuple(row_of(v, scored, constraints, control=control_of(v, variants, scores)) for v in variants)
-    rows = with_examples(rows, scored, dataset)
+    deciding, labelled = of_deciding(scored, dataset)
+    rows = with_examples(rows, deciding, dataset)
     warnings = without_baseline(rows, how.baseline) if baseline is None else []
     warnings += skipped_samples(scored.skipped) + stopped_early(scored)
     warnings += as_stream(how.stream, scored.runs.values()) + left_out(dataset)
@@ -292,10 +296,17 @@ def _evaluation(
         run = scored.runs[baseline]
         inputs = inputs_of(run, scores[baseline])
         if advise:
-            warnings += ambiguous_output(run, scored.metric, how.metric)
-            warnings += chance(run, scores[baseline], dataset, scored.metric, how.jobs, stream=how.stream)
+            warnings += ambiguous_output(run, scored.metric, how.metric_of_all)
+            warnings += chance(
+                deciding.runs[baseline],
+                deciding.scores[baseline],
+                labelled,
+                deciding.metric,
+                how.jobs,
+                stream=how.stream,
+            )
             warnings += _lint_data(run, inputs, dataset)
-            rows = tuple(linted(row, scored, baseline) for row in rows)
+            rows = tuple(linted(row, deciding, baseline) for row in rows)
     if advise:
         rows = tuple(lint_search(lint_training(row, record, baseline)) for row in rows)
     return Evaluation(

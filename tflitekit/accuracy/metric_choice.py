@@ -11,10 +11,12 @@ from tflitekit.accuracy.metrics import AnyMetric, metrics
 from tflitekit.accuracy.metrics.classification import Classification, size_of
 from tflitekit.accuracy.metrics.custom import CustomMetric
 from tflitekit.accuracy.metrics.explained import Explained
+from tflitekit.accuracy.several_outputs import check_single, choose_several
 from tflitekit.core.errors import ContractError, DataError, UsageError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.core.user_code import load_function
 from tflitekit.data.annotations import task_of
+from tflitekit.data.by_output import labelled_outputs
 from tflitekit.data.dataset import Dataset
 from tflitekit.options.evaluate import ScoringOptions
 from tflitekit.options.tasks import TaskOptions
@@ -24,9 +26,9 @@ from tflitekit.tasks.readers import task_of_reader
 __all__ = ["by_reference", "choose_metric"]
 
 
-def by_reference(metric: str | None, dataset: Dataset) -> bool:
+def by_reference(how: ScoringOptions, dataset: Dataset) -> bool:
     """Whether outputs are compared with the baseline's instead of labels: such a metric is named, or the data have no labels."""
-    return _is_reference(metric) if metric is not None else not dataset.labelled
+    return _is_reference(how.metric_of_all) if how.metric_of_all is not None else not dataset.labelled
 
 
 def _is_reference(metric: str) -> bool:
@@ -36,17 +38,33 @@ def _is_reference(metric: str) -> bool:
 def choose_metric(dataset: Dataset, interface: Interface, how: ScoringOptions) -> AnyMetric:
     """Returns the metric that is named, else the one that says that it applies, by the labels or, without them, by the task.
 
+    Where several outputs have labels, it is one with a metric for each of them.
+
     Raises:
         UsageError: There is no such metric or output.
         DataError: The data are empty, or their labels are not of the output's shape or classes.
         ContractError: The number of labels is not that of the model's outputs.
     """
-    spec, metric, options = interface.output, how.metric, how.part(TaskOptions)
-    _check_task(dataset, how)
-    if metric is not None and metric not in metrics() and ":" not in metric:
+    for metric in how.metric.values():
+        _check_name(metric)
+    outputs = labelled_outputs(dataset)
+    if outputs and not by_reference(how, dataset):
+        return choose_several(dataset, interface, how, outputs, _choose_one)
+    check_single(dataset, interface, how)
+    return _choose_one(dataset, interface, how, how.metric.get(interface.output.name, how.metric_of_all))
+
+
+def _check_name(metric: str) -> None:
+    if metric not in metrics() and ":" not in metric:
         own = "or your own as module:function or path/to/file.py:function"
         names = sorted(metrics(), key=_is_reference)
         raise UsageError(f"There is no metric '{metric}'.", fix=f"Choose from: {', '.join(names)}, {own}.")
+
+
+def _choose_one(dataset: Dataset, interface: Interface, how: ScoringOptions, metric: str | None) -> AnyMetric:
+    """Returns the metric of one output; ``metric`` is the one that is named for it."""
+    spec, options = interface.output, how.part(TaskOptions)
+    _check_task(dataset, how)
     if metric is not None and not _is_reference(metric) and not dataset.labelled:
         raise _needs_labels(f"--metric {metric}", dataset)
     if metric in metrics():

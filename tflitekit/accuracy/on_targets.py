@@ -107,7 +107,7 @@ class _Evaluator:
     cache: Path | None
 
     def __post_init__(self) -> None:
-        self._hosts = {name: ScoringJob(v, read_graph(v.path), self.how.output) for name, v in self.able.items()}
+        self._hosts = {name: ScoringJob(v, read_graph(v.path), self.how.scored) for name, v in self.able.items()}
         self._metric = metric_of(self._hosts, self.dataset, self.how, self.constraints)
         self._fingerprint = self.dataset.fingerprint()
 
@@ -134,7 +134,7 @@ class _Evaluator:
         host, baseline = self._hosts[name], self._hosts.get(str(self.how.baseline))
         there = f"{name} on {place.name}"
         elsewhere = ScoringJob(
-            host.variant.model_copy(update={"name": there}), host.graph, self.how.output, place=place, twin=name
+            host.variant.model_copy(update={"name": there}), host.graph, self.how.scored, place=place, twin=name
         )
         runs = {run.variant.name: run for run in (baseline, host, elsewhere) if run is not None}
         against = None if baseline is None else Against(baseline.variant.name)
@@ -175,7 +175,7 @@ class _Evaluator:
         }
 
     def _kept(self, place: CheckedTarget, name: str) -> Path | None:
-        if self.cache is None or self._fingerprint is None or self.how.metric is not None:
+        if self.cache is None or self._fingerprint is None or self.how.metric:
             return None
         variant, baseline = self.able[name], self.able.get(str(self.how.baseline))
         assert variant.contract is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from tflitekit.accuracy.inference import Outputs
 from tflitekit.accuracy.metrics import AnyMetric, Meaning, Metric, ReferenceMetric, Scores
 from tflitekit.accuracy.metrics.decoded import DecodedMetric, DecodedReference
+from tflitekit.accuracy.metrics.several import OfOneOutput, SeveralMetrics, column_of
 from tflitekit.core.answers import wrong_answer
+from tflitekit.core.errors import DataError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.contract import find_output
 from tflitekit.data.facts import output_facts
@@ -53,6 +55,8 @@ def reading_of(metric: AnyMetric, interface: Interface, outputs: Sequence[Tensor
     """
     if isinstance(metric, DecodedMetric | DecodedReference):
         return _Decoded(metric, interface, outputs)
+    if isinstance(metric, SeveralMetrics):
+        return _Several(metric, interface, outputs)
     return _Single(metric, interface, outputs, reference)
 
 
@@ -117,6 +121,41 @@ class _Decoded:
         rows = zip(*(found[index] for index in self._indices), strict=True)
         finite = np.asarray([all(np.isfinite(array).all() for array in row) for row in rows], np.bool_)
         return _checked(self._metric, scored | {"finite": finite}, len(read)) | _facts(found[self._scored_output])
+
+
+class _Several:
+    """Each output that has labels, as its own metric wants it."""
+
+    def __init__(self, metric: SeveralMetrics, interface: Interface, outputs: Sequence[TensorSpec]) -> None:
+        self._readings = [(part, self._of(part, interface, outputs)) for part in metric.parts]
+        self.wanted = frozenset().union(*(reading.wanted for _, reading in self._readings))
+
+    @staticmethod
+    def _of(part: OfOneOutput, interface: Interface, outputs: Sequence[TensorSpec]) -> Reading:
+        own = interface.only(part.output)
+        return reading_of(part.metric, own, outputs, own)
+
+    def read(self, found: Outputs, frames: Sequence[Frame]) -> list[Any]:
+        """Returns for each sample what is read of each output, in the order of the metrics."""
+        return list(zip(*(reading.read(found, frames) for _, reading in self._readings), strict=True))
+
+    def score(self, found: Outputs, read: Sequence[Any], truth: Sequence[Any]) -> Scores:
+        columns: Scores = {}
+        for index, (part, reading) in enumerate(self._readings):
+            labels = [_label_of(label, part.output) for label in truth]
+            own = reading.score(found, [row[index] for row in read], labels)
+            columns |= {column_of(part.output, name): column for name, column in own.items()}
+        finite = [columns[column_of(part.output, "finite")] for part, _ in self._readings]
+        return columns | {"finite": np.logical_and.reduce(finite)}
+
+
+def _label_of(label: Any, output: str) -> Any:
+    if not isinstance(label, Mapping) or label.get(output) is None:
+        raise DataError(
+            f"A sample has no label for the output '{output}', and the first one has.",
+            fix="Give each sample a label for each of these outputs.",
+        )
+    return label[output]
 
 
 def _facts(outputs: Sequence[NDArray[np.float32]]) -> Scores:

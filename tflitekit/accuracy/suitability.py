@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from tflitekit.accuracy.metric_choice import by_reference, choose_metric
 from tflitekit.accuracy.metrics import AnyMetric
 from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.accuracy.metrics.several import SeveralMetrics
 from tflitekit.accuracy.scoring import ScoringJob
 from tflitekit.accuracy.without_labels import check_limits
 from tflitekit.core.errors import UsageError
@@ -29,7 +30,7 @@ def metric_of(
         DataError: As `check_evaluation_data`.
         UsageError: As there, or a limit was given that this metric does not know.
     """
-    check_limits(constraints, dataset, how.metric, by_reference=by_reference(how.metric, dataset))
+    check_limits(constraints, dataset, how.metric_of_all, by_reference=by_reference(how, dataset))
     first = runs.get(str(how.baseline)) or next(iter(runs.values()))
     metric = check_evaluation_data(
         dataset,
@@ -39,7 +40,8 @@ def metric_of(
     )
     for run in runs.values():
         metric.check(run.output_spec)
-    if constraints.max_class_drop is not None and not isinstance(metric, Classification):
+    deciding = metric.main.metric if isinstance(metric, SeveralMetrics) else metric
+    if constraints.max_class_drop is not None and not isinstance(deciding, Classification):
         raise UsageError(
             "A limit on the drop of each class is for classification, unlike these labels or this metric.",
             fix="Leave out --max-class-drop.",

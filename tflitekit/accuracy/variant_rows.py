@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from tflitekit.accuracy.metrics import Likeness, Metric, ReferenceMetric, Scores
 from tflitekit.accuracy.metrics.agreement import ClassAgreement
 from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.metrics.explained import Explained
+from tflitekit.accuracy.metrics.several import SeveralMetrics
 from tflitekit.accuracy.scored import Scored, Stopped, together
 from tflitekit.accuracy.scoring import ScoringJob
 from tflitekit.accuracy.without_labels import fidelity_unknown
@@ -101,11 +102,15 @@ def _beside_reference(variant: Variant, scored: Scored, metric: ReferenceMetric)
     return row
 
 
-def _outputs(variant: Variant, scored: Scored, baseline: str) -> tuple[OutputFidelity, ...]:
-    """Returns every output of a variant beside the baseline's."""
+def _outputs(
+    variant: Variant, scored: Scored, baseline: str, labelled: Collection[str] = ()
+) -> tuple[OutputFidelity, ...]:
+    """Returns every output of a variant beside the baseline's; ``labelled`` are those that have labels, where several have."""
     run, compared = scored.runs[variant.name], scored.runs[baseline]
     other = run.variant.training is not None or _other_source(run.variant, compared.variant)
-    which = None if isinstance(scored.metric, Explained) else run.output_index
+    names = set(labelled) or {run.output_spec.name}
+    outputs = run.graph.outputs
+    which = None if isinstance(scored.metric, Explained) else [i for i, s in enumerate(outputs) if s.name in names]
     return outputs_beside(run.graph, which, scored.sums.get(variant.name, {}), other_weights=other)
 
 
@@ -122,6 +127,9 @@ def _beside_labels(
     reference = together(own, scores[scored.baseline])[1] if scored.baseline is not None else None
     measured: dict[str, Any] = {"accuracy": figures[0], "other_metrics": figures[1:]}
     measured |= answering(metric.details, dict)(own, reference, max_class_drop=constraints.max_class_drop)
+    if isinstance(metric, SeveralMetrics):
+        beside = None if own is reference else reference
+        measured["output_scores"] = metric.by_output(own, beside, constraints.max_accuracy_drop)
     if reference is not None:
         measured["drop"] = drop(reference, own, constraints.max_accuracy_drop)
     if control is not None:
@@ -184,7 +192,7 @@ def linted(row: VariantReport, scored: Scored, baseline: str) -> VariantReport:
     of_baseline = compared.graph.inner_outputs[compared.output_index]
     beside: tuple[OutputFidelity, ...] = ()
     if row.name != baseline:
-        beside = _outputs(run.variant, scored, baseline)
+        beside = _outputs(run.variant, scored, baseline, [score.output for score in row.output_scores])
         whole: list[Finding] = []
         if of_baseline.quantization is None and not constant:
             whole += lint_output_range(own, run.graph.inner_outputs[run.output_index], reference, request=request)

@@ -52,7 +52,7 @@ def _show_evaluation(found: Evaluation) -> None:
 
     from tflitekit.cli.console import stdout
     from tflitekit.cli.views.report import show_failures, show_findings, show_targets
-    from tflitekit.render import text
+    from tflitekit.render import outputs_text, text
     from tflitekit.render.summary import group_findings
 
     variants, baseline = found.variants, found.baseline
@@ -60,7 +60,7 @@ def _show_evaluation(found: Evaluation) -> None:
     figures, hidden = [], []
     for v in variants:
         agreement = f"{v.agreement.value:.2%}" if v.agreement and not v.likeness else "–"
-        others = ", ".join(f"{m.metric} {m.value:.4g}" for m in v.other_metrics) or "–"
+        others = ", ".join(f"{m.metric} {m.value:.4g}" for m in v.other_metrics if m.output is None) or "–"
         n = f"{v.figure.n:,}" if v.figure else v.status
         figures.append(
             (v.name, text.size(v.size_bytes), n, text.accuracy(v), others, agreement, text.drop(v, baseline))
@@ -70,6 +70,9 @@ def _show_evaluation(found: Evaluation) -> None:
     _show(("File", "Size", "n", names["Accuracy"], "Other metrics", "Agreement", names["Change"]), figures)
     if any(cell != "–" for row in hidden for cell in row[1:]):
         _show(("File", "Class that lost most, points", "Turned wrong / right", "Calibration error"), hidden)
+    titles, scores = outputs_text.table(variants, baseline)
+    if scores:
+        _show(tuple(titles), [tuple(line) for line in scores])
     for broken in found.broken:
         line = Text.assemble(("Limit broken: ", "red"), (broken.name, "bold"), ": " + "; ".join(broken.reasons))
         stdout.print(Padding(line, (0, 0, 0, 2)))

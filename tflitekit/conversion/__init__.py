@@ -73,13 +73,13 @@ def convert(
     requests = parse_requests(_schemes(wanted, options), wanted.rounding)
     members = members_of(options)
     if members is not None and not members.is_chief:
-        options = _with_output(options, wanted.output)
+        options = _with_output(options, wanted.scored)
         return train_along(members, model, _all_requests(requests, options), out, options, progress)
     with locked(out):
         preprocessing, labels = load_preprocessing(wanted.preprocess), resolve_labels(wanted.labels)
         most = None if wanted.max_accuracy_drop is None else wanted.max_accuracy_drop / 100
         limits = SearchLimits(lost=most, unlike=most)
-        spec = ConversionSpec(requests, wanted.calibration, preprocessing, labels, wanted.output, limits=limits)
+        spec = ConversionSpec(requests, wanted.calibration, preprocessing, labels, wanted.scored, limits=limits)
         result = convert_unlocked(model, spec, out=out, options=options, progress=progress)
         check_written(result.files())
         return result

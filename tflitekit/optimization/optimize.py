@@ -108,8 +108,8 @@ def optimize(
     scoring = how.part(EvaluateOptions, seed=options.seed, jobs=options.jobs, baseline=BASELINE)
     spec = _spec(how, options, profile)
     dataset = open_dataset(data, labels=spec.labels, limit=how.limit, seed=options.seed, need_labels=False)
-    without_labels = by_reference(how.metric, dataset)
-    check_limits(constraints, dataset, how.metric, by_reference=without_labels)
+    without_labels = by_reference(how, dataset)
+    check_limits(constraints, dataset, how.metric_of_all, by_reference=without_labels)
     spec = dataclasses.replace(spec, evaluation=dataset, limits=_search_limits(constraints, without_labels))
     with (
         locked(out),
@@ -206,7 +206,7 @@ def _spec(how: OptimizeOptions, options: ConvertOptions, profile: Profile) -> Co
         calibration=how.calibration,
         preprocessing=preprocessing,
         labels=labels,
-        output=how.output,
+        output=how.scored,
         curve=how.calibration_curve,
         skip_unfit=how.schemes is None,
     )

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from tflitekit.core.arguments import as_list
+from tflitekit.core.errors import UsageError
 
-__all__ = ["Counts", "Names", "Schemes", "Shapes", "Size", "Text", "split_schemes"]
+__all__ = ["ByOutput", "Counts", "Names", "Schemes", "Shapes", "Size", "Text", "output_weights", "split_schemes"]
 
 
 def _parse_size(value: Any) -> Any:
@@ -62,6 +63,42 @@ def _split_names(value: Any) -> Any:
     return tuple(part.strip() for text in as_list(value) for part in str(text).split(",") if part.strip())
 
 
+def _parse_by_output(value: Any) -> Any:
+    """Takes ``NAME``, ``OUTPUT=NAME`` or both, one or several, or names by output; '' is every output that is not named."""
+    if value is None or isinstance(value, Mapping):
+        return value or {}
+    found: dict[str, str] = {}
+    for text in as_list(value):
+        output, _, name = str(text).rpartition("=")
+        if output in found:
+            raise ValueError("Name one for all outputs, or OUTPUT=METRIC for each of several.")
+        found[output] = name
+    return found
+
+
+def output_weights(text: str | None) -> dict[str, float]:
+    """Reads which outputs decide, and how much each counts: ``NAME``, or ``NAME=0.7,NAME=0.3``; nothing where none is named.
+
+    Raises:
+        UsageError: A weight is no positive number, or is missing.
+    """
+    if text is None:
+        return {}
+    if "=" not in text:
+        return {text: 1.0}
+    found = {}
+    for part in text.split(","):
+        name, _, weight = part.strip().rpartition("=")
+        if not name or not re.fullmatch(r"[0-9]*\.?[0-9]+", weight.strip()) or float(weight) <= 0:
+            raise UsageError(
+                f"--output {text} cannot be read at '{part.strip()}'.",
+                fix="Name one output, or give each a weight above 0: --output a=0.7,b=0.3.",
+            )
+        found[name] = float(weight)
+    total = sum(found.values())
+    return {name: weight / total for name, weight in found.items()}
+
+
 def split_schemes(value: Any) -> Any:
     """Takes ``a,b:option=value,c`` for three schemes: a part with '=' and no ':' is a further option of the one before."""
     if value is None:
@@ -85,6 +122,8 @@ Counts = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_par
 """Numbers of one or more, also as ``1,2,4``."""
 Shapes = Annotated[dict[str, tuple[int, ...]], BeforeValidator(_parse_shapes)]
 """Shapes without batch by the input's name, also as ``NAME=224,224,3``; '' is the only input."""
+ByOutput = Annotated[dict[str, str], BeforeValidator(_parse_by_output)]
+"""Names by output, also as ``OUTPUT=NAME`` or, for all outputs, ``NAME``."""
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
 """A text, or a path that becomes one."""
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]

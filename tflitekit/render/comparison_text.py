@@ -67,9 +67,9 @@ def _worst_class(variant: VariantChange) -> list[Change]:
 
 
 def _row(change: Change) -> tuple[str, ...]:
-    figure = {"accuracy": change.metric, "fidelity": change.metric, "recall": f"recall of {change.label}"}.get(
-        change.figure, change.figure
-    )
+    of = "" if change.label is None else f" of {change.label}"
+    named = change.metric if change.figure in ("accuracy", "output", "fidelity") else change.figure
+    figure = named + of
     if change.figure == "latency":
         figure = {"median_ms": "latency", "p90_ms": "p90 latency"}.get(change.metric, "mean latency")
     text_of = "not comparable, see below" if change.unlike else describe_change(change)
@@ -79,7 +79,7 @@ def _row(change: Change) -> tuple[str, ...]:
 def _value(change: Change, value: float) -> str:
     if change.is_share:
         return f"{value:.2%}"
-    if change.figure == "accuracy":
+    if change.figure in ("accuracy", "output"):
         return f"{value:.4g}"
     return text.duration(value) if change.figure == "latency" else text.size(round(value))
 

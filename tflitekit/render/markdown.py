@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tflitekit.core.printable import printable
-from tflitekit.render import hardware_text, targets_text, text, training_text
+from tflitekit.render import hardware_text, outputs_text, targets_text, text, training_text
 from tflitekit.render.summary import (
     caution,
     fidelity_table,
@@ -59,6 +59,7 @@ def render(report: Report) -> str:
     classes = ordered_classes(report)
     place_columns, place_rows = places_table(report)
     output_columns, output_rows = fidelity_table(report)
+    scored_columns, scored_rows = outputs_text.table(report.variants, report.baseline)
     training_columns, training_rows = training_text.table(report)
     target_columns, target_rows = targets_text.table(report.variants)
     return fill(
@@ -77,6 +78,8 @@ def render(report: Report) -> str:
         target_columns=target_columns,
         target_rows=target_rows,
         target_notes=targets_text.notes(report.variants),
+        scored_columns=scored_columns,
+        scored_rows=scored_rows,
         output_columns=output_columns,
         output_rows=output_rows,
         hardware=hardware_text.title(report),

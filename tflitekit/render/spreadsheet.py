@@ -13,7 +13,7 @@ from tflitekit.core.printable import printable
 from tflitekit.render.summary import Place, places
 from tflitekit.render.targets_text import named_targets
 from tflitekit.render.training_text import stages, three_way
-from tflitekit.results import ClassRecall, Report, VariantReport
+from tflitekit.results import ClassRecall, Measured, Report, VariantReport
 
 __all__ = ["render"]
 
@@ -73,8 +73,21 @@ def _row(variant: VariantReport, report: Report) -> dict[str, Any]:
         **_fields(three_way(variant), "parity_", "samples", "gap", "gap_low", "gap_high"),
         "warnings": len(variant.warnings),
         "error": variant.error,
-        **{other.metric: other.value for other in variant.other_metrics},
+        **{_titled(other): other.value for other in variant.other_metrics},
+        **_by_output(variant),
     }
+
+
+def _titled(found: Measured) -> str:
+    return found.metric if found.output is None else f"{found.metric} of {found.output}"
+
+
+def _by_output(variant: VariantReport) -> dict[str, Any]:
+    cells: dict[str, Any] = {}
+    for score in variant.output_scores:
+        cells[_titled(score.accuracy)] = score.accuracy.value
+        cells |= {f"drop_{key} of {score.output}": getattr(score.drop, key, None) for key in ("value", "low", "high")}
+    return cells
 
 
 def _by_place(variant: VariantReport, found: list[Place]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tflitekit.results.accuracy import (
     Flip,
     Flips,
     Measured,
+    OutputScore,
     Picture,
     Sequential,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "OpRow",
     "OpTime",
     "OutputFidelity",
+    "OutputScore",
     "Part",
     "PartLoss",
     "Picture",

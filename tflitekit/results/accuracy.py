@@ -19,6 +19,7 @@ __all__ = [
     "Flip",
     "Flips",
     "Measured",
+    "OutputScore",
     "Picture",
     "Sequential",
 ]
@@ -67,6 +68,22 @@ class Drop(Part):
     def of(cls, found: PairedDifference) -> Drop:
         """Takes over a paired difference."""
         return cls(**(found._asdict() | {"low": finite(found.low), "high": finite(found.high)}))
+
+
+class OutputScore(Part):
+    """One of several outputs that have labels.
+
+    Attributes:
+        drop: From the baseline's figure; null without a baseline.
+        decides: Whether its own drop must keep the limit.
+        weight: Of its drop in the weighted sum that decides; null where outputs are not weighted.
+    """
+
+    output: str
+    accuracy: Measured
+    drop: Drop | None = None
+    decides: bool = True
+    weight: float | None = None
 
 
 class ClassRecall(Part):

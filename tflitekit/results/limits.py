@@ -21,6 +21,7 @@ __all__ = [
     "figure_problems",
     "figure_text",
     "min_fidelity",
+    "output_problems",
 ]
 
 DEFAULT_MAX_DROP_POINTS = 1.0
@@ -83,7 +84,7 @@ def figure_problems(variant: VariantReport, constraints: Constraints, limit: flo
     untold = any(finding.kind in ("too-few-samples", "not-comparable") for finding in variant.warnings)
     if variant.likeness is not None or untold:
         return fidelity_problems(variant, constraints)
-    return drop_problems(variant, limit) + class_problems(variant, constraints)
+    return drop_problems(variant, limit) + output_problems(variant, constraints) + class_problems(variant, constraints)
 
 
 def fidelity_problems(variant: VariantReport, constraints: Constraints) -> list[str]:
@@ -117,6 +118,20 @@ def drop_problems(variant: VariantReport, limit: float) -> list[str]:
         accuracy, lost = _accuracy_text(variant), drop_amount(variant, variant.drop.value)
         return [f"{accuracy}, drops {lost}{_range_text(variant)}, and the limit is {allowed}"]
     return [f"{drop_text(variant)}, more than the limit of {allowed}"]
+
+
+def output_problems(variant: VariantReport, constraints: Constraints) -> list[str]:
+    """Names the outputs beside the first that lose more than they may, where each has to keep the limit by itself."""
+    shown = variant.accuracy.output if variant.accuracy is not None else None
+    found = []
+    for score in variant.output_scores:
+        if not score.decides or score.weight is not None or score.output == shown or score.drop is None:
+            continue
+        own = variant.model_copy(update={"accuracy": score.accuracy, "drop": score.drop, "sequential": None})
+        before = score.accuracy.value + (1 if score.accuracy.higher_is_better else -1) * score.drop.value
+        baseline = own.model_copy(update={"accuracy": score.accuracy.model_copy(update={"value": before})})
+        found += drop_problems(own, drop_limit(baseline, constraints))
+    return found
 
 
 def class_problems(variant: VariantReport, constraints: Constraints) -> list[str]:
@@ -205,5 +220,7 @@ def _range_text(variant: VariantReport) -> str:
 
 def _accuracy_text(variant: VariantReport) -> str:
     assert variant.accuracy is not None
-    words, value = words_of(variant.accuracy.metric), variant.accuracy.value
-    return f"{words.short or words.name} {value:.1%}" if words.share else f"{variant.accuracy.metric} {value:.4g}"
+    words, value, output = words_of(variant.accuracy.metric), variant.accuracy.value, variant.accuracy.output
+    name = (words.short or words.name) if words.share else variant.accuracy.metric
+    of = "" if output is None else f" of '{output}'"
+    return f"{name}{of} {value:.1%}" if words.share else f"{name}{of} {value:.4g}"

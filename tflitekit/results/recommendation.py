@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from tflitekit.hardware import Hardware
 from tflitekit.results import Constraints, Finding, Recommendation, Rejection, VariantReport
 from tflitekit.results.choice import choose
-from tflitekit.results.limits import broken_limits, class_problems, drop_limit, drop_problems, fidelity_problems
+from tflitekit.results.limits import (
+    broken_limits,
+    class_problems,
+    drop_limit,
+    drop_problems,
+    fidelity_problems,
+    output_problems,
+)
 from tflitekit.results.on_hardware import is_of
 from tflitekit.results.reasons import beyond_reach, latency_caveats, reasons_for, why_not
 
@@ -101,7 +108,7 @@ def broken_gates(
             asked = constraints.min_fidelity is not None or variant.sequential is not None
             broken = fidelity_problems(variant, constraints) if asked else []
         elif constraints.max_accuracy_drop is not None or variant.sequential is not None:
-            broken = drop_problems(variant, limit) + broken
+            broken = drop_problems(variant, limit) + output_problems(variant, constraints) + broken
         if variant.status == "ok" and broken:
             found.append(Rejection(name=variant.name, reasons=tuple(broken)))
     return tuple(found)

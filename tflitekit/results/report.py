@@ -25,6 +25,7 @@ from tflitekit.results.accuracy import (
     Flip,
     Flips,
     Measured,
+    OutputScore,
     Sequential,
 )
 from tflitekit.results.base import Finding, Part
@@ -72,6 +73,8 @@ class VariantReport(Part):
             more than 100 classes.
         likeness: On data without labels, instead of ``accuracy``: how closely the outputs match the baseline's. The metric is 'agreement' (share of
             samples with its class) or 'fidelity' (share of its variance that is explained, of the output that is kept least).
+        output_scores: Each output that has labels, where several have; empty where one has. ``accuracy`` and ``drop`` are those of the
+            first that decides, or weighted, and so are classes, hits, confidence and flips of one output.
         fidelity: Every output compared with the baseline's, part by part; empty for the baseline itself and without one.
         explanation: Where it departs from the float model, layer by layer; null where that was not asked for.
         differing: On data without labels, up to 12 of the samples that get another class than the baseline's, with the highest scores.
@@ -105,6 +108,7 @@ class VariantReport(Part):
     accuracy: Measured | None = None
     likeness: Measured | None = None
     other_metrics: tuple[Measured, ...] = ()
+    output_scores: tuple[OutputScore, ...] = ()
     per_class: tuple[ClassRecall, ...] = ()
     agreement: Agreement | None = None
     fidelity: tuple[OutputFidelity, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from tflitekit.core.tensor import TensorSpec
@@ -46,6 +46,12 @@ class Interface:
             UsageError: There is none of that name.
         """
         return find_output(self.outputs, self.scored, self.owner)
+
+    def only(self, output: str) -> Interface:
+        """Returns the same with one output; class names stay where there are as many as it has values."""
+        spec = find_output(self.outputs, output, self.owner)
+        named = self.classes is not None and len(self.classes) == max(2, math.prod(d for d in spec.shape[1:] if d > 0))
+        return replace(self, outputs=(spec,), scored=output, classes=self.classes if named else None)
 
     def shown_outputs(self) -> str:
         """Returns all outputs with their shapes for one sample, for messages."""

@@ -34,6 +34,7 @@ _WORDS = {
         True,
         "Share of the baseline's variance that the variant explains, on average over the columns of the output that is kept least",
     ),
+    "weighted": Words("Weighted mean", True, "Mean of the figures of several outputs, by their weights"),
     "divergence": Words(
         "Divergence", about="Kullback-Leibler divergence of the probabilities from the baseline's, in nats"
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -61,13 +61,13 @@ class _Column(NamedTuple):
 
 
 def outputs_beside(
-    graph: Graph, scored: int | None, sums: Mapping[int, Pairs], *, other_weights: bool
+    graph: Graph, scored: Collection[int] | None, sums: Mapping[int, Pairs], *, other_weights: bool
 ) -> tuple[OutputFidelity, ...]:
     """Judges every output of a variant by its sums beside the baseline.
 
     Args:
         graph: The variant's.
-        scored: The output that the metric looks at; None where it looks at all.
+        scored: The outputs that the metric looks at; None where it looks at all.
         other_weights: Whether its weights are not the baseline's, because it was trained further or is another model. What is
             scored may then differ, for the better too: only what quantizing does to it (constant, coarse, cut off) counts,
             and the metric says the rest.
@@ -75,7 +75,7 @@ def outputs_beside(
     sorting = any(op.name in _SORTING for op in graph.operators)
     found = []
     for index, pairs in sorted(sums.items()):
-        looked_at = scored in (None, index)
+        looked_at = scored is None or index in scored
         apart = not sorting and not (other_weights and looked_at)
         found.append(_output(graph, index, pairs, scored=looked_at, apart=apart))
     return tuple(found)

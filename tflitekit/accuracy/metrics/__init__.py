@@ -23,7 +23,18 @@ from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import Drop, Measured, OutputFidelity
 from tflitekit.tasks.interface import Interface, Meaning
 
-__all__ = ["AnyMetric", "Kind", "Likeness", "Meaning", "Metric", "ReferenceMetric", "Scores", "metric", "metrics"]
+__all__ = [
+    "AnyMetric",
+    "Kind",
+    "Likeness",
+    "Meaning",
+    "Metric",
+    "PerSample",
+    "ReferenceMetric",
+    "Scores",
+    "metric",
+    "metrics",
+]
 
 Scores = dict[str, NDArray[Any]]
 """Columns with one row per sample, a value or an array of one shape for all; 'finite' says whether the output had no NaN or infinity.
@@ -61,6 +72,20 @@ class Metric(Protocol):
 
         ``max_drop`` is what the user accepts, in points for classes, else in the metric's unit; None for the default.
         """
+
+
+@runtime_checkable
+class PerSample(Protocol):
+    """A metric whose figure is a mean over samples, so that its parts can be weighted.
+
+    Attributes:
+        is_mean: False where this one's is none after all.
+    """
+
+    is_mean: bool
+
+    def costs(self, scores: Scores) -> NDArray[np.float64]:
+        """Returns what each sample adds to the mean, lower is better: for a share of right answers 0 or 1, where it is wrong."""
 
 
 @dataclass(frozen=True)

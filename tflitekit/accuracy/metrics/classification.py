@@ -91,6 +91,7 @@ class Classification:
     """
 
     name = "top1"
+    is_mean = True
 
     def __init__(self, classes: Sequence[str] | None, outputs: int) -> None:
         self.classes, self.outputs = classes, outputs
@@ -175,6 +176,9 @@ class Classification:
     def class_name(self, label: int) -> str:
         """Returns the name of a class, or its number where it has none."""
         return class_name(self.classes, label)
+
+    def costs(self, scores: Scores) -> NDArray[np.float64]:
+        return 1.0 - scores["correct"]
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         return _drop(baseline["correct"], variant["correct"], max_drop)

@@ -24,6 +24,8 @@ class CustomMetric(Metric):
     output of one sample without batch; ``label`` an int or an array.
     """
 
+    is_mean = True
+
     def __init__(self, name: str, function: Callable[[Any, Any], float]) -> None:
         self.name = name
         self._function = function
@@ -62,6 +64,9 @@ class CustomMetric(Metric):
                 higher_is_better=self._sign < 0,
             ),
         )
+
+    def costs(self, scores: Scores) -> NDArray[np.float64]:
+        return self._sign * np.asarray(scores["value"], np.float64)
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         found = paired_mean_increase(

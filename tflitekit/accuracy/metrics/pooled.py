@@ -14,12 +14,18 @@ from tflitekit.core.statistics import bootstrap_bounds, paired_bootstrap_increas
 from tflitekit.options.general import SEED
 from tflitekit.results import Drop, Measured, finite
 
-__all__ = ["Columns", "PooledMetric"]
+__all__ = ["Columns", "PooledMetric", "bootstrap_rows"]
 
 Columns = Mapping[str, NDArray[Any]]
 """Columns with a row for each sample."""
 
 _DRAWS = 400
+
+
+def bootstrap_rows(n: int) -> Iterator[NDArray[np.int64]]:
+    """Yields the samples of each bootstrap draw, the same for all variants and metrics."""
+    generator = np.random.default_rng(SEED)
+    return (generator.integers(n, size=n) for _ in range(_DRAWS))
 
 
 class PooledMetric(Metric):
@@ -63,7 +69,7 @@ class PooledMetric(Metric):
         return answering(self.columns, dict)(outputs, labels, meaning) | {"finite": np.asarray(finite_outputs)}
 
     def summarize(self, scores: Scores) -> tuple[Measured, ...]:
-        low, high = bootstrap_bounds(self._drawn(scores))
+        low, high = bootstrap_bounds(self.drawn(scores))
         return (
             Measured(
                 metric=self.name,
@@ -78,7 +84,7 @@ class PooledMetric(Metric):
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         sign = 1.0 if self.higher_is_better else -1.0
         before, after = self._figure(baseline), self._figure(variant)
-        increases = sign * (self._drawn(baseline) - self._drawn(variant))  # of the same samples
+        increases = sign * (self.drawn(baseline) - self.drawn(variant))  # of the same samples
         resolution = max_drop or 0.05 * abs(before)
         found = paired_bootstrap_increase(
             sign * (before - after), increases, len(variant["finite"]), resolution=resolution
@@ -88,12 +94,9 @@ class PooledMetric(Metric):
     def _figure(self, columns: Columns) -> float:
         return float(expect(self.figure(columns), float, int, np.number, by=self.figure))
 
-    def _drawn(self, scores: Scores) -> NDArray[np.float64]:
+    def drawn(self, scores: Scores) -> NDArray[np.float64]:
         """Returns the figure of each bootstrap draw, the same samples for each variant."""
-        n = len(scores["finite"])
-        generator = np.random.default_rng(SEED)
-        draws = (generator.integers(n, size=n) for _ in range(_DRAWS))
-        return np.asarray([self._figure(_Drawn(scores, rows)) for rows in draws])
+        return np.asarray([self._figure(_Drawn(scores, rows)) for rows in bootstrap_rows(len(scores["finite"]))])
 
 
 class _Drawn(Mapping[str, NDArray[Any]]):

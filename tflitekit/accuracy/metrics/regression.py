@@ -153,5 +153,12 @@ class Regression(Metric):
             raise DataError(f"The targets never change, so {self.name} says nothing.", fix="Take another metric: mae.")
         return (accuracy, *known(others, scores))
 
+    @property
+    def is_mean(self) -> bool:
+        return self._figures[0] is MAE
+
+    def costs(self, scores: Scores) -> NDArray[np.float64]:
+        return np.asarray(scores["absolute"], np.float64)
+
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         return self._figures[0].drop(baseline, variant, max_drop)

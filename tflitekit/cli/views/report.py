@@ -14,7 +14,7 @@ from rich.text import Text
 
 from tflitekit.cli import console
 from tflitekit.core.printable import printable
-from tflitekit.render import hardware_text, search_text, targets_text, text, training_text
+from tflitekit.render import hardware_text, outputs_text, search_text, targets_text, text, training_text
 from tflitekit.render.summary import (
     Warned,
     fidelity_table,
@@ -62,6 +62,10 @@ def show_report(report: Report) -> None:
         console.stdout.print(Text("\nLatency by target", style="bold"))
         console.show_table(tuple(place_columns), [tuple(cells) for cells in place_rows])
     show_targets(report.variants)
+    scored_columns, scored_rows = outputs_text.table(report.variants, report.baseline)
+    if scored_rows:
+        console.stdout.print(Text("\nEach output with labels", style="bold"))
+        console.show_table(tuple(scored_columns), [tuple(cells) for cells in scored_rows])
     output_columns, output_rows = fidelity_table(report)
     if output_rows:
         console.stdout.print(Text("\nEvery output compared with the baseline's", style="bold"))

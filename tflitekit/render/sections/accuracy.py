@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tflitekit.render import text
+from tflitekit.render import outputs_text, text
 from tflitekit.render.blocks import NOTHING, Cell, Column, Figure, Section, Table
 from tflitekit.render.plots.quality import reliability
 from tflitekit.render.sections import View, named, section
@@ -22,19 +22,25 @@ def accuracy(view: View) -> Section:
     intro = ""
     if data is not None:
         intro = f"On {samples_text(view)} of {data.location}. Intervals are 95 %; changes are paired with the baseline."
-    blocks = (_figures(view, scored), outputs(view), decisions(view, scored), _reliability(view))
+    blocks = (
+        _figures(view, scored),
+        _by_output(view, scored),
+        outputs(view),
+        decisions(view, scored),
+        _reliability(view),
+    )
     return Section("accuracy", "Accuracy", intro, blocks if scored else ())
 
 
 def _figures(view: View, scored: list[VariantReport]) -> Table | None:
-    metrics = list(dict.fromkeys(found.metric for row in scored for found in row.other_metrics))
-    first = next((row.accuracy.metric for row in scored if row.accuracy), "Accuracy")
+    metrics = list(dict.fromkeys((found.metric, found.output) for row in scored for found in row.other_metrics))
+    first = next((_title(row.accuracy.metric, row.accuracy.output) for row in scored if row.accuracy), "Accuracy")
     unlike = len({row.accuracy.n for row in scored if row.accuracy}) > 1
     columns = (
         Column("Variant", numeric=False),
         *([Column("Samples", about="That the variant was evaluated on")] if unlike else []),
-        Column(text.metric_name(first)),
-        *(Column(text.metric_name(metric)) for metric in metrics),
+        Column(first),
+        *(Column(_title(*metric)) for metric in metrics),
         Column("Change", about="Paired difference from the baseline"),
         Column("p", about="McNemar's exact test for classes, else the paired t test"),
         Column("Verdict", numeric=False),
@@ -45,7 +51,7 @@ def _figures(view: View, scored: list[VariantReport]) -> Table | None:
     )
     rows = []
     for row in scored:
-        others = {found.metric: found for found in row.other_metrics}
+        others = {(found.metric, found.output): found for found in row.other_metrics}
         rows.append(
             (
                 named(view, row),
@@ -66,6 +72,18 @@ def _figures(view: View, scored: list[VariantReport]) -> Table | None:
             )
         )
     return Table.of("Accuracy by variant", columns, rows)
+
+
+def _title(metric: str, output: str | None) -> str:
+    return text.metric_name(metric) if output is None else f"{output}: {text.metric_name(metric)}"
+
+
+def _by_output(view: View, scored: list[VariantReport]) -> Table | None:
+    """Returns what each output that has labels scores."""
+    titles, lines = outputs_text.table(scored, view.report.baseline)
+    columns = tuple(Column(title, numeric=i in (3, 4)) for i, title in enumerate(titles))
+    rows = [tuple(map(Cell, cells)) for cells in lines]
+    return Table.of("Each output with labels", columns, rows) if rows else None
 
 
 def outputs(view: View) -> Table | None:

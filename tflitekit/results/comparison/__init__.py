@@ -16,6 +16,7 @@ from tflitekit.results.comparison.accuracy import (
     SharedData,
     compare_accuracy,
     compare_fidelity,
+    compare_outputs,
     compare_recalls,
     shared_data,
 )
@@ -127,6 +128,7 @@ def _compare_pair(
     if old.status == new.status == "ok":
         found = [
             compare_accuracy(old, new, data),
+            *compare_outputs(old, new, data),
             compare_fidelity(old, new, data),
             Change.of_sizes("size", old.size_bytes, new.size_bytes),
             Change.of_sizes("deflated", old.deflated_bytes, new.deflated_bytes),

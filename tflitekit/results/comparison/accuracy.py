@@ -12,8 +12,17 @@ from tflitekit.core.statistics import paired_accuracy_drop, proportion_differenc
 from tflitekit.results import ClassRecall, Measured, Report, VariantReport, finite
 from tflitekit.results.comparison.results import Change
 from tflitekit.results.packing import unpack_hits, unpack_labels
+from tflitekit.tasks.metric_words import is_share
 
-__all__ = ["SharedData", "compare_accuracy", "compare_fidelity", "compare_recalls", "measured_change", "shared_data"]
+__all__ = [
+    "SharedData",
+    "compare_accuracy",
+    "compare_fidelity",
+    "compare_outputs",
+    "compare_recalls",
+    "measured_change",
+    "shared_data",
+]
 
 _BETTER_HIGH = {"top1": True, "top5": True, "mae": False, "rmse": False}
 """For reports of schema version 1, which do not say."""
@@ -60,13 +69,29 @@ def shared_data(old: Report, new: Report) -> SharedData:
 def compare_accuracy(old: VariantReport, new: VariantReport, data: SharedData) -> Change | None:
     """Compares the first metric; None where one has none, they differ, or it is not known which is better."""
     before, after = old.accuracy, new.accuracy
-    if before is None or after is None or before.metric != after.metric:
+    if before is None or after is None or (before.metric, before.output) != (after.metric, after.output):
         return None
     pair = _hits(old, new, data) if before.metric == "top1" else None
     if pair is not None:
         found = paired_accuracy_drop(*pair)
         return _change("accuracy", before, after, found.value, (found.low, found.high), data, paired=True)
     return measured_change(before, after, data)
+
+
+def compare_outputs(old: VariantReport, new: VariantReport, data: SharedData) -> tuple[Change, ...]:
+    """Compares the outputs beside the first that decides, where several have labels; their label is the output."""
+    before = {score.output: score.accuracy for score in old.output_scores}
+    shown = new.accuracy.output if new.accuracy is not None else None
+    found = []
+    for score in new.output_scores:
+        earlier = before.get(score.output)
+        if score.output == shown or earlier is None or earlier.metric != score.accuracy.metric:
+            continue
+        change = measured_change(earlier, score.accuracy, data)
+        figure = "accuracy" if score.decides and score.weight is None else "output"
+        if change is not None:
+            found.append(change.model_copy(update={"label": score.output, "figure": figure}))
+    return tuple(found)
 
 
 def measured_change(before: Measured, after: Measured, data: SharedData) -> Change | None:
@@ -77,8 +102,29 @@ def measured_change(before: Measured, after: Measured, data: SharedData) -> Chan
     if better_high is None:
         return None
     sign = -1.0 if better_high else 1.0
-    value, half = sign * (after.value - before.value), _welch_half(before, after)
+    value = sign * (after.value - before.value)
+    if is_share(after.metric):
+        return _change(
+            "accuracy", before, after, value, _recovered(before, after, value, better_high=better_high), data
+        )
+    half = _welch_half(before, after)
     return _change("accuracy", before, after, value, (value - half, value + half), data)
+
+
+def _recovered(old: Measured, new: Measured, value: float, *, better_high: bool) -> tuple[float, float]:
+    """Returns the interval of a difference of two independent figures whose intervals need not be symmetric.
+
+    G. Y. Zou and A. Donner, 'Construction of confidence limits about effect measures: a general approach', Stat. Med. 27 (2008);
+    Newcombe's is the same with Wilson's intervals.
+    """
+    if None in (old.low, old.high, new.low, new.high):
+        return -math.inf, math.inf
+    assert old.low is not None and old.high is not None and new.low is not None and new.high is not None
+    below, above = (
+        math.hypot(old.value - old.low, new.high - new.value),
+        math.hypot(old.high - old.value, new.value - new.low),
+    )
+    return (value - below, value + above) if better_high else (value - above, value + below)
 
 
 def compare_fidelity(old: VariantReport, new: VariantReport, data: SharedData) -> Change | None:

@@ -9,7 +9,7 @@ from tflitekit.tasks.metric_words import is_share
 
 __all__ = ["Change", "Comparison", "Figure", "GateResult", "Side", "TargetChange", "VariantChange"]
 
-Figure = Literal["accuracy", "fidelity", "recall", "size", "deflated", "latency", "memory"]
+Figure = Literal["accuracy", "output", "fidelity", "recall", "size", "deflated", "latency", "memory"]
 
 
 class Change(Part):
@@ -18,7 +18,7 @@ class Change(Part):
     Attributes:
         metric: What ``old`` and ``new`` are: the metric's name, 'bytes', or 'median_ms', 'p90_ms', 'throughput_ms' (one
             over the throughput).
-        label: The class, for 'recall'.
+        label: The class, for 'recall'; the output, where several have labels. 'output' is one that does not decide.
         value: How much worse it became. For shares (top1, recall, agreement, fidelity) a fraction, 0.01 is one point; for other metrics in
             their unit; for size, latency and memory relative to the old, 0.1 is 10 % more.
         low: 95 % interval of ``value``; null where it cannot be had, equal to it where it is exact.

@@ -11,13 +11,13 @@ def describe_limit(change: Change, limit: float) -> str:
     """Returns a limit in the change's unit: '1 point', '10%', '0.05'."""
     if change.is_share:
         return f"{limit * 100:g} point{'' if limit == 0.01 else 's'}"
-    return f"{limit:g}" if change.figure == "accuracy" else f"{limit * 100:g}%"
+    return f"{limit:g}" if change.figure in ("accuracy", "output") else f"{limit * 100:g}%"
 
 
 def describe_change(change: Change) -> str:
     """Returns what happened, with the interval: 'drops 2.30 points (1.60 to 3.00)'."""
     value, low, high = change.value, change.low, change.high
-    if change.figure not in ("accuracy", "fidelity", "recall"):
+    if change.figure not in ("accuracy", "output", "fidelity", "recall"):
         interval = " (no interval)" if low is None or high is None else f" ({low:+.1%} to {high:+.1%})"
         interval = "" if change.method in ("exact", "single") else interval
         return f"{value:+.1%}{interval}" if value or interval else "no change"
