@@ -16,7 +16,7 @@ from tflitekit.accuracy.scored import together
 from tflitekit.data.dataset import Dataset, Raw, UnreadableSampleError
 from tflitekit.results import Flip
 
-__all__ = ["flip_examples", "thumbnail"]
+__all__ = ["as_picture", "flip_examples", "thumbnail"]
 
 _EXAMPLES = 12
 _LONGEST_SIDE = 96
@@ -75,12 +75,9 @@ def _losses(baseline: Scores, variant: Scores) -> list[int]:
 
 
 def thumbnail(raw: Raw) -> str | None:
-    """Returns a JPEG of at most 96 pixels a side as base64; None for samples that are no pictures.
-
-    Arrays are taken for pictures where they have 1, 3 or 4 channels and values from 0 to 255 or from 0 to 1.
-    """
+    """Returns a JPEG of at most 96 pixels a side as base64; None for samples that are no pictures."""
     try:
-        picture = raw if isinstance(raw, Image.Image) else _picture(raw)
+        picture = as_picture(raw)
         if picture is None:
             return None
         small = picture.convert("L" if picture.mode in ("1", "L") else "RGB")
@@ -92,10 +89,16 @@ def thumbnail(raw: Raw) -> str | None:
     return base64.b64encode(stream.getvalue()).decode()
 
 
-def _picture(arrays: Mapping[str, NDArray[Any]]) -> Image.Image | None:
-    if len(arrays) != 1:
+def as_picture(raw: Raw) -> Image.Image | None:
+    """Returns a sample as a picture; None for one that is none.
+
+    Arrays are taken for pictures where they have 1, 3 or 4 channels and values from 0 to 255 or from 0 to 1.
+    """
+    if isinstance(raw, Image.Image):
+        return raw
+    if len(raw) != 1:
         return None
-    (values,) = arrays.values()
+    (values,) = raw.values()
     if values.ndim == 3 and values.shape[-1] == 1:
         values = values[..., 0]
     picture = values.ndim == 2 or (values.ndim == 3 and values.shape[-1] in (3, 4))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tflitekit.accuracy.examples import worst_examples
 from tflitekit.accuracy.flips import flip_examples
 from tflitekit.accuracy.lints.outputs import (
     lint_confidence,
@@ -19,6 +20,7 @@ from tflitekit.accuracy.lints.parts import lint_parts, outputs_beside
 from tflitekit.accuracy.metrics import Likeness, Metric, ReferenceMetric, Scores
 from tflitekit.accuracy.metrics.agreement import ClassAgreement
 from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.accuracy.metrics.decoded import DecodedMetric, DecodedReference
 from tflitekit.accuracy.metrics.explained import Explained
 from tflitekit.accuracy.metrics.several import SeveralMetrics
 from tflitekit.accuracy.scored import Scored, Stopped, together
@@ -153,7 +155,16 @@ def _decided(drop: Drop, decided: Sequential, stopped: Stopped) -> str:
 
 
 def with_examples(rows: tuple[VariantReport, ...], scored: Scored, dataset: Dataset) -> tuple[VariantReport, ...]:
-    """Adds the most confident losses to the rows of variants that lost any; without labels, samples that get another class."""
+    """Adds the most confident losses to the rows of variants that lost any; without labels, samples that get another class.
+
+    Of tasks other than classification, those that lost most, drawn.
+    """
+    if scored.baseline is not None and isinstance(scored.metric, DecodedMetric | DecodedReference):
+        names = [
+            row.name for row in rows if row.status == "ok" and row.name != scored.baseline and row.name in scored.scores
+        ]
+        found = worst_examples(dataset, scored, names)
+        return tuple(row.model_copy(update={"examples": found.get(row.name, ())}) for row in rows)
     flipped = {row.name: scored.scores[row.name] for row in rows if _has_flipped(row)}
     if scored.baseline is None or not flipped or not isinstance(scored.metric, Classification | ClassAgreement):
         return rows

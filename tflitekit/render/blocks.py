@@ -145,11 +145,16 @@ class Figure:
 
 @dataclass(frozen=True)
 class Shot:
-    """A sample: its picture (base64 JPEG), if there is one, and what is said about it."""
+    """A sample: its picture (base64 JPEG), if there is one, and what is said about it.
+
+    Attributes:
+        beside: Several pictures instead of one, side by side, each with its title.
+    """
 
     image: str | None
     title: str
     lines: tuple[str, ...]
+    beside: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,6 +166,11 @@ class Gallery:
     shots: tuple[Shot, ...]
     folded: str = ""
     kind: ClassVar[str] = "gallery"
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether samples have several pictures."""
+        return any(shot.beside for shot in self.shots)
 
 
 @dataclass(frozen=True)

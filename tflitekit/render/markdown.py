@@ -11,6 +11,7 @@ from tflitekit.core.printable import printable
 from tflitekit.render import hardware_text, outputs_text, targets_text, text, training_text
 from tflitekit.render.summary import (
     caution,
+    class_figure,
     fidelity_table,
     grouped_warnings,
     latency_conditions,
@@ -100,6 +101,8 @@ def render(report: Report) -> str:
         classes=classes[:_MOST_CLASSES],
         more_classes=len(classes) - _MOST_CLASSES,
         changes=any(entry.drop for row in report.variants for entry in row.per_class),
+        class_figure=class_figure(report),
+        examples=", ".join(f"{len(row.examples)} of {row.name}" for row in report.variants if row.examples),
         recalls=_recalls(report, classes[:_MOST_CLASSES]),
         tools=", ".join(f"{name} {version}" for name, version in report.tool.items()),
     )

@@ -18,6 +18,7 @@ __all__ = [
     "Warned",
     "by_reference",
     "caution",
+    "class_figure",
     "class_losses",
     "fidelity_table",
     "further_warnings",
@@ -321,6 +322,12 @@ def class_losses(row: VariantReport, base: VariantReport) -> list[ClassLoss]:
         if entry.label in before
     ]
     return sorted(found, key=lambda item: -item.loss)
+
+
+def class_figure(report: Report) -> str:
+    """Returns what is known of each class, for people: 'Recall', or the figure that the report's task has instead."""
+    found = (entry.metric for row in report.variants for entry in row.per_class)
+    return text.metric_name(next(found, "recall"))
 
 
 def ordered_classes(report: Report) -> list[str]:

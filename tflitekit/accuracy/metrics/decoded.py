@@ -31,6 +31,16 @@ class DecodedMetric(Metric):
         """Scores a chunk of samples: columns with a row for each, without 'finite', which scoring adds."""
         raise NotImplementedError
 
+    def losses(self, scores: Scores, baseline: Scores) -> NDArray[np.float64] | None:
+        """Returns how much worse each sample alone is than in the baseline; by it examples are chosen, none where it is None."""
+        del scores, baseline
+        return None
+
+    def told(self, scores: Scores, row: int) -> str:
+        """Says in a few words how good one sample alone is, for examples."""
+        del scores, row
+        return ""
+
     def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:
         raise NotImplementedError(f"{self.name} reads all outputs of a sample: see score_decoded")
 
@@ -44,3 +54,13 @@ class DecodedReference(ReferenceMetric):
     def compare_decoded(self, predictions: Sequence[Any], reference: Sequence[Any]) -> Scores:
         """Scores a chunk of samples: columns with a row for each, without 'finite', which scoring adds."""
         raise NotImplementedError
+
+    def losses(self, scores: Scores) -> NDArray[np.float64] | None:
+        """Returns how far each sample alone is from the baseline; by it examples are chosen, none where it is None."""
+        del scores
+        return None
+
+    def told(self, scores: Scores, row: int) -> str:
+        """Says in a few words how near one sample alone is, for examples."""
+        del scores, row
+        return ""

@@ -119,7 +119,7 @@ def _resolution(name: str, max_drop: float | None) -> float | None:
 
 def _measured(figure: MeanFigure | SumFigure, value: float, bounds: tuple[float, float], n: int) -> Measured:
     """Returns a figure as reports have it."""
-    low, high = bounds
+    low, high = np.clip(bounds, 0.0, 1.0).tolist() if is_share(figure.name) and np.isfinite(bounds).all() else bounds
     return Measured(
         metric=figure.name,
         value=value,

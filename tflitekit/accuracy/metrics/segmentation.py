@@ -207,11 +207,14 @@ class Segmentation(DecodedMetric):
 
     def losses(self, scores: Scores, baseline: Scores) -> NDArray[np.float64]:
         """Returns how much the mean IoU of each picture alone fell."""
-        return np.nan_to_num(_class_mean(_each(baseline)) - _class_mean(_each(scores)))
+        return np.nan_to_num(_each(baseline) - _each(scores))
+
+    def told(self, scores: Scores, row: int) -> str:
+        return f"mean IoU {_each(scores)[row]:.1%}"
 
 
 def _each(scores: Scores) -> NDArray[np.float64]:
-    return _ious({name: values.astype(np.float64) for name, values in _terms(scores).items()})
+    return _class_mean(_ious({name: values.astype(np.float64) for name, values in _terms(scores).items()}))
 
 
 def _whole(scores: Scores) -> NDArray[np.float64]:
@@ -240,4 +243,7 @@ class MaskOverlap(DecodedReference):
 
     def losses(self, scores: Scores) -> NDArray[np.float64]:
         """Returns how much of the mean IoU each picture alone lacks."""
-        return 1 - np.nan_to_num(_class_mean(_each(scores)), nan=1.0)
+        return 1 - np.nan_to_num(_each(scores), nan=1.0)
+
+    def told(self, scores: Scores, row: int) -> str:
+        return f"mean IoU with the baseline's {_each(scores)[row]:.1%}"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tflitekit.render.plots import Look, Spec, Values, base, by_variant, middle, quantity, tips
 
-__all__ = ["Point", "class_recall", "confusion", "confusion_change", "reliability", "tradeoff"]
+__all__ = ["Point", "class_figures", "confusion", "confusion_change", "reliability", "tradeoff"]
 
 
 class Point(NamedTuple):
@@ -96,10 +96,12 @@ def _crosses(values: Values, look: Spec) -> list[Spec]:
     ]
 
 
-def class_recall(values: Values, classes: Sequence[str], looks: Mapping[str, Look], *, about: str) -> Spec:
-    """Recall by class of two variants, one below the other (``label``, ``variant``, ``value``, ``low``, ``high``, ``n``...)."""
+def class_figures(
+    values: Values, classes: Sequence[str], looks: Mapping[str, Look], *, figure: str, about: str
+) -> Spec:
+    """A figure of each class, such as recall, of two variants, one below the other (``label``, ``variant``, ``value``, ``low``, ``high``, ``n``...)."""
     names = list(dict.fromkeys(entry["variant"] for entry in values))
-    axis = {"title": "Recall, %", "tickCount": 6}
+    axis = {"title": f"{figure}, %", "tickCount": 6}
     x = {"type": "quantitative", "scale": {"zero": False, "nice": True}, "axis": axis}
     shown = {"label": "Class", "variant": "Variant", "interval": "95 % interval", "n": "Samples", "change": "Change"}
     return {

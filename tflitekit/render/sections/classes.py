@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tflitekit.render import text
 from tflitekit.render.blocks import NOTHING, Cell, Column, Figure, Gallery, Section, Shot, Table, side_by_side
 from tflitekit.render.plots import Spec
-from tflitekit.render.plots.quality import class_recall, confusion, confusion_change
+from tflitekit.render.plots.quality import class_figures, confusion, confusion_change
 from tflitekit.render.sections import View, section
-from tflitekit.render.summary import class_losses, ordered_classes
+from tflitekit.render.sections.examples import is_jpeg
+from tflitekit.render.summary import class_figure, class_losses, ordered_classes
 from tflitekit.results import Flip, VariantReport
 
 __all__ = ["classes", "examples"]
@@ -38,7 +37,7 @@ def _worst(view: View) -> Figure | None:
     others, rest = view.few([row for row in view.others if row.per_class])
     if base is None or not base.per_class or not others:
         return None
-    specs = {}
+    specs, figure = {}, class_figure(view.report)
     for row in others:
         losses = class_losses(row, base)[:_MOST_PLOTTED_CLASSES]
         values = [
@@ -49,14 +48,16 @@ def _worst(view: View) -> Figure | None:
             for owner, entry in ((base, loss.base), (row, loss.entry))
         ]
         told = "; ".join(f"{loss.entry.label}: {text.signed(-loss.loss * 100, 1)} points" for loss in losses[:5])
-        about = f"Recall by class of {base.name} and {row.name}, the largest losses first. {told}."
-        specs[row.name] = class_recall(values, [loss.entry.label for loss in losses], view.looks, about=about)
+        about = f"{figure} by class of {base.name} and {row.name}, the largest losses first. {told}."
+        specs[row.name] = class_figures(
+            values, [loss.entry.label for loss in losses], view.looks, figure=figure, about=about
+        )
     total = len(base.per_class)
     shown = min(total, _MOST_PLOTTED_CLASSES)
     which = "All classes" if shown == total else f"The {shown} of {total:,} classes that lost most"
     return Figure.of_variants(
         "classes-lost",
-        "Recall by class",
+        f"{figure} by class",
         f"{which}, the largest loss first; lines are 95 % intervals.{rest}",
         specs,
         selected=view.subject.name if view.subject else None,
@@ -87,13 +88,13 @@ def _recalls(view: View) -> Table | None:
             cells.append(Cell(text.share(entry.value), entry.value, note, "bad" if certain else ""))
         n = next(found[label].n for found in recalls.values() if label in found)
         rows.append((Cell(label), Cell(f"{n:,}", n), *cells))
-    rest = len(labels) - len(rows)
+    rest, figure = len(labels) - len(rows), class_figure(view.report)
     columns = (Column("Class", numeric=False), Column("Samples"), *(Column(row.name) for row in shown))
     return Table.of(
-        "Recall by class and variant",
+        f"{figure} by class and variant",
         columns,
         rows,
-        folded=f"Recall of {'all' if not rest else f'the {len(rows)} worst'} classes by variant",
+        folded=f"{figure} of {'all' if not rest else f'the {len(rows)} worst'} classes by variant",
         more=f"{rest:,} more classes are in report.json." if rest else "",
     )
 
@@ -228,7 +229,7 @@ def examples(
     for position, row in enumerate(rows):
         shots = []
         for flip in found[row.name]:
-            image = _jpeg(flip)
+            image = flip.image if flip.image is not None and is_jpeg(flip.image) else None
             if image is not None and len(image) > room:
                 image = None
             room -= len(image or "")
@@ -236,17 +237,6 @@ def examples(
             shots.append(Shot(image, flip.sample, (f"{before} {flip.label}", f"Taken for {flip.answer}{score}")))
         title, caption = told(row, len(shots))
         yield Gallery(title, caption, tuple(shots), folded=title if position else "")
-
-
-def _jpeg(flip: Flip) -> str | None:
-    """Returns the example's image if it is a JPEG in base64, as the report promises."""
-    if flip.image is None:
-        return None
-    try:
-        found = base64.b64decode(flip.image, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return flip.image if found.startswith(b"\xff\xd8\xff") else None
 
 
 def _percent(share: float | None) -> float | None:
