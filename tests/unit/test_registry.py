@@ -44,10 +44,10 @@ def package(folder, text, entry="mine = broken_schemes"):
 
 
 def test_a_package_adds_one_of_each(install, tmp_path):
-    (tmp_path / "data.csv").write_text("1,2.5,0\n3,4,1\n")
+    (tmp_path / "data.dat").write_text("1 2.5 0\n3 4 1\n")
     (tmp_path / "model.pkl").write_bytes(b"\x80\x04.")
     with pytest.raises(DataError, match="not a kind of data that the kit reads"):
-        open_dataset(tmp_path / "data.csv")
+        open_dataset(tmp_path / "data.dat")
     with pytest.raises(ModelError, match="not a kind of model that the kit converts"):
         identify(tmp_path / "model.pkl")
     before = render(read_report(VERSION_1))
@@ -57,8 +57,8 @@ def test_a_package_adds_one_of_each(install, tmp_path):
     assert list(schemes.available())[-1] == "int16x8_float_fallback"
     with pytest.raises(UsageError, match=r"(?s)no target 'nowhere'.*host-core0"), targets.open_target("nowhere"):
         pass
-    found = open_dataset(tmp_path / "data.csv")
-    assert (found.kind, found.location, [s.label for s in found]) == ("csv", str(tmp_path / "data.csv"), [0, 1])
+    found = open_dataset(tmp_path / "data.dat")
+    assert (found.kind, found.location, [s.label for s in found]) == ("dat", str(tmp_path / "data.dat"), [0, 1])
     assert identify(tmp_path / "model.pkl").kind == "pickle"
     spec = TensorSpec(name="out", shape=(1, 2), dtype="float32")
     chosen = [
