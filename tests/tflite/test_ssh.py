@@ -248,7 +248,7 @@ def test_who_measures_is_alone_there(board):
         ("changed", "", r"(?s)is not the machine that it was.*ssh-keygen -R"),
         ("key", "", r"(?s)does not let you in without a password.*ssh-copy-id.*ssh -p"),
         ("port", "", r"(?s)127\.0\.0\.1 cannot be reached.*Connection refused.*its ssh server runs"),
-        ("name", "", r"(?s)There is no host of the name in 'board\.invalid'"),
+        ("name", "", r"(?s)The name of the host in 'board\.invalid'"),
     ],
 )
 def test_a_board_that_lets_nobody_in(server, tmp_path, monkeypatch, change, options, said):

@@ -79,8 +79,9 @@ class Workshop:
         place = self.folder.parent
         free = shutil.disk_usage(place).free
         if free < size_bytes:
+            left = f"{free / 1e9:.1f} GB" if free >= 1e9 else f"{free / 1e6:.0f} MB"
             raise StorageError(
-                f"The environment for {self.purpose} takes {size}, and {place} has {free / 1e9:.1f} GB left.",
+                f"The environment for {self.purpose} takes {size}, and {place} has {left} left.",
                 fix=_more_space(place),
             )
 

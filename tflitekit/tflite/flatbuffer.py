@@ -68,9 +68,12 @@ def parse_with(content: bytes, name: str, read: Callable[[Reader], _Found]) -> _
     except (
         struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError,
     ) as error:  # fmt: skip
+        cut = isinstance(error, struct.error)
         raise ModelError(
             f"The model {name} is damaged or truncated.",
-            why=f"Reading its {len(content):,} bytes failed: {type(error).__name__}: {error}.",
+            why=f"Its {len(content):,} bytes end before what they refer to."
+            if cut
+            else f"Reading its {len(content):,} bytes failed: {type(error).__name__}: {error}.",
             fix="Copy or convert it again.",
         ) from error
 

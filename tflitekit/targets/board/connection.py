@@ -258,7 +258,7 @@ _FAILURES = (
     ),
     (
         "Could not resolve hostname",
-        "There is no host of the name in '{place}'.",
+        "The name of the host in '{place}' is not known.",
         "Check the name, or give its address: {hand}",
     ),
     (

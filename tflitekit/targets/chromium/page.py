@@ -153,6 +153,7 @@ class Page:
     def _why(self, said: str) -> str | None:
         """Returns what the page says, and what the runtime has written of errors."""
         lines = (_ERROR.fullmatch(line) for line in self._chromium.words(self._session))
+        said = re.sub(r"^ERROR: \[[^]]*\] ?", "", said)  # the place in the runtime's source says nothing to users
         return "; ".join(filter(None, [said, *(line[1].strip() for line in lines if line)])) or None
 
 
