@@ -18,16 +18,18 @@ import shutil
 import signal
 import struct
 import sys
+import tarfile
 import tempfile
 import time
 import traceback
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import crc32c
 import h5py
 import numpy as np
 
@@ -44,10 +46,12 @@ from tflitekit.cli.views.report import show_report
 from tflitekit.core.arrays import read_arrays, write_arrays
 from tflitekit.core.errors import ModelError, TflitekitError
 from tflitekit.core.structured import read_record, write_record
+from tflitekit.data.columns import Columns
 from tflitekit.data.contract import load_labels
-from tflitekit.data.dataset import open_dataset
+from tflitekit.data.dataset import UnreadableSampleError, open_dataset
 from tflitekit.data.kinds import voc, yolo
 from tflitekit.data.preprocessing import load_preprocessing
+from tflitekit.data.tfrecord_file import example_class
 from tflitekit.latency.interleaving import _Kept
 from tflitekit.optimization.suites import read_suite
 from tflitekit.render import html, markdown, spreadsheet
@@ -377,6 +381,42 @@ def _read_npz(path: Path) -> None:
             break
 
 
+def _read_rows(path: Path) -> None:
+    for sample in open_dataset(path, need_labels=False):
+        with suppress(UnreadableSampleError):
+            raw = sample.read()
+            if isinstance(raw, Columns):
+                raw.numbers()
+
+
+def _examples() -> bytes:
+    made = []
+    for number in range(3):
+        example = example_class()()
+        example.features.feature["x"].float_list.value.extend([0.5, number])
+        example.features.feature["label"].int64_list.value.append(number)
+        data = example.SerializeToString()
+        for part in (struct.pack("<Q", len(data)), data):
+            crc = crc32c.crc32c(part)
+            made += [part, struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)]
+    return b"".join(made)
+
+
+def _shard(path: Path) -> None:
+    array = io.BytesIO()
+    np.save(array, np.arange(6, dtype="f4"))
+    with tarfile.open(path, "w") as archive:
+        for name, content in (
+            ("a.npy", array.getvalue()),
+            ("a.cls", b"1"),
+            ("b.npy", array.getvalue()),
+            ("b.cls", b"0"),
+        ):
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+
+
 _COCO = json.dumps(
     {
         "images": [{"id": 1, "file_name": "PICTURE", "width": 40, "height": 20}],
@@ -518,6 +558,9 @@ def _readers() -> dict[str, Reader]:
             ".json",
         ),
         "suite": Reader(read_suite, (_SUITE,), text_of, ".toml"),
+        "csv": Reader(_read_rows, (b'a,b,"c d",label\n1,2.5,"3 4",0\n5,6,"7,8",1\n', b"1;2\n3;4\n"), text_of, ".csv"),
+        "tfrecord": Reader(_read_rows, (_examples(),), bytes_of, ".tfrecord"),
+        "tar": Reader(_read_rows, (_file(_shard, "d.tar"),), bytes_of, ".tar"),
         "npz": Reader(_read_npz, (_file(_npz, "d.npz"),), zip_of(array_of), ".npz"),
         "checkpoint": Reader(read_arrays, (_file(_checkpoint, "c.npz"),), zip_of(array_of), ".npz"),
         "record": Reader(lambda path: read_record(path, _Kept), (_file(_record, "r.json"),), json_of, ".json"),
@@ -542,7 +585,7 @@ def json_or_bytes(content: bytes, chance: random.Random) -> bytes:
 
 READERS: tuple[str, ...] = (
     "tflite", "keras", "hdf5", "sidecar", "report", "bundle", "labels", "labels in JSON", "preprocessing", "class weights",
-    "TF_CONFIG", "suite", "npz", "checkpoint", "record", "coco", "voc", "yolo", "data.yaml", "pt2", "apk",
+    "TF_CONFIG", "suite", "csv", "tfrecord", "tar", "npz", "checkpoint", "record", "coco", "voc", "yolo", "data.yaml", "pt2", "apk",
 )  # fmt: skip
 
 

@@ -102,7 +102,7 @@ class ScoringJob:
         return Elsewhere(self.place.model(self.variant.path, graph=self.graph), self.graph)
 
     def pipeline(self, preprocessing: Preprocessing | None = None) -> InputPipeline:
-        return InputPipeline(self.graph.inputs, preprocessing or self.contract.preprocessing)
+        return InputPipeline(self.graph.inputs, preprocessing or self.contract.preprocessing, self.graph.vocabularies)
 
 
 @dataclass

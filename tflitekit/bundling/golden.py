@@ -78,7 +78,7 @@ class Recording:
     open: Callable[[Graph], Reader] | None = None
 
     def pipeline(self, graph: Graph) -> InputPipeline:
-        return InputPipeline(graph.inputs, self.preprocessing)
+        return InputPipeline(graph.inputs, self.preprocessing, graph.vocabularies)
 
     def prepared(self, graph: Graph, raw: Raw, key: str) -> list[Array]:
         """Returns the real values of each input of a graph, with the batch dimension."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tflitekit.core.errors import ModelError, TflitekitError
 from tflitekit.core.process.workers import WorkerPool, wait_for
 from tflitekit.core.progress import Progress
+from tflitekit.data.calibration import CalibrationSet
+from tflitekit.engines.litert_quantizer import float_file_of
 from tflitekit.source.prepared import Exported, PreparedSource
+from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.proof import Proof
 from tflitekit.tflite.variant import Variant, sidecar_path
 
-__all__ = ["prove", "refuse"]
+__all__ = ["check_vocabularies", "prove", "refuse"]
 
 BASELINE = "float32"
 
@@ -72,3 +77,15 @@ def _way_out(source: PreparedSource) -> str:
     return (
         "Export the model with fixed sizes, or in another format (Keras as a SavedModel, ONNX as .pt2, .pt2 as ONNX)."
     )
+
+
+def check_vocabularies(calibration: CalibrationSet | None, source: PreparedSource, folder: Path) -> None:
+    """Raises `DataError` where calibration samples pick rows that a table in the float file of a source does not have.
+
+    Args:
+        folder: Where the source was exported to.
+    """
+    exported = Exported(folder, source.form)
+    path = exported.path if source.form == "tflite" else float_file_of(exported)
+    if calibration is not None and path.is_file():
+        calibration.check_vocabularies(read_graph(path).vocabularies)

@@ -13,7 +13,7 @@ from typing import Any
 
 from tflitekit.conversion.jobs import Job, in_order, without_file
 from tflitekit.conversion.loading import Loading
-from tflitekit.conversion.proving import BASELINE, prove, refuse
+from tflitekit.conversion.proving import BASELINE, check_vocabularies, prove, refuse
 from tflitekit.conversion.result import CURVE_SCHEME, WORK_FOLDER, ConvertResult
 from tflitekit.conversion.searching import search_key, search_variant, select
 from tflitekit.conversion.spec import ConversionSpec
@@ -103,6 +103,7 @@ class Conversion:
                     self.spec, self.options, calibration, self.data, source, self.work, self.progress
                 )
             source = self._proved(source, calibration)
+            check_vocabularies(calibration, source, self.loading.folder)
             if any(job.request.stages for job in self.jobs):
                 try:
                     self._plan = self._open_plan(source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -19,6 +19,7 @@ from tflitekit.core.progress import Progress
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import Dataset, InputPipeline, Sample, SkippedSamples, UnreadableSampleError, balanced
 from tflitekit.data.facts import Inputs, input_facts, picture_facts
+from tflitekit.data.pipeline import check_vocabulary
 from tflitekit.data.preprocessing import Preprocessing
 
 __all__ = ["CalibrationSet", "check_shapes", "store_calibration"]
@@ -54,6 +55,18 @@ class CalibrationSet(BaseModel):
         rows = tuple(balanced([int(label) for label in self.inputs.facts["label"]], count, seed))
         chosen = {"rows": rows, "sha256": hash_json([self.sha256, rows])} if count < self.samples else {}
         return self.model_copy(update=chosen)
+
+    def check_vocabularies(self, vocabularies: Mapping[str, int]) -> None:
+        """Raises `DataError` where a sample has values that pick rows which a table of the model does not have.
+
+        Args:
+            vocabularies: The number of rows by input.
+        """
+        assert self.inputs is not None
+        for index, spec in enumerate(self.inputs.specs):
+            ends = [self.inputs.facts[f"input_{end}"][:, index] for end in ("low", "high")]
+            for number, pair in enumerate(np.stack(ends, axis=1) if spec.name in vocabularies else ()):
+                check_vocabulary(spec.name, pair, vocabularies[spec.name], f"The calibration sample {number}")
 
     def batches(self, batch: int) -> Iterator[dict[str, NDArray[Any]]]:
         """Yields dicts of arrays by input name with ``batch`` samples each; the last one wraps around."""

@@ -22,6 +22,7 @@ _MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
 )
 # Of one line: longer ones are not text, or were made to exhaust memory.
 _LONGEST_LINE = 2**24
+_LONGEST_NAME = 200
 
 
 class CsvTable:
@@ -47,6 +48,11 @@ class CsvTable:
         self.names = (
             tuple(cell.strip() for cell in head) if self._has_header else tuple(str(i + 1) for i in range(len(head)))
         )
+        if max(map(len, self.names)) > _LONGEST_NAME:
+            raise DataError(
+                f"The first line of {path} has a column name of {max(map(len, self.names)):,} characters.",
+                fix="Check that the first line names the columns.",
+            )
         twice = [name for name in self.names if name and self.names.count(name) > 1]
         if twice:
             raise DataError(f"{path} has two columns named '{twice[0]}'.", fix="Rename one of them.")

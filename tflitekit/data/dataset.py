@@ -1,5 +1,5 @@
-"""Samples from folders of images, ``.npz`` files and Python factories: streamed, re-iterable,
-keyed by input name. `open_dataset` opens them all.
+"""Samples from wherever people have them (see `tflitekit.data.kinds`): streamed, re-iterable, keyed by input name.
+`open_dataset` opens them all.
 
 A `Sample` is cheap to make; reading and decoding happen in `Sample.read`, so that several threads can do it.
 """
@@ -55,10 +55,10 @@ def open_dataset(
     """Opens a data set.
 
     Args:
-        source: A folder with one subfolder per class, or of images without classes; pictures with boxes as COCO (a ``.json`` file), Pascal
-            VOC or YOLO (a folder or ``data.yaml``) have them; an ``.npz`` with ``x`` (or one array per input
-            name) and, for labels, ``y``; ``module:function``; in Python also ``(x, y)``, a dict of arrays, a function, a tf.data
-            pipeline (batches are taken apart), or a `Dataset`.
+        source: A folder of images or sounds, with one subfolder per class or without classes; a file (``.npz``, ``.csv``, ``.parquet``,
+            ``.tfrecord``, ``.tar``) or a folder of shards; a data set that Hugging Face's ``datasets`` saved; ``module:function``; with
+            settings behind it, as in ``weather.csv:x=temp,wind:label=rain`` (see docs/data.md); in Python also ``(x, y)``, a dict of
+            arrays, a function, a tf.data pipeline (batches are taken apart), or a `Dataset`.
         labels: Class names in the order of the model's output; class folders are matched to them by name.
         limit: A seeded, class-balanced sample of this many.
         seed: Seed of that sample.
@@ -67,7 +67,8 @@ def open_dataset(
     Returns:
         The samples, one by one and without a batch dimension. Images stay as decoded and are resized and normalized
         only for a model; arrays keep their shape and dtype: one row ``x[i]`` of ``x`` with shape ``(n, ...)``. A label is a
-        class index (integer ``y`` of shape ``(n,)``), an array of targets (float ``y`` of shape ``(n, ...)``), or None.
+        class index (integer ``y`` of shape ``(n,)``), an array of targets (float ``y`` of shape ``(n, ...)``), a dict of these by
+        output (``y.OUTPUT``), or None.
 
     Raises:
         DataError: The data are missing, empty or malformed.
@@ -89,12 +90,10 @@ def open_dataset(
             "(inputs, label) one by one, starting over each time it is called. For batches: lambda: (pair for batch in batches for pair in zip(*batch)).",
         )
     path = Path(split_settings(source)[0])
-    if path.exists():
-        raise DataError(
-            f"{path} is a {path.suffix or 'file without a suffix'}, which is not a kind of data that the kit reads.",
-            fix="Give a folder of images (with one subfolder per class, or without classes), an .npz file, or a factory 'module:function'.",
-        )
     raise DataError(
-        f"There is no data at {path}.",
-        fix="Give a folder of images (with one subfolder per class, or without classes), an .npz file, or a factory 'module:function'.",
+        f"{path} is a {path.suffix or 'file without a suffix'}, which is not a kind of data that the kit reads."
+        if path.exists()
+        else f"There is no data at {path}.",
+        fix="Give a folder of images or sounds (with one subfolder per class, or without classes), a file (.npz, .csv, .parquet, .tfrecord, "
+        ".tar), or a factory 'module:function'.",
     )

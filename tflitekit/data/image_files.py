@@ -12,7 +12,16 @@ from PIL import Image
 from tflitekit.core.errors import DataError
 from tflitekit.data.samples import UnreadableSampleError
 
-__all__ = ["IMAGE_SUFFIXES", "decode_image", "file_names", "image_names", "is_image", "is_one_of", "size_of_image"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "decode_image",
+    "file_names",
+    "image_names",
+    "is_image",
+    "is_one_of",
+    "plain_files",
+    "size_of_image",
+]
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
 
@@ -42,6 +51,12 @@ def file_names(root: Path, folder: str, suffixes: Set[str]) -> list[str]:
             if is_one_of(name, suffixes):
                 found.append(os.path.normpath(os.path.join(prefix, name)))  # noqa: PTH118
     return sorted(found)
+
+
+def plain_files(folder: Path) -> list[Path]:
+    """Returns the files of a folder without sub-folders, as shards lie in one, sorted; none where there are some."""
+    found = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return [] if any(path.is_dir() for path in found) else found
 
 
 def decode_image(source: str | BinaryIO) -> Image.Image:

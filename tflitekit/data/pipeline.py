@@ -16,7 +16,7 @@ from tflitekit.data.preprocessing import Preprocessing, image_layout, is_picture
 from tflitekit.data.rows import check_finite
 from tflitekit.data.samples import Array, Raw
 
-__all__ = ["InputPipeline", "without_batch"]
+__all__ = ["InputPipeline", "check_vocabulary", "without_batch"]
 
 
 class InputPipeline:
@@ -25,11 +25,15 @@ class InputPipeline:
     Args:
         inputs: The model's inputs; quantized integer inputs take real values here.
         preprocessing: What happens to pixels.
+        vocabularies: By input, how many rows a table has of which its values pick some, where that is known.
     """
 
-    def __init__(self, inputs: Sequence[TensorSpec], preprocessing: Preprocessing) -> None:
+    def __init__(
+        self, inputs: Sequence[TensorSpec], preprocessing: Preprocessing, vocabularies: Mapping[str, int] | None = None
+    ) -> None:
         self.inputs = tuple(inputs)
         self.preprocessing = preprocessing
+        self._vocabularies = vocabularies or {}
 
     def prepare(self, raw: Raw, key: str) -> tuple[Array, ...]:
         """Returns one array per input, in the order of the model's inputs, without the batch dimension.
@@ -113,6 +117,7 @@ class InputPipeline:
             return _text(spec, values, key)
         if values.dtype.kind not in "iufb":
             raise DataError(f"The data for input '{spec.name}' are of the type {values.dtype}, not numbers ({key}).")
+        check_vocabulary(spec.name, values, self._vocabularies.get(spec.name), f"The sample '{key}'")
         if _takes_whole(spec):
             return self._whole(spec, values, key)
         check_finite(values, spec.name, key)
@@ -158,6 +163,19 @@ def _text(spec: TensorSpec, values: Array, key: str) -> Array:
     except UnicodeEncodeError as error:
         raise DataError(f"The text for the input '{spec.name}' is not Unicode: {error} ({key}).") from error
     return np.array(coded, np.bytes_).reshape(values.shape)
+
+
+def check_vocabulary(name: str, values: Array, rows: int | None, sample: str) -> None:
+    """Raises `DataError` where values of an input pick rows that a table of ``rows`` rows does not have; None has any."""
+    if rows is None:
+        return
+    wrong = values[(values < 0) | (values >= rows)]
+    if wrong.size:
+        raise DataError(
+            f"{sample} has the value {wrong.flat[0]:g} in the input '{name}', which picks rows of a table of {rows:,}: 0 to {rows - 1:,}.",
+            why="Other values, such as ids of tokens that the model does not know, read nothing or something else.",
+            fix="Give ids of the vocabulary that the model was trained with.",
+        )
 
 
 def _takes_whole(spec: TensorSpec) -> bool:

@@ -71,7 +71,8 @@ class _Comparison:
         same = files[0] == files[1]
         self._models = [first, first if same else Model(files[1], kernels="builtin", keep_tensors=True)]
         self._pipelines = [
-            InputPipeline(model.graph.inputs, how) for model, how in zip(self._models, preprocessing, strict=True)
+            InputPipeline(model.graph.inputs, how, model.graph.vocabularies)
+            for model, how in zip(self._models, preprocessing, strict=True)
         ]
         self._pairs = pairs
 

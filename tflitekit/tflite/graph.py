@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +17,7 @@ from tflitekit.tflite.flatbuffer import DTYPES, FLOATS, QUANTIZED, Reader, name_
 from tflitekit.tflite.op_types import versions_by_types
 from tflitekit.tflite.op_versions import PER_CHANNEL_FULLY_CONNECTED, minimum_runtime_version, version_key
 from tflitekit.tflite.operators import Operator, read_operators
+from tflitekit.tflite.vocabulary import read_vocabularies
 
 if TYPE_CHECKING:
     from tflitekit.tasks.interface import Interface
@@ -60,6 +61,7 @@ class Graph:
             for variable tensors of the main graph only; else the file must be loaded anew.
         inner_inputs: What the operators see of each input: the integer tensor behind a QUANTIZE, else the input itself.
         inner_outputs: The integer tensor before a DEQUANTIZE, else the output itself.
+        vocabularies: By input, how many rows a table has of which its values pick some, as token ids do.
     """
 
     size_bytes: int
@@ -88,6 +90,7 @@ class Graph:
     output_meanings: tuple[Literal["probabilities", "values"], ...]
     inner_inputs: tuple[TensorSpec, ...]
     inner_outputs: tuple[TensorSpec, ...]
+    vocabularies: dict[str, int] = field(default_factory=dict)
 
     @property
     def batch(self) -> int:
@@ -239,6 +242,7 @@ def _graph(reader: Reader) -> Graph:
             reader.spec(main, _behind(reader, main, main.Outputs(i), "DEQUANTIZE"), names)
             for i in range(main.OutputsLength())
         ),
+        vocabularies=read_vocabularies(reader, {main.Inputs(i): spec.name for i, spec in enumerate(inputs)}),
     )
 
 

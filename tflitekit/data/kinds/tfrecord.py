@@ -12,7 +12,7 @@ from typing import Any
 from tflitekit.core.errors import DataError
 from tflitekit.core.files import content_hash, is_file, is_folder
 from tflitekit.data.columns import Columns, Layout, chosen_columns
-from tflitekit.data.image_files import decode_image
+from tflitekit.data.image_files import decode_image, plain_files
 from tflitekit.data.kinds import data_kind
 from tflitekit.data.records import Labels, Record, Records, labels_of
 from tflitekit.data.samples import Raw, UnreadableSampleError
@@ -30,7 +30,7 @@ def open_tfrecord(source: Any, *, settings: Mapping[str, str], **options: Any) -
     if not isinstance(source, str | Path):
         return None
     path = Path(source)
-    files = [path] if is_file(path) else sorted(path.iterdir()) if is_folder(path) else []
+    files = [path] if is_file(path) else plain_files(path) if is_folder(path) else []
     files = [file for file in files if ".tfrecord" in file.name.lower() and file.is_file()]
     return TfRecords(path, files, settings, **options) if files else None
 

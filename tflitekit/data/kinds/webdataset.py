@@ -16,7 +16,7 @@ import numpy as np
 
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.files import content_hash, is_file, is_folder
-from tflitekit.data.image_files import decode_image, is_image
+from tflitekit.data.image_files import decode_image, is_image, plain_files
 from tflitekit.data.kinds import data_kind
 from tflitekit.data.records import Labels, Record, Records, labels_of
 from tflitekit.data.samples import Array, Raw, UnreadableSampleError
@@ -59,7 +59,7 @@ def open_webdataset(source: Any, *, settings: Mapping[str, str], **options: Any)
     if not isinstance(source, str | Path):
         return None
     path, text = Path(source), str(source)
-    shards = [path] if is_file(path) else sorted(path.iterdir()) if is_folder(path) else _expanded(text)
+    shards = [path] if is_file(path) else plain_files(path) if is_folder(path) else _expanded(text)
     shards = [shard for shard in shards if shard.name.lower().endswith(_SHARD)]
     if not shards:
         return None
