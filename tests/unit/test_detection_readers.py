@@ -224,6 +224,7 @@ def test_no_reader_and_several() -> None:
     [
         ("yolov8:score=2", "option score is 2"),
         ("yolov8:most=0", "option most is 0"),
+        ("yolov8:features=here", "option features is 'here'"),
         ("yolov8:box=corners", "option box is 'corners'"),
         ("yolov8:coordinates=percent", "option coordinates is 'percent'"),
         ("yolov8:threshold=1", "no option 'threshold'"),

@@ -13,6 +13,8 @@ from tflitekit.accuracy.fidelity import Sums, add_sums
 from tflitekit.accuracy.metrics import AnyMetric, Scores
 from tflitekit.accuracy.metrics.agreement import ClassAgreement
 from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.accuracy.metrics.detection import Detection
+from tflitekit.accuracy.metrics.pooled import PooledMetric
 from tflitekit.accuracy.score_store import ScoreStore, beside_baseline
 from tflitekit.accuracy.scored import Scored, Stopped
 from tflitekit.accuracy.scoring import Against, ScoringJob, score
@@ -21,6 +23,7 @@ from tflitekit.core.progress import Progress
 from tflitekit.core.sequential import METHOD, DrawOrder, SequentialDrop
 from tflitekit.data.dataset import Dataset, Selection, SkippedSamples
 from tflitekit.results import Adaptive, Sequential
+from tflitekit.tasks.metric_words import words_of
 
 __all__ = ["Certainty", "score_until_certain"]
 
@@ -121,6 +124,9 @@ def _classes(dataset: Dataset, metric: AnyMetric) -> list[int]:
     if not isinstance(metric, Classification | ClassAgreement):
         raise UsageError(
             "--until-certain is for classification, unlike these labels, outputs or this metric.",
+            why=f"{words_of(metric.name).name} is a figure of all samples together, not a mean over them that is certain at some point."
+            if isinstance(metric, PooledMetric | Detection)
+            else None,
             fix="Leave it out; --limit takes a sample of a fixed size.",
         )
     if dataset.size is None or not dataset.random_access:

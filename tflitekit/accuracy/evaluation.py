@@ -12,6 +12,7 @@ from tflitekit.accuracy.adaptive import Certainty, score_until_certain
 from tflitekit.accuracy.lints.chance import chance
 from tflitekit.accuracy.lints.float16 import lint_float16
 from tflitekit.accuracy.lints.inputs import lint_inputs
+from tflitekit.accuracy.lints.nothing_found import nothing_found
 from tflitekit.accuracy.lints.search import lint_search
 from tflitekit.accuracy.lints.training import lint_training
 from tflitekit.accuracy.metric_choice import by_reference
@@ -305,6 +306,7 @@ def _evaluation(
                 how.jobs,
                 stream=how.stream,
             )
+            warnings += nothing_found(deciding.runs[baseline], deciding.scores[baseline], deciding.metric)
             warnings += _lint_data(run, inputs, dataset)
             rows = tuple(linted(row, deciding, baseline) for row in rows)
     if advise:

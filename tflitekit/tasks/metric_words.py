@@ -53,6 +53,16 @@ _WORDS = {
         "Boundary F1", True, "How well the borders of classes fit, within 0.75 % of the picture's diagonal"
     ),
     "mask-iou": Words("Mask IoU", True, "Mean IoU with the baseline's masks"),
+    "map": Words("mAP", True, "Average precision at IoU 0.5 to 0.95, averaged over classes, as COCO counts it", "mAP"),
+    "ap": Words("AP", True),
+    "ap50": Words("AP50", True, "Average precision at IoU 0.5"),
+    "ap75": Words("AP75", True, "Average precision at IoU 0.75"),
+    "ap-small": Words("AP small", True, "Of objects below 32 x 32 pixels"),
+    "ap-medium": Words("AP medium", True, "Of objects from 32 x 32 to 96 x 96 pixels"),
+    "ap-large": Words("AP large", True, "Of objects above 96 x 96 pixels"),
+    "ar100": Words("AR100", True, "Largest recall with 100 boxes of a class in a picture, at IoU 0.5 to 0.95"),
+    "box-f1": Words("Box F1", True, "F1 of boxes beside the baseline's, at IoU 0.5 and scores from 0.25 on", "box F1"),
+    "box-iou": Words("Box IoU", True, "Mean IoU of boxes that both have"),
 }
 
 

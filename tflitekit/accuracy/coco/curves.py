@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tflitekit.accuracy.coco.matching import IOU_THRESHOLDS, SIZES, by_score, match
 from tflitekit.data.annotations import Boxes
 
-__all__ = ["RECALL_LEVELS", "Curves", "columns_of"]
+__all__ = ["RECALL_LEVELS", "Curves", "columns_of", "met_share"]
 
 RECALL_LEVELS = np.linspace(0.0, 1.0, 101)
 
@@ -59,6 +59,11 @@ def columns_of(found: Sequence[Boxes], truth: Sequence[Boxes], *, classes: int, 
         for size, counted in enumerate(matches.counted):
             columns["objects"][row, :, size] = np.bincount(objects.classes[counted], minlength=classes)
     return columns
+
+
+def met_share(bits: NDArray[np.uint16]) -> NDArray[np.float64]:
+    """Returns at how many of the IoU thresholds the bits of 'right' or 'left_out' are set, from 0 to 1."""
+    return np.asarray(((bits[..., None] & _BITS) != 0).mean(axis=-1), np.float64)
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,8 @@ def _variances(text: str) -> tuple[float, float]:
 def _opened(name: str, interface: Interface, pair: _Pair, activation: str, box: str, found: Found) -> BoxesAndScores:
     background = "last" if pair.background == "some" else _choice("background", pair.background, _BACKGROUNDS)
     act = _activation(interface, pair.scores, background, activation)
-    return BoxesAndScores(name, (pair.boxes.name, pair.scores.name), box, background, act, found)
+    classes = pair.scores.shape[2] - (background != "none")
+    return BoxesAndScores(name, (pair.boxes.name, pair.scores.name), classes, box, background, act, found)
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,7 @@ class BoxesAndScores:
 
     Attributes:
         outputs: Names of boxes and scores.
+        classes: How many there are.
         box: One of `tflitekit.tasks.found.BOX_FORMATS`.
         background: Whether the 'first' or 'last' score says that there is no object; 'none'.
         activation: What turns the output into scores: 'none', 'sigmoid', or 'softmax', with which only a candidate's best class counts.
@@ -177,6 +179,7 @@ class BoxesAndScores:
 
     name: str
     outputs: tuple[str, ...]
+    classes: int
     box: str
     background: str
     activation: str
@@ -203,6 +206,7 @@ class BoxesAndScores:
             "name": self.name,
             "task": self.task,
             "outputs": list(self.outputs),
+            "classes": self.classes,
             "box": self.box,
             "background": self.background,
             "activation": self.activation,

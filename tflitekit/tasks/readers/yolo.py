@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tflitekit.core.errors import UsageError
 from tflitekit.data.annotations import Boxes
 from tflitekit.data.frame import Frame
 from tflitekit.tasks.found import Found, box_format, corners
@@ -28,13 +29,15 @@ def open_yolov8(
     agnostic: bool = False,
     coordinates: str = "auto",
     box: str = "cxcywh",
+    features: str = "auto",
 ) -> Yolo | None:
     """Reads YOLOv8, YOLO11 and the like: one output of (4 + classes) x candidates, or the other way round."""
-    features_last = _features_last(interface, 4, usually_last=False)
+    features_last = _features_last(interface, 4, features, usually_last=False)
     if features_last is None:
         return None
     found = Found(score, iou, most, agnostic, coordinates)  # type: ignore[arg-type]
-    return Yolo("yolov8", interface.output.name, found, features_last, objectness=False, box=box_format(box))
+    classes = interface.output.shape[1 + features_last] - 4
+    return Yolo("yolov8", interface.output.name, found, classes, features_last, objectness=False, box=box_format(box))
 
 
 @reader("yolov5", task="detection")
@@ -47,28 +50,35 @@ def open_yolov5(
     agnostic: bool = False,
     coordinates: str = "auto",
     box: str = "cxcywh",
+    features: str = "auto",
 ) -> Yolo | None:
     """Reads YOLOv5, v6, v7 and YOLOX: one output of candidates x (5 + classes), whose fifth number says whether there is an object."""
-    features_last = _features_last(interface, 5, usually_last=True)
+    features_last = _features_last(interface, 5, features, usually_last=True)
     if features_last is None:
         return None
     found = Found(score, iou, most, agnostic, coordinates)  # type: ignore[arg-type]
-    return Yolo("yolov5", interface.output.name, found, features_last, objectness=True, box=box_format(box))
+    classes = interface.output.shape[1 + features_last] - 5
+    return Yolo("yolov5", interface.output.name, found, classes, features_last, objectness=True, box=box_format(box))
 
 
-def _features_last(interface: Interface, before: int, *, usually_last: bool) -> bool | None:
+def _features_last(interface: Interface, before: int, features: str, *, usually_last: bool) -> bool | None:
     """Returns whether the last dimension holds a candidate's numbers: by the number of classes, else the shorter one, where it usually is.
 
     Args:
         before: How many numbers come before the scores of the classes.
+        features: 'first' or 'last', where the user says so.
     """
+    if features not in ("auto", "first", "last"):
+        raise UsageError(f"The reader's option features is '{features}'.", fix="Choose from: auto, first, last.")
     shape = interface.output.shape[1:]
     if len(interface.outputs) != 1 or len(shape) != 2 or min(shape) < 1:
         return None
+    places = [place for place in (1, 0) if features in ("auto", ("first", "last")[place]) and shape[place] > before]
     if interface.classes is not None:
-        wanted = before + len(interface.classes)
-        fitting = [place for place in (1, 0) if shape[place] == wanted]
+        fitting = [place for place in places if shape[place] == before + len(interface.classes)]
         return None if not fitting else fitting[0] == 1
+    if features != "auto":
+        return features == "last" if places else None
     last = shape[1] < shape[0]
     return last if last == usually_last and min(shape) > before else None
 
@@ -78,6 +88,7 @@ class Yolo:
     """A head of YOLO.
 
     Attributes:
+        classes: How many there are.
         features_last: Whether the output is ``(candidates, numbers)``, not ``(numbers, candidates)``.
         objectness: Whether a candidate's fifth number is that of an object, by which the scores of classes are multiplied.
         box: Of a candidate, one of `tflitekit.tasks.found.BOX_FORMATS`.
@@ -86,6 +97,7 @@ class Yolo:
     name: str
     output: str
     found: Found
+    classes: int
     features_last: bool
     objectness: bool
     box: str
@@ -108,6 +120,7 @@ class Yolo:
             "name": self.name,
             "task": self.task,
             "outputs": list(self.outputs),
+            "classes": self.classes,
             "features_last": self.features_last,
             "objectness": self.objectness,
             "box": self.box,
