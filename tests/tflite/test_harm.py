@@ -166,7 +166,7 @@ def test_class_limits_need_classes(models, tmp_path):
     files = [tmp_path / "float32.tflite"]
     with pytest.raises(UsageError, match="is for classification"):
         evaluate(files, data=models / "regression.npz", constraints=Constraints(max_class_drop=1))
-    with pytest.raises(UsageError, match="--until-certain is for classification"):
+    with pytest.raises(UsageError, match="--until-certain decides about shares of right answers"):
         evaluate(files, data=models / "regression.npz", until_certain=True)
 
 

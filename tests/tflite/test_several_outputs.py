@@ -106,6 +106,13 @@ def test_a_weighted_sum_decides(inputs, truth, worse):
         )
 
 
+def test_one_limit_is_for_one_unit(inputs, truth):
+    data = Labelled(inputs, {"zeta": truth["zeta"], "alpha": truth["alpha"]})
+    with pytest.raises(UsageError, match="unlike units: zeta by top1, alpha by mae"):
+        evaluate([FILE], data=data, constraints=Constraints(max_accuracy_drop=1))
+    evaluate([FILE], data=data, constraints=Constraints(max_accuracy_drop=1), output="zeta")
+
+
 def test_names_are_checked_and_listed(inputs, truth):
     data = Labelled(inputs, {"zeta": truth["zeta"]})
     listed = r"'zeta' \[2\], 'alpha' \[5\]"

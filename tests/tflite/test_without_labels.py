@@ -124,7 +124,7 @@ def test_until_certain_decides_about_the_share_of_other_classes(files, flat):
     decided = evaluate(files, data=flat, until_certain=True)
     assert [row.sequential.decision for row in decided.variants[1:]] == ["meets", "breaks"]
     assert [broken.name for broken in decided.broken] == ["worse"]
-    with pytest.raises(UsageError, match="--until-certain is for classification"):
+    with pytest.raises(UsageError, match="--until-certain decides about shares of right answers"):
         evaluate(files, data=flat, until_certain=True, metric="fidelity")
 
 

@@ -90,7 +90,7 @@ def test_the_command_line_sees_it():
     [
         ("tflitekit optimize --scheme int16x8_", "int16x8_float_fallback"),
         ("tflitekit benchmark --target host-", "host-core0"),
-        ("tflitekit evaluate --metric macro", "macro_f1"),
+        ("tflitekit evaluate --metric macro_", "macro_f1"),
         ("tflitekit bundle --preprocess 0", "0-1"),
     ],
 )

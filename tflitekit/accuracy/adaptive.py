@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.accuracy.fidelity import Sums, add_sums
-from tflitekit.accuracy.metrics import AnyMetric, Scores
+from tflitekit.accuracy.metrics import AnyMetric, PerSample, Scores
 from tflitekit.accuracy.metrics.agreement import ClassAgreement
 from tflitekit.accuracy.metrics.classification import Classification
-from tflitekit.accuracy.metrics.detection import Detection
-from tflitekit.accuracy.metrics.pooled import PooledMetric
+from tflitekit.accuracy.metrics.several import SeveralMetrics
 from tflitekit.accuracy.score_store import ScoreStore, beside_baseline
 from tflitekit.accuracy.scored import Scored, Stopped
 from tflitekit.accuracy.scoring import Against, ScoringJob, score
@@ -121,12 +120,19 @@ def _tests(names: Sequence[str], order: DrawOrder, certainty: Certainty) -> dict
 
 def _classes(dataset: Dataset, metric: AnyMetric) -> list[int]:
     """Returns the classes that batches are balanced by: one, where the data have no labels."""
-    if not isinstance(metric, Classification | ClassAgreement):
+    if isinstance(metric, SeveralMetrics):
         raise UsageError(
-            "--until-certain is for classification, unlike these labels, outputs or this metric.",
-            why=f"{words_of(metric.name).name} is a figure of all samples together, not a mean over them that is certain at some point."
-            if isinstance(metric, PooledMetric | Detection)
-            else None,
+            "--until-certain decides about one output, and several have labels.",
+            fix="Leave it out, or give labels of one output; --limit takes a sample of a fixed size.",
+        )
+    if not isinstance(metric, Classification | ClassAgreement) or metric.name not in ("top1", "agreement"):
+        name = words_of(metric.name).name
+        why = f"{name} is a figure of all samples together, not a mean over them that is certain at some point."
+        if isinstance(metric, PerSample) and metric.is_mean:
+            why = "The test holds for values between known bounds, and the errors of single samples have none."
+        raise UsageError(
+            f"--until-certain decides about shares of right answers (top1, agreement), not about {metric.name}.",
+            why=why,
             fix="Leave it out; --limit takes a sample of a fixed size.",
         )
     if dataset.size is None or not dataset.random_access:

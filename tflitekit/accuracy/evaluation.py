@@ -17,6 +17,7 @@ from tflitekit.accuracy.lints.search import lint_search
 from tflitekit.accuracy.lints.training import lint_training
 from tflitekit.accuracy.metric_choice import by_reference
 from tflitekit.accuracy.metrics import AnyMetric, ReferenceMetric, metrics
+from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.metrics.decoded import DecodedMetric, DecodedReference
 from tflitekit.accuracy.notes import as_stream, skipped_samples, stopped_early, stored_pixels, without_baseline
 from tflitekit.accuracy.on_targets import on_targets, opened
@@ -364,6 +365,8 @@ def _record(dataset: Dataset, scored: Scored, fingerprint: str | None, how: Eval
 
 def _task(metric: AnyMetric) -> str | None:
     """Returns what a metric is for."""
+    if isinstance(metric, Classification):
+        return "classification"
     kind = metrics().get(metric.name)
     return None if kind is None else kind.task
 

@@ -40,6 +40,8 @@ def metric_of(
     )
     for run in runs.values():
         metric.check(run.output_spec)
+    if isinstance(metric, SeveralMetrics) and constraints.max_accuracy_drop is not None:
+        metric.check_limit()
     deciding = metric.main.metric if isinstance(metric, SeveralMetrics) else metric
     if constraints.max_class_drop is not None and not isinstance(deciding, Classification):
         raise UsageError(

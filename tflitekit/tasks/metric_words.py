@@ -27,6 +27,16 @@ class Words:
 _WORDS = {
     "top1": Words("Top-1 accuracy", True, short="accuracy"),
     "top5": Words("Top-5 accuracy", True),
+    "balanced-accuracy": Words("Balanced accuracy", True, "Mean of the recalls of all classes", "balanced accuracy"),
+    "macro-f1": Words("Macro F1", True, "Mean of the F1 scores of all classes", "macro F1"),
+    "micro-f1": Words("Micro F1", True, "F1 score of all labels together"),
+    "roc-auc": Words("ROC-AUC", True, "Probability that a positive sample gets the higher score", "ROC-AUC"),
+    "pr-auc": Words("PR-AUC", True, "Average precision: area under the curve of precision and recall", "PR-AUC"),
+    "mean-ap": Words("Mean AP", True, "Average precision of each label, averaged over labels", "mean AP"),
+    "mean-roc-auc": Words("Mean ROC-AUC", True, "ROC-AUC of each label, averaged over labels"),
+    "exact-match": Words("Exact match", True, "Share of samples with all labels right"),
+    "kappa": Words("Weighted kappa", about="Cohen's kappa of ordered classes, with squared distances as weights"),
+    "class-distance": Words("Distance in classes", about="How many classes answers are off, on average"),
     "recall": Words("Recall", True),
     "agreement": Words("Agreement", True, "Share of samples that get the baseline's class"),
     "fidelity": Words(

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from tflitekit.accuracy.metrics import AnyMetric, Scores
-from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.accuracy.metrics.classification import Classification, share
 from tflitekit.accuracy.metrics.regression import Regression
 from tflitekit.accuracy.scoring import ScoringJob, score
 from tflitekit.core.errors import TflitekitError
@@ -36,7 +36,7 @@ def chance(
         return []
     labels, counts = np.unique(scores["label"], return_counts=True)
     classes, largest = len(labels), float(counts.max() / counts.sum())
-    figure = metric.summarize(scores)[0]
+    figure = share("top1", scores["correct"])
     recalls = np.array([scores["correct"][scores["label"] == label].mean() for label in labels])
     # Always the same answer has a mean recall of one in so many classes, however lopsided the data are.
     error = float(np.sqrt((recalls * (1 - recalls) / counts).sum())) / classes

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.accuracy.metrics import Meaning, Scores, metric
+from tflitekit.accuracy.metrics.class_figures import FIGURES, usual
 from tflitekit.accuracy.metrics.confidence import calibration
+from tflitekit.accuracy.metrics.figures import known
 from tflitekit.core.errors import DataError
 from tflitekit.core.statistics import paired_accuracy_drop, wilson_interval
 from tflitekit.core.tensor import TensorSpec
@@ -53,8 +55,70 @@ def takes_classes(dataset: Dataset, interface: Interface) -> bool:
 def classify(dataset: Dataset, interface: Interface, how: TaskOptions) -> Classification:
     """Compares classes, where the labels are some that the model has."""
     del how
+    return _of_classes(dataset, interface, "top1")
+
+
+@metric("balanced-accuracy")
+def balanced_accuracy(dataset: Dataset, interface: Interface, how: TaskOptions) -> Classification:
+    """Compares classes; all count alike, however many samples each has."""
+    del how
+    return _of_classes(dataset, interface, "balanced-accuracy")
+
+
+@metric("macro-f1")
+def macro_f1(dataset: Dataset, interface: Interface, how: TaskOptions) -> Classification:
+    """Compares classes by F1, averaged over classes."""
+    del how
+    return _of_classes(dataset, interface, "macro-f1")
+
+
+@metric("roc-auc")
+def area_under_roc(dataset: Dataset, interface: Interface, how: TaskOptions) -> Classification:
+    """Compares two classes by the scores, whatever the threshold."""
+    del how
+    return _of_two_classes(dataset, interface, "roc-auc")
+
+
+@metric("pr-auc")
+def area_under_precision(dataset: Dataset, interface: Interface, how: TaskOptions) -> Classification:
+    """Compares two classes by the scores, for rare positives."""
+    del how
+    return _of_two_classes(dataset, interface, "pr-auc")
+
+
+@metric("kappa")
+def weighted_kappa(dataset: Dataset, interface: Interface, how: TaskOptions) -> Classification:
+    """Compares ordered classes; the farther off an answer is, the worse."""
+    del how
+    return _of_classes(dataset, interface, "kappa")
+
+
+@metric("class-distance")
+def class_distance(dataset: Dataset, interface: Interface, how: TaskOptions) -> Classification:
+    """Compares ordered classes by how many classes answers are off on average."""
+    del how
+    return _of_classes(dataset, interface, "class-distance")
+
+
+def _of_two_classes(dataset: Dataset, interface: Interface, first: str) -> Classification:
     spec = interface.output
-    found = Classification(dataset.classes, size_of(spec))
+    if max(2, size_of(spec)) != 2:
+        raise DataError(
+            f"The output '{spec.name}' has {size_of(spec)} classes, and {first} is for two.",
+            fix="Take --metric balanced-accuracy or --metric macro-f1, which are for any number of classes.",
+        )
+    return _of_classes(dataset, interface, first)
+
+
+def _of_classes(dataset: Dataset, interface: Interface, first: str) -> Classification:
+    sample = next(iter(dataset), None)
+    if sample is not None and not isinstance(sample.label, int):
+        raise DataError(
+            f"The labels at {dataset.location} are no classes, and {first} compares classes.",
+            fix="Leave out --metric, or give labels that are whole numbers from 0.",
+        )
+    spec = interface.output
+    found = Classification(dataset.classes, size_of(spec), first)
     found.check(spec)
     if -1 not in spec.shape[1:]:
         _check_classes(dataset, interface.classes, max(2, size_of(spec)))
@@ -88,13 +152,15 @@ class Classification:
     Args:
         classes: Class names in output order, where they are known.
         outputs: Number of classes that the model gives.
+        first: The figure that decides, 'top1' or one of `FIGURES`.
     """
 
-    name = "top1"
-    is_mean = True
+    def __init__(self, classes: Sequence[str] | None, outputs: int, first: str = "top1") -> None:
+        self.classes, self.outputs, self.name = classes, outputs, first
 
-    def __init__(self, classes: Sequence[str] | None, outputs: int) -> None:
-        self.classes, self.outputs = classes, outputs
+    @property
+    def is_mean(self) -> bool:
+        return self.name == "top1"
 
     def check(self, output: TensorSpec) -> None:
         sizes = [d for d in output.shape[1:] if d != 1]
@@ -126,6 +192,11 @@ class Classification:
             "confidence": confidence.astype(np.float32),
             "finite": finite,
         }
+        if (
+            rows.shape[1] <= 2
+        ):  # by which two classes are told apart; differences of logits have no ties that softmax makes
+            one = rows.shape[1] == 1 or meaning == "probabilities"
+            scores["ranking"] = (rows[:, -1] if one else rows[:, 1] - rows[:, 0]).astype(np.float32)
         if rows.shape[1] >= _TOP5_FROM:
             best = np.argpartition(-rows, 4, axis=1)[:, :5]
             scores["top5"] = (best == truth[:, None]).any(axis=1) & finite
@@ -133,7 +204,18 @@ class Classification:
 
     def summarize(self, scores: Scores) -> tuple[Measured, ...]:
         names = {"top1": "correct", "top5": "top5"}
-        return tuple(share(metric, scores[column]) for metric, column in names.items() if column in scores)
+        shares = [share(metric, scores[column]) for metric, column in names.items() if column in scores]
+        scores = _with_distance(scores)
+        further = known(usual(self.name, scores), scores)
+        if self.is_mean:
+            return (*shares, *further)
+        first = FIGURES[self.name].measured(scores)
+        if first is None:
+            raise DataError(
+                f"The samples are all of one class, of which {self.name} says nothing.",
+                fix="Give samples of all classes, or leave out --metric.",
+            )
+        return (first, *shares, *further)
 
     def details(self, scores: Scores, baseline: Scores | None, *, max_class_drop: float | None) -> dict[str, Any]:
         other = baseline if baseline is not scores else None
@@ -181,7 +263,14 @@ class Classification:
         return 1.0 - scores["correct"]
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
+        if not self.is_mean:
+            return FIGURES[self.name].drop(_with_distance(baseline), _with_distance(variant), max_drop)
         return _drop(baseline["correct"], variant["correct"], max_drop)
+
+
+def _with_distance(scores: Scores) -> Scores:
+    """Adds how many classes an answer is off."""
+    return scores | {"distance": np.abs(scores["label"] - scores["predicted"]).astype(np.float64)}
 
 
 def class_name(classes: Sequence[str] | None, number: int) -> str:

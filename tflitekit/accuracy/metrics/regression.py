@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tflitekit.accuracy.metrics import Meaning, Metric, Scores, metric
 from tflitekit.accuracy.metrics.classification import takes_classes
 from tflitekit.accuracy.metrics.figures import Figure, MeanFigure, SumFigure, Sums, known
+from tflitekit.accuracy.metrics.multilabel import takes_labels
 from tflitekit.core.errors import DataError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.annotations import task_of
@@ -53,10 +54,9 @@ R2 = SumFigure("r2", _variance_terms, _variance_explained, higher_is_better=True
 
 def _takes_numbers(dataset: Dataset, interface: Interface) -> bool:
     """Whether the labels are numbers."""
-    return not takes_classes(dataset, interface) and task_of(next(iter(dataset)).label) in (
-        "classification",
-        "regression",
-    )
+    if takes_classes(dataset, interface) or takes_labels(dataset, interface):
+        return False
+    return task_of(next(iter(dataset)).label) in ("classification", "regression")
 
 
 @metric("mae", applies=_takes_numbers, task="regression")

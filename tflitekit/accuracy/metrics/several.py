@@ -140,6 +140,17 @@ class SeveralMetrics(Metric):
                 fix="Name one output with --output instead; the others are in the report all the same.",
             )
 
+    def check_limit(self) -> None:
+        """Refuses one limit for outputs of unlike units that each have to keep it."""
+        parts = [part for part in self.parts if part.decides and part.weight is None]
+        names = {part.metric.name for part in parts}
+        if len(names) > 1 and not all(map(is_share, names)):
+            shown = ", ".join(f"{part.output} by {part.metric.name}" for part in parts)
+            raise UsageError(
+                f"--max-accuracy-drop is one number, and the outputs are measured in unlike units: {shown}.",
+                fix="Name the output that it is for with --output, or leave the limit out: each output may then lose 1 point or 5 % of its error.",
+            )
+
     def _figures(self, part: OfOneOutput, scores: Scores) -> tuple[Measured, ...]:
         found = part.metric.summarize(self.of(part, scores))
         return tuple(figure.model_copy(update={"output": part.output}) for figure in found)

@@ -1,0 +1,83 @@
+"""Metrics of classifiers on files: chosen by the labels, or named, with their parts of the report."""
+
+import numpy as np
+import pytest
+from conftest import DATA
+from edit_tflite import edit_weights
+
+from tflitekit import Constraints, evaluate
+from tflitekit.core.errors import DataError, UsageError
+
+FILE = DATA / "converted" / "two_inputs" / "float32.tflite"
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    generator = np.random.default_rng(4)
+    return {"a-right": generator.normal(size=(90, 3)), "left": generator.normal(size=(90, 4))}
+
+
+@pytest.fixture(scope="module")
+def worse(tmp_path_factory):
+    target = tmp_path_factory.mktemp("worse") / "worse.tflite"
+    return edit_weights(FILE, target, lambda values: values[::-1], shape=(5, 7))
+
+
+@pytest.fixture(scope="module")
+def answers(inputs):
+    """What the float file answers."""
+    from tflitekit.tflite.runtime import Model
+
+    model = Model(FILE)
+    columns = [inputs[spec.name].astype(np.float32) for spec in model.inputs]
+    rows = [model.run([column[index : index + 1] for column in columns]) for index in range(90)]
+    return [np.array([row[index][0] for row in rows]) for index in (0, 1)]
+
+
+def test_rows_of_zeros_and_ones_are_several_labels(inputs, answers, worse):
+    labels = (answers[1] > 0).astype(np.int64)
+    found = evaluate([FILE, worse], data={**inputs, "y": labels}, output="alpha")
+    assert found.dataset.task == "multi-label"
+    before, after = found.variants
+    assert (before.accuracy.metric, before.accuracy.value) == ("mean-ap", 1.0)
+    assert {one.metric: one.value for one in before.other_metrics}["exact-match"] == 1.0
+    assert after.drop.verdict.startswith("drops")
+    assert [row.metric for row in after.per_class] == ["ap"] * 5
+    assert after.flips.lost > 0 and after.flips.won == 0
+
+
+def test_two_classes_have_areas_and_a_named_figure_decides(inputs, answers):
+    data = {**inputs, "y": answers[0].argmax(axis=1)}
+    (row,) = evaluate([FILE], data=data).variants
+    values = {one.metric: one.value for one in (row.accuracy, *row.other_metrics)}
+    assert values["top1"] == values["roc-auc"] == values["pr-auc"] == 1.0
+    (row,) = evaluate([FILE], data=data, metric="pr-auc").variants
+    assert row.accuracy.metric == "pr-auc"
+    assert row.hits is not None
+    with pytest.raises(DataError, match=r"'alpha' has 5 classes, and roc-auc is for two"):
+        evaluate([FILE], data=data, metric="roc-auc", output="alpha")
+    with pytest.raises(DataError, match="are no classes, and kappa compares classes"):
+        evaluate([FILE], data={**inputs, "y": answers[1]}, metric="kappa", output="alpha")
+    with pytest.raises(DataError, match="no rows of 2 zeros and ones"):
+        evaluate([FILE], data=data, metric="mean-ap")
+
+
+def test_stopping_early_is_for_shares_of_right_answers(inputs, answers, worse):
+    data = {**inputs, "y": answers[1].argmax(axis=1)}
+    with pytest.raises(UsageError, match=r"(?s)not about macro-f1.*not a mean over them"):
+        evaluate([FILE, worse], data=data, output="alpha", metric="macro-f1", until_certain=True)
+    with pytest.raises(UsageError, match=r"(?s)not about mae.*known bounds"):
+        evaluate([FILE, worse], data={**inputs, "y": answers[1]}, output="alpha", until_certain=True)
+
+
+def test_several_outputs_take_them_too(inputs, answers, worse):
+    labels = {"y.zeta": answers[0].argmax(axis=1), "y.alpha": (answers[1] > 0).astype(int)}
+    _, after = evaluate([FILE, worse], data={**inputs, **labels}, metric=["zeta=roc-auc"]).variants
+    assert [(one.output, one.accuracy.metric) for one in after.output_scores] == [
+        ("zeta", "roc-auc"),
+        ("alpha", "mean-ap"),
+    ]
+    constraints = Constraints(max_accuracy_drop=1)
+    found = evaluate([FILE, worse], data={**inputs, **labels}, constraints=constraints)
+    (broken,) = found.broken
+    assert any("mean AP of 'alpha'" in reason for reason in broken.reasons)
