@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from android_jvm import Core
-from conftest import CLASSES
+from conftest import CLASSES, converted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -116,9 +116,9 @@ def test_golden_images_of_every_scheme(core: Core, variants: Path, shapes: Path,
     assert [image["pixel_difference"] for image in result["images"]] == [0] * 4
 
 
-def test_golden_tensors_of_several_inputs(core: Core, models: Path, tmp_path: Path) -> None:
-    tk.convert(models / "two_inputs.keras", schemes=["float32", "float16"], out=tmp_path / "c")
-    files = [tmp_path / "c" / "float32.tflite", tmp_path / "c" / "float16.tflite"]
+def test_golden_tensors_of_several_inputs(core: Core, tmp_path: Path) -> None:
+    made = converted("two_inputs", tmp_path / "c")
+    files = [made / "float32.tflite", made / "float16.tflite"]
     generator = np.random.default_rng(1)
     data = {s.name: generator.random((4, *s.shape[1:])).astype(np.float32) for s in read_graph(files[0]).inputs}
     found = tk.bundle(files, data=data, out=tmp_path / "bundle", samples=2)
@@ -131,12 +131,7 @@ def test_golden_tensors_of_several_inputs(core: Core, models: Path, tmp_path: Pa
 @pytest.mark.slow
 def test_resnet8_on_photos(core: Core, shared: Path, tmp_path: Path) -> None:
     """JPEG files in the size of the model, and larger ones in other shapes that are cropped and resized."""
-    tk.convert(
-        shared / "models" / "resnet8_cifar10.h5",
-        schemes=["float32", "int8", "dynamic_range"],
-        calibration=shared / "cifar10" / "train",
-        out=tmp_path / "c",
-    )
+    file = shared / "models" / "resnet8_cifar10_reference_int8.tflite"
     photos = tmp_path / "photos"
     for index, folder in enumerate(sorted(path for path in (shared / "cifar10" / "test").iterdir() if path.is_dir())):
         (photos / folder.name).mkdir(parents=True)
@@ -144,11 +139,9 @@ def test_resnet8_on_photos(core: Core, shared: Path, tmp_path: Path) -> None:
             larger = image.resize((97 + 31 * index, 260 - 19 * index), Image.Resampling.BICUBIC)
         larger.save(photos / folder.name / "photo.jpg", quality=90)
     cropped = PRESETS["raw"].model_copy(update={"name": "cropped", "fit": "center_crop", "crop_fraction": 0.875})
-    for data, preprocess in ((shared / "cifar10" / "test", None), (photos, cropped)):
+    for data, preprocess in ((shared / "cifar10" / "test", "raw"), (photos, cropped)):
         out = tmp_path / f"bundle-{data.name}"
-        found = tk.bundle(
-            sorted((tmp_path / "c").glob("*.tflite")), data=data, out=out, samples=10, preprocess=preprocess
-        )
+        found = tk.bundle(file, data=data, out=out, samples=10, preprocess=preprocess)
         result = verified(core, out, tmp_path / f"verification-{data.name}.json")
         passes(result, found)
         assert [image["pixel_difference"] for image in result["images"]] == [0] * 10

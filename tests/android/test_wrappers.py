@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SHARED
+from conftest import DATA, SHARED
 from echo_model import echo_model
 from PIL import Image
 
@@ -204,20 +204,12 @@ def real_cases(variants: Path, models: Path, shapes: Path, folder: Path) -> dict
     model = out / bundle.variants[0].file
     cases["Trained"] = Case(bundle, model, samples, reals, "classifyPixels", ["outputShape"], exact=False)
 
-    import tf_keras
-
-    layers = tf_keras.layers
-    tf_keras.utils.set_random_seed(3)
-    lstm = folder / "lstm.h5"  # the converter fuses the LSTM of Keras 2, which keeps state
-    tf_keras.Sequential([tf_keras.Input((10, 4)), layers.LSTM(8), layers.Dense(2)]).save(lstm)
     generator = np.random.default_rng(3)
-    for source, key, task, call in (
-        (models / "two_inputs.keras", "Two", "other", "run"),
-        (models / "tokens.keras", "Tokens", "binary", "classify"),
-        (lstm, "Lstm", "other", "run"),
+    for path, key, task, call in (
+        (DATA / "converted" / "two_inputs" / "float32.tflite", "Two", "other", "run"),
+        (DATA / "converted" / "tokens" / "float32.tflite", "Tokens", "binary", "classify"),
+        (models / "fused_lstm.tflite", "Lstm", "other", "run"),  # which keeps state
     ):
-        tk.convert(source, schemes=["float32"], out=folder / key)
-        path = folder / key / "float32.tflite"
         graph = read_graph(path)
         changes = {"task": task, "name": key}
         if task == "binary":
