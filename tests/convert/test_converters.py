@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,9 +46,22 @@ PRINTED = {
 }
 
 
-def run(name: str, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(FOLDER / f"{name}.py"), *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+Run = Callable[..., tuple[object, str, str]]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a script in this process, where the next one finds the worker that has TensorFlow; returns how it ended, and what it printed."""
+
+    def run(name: str, *arguments: str | Path) -> tuple[object, str, str]:
+        monkeypatch.syspath_prepend(FOLDER)
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
+        return ended.value.code or 0, *capfd.readouterr()
+
+    return run
 
 
 def example(name: str) -> list[str]:
@@ -69,19 +83,12 @@ def workspace(models: Path, shapes: Path, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_script_makes_what_it_promises(
-    name: str, workspace: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_script_makes_what_it_promises(name: str, workspace: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert name in EXPECTED, f"converters/{name}.py is new: say here what it must make"
     file, input_dtype, integer_op_fraction, weight_dtype = EXPECTED[name]
     monkeypatch.chdir(workspace)
-    monkeypatch.syspath_prepend(FOLDER)
-    monkeypatch.setattr(sys, "argv", [f"{name}.py", *example(name)])
-    capfd.readouterr()
-    with pytest.raises(SystemExit) as ended:  # in this process: the next script finds the worker that has TensorFlow
-        runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
-    out, err = capfd.readouterr()
-    assert not ended.value.code, err
+    code, out, err = run(name, *example(name))
+    assert code == 0, err
     path = workspace / "build" / file
     graph = read_graph(path)
     assert [spec.dtype for spec in graph.inputs] == [input_dtype]
@@ -97,25 +104,33 @@ def test_script_makes_what_it_promises(
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_help(name: str, tmp_path: Path) -> None:
-    done = run(name, "--help", cwd=tmp_path)
+def test_help(name: str, run: Run) -> None:
+    code, out, err = run(name, "--help")
+    assert code == 0, err
+    assert f"python converters/{name}.py model.keras" in out
+    assert ("--calibration-limit" in out) == (name in CALIBRATED)
+
+
+def test_a_script_runs_from_any_folder(tmp_path: Path) -> None:
+    command = [sys.executable, str(FOLDER / "float32.py"), "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert f"python converters/{name}.py model.keras" in done.stdout
-    assert ("--calibration-limit" in done.stdout) == (name in CALIBRATED)
+    assert "model.keras" in done.stdout
 
 
 @pytest.mark.parametrize("name", CALIBRATED)
-def test_missing_calibration_folder(name: str, models: Path, tmp_path: Path) -> None:
+def test_missing_calibration_folder(name: str, models: Path, tmp_path: Path, run: Run) -> None:
     missing = tmp_path / "no such photos"
-    done = run(name, models / "shapes.keras", "--calibration", missing, "--out", tmp_path / "build", cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert f"There is no data at {missing}." in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+    code, out, err = run(name, models / "shapes.keras", "--calibration", missing, "--out", tmp_path / "build")
+    assert code == 2, err
+    assert f"There is no data at {missing}." in err
+    assert "Traceback" not in err
+    assert out == ""
 
 
-def test_failed_conversion(models: Path, tmp_path: Path) -> None:
-    done = run("float32", models / "flex_saved_model", cwd=tmp_path)
-    assert done.returncode == 1, done.stderr
-    assert "MatrixInverse" in done.stderr
-    assert done.stdout == ""
+def test_failed_conversion(models: Path, workspace: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workspace)
+    code, out, err = run("float32", models / "flex_saved_model")
+    assert code == 1, err
+    assert "MatrixInverse" in err
+    assert out == ""
