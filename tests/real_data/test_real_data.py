@@ -3,20 +3,28 @@
 import pytest
 from conftest import LINTS, run_json
 
-from tflitekit import convert, evaluate, optimize, read_graph
+from tflitekit import evaluate, optimize, read_graph
 
 
-def test_resnet8_accuracies(shared, tmp_path):
-    result = convert(
+@pytest.fixture(scope="module")
+def job(shared, tmp_path_factory):
+    """The folder and the report of the whole job on a real model."""
+    out = tmp_path_factory.mktemp("resnet8")
+    return out, optimize(
         shared / "models" / "resnet8_cifar10.h5",
-        schemes=["float32", "int8"],
+        data=shared / "cifar10" / "test",
         calibration=shared / "cifar10" / "train",
-        out=tmp_path,
+        preprocess="raw",
+        limit=2000,
+        out=out,
     )
-    assert [v.status for v in result.variants] == ["ok", "ok"]
+
+
+def test_resnet8_accuracies(shared, job):
+    out, _ = job
     files = [
-        tmp_path / "float32.tflite",
-        tmp_path / "int8.tflite",
+        out / "float32.tflite",
+        out / "int8.tflite",
         shared / "models" / "resnet8_cifar10_reference_int8.tflite",
     ]
     float32, int8, published = evaluate(files, data=shared / "cifar10" / "test").variants
@@ -40,15 +48,8 @@ def test_visual_wake_words_model_converts_and_inspects(shared, tmp_path, cli):
     assert any(op.name == "DEPTHWISE_CONV_2D" for op in graph.ops)
 
 
-def test_no_lint_fires_on_the_clean_run_of_the_whole_job(shared, tmp_path):
-    report = optimize(
-        shared / "models" / "resnet8_cifar10.h5",
-        data=shared / "cifar10" / "test",
-        calibration=shared / "cifar10" / "train",
-        preprocess="raw",
-        limit=2000,
-        out=tmp_path,
-    )
+def test_no_lint_fires_on_the_clean_run_of_the_whole_job(job):
+    _, report = job
     assert {warning.kind for warning in report.warnings} & LINTS == set()
     assert {warning.kind for row in report.variants for warning in row.warnings} & LINTS == set()
     assert all(row.status == "ok" for row in report.variants)
@@ -61,13 +62,10 @@ def test_no_lint_fires_on_the_clean_run_of_the_whole_job(shared, tmp_path):
     )  # both intervals are 2 points wide
 
 
-def test_one_point_is_decided_on_far_fewer_images(shared, tmp_path):
-    convert(
-        shared / "models" / "resnet8_cifar10.h5",
-        schemes=["float32", "float16", "dynamic_range"],
-        out=tmp_path,
-    )
-    found = evaluate(sorted(tmp_path.glob("*.tflite")), data=shared / "cifar10" / "test", until_certain=True)
+def test_one_point_is_decided_on_far_fewer_images(shared, job):
+    out, _ = job
+    files = [out / f"{name}.tflite" for name in ("dynamic_range", "float16", "float32")]
+    found = evaluate(files, data=shared / "cifar10" / "test", until_certain=True)
     assert found.dataset.samples <= 2500
     assert {v.sequential.decision for v in found.variants if v.sequential} == {"meets"}
     assert found.broken == ()
