@@ -98,6 +98,25 @@ def open_browser(*switches: str) -> Iterator[Browser]:
             driver.quit()
 
 
+def check_sound(browser: Browser, page: Path) -> None:
+    """Nothing logged, nothing asked for but the file, every plot drawn, nothing wider than the window."""
+    assert browser.log() == []
+    assert browser.requests() == [page.as_uri()]
+    plots = browser.run(
+        "return [...document.querySelectorAll('figure.plot')].map((f) => {"
+        "  const svg = f.querySelector('svg.marks');"
+        "  const marks = svg ? [...svg.querySelectorAll('[role=graphics-symbol] path, .mark-symbol path, .mark-rect path,"
+        "    .mark-rule line, .mark-line path')].filter((m) => m.getBoundingClientRect().width > 0) : [];"
+        "  return [f.id, marks.length, f.querySelector('[role=graphics-document]')?.ariaLabel?.length ?? 0];"
+        "})"
+    )
+    assert plots
+    for name, marks, described in plots:
+        assert marks > 1, name
+        assert described > 30, name
+    assert browser.run("return document.documentElement.scrollWidth <= window.innerWidth")
+
+
 def require_web_runtime() -> None:
     """Skips where the web runtime is not there, but fails where CI runs."""
     from tflitekit.environments.known.browser import BROWSER

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from real_browser import CONTRAST, DESKTOP, PAPER, PHONE, Browser, open_browser
+from real_browser import CONTRAST, DESKTOP, PAPER, PHONE, Browser, check_sound, open_browser
 from sample_reports import HOSTILE, SAMPLES
 
 from tflitekit.render import html
@@ -33,25 +33,6 @@ def pages(report: Report, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     for kind, path in found.items():
         path.write_text(html.render(SAMPLES[kind](report)), encoding="utf-8")
     return found
-
-
-def check_sound(browser: Browser, page: Path) -> None:
-    """Nothing logged, nothing asked for but the file, every plot drawn, nothing wider than the window."""
-    assert browser.log() == []
-    assert browser.requests() == [page.as_uri()]
-    plots = browser.run(
-        "return [...document.querySelectorAll('figure.plot')].map((f) => {"
-        "  const svg = f.querySelector('svg.marks');"
-        "  const marks = svg ? [...svg.querySelectorAll('[role=graphics-symbol] path, .mark-symbol path, .mark-rect path,"
-        "    .mark-rule line, .mark-line path')].filter((m) => m.getBoundingClientRect().width > 0) : [];"
-        "  return [f.id, marks.length, f.querySelector('[role=graphics-document]')?.ariaLabel?.length ?? 0];"
-        "})"
-    )
-    assert plots
-    for name, marks, described in plots:
-        assert marks > 1, name
-        assert described > 30, name
-    assert browser.run("return document.documentElement.scrollWidth <= window.innerWidth")
 
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
@@ -197,23 +178,3 @@ def test_structure_for_screen_readers_and_the_keyboard(browser, pages):
     page.find("#variants thead button")[0].send_keys(Keys.TAB)
     page.driver.switch_to.active_element.send_keys(Keys.SHIFT, Keys.TAB)
     assert page.run(outline) == "solid"
-
-
-@pytest.mark.real_data
-@pytest.mark.slow
-def test_resnet8_page_is_sound(browser, shared, tmp_path):
-    from tflitekit import optimize
-
-    optimize(
-        shared / "models" / "resnet8_cifar10.h5",
-        data=shared / "cifar10" / "test",
-        calibration=shared / "cifar10" / "train",
-        preprocess="raw",
-        limit=200,
-        schemes=["float32", "dynamic_range", "int8"],
-        out=tmp_path,
-    )
-    page = tmp_path / "report.html"
-    assert page.stat().st_size < 2_000_000
-    for width in (DESKTOP, PHONE):
-        check_sound(browser.open(page, width), page)

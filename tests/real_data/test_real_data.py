@@ -2,6 +2,7 @@
 
 import pytest
 from conftest import LINTS, run_json
+from real_browser import DESKTOP, PHONE, check_sound, open_browser
 
 from tflitekit import evaluate, optimize, read_graph
 
@@ -69,3 +70,12 @@ def test_one_point_is_decided_on_far_fewer_images(shared, job):
     assert found.dataset.samples <= 2500
     assert {v.sequential.decision for v in found.variants if v.sequential} == {"meets"}
     assert found.broken == ()
+
+
+@pytest.mark.browser
+def test_the_page_of_the_whole_job_is_sound(job):
+    page = job[0] / "report.html"
+    assert page.stat().st_size < 2_000_000
+    with open_browser() as browser:
+        for width in (DESKTOP, PHONE):
+            check_sound(browser.open(page, width), page)
