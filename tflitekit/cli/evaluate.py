@@ -60,7 +60,7 @@ def _show_evaluation(found: Evaluation) -> None:
     figures, hidden = [], []
     for v in variants:
         agreement = f"{v.agreement.value:.2%}" if v.agreement and not v.likeness else "–"
-        others = ", ".join(f"{m.metric} {m.value:.4g}" for m in v.other_metrics if m.output is None) or "–"
+        others = ", ".join(text.figure(m) for m in v.other_metrics if m.output is None) or "–"
         n = f"{v.figure.n:,}" if v.figure else v.status
         figures.append(
             (v.name, text.size(v.size_bytes), n, text.accuracy(v), others, agreement, text.drop(v, baseline))

@@ -41,6 +41,7 @@ __all__ = [
     "difference_parts",
     "drop",
     "duration",
+    "figure",
     "figure_columns",
     "flips",
     "integer_ops",
@@ -143,6 +144,12 @@ def with_half_width(found: Measured | None) -> str:
     return f"{found.metric} {found.value:.4g} ±{half:.2g}"
 
 
+def figure(found: Measured) -> str:
+    """Returns 'Dice 53.9%' or 'RMSE 0.21'."""
+    value = share(found.value) if is_share(found.metric) else f"{found.value:.4g}"
+    return f"{metric_name(found.metric)} {value}"
+
+
 def change(found: Drop, value: Measured) -> tuple[str, str]:
     """Returns the difference to the baseline and its interval, as they are added to its value.
 
@@ -168,8 +175,10 @@ def drop(variant: VariantReport, baseline: str | None) -> str:
 def difference(found: Measured) -> str:
     """Returns on how many samples a variant answers otherwise than the baseline, or its error relative to what outputs vary by."""
     value, what = difference_parts(found)
-    if found.metric != "agreement":
+    if found.metric == "fidelity":
         said = f"relative error {value}"
+    elif found.metric != "agreement":
+        said = f"{value} {what.partition(';')[0]}"
     else:
         said = f"another class for {value}" if found.value < 1 else f"the same class for all {found.n:,}"
     return f"too few samples to tell ({said})" if "too few" in what else said
@@ -179,6 +188,8 @@ def difference_parts(found: Measured) -> tuple[str, str]:
     """Returns the same as a figure and what it is, for the cell of a table."""
     if found.metric == "agreement":
         value, what = f"{round((1 - found.value) * found.n):,} of {found.n:,}", "another class"
+    elif found.metric != "fidelity":
+        value, what = f"{(1 - found.value) * 100:.1f} points", "from the baseline"
     else:
         value, what = f"{math.sqrt(max(0.0, 1 - found.value)):.1%}", "relative error"
     wide = found.low is None or found.high is None or (found.high - found.low) / 2 > _RESOLUTION
@@ -281,7 +292,9 @@ def integer_ops(variant: VariantReport) -> str:
 def figure_columns(dataset: DatasetRecord | None, rows: Sequence[VariantReport]) -> dict[str, str]:
     """Returns the titles of the columns of accuracy and change: other ones where variants are compared with the float model."""
     if dataset is None or dataset.reference == "labels":
-        return {"Accuracy": "Accuracy", "Change": "Change"}
+        scored = next((row.accuracy.metric for row in rows if row.accuracy), "top1")
+        named = is_share(scored) and scored != "top1"
+        return {"Accuracy": metric_name(scored) if named else "Accuracy", "Change": "Change"}
     metric = next((row.likeness.metric for row in rows if row.likeness), "fidelity")
     return {"Accuracy": metric_name(metric), "Change": "Difference"}
 

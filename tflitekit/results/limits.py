@@ -180,6 +180,9 @@ def figure_text(variant: VariantReport) -> str:
         return drop_text(variant)
     if found.metric == "agreement":
         return f"agrees with the baseline on {found.value:.1%} of the samples{_percents(found.low, found.high)}"
+    if found.metric != "fidelity":
+        words = words_of(found.metric)
+        return f"{words.short or words.name} {found.value:.1%}{_percents(found.low, found.high)}"
     return _kept(found.value, found.low, found.high)
 
 
