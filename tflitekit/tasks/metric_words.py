@@ -62,6 +62,14 @@ _WORDS = {
     "boundary-f1": Words(
         "Boundary F1", True, "How well the borders of classes fit, within 0.75 % of the picture's diagonal"
     ),
+    "pck": Words("PCK", True, "Share of keypoints within 0.2 of the longer side of the person's box", "PCK"),
+    "oks-ap": Words("OKS AP", True, "Average precision over object keypoint similarities from 0.5 to 0.95", "OKS AP"),
+    "keypoint-agreement": Words(
+        "Keypoint agreement", True, "Share of keypoints within 0.2 of the longer side of the box around the baseline's"
+    ),
+    "keypoint-distance": Words(
+        "Distance", about="Mean distance of keypoints, as a share of the longer side of the box"
+    ),
     "mask-iou": Words("Mask IoU", True, "Mean IoU with the baseline's masks"),
     "map": Words("mAP", True, "Average precision at IoU 0.5 to 0.95, averaged over classes, as COCO counts it", "mAP"),
     "ap": Words("AP", True),

@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 
 from tflitekit.data.annotations import Boxes
 
-__all__ = ["IOU_THRESHOLDS", "MOST_OF_A_CLASS", "SIZES", "Matches", "box_areas", "box_overlaps", "by_score", "match"]
+__all__ = [
+    "IOU_THRESHOLDS",
+    "MOST_OF_A_CLASS",
+    "SIZES",
+    "Matches",
+    "assign",
+    "box_areas",
+    "box_overlaps",
+    "by_score",
+    "match",
+]
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 SIZES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
@@ -59,7 +69,7 @@ def match(found: Boxes, truth: Boxes) -> Matches:
     overlaps[found.classes[:, None] != truth.classes[None, :]] = -1
     areas = box_areas(truth.xyxy) if truth.areas is None else truth.areas.astype(np.float64)
     counted = _of_size(areas) & ~crowd
-    right, left_out = _assign(overlaps, counted, crowd)
+    right, left_out = assign(overlaps, counted, crowd)
     outside = ~_of_size(box_areas(found.xyxy))
     left_out |= ~right & outside[:, None, :]
     return Matches(right, left_out, counted)
@@ -89,7 +99,7 @@ def _of_size(areas: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray((areas >= _SMALLEST) & (areas <= _LARGEST))
 
 
-def _assign(
+def assign(
     overlaps: NDArray[np.float64], counted: NDArray[np.bool_], crowd: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Gives each detection, best first, the free object that it overlaps most; one that counts before any that does not.
