@@ -7,13 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from coco_reference import average_precision
+from conftest import DATA
 from PIL import Image
 from tiny_network import Network
 
-from tflitekit import Constraints, evaluate
+from tflitekit import Constraints, evaluate, open_dataset
 from tflitekit.accuracy.evaluation import Evaluation
 from tflitekit.core.errors import DataError, UsageError
+from tflitekit.data.frame import Frame
 from tflitekit.results import VariantReport
+from tflitekit.tasks.interface import Interface
+from tflitekit.tasks.readers import open_reader
+from tflitekit.tflite.runtime import Model
 
 CELLS, NUMBERS = 12, 9  # center, size and the scores of five classes, of each cell: the pixels of 9 x 4 x 3
 NAMES = ("cat", "dog", "cow", "hen", "bee")  # only the first two are ever seen
@@ -160,3 +166,29 @@ def test_a_reader_of_ones_own(files: list[Path], scenes: Path, tmp_path: Path) -
     assert _figures(found.variants[0])["map"] > 0.99
     with pytest.raises(DataError, match="returned ndarray for a picture, not boxes"):
         _evaluate(files[:1], scenes, reader=f"{own}:wrong")
+
+
+def test_the_quickstarts_detector_is_judged_as_by_pycocotools_and_int8_harms_it() -> None:
+    folder = DATA / "tasks" / "detection"
+    files = [folder / "float32.tflite", folder / "int8.tflite"]
+    found = _evaluate(files, folder / "scenes", baseline="float32")
+    dataset = open_dataset(folder / "scenes")
+    for path, row in zip(files, found.variants, strict=True):
+        model = Model(path)
+        reader = open_reader(
+            Interface(model.inputs, model.outputs, classes=dataset.classes), task="detection", wanted=None
+        )
+        boxes, labels = [], []
+        for sample in dataset:
+            picture = np.asarray(sample.read(), np.float32)[None] / np.float32(255)
+            boxes.append(reader.read([model.run([picture])[0][0]], Frame.whole(64, 64)))
+            labels.append(sample.label)
+        precision = average_precision(boxes, labels, 10)["precision"]
+        expected = {"map": precision, "ap50": precision[:1], "ap75": precision[5:6]}
+        figures = _figures(row)
+        for name, values in expected.items():
+            assert figures[name] == pytest.approx(np.nanmean(values[..., 0]), abs=1e-6)
+        assert figures["ap-small"] == pytest.approx(np.nanmean(precision[..., 1]), abs=1e-6)
+    exact, rounded = (_figures(row)["map"] for row in found.variants)
+    assert rounded < exact
+    assert any("the output mixes ranges" in finding.message for finding in found.variants[1].warnings)

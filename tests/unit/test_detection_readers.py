@@ -76,11 +76,11 @@ def test_yolov8_with_the_candidates_first() -> None:
     _check(reader, rows)
 
 
-@pytest.mark.parametrize("classes", [3, None])
-def test_yolov5_multiplies_by_the_score_of_an_object(classes: int | None) -> None:
+@pytest.mark.parametrize(("classes", "wanted"), [(3, None), (None, "yolov5")])
+def test_yolov5_multiplies_by_the_score_of_an_object(classes: int | None, wanted: str | None) -> None:
     objects = np.full((10, 1), 0.5, np.float32)
     rows = np.concatenate([_centered(_rows(INSIDE, 10)), objects, _scores(10, 3) * 2], axis=1)
-    reader = open_reader(_interface(("out", (10, 8)), classes=classes), task="detection", wanted=None)
+    reader = open_reader(_interface(("out", (10, 8)), classes=classes), task="detection", wanted=wanted)
     assert reader.name == "yolov5"
     _check(reader, rows)
 
@@ -215,7 +215,7 @@ def test_no_reader_and_several() -> None:
     with pytest.raises(DataError, match=r"'out' \[10\], and no reader of detection fits") as none:
         open_reader(_interface(("out", (10,))), task="detection", wanted=None)
     assert "yolov8" in str(none.value)
-    with pytest.raises(DataError, match="end-to-end and yolov5 can read, each otherwise"):
+    with pytest.raises(DataError, match="end-to-end, yolov8 and yolov5 can read, each otherwise"):
         open_reader(_interface(("out", (300, 6))), task="detection", wanted=None)
 
 
@@ -224,7 +224,6 @@ def test_no_reader_and_several() -> None:
     [
         ("yolov8:score=2", "option score is 2"),
         ("yolov8:most=0", "option most is 0"),
-        ("yolov8:features=here", "option features is 'here'"),
         ("yolov8:box=corners", "option box is 'corners'"),
         ("yolov8:coordinates=percent", "option coordinates is 'percent'"),
         ("yolov8:threshold=1", "no option 'threshold'"),

@@ -67,14 +67,10 @@ def _class_counts(interface: Interface, wanted: str | None) -> dict[str, int]:
     """Returns how many classes each reader would find in a model's outputs."""
     found: dict[str, int] = {}
     for name, kind in readers("detection").items():
-        given: list[dict[str, Any]] = (
-            [{"features": place} for place in ("first", "last")] if "features" in kind.options else [{}]
-        )
-        for options in given if wanted is None or wanted.partition(":")[0] == name else []:
-            one = kind.opened(interface, options)
-            classes = None if one is None else one.describe().get("classes")
-            if classes is not None:
-                found[name] = min(classes, found.get(name, classes))  # candidates are more than classes
+        one = kind.opened(interface, {}) if wanted is None or wanted.partition(":")[0] == name else None
+        classes = None if one is None else one.describe().get("classes")
+        if classes is not None:
+            found[name] = classes
     return found
 
 

@@ -128,7 +128,7 @@ def open_reader(interface: Interface, *, task: TaskName, wanted: str | None) -> 
         raise DataError(f"{told}, and no reader of {task} fits them.", fix=how)
     names = list(fitting)
     raise DataError(
-        f"{told}, which {' and '.join(names)} can read, each otherwise.",
+        f"{told}, which {', '.join(names[:-1])} and {names[-1]} can read, each otherwise.",
         why="Their shapes do not tell which one is right.",
         fix=f"Name it: {' or '.join(f'--reader {name}' for name in names)}.",
     )

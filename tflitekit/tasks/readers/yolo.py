@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.core.errors import UsageError
 from tflitekit.data.annotations import Boxes
 from tflitekit.data.frame import Frame
 from tflitekit.tasks.found import Found, box_format, corners
@@ -29,10 +28,9 @@ def open_yolov8(
     agnostic: bool = False,
     coordinates: str = "auto",
     box: str = "cxcywh",
-    features: str = "auto",
 ) -> Yolo | None:
     """Reads YOLOv8, YOLO11 and the like: one output of (4 + classes) x candidates, or the other way round."""
-    features_last = _features_last(interface, 4, features, usually_last=False)
+    features_last = _features_last(interface, 4)
     if features_last is None:
         return None
     found = Found(score, iou, most, agnostic, coordinates)  # type: ignore[arg-type]
@@ -50,10 +48,9 @@ def open_yolov5(
     agnostic: bool = False,
     coordinates: str = "auto",
     box: str = "cxcywh",
-    features: str = "auto",
 ) -> Yolo | None:
     """Reads YOLOv5, v6, v7 and YOLOX: one output of candidates x (5 + classes), whose fifth number says whether there is an object."""
-    features_last = _features_last(interface, 5, features, usually_last=True)
+    features_last = _features_last(interface, 5)
     if features_last is None:
         return None
     found = Found(score, iou, most, agnostic, coordinates)  # type: ignore[arg-type]
@@ -61,26 +58,25 @@ def open_yolov5(
     return Yolo("yolov5", interface.output.name, found, classes, features_last, objectness=True, box=box_format(box))
 
 
-def _features_last(interface: Interface, before: int, features: str, *, usually_last: bool) -> bool | None:
-    """Returns whether the last dimension holds a candidate's numbers: by the number of classes, else the shorter one, where it usually is.
+def _features_last(interface: Interface, before: int) -> bool | None:
+    """Returns whether the last dimension holds a candidate's numbers: by the number of classes, else the shorter one.
+
+    None where the output is of another kind; YOLOv5 is known to have them last.
 
     Args:
         before: How many numbers come before the scores of the classes.
-        features: 'first' or 'last', where the user says so.
     """
-    if features not in ("auto", "first", "last"):
-        raise UsageError(f"The reader's option features is '{features}'.", fix="Choose from: auto, first, last.")
     shape = interface.output.shape[1:]
     if len(interface.outputs) != 1 or len(shape) != 2 or min(shape) < 1:
         return None
-    places = [place for place in (1, 0) if features in ("auto", ("first", "last")[place]) and shape[place] > before]
     if interface.classes is not None:
-        fitting = [place for place in places if shape[place] == before + len(interface.classes)]
+        fitting = [place for place in (1, 0) if shape[place] == before + len(interface.classes)]
         return None if not fitting else fitting[0] == 1
-    if features != "auto":
-        return features == "last" if places else None
     last = shape[1] < shape[0]
-    return last if last == usually_last and min(shape) > before else None
+    return None if min(shape) <= before or (before == _BEFORE_V5 and not last) else last
+
+
+_BEFORE_V5 = 5
 
 
 @dataclass(frozen=True)
