@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from conftest import LINTS, interruptible, run_json
 
+from tflitekit import schemes
 from tflitekit.core.files import content_hash, locked
 from tflitekit.core.process.workers import last_words
 from tflitekit.results import Report, read_report
@@ -46,9 +47,17 @@ def arguments(models, shapes, out):
     ]
 
 
+CRASHING = Path(__file__).parents[1] / "plugins" / "crashing"
+
+
 def environment(**changes):
-    package = str(Path(__file__).parents[1] / "plugins" / "crashing")
-    return os.environ | {"PYTHONPATH": package, "COLUMNS": "160"} | changes
+    return os.environ | {"PYTHONPATH": str(CRASHING), "COLUMNS": "160"} | changes
+
+
+@pytest.fixture
+def crashing(install):
+    """Adds schemes that go wrong."""
+    install(CRASHING, schemes._registry)
 
 
 def run(*args, **options):
@@ -131,8 +140,10 @@ def test_a_changed_file_or_option_is_not_reused(finished, models, shapes, tmp_pa
     assert {v["status"] for v in found["variants"]} == {"ok"}
 
 
-def test_constraints_decide_the_exit_code(finished, models, shapes, cli):
-    base = arguments(models, shapes, finished[0])
+def test_constraints_decide_the_exit_code(finished, models, shapes, tmp_path, cli):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0], folder)
+    base = (*arguments(models, shapes, folder), "--scheme", "dynamic_range")
     assert cli(*base, "--max-size", "1MB", "--max-accuracy-drop", 5, "--max-latency", 1000)[0] == 0
     code, out, _ = cli(*base, "--max-size", "100B")
     assert code == 1
@@ -144,7 +155,7 @@ def test_constraints_decide_the_exit_code(finished, models, shapes, cli):
     assert cli(*base, "--max-latency", "0.0000001")[0] == 1
     assert cli(*base, "--max-size", "small")[0] == 2
     assert cli(*base, "--deploy-on", "moon")[0] == 2
-    assert cli(*base, "--scheme", "int9")[0] == 2
+    assert cli(*arguments(models, shapes, folder), "--scheme", "int9")[0] == 2
 
 
 def test_report_command(finished, cli, tmp_path):
@@ -180,14 +191,16 @@ def test_without_calibration_the_rest_is_measured_and_the_gap_is_shown(models, s
     assert variants["dynamic_range"]["accuracy"]["n"] == 30
 
 
-def test_one_crash_is_one_failure_with_its_last_words(models, tmp_path):
-    schemes = [part for name in ("aborts", "float32", "raises", "float16") for part in ("--scheme", name)]
-    done = run("convert", models / "shapes.keras", *schemes, "--out", tmp_path, "--json", env=environment())
-    assert done.returncode == 1
-    found = {v["name"]: v for v in json.loads(done.stdout)["variants"]}
+def test_a_crash_and_a_hang_are_failures_of_their_own(crashing, models, tmp_path, cli):
+    names = ("hangs", "aborts", "float32", "raises", "float16")
+    given = [part for name in names for part in ("--scheme", name)]
+    code, out, _ = cli("convert", models / "shapes.keras", *given, "--timeout", 12, "--out", tmp_path, "--json")
+    assert code == 1
+    found = {v["name"]: v for v in json.loads(out)["variants"]}
     assert {name: v["status"] for name, v in found.items()} == {
-        "aborts": "failed", "float32": "ok", "raises": "failed", "float16": "ok",
+        "hangs": "failed", "aborts": "failed", "float32": "ok", "raises": "failed", "float16": "ok",
     }  # fmt: skip
+    assert "ended after 12 s" in found["hangs"]["error"]
     assert "killed by SIGABRT" in found["aborts"]["error"]
     assert "Check failed: last words" in found["aborts"]["error"]
     assert "out of luck" in found["raises"]["error"]
@@ -222,15 +235,15 @@ def test_a_baseline_that_fails_leaves_a_report(models, tmp_path, cli):
 
 
 def test_a_named_scheme_without_a_file_is_another_exit_code_than_limits_that_nothing_meets(
-    finished, models, shapes, tmp_path
+    finished, crashing, models, shapes, tmp_path, cli
 ):
     folder = tmp_path / "out"
     shutil.copytree(finished[0], folder)
     base = (*arguments(models, shapes, folder)[:-2], "--scheme", "aborts", "--max-accuracy-drop", 5, "--out", folder)
-    done = run(*base, env=environment())
-    assert done.returncode == 3, done.stderr
-    assert "Recommended: float32" in done.stdout
-    assert run(*base, "--max-size", "10B", env=environment()).returncode == 1
+    code, out, err = cli(*base)
+    assert code == 3, err
+    assert "Recommended: float32" in out
+    assert cli(*base, "--max-size", "10B")[0] == 1
 
 
 def test_an_evaluation_that_fails_leaves_a_report(finished, models, shapes, tmp_path, cli):
@@ -248,16 +261,6 @@ def test_an_evaluation_that_fails_leaves_a_report(finished, models, shapes, tmp_
     assert report.recommendation.reasons[0].startswith(
         "nothing can be recommended yet: the evaluation failed: The metric"
     )
-
-
-def test_a_hanging_scheme_is_ended(models, tmp_path):
-    done = run(
-        "convert", models / "shapes.keras", "--scheme", "hangs", "--scheme", "float32", "--timeout", 12,
-        "--out", tmp_path, "--json", env=environment(),
-    )  # fmt: skip
-    found = {v["name"]: v for v in json.loads(done.stdout)["variants"]}
-    assert "ended after 12 s" in found["hangs"]["error"]
-    assert found["float32"]["status"] == "ok"
 
 
 def start_and_interrupt(models, out, how):
@@ -307,17 +310,17 @@ def test_two_runs_into_one_folder(models, shapes, tmp_path, cli):
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounting a small file system needs root")
 @pytest.mark.parametrize("size", ["24k", "80k"])
-def test_a_full_disk_is_said_and_nothing_half_written_stays(models, tmp_path, size):
+def test_a_full_disk_is_said_and_nothing_half_written_stays(models, tmp_path, size, cli):
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", tmp_path], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip("mounting a small file system is not allowed here")
     try:
-        done = run("convert", models / "shapes.keras", "--scheme", "float32", "--scheme", "float16", "--out", tmp_path)
-        assert done.returncode == 2
-        assert "The disk is full" in done.stderr
-        assert "Traceback" not in done.stderr
+        code, _, err = cli("convert", models / "shapes.keras", "--scheme", "float32,float16", "--out", tmp_path)
+        assert code == 2
+        assert "The disk is full" in err
+        assert "Traceback" not in err
         for path in tmp_path.glob("*.tflite"):  # what is there is whole
             assert content_hash(path) == json.loads(path.with_suffix(".json").read_text())["sha256"]
     finally:
