@@ -48,9 +48,10 @@ def everything(tf_keras, *, words=True):
     x = layers.SeparableConv2D(64, 3, name="separable")(shared(shared(x)))
     inputs = [picture, vector]
     parts = [layers.GlobalAveragePooling2D(name="mean")(x), layers.Dense(64, name="dense")(vector)]
-    if words:  # the gradient of an LSTM takes seconds to build
+    if words:
         inputs.append(tf_keras.Input((6,), dtype="int32", name="words"))
-        parts.append(layers.LSTM(8, name="lstm")(layers.Embedding(200, 8, mask_zero=True, name="table")(inputs[-1])))
+        y = layers.Embedding(200, 8, mask_zero=True, name="table")(inputs[-1])
+        parts.append(layers.GlobalAveragePooling1D(name="spoken")(layers.LayerNormalization(name="norm")(y)))
     joined = layers.Concatenate(name="joined")(parts)
     outputs = [layers.Dense(3, name="small")(joined), layers.Dense(40, name="big")(joined)]
     model = tf_keras.Model(inputs, outputs)
@@ -161,13 +162,13 @@ def test_stripping_gives_the_trained_weights_in_the_given_models_order(tf_keras,
     assert not np.array_equal(wrapped.strip().get_layer("dense").bias, stripped.get_layer("dense").bias)
 
 
-@pytest.mark.parametrize("steps", [1, 4, 30])
+@pytest.mark.parametrize("steps", [1, 30])
 def test_the_sparsity_is_reached_at_the_ready_step_and_not_before(tf_keras, steps):
     from tflitekit.training.compress.pruning import prune
 
     model = everything(tf_keras, words=False)
     wrapped = prune(model, sparsity=0.75, steps=steps)
-    assert wrapped.ready_step == {1: 1, 4: 2, 30: 18}[steps]
+    assert wrapped.ready_step == {1: 1, 30: 18}[steps]
     half = wrapped.ready_step // 2
     train(wrapped.model, half, wrapped.callbacks)
     # half-way 1 - (1/2)^3 of it, also where a layer is called twice in a step; rounded to whole weights of 1,152 or more
@@ -186,11 +187,9 @@ def test_a_killed_pruning_goes_on_where_it_was(tf_keras):
         return prune(model, sparsity=0.75, steps=20)
 
     whole = start()
-    train(whole.model, 12, whole.callbacks)
-    tf_keras.utils.set_random_seed(5)
-    first = start()
-    train(first.model, 5, first.callbacks)
-    weights, optimizer = first.model.get_weights(), [v.numpy() for v in first.model.optimizer.variables]
+    train(whole.model, 5, whole.callbacks)
+    weights, optimizer = whole.model.get_weights(), [v.numpy() for v in whole.model.optimizer.variables]
+    train(whole.model, 7, fresh=False)
     tf_keras.utils.set_random_seed(6)
     second = start()
     second.model.compile("adam", "mse")
@@ -277,17 +276,27 @@ def test_a_pruned_model_is_as_sparse_in_int8(tf_keras, tmp_path):
     assert "90.0%" in caught.value.what
 
 
-@pytest.mark.parametrize("scheme", ["float32", "float16", "int8"])
-def test_a_clustered_model_has_few_values_in_each_channel(tf_keras, tmp_path, scheme):
-    import tensorflow as tf
+@pytest.fixture(scope="module")
+def clustered():
+    """A model as it was, and clustered: the wrapped one, and what is left of it."""
+    import tf_keras
 
-    from tflitekit.source.keras_export import export_model
     from tflitekit.training.compress.clustering import cluster
 
+    tf_keras.utils.set_random_seed(5)
     model = picture_model(tf_keras)
     wrapped = cluster(model, clusters=16, keep_sparsity=False)
     train(wrapped.model, 2)
-    stripped = wrapped.strip()
+    return model, wrapped, wrapped.strip()
+
+
+@pytest.mark.parametrize("scheme", ["float32", "float16", "int8"])
+def test_a_clustered_model_has_few_values_in_each_channel(clustered, tmp_path, scheme):
+    import tensorflow as tf
+
+    from tflitekit.source.keras_export import export_model
+
+    model, wrapped, stripped = clustered
     path = tmp_path / "clustered.tflite"
     if scheme == "int8":
         convert(stripped, path, calibrate=True)
@@ -407,4 +416,4 @@ def test_a_compressed_layer_that_stays_float_is_not_trained_further(tf_keras):
     before = table.numpy()
     train(quantized, 2)
     assert np.array_equal(quantized.get_layer("table").embeddings, before)
-    assert quantized.get_layer("lstm").trainable
+    assert quantized.get_layer("norm").trainable
