@@ -95,18 +95,28 @@ def train(model, steps, callbacks=(), *, fresh=True):
         model.train_on_batch(inputs if len(inputs) > 1 else inputs[0], targets if len(targets) > 1 else targets[0])
 
 
+def export(model, folder):
+    from tflitekit.source.keras_export import export_model
+
+    export_model(model, folder / "saved", batch=1, input_shapes={})
+    return folder / "saved"
+
+
+def to_int8(converter, model):
+    import tensorflow as tf
+
+    inputs = data_of(model)
+    converter.representative_dataset = lambda: ([array[i : i + 1] for array in inputs] for i in range(8))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+
+
 def convert(model, path, *, calibrate):
     import tensorflow as tf
 
-    from tflitekit.source.keras_export import export_model
-
-    export_model(model, path.parent / "saved", batch=1, input_shapes={})
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(path.parent / "saved"))
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(export(model, path.parent)))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if calibrate:
-        inputs = data_of(model)
-        converter.representative_dataset = lambda: ([array[i : i + 1] for array in inputs] for i in range(8))
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        to_int8(converter, model)
     path.write_bytes(converter.convert())
     return path
 
@@ -277,8 +287,8 @@ def test_a_pruned_model_is_as_sparse_in_int8(tf_keras, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def clustered():
-    """A model as it was, and clustered: the wrapped one, and what is left of it."""
+def clustered(tmp_path_factory):
+    """A model as it was, the same when it is clustered, and that as a SavedModel."""
     import tf_keras
 
     from tflitekit.training.compress.clustering import cluster
@@ -287,25 +297,23 @@ def clustered():
     model = picture_model(tf_keras)
     wrapped = cluster(model, clusters=16, keep_sparsity=False)
     train(wrapped.model, 2)
-    return model, wrapped, wrapped.strip()
+    return model, wrapped, export(wrapped.strip(), tmp_path_factory.mktemp("clustered"))
 
 
 @pytest.mark.parametrize("scheme", ["float32", "float16", "int8"])
 def test_a_clustered_model_has_few_values_in_each_channel(clustered, tmp_path, scheme):
     import tensorflow as tf
 
-    from tflitekit.source.keras_export import export_model
-
-    model, wrapped, stripped = clustered
-    path = tmp_path / "clustered.tflite"
+    model, wrapped, saved = clustered
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
+    if scheme != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if scheme == "float16":
+        converter.target_spec.supported_types = [tf.float16]
     if scheme == "int8":
-        convert(stripped, path, calibrate=True)
-    else:
-        export_model(stripped, tmp_path / "saved", batch=1, input_shapes={})
-        converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"))
-        if scheme == "float16":
-            converter.optimizations, converter.target_spec.supported_types = [tf.lite.Optimize.DEFAULT], [tf.float16]
-        path.write_bytes(converter.convert())
+        to_int8(converter, model)
+    path = tmp_path / "clustered.tflite"
+    path.write_bytes(converter.convert())
     found = measure_weights(path, layers=names_of(model), compressed=mine(wrapped.layers), target_clusters=16)
     check_compression(found, "clustered")
     assert 14 <= found.clusters <= 16

@@ -826,7 +826,7 @@ class Street:
             _, error = process.communicate()
         return process.returncode, error
 
-    def disturb(self, cli, out, act):
+    def disturb(self, cli, out, act, *, scheme):
         """The same as `again`, but something happens to it when its first epoch is kept; returns how it ended."""
 
         over = threading.Event()
@@ -840,7 +840,7 @@ class Street:
         with ThreadPoolExecutor() as pool:
             acted = pool.submit(wait_and_act)
             try:
-                ended = cli(*self.arguments(out))
+                ended = cli(*self.arguments(out, scheme=scheme))
             finally:
                 over.set()
             acted.result()
@@ -917,14 +917,14 @@ def test_a_killed_worker_is_a_failure_and_the_next_run_continues(street, tmp_pat
         (trainer,) = (child for server in psutil.Process().children() for child in server.children())
         trainer.kill()
 
-    code, output, _ = street.disturb(cli, tmp_path, kill_trainer)
+    code, output, _ = street.disturb(cli, tmp_path, kill_trainer, scheme="finetuned")
     assert code == 1
     assert "killed by SIGKILL" in json.loads(output)["variants"][0]["error"]
     raw = tmp_path / ".tflitekit" / "training-data" / "0.raw"
     assert raw.exists()  # what is to be continued is not decoded anew
     path = next((tmp_path / ".tflitekit").glob("trained-*/checkpoint.npz"))
     path.write_bytes(path.read_bytes()[:-100])  # a damaged checkpoint is no reason to fail, and is told
-    found = street.again(cli, tmp_path)["qat"]
+    found = street.again(cli, tmp_path, scheme="finetuned")["finetuned"]
     assert found["training"]["stages"][0]["resumed_at"] == []
     assert any("checkpoint of an earlier run was damaged" in warning for warning in found["warnings"])
     assert not list(raw.parent.glob("*.raw"))
@@ -990,13 +990,13 @@ def test_a_full_disk_at_a_checkpoint(street, tmp_path, cli):
     if mounted.returncode:
         pytest.skip("mounting a small file system is not allowed here")
     try:
-        code, _, error = street.disturb(cli, tmp_path, lambda: fill_disk(tmp_path))
+        code, _, error = street.disturb(cli, tmp_path, lambda: fill_disk(tmp_path), scheme="finetuned")
         assert code == 2
         assert "The disk is full" in error
         assert "same command again" in error
         assert "Traceback" not in error
         (tmp_path / "ballast").unlink()
-        found = street.again(cli, tmp_path)["qat"]
+        found = street.again(cli, tmp_path, scheme="finetuned")["finetuned"]
         assert found["training"]["stages"][0]["resumed_at"] == [1]
     finally:
         subprocess.run(["umount", tmp_path], check=True)
