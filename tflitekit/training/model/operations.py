@@ -54,10 +54,7 @@ class Operation(tf_keras.layers.Layer):  # type: ignore[misc]
         self._function = _resolve(symbol, {key: decode(value, ()) for key, value in (options or {}).items()})
 
     def call(self, inputs: Any) -> Any:
-        tensors = inputs if isinstance(inputs, list | tuple) else [inputs]
-        settings = json.loads(self._settings)
-        kwargs = {key: decode(value, tensors) for key, value in settings["kwargs"].items()}
-        return self._function(*decode(settings["args"], tensors), **kwargs)
+        return _compute(self._function, self._settings, inputs)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return mask[0] if isinstance(mask, list) else mask
@@ -119,6 +116,15 @@ class MaskedMerge(tf_keras.layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         return dict(super().get_config()) | {"kind": self.kind}
+
+
+@tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # no decision here depends on a tensor, and converting takes a tenth of a second
+def _compute(function: Any, settings: str, inputs: Any) -> Any:
+    """Calls a function with the arguments of an `Operation`, in the places of tensors with its inputs."""
+    tensors = inputs if isinstance(inputs, list | tuple) else [inputs]
+    found = json.loads(settings)
+    kwargs = {key: decode(value, tensors) for key, value in found["kwargs"].items()}
+    return function(*decode(found["args"], tensors), **kwargs)
 
 
 def encode(value: Any, number: Mapping[int, int]) -> Any:

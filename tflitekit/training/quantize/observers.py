@@ -32,6 +32,7 @@ class RangeObserver(_quantization.quantizers.MovingAverageQuantizer):  # type: i
         super().__init__(num_bits=8, per_axis=False, symmetric=False, narrow_range=False)
         self._batches = 0
 
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # `training` is no tensor here, so nothing has to be decided in the graph
     def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
         if self.mode == "settle":
             self._batches += 1

@@ -85,6 +85,7 @@ class KernelQuantizer(_quantization.quantizers.LastValueQuantizer):  # type: ign
             )
         return kernel
 
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # `training` is no tensor here, so nothing has to be decided in the graph
     def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
         inputs = self._keep(inputs, weights)
         if not self.depthwise:
