@@ -20,6 +20,7 @@ from tflitekit.accuracy.fidelity import Sums, add_sums
 from tflitekit.accuracy.inference import Columns, Elsewhere, Outputs, by_shape, outputs_of
 from tflitekit.accuracy.matching import compared, matched
 from tflitekit.accuracy.metrics import AnyMetric, ReferenceMetric, Scores
+from tflitekit.accuracy.metrics.anomaly import AnomalyScore, Reconstructed
 from tflitekit.accuracy.reading import reading_of
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.progress import Progress
@@ -299,7 +300,7 @@ class _ChunkEvaluator:
             reading = self._readings[name]
             read = reading.read(found, frames[key])
             truth = truth if truth is not None else read  # the baseline goes first
-            scores[name] = reading.score(found, read, truth) | facts[key]
+            scores[name] = reading.score(found, read, self._beside_inputs(truth, groups[key])) | facts[key]
             if run.twin is not None:
                 scores[name]["deviation"] = _deviations(found[run.output_index], twins[run.twin])
             elif name in self._twins:
@@ -325,6 +326,13 @@ class _ChunkEvaluator:
             groups[key] = by_shape(rows)
             frames[key] = [pipeline.frame(raw) for _, raw in samples]
         return facts, groups, frames
+
+    def _beside_inputs(self, truth: Sequence[Any], groups: Sequence[Columns]) -> Sequence[Any]:
+        """Returns labels as the metric takes them: with the input, where that is what the output is compared with."""
+        if not isinstance(self._metric, AnomalyScore):
+            return truth
+        inputs = (row for columns in groups for row in columns[0])
+        return [Reconstructed(label, row) for label, row in zip(truth, inputs, strict=True)]
 
     def _labels(self, samples: Sequence[tuple[Sample, Any]]) -> list[Any]:
         for sample, _ in samples:

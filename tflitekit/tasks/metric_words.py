@@ -70,6 +70,12 @@ _WORDS = {
     "keypoint-distance": Words(
         "Distance", about="Mean distance of keypoints, as a share of the longer side of the box"
     ),
+    "anomaly-auc": Words(
+        "Anomaly AUC",
+        True,
+        "Probability that an anomaly is reconstructed with a larger error than a normal sample",
+        "anomaly AUC",
+    ),
     "mask-iou": Words("Mask IoU", True, "Mean IoU with the baseline's masks"),
     "map": Words("mAP", True, "Average precision at IoU 0.5 to 0.95, averaged over classes, as COCO counts it", "mAP"),
     "ap": Words("AP", True),
