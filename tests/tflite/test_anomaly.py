@@ -50,4 +50,4 @@ def test_labels_and_outputs_that_do_not_fit(files, tmp_path):
     with pytest.raises(DataError, match=r"are not 0 \(normal\) and 1 \(anomaly\)"):
         evaluate(files[:1], data=(values, labels + 1), metric="anomaly-auc", jobs=1)
     with pytest.raises(UsageError, match="needs labels"):
-        evaluate(files[:1], data=(values,), metric="anomaly-auc", jobs=1)
+        evaluate(files[:1], data={"x": values}, metric="anomaly-auc", jobs=1)

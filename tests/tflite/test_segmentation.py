@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tflitekit.core.errors import DataError
 from tflitekit.data.contract import load_labels
 from tflitekit.tflite.runtime import Model
 
+PAGE = Path(__file__).parents[2] / "docs" / "segmentation.md"
 FOLDER = Path(__file__).parent.parent / "data" / "tasks" / "segmentation"
 FILES = [FOLDER / "float32.tflite", FOLDER / "int8.tflite"]
 
@@ -112,3 +114,11 @@ def test_what_is_wrong_with_masks_is_told_by_name(tmp_path):
     Image.fromarray(mask[:30].astype(np.uint8)).save(path)
     with pytest.raises(DataError, match=r"0003\.png has 64 x 30 pixels, and its picture 64 x 64"):
         evaluate(FILES[:1], data=scenes, **options)
+
+
+@pytest.mark.parametrize("command", re.findall(r"^tflitekit (evaluate .*)$", PAGE.read_text(), flags=re.M))
+def test_the_commands_of_the_page_run(command, cli, monkeypatch):
+    monkeypatch.chdir(FOLDER)
+    code, out, err = cli(*command.split(), "--jobs", "1")
+    assert code == 0, err
+    assert "int8" in out
