@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import DATA
+from conftest import DATA, run_json
 from edit_tflite import edit_weights
 
 from tflitekit import Constraints, evaluate
@@ -81,3 +81,43 @@ def test_several_outputs_take_them_too(inputs, answers, worse):
     found = evaluate([FILE, worse], data={**inputs, **labels}, constraints=constraints)
     (broken,) = found.broken
     assert any("mean AP of 'alpha'" in reason for reason in broken.reasons)
+
+
+def test_thresholds_show_what_crosses_them(inputs, answers, worse, cli, tmp_path):
+    labels = (answers[1] > 0).astype(np.int64)
+    np.savez(tmp_path / "labels.npz", **inputs, y=labels)
+    found = run_json(
+        cli(
+            "evaluate",
+            FILE,
+            worse,
+            "--data",
+            tmp_path / "labels.npz",
+            "--output",
+            "alpha",
+            "--threshold",
+            "0.5,0.9",
+            "--json",
+        )
+    )
+    (half, high), after = (row["thresholds"] for row in found["variants"])
+    assert (half["threshold"], half["precision"], half["recall"], half["rose"]) == (0.5, 1.0, 1.0, None)
+    assert half["above"] == pytest.approx(labels.mean()) and half["n"] == labels.size
+    assert high["above"] == pytest.approx((answers[1] >= np.log(9)).mean())
+    assert after[0]["rose"] > 0 and after[0]["fell"] > 0
+    _, out, _ = cli(
+        "evaluate", FILE, worse, "--data", tmp_path / "labels.npz", "--output", "alpha", "--threshold", "0.5"
+    )
+    assert "Fell below" in out
+
+    two = {**inputs, "y": answers[0].argmax(axis=1)}
+    (row,) = evaluate([FILE], data=two, threshold=[0.5]).variants
+    assert (row.thresholds[0].precision, row.thresholds[0].recall) == (1.0, 1.0)
+    many = {**inputs, "y": answers[1].argmax(axis=1)}
+    (row,) = evaluate([FILE], data=many, output="alpha", threshold=0.4).variants
+    shares = np.exp(answers[1]) / np.exp(answers[1]).sum(axis=1, keepdims=True)
+    assert row.thresholds[0].above == pytest.approx((shares.max(axis=1) >= 0.4).mean())
+    with pytest.raises(UsageError, match="--threshold is for labels that are classes"):
+        evaluate([FILE], data={**inputs, "y": answers[1]}, output="alpha", threshold=0.5)
+    with pytest.raises(UsageError, match="threshold cannot be"):
+        evaluate([FILE], data=two, threshold=1.5)

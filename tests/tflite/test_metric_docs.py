@@ -46,7 +46,6 @@ def test_its_commands_run(command, folder, cli, monkeypatch):
 
 
 def test_all_metrics_are_listed():
-    """Those of tasks that have a page of their own stand there."""
     listed = set(re.findall(r"`([a-z0-9-]+)`", (DOCS / "metrics.md").read_text()))
     own = {name: kind for name, kind in metrics().items() if kind.make.__module__.startswith("tflitekit")}
     general = {name for name, kind in own.items() if kind.task in (None, "classification", "regression", "multi-label")}

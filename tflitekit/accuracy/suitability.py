@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from tflitekit.accuracy.metric_choice import by_reference, choose_metric
 from tflitekit.accuracy.metrics import AnyMetric
 from tflitekit.accuracy.metrics.classification import Classification
+from tflitekit.accuracy.metrics.multilabel import MultiLabel
 from tflitekit.accuracy.metrics.several import SeveralMetrics
 from tflitekit.accuracy.scoring import ScoringJob
 from tflitekit.accuracy.without_labels import check_limits
@@ -43,6 +44,11 @@ def metric_of(
     if isinstance(metric, SeveralMetrics) and constraints.max_accuracy_drop is not None:
         metric.check_limit()
     deciding = metric.main.metric if isinstance(metric, SeveralMetrics) else metric
+    if how.threshold and not isinstance(deciding, Classification | MultiLabel):
+        raise UsageError(
+            f"--threshold is for labels that are classes, unlike these labels or this metric ({metric.name}).",
+            fix="Leave it out; the score below which a detector's boxes are left out is an option of its --reader.",
+        )
     if constraints.max_class_drop is not None and not isinstance(deciding, Classification):
         raise UsageError(
             "A limit on the drop of each class is for classification, unlike these labels or this metric.",

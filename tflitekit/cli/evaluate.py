@@ -52,7 +52,7 @@ def _show_evaluation(found: Evaluation) -> None:
 
     from tflitekit.cli.console import stdout
     from tflitekit.cli.views.report import show_failures, show_findings, show_targets
-    from tflitekit.render import outputs_text, text
+    from tflitekit.render import outputs_text, text, thresholds_text
     from tflitekit.render.summary import group_findings
 
     variants, baseline = found.variants, found.baseline
@@ -73,6 +73,9 @@ def _show_evaluation(found: Evaluation) -> None:
     titles, scores = outputs_text.table(variants, baseline)
     if scores:
         _show(tuple(titles), [tuple(line) for line in scores])
+    titles, at_each = thresholds_text.table(variants)
+    if at_each:
+        _show(tuple(titles), [tuple(line) for line in at_each])
     for broken in found.broken:
         line = Text.assemble(("Limit broken: ", "red"), (broken.name, "bold"), ": " + "; ".join(broken.reasons))
         stdout.print(Padding(line, (0, 0, 0, 2)))

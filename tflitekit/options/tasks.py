@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from tflitekit.options.base import Option, Options, Panel
+from tflitekit.options.values import Shares
 
 __all__ = ["Reader", "TaskOptions"]
 
@@ -41,3 +42,11 @@ class TaskOptions(Options):
     ignore_label: Annotated[
         int | None, Field(ge=0), Option(Panel.DATA, "Value of pixels in masks that count for nothing, such as 255.")
     ] = None
+    threshold: Annotated[
+        Shares,
+        Option(
+            Panel.DATA,
+            "Thresholds of the app's own, as in 0.3,0.5: precision, recall and what crosses each, for classes and labels.",
+            metavar="SHARES",
+        ),
+    ] = ()

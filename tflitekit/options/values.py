@@ -13,7 +13,18 @@ from pydantic import BeforeValidator, Field
 from tflitekit.core.arguments import as_list
 from tflitekit.core.errors import UsageError
 
-__all__ = ["ByOutput", "Counts", "Names", "Schemes", "Shapes", "Size", "Text", "output_weights", "split_schemes"]
+__all__ = [
+    "ByOutput",
+    "Counts",
+    "Names",
+    "Schemes",
+    "Shapes",
+    "Shares",
+    "Size",
+    "Text",
+    "output_weights",
+    "split_schemes",
+]
 
 
 def _parse_size(value: Any) -> Any:
@@ -99,6 +110,11 @@ def output_weights(text: str | None) -> dict[str, float]:
     return {name: weight / total for name, weight in found.items()}
 
 
+def _parse_shares(value: Any) -> Any:
+    """Takes ``0.3,0.5``, 0.3 or numbers in any iterable."""
+    return _split_names(str(value) if isinstance(value, float | int) else value)
+
+
 def split_schemes(value: Any) -> Any:
     """Takes ``a,b:option=value,c`` for three schemes: a part with '=' and no ':' is a further option of the one before."""
     if value is None:
@@ -124,6 +140,8 @@ Shapes = Annotated[dict[str, tuple[int, ...]], BeforeValidator(_parse_shapes)]
 """Shapes without batch by the input's name, also as ``NAME=224,224,3``; '' is the only input."""
 ByOutput = Annotated[dict[str, str], BeforeValidator(_parse_by_output)]
 """Names by output, also as ``OUTPUT=NAME`` or, for all outputs, ``NAME``."""
+Shares = Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], BeforeValidator(_parse_shares)]
+"""Numbers between 0 and 1, also as ``0.3,0.5``."""
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
 """A text, or a path that becomes one."""
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tflitekit.core.printable import printable
-from tflitekit.render import hardware_text, outputs_text, targets_text, text, training_text
+from tflitekit.render import hardware_text, outputs_text, targets_text, text, thresholds_text, training_text
 from tflitekit.render.summary import (
     caution,
     class_figure,
@@ -60,6 +60,7 @@ def render(report: Report) -> str:
     classes = ordered_classes(report)
     place_columns, place_rows = places_table(report)
     output_columns, output_rows = fidelity_table(report)
+    threshold_columns, threshold_rows = thresholds_text.table(report.variants)
     scored_columns, scored_rows = outputs_text.table(report.variants, report.baseline)
     training_columns, training_rows = training_text.table(report)
     target_columns, target_rows = targets_text.table(report.variants)
@@ -79,6 +80,8 @@ def render(report: Report) -> str:
         target_columns=target_columns,
         target_rows=target_rows,
         target_notes=targets_text.notes(report.variants),
+        threshold_columns=threshold_columns,
+        threshold_rows=threshold_rows,
         scored_columns=scored_columns,
         scored_rows=scored_rows,
         output_columns=output_columns,

@@ -7,6 +7,7 @@ Fractions are fractions (an accuracy of 0.764, a drop of 0.008); units stand in 
 from tflitekit.results.accuracy import (
     Adaptive,
     Agreement,
+    AtThreshold,
     CalibrationPoint,
     ClassRecall,
     Confidence,
@@ -57,6 +58,7 @@ __all__ = [
     "Accelerator",
     "Adaptive",
     "Agreement",
+    "AtThreshold",
     "BatteryState",
     "CalibrationPoint",
     "ClassRecall",

@@ -10,6 +10,7 @@ from tflitekit.results.base import Part, finite
 __all__ = [
     "Adaptive",
     "Agreement",
+    "AtThreshold",
     "CalibrationPoint",
     "ClassRecall",
     "Confidence",
@@ -84,6 +85,29 @@ class OutputScore(Part):
     drop: Drop | None = None
     decides: bool = True
     weight: float | None = None
+
+
+class AtThreshold(Part):
+    """What happens at one threshold on the scores (``--threshold``).
+
+    For two classes the score is the probability of class 1, and positives are its samples. With more classes it is that of the answer, and positives
+    are right answers. With several labels per sample each label of each sample counts.
+
+    Attributes:
+        precision: Share of what reaches the threshold that is positive; null where nothing does.
+        recall: Share of the positives that reaches it; null where there are none.
+        above: Share of all that reaches it.
+        rose: How many are above here and below in the baseline; null for the baseline itself. ``fell`` likewise.
+        n: Of all.
+    """
+
+    threshold: float
+    precision: float | None
+    recall: float | None
+    above: float
+    rose: int | None = None
+    fell: int | None = None
+    n: int
 
 
 class ClassRecall(Part):

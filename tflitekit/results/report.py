@@ -17,6 +17,7 @@ from tflitekit.options.limits import Constraints
 from tflitekit.results.accuracy import (
     Adaptive,
     Agreement,
+    AtThreshold,
     CalibrationPoint,
     ClassRecall,
     Confidence,
@@ -77,6 +78,7 @@ class VariantReport(Part):
             first that decides, or weighted, and so are classes, hits, confidence and flips of one output.
         fidelity: Every output compared with the baseline's, part by part; empty for the baseline itself and without one.
         explanation: Where it departs from the float model, layer by layer; null where that was not asked for.
+        thresholds: What happens at each of ``--threshold``, in their order; empty without.
         differing: On data without labels, up to 12 of the samples that get another class than the baseline's, with the highest scores.
         examples: For tasks other than classification, samples on which it does worse than the baseline, the worst first.
         control: Name of the float model that was fine-tuned for as many steps, where this variant was trained and such a one
@@ -121,6 +123,7 @@ class VariantReport(Part):
     confidence: Confidence | None = None
     flips: Flips | None = None
     differing: tuple[Flip, ...] = ()
+    thresholds: tuple[AtThreshold, ...] = ()
     examples: tuple[Example, ...] = ()
     sequential: Sequential | None = None
     latency: Latency | None = None

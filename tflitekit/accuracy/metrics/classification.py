@@ -14,6 +14,7 @@ from tflitekit.accuracy.metrics import Meaning, Scores, metric
 from tflitekit.accuracy.metrics.class_figures import FIGURES, usual
 from tflitekit.accuracy.metrics.confidence import calibration
 from tflitekit.accuracy.metrics.figures import known
+from tflitekit.accuracy.metrics.thresholds import at_thresholds
 from tflitekit.core.errors import DataError
 from tflitekit.core.statistics import paired_accuracy_drop, wilson_interval
 from tflitekit.core.tensor import TensorSpec
@@ -21,7 +22,7 @@ from tflitekit.data.class_folders import no_class
 from tflitekit.data.contract import labels_mismatch
 from tflitekit.data.dataset import Dataset
 from tflitekit.options.tasks import TaskOptions
-from tflitekit.results import Agreement, ClassRecall, Drop, Flips, Measured
+from tflitekit.results import Agreement, AtThreshold, ClassRecall, Drop, Flips, Measured
 from tflitekit.results.packing import pack_hits
 from tflitekit.tasks.interface import Interface
 
@@ -54,63 +55,56 @@ def takes_classes(dataset: Dataset, interface: Interface) -> bool:
 @metric("top1", applies=takes_classes, task="classification")
 def classify(dataset: Dataset, interface: Interface, how: TaskOptions) -> Classification:
     """Compares classes, where the labels are some that the model has."""
-    del how
-    return _of_classes(dataset, interface, "top1")
+    return _of_classes(dataset, interface, how, "top1")
 
 
 @metric("balanced-accuracy")
 def balanced_accuracy(dataset: Dataset, interface: Interface, how: TaskOptions) -> Classification:
     """Compares classes; all count alike, however many samples each has."""
-    del how
-    return _of_classes(dataset, interface, "balanced-accuracy")
+    return _of_classes(dataset, interface, how, "balanced-accuracy")
 
 
 @metric("macro-f1")
 def macro_f1(dataset: Dataset, interface: Interface, how: TaskOptions) -> Classification:
     """Compares classes by F1, averaged over classes."""
-    del how
-    return _of_classes(dataset, interface, "macro-f1")
+    return _of_classes(dataset, interface, how, "macro-f1")
 
 
 @metric("roc-auc")
 def area_under_roc(dataset: Dataset, interface: Interface, how: TaskOptions) -> Classification:
     """Compares two classes by the scores, whatever the threshold."""
-    del how
-    return _of_two_classes(dataset, interface, "roc-auc")
+    return _of_two_classes(dataset, interface, how, "roc-auc")
 
 
 @metric("pr-auc")
 def area_under_precision(dataset: Dataset, interface: Interface, how: TaskOptions) -> Classification:
     """Compares two classes by the scores, for rare positives."""
-    del how
-    return _of_two_classes(dataset, interface, "pr-auc")
+    return _of_two_classes(dataset, interface, how, "pr-auc")
 
 
 @metric("kappa")
 def weighted_kappa(dataset: Dataset, interface: Interface, how: TaskOptions) -> Classification:
     """Compares ordered classes; the farther off an answer is, the worse."""
-    del how
-    return _of_classes(dataset, interface, "kappa")
+    return _of_classes(dataset, interface, how, "kappa")
 
 
 @metric("class-distance")
 def class_distance(dataset: Dataset, interface: Interface, how: TaskOptions) -> Classification:
     """Compares ordered classes by how many classes answers are off on average."""
-    del how
-    return _of_classes(dataset, interface, "class-distance")
+    return _of_classes(dataset, interface, how, "class-distance")
 
 
-def _of_two_classes(dataset: Dataset, interface: Interface, first: str) -> Classification:
+def _of_two_classes(dataset: Dataset, interface: Interface, how: TaskOptions, first: str) -> Classification:
     spec = interface.output
     if max(2, size_of(spec)) != 2:
         raise DataError(
             f"The output '{spec.name}' has {size_of(spec)} classes, and {first} is for two.",
             fix="Take --metric balanced-accuracy or --metric macro-f1, which are for any number of classes.",
         )
-    return _of_classes(dataset, interface, first)
+    return _of_classes(dataset, interface, how, first)
 
 
-def _of_classes(dataset: Dataset, interface: Interface, first: str) -> Classification:
+def _of_classes(dataset: Dataset, interface: Interface, how: TaskOptions, first: str) -> Classification:
     sample = next(iter(dataset), None)
     if sample is not None and not isinstance(sample.label, int):
         raise DataError(
@@ -118,7 +112,7 @@ def _of_classes(dataset: Dataset, interface: Interface, first: str) -> Classific
             fix="Leave out --metric, or give labels that are whole numbers from 0.",
         )
     spec = interface.output
-    found = Classification(dataset.classes, size_of(spec), first)
+    found = Classification(dataset.classes, size_of(spec), first, how.threshold)
     found.check(spec)
     if -1 not in spec.shape[1:]:
         _check_classes(dataset, interface.classes, max(2, size_of(spec)))
@@ -153,10 +147,17 @@ class Classification:
         classes: Class names in output order, where they are known.
         outputs: Number of classes that the model gives.
         first: The figure that decides, 'top1' or one of `FIGURES`.
+        thresholds: On scores, for a table of what an app with them would see.
     """
 
-    def __init__(self, classes: Sequence[str] | None, outputs: int, first: str = "top1") -> None:
-        self.classes, self.outputs, self.name = classes, outputs, first
+    def __init__(
+        self,
+        classes: Sequence[str] | None,
+        outputs: int,
+        first: str = "top1",
+        thresholds: Sequence[float] = (),
+    ) -> None:
+        self.classes, self.outputs, self.name, self._thresholds = classes, outputs, first, thresholds
 
     @property
     def is_mean(self) -> bool:
@@ -224,6 +225,7 @@ class Classification:
             "hits": pack_hits(scores["correct"]),
             "confusion": self._confusion(scores),
             "confidence": calibration(scores["confidence"], scores["correct"]),
+            "thresholds": self._at_thresholds(scores, other),
         }
         if baseline is not None:
             agreed = share("agreement", baseline["predicted"] == scores["predicted"])
@@ -234,6 +236,12 @@ class Classification:
                 won=int(np.count_nonzero(~other["correct"] & scores["correct"])),
             )
         return found
+
+    def _at_thresholds(self, scores: Scores, baseline: Scores | None) -> tuple[AtThreshold, ...]:
+        two = "ranking" in scores
+        score = _of_class_1 if two else _of_answer
+        truth = scores["label"] == 1 if two else scores["correct"]
+        return at_thresholds(score(scores), truth, self._thresholds, None if baseline is None else score(baseline))
 
     def _per_class(
         self, scores: Scores, baseline: Scores | None, max_class_drop: float | None
@@ -266,6 +274,14 @@ class Classification:
         if not self.is_mean:
             return FIGURES[self.name].drop(_with_distance(baseline), _with_distance(variant), max_drop)
         return _drop(baseline["correct"], variant["correct"], max_drop)
+
+
+def _of_answer(scores: Scores) -> NDArray[np.float32]:
+    return np.asarray(scores["confidence"], np.float32)
+
+
+def _of_class_1(scores: Scores) -> NDArray[np.float32]:
+    return np.where(scores["predicted"] == 1, scores["confidence"], 1 - scores["confidence"]).astype(np.float32)
 
 
 def _with_distance(scores: Scores) -> Scores:

@@ -13,6 +13,7 @@ from tflitekit.accuracy.metrics import Meaning, Metric, Scores, metric
 from tflitekit.accuracy.metrics.classification import class_name, share, size_of
 from tflitekit.accuracy.metrics.figures import Figure, MeanFigure, SumFigure, Sums, known
 from tflitekit.accuracy.metrics.ranking import SetFigure, Weighted, average_precision, drawn
+from tflitekit.accuracy.metrics.thresholds import at_thresholds
 from tflitekit.core.errors import DataError
 from tflitekit.core.statistics import bootstrap_bounds, paired_bootstrap_increase
 from tflitekit.core.tensor import TensorSpec
@@ -40,14 +41,13 @@ def takes_labels(dataset: Dataset, interface: Interface) -> bool:
 @metric("mean-ap", applies=takes_labels, task="multi-label")
 def mean_average_precision(dataset: Dataset, interface: Interface, how: TaskOptions) -> MultiLabel:
     """Compares the scores of each label by average precision, where a sample may have several labels or none."""
-    del how
     spec = interface.output
     if not takes_labels(dataset, interface):
         raise DataError(
             f"The labels at {dataset.location} are no rows of {size_of(spec)} zeros and ones, one for each value of '{spec.name}'.",
             fix="Give such rows for mean-ap; for one class per sample leave out --metric.",
         )
-    found = MultiLabel(interface.classes or dataset.classes)
+    found = MultiLabel(interface.classes or dataset.classes, how.threshold)
     found.check(spec)
     return found
 
@@ -102,12 +102,13 @@ class MultiLabel(Metric):
 
     Args:
         classes: Names of the labels, where they are known.
+        thresholds: On scores, for a table of what an app with them would see.
     """
 
     name = "mean-ap"
 
-    def __init__(self, classes: Sequence[str] | None) -> None:
-        self.classes = classes
+    def __init__(self, classes: Sequence[str] | None, thresholds: Sequence[float] = ()) -> None:
+        self.classes, self._thresholds = classes, thresholds
 
     def check(self, output: TensorSpec) -> None:
         if len([d for d in output.shape[1:] if d != 1]) != 1:
@@ -124,7 +125,11 @@ class MultiLabel(Metric):
             )
         truth = np.asarray(labels).astype(np.bool_)
         said = rows > (0.5 if meaning == "probabilities" else 0.0)
-        return {
+        found: Scores = {}
+        if self._thresholds:
+            with np.errstate(over="ignore"):
+                found["probability"] = rows if meaning == "probabilities" else 1 / (1 + np.exp(-rows))
+        return found | {
             "ranking": rows.astype(np.float32),
             "labels": truth,
             "said": said,
@@ -141,6 +146,9 @@ class MultiLabel(Metric):
     def details(self, scores: Scores, baseline: Scores | None, *, max_class_drop: float | None) -> dict[str, Any]:
         other = baseline if baseline is not scores else None
         found: dict[str, Any] = {"per_class": self._per_class(scores, other, max_class_drop)}
+        if self._thresholds:
+            before = None if other is None else other["probability"]
+            found["thresholds"] = at_thresholds(scores["probability"], scores["labels"], self._thresholds, before)
         if baseline is not None:
             agreed = share("agreement", (baseline["said"] == scores["said"]).all(axis=1))
             found["agreement"] = Agreement(**agreed.model_dump(exclude={"metric"}))

@@ -14,7 +14,15 @@ from rich.text import Text
 
 from tflitekit.cli import console
 from tflitekit.core.printable import printable
-from tflitekit.render import hardware_text, outputs_text, search_text, targets_text, text, training_text
+from tflitekit.render import (
+    hardware_text,
+    outputs_text,
+    search_text,
+    targets_text,
+    text,
+    thresholds_text,
+    training_text,
+)
 from tflitekit.render.summary import (
     Warned,
     fidelity_table,
@@ -66,6 +74,10 @@ def show_report(report: Report) -> None:
     if scored_rows:
         console.stdout.print(Text("\nEach output with labels", style="bold"))
         console.show_table(tuple(scored_columns), [tuple(cells) for cells in scored_rows])
+    threshold_columns, threshold_rows = thresholds_text.table(report.variants)
+    if threshold_rows:
+        console.stdout.print(Text("\nAt each threshold", style="bold"))
+        console.show_table(tuple(threshold_columns), [tuple(cells) for cells in threshold_rows])
     output_columns, output_rows = fidelity_table(report)
     if output_rows:
         console.stdout.print(Text("\nEvery output compared with the baseline's", style="bold"))

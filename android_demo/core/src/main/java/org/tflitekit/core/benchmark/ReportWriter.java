@@ -30,7 +30,7 @@ public final class ReportWriter {
         "arena_bytes", "training", "search", "compression", "conversion_s", "hardware"
     };
     private static final String[] EMPTY_HERE = {
-        "other_metrics", "output_scores", "per_class", "fidelity", "differing", "examples", "on_targets", "ops", "warnings"
+        "other_metrics", "output_scores", "per_class", "fidelity", "differing", "thresholds", "examples", "on_targets", "ops", "warnings"
     };
     private static final String[] LIMITS = {
         "max_accuracy_drop", "min_fidelity", "max_class_drop", "max_size_bytes", "max_latency_ms"
