@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tflitekit.accuracy.coco.matching import box_overlaps
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.annotations import Boxes
@@ -204,6 +205,27 @@ def test_what_is_no_number_is_no_box() -> None:
     reader = open_reader(_interface(("out", (7, 10)), classes=3), task="detection", wanted="yolov8:score=0.4")
     found = reader.read([rows.T], FRAME)
     np.testing.assert_allclose(found.scores, SCORES[:1] / 2)  # only the second box at the first place is left
+
+
+def test_of_many_candidates_the_best_are_kept_as_if_all_were_looked_at() -> None:
+    generator = np.random.default_rng(5)
+    place, size = generator.uniform(0, SIDE, (4000, 2)), generator.uniform(4, 30, (4000, 2))
+    scores = generator.integers(1, 200, (4000, 3)) / 200
+    rows = np.concatenate([place, size, scores], axis=1).astype(np.float32)
+    interface = _interface(("out", (7, 4000)), classes=3)
+    found = open_reader(interface, task="detection", wanted="yolov8:iou=0.3,most=50").read(
+        [rows.T], Frame.whole(SIDE, SIDE)
+    )
+    candidates = np.argsort(-rows[:, 4:].reshape(-1), kind="stable")[:1000]
+    kept: list[int] = []
+    edges = np.concatenate([place - size / 2, place + size / 2], axis=1).astype(np.float32)
+    for candidate in candidates:  # greedy, as non-maximum suppression is defined
+        same = [other for other in kept if other % 3 == candidate % 3]
+        if not (box_overlaps(edges[[candidate // 3]], edges[[other // 3 for other in same]]) > 0.3).any():
+            kept.append(candidate)
+    kept = kept[:50]
+    np.testing.assert_array_equal(found.classes, [candidate % 3 for candidate in kept])
+    np.testing.assert_allclose(found.scores, [rows[candidate // 3, 4 + candidate % 3] for candidate in kept])
 
 
 def test_nothing_is_found_in_an_output_of_zeros() -> None:

@@ -60,8 +60,13 @@ class Found:
             xyxy: ``(n, 4)``, left, top, right and bottom in the input.
             scores: ``(n, classes)``.
         """
-        rows, classes = np.nonzero(scores >= self.score)  # NaN is not
-        return self.boxes_of(xyxy, rows, classes, scores[rows, classes], frame)
+        flat = np.ascontiguousarray(scores).reshape(-1)
+        places = np.flatnonzero(flat >= self.score)  # NaN is not
+        if len(places) > CANDIDATES:
+            values = flat[places]
+            places = places[values >= np.partition(values, -CANDIDATES)[-CANDIDATES]]
+        rows, classes = np.divmod(places, max(1, scores.shape[1]))
+        return self.boxes_of(xyxy, rows, classes, flat[places], frame)
 
     def boxes_of(
         self,
@@ -72,10 +77,11 @@ class Found:
         frame: Frame,
     ) -> Boxes:
         """Returns the boxes of a picture from candidates with one class and score each, and the rows of their boxes."""
-        inside = self.pixels(xyxy, frame)[rows]
+        order = np.argsort(-scores, kind="stable")[:CANDIDATES]
+        classes, scores = classes[order], scores[order]
+        inside = self.pixels(xyxy, frame)[rows[order]]
         usable = np.flatnonzero(np.isfinite(inside).all(axis=1) & (inside[:, 2:] > inside[:, :2]).all(axis=1))
-        order = usable[np.argsort(-scores[usable], kind="stable")[:CANDIDATES]]
-        kept = order[self._kept(inside[order], scores[order], classes[order])[: self.most]]
+        kept = usable[self._kept(inside[usable], scores[usable], classes[usable])]
         return Boxes(
             frame.boxes_to_source(inside[kept]),
             classes[kept].astype(np.int32),
@@ -103,23 +109,41 @@ class Found:
     def _kept(
         self, xyxy: NDArray[np.float32], scores: NDArray[np.float32], classes: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Returns which boxes non-maximum suppression keeps, best first."""
-        if self.iou >= 1 or not len(xyxy):
-            return np.arange(len(xyxy))
-        try:
-            import cv2
-        except ImportError as error:
-            raise MissingDependencyError(
-                "Boxes that overlap are sorted out by OpenCV, which is not installed.",
-                why=str(error),
-                fix="Install it with: pip install 'tflitekit[tasks]'",
-            ) from error
-        # From zero on: OpenCV keeps classes apart by moving each one's boxes beyond those of the last.
-        corner = (xyxy[:, :2] - xyxy[:, :2].min(axis=0)).astype(np.float64)
-        boxes = np.concatenate([corner, (xyxy[:, 2:] - xyxy[:, :2]).astype(np.float64)], axis=1)
-        groups = np.zeros(len(classes), np.int32) if self.agnostic else classes.astype(np.int32)
-        suppress: Any = cv2.dnn.NMSBoxesBatched  # takes arrays, whatever its types say
-        return np.asarray(suppress(boxes, scores, groups, 0.0, self.iou), np.int64).reshape(-1)
+        """Returns which boxes, best first, are kept; those behind cannot change what is kept before them, so few are looked at first."""
+        if self.iou >= 1:
+            return np.arange(min(self.most, len(xyxy)))
+        count = 2 * self.most
+        while True:
+            kept = _suppressed(
+                xyxy[:count],
+                scores[:count],
+                np.zeros_like(classes[:count]) if self.agnostic else classes[:count],
+                self.iou,
+            )
+            if len(kept) >= self.most or count >= len(xyxy):
+                return kept[: self.most]
+            count *= 2
+
+
+def _suppressed(
+    xyxy: NDArray[np.float32], scores: NDArray[np.float32], classes: NDArray[np.int64], iou: float
+) -> NDArray[np.int64]:
+    """Returns which boxes non-maximum suppression keeps, best first."""
+    if not len(xyxy):
+        return np.zeros(0, np.int64)
+    try:
+        import cv2
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Boxes that overlap are sorted out by OpenCV, which is not installed.",
+            why=str(error),
+            fix="Install it with: pip install 'tflitekit[tasks]'",
+        ) from error
+    # From zero on: OpenCV keeps classes apart by moving each one's boxes beyond those of the last.
+    corner = (xyxy[:, :2] - xyxy[:, :2].min(axis=0)).astype(np.float64)
+    boxes = np.concatenate([corner, (xyxy[:, 2:] - xyxy[:, :2]).astype(np.float64)], axis=1)
+    suppress: Any = cv2.dnn.NMSBoxesBatched  # takes arrays, whatever its types say
+    return np.asarray(suppress(boxes, scores, classes.astype(np.int32), 0.0, iou), np.int64).reshape(-1)
 
 
 def box_format(form: str) -> str:
