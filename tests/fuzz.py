@@ -46,6 +46,7 @@ from tflitekit.cli.views.report import show_report
 from tflitekit.core.arrays import read_arrays, write_arrays
 from tflitekit.core.errors import ModelError, TflitekitError
 from tflitekit.core.structured import read_record, write_record
+from tflitekit.data.color_maps import read_color_map
 from tflitekit.data.columns import Columns
 from tflitekit.data.contract import load_labels
 from tflitekit.data.dataset import UnreadableSampleError, open_dataset
@@ -424,6 +425,14 @@ _COCO = json.dumps(
         "annotations": [{"image_id": 1, "category_id": 9, "bbox": [1, 2, 8, 9], "area": 50.5, "iscrowd": 0}],
     }
 ).encode()
+_POSES = json.dumps(
+    {
+        "images": [{"id": 1, "file_name": "PICTURE"}],
+        "annotations": [
+            {"image_id": 1, "bbox": [1, 2, 8, 9], "area": 50.5, "iscrowd": 0, "keypoints": [3, 4, 2, 0, 0, 0]}
+        ],
+    }
+).encode()
 _VOC = (
     b"<annotation><filename>a.png</filename><size><width>40</width><height>20</height></size><object><name>cat</name><bndbox>"
     b"<xmin>1</xmin><ymin>2</ymin><xmax>9</xmax><ymax>12</ymax></bndbox><difficult>0</difficult></object></annotation>"
@@ -435,6 +444,13 @@ def _read_coco(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"PICTURE", picture.name.encode()))
     for sample in open_dataset(f"{path}:images={picture.parent}"):
         assert len(sample.label.xyxy) == len(sample.label.classes)
+
+
+def _read_poses(path: Path) -> None:
+    picture = next((DATA.parent.parent / "docs" / "images").glob("*.png"))
+    path.write_bytes(path.read_bytes().replace(b"PICTURE", picture.name.encode()))
+    for sample in open_dataset(f"{path}:images={picture.parent}"):
+        assert not hasattr(sample.label, "points") or sample.label.points.ndim == 3
 
 
 def _read_tflite(path: Path) -> None:
@@ -565,6 +581,19 @@ def _readers() -> dict[str, Reader]:
         "checkpoint": Reader(read_arrays, (_file(_checkpoint, "c.npz"),), zip_of(array_of), ".npz"),
         "record": Reader(lambda path: read_record(path, _Kept), (_file(_record, "r.json"),), json_of, ".json"),
         "coco": Reader(_read_coco, (_COCO,), json_of, ".json"),
+        "poses": Reader(_read_poses, (_POSES,), json_of, ".json"),
+        "color map": Reader(
+            lambda path: read_color_map(path, None),
+            (b'{"sky": [0, 0, 0], "car": "#c80a0a", "void": [1, 2, 3]}',),
+            json_of,
+            ".json",
+        ),
+        "color map in CSV": Reader(
+            lambda path: read_color_map(path, None), (b"name,r,g,b\nsky,0,0,0\ncar,1,2,3\n",), text_of, ".csv"
+        ),
+        "color map of CVAT": Reader(
+            lambda path: read_color_map(path, None), (b"# label\nsky:0,0,0::\ncar:1,2,3::\n",), text_of, ".txt"
+        ),
         "voc": Reader(voc.read_annotations, (_VOC,), text_of, ".xml"),
         "yolo": Reader(
             lambda path: yolo.read_labels(path, (40, 20), range(2)),
@@ -585,7 +614,8 @@ def json_or_bytes(content: bytes, chance: random.Random) -> bytes:
 
 READERS: tuple[str, ...] = (
     "tflite", "keras", "hdf5", "sidecar", "report", "bundle", "labels", "labels in JSON", "preprocessing", "class weights",
-    "TF_CONFIG", "suite", "csv", "tfrecord", "tar", "npz", "checkpoint", "record", "coco", "voc", "yolo", "data.yaml", "pt2", "apk",
+    "TF_CONFIG", "suite", "csv", "tfrecord", "tar", "npz", "checkpoint", "record", "coco", "poses", "color map", "color map in CSV", "color map of CVAT",
+    "voc", "yolo", "data.yaml", "pt2", "apk",
 )  # fmt: skip
 
 

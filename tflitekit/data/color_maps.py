@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.core.errors import DataError, UnreadableError
-from tflitekit.core.files import decode_text, is_file, read_bytes
+from tflitekit.core.files import decode_text, is_file, read_bytes, shortened
 from tflitekit.core.structured import parse_json
 from tflitekit.data.names import match_names
 
@@ -134,7 +134,7 @@ def _color(path: Path, name: str, given: Any) -> tuple[int, int, int]:
     parts = [str(part).strip() for part in given] if isinstance(given, list | tuple) else []
     if len(parts) != 3 or not all(part.isascii() and part.isdecimal() and int(part) < 256 for part in parts):
         raise DataError(
-            f"The color map {path} has no color for '{name}' but {given!r}.",
+            f"The color map {path} has no color for '{shortened(name)}' but {shortened(repr(given))}.",
             fix="Give red, green and blue from 0 to 255: [128, 64, 128].",
         )
     red, green, blue = map(int, parts)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tflitekit.core.errors import DataError, UnreadableError
-from tflitekit.core.files import is_file, read_bytes, require_inside
+from tflitekit.core.files import is_file, read_bytes, require_inside, shortened
 from tflitekit.core.structured import read_json
 from tflitekit.data.annotations import Boxes, Poses
 from tflitekit.data.boxed import require_pictures
@@ -74,7 +74,9 @@ class PosedPictures(Dataset):
         beside = path.parent / "images"
         self._root = Path(folder) if folder is not None else beside if beside.is_dir() else path.parent
         poses = _poses(path, content)
-        images = sorted((entry for entry in _listed(path, content, "images") if entry.get("id") in poses), key=_name)
+        images = sorted(
+            (entry for entry in _listed(path, content, "images") if _id(entry.get("id")) in poses), key=_name
+        )
         if not images:
             raise DataError(f"The annotations at {path} have no keypoints.", fix=_FIX)
         names = [_inside(path, _name(entry)) for entry in images]
@@ -118,7 +120,7 @@ def _poses(path: Path, content: Mapping[str, Any]) -> dict[int, Poses]:
     Raises:
         DataError: Keypoints or boxes are not numbers, or people have unlike numbers of keypoints.
     """
-    known = {entry.get("id") for entry in _listed(path, content, "images")}
+    known = {_id(entry.get("id")) for entry in _listed(path, content, "images")}
     found: dict[int, list[tuple[Any, ...]]] = {}
     count = None
     for place, entry in enumerate(_listed(path, content, "annotations")):
@@ -132,14 +134,14 @@ def _poses(path: Path, content: Mapping[str, Any]) -> dict[int, Poses]:
                 f"{where} has {len(points)} numbers of keypoints and {len(box)} of its box, where {count} and 4 were to be expected.",
                 fix=_FIX,
             )
-        if entry.get("image_id") not in known:
-            raise DataError(
-                f"{where} is of the image {json.dumps(entry.get('image_id'))}, which is not listed.", fix=_FIX
-            )
+        number = _id(entry.get("image_id"))
+        if number is None or number not in known:
+            shown = shortened(json.dumps(entry.get("image_id")))
+            raise DataError(f"{where} is of the image {shown}, which is not listed.", fix=_FIX)
         left, top, width, height = box
         area = _numbers([entry.get("area", width * height)], where, "area")[0]
         row = (points, (left, top, left + width, top + height), area, bool(entry.get("iscrowd")))
-        found.setdefault(entry["image_id"], []).append(row)
+        found.setdefault(number, []).append(row)
     return {number: _of_rows(rows) for number, rows in found.items()}
 
 
@@ -161,6 +163,10 @@ def _listed(path: Path, content: Mapping[str, Any], key: str) -> list[Mapping[st
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise DataError(f"{path} has no list of {key}.", fix=_FIX)
     return entries
+
+
+def _id(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _name(entry: Mapping[str, Any]) -> str:
