@@ -14,12 +14,15 @@ from tiny_network import Network
 
 from tflitekit import Constraints, evaluate, open_dataset
 from tflitekit.accuracy.evaluation import Evaluation
+from tflitekit.accuracy.score_store import ScoreStore
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.data.frame import Frame
+from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import VariantReport
 from tflitekit.tasks.interface import Interface
 from tflitekit.tasks.readers import open_reader
 from tflitekit.tflite.runtime import Model
+from tflitekit.tflite.variant import load_variant
 
 CELLS, NUMBERS = 12, 9  # center, size and the scores of five classes, of each cell: the pixels of 9 x 4 x 3
 NAMES = ("cat", "dog", "cow", "hen", "bee")  # only the first two are ever seen
@@ -166,6 +169,17 @@ def test_a_reader_of_ones_own(files: list[Path], scenes: Path, tmp_path: Path) -
     assert _figures(found.variants[0])["map"] > 0.99
     with pytest.raises(DataError, match="returned ndarray for a picture, not boxes"):
         _evaluate(files[:1], scenes, reader=f"{own}:wrong")
+
+
+def test_scores_are_not_taken_from_those_of_other_anchors(tmp_path: Path, files: list[Path]) -> None:
+    variant = load_variant(files[0])[0]
+    anchors = tmp_path / "anchors.json"
+    keys = set()
+    for content in ("[[0, 0, 1, 1]]", "[[0, 0, 2, 2]]"):
+        anchors.write_text(content)
+        task = TaskOptions(reader=f"ssd:anchors={anchors}")
+        keys.add(ScoreStore(tmp_path, "data", "map", None, None, None, task=task)._path(variant))
+    assert len(keys) == 2 and None not in keys
 
 
 def test_the_quickstarts_detector_is_judged_as_by_pycocotools_and_int8_harms_it() -> None:

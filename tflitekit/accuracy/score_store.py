@@ -15,11 +15,12 @@ from tflitekit.accuracy.fidelity import Sums, pack, unpack
 from tflitekit.accuracy.metrics import AnyMetric, Scores
 from tflitekit.accuracy.scored import Scored
 from tflitekit.accuracy.scoring import Against, ScoringJob, score
-from tflitekit.core.files import hash_json, write_whole
+from tflitekit.core.files import content_hash, hash_json, write_whole
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_record, write_record
 from tflitekit.data.dataset import Dataset, SkippedSamples
 from tflitekit.options.tasks import TaskOptions
+from tflitekit.tasks.readers import files_of_reader
 from tflitekit.tflite.runtime import runtime_name
 from tflitekit.tflite.variant import Variant
 
@@ -80,6 +81,7 @@ class ScoreStore:
             "metric": name,
             "output": output,
             "task": (task or TaskOptions()).key(),
+            "reader's files": [content_hash(path) for path in files_of_reader(task.reader if task else None)],
             "stream": stream,
             "runtime": runtime_name(),
             "baseline": None if baseline is None else _content(baseline.variant),

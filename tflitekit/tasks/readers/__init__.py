@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -15,13 +16,14 @@ from numpy.typing import NDArray
 
 from tflitekit.core.answers import answering
 from tflitekit.core.errors import DataError, UsageError
+from tflitekit.core.files import is_file
 from tflitekit.core.registry import Registry
 from tflitekit.core.user_code import load_function, place
 from tflitekit.data.annotations import TaskName
 from tflitekit.data.frame import Frame
 from tflitekit.tasks.interface import Interface
 
-__all__ = ["Reader", "ReaderKind", "open_reader", "reader", "readers", "task_of_reader"]
+__all__ = ["Reader", "ReaderKind", "files_of_reader", "open_reader", "reader", "readers", "task_of_reader"]
 
 
 @runtime_checkable
@@ -103,6 +105,12 @@ def task_of_reader(wanted: str | None) -> TaskName | None:
     """Returns the task of a reader that is named as `open_reader` takes it; None for none, and for a user's own."""
     kind = readers().get((wanted or "").partition(":")[0])
     return None if kind is None else kind.task
+
+
+def files_of_reader(wanted: str | None) -> list[Path]:
+    """Returns the files that the options of a reader name, such as anchors: what it reads depends on what they hold."""
+    values = (part.partition("=")[2].strip() for part in (wanted or "").partition(":")[2].split(","))
+    return [Path(value) for value in values if value and is_file(Path(value))]
 
 
 def open_reader(interface: Interface, *, task: TaskName, wanted: str | None) -> Reader:
