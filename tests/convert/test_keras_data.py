@@ -32,6 +32,9 @@ def test_tf_data(batch):
     named = made.map(lambda a, b: {"left": a})
     rows = [sample.read() for sample in open_dataset(named, need_labels=False)]
     assert np.array_equal([row["left"] for row in rows], x)
+    by_output = made.map(lambda a, b: (a, {"class": b, "double": tf.cast(2 * b, tf.float32)}))
+    labels = [sample.label for sample in open_dataset(by_output)]
+    assert labels == [{"class": label, "double": 2.0 * label} for label in y.tolist()]
     assert len(open_dataset(made, limit=6, seed=1)) == 6
 
 

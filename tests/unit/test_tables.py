@@ -156,6 +156,8 @@ def test_targets_of_several_columns_and_outputs(table):
     assert next(iter(data)).label.tolist() == [2.5, 3]
     data = open_dataset(table("x,y.digit,y.angle\n1,3,0.5\n2,1,1.5\n"))
     assert [sample.label for sample in data] == [{"digit": 3, "angle": 0.5}, {"digit": 1, "angle": 1.5}]
+    (sample,) = open_dataset(table("x,y.box_1,y.box_0,y.part2\n1,3,0.5,4\n"))
+    assert sample.label["box"].tolist() == [0.5, 3] and sample.label["part2"] == 4
 
 
 def test_parquet(tmp_path):
@@ -219,6 +221,9 @@ def test_windows(table, tmp_path):
     assert [sample.label for sample in data] == [3, 7]
     assert prepared(data, spec("x", 4, 1))[1][0][:, 0].tolist() == [4, 5, 6, 7]
     assert data.fingerprint() != open_dataset(f"{tmp_path / 's.npz'}:window=4:step=1").fingerprint()
+    with pytest.raises(DataError, match=r"2 values for the model's input 'x', which takes \[3, 2\]") as caught:
+        prepared(open_dataset(table("a,b,label\n1,2,0\n", "w.csv")), spec("x", 3, 2))
+    assert caught.value.fix.endswith("w.csv:window=3.")
     with pytest.raises(DataError, match="no window of 11 rows: it has 10"):
         open_dataset(f"{tmp_path / 's.npz'}:window=11")
     with pytest.raises(UsageError, match="step=2 is for windows"):

@@ -138,9 +138,15 @@ class Columns(Mapping[str, Array]):
             raise DataError(
                 f"{self._layout.location} has {values.size} value{'s' if values.size != 1 else ''} for the model's input '{spec.name}', "
                 f"which takes {shown_shape(wanted)} ({self._key}; columns {names}).",
-                fix=f"Name the columns: {self._layout.location}:{spec.name}=COLUMN,COLUMN:label=COLUMN.",
+                fix=self._advice(spec, values.size),
             )
         return values.reshape(wanted)
+
+    def _advice(self, spec: TensorSpec, size: int) -> str:
+        location, wanted = self._layout.location, spec.shape[1:]
+        if len(wanted) > 1 and size == int(np.prod(wanted[1:])):
+            return f"Where the rows are one long series, cut it into windows: {location}:window={wanted[0]}."
+        return f"Name the columns: {location}:{spec.name}=COLUMN,COLUMN:label=COLUMN."
 
     def _number(self, position: int, cell: Any) -> Array:
         """Returns the numbers of one cell: one, several with spaces between, or a list."""

@@ -186,9 +186,19 @@ def _label_columns(location: str, names: Sequence[str], settings: Mapping[str, s
     found = next((by_case[name] for name in _LABELS if name in by_case), None)
     if found is not None:
         return {"": [found]}
-    outputs = {name.removeprefix("y."): [name] for name in names if name.startswith("y.") and not name[2:].isdecimal()}
     several = numbered("y", names)
-    return outputs or ({"": several} if several else {})
+    return _by_output(names) or ({"": several} if several else {})
+
+
+def _by_output(names: Sequence[str]) -> dict[str, list[str]]:
+    """Returns the columns ``y.OUTPUT``, or ``y.OUTPUT_0``, ``y.OUTPUT_1``, ... of an output with several targets, by output."""
+    labels = [name for name in names if name.startswith("y.") and not name[2:].isdecimal()]
+    found: dict[str, list[str]] = {}
+    for name in labels:
+        prefix = name[2:].rstrip("0123456789").rstrip("_.-")
+        together = numbered(f"y.{prefix}", labels)
+        found.setdefault(*((prefix, together) if name in together and len(together) > 1 else (name[2:], [name])))
+    return found
 
 
 def _labels(
@@ -202,15 +212,23 @@ def _labels(
     if not columns:
         return labels_of(location, None, table.count(), names=None, labels=labels)
     if "" not in columns:
-        return many_labels(location, {output: found[name] for output, (name,) in columns.items()}, labels)
+        return many_labels(
+            location, {output: _targets(location, found, names) for output, names in columns.items()}, labels
+        )
     names = columns[""]
+    values = _targets(location, found, names)
+    return labels_of(
+        location, values, len(values), names=class_names.get(names[0]) if len(names) == 1 else None, labels=labels
+    )
+
+
+def _targets(location: str, found: Mapping[str, list[Any]], names: Sequence[str]) -> list[Any]:
+    """Returns the labels of one column as they are, and those of several as vectors."""
     if len(names) == 1:
-        values = found[names[0]]
-        return labels_of(location, values, len(values), names=class_names.get(names[0]), labels=labels)
-    rows = list(zip(*(found[name] for name in names), strict=True))
+        return found[names[0]]
+    rows = zip(*(found[name] for name in names), strict=True)
     layout = Layout(location, names)
-    targets = [Columns(layout, row, f"row {number}").numbers() for number, row in enumerate(rows)]
-    return labels_of(location, targets, len(rows), names=None, labels=labels)
+    return [Columns(layout, row, f"row {number}").numbers() for number, row in enumerate(rows)]
 
 
 def _media_column(location: str, names: Sequence[str], cells: Sequence[Any], settings: Mapping[str, str]) -> int | None:

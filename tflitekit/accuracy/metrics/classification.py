@@ -21,6 +21,7 @@ from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.class_folders import no_class
 from tflitekit.data.contract import labels_mismatch
 from tflitekit.data.dataset import Dataset
+from tflitekit.data.settings import split_settings
 from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import Agreement, AtThreshold, ClassRecall, Drop, Flips, Measured
 from tflitekit.results.packing import pack_hits
@@ -123,17 +124,20 @@ def _of_classes(dataset: Dataset, interface: Interface, how: TaskOptions, first:
 def _check_classes(dataset: Dataset, labels: Sequence[str] | None, outputs: int) -> None:
     if dataset.classes is None or len(dataset.classes) == outputs:
         return
-    if labels is not None or not dataset.pictures:
+    if labels is not None or dataset.kind in ("npz", "arrays", "factory"):  # whose names are those that were given
         raise labels_mismatch(len(dataset.classes), outputs)
     more = "more" if len(dataset.classes) > outputs else "fewer"
-    found = f"{len(dataset.classes)} class folder{'s' if len(dataset.classes) > 1 else ''}"
-    single = f" {no_class(Path(dataset.location, dataset.classes[0]))}" if len(dataset.classes) == 1 else ""
+    noun = "class folder" if dataset.kind in ("images", "sounds") else "named class"
+    count = f"{len(dataset.classes)} {noun}{'es' if noun.endswith('ss') else 's'}"
+    found = f"1 {noun}" if len(dataset.classes) == 1 else count
+    alone = len(dataset.classes) == 1 and noun == "class folder"
+    single = f" {no_class(Path(split_settings(dataset.location)[0], dataset.classes[0]))}" if alone else ""
     raise DataError(
         f"The data at {dataset.location} have {found}, {more} than the model's {outputs} outputs.",
-        why="Without a labels file, the folders in sorted order are the model's classes, so the counts must agree.",
-        fix=f"Give the model's labels, one per line in output order, with --labels FILE; folders are then matched by name.{single}"
+        why="Without a labels file, their names in sorted order are the model's classes, so the counts must agree.",
+        fix=f"Give the model's labels, one per line in output order, with --labels FILE; classes are then matched by name.{single}"
         if more == "fewer"
-        else "Remove the folders of classes that the model does not know, or check that this is the right model.",
+        else "Remove the samples of classes that the model does not know, or check that this is the right model.",
     )
 
 
