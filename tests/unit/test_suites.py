@@ -9,7 +9,8 @@ from suite_files import ROOT, SMALLEST, written
 
 from tflitekit import optimize
 from tflitekit.core.errors import UsageError
-from tflitekit.optimization.suites import Conversion, Data, Limits, Model, Suite, read_suite, run_suite
+from tflitekit.core.progress import Progress
+from tflitekit.optimization.suites import Conversion, Data, Limits, Model, Suite, _Places, read_suite, run_suite
 from tflitekit.options.convert import ConvertOptions
 from tflitekit.options.limits import Constraints
 from tflitekit.options.optimize import OptimizeOptions
@@ -17,6 +18,13 @@ from tflitekit.render.suite_text import EntryResult, render
 from tflitekit.results import read_report
 
 # The files
+
+
+def test_settings_stay_behind_the_path_of_data(tmp_path):
+    (tmp_path / "t.csv").touch()
+    places = _Places(tmp_path, tmp_path, Progress())
+    assert places.find_data("t.csv:x=a,b:label=c") == f"{tmp_path}/t.csv:x=a,b:label=c"
+    assert places.find_data("feed.py:samples") == "feed.py:samples" and places.find_data("t.csv") == tmp_path / "t.csv"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "edge_benchmarks").glob("*.toml")), ids=lambda path: path.stem)

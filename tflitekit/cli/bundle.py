@@ -21,7 +21,7 @@ from tflitekit.options.bundle import BundleOptions
     panel="Data",
     required=True,
     metavar="DATA",
-    help="Samples, some of which become golden: image folder, .npz, or module:function.",
+    help="Samples, some of which become golden: image folder, .npz, .csv, module:function, ... (docs/data.md).",
 )
 @out("bundle", help="Folder of the bundle; OUT.zip beside it.")
 @takes_options(BundleOptions, "how")

@@ -22,7 +22,7 @@ from tflitekit.options.explain import ExplainOptions
     panel="Data",
     required=True,
     metavar="DATA",
-    help="Samples, with or without labels: a folder of images, .npz, or module:function.",
+    help="Samples, with or without labels: a folder of images, .npz, .csv, module:function, ... (docs/data.md).",
 )
 @takes_options(ExplainOptions, "how")
 @option(

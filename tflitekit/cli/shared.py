@@ -49,7 +49,7 @@ data = option(
     required=True,
     metavar="DATA",
     type=click.Path(),
-    help="Labelled data: folder of class folders, .npz, or module:function.",
+    help="Labelled data: folder of class folders, .npz, .csv, module:function, ... (docs/data.md).",
 )
 
 

@@ -19,6 +19,7 @@ from tflitekit.core.errors import TflitekitError, UnreadableError, UsageError, a
 from tflitekit.core.files import write_whole
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_toml
+from tflitekit.data.settings import split_settings
 from tflitekit.hardware.library import load_profile
 from tflitekit.optimization.optimize import optimize
 from tflitekit.options.also_on import AlsoOnOptions
@@ -272,9 +273,13 @@ class _Places:
         return path
 
     def find_data(self, name: str | None) -> str | Path | None:
-        """As `find`; ``module:function`` is a factory and stays as it is."""
-        is_factory = name is not None and ":" in name and not name.startswith(_EMBEDDED)
-        return name if is_factory else self.find(name)
+        """As `find`, with the settings behind it; ``module:function`` is a factory and stays as it is."""
+        place, settings = split_settings(name) if name is not None else (None, {})
+        is_factory = place is not None and ":" in place and not place.startswith(_EMBEDDED)
+        if is_factory or name is None:
+            return name
+        path = self.find(place)
+        return f"{path}{name.removeprefix(str(place))}" if settings else path
 
 
 def _conversion(suite: Suite, model: Model, data: Data, places: _Places) -> ConvertOptions:

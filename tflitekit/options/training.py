@@ -55,7 +55,7 @@ class TrainingOptions(Options):
     data: Annotated[
         Any,
         _option(
-            "Labelled training data: folder of class folders, .npz, or module:function.",
+            "Labelled training data: folder of class folders, .npz, .csv, module:function, ... (docs/data.md).",
             ("--train",), repeatable=True, metavar="DATA", shapes=False,
         ),
     ]  # fmt: skip
