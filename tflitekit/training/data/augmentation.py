@@ -10,8 +10,9 @@ from tflitekit.core.errors import ContractError, UsageError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.core.user_code import load_function, place
 from tflitekit.data.preprocessing import image_layout
+from tflitekit.training.data.labels import PLACES, LabelKind
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "check_augmentation", "load_augmentation"]
+__all__ = ["AUGMENTATIONS", "Augmentation", "check_augmentation", "check_labels_follow", "load_augmentation"]
 
 Augmentation = Callable[[Any, Any], Any]
 """Takes what the model takes (a batch, or a dict of batches by input name), and an int32 seed of shape ``(2,)``."""
@@ -48,6 +49,27 @@ def check_augmentation(name: str, inputs: Sequence[TensorSpec]) -> None:
             why=error.what,
             fix="Give your own function as module:function.",
         ) from error
+
+
+def check_labels_follow(name: str, labels: LabelKind, label_shape: Sequence[int], *, own_loss: bool) -> None:
+    """Refuses a built-in augmentation, which moves pixels, where labels are places in the picture and would stay behind.
+
+    Args:
+        labels: What they are, each of ``label_shape``.
+        own_loss: Whether the loss is the user's; without one, boxes and keypoints take no part.
+
+    Raises:
+        UsageError: They would.
+    """
+    compared = own_loss or labels not in PLACES
+    places = {"mask": "masks", "boxes": "boxes", "poses": "keypoints"}.get(labels)
+    if places is None and labels == "values" and len(label_shape) > 1:
+        places = "pictures or maps"
+    if name in AUGMENTATIONS and compared and places is not None:
+        raise UsageError(
+            f"The augmentation '{name}' moves the pixels of pictures, and labels that are {places} would not follow.",
+            fix="Leave out --augment, or give a function of your own, as module:function, that moves nothing: one that changes colors, say.",
+        )
 
 
 def load_augmentation(augmentation: str | Callable[..., Any], inputs: Sequence[TensorSpec]) -> Augmentation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Sequence
@@ -16,9 +17,11 @@ from pydantic import BaseModel, ConfigDict
 
 from tflitekit.core.errors import DataError
 from tflitekit.core.progress import Progress
+from tflitekit.data.annotations import Boxes, Mask, Poses
 from tflitekit.data.calibration import check_shapes
 from tflitekit.data.dataset import Dataset, InputPipeline, Sample, SkippedSamples, UnreadableSampleError
 from tflitekit.data.parallel import process_chunks
+from tflitekit.training.data.labels import label_of, stored_label
 
 __all__ = ["Column", "SampleWriter", "image_bytes"]
 
@@ -71,7 +74,7 @@ class SampleWriter:
 
     Attributes:
         columns: What is stored, known after the first sample.
-        labels: Of all rows.
+        labels: Of all rows, as `stored_label` returns them; ``first_label`` as the data have it.
         unreadable: Rows that hold nothing.
         skipped: Their names, with reasons.
         digest: Hash of all rows and labels, where asked for.
@@ -79,13 +82,17 @@ class SampleWriter:
     Args:
         store: False decodes images only to see whether they can be read.
         hashed: Whether to fill ``digest``; it needs the order, so that one process does all.
+        output: Whose labels to take of samples that have them by output.
     """
 
-    def __init__(self, folder: Path, pipeline: InputPipeline, *, store: bool, hashed: bool) -> None:
-        self._pipeline, self._store, self._hashed = pipeline, store, hashed
+    def __init__(
+        self, folder: Path, pipeline: InputPipeline, *, store: bool, hashed: bool, output: str | None = None
+    ) -> None:
+        self._pipeline, self._store, self._hashed, self._output = pipeline, store, hashed, output
         self._streams = [(folder / f"{i}.raw").open("wb") for i in range(len(pipeline.inputs))] if store else []
         self.columns: list[Column] = []
         self.labels: list[Any] = []
+        self.first_label: Any = None
         self.unreadable: list[int] = []
         self.skipped: list[str] = []
         self.digest = hashlib.sha256()
@@ -117,10 +124,15 @@ class SampleWriter:
         size = max(1, min(_MOST_CHUNK, _CHUNK_BYTES // max(1, image_bytes(self._pipeline)))) if images else _MOST_CHUNK
         skipped = SkippedSamples(dataset.size)
         before = len(self.labels)
+        if not before:
+            first = next((sample.label for sample in dataset), None)
+            self.first_label = label_of(first, self._output, dataset.location)
         labels: dict[int, list[Any]] = {}
         verb = "Reading" if self._store else "Checking"
         with progress.task(f"{verb} training samples", dataset.size) as advance:
-            for done in process_chunks(dataset, size, cores, lambda: self._prepare, crash=_DECODER_CRASHED):
+            for done in process_chunks(
+                dataset, size, cores, lambda: functools.partial(self._prepare, dataset.location), crash=_DECODER_CRASHED
+            ):
                 chunk: _Chunk = done.value
                 labels[done.start] = chunk.labels
                 self._write(before + done.start, chunk)
@@ -138,16 +150,19 @@ class SampleWriter:
             raise DataError(f"None of the samples at {dataset.location} can be read.")
         return count
 
-    def _prepare(self, samples: list[Sample]) -> _Chunk:
+    def _prepare(self, location: str, samples: Sequence[Sample]) -> _Chunk:
         rows: list[tuple[NDArray[Any], ...] | None] = []
+        labels: list[Any] = []
         unreadable: list[tuple[int, str, str]] = []
         shapes: list[tuple[int, ...]] = []
         dtypes: list[np.dtype[Any]] = []
         pixels, key = False, ""
         for index, sample in enumerate(samples):
             arrays: tuple[NDArray[Any], ...] | None = None
+            label = label_of(sample.label, self._output, location)
             try:
                 raw = sample.read()
+                label = stored_label(label, functools.partial(self._pipeline.frame, raw))
                 pixels = isinstance(raw, Image.Image)
                 if isinstance(raw, Image.Image):
                     arrays = (self._pipeline.pixels(raw),) if self._store else None
@@ -155,7 +170,9 @@ class SampleWriter:
                     arrays = self._pipeline.prepare(raw, sample.key)
             except UnreadableSampleError as error:
                 unreadable.append((index, sample.key, str(error)))
+                label = None if isinstance(label, Boxes | Mask | Poses) else label
             rows.append(arrays)
+            labels.append(label)
             if arrays is not None:
                 check_shapes(arrays, shapes, sample.key, "training")
                 if not shapes:
@@ -164,7 +181,7 @@ class SampleWriter:
         for index, row in enumerate(rows):
             for column, array in zip(stacked, row or (), strict=False):
                 column[index] = array
-        return _Chunk(stacked, pixels, key, [sample.label for sample in samples], unreadable)
+        return _Chunk(stacked, pixels, key, labels, unreadable)
 
     def _write(self, start: int, chunk: _Chunk) -> None:
         if not chunk.arrays:

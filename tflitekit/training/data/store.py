@@ -21,9 +21,10 @@ from tflitekit.core.files import hash_json
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_record, write_record
 from tflitekit.core.tensor import TensorSpec
-from tflitekit.data.dataset import Dataset, ImageFolder, InputPipeline, class_labels, open_dataset
+from tflitekit.data.dataset import Dataset, ImageFolder, InputPipeline, open_dataset
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.training.data.decoding import Column, SampleWriter, image_bytes
+from tflitekit.training.data.labels import LabelKind, count_classes, stack_labels
 from tflitekit.training.data.split import split_rows
 
 __all__ = ["Part", "StreamedFolder", "TrainingSet", "store_training_data"]
@@ -62,8 +63,8 @@ class TrainingSet(BaseModel):
         inputs: The model's inputs, in its order.
         columns: What is stored, one for each input.
         samples: Readable ones in both parts; ``rows`` counts unreadable ones as well.
-        labels: 'class' for class indices, 'values' for targets of ``label_shape``.
-        classes: How many there are: names, or the largest label and one; None for values.
+        labels: What they are (see `tflitekit.training.data.labels`), each of ``label_shape``.
+        classes: How many there are: names, or the largest label and one; None where a label is not one class.
         class_counts: Samples of each class in the part to train on; empty for values.
         sha256: Hash of content, labels, preprocessing and split: part of the key of everything trained on the set.
         fingerprint: `Dataset.fingerprint` of the training data themselves; None for data that have none.
@@ -83,7 +84,7 @@ class TrainingSet(BaseModel):
     columns: tuple[Column, ...]
     rows: int
     samples: int
-    labels: Literal["class", "values"]
+    labels: LabelKind
     label_shape: tuple[int, ...]
     label_dtype: str
     classes: int | None
@@ -154,6 +155,7 @@ def store_training_data(
     validation: Any = None,
     validation_split: float = 0.1,
     seed: int,
+    output: str | None = None,
     folder: Path,
     progress: Progress,
     jobs: int | None = None,
@@ -170,6 +172,7 @@ def store_training_data(
         validation: Data of their own to validate on, instead of a part of ``data``; like ``data``.
         validation_split: Share of each class that is held out; 0 for none.
         seed: Of the split and of the sample.
+        output: Whose labels to take of samples that have them by output.
         jobs: Processes that decode images; all cores by default.
         most_bytes: Folders of images that would need more are decoded in every epoch instead of being stored. Other data
             are always stored: there is no quick way to their single samples.
@@ -192,7 +195,7 @@ def store_training_data(
         "preprocessing": preprocessing.model_dump(mode="json", exclude={"name"}),
         "class_names": first.classes,
         "split": [seed, validation_split if validation is None else "own"],
-    }
+    } | ({"output": output} if output is not None else {})
     held_out = "split" if validation_split else "none"
     placed = {
         "folder": folder,
@@ -207,7 +210,7 @@ def store_training_data(
         if found and (found.has_rows or not rows):
             return found.model_copy(update=placed | {"streamed": streams if found.streamed else ()})
     written, digest = _write(
-        folder, pipeline, sources, not streams, None in prints, validation_split, seed, progress, jobs
+        folder, pipeline, sources, not streams, None in prints, output, validation_split, seed, progress, jobs
     )
     result = TrainingSet(
         **placed,
@@ -248,6 +251,7 @@ def _write(
     sources: Sequence[_Source],
     store: bool,
     hashed: bool,
+    output: str | None,
     split: float,
     seed: int,
     progress: Progress,
@@ -263,13 +267,13 @@ def _write(
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _RECORD).unlink(missing_ok=True)
         try:
-            with SampleWriter(folder, pipeline, store=store, hashed=hashed) as writer:
+            with SampleWriter(folder, pipeline, store=store, hashed=hashed, output=output) as writer:
                 counts = [writer.add(source.dataset, progress, jobs) for source in sources]
-            targets, kind = _targets(writer.labels, first)
+            targets, kind = stack_labels(writer.labels, writer.first_label, first)
             train, held = _split(writer, targets, kind, sum(counts[1:]), split, seed)
             for name, array in zip(_ARRAYS, (targets, train, held), strict=True):
                 np.save(folder / f"{name}.npy", array, allow_pickle=False)
-            classes = _count_classes(targets, first, kind)
+            classes = count_classes(targets, first, kind)
         except BaseException:
             for path in folder.glob("*.raw"):
                 with suppress(OSError):
@@ -326,41 +330,6 @@ def _find(folder: Path, sha256: str, *, stored: bool) -> TrainingSet | None:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else -1
-
-
-def _targets(labels: list[Any], dataset: Dataset) -> tuple[NDArray[Any], Literal["class", "values"]]:
-    """Returns labels as one array: int64 class indices, or targets (float32, or int64 where they are integers).
-
-    Integers without class names, of which one is as large as there are samples, are targets: prices, not classes.
-    """
-    if any(label is None for label in labels):
-        raise DataError(
-            f"The training data at {dataset.location} have no labels.",
-            why="Training needs to know each sample's class or target.",
-            fix="Give one subfolder per class, the array 'y', or a factory of (inputs, label).",
-        )
-    shapes = {np.shape(label) for label in labels}
-    if len(shapes) > 1:
-        shown = " and ".join(str(list(shape)) for shape in sorted(shapes)[:2])
-        raise DataError(f"The labels in {dataset.location} have different shapes, {shown}.")
-    array = np.asarray(class_labels(dataset.location, np.asarray(labels), dataset.classes))
-    counts = array.dtype.kind in "iu" and array.ndim == 1
-    if counts and (dataset.classes is not None or int(array.max()) < len(array)):
-        return array.astype(np.int64), "class"
-    return array.astype(np.int64 if array.dtype.kind in "iu" else np.float32), "values"
-
-
-def _count_classes(targets: NDArray[Any], dataset: Dataset, kind: str) -> int | None:
-    if kind == "values":
-        return None
-    found = int(targets.max()) + 1
-    if dataset.classes and found > len(dataset.classes):
-        raise DataError(
-            f"The data at {dataset.location} have the label {found - 1}, but there are {len(dataset.classes)} class names.",
-            why="Labels count from 0.",
-            fix="Give a name for each class with --labels.",
-        )
-    return len(dataset.classes or ()) or found
 
 
 def _split(

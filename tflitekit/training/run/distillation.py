@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from tflitekit.accuracy.fidelity import column_axis
+
 __all__ = ["spread", "with_teacher"]
 
 _SMALLEST = 1e-7  # probability whose logarithm is taken for zero's
@@ -21,7 +23,7 @@ def with_teacher(
     model: Any,
     teacher: Any,
     *,
-    index: int,
+    index: int | None,
     classes: bool,
     probabilities: bool,
     share: float | None,
@@ -36,15 +38,17 @@ def with_teacher(
     each column, is added. Without that, training for one output would spoil what the others know.
 
     Args:
-        index: The output that has labels.
+        index: The output that has labels; None where labels take no part: all outputs are then compared with the teacher's.
         share: Of that output's loss that comes from the teacher; None for nothing.
         spreads: From `spread`, for each output.
     """
 
     class Student(tf_keras.Model):  # type: ignore[misc]
         def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None) -> Any:
-            loss = super().compute_loss(x, y, y_pred, sample_weight)
             taught, learned = tf.nest.flatten(teacher(x, training=False)), tf.nest.flatten(y_pred)
+            if index is None:
+                return super().compute_loss(x, _scaled(taught, spreads), _scaled(learned, spreads))
+            loss = super().compute_loss(x, y, y_pred, sample_weight)
             # Keras has divided its loss by the number of replicas, over which gradients are summed.
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
             if share is not None:
@@ -66,11 +70,20 @@ def with_teacher(
 
 
 def spread(values: Any) -> Any:
-    """Returns the variance of each column of an output over the samples; of one that hardly varies, part of its square."""
-    axes = tuple(range(values.ndim - 1)) if values.ndim > 1 else None
+    """Returns the variance of each part of an output over the samples; of one that hardly varies, part of its square.
+
+    The parts lie along the axis of `column_axis`; the others have the length 1.
+    """
+    column = column_axis(values.shape)
+    axes = tuple(axis for axis in range(values.ndim) if axis != column)
     values = np.asarray(values, np.float64)
-    square = np.mean(np.square(values), axis=axes)
-    return np.maximum(np.var(values, axis=axes) + _CONSTANT * square, _SMALLEST).astype(np.float32)
+    square = np.mean(np.square(values), axis=axes, keepdims=True)
+    return np.maximum(np.var(values, axis=axes, keepdims=True) + _CONSTANT * square, _SMALLEST).astype(np.float32)
+
+
+def _scaled(outputs: Sequence[Any], spreads: Sequence[Any]) -> Any:
+    scaled = [tf.cast(output, tf.float32) / np.sqrt(spread) for output, spread in zip(outputs, spreads, strict=True)]
+    return scaled if len(scaled) > 1 else scaled[0]
 
 
 def _divergence(teacher: Any, student: Any, probabilities: bool, temperature: float) -> Any:

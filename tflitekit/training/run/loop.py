@@ -149,7 +149,9 @@ def _compile(model: Any, optimizer: Any, job: Job) -> None:
     names = list(model.output_names)
     loss: Any = job.objective.loss
     metrics: Any = [job.objective.metric] if job.objective.metric is not None else None
-    if len(names) > 1:
+    if len(names) > 1 and job.objective.taught:
+        loss = [loss] * len(names)
+    elif len(names) > 1:
         loss, metrics = {job.output: loss}, {job.output: metrics} if metrics else None
     model.compile(optimizer, loss=loss, metrics=metrics)
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tflitekit.core.errors import DataError, ModelError, UnreadableError, UsageError
 from tflitekit.core.structured import read_json
@@ -14,13 +14,27 @@ from tflitekit.core.user_code import call_function, load_function
 from tflitekit.options.training import TrainingOptions
 from tflitekit.source.allowlist import named_beyond
 from tflitekit.source.keras_file import read_archive_config, read_hdf5_config
+from tflitekit.training.data.labels import PLACES, LabelKind
 
-__all__ = ["Objective", "check_labels", "choose_objective", "compiled_loss", "load_class_weights", "make_optimizer"]
+__all__ = [
+    "Objective",
+    "TrainingLabels",
+    "check_labels",
+    "choose_objective",
+    "compiled_loss",
+    "ends_in",
+    "load_class_weights",
+    "make_optimizer",
+]
 
 _WARM_UP = 0.05  # share of the steps in which the learning rate rises
 # A trained model needs small steps; weights that are taken away need larger ones to be made up for.
 _RATES = {"adam": 1e-4, "adamw": 1e-4, "sgd": 1e-3}
 _PRUNING = 10.0
+_CROSSENTROPIES = ("categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy")
+
+TrainingLabels = LabelKind | Literal["several classes"]
+"""What labels are for an output: as the data have them, or targets of 0 and 1 for an output of sigmoids: any number of classes a sample."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,9 @@ class Objective:
         metric: For ``compile``; None where only the loss is watched. ``metric_name`` for people.
         classes: Whether labels are classes.
         probabilities: Whether the output holds probabilities (else logits or values).
+        taught: Whether the loss compares with the float model's outputs alone, because nothing says how labels would.
+        joint: Whether the loss takes all outputs.
+        notes: What users should know.
     """
 
     loss: Any
@@ -40,6 +57,9 @@ class Objective:
     metric_name: str | None
     classes: bool
     probabilities: bool
+    taught: bool = False
+    joint: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def compiled_loss(path: str | Path | None, kind: str) -> Any:
@@ -60,13 +80,15 @@ def compiled_loss(path: str | Path | None, kind: str) -> Any:
     return loss
 
 
-def choose_objective(options: TrainingOptions, model: Any, index: int, labels: str, compiled: Any) -> Objective:
+def choose_objective(
+    options: TrainingOptions, model: Any, index: int, labels: TrainingLabels, compiled: Any
+) -> Objective:
     """Chooses the loss and the metric.
 
     Args:
         model: The rebuilt tf_keras model.
         index: Which of its outputs the labels belong to.
-        labels: 'class' for class numbers, 'values' for targets.
+        labels: What they are for that output (see `TrainingLabels`).
         compiled: The loss in the model's file (see `compiled_loss`).
 
     Raises:
@@ -74,9 +96,11 @@ def choose_objective(options: TrainingOptions, model: Any, index: int, labels: s
     """
     import tf_keras
 
+    if labels in PLACES:
+        return _of_places(options, model, labels)
     output = model.outputs[index]
     size = int(output.shape[-1]) if len(output.shape) > 1 and output.shape[-1] is not None else 1
-    probabilities = _ends_in(output, {"softmax", "sigmoid"})
+    probabilities = ends_in(output, {"softmax", "sigmoid"})
     classes = labels == "class"
     metric: Any = None
     metric_name = None
@@ -89,8 +113,57 @@ def choose_objective(options: TrainingOptions, model: Any, index: int, labels: s
             metric = tf_keras.metrics.SparseCategoricalAccuracy(name="accuracy")
         metric_name = "accuracy"
     compiled = _of_output(compiled, index, list(model.output_names)[index])
-    loss, name = _loss(options, compiled, classes, size, probabilities)
+    if labels == "mask":
+        loss, name = _pixel_loss(options, compiled, size, probabilities)
+    else:
+        loss, name = _loss(options, compiled, labels, size, probabilities)
     return Objective(loss, name, metric, metric_name, classes, probabilities)
+
+
+def _of_places(options: TrainingOptions, model: Any, labels: str) -> Objective:
+    """Returns the user's loss for boxes or keypoints; without one, the distance to what the float model says.
+
+    Which cell of an output is to find which box is known to those alone who trained the model.
+    """
+    import tf_keras
+
+    metric = load_function(options.metric, "metric") if options.metric is not None else None
+    metric_name = options.metric.rpartition(":")[2] if options.metric is not None else None
+    what = "boxes" if labels == "boxes" else "keypoints"
+    if options.loss is None:
+        note = (
+            f"The {what} took no part in training: how they belong to the outputs is known to those who trained the model. The loss was "
+            "the squared difference from the float model's outputs, over the variance of each; --loss module:function gives your own."
+        )
+        loss, name = tf_keras.losses.MeanSquaredError(), "squared difference from the float model's outputs"
+        return Objective(loss, name, None, None, classes=False, probabilities=False, taught=True, notes=(note,))
+    if ":" not in options.loss:
+        raise UsageError(
+            f"The loss '{options.loss}' cannot compare {what} with the model's outputs.",
+            why=f"How the {what} of a sample, of which there may be any number, belong to the outputs is known to those who trained the model.",
+            fix="Give their loss as module:function(y_true, y_pred), or leave out --loss: the model then learns from its own float outputs.",
+        )
+    own, joint = load_function(options.loss, "loss"), len(model.outputs) > 1
+    if joint:
+        from tflitekit.training.run.task_losses import of_all_outputs
+
+        own = of_all_outputs(own, model)
+    name = options.loss.rpartition(":")[2]
+    return Objective(own, name, metric, metric_name, classes=False, probabilities=False, joint=joint)
+
+
+def _pixel_loss(options: TrainingOptions, compiled: Any, size: int, probabilities: bool) -> tuple[Any, str]:
+    """Returns the loss of each pixel's class."""
+    from tflitekit.training.run.task_losses import of_known_pixels, pixel_crossentropy
+
+    if options.loss is not None and ":" in options.loss:
+        return load_function(options.loss, "loss"), options.loss.rpartition(":")[2]
+    wanted = options.loss or _name(compiled)
+    if wanted in (None, *_CROSSENTROPIES):
+        kind = "binary" if size == 1 else "categorical"
+        return pixel_crossentropy(size, probabilities), f"{kind} cross-entropy of each pixel"
+    assert wanted is not None
+    return of_known_pixels(_keras_loss(options, compiled, wanted, classes=True), size), f"{wanted} of each pixel"
 
 
 def _of_output(compiled: Any, index: int, name: str) -> Any:
@@ -102,8 +175,12 @@ def _of_output(compiled: Any, index: int, name: str) -> Any:
     return compiled
 
 
-def _loss(options: TrainingOptions, compiled: Any, classes: bool, size: int, probabilities: bool) -> tuple[Any, str]:
+def _loss(
+    options: TrainingOptions, compiled: Any, labels: TrainingLabels, size: int, probabilities: bool
+) -> tuple[Any, str]:
     import tf_keras
+
+    classes = labels == "class"
 
     losses = tf_keras.losses
     if options.loss is not None and ":" in options.loss:
@@ -111,12 +188,7 @@ def _loss(options: TrainingOptions, compiled: Any, classes: bool, size: int, pro
     wanted = options.loss or _name(compiled)
     default_class = (losses.BinaryCrossentropy, "binary_crossentropy") if size == 1 else (
         losses.SparseCategoricalCrossentropy, "sparse_categorical_crossentropy")  # fmt: skip
-    if classes and wanted in (
-        None,
-        "categorical_crossentropy",
-        "sparse_categorical_crossentropy",
-        "binary_crossentropy",
-    ):
+    if classes and wanted in (None, *_CROSSENTROPIES):
         # Labels are class numbers here, however they were encoded when the model was first trained.
         kind, name = default_class
         config = (compiled or {}).get("config", {}) if isinstance(compiled, Mapping) and options.loss is None else {}
@@ -126,11 +198,20 @@ def _loss(options: TrainingOptions, compiled: Any, classes: bool, size: int, pro
                 smoothing, size, probabilities
             ), f"categorical_crossentropy, labels smoothed by {smoothing:g}"
         return kind(from_logits=not probabilities), name
+    if wanted is None and labels == "several classes":
+        return losses.BinaryCrossentropy(), "binary_crossentropy"
     if wanted is None:
         return losses.MeanSquaredError(), "mean_squared_error"
+    loss = _keras_loss(options, compiled, wanted, classes=classes)
+    return (_one_hot(loss, size) if classes and size > 1 and not wanted.startswith("sparse") else loss), wanted
+
+
+def _keras_loss(options: TrainingOptions, compiled: Any, wanted: str, *, classes: bool) -> Any:
+    """Returns a loss of Keras by its name, with the settings in the model's file where it is that one's."""
+    import tf_keras
+
     try:
-        loss = (_configured(compiled) if options.loss is None else None) or losses.get(wanted)
-        return (_one_hot(loss, size) if classes and size > 1 and not wanted.startswith("sparse") else loss), wanted
+        return (_configured(compiled) if options.loss is None else None) or tf_keras.losses.get(wanted)
     except ValueError as error:
         if options.loss is not None:
             raise UsageError(
@@ -191,7 +272,7 @@ def _name(compiled: Any) -> str | None:
     return str(name).rpartition(">")[2] if name else None
 
 
-def _ends_in(tensor: Any, names: set[str]) -> bool:
+def ends_in(tensor: Any, names: set[str]) -> bool:
     """Whether a model's output comes from one of these activations, also through layers that keep values."""
     layer = tensor._keras_history.layer
     while type(layer).__name__ in ("Reshape", "Flatten", "Activation") and _activation(layer) == "linear":

@@ -24,7 +24,7 @@ from tflitekit.source.custom_objects import module_hash
 from tflitekit.source.models import require_layers, require_numbers
 from tflitekit.source.prepared import SourceFile
 from tflitekit.tflite.training_record import StageRecord, TrainingRecord
-from tflitekit.training.data.augmentation import check_augmentation
+from tflitekit.training.data.augmentation import check_augmentation, check_labels_follow
 from tflitekit.training.data.store import TrainingSet, store_training_data
 
 __all__ = ["Trained", "TrainingPlan", "kept_note", "with_note"]
@@ -115,11 +115,15 @@ class TrainingPlan:
             validation=options.validation,
             validation_split=options.validation_split,
             seed=self._seed,
+            output=options.output,
             folder=work / "training-data",
             progress=progress,
             jobs=conversion.jobs,
         )
         self.data: TrainingSet = self._store(rows=False)
+        if options.augment is not None:
+            given = self.data.labels, self.data.label_shape
+            check_labels_follow(options.augment, *given, own_loss=options.loss is not None)
 
     def key(self, request: Request) -> str:
         """Returns the hash of everything that shapes what the request's stages train."""

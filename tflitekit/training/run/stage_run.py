@@ -20,15 +20,18 @@ from tflitekit.source.custom_objects import import_custom_objects
 from tflitekit.source.kinds.keras import load_model
 from tflitekit.tflite.training_record import Parity, StageRecord
 from tflitekit.training.data.batches import read_rows, train_batches, validation_batches
+from tflitekit.training.data.labels import PLACES
 from tflitekit.training.data.store import TrainingSet
 from tflitekit.training.distributed.strategy import Distribution
 from tflitekit.training.model.rebuild import Rebuilt, rebuild
 from tflitekit.training.run.checkpoint import discard_damaged
 from tflitekit.training.run.objective import (
     Objective,
+    TrainingLabels,
     check_labels,
     choose_objective,
     compiled_loss,
+    ends_in,
     load_class_weights,
 )
 from tflitekit.training.run.outcome import run_model
@@ -60,7 +63,7 @@ class Opened:
     counterparts: Mapping[str, Any]
     samples: list[NDArray[Any]]
     index: int
-    kind: str
+    kind: TrainingLabels
     objective: Objective
     notes: list[str]
 
@@ -114,14 +117,15 @@ class StageRun:
         kind = _label_kind(self.data, original.model, index)
         with self.distribution.scope():
             objective = choose_objective(self.options, original.model, index, kind, compiled)
-        notes += _check_labels(original.model, index, objective, self.options, self.data)
+        notes += _check_labels(original.model, index, kind, objective, self.options, self.data)
+        notes += objective.notes
         rebuilt = _copy(model, original, counterparts)
         if previous is not None:
             rebuilt.model.set_weights(read_arrays(Path(previous) / "weights.npz")[0]["weights"])
         return Opened(model, original, rebuilt, counterparts, samples, index, kind, objective, notes)
 
     def batches(self, opened: Opened) -> _Batches:
-        several = len(opened.original.model.outputs) > 1
+        several = len(opened.original.model.outputs) > 1 and not opened.objective.joint
         return _batches(self.distribution, self.data, self.options, self.seed, opened.output if several else None)
 
     def preparing(self, opened: Opened, batches: _Batches) -> Callable[..., Prepared]:
@@ -205,35 +209,61 @@ def _load(source: Mapping[str, Any], model: Any) -> tuple[Any, Any, list[str]]:
 
 
 def _check_labels(
-    model: Any, index: int, objective: Objective, options: TrainingOptions, data: TrainingSet
+    model: Any, index: int, kind: TrainingLabels, objective: Objective, options: TrainingOptions, data: TrainingSet
 ) -> list[str]:
     """Refuses labels that the loss would compare with the wrong outputs, and returns what users should know.
 
     Raises:
         DataError: A class number is beyond the outputs, there are more or fewer classes, or targets of another size.
     """
+    if kind in PLACES:
+        return []
     if options.loss is None or ":" not in options.loss:  # a loss of the user's own compares what it likes
-        shape = model.outputs[index].shape[1:]
-        size = int(np.prod([d for d in shape if d]))
-        integers = np.dtype(data.label_dtype).kind == "i" and not data.label_shape and data.class_names is None
-        largest = int(data.read_labels().max()) if integers else 0
-        if 1 < size <= largest and sum(count > 0 for count in data.class_counts) <= size:
-            raise DataError(
-                f"The data at {data.location} have the label {largest}, and the model has {size} outputs.",
-                why="Labels are class numbers, which count from 0.",
-                fix="Number the classes in the order of the model's outputs.",
-            )
-        sparse = objective.loss_name.startswith("sparse")
-        if not objective.classes and not sparse and None not in shape and int(np.prod(data.label_shape)) != size:
-            raise DataError(
-                f"The labels at {data.location} have the shape {list(data.label_shape)}, and the model's output "
-                f"'{model.output_names[index]}' has {list(shape)}.",
-                why="They are not class numbers, which are integers, and they do not have the shape of targets.",
-                fix="Give classes as integers, and targets in the shape of the output; or your own loss with --loss.",
-            )
+        if kind == "mask":
+            _check_mask(model, index, data)
+        else:
+            _check_sizes(model, index, objective, data)
     present = sum(count > 0 for count in data.class_counts)
     named = len(data.class_names) if data.class_names else None
     return check_labels(model, index, objective, present, named, data.location)
+
+
+def _check_mask(model: Any, index: int, data: TrainingSet) -> None:
+    name, shape = model.output_names[index], model.outputs[index].shape[1:]
+    if len(shape) != 3:
+        raise DataError(
+            f"The labels at {data.location} are masks, and the model's output '{name}' has {list(shape)}.",
+            why="Masks go with an output of height, width and classes.",
+            fix="Name the output that tells the classes of pixels with --output; or give your own loss with --loss.",
+        )
+    classes, largest = max(2, int(shape[-1])), int(data.read_labels().max())
+    if largest >= classes:
+        raise DataError(
+            f"The masks at {data.location} have the class {largest}, and the model's output '{name}' has {classes} classes.",
+            why="Classes count from 0.",
+            fix="Number the classes in the order of the model's output.",
+        )
+
+
+def _check_sizes(model: Any, index: int, objective: Objective, data: TrainingSet) -> None:
+    shape = model.outputs[index].shape[1:]
+    size = int(np.prod([d for d in shape if d]))
+    integers = np.dtype(data.label_dtype).kind == "i" and not data.label_shape and data.class_names is None
+    largest = int(data.read_labels().max()) if integers else 0
+    if 1 < size <= largest and sum(count > 0 for count in data.class_counts) <= size:
+        raise DataError(
+            f"The data at {data.location} have the label {largest}, and the model has {size} outputs.",
+            why="Labels are class numbers, which count from 0.",
+            fix="Number the classes in the order of the model's outputs.",
+        )
+    sparse = objective.loss_name.startswith("sparse")
+    if not objective.classes and not sparse and None not in shape and int(np.prod(data.label_shape)) != size:
+        raise DataError(
+            f"The labels at {data.location} have the shape {list(data.label_shape)}, and the model's output "
+            f"'{model.output_names[index]}' has {list(shape)}.",
+            why="They are not class numbers, which are integers, and they do not have the shape of targets.",
+            fix="Give classes as integers, and targets in the shape of the output; or your own loss with --loss.",
+        )
 
 
 def _batches(
@@ -270,28 +300,42 @@ def _copy(model: Any, original: Rebuilt, counterparts: Mapping[str, Any]) -> Reb
 def _trainee(
     prepared: Prepared, original: Rebuilt, options: TrainingOptions, objective: Objective, index: int, data: TrainingSet
 ) -> Any:
-    if options.distill is None and len(original.model.outputs) == 1:
-        return prepared.model
+    model, teacher = prepared.model, original.model
+    if objective.joint:
+        from tflitekit.training.run.task_losses import packed
+
+        model, teacher, index = packed(model), packed(teacher), 0
+    if options.distill is None and len(teacher.outputs) == 1 and not objective.taught:
+        return model
     from tflitekit.training.run.distillation import spread, with_teacher
 
     columns, _ = read_rows(data, "train", SETTLING_SAMPLES)
     return with_teacher(
-        prepared.model,
-        original.model,
-        index=index,
+        model,
+        teacher,
+        index=None if objective.taught else index,
         classes=objective.classes,
         probabilities=objective.probabilities,
         share=options.distill,
         temperature=options.temperature,
-        spreads=[spread(values) for values in run_model(original.model, columns)],
+        spreads=[spread(values) for values in run_model(teacher, columns)],
     )
 
 
-def _label_kind(data: TrainingSet, model: Any, index: int) -> str:
-    """Returns 'class' or 'values': numbers beyond 1 for a single output are targets, as in evaluation."""
-    size = int(np.prod([d for d in model.outputs[index].shape[1:] if d]))
-    counted = data.class_names is None and size == 1 and (data.classes or 0) > 2
-    return "values" if counted else data.labels
+def _label_kind(data: TrainingSet, model: Any, index: int) -> TrainingLabels:
+    """Returns what labels are for an output: numbers beyond 1 for a single one are targets, as in evaluation."""
+    output = model.outputs[index]
+    shape = tuple(output.shape[1:])
+    size = int(np.prod([d for d in shape if d]))
+    if data.labels == "class":
+        return "values" if data.class_names is None and size == 1 and (data.classes or 0) > 2 else "class"
+    if data.labels != "values":
+        return data.labels
+    labels = data.read_labels()
+    if labels.dtype.kind == "i" and len(shape) == 3 and data.label_shape == shape[:2]:
+        return "mask"
+    several = size > 1 and data.label_shape == shape and len(shape) == 1 and np.isin(labels, (0, 1)).all()
+    return "several classes" if several and ends_in(output, {"sigmoid"}) else "values"
 
 
 def _output_index(model: Any, output: str | None) -> int:
