@@ -116,6 +116,19 @@ def test_what_is_wrong_with_masks_is_told_by_name(tmp_path):
         evaluate(FILES[:1], data=scenes, **options)
 
 
+def test_masks_that_know_nothing_of_the_picture_are_told(found):
+    assert [warning.kind for warning in found.warnings] == []
+    wrong = evaluate(FILES[:1], data=FOLDER / "scenes", labels=FOLDER / "labels.txt", preprocess="raw", jobs=1)
+    (warning,) = wrong.warnings
+    assert warning.kind == "chance"
+    assert re.match(
+        r"The baseline's mean IoU, 1\.\d%, is no better than that of always answering 'background' \(9\.\d%\)",
+        warning.message,
+    )
+    assert "'raw' is not the one that it was trained with (--preprocess)" in warning.advice
+    assert "than 'mask' does (--reader;" in warning.advice
+
+
 @pytest.mark.parametrize("command", re.findall(r"^tflitekit (evaluate .*)$", PAGE.read_text(), flags=re.M))
 def test_the_commands_of_the_page_run(command, cli, monkeypatch):
     monkeypatch.chdir(FOLDER)

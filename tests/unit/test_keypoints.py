@@ -3,11 +3,14 @@
 import contextlib
 import io
 import json
+import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tflitekit.accuracy.lints.wrong_reading import wrong_reading
 from tflitekit.accuracy.metrics import metrics
 from tflitekit.accuracy.metrics.oks import SIGMAS
 from tflitekit.core.errors import DataError, UsageError
@@ -294,3 +297,15 @@ def test_pictures_of_keypoints_exist_below_their_folder(tmp_path):
     path.write_text(path.read_text().replace("a.jpg", "../a.jpg"))
     with pytest.raises(DataError, match="names an image that cannot be"):
         open_dataset(path)
+
+
+def test_points_that_are_nowhere_are_told():
+    truth = [poses_of(1, labels=True) for _ in range(4)]
+    metric = made("pck", truth)
+    far = [Poses(np.concatenate([one.points[..., :2] / 640, one.points[..., 2:]], -1)) for one in truth]
+    metric.open = lambda interface: opened(17, 3)
+    run = SimpleNamespace(interface=None, contract=SimpleNamespace(preprocessing=SimpleNamespace(name="raw")))
+    (finding,) = wrong_reading(run, scored(metric, far, truth), metric)
+    assert re.match(r"The baseline finds \d\.\d% of \d+ keypoints; half of the pictures", finding.message)
+    assert "--reader" in finding.advice
+    assert wrong_reading(run, scored(metric, truth, truth), metric) == []

@@ -15,6 +15,7 @@ from tflitekit.accuracy.lints.inputs import lint_inputs
 from tflitekit.accuracy.lints.nothing_found import nothing_found
 from tflitekit.accuracy.lints.search import lint_search
 from tflitekit.accuracy.lints.training import lint_training
+from tflitekit.accuracy.lints.wrong_reading import wrong_reading
 from tflitekit.accuracy.metric_choice import by_reference
 from tflitekit.accuracy.metrics import AnyMetric, ReferenceMetric, metrics
 from tflitekit.accuracy.metrics.classification import Classification
@@ -308,6 +309,7 @@ def _evaluation(
                 stream=how.stream,
             )
             warnings += nothing_found(deciding.runs[baseline], deciding.scores[baseline], deciding.metric)
+            warnings += wrong_reading(deciding.runs[baseline], deciding.scores[baseline], deciding.metric)
             warnings += _lint_data(run, inputs, dataset)
             rows = tuple(linted(row, deciding, baseline) for row in rows)
     if advise:
