@@ -12,7 +12,6 @@ fi
 check() {
   ruff check .
   ruff format --check .
-  mypy
   lint-imports
 }
 # Installs Debian packages that are missing, all at once: PROGRAM=PACKAGES...
@@ -31,6 +30,7 @@ debian() {
 case ${1:-} in
   --fast)
     check
+    mypy
     exec python -m pytest -n 2 -m "not slow" tests/unit tests/tflite "${@:2}"
     ;;
   --light)
@@ -45,7 +45,17 @@ PATH="$PATH:/usr/sbin" debian sshd="openssh-server openssh-client" chromedriver=
 for name in browser tflm ethos-u arm64 gpu; do
   tflitekit setup "$name" > /dev/null || echo "There is no $name: its tests are skipped (in CI they fail)." >&2
 done &
+setups=$!
+# Types take one core a minute: the tests do not wait for it, and what is wrong with types is said last.
+report=$(mktemp)
+mypy > "$report" 2>&1 &
+types=$!
+trap 'kill "$types" 2> /dev/null || true; rm -f "$report"' EXIT
 check
-wait
-[ "${1:-}" = --thorough ] && exec python -m pytest -n 2 "${@:2}"
-exec python -m pytest -n 2 -m "not thorough" "$@"
+wait "$setups"
+if [ "${1:-}" = --thorough ]; then shift; else set -- -m "not thorough" "$@"; fi
+failed=0
+python -m pytest -n 2 "$@" || failed=$?
+wait "$types" || failed=$?
+cat "$report"
+exit "$failed"
