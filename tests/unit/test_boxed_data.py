@@ -133,7 +133,7 @@ def test_voc(tmp_path: Path) -> None:
     (lists / "val.txt").write_text("a\nb\n")
     split = open_dataset(f"{tmp_path}:split=val")
     _check(split)
-    assert not split.notes
+    assert not any("c.png" in note for note in split.notes)
     with pytest.raises(DataError, match="There are: val"):
         open_dataset(f"{tmp_path}:split=test")
 
@@ -141,7 +141,7 @@ def test_voc(tmp_path: Path) -> None:
 def test_yolo(tmp_path: Path) -> None:
     dataset = open_dataset(_yolo(tmp_path))
     _check(dataset)
-    assert any("1 pictures have no label file" in note for note in dataset.notes)
+    assert any("1 picture has no label file" in note for note in dataset.notes)
     _check(open_dataset(tmp_path / "data.yaml"))
     with pytest.raises(DataError, match=r"split=train or val"):
         open_dataset(f"{tmp_path}:split=test")
@@ -156,6 +156,26 @@ def test_yolo_without_a_description_and_with_outlines(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").unlink()
     assert open_dataset(tmp_path).classes is None
     assert open_dataset(tmp_path, labels=("cat", "dog")).classes == NAMES
+
+
+def test_classes_of_voc_are_said_to_be_numbered_in_sorted_order(tmp_path: Path) -> None:
+    said = [note for note in open_dataset(_voc(tmp_path)).notes if "sorted order (cat, dog), from 0" in note]
+    assert len(said) == 1 and "--labels FILE gives the model's order" in said[0]
+    assert not any("sorted order" in note for note in open_dataset(tmp_path, labels=("dog", "cat")).notes)
+
+
+def test_label_files_without_a_picture_are_told(tmp_path: Path) -> None:
+    _yolo(tmp_path)
+    (tmp_path / "labels" / "val" / "gone.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    assert any("1 label file has no picture" in note and "gone.txt" in note for note in open_dataset(tmp_path).notes)
+    (tmp_path / "val.txt").write_text("images/val/a.png\n")
+    (tmp_path / "labels" / "val" / "b.txt").write_text("")  # of another split
+    (tmp_path / "data.yaml").write_text("val: val.txt\nnames: [cat, dog]\n")
+    (told,) = open_dataset(tmp_path).notes
+    assert "1 label file has" in told
+    (tmp_path / "data.yaml").write_text("names: [cat, dog]\n")
+    with pytest.raises(DataError, match="Write one into it"):
+        open_dataset(tmp_path)
 
 
 def test_a_limit_draws_pictures(tmp_path: Path) -> None:
@@ -200,7 +220,7 @@ def test_a_few_bad_boxes_are_left_out_and_told_and_many_are_refused(tmp_path: Pa
         (lambda c: c["images"].append({"id": 9, "file_name": "none.png"}), r"1 of 3 annotated pictures .*none\.png"),
         (lambda c: c["images"].append({"id": 9, "file_name": "../b.png"}), "not a path inside"),
         (lambda c: c["images"].append({"id": 7, "file_name": "b.png"}), "two images with one id"),
-        (lambda c: c["annotations"][0].update(image_id=99), "1 annotations .* does not list, such as 99"),
+        (lambda c: c["annotations"][0].update(image_id=99), "1 of 2 annotations .* does not list, such as 99"),
         (lambda c: c["annotations"][0].update(category_id=99), "of the category 99, which is not listed"),
         (lambda c: c["annotations"][0].update(bbox=[1, 2, 3]), "no 'bbox' of four numbers"),
         (lambda c: c["annotations"][0].update(bbox=[1, 2, "3", 4]), "no 'bbox' of four numbers"),
@@ -223,9 +243,9 @@ def test_coco_that_cannot_be(tmp_path: Path, change: Callable[[dict[str, Any]], 
         ("<annotation><object><name>cat</name></object></annotation>", "no name or no bndbox"),
         (
             _voc_xml(_voc_object("cat", BOXES[0]).replace("<xmin>5<", "<xmin>wide<")),
-            "could not convert string to float",
+            "xmin is 'wide', no number",
         ),
-        (_voc_xml(_voc_object("cat", BOXES[0]).replace("<xmin>5<", "<xmin>nan<")), "xmin is nan"),
+        (_voc_xml(_voc_object("cat", BOXES[0]).replace("<xmin>5<", "<xmin>nan<")), "xmin is 'nan', no number"),
         ("<annotation>", "no element found"),
     ],
 )
@@ -242,7 +262,8 @@ def test_voc_that_cannot_be(tmp_path: Path, xml: str, message: str) -> None:
         ("cat 0.5 0.5 0.1 0.1\n", "is no object"),
         ("0.5 0.5 0.5 0.1 0.1\n", "is no object"),
         ("2 0.5 0.5 0.1 0.1\n", "is of the class 2, and there are 2 classes"),
-        ("0 5 5 0.1 0.1\n", "1 of 1 boxes .* outside"),
+        ("0 1.5 1.5 0.1 0.1\n", "1 of 1 boxes .* outside"),
+        ("0 10 10 20 20\n", "counts in pixels, not in shares of the picture"),
     ],
 )
 def test_yolo_that_cannot_be(tmp_path: Path, lines: str, message: str) -> None:

@@ -90,7 +90,7 @@ def left_out(dataset: Dataset) -> list[Finding]:
     advice = (
         "Put them into class folders, or out of this one."
         if dataset.kind == "images"
-        else "Correct the annotations, if that is wrong."
+        else "Correct the data, if that is wrong."
     )
     return [Finding(kind="left-out", message=note, advice=advice) for note in dataset.notes]
 

@@ -148,7 +148,7 @@ def _objects(
     strangers = [entry["image_id"] for entry in entries if entry["image_id"] not in images]
     if strangers:
         raise DataError(
-            f"{len(strangers)} annotations in {path} are of images that it does not list, such as {strangers[0]}.",
+            f"{len(strangers)} of {len(entries)} annotations in {path} are of images that it does not list, such as {strangers[0]}.",
             fix=_FIX,
         )
     for place, entry in enumerate(entries):

@@ -14,6 +14,7 @@ from tflitekit.data.boxed import BoxedPictures, Objects, Picture, aside, require
 from tflitekit.data.image_files import size_of_image
 from tflitekit.data.kinds import data_kind
 from tflitekit.data.names import match_names
+from tflitekit.data.samples import some
 from tflitekit.data.settings import check_settings
 
 __all__ = ["VocFolder", "read_annotations"]
@@ -70,7 +71,12 @@ class VocFolder(BoxedPictures):
             for label, box, difficult in objects:
                 own.add(box, numbers[label], crowd=difficult)
             pictures.append(Picture(name, size or size_of_image(root / name), own))
-        notes = aside(root, names, "without an XML file") if split is None else ()
+        notes = list(aside(root, names, "without an XML file") if split is None else ())
+        if labels is None and len(known) > 1:
+            notes.append(
+                f"Annotations of Pascal VOC do not number classes: the {len(known)} names at {folder} count in sorted order "
+                f"({some(known, 3)}), from 0. --labels FILE gives the model's order."
+            )
         super().__init__(
             str(folder), root, pictures, classes=labels or tuple(known), notes=notes, limit=limit, seed=seed
         )
@@ -147,7 +153,10 @@ def _number(parent: ElementTree.Element, name: str) -> float:
     text = parent.findtext(name)
     if text is None:
         raise ValueError(f"{parent.tag} has no {name}")
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"{name} is {text}")
+        raise ValueError(f"{name} is '{text.strip()[:60]}', no number")
     return value

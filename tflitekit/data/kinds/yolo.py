@@ -20,6 +20,9 @@ __all__ = ["YoloFolder", "read_labels"]
 
 _FIX = "Write a line for each object: its class (from 0), then center x, center y, width and height as shares of the picture's size."
 
+_LARGEST_SHARE = 2.0
+"""Of centers, sides and corners: boxes may reach beyond an edge, but not by the whole picture."""
+
 
 @data_kind("yolo", takes_settings=True)
 def open_yolo(source: Any, *, settings: Mapping[str, str], need_labels: bool, **options: Any) -> YoloFolder | None:
@@ -48,7 +51,11 @@ def _by_yaml(path: Path, split: str, options: Mapping[str, Any]) -> YoloFolder:
     given = content.get(split)
     if given is None:
         there = [name for name in ("train", "val", "test") if content.get(name)]
-        raise DataError(f"{path} has no split '{split}'.", fix=f"Name one: {path}:split={' or '.join(there) or 'val'}.")
+        named = f"Name one: {path}:split={' or '.join(there)}."
+        raise DataError(
+            f"{path} has no split '{split}'.",
+            fix=named if there else f"Write one into it, with the folder of its pictures, such as '{split}: images'.",
+        )
     names: list[str] = []
     for part in given if isinstance(given, list) else [given]:
         names += _named(path, root, str(part))
@@ -153,10 +160,34 @@ class YoloFolder(BoxedPictures):
         for name, text in zip(names, texts, strict=True):
             size = size_of_image(root / name)
             pictures.append(Picture(name, size, read_labels(text, size, numbers) if is_file(text) else Objects()))
-        notes = [
-            f"{len(without)} pictures have no label file and count as pictures without objects: {some(without, 3)}."
-        ] * bool(without)
+        notes = _notes(without, {text.parent: (root / name).parent for name, text in zip(names, texts, strict=True)})
         super().__init__(location, root, pictures, classes=labels or classes, notes=notes, limit=limit, seed=seed)
+
+
+def _notes(without: Sequence[str], folders: Mapping[Path, Path]) -> list[str]:
+    """Names the pictures without a label file, and the label files without a picture.
+
+    Args:
+        folders: From folders of label files to those of their pictures, which may also have pictures of other splits.
+    """
+    notes = []
+    if without:
+        told = (
+            "picture has no label file and counts as one"
+            if len(without) == 1
+            else "pictures have no label file and count as some"
+        )
+        notes.append(f"{len(without)} {told} without objects: {some(without, 3)}.")
+    alone = [str(path) for texts, pictures in sorted(folders.items()) for path in _without_picture(texts, pictures)]
+    if alone:
+        told = "label file has" if len(alone) == 1 else "label files have"
+        notes.append(f"{len(alone)} {told} no picture: {some(alone, 3)}.")
+    return notes
+
+
+def _without_picture(texts: Path, pictures: Path) -> list[Path]:
+    stems = {path.stem for path in pictures.iterdir() if is_image(path.name)} | {"classes"}
+    return sorted(path for path in texts.glob("*.txt") if path.stem not in stems)
 
 
 def _numbers(location: str, classes: tuple[str, ...] | None, labels: tuple[str, ...] | None) -> Sequence[int] | None:
@@ -198,6 +229,11 @@ def read_labels(path: Path, size: tuple[int, int], numbers: Sequence[int] | None
             why = None if values is None else "Boxes have five numbers, outlines of masks an odd number from seven on."
             told = "is no object" if values is None else "mixes boxes and outlines of masks"
             raise DataError(f"Line {place} of {path} {told}: '{line.strip()[:60]}'.", why=why, fix=_FIX)
+        if max(values[1:]) > _LARGEST_SHARE:
+            raise DataError(
+                f"Line {place} of {path} counts in pixels, not in shares of the picture: '{line.strip()[:60]}'.",
+                fix=_FIX,
+            )
         number = int(values[0])
         if numbers is not None and number >= len(numbers):
             raise DataError(
