@@ -5,6 +5,7 @@ import io
 import json
 import struct
 import tarfile
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -237,6 +238,25 @@ def test_webdataset_arrays_and_json(tmp_path):
     assert angles == [0.5, 1.5]
     with pytest.raises(DataError, match=r"sample '1' holds no label 'size'"):
         open_dataset(f"{tmp_path}/a.tar:label=json.size")
+
+
+def test_memory_does_not_grow_with_the_data(tmp_path, records):
+    array = io.BytesIO()
+    np.save(array, np.zeros(25_000, np.float32))
+    files = [(f"{i}.{ext}", body) for i in range(60) for ext, body in (("npy", array.getvalue()), ("cls", b"1"))]
+    lines = "".join(f"{i},{i % 7:02000d},1\n" for i in range(2_000))
+    (tmp_path / "t.csv").write_text(f"a,b,label\n{lines}")
+    sources = (
+        shard(tmp_path / "d.tar", files),  # 6 MB
+        records(example(x=np.zeros(25_000, np.float32), label=1) * 60),  # 6 MB
+        tmp_path / "t.csv",  # 4 MB
+    )
+    for source in sources:
+        tracemalloc.start()
+        labels = [sample.label for sample in open_dataset(source) if sample.read()]
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert set(labels) == {1} and peak < 1_500_000, (source, peak)
 
 
 def test_hostile_shards(tmp_path):
