@@ -121,3 +121,20 @@ def test_thresholds_show_what_crosses_them(inputs, answers, worse, cli, tmp_path
         evaluate([FILE], data={**inputs, "y": answers[1]}, output="alpha", threshold=0.5)
     with pytest.raises(UsageError, match="threshold cannot be"):
         evaluate([FILE], data=two, threshold=1.5)
+
+
+def test_probabilities_are_told_by_the_answers(inputs, answers, tmp_path):
+    assert evaluate([FILE], data={**inputs, "y": answers[0].argmax(axis=1)}).warnings == ()  # logits
+    # The file answers with two values of its input, which are shares of one.
+    file = edit_weights(FILE, tmp_path / "shares.tflite", lambda values: np.eye(2, 7), shape=(2, 7))
+    first = np.random.default_rng(1).random(90)
+    shares = np.stack([first, 1 - first], axis=1)
+    data = {name: np.pad(shares, ((0, 0), (0, values.shape[1] - 2))) for name, values in inputs.items()}
+    found = evaluate([file], data={**data, "y": shares.argmax(axis=1)})
+    (note,) = found.warnings
+    assert "'zeta' ends in neither softmax nor sigmoid" in note.message
+    assert "64 samples lie between 0 and 1 and add up to 1: they are taken for probabilities" in note.message
+    assert found.variants[0].confidence.mean_confidence == pytest.approx(shares.max(axis=1).mean(), abs=1e-5)
+    data = {name: values * 0.9 for name, values in data.items()}
+    (note,) = evaluate([file], data={**data, "y": shares.argmax(axis=1)}).warnings
+    assert note.kind == "taken-for-logits"

@@ -16,6 +16,7 @@ from tflitekit.accuracy.lints.nothing_found import nothing_found
 from tflitekit.accuracy.lints.search import lint_search
 from tflitekit.accuracy.lints.training import lint_training
 from tflitekit.accuracy.lints.wrong_reading import wrong_reading
+from tflitekit.accuracy.meanings import told_by_answers
 from tflitekit.accuracy.metric_choice import by_reference
 from tflitekit.accuracy.metrics import AnyMetric, ReferenceMetric, metrics
 from tflitekit.accuracy.metrics.classification import Classification
@@ -248,6 +249,7 @@ def evaluate_variants(
     baseline = str(how.baseline) if how.baseline in runs else None
     if baseline is None and isinstance(metric, ReferenceMetric):
         return _nothing_scored(variants, dataset, how)
+    runs, notes = told_by_answers(runs, baseline, dataset, metric)
     reference = runs[baseline] if baseline is not None else None
     task = how.part(TaskOptions)
     store = ScoreStore(
@@ -264,7 +266,8 @@ def evaluate_variants(
             runs, dataset, metric, store, baseline=baseline, certainty=certainty, jobs=how.jobs, progress=progress
         )
     record = _record(dataset, of_deciding(scored, dataset)[0], fingerprint, how)
-    return _evaluation(variants, scored, record, dataset, how, constraints, advise=advise)
+    found = _evaluation(variants, scored, record, dataset, how, constraints, advise=advise)
+    return replace(found, warnings=(*notes, *found.warnings))
 
 
 def _nothing_scored(variants: Sequence[Variant], dataset: Dataset, how: EvaluateOptions) -> Evaluation:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tflitekit.accuracy.meanings import told_by_answers
 from tflitekit.accuracy.metrics import Metric, Scores
 from tflitekit.accuracy.scored import Scored, together
 from tflitekit.accuracy.scoring import Against, ScoringJob, score
@@ -109,6 +110,8 @@ class _Evaluator:
     def __post_init__(self) -> None:
         self._hosts = {name: ScoringJob(v, read_graph(v.path), self.how.scored) for name, v in self.able.items()}
         self._metric = metric_of(self._hosts, self.dataset, self.how, self.constraints)
+        baseline = str(self.how.baseline) if self.how.baseline in self._hosts else None
+        self._hosts, _ = told_by_answers(self._hosts, baseline, self.dataset, self._metric)
         self._fingerprint = self.dataset.fingerprint()
 
     def on(self, place: CheckedTarget, name: str) -> OnTarget:
@@ -133,9 +136,7 @@ class _Evaluator:
             return {}
         host, baseline = self._hosts[name], self._hosts.get(str(self.how.baseline))
         there = f"{name} on {place.name}"
-        elsewhere = ScoringJob(
-            host.variant.model_copy(update={"name": there}), host.graph, self.how.scored, place=place, twin=name
-        )
+        elsewhere = replace(host, variant=host.variant.model_copy(update={"name": there}), place=place, twin=name)
         runs = {run.variant.name: run for run in (baseline, host, elsewhere) if run is not None}
         against = None if baseline is None else Against(baseline.variant.name)
         skipped = SkippedSamples(self.dataset.size)

@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from tflitekit.data.frame import Frame
 from tflitekit.data.parallel import process_chunks
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.targets import RunningTarget
-from tflitekit.tasks.interface import Interface
+from tflitekit.tasks.interface import Interface, Meaning
 from tflitekit.tflite.graph import Graph
 from tflitekit.tflite.runtime import Model
 from tflitekit.tflite.variant import Variant
@@ -57,6 +57,7 @@ class ScoringJob:
 
     Attributes:
         place: Where it runs; None for this host.
+        probabilities: Outputs that hold probabilities although their last operator does not tell (see `tflitekit.accuracy.meanings`).
         twin: Name of the run of the same file on this host that it is compared with; it needs to stand before this one.
     """
 
@@ -65,6 +66,7 @@ class ScoringJob:
     output: str | None
     place: RunningTarget | None = None
     twin: str | None = None
+    probabilities: frozenset[str] = frozenset()
     output_index: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,12 +87,14 @@ class ScoringJob:
     @property
     def interface(self) -> Interface:
         """The file from outside."""
-        return self.graph.interface(
+        found = self.graph.interface(
             first=self.contract.outputs[0].name,
             scored=self.output,
             classes=self.contract.labels,
             owner=self.variant.name,
         )
+        told: dict[str, Meaning] = dict.fromkeys(self.probabilities, "probabilities")
+        return replace(found, meanings={**found.meanings, **told})
 
     @property
     def output_spec(self) -> TensorSpec:

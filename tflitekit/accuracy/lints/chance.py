@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def chance(
     for preset in PRESETS.values():
         if preset != current:
             contract = run.contract.model_copy(update={"preprocessing": preset})
-            trial = ScoringJob(run.variant.model_copy(update={"contract": contract}), run.graph, run.output)
+            trial = replace(run, variant=run.variant.model_copy(update={"contract": contract}))
             skipped = SkippedSamples(few.size)
             try:
                 found = score([trial], few, metric, jobs=jobs, progress=Progress(), skipped=skipped, stream=stream)
