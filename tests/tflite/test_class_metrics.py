@@ -138,3 +138,22 @@ def test_probabilities_are_told_by_the_answers(inputs, answers, tmp_path):
     data = {name: values * 0.9 for name, values in data.items()}
     (note,) = evaluate([file], data={**data, "y": shares.argmax(axis=1)}).warnings
     assert note.kind == "taken-for-logits"
+
+
+def test_embeddings_are_found_among_the_others(inputs, answers, worse):
+    people = np.arange(90) // 3
+    people[89] = 99  # alone: nobody could be found
+    found = evaluate([FILE, worse], data={**inputs, "y": people}, output="alpha", metric="retrieval").variants
+    vectors = answers[1] / np.linalg.norm(answers[1], axis=1, keepdims=True)
+    nearest = (vectors @ vectors.T - 2 * np.eye(90)).argsort(axis=1)[:, ::-1][:89]
+    at_5 = (people[nearest[:, :5]] == people[:89, None]).any(axis=1)
+    assert found[0].accuracy.metric == "recall@1" and found[0].accuracy.n == 89
+    assert found[0].accuracy.value == pytest.approx((people[nearest[:, 0]] == people[:89]).mean())
+    assert found[0].other_metrics[0].value == pytest.approx(at_5.mean())
+    assert found[1].drop.value == pytest.approx(0.0)  # it turns all vectors alike
+    with pytest.raises(DataError, match="No two samples are of the same identity"):
+        evaluate([FILE], data={**inputs, "y": np.arange(90)}, output="alpha", metric="retrieval")
+
+    _, after = evaluate([FILE, worse], data=inputs, output="alpha", metric="cosine").variants
+    assert after.likeness.metric == "cosine"
+    assert after.likeness.value == pytest.approx((vectors * vectors[:, ::-1]).sum(axis=1).mean(), abs=1e-6)

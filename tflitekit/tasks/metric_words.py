@@ -35,6 +35,11 @@ _WORDS = {
     "mean-ap": Words("Mean AP", True, "Average precision of each label, averaged over labels", "mean AP"),
     "mean-roc-auc": Words("Mean ROC-AUC", True, "ROC-AUC of each label, averaged over labels"),
     "exact-match": Words("Exact match", True, "Share of samples with all labels right"),
+    "recall@1": Words(
+        "Recall@1", True, "Share of samples whose nearest other sample is of the same identity", "recall@1"
+    ),
+    "recall@5": Words("Recall@5", True, "Share of samples with one of the same identity among the five nearest"),
+    "cosine": Words("Cosine", True, "Mean cosine of the embeddings and the baseline's", "cosine"),
     "kappa": Words("Weighted kappa", about="Cohen's kappa of ordered classes, with squared distances as weights"),
     "class-distance": Words("Distance in classes", about="How many classes answers are off, on average"),
     "recall": Words("Recall", True),
