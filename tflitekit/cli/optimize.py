@@ -9,7 +9,7 @@ import click
 
 from tflitekit.cli.commands import command, print_json
 from tflitekit.cli.options import takes_options
-from tflitekit.cli.shared import as_json, data, model, out, progress, start_workers
+from tflitekit.cli.shared import as_json, data, model, option, out, progress, start_workers
 from tflitekit.cli.training import takes_training
 from tflitekit.options.convert import ConvertOptions
 from tflitekit.options.limits import Constraints
@@ -24,24 +24,31 @@ NAMED_SCHEME_FAILED = 3
 """Exit code where a variant meets the limits, and a scheme that was asked for by name has no file."""
 
 
-@command("tflitekit quickstart", "tflitekit quickstart --out digits")
-@out("quickstart")
+@command("tflitekit quickstart", "tflitekit quickstart --task detection --out detector")
+@option(
+    "--task",
+    type=click.Choice(["classification", "detection", "segmentation"]),
+    default="classification",
+    show_default=True,
+    help="What the model does: name a digit, find the digits in a scene, or tell the class of each pixel.",
+)
+@out(
+    None, help="Folder for the results. Default: quickstart, with the task's name for other tasks than classification."
+)
 @as_json
-def quickstart(out: Path, as_json: bool) -> int:
+def quickstart(task: str, out: Path | None, as_json: bool) -> int:
     """Does the whole job offline: trains a small model on embedded digits and optimizes it."""
+    from tflitekit.optimization.quickstart import commands
     from tflitekit.optimization.quickstart import quickstart as run
 
-    report = run(out, progress=progress())
+    out = out or Path("quickstart" if task == "classification" else f"quickstart-{task}")
+    report = run(out, task=task, progress=progress())
     code = show_result(report, out, as_json)
     if not as_json:
         from tflitekit.cli.console import stdout
 
-        stdout.print(
-            f"\nThe same on the command line:\n  tflitekit optimize {out}/digits.keras --data {out}/digits/test "
-            f"--calibration {out}/digits/train --labels {out}/labels.txt --preprocess 0-1 --out {out}",
-            markup=False,
-            soft_wrap=True,
-        )
+        told = "".join(f"\n{title}:\n  {line}" for title, line in commands(out, task).items())
+        stdout.print(told, markup=False, soft_wrap=True)
     return code
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -213,7 +214,8 @@ class Conversion:
 
     def _check_labels(self, source: PreparedSource) -> None:
         labels, shape = self.spec.labels, find_output(source.outputs, self.spec.output).shape
-        if labels is not None and shape and shape[-1] > 1 and len(labels) != shape[-1]:
+        of_classes = len(shape) > 1 and math.prod(shape[1:]) == shape[-1] > 1  # not one of boxes, or of pixels
+        if labels is not None and of_classes and len(labels) != shape[-1]:
             raise labels_mismatch(len(labels), shape[-1])
 
     def _variants(self, source: PreparedSource, calibration: CalibrationSet | None) -> list[Variant]:

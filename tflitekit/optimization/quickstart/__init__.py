@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tflitekit.bundling import bundle
 from tflitekit.core.files import locked, write_whole
@@ -27,19 +27,27 @@ class Recipe:
         prepare: Makes the model and its data in a folder.
         model: Its file there.
         data: The folder with the parts ``train`` and ``test``, and ``calibration`` where that is not ``train``.
-        options: Of `optimize`.
+        schemes: What is made, where that is not the default.
+        reader: What makes boxes of the outputs.
     """
 
     prepare: Callable[[Path, Steps], None]
     model: str
     data: str
     calibration: str = "calibration"
-    options: Mapping[str, Any] = field(default_factory=dict)
+    schemes: tuple[str, ...] | None = None
+    reader: str | None = None
 
 
 TASKS = {
     "classification": Recipe(classification.prepare, "digits.keras", "digits", "train"),
-    "detection": Recipe(detection.prepare, "detector.keras", "scenes", options={"reader": "yolov8"}),
+    "detection": Recipe(
+        detection.prepare,
+        "detector.keras",
+        "scenes",
+        schemes=("float32", "float16", "dynamic_range", "int8", "repaired", "int16x8"),
+        reader="yolov8",
+    ),
     "segmentation": Recipe(segmentation.prepare, "segmenter.keras", "scenes"),
 }
 
@@ -65,9 +73,10 @@ def quickstart(out: Path, *, task: str = "classification", progress: Progress | 
         calibration=out / recipe.data / recipe.calibration,
         labels=out / "labels.txt",
         preprocess="0-1",
+        schemes=recipe.schemes,
+        reader=recipe.reader,
         out=out,
         progress=progress,
-        **recipe.options,
     )
     chosen = report.recommendation.chosen if report.recommendation else None
     names = [name for name in (chosen, report.baseline) if name is not None]
@@ -97,14 +106,14 @@ def prepare(out: Path, *, task: str = "classification", progress: Progress) -> N
 def commands(out: Path, task: str) -> dict[str, str]:
     """Returns what can be done from there, and the commands; the first does the same again."""
     recipe = TASKS[task]
-    data = out / recipe.data
-    reader = "".join(f" --{name} {value}" for name, value in recipe.options.items())
-    given = f"--labels {out}/labels.txt --preprocess 0-1{reader}"
-    test, calibration = f"--data {data}/test {given}", f"--calibration {data}/{recipe.calibration}"
-    model = out / recipe.model
+    folder, data, model = (shlex.quote(str(path)) for path in (out, out / recipe.data, out / recipe.model))
+    schemes = f" --scheme {','.join(recipe.schemes)}" if recipe.schemes is not None else ""
+    reader = f" --reader {recipe.reader}" if recipe.reader is not None else ""
+    test = f"--data {data}/test --preprocess 0-1"
+    optimize = f"tflitekit optimize {model} {test}{reader} --calibration {data}/{recipe.calibration} --labels {folder}/labels.txt --out {folder}"
     return {
-        "The same again": f"tflitekit optimize {model} {test} {calibration} --out {out}",
-        "Where int8 loses accuracy, and why": f"tflitekit explain {out}/int8.tflite {test}",
-        "A file that is repaired there": f"tflitekit optimize {model} {test} {calibration} --scheme int8,repaired --out {out}",
-        "Trained for int8": f"tflitekit optimize {model} {test} {calibration} --train {data}/train --scheme int8,qat --epochs 2 --out {out}",
+        "The same again": optimize + schemes,
+        "Where int8 loses accuracy, and why": f"tflitekit explain {folder}/int8.tflite {test}",
+        "A file whose losses are repaired": f"{optimize} --scheme int8,repaired",
+        "Trained for int8": f"{optimize} --scheme int8,qat --train {data}/train --epochs 2",
     }
