@@ -107,6 +107,7 @@ def test_without_header(table):
         ("a,label\n1,-1\n", "classes count from 0"),
         ("a,b\n1,2\n", "has no labels"),
         ("label\n1\n", "no columns beside"),
+        ("a,label\n1,0.5\n2,NA\n", "label of row 1 in .* is 'NA', and others are numbers, such as 0.5"),
     ],
 )
 def test_malformed(table, text, words):

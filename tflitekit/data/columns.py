@@ -12,6 +12,7 @@ import numpy as np
 
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.tensor import TensorSpec, shown_shape
+from tflitekit.data.image_files import is_image
 from tflitekit.data.samples import Array, some
 
 __all__ = ["Columns", "Layout", "Series", "chosen_columns", "numbered"]
@@ -163,7 +164,9 @@ class Columns(Mapping[str, Array]):
             holds = f"holds '{str(cell)[:40]}'" if str(cell).strip() else "is empty"
             raise DataError(
                 f"The column '{name}' of {self._layout.location} {holds}, and the model takes numbers ({self._key}).",
-                fix="Repair the data, or name the columns that the model takes: PATH:INPUT=COLUMN,COLUMN.",
+                fix=f"Where the column names files: {self._layout.location}:file={name}."
+                if is_image(str(cell))
+                else "Repair the data, or name the columns that the model takes: PATH:INPUT=COLUMN,COLUMN.",
             ) from error
 
 

@@ -155,5 +155,25 @@ def _of_text(location: str, found: Sequence[str], labels: tuple[str, ...] | None
         except (ValueError, OverflowError):
             continue
         return Labels(class_labels(location, numbers, None), None)
+    _check_names(location, texts, distinct)
     by_name = {name: index for index, name in enumerate(distinct)}
     return Labels([by_name[text] for text in texts], tuple(distinct))
+
+
+def _check_names(location: str, texts: Sequence[str], distinct: Sequence[str]) -> None:
+    """Refuses labels of which some are numbers and others names: a gap in numbers, more likely than classes with such names."""
+    numbers = {text for text in distinct if _is_number(text)}
+    if numbers:
+        number, name = next((number, text) for number, text in enumerate(texts) if text not in numbers)
+        raise DataError(
+            f"The label of row {number} in {location} is '{name[:40]}', and others are numbers, such as {min(numbers)}.",
+            fix="Repair the label; or, where all are names of classes, give their order with --labels FILE.",
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -22,7 +22,7 @@ from tflitekit.data.sound import SOUND_SETTINGS, SOUND_SUFFIXES, SoundReader
 __all__ = ["Table", "open_rows"]
 
 _LABELS = ("label", "labels", "y", "class", "target")
-_FILES = ("path", "image", "file", "filename", "file_name", "filepath", "image_path", "sound", "audio")
+_FILES = ("path", "image", "img", "file", "filename", "file_name", "filepath", "image_path", "sound", "audio")
 
 
 class Table(Protocol):
@@ -238,7 +238,9 @@ def _media_column(location: str, names: Sequence[str], cells: Sequence[Any], set
     by_case = {name.casefold(): position for position, name in reversed(list(enumerate(names)))}
     named = [by_case[name] for name in _FILES if name in by_case]
     found = [position for position in named if _is_media(cells[position])]
-    return found[0] if found else None
+    return min(
+        found, key=lambda position: isinstance(cells[position], str), default=None
+    )  # what is there before what is named
 
 
 def _is_media(cell: Any) -> bool:
