@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -206,3 +207,8 @@ def test_the_quickstarts_detector_is_judged_as_by_pycocotools_and_int8_harms_it(
     exact, rounded = (_figures(row)["map"] for row in found.variants)
     assert rounded < exact
     assert any("the output mixes ranges" in finding.message for finding in found.variants[1].warnings)
+    worst = found.variants[1].examples[0]
+    assert re.fullmatch(
+        r"\d of \d objects found, \d+ wrong box(es)?; before: \d of \d objects found, \d+ wrong box(es)?", worst.text
+    )
+    assert [picture.title for picture in worst.pictures] == ["truth", "float32", "int8"]

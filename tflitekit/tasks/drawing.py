@@ -13,13 +13,15 @@ from PIL import Image, ImageDraw
 
 from tflitekit.data.annotations import Boxes, Mask, Poses
 
-__all__ = ["SIDE", "as_jpeg", "color_of", "drawn"]
+__all__ = ["SHOWN_SCORE", "SIDE", "as_jpeg", "color_of", "drawn"]
 
 SIDE = 160
 """Longest side of a drawing in pixels."""
 
+SHOWN_SCORE = 0.25
+"""From which score on an app would show a box or a keypoint."""
+
 _QUALITY = 80
-_LEAST_SCORE = 0.3
 _MOST_BOXES = 50
 _DARK = (0, 0, 0)
 _FIRST = ((230, 60, 50), (40, 120, 230), (50, 180, 70), (250, 180, 30), (160, 70, 210), (20, 190, 190), (240, 110, 190))
@@ -48,7 +50,7 @@ def drawn(picture: Image.Image, found: Any, *, side: int = SIDE) -> Image.Image:
     """Returns a copy of a picture, its longest side as given, with what is in it, as annotated or as a model says.
 
     Args:
-        found: `Boxes`, of which those with a score below 0.3 are left out; `Mask` or an integer array ``(height, width)``, whose class 0
+        found: `Boxes`, of which those with a score below 0.25 are left out; `Mask` or an integer array ``(height, width)``, whose class 0
             stays as it is; or `Poses`.
     """
     factor = side / max(picture.size)
@@ -78,7 +80,7 @@ def _draw_boxes(small: Image.Image, boxes: Boxes, scale: NDArray[np.float32]) ->
     """Draws frames, the most certain on top; those around crowds are thin."""
     draw = ImageDraw.Draw(small)
     scores = np.ones(len(boxes)) if boxes.scores is None else boxes.scores
-    order = [int(i) for i in np.argsort(scores, kind="stable") if scores[i] >= _LEAST_SCORE][-_MOST_BOXES:]
+    order = [int(i) for i in np.argsort(scores, kind="stable") if scores[i] >= SHOWN_SCORE][-_MOST_BOXES:]
     edges = boxes.xyxy.reshape(-1, 2, 2) * scale
     last = np.array([small.width - 1, small.height - 1])
     for index in order:
@@ -111,7 +113,7 @@ def _draw_poses(small: Image.Image, poses: Poses, scale: NDArray[np.float32]) ->
     draw = ImageDraw.Draw(small)
     radius = max(2, round(max(small.size) / 64))
     for points in poses.points:
-        shown = points[:, 2] >= _LEAST_SCORE
+        shown = points[:, 2] >= SHOWN_SCORE
         places = [tuple(place) for place in (points[:, :2] * scale).tolist()]
         for one, other in _BONES if len(points) == _PERSON else ():
             if shown[one] and shown[other]:

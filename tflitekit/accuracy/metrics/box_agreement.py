@@ -18,12 +18,11 @@ from tflitekit.data.dataset import Dataset
 from tflitekit.options.general import SEED
 from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import Measured, OutputFidelity, finite
+from tflitekit.tasks.drawing import SHOWN_SCORE
 from tflitekit.tasks.interface import Interface
 
-__all__ = ["SHOWN_SCORE", "BoxAgreement"]
+__all__ = ["BoxAgreement"]
 
-SHOWN_SCORE = 0.25
-"""Boxes with lower scores are not compared: apps do not show them, and there are many."""
 _MATCHED = 0.5
 _DRAWS = 400
 
@@ -65,6 +64,10 @@ class BoxAgreement(DecodedReference):
         """Returns how much of F1 each picture alone lacks."""
         both = scores["found"].astype(np.float64) + scores["expected"]
         return np.asarray(1 - np.divide(2 * scores["matched"], both, out=np.ones_like(both), where=both > 0))
+
+    def told(self, scores: Scores, row: int) -> str:
+        matched, found, expected = (int(scores[name][row]) for name in ("matched", "found", "expected"))
+        return f"{matched} of the baseline's {expected} boxes, {found - matched} others"
 
 
 def _overlap(scores: Scores) -> tuple[Measured, ...]:

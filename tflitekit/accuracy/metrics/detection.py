@@ -21,6 +21,7 @@ from tflitekit.data.annotations import Boxes
 from tflitekit.data.dataset import Dataset
 from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import ClassRecall, Drop, Measured, finite
+from tflitekit.tasks.drawing import SHOWN_SCORE
 from tflitekit.tasks.interface import Interface
 from tflitekit.tasks.readers import Reader, open_reader, readers
 
@@ -202,6 +203,14 @@ class Detection(DecodedMetric):
     def losses(self, scores: Scores, baseline: Scores) -> NDArray[np.float64]:
         """Returns how much worse each picture alone became: scores of right boxes less those of wrong ones, by object."""
         return _worth(baseline) - _worth(scores)
+
+    def told(self, scores: Scores, row: int) -> str:
+        """Counts the boxes that an app would show, at an IoU of 0.5."""
+        shown = (scores["classes"][row] >= 0) & (scores["scores"][row] >= SHOWN_SCORE)
+        right, left_out = (scores[name][row, :, 0] & 1 > 0 for name in ("right", "left_out"))
+        found, wrong = np.count_nonzero(shown & right), np.count_nonzero(shown & ~right & ~left_out)
+        objects = int(scores["objects"][row, :, 0].sum())
+        return f"{found} of {objects} objects found, {wrong} wrong box{'' if wrong == 1 else 'es'}"
 
     def _of_classes(self, scores: Scores) -> NDArray[np.float64]:
         return np.asarray(Curves(scores).measure()[0][0].mean(axis=1))
