@@ -12,6 +12,7 @@ import argparse
 import os
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,19 +38,14 @@ def invoke_seconds(path: Path, least_s: float = 1.0) -> float:
     return (time.perf_counter() - start) / count
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path)
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--limit", type=int)
-    parser.add_argument("--rounds", type=int, default=3)
-    arguments = parser.parse_args()
+def measure(files: Sequence[Path], data: str, limit: int | None, rounds: int) -> None:
+    """Prints each round, and the median of the shares."""
     cores = os.cpu_count() or 1
-    opened = [load_variant(path)[0] for path in arguments.files]
+    opened = [load_variant(path)[0] for path in files]
     shares = []
-    for _ in range(arguments.rounds):
-        invokes_s = sum(invoke_seconds(path) for path in arguments.files)
-        dataset = open_dataset(arguments.data, limit=arguments.limit)
+    for _ in range(rounds):
+        invokes_s = sum(invoke_seconds(path) for path in files)
+        dataset = open_dataset(data, limit=limit)
         start = time.perf_counter()
         found = evaluate_variants(
             opened,
@@ -66,6 +62,16 @@ def main() -> None:
             flush=True,
         )
     print(f"median {statistics.median(shares):.1%}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    measure(arguments.files, arguments.data, arguments.limit, arguments.rounds)
 
 
 if __name__ == "__main__":
