@@ -25,6 +25,7 @@ from tflitekit.results import (
     Latency,
     Measured,
     OnTarget,
+    OutputScore,
     Recommendation,
     Report,
     Samples,
@@ -626,3 +627,52 @@ def test_the_accepted_variant_must_not_be_gone():
     found = compare(old, report(variant("b", hits=hits)))
     assert [(g.variant, g.state) for g in found.gates] == [("a", "broken")]
     assert "the old one recommends it" in found.broken[0].message
+
+
+# Figures of all samples, classes of other tasks, and several outputs
+
+
+def measured(value, low, high, metric="roc-auc", output=None):
+    return Measured(metric=metric, value=value, low=low, high=high, n=400, higher_is_better=True, output=output)
+
+
+def test_shares_without_counts_take_the_intervals_of_both():
+    before, after = measured(0.9, 0.87, 0.92), measured(0.8, 0.76, 0.85)
+    found = compare(
+        report(variant("int8", accuracy=before)), report(variant("int8", accuracy=after)), max_accuracy_drop=1
+    )
+    change = found.variants[0].change("accuracy")
+    assert change.value == pytest.approx(0.1)
+    assert change.low == pytest.approx(0.1 - math.hypot(0.9 - 0.87, 0.85 - 0.8))
+    assert change.high == pytest.approx(0.1 + math.hypot(0.92 - 0.9, 0.8 - 0.76))
+    assert found.broken[0].message.startswith("int8: roc-auc drops 10.00 points")
+
+
+def test_figures_of_classes_keep_their_names():
+    rows = [
+        ClassRecall(label="cat", value=value, low=value - 0.02, high=value + 0.02, n=9, metric="ap")
+        for value in (0.9, 0.6)
+    ]
+    both = [report(variant("int8", per_class=(row,), accuracy=measured(0.9, 0.8, 1))) for row in rows]
+    found = compare(*both, max_class_drop=5)
+    assert found.broken[0].message.startswith("int8, class cat: ap drops 30.00 points (27.")
+    assert not compare(both[0], both[0], max_class_drop=5).broken
+
+
+def test_every_output_that_decides_has_its_gate():
+    def several(value, decides):
+        first, second = (
+            measured(0.9, 0.88, 0.92, "top1", "kind"),
+            measured(value, value - 0.01, value + 0.01, output="age"),
+        )
+        scores = (
+            OutputScore(output="kind", accuracy=first),
+            OutputScore(output="age", accuracy=second, decides=decides),
+        )
+        return report(variant("int8", accuracy=first, output_scores=scores))
+
+    found = compare(several(0.95, True), several(0.85, True), max_accuracy_drop=1)
+    assert [gate.message.partition(" drops")[0] for gate in found.broken] == ["int8, output age: roc-auc"]
+    found = compare(several(0.95, False), several(0.85, False), max_accuracy_drop=1)
+    assert not found.broken
+    assert [(c.figure, c.label) for c in found.variants[0].changes[:2]] == [("accuracy", None), ("output", "age")]

@@ -111,7 +111,9 @@ def measured_change(before: Measured, after: Measured, data: SharedData) -> Chan
     return _change("accuracy", before, after, value, (value - half, value + half), data)
 
 
-def _recovered(old: Measured, new: Measured, value: float, *, better_high: bool) -> tuple[float, float]:
+def _recovered(
+    old: Measured | ClassRecall, new: Measured | ClassRecall, value: float, *, better_high: bool
+) -> tuple[float, float]:
     """Returns the interval of a difference of two independent figures whose intervals need not be symmetric.
 
     G. Y. Zou and A. Donner, 'Construction of confidence limits about effect measures: a general approach', Stat. Med. 27 (2008);
@@ -142,16 +144,19 @@ def compare_fidelity(old: VariantReport, new: VariantReport, data: SharedData) -
 
 
 def compare_recalls(old: VariantReport, new: VariantReport, data: SharedData) -> tuple[Change, ...]:
-    """Compares the recall of each class that both reports have."""
+    """Compares the recall of each class that both reports have, or what a task has instead."""
     before = {row.label: row for row in old.per_class}
     pair = _hits(old, new, data)
     changes = []
     for row in new.per_class:
-        if row.label not in before:
+        earlier = before.get(row.label)
+        if earlier is None or earlier.metric != row.metric:
             continue
-        earlier = before[row.label]
         own = _of_class(row.label, data)
-        if pair is not None and own is not None:
+        if row.metric != "recall":
+            value, paired = earlier.value - row.value, False
+            interval: tuple[float, float] = _recovered(earlier, row, value, better_high=True)
+        elif pair is not None and own is not None:
             found = paired_accuracy_drop(pair[0][own], pair[1][own])
             value, interval, paired = found.value, (found.low, found.high), True
         else:
@@ -173,7 +178,7 @@ def _change(
     return Change.model_validate(
         {
             "figure": figure,
-            "metric": new.metric if isinstance(new, Measured) else "recall",
+            "metric": new.metric,
             "label": new.label if isinstance(new, ClassRecall) else None,
             "old": old.value,
             "new": new.value,

@@ -148,7 +148,7 @@ def _in_unit(limit: float, change: Change) -> float:
 def _judge_change(gate: str, limit: float, variant: VariantChange, change: Change, stretch: float) -> GateResult:
     kind = "output" if change.figure == "accuracy" else "class"
     name = f"{variant.name}, {kind} {change.label}" if change.label is not None else variant.name
-    figure = {"accuracy": change.metric, "fidelity": change.metric, "recall": "recall"}.get(
+    figure = {"accuracy": change.metric, "fidelity": change.metric, "recall": change.metric}.get(
         change.figure, change.figure
     )
     text = f"{name}: {figure} {describe_change(change)}"
