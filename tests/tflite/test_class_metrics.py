@@ -157,3 +157,10 @@ def test_embeddings_are_found_among_the_others(inputs, answers, worse):
     _, after = evaluate([FILE, worse], data=inputs, output="alpha", metric="cosine").variants
     assert after.likeness.metric == "cosine"
     assert after.likeness.value == pytest.approx((vectors * vectors[:, ::-1]).sum(axis=1).mean(), abs=1e-6)
+
+
+def test_a_limit_on_each_label(inputs, answers, worse):
+    data = {**inputs, "y": (answers[1] > 0).astype(np.int64)}
+    found = evaluate([FILE, worse], data=data, output="alpha", constraints=Constraints(max_class_drop=5))
+    (broken,) = found.broken
+    assert any(reason.startswith("the AP of '") and "more than the limit of 5" in reason for reason in broken.reasons)

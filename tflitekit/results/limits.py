@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tflitekit.core.units import duration
-from tflitekit.results import Constraints, Drop, VariantReport
+from tflitekit.results import ClassRecall, Constraints, Drop, VariantReport
 from tflitekit.results.on_hardware import hardware_problems
 from tflitekit.tasks.metric_words import is_share, words_of
 
@@ -146,7 +146,7 @@ def class_problems(variant: VariantReport, constraints: Constraints) -> list[str
     drop = worst.drop
     assert drop is not None
     text = (
-        f"the recall of '{worst.label}' falls from {worst.value + value:.1%} to {worst.value:.1%}, by {value * 100:.1f} "
+        f"the {_of_class(worst)} of '{worst.label}' falls from {worst.value + value:.1%} to {worst.value:.1%}, by {value * 100:.1f} "
         f"points ({_interval(drop)}, n = {drop.n:,}), more than the limit of {limit:g} for a class"
     )
     if drop.low is not None and drop.low <= limit / 100:
@@ -154,6 +154,10 @@ def class_problems(variant: VariantReport, constraints: Constraints) -> list[str
     if len(over) > 1:
         text += f"; {len(over) - 1} other class{'es' if len(over) > 2 else ''} too"
     return [text]
+
+
+def _of_class(row: ClassRecall) -> str:
+    return "recall" if row.metric == "recall" else words_of(row.metric).name
 
 
 def class_caution(variant: VariantReport, constraints: Constraints) -> list[str]:
@@ -168,7 +172,7 @@ def class_caution(variant: VariantReport, constraints: Constraints) -> list[str]
     assert worst.drop is not None
     others = f"; likewise {len(open_) - 1} other class{'es' if len(open_) > 2 else ''}" if len(open_) > 1 else ""
     return [
-        f"caution: with {worst.drop.n:,} samples of '{worst.label}' it cannot be told whether its recall drops by more than "
+        f"caution: with {worst.drop.n:,} samples of '{worst.label}' it cannot be told whether its {_of_class(worst)} drops by more than "
         f"{limit:g} points (interval {_interval(worst.drop)}){others}"
     ]
 
