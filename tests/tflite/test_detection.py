@@ -25,6 +25,8 @@ from tflitekit.tasks.readers import open_reader
 from tflitekit.tflite.runtime import Model
 from tflitekit.tflite.variant import load_variant
 
+pytest.importorskip("cv2", reason="OpenCV is not installed: '.[tasks]'")
+
 CELLS, NUMBERS = 12, 9  # center, size and the scores of five classes, of each cell: the pixels of 9 x 4 x 3
 NAMES = ("cat", "dog", "cow", "hen", "bee")  # only the first two are ever seen
 PICTURES = 24

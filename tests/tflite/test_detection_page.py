@@ -12,6 +12,8 @@ from conftest import DATA
 
 from tflitekit.tasks.readers import readers
 
+pytest.importorskip("cv2", reason="OpenCV is not installed: '.[tasks]'")
+
 PAGE = (Path(__file__).parents[2] / "docs" / "detection.md").read_text(encoding="utf-8")
 
 

@@ -14,9 +14,12 @@ from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.annotations import Boxes
 from tflitekit.data.frame import Frame
+from tflitekit.tasks import readers as readers_module
 from tflitekit.tasks.anchors import generated_anchors
 from tflitekit.tasks.interface import Interface
 from tflitekit.tasks.readers import Reader, open_reader, readers
+
+pytest.importorskip("cv2", reason="OpenCV is not installed: '.[tasks]'")
 
 SIDE = 64
 # Left, top, right and bottom in a picture of twice the input's width and half its height.
@@ -274,3 +277,16 @@ def test_anchors_that_cannot_be(tmp_path: Path) -> None:
 def test_every_reader_of_detection_says_what_it_reads() -> None:
     for kind in readers("detection").values():
         assert (kind.open.__doc__ or "").startswith("Reads ")
+
+
+def test_a_reader_as_contributing_shows() -> None:
+    text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (code,) = [block.split("```")[0] for block in text.split("```python\n") if "@reader(" in block.split("```")[0]]
+    exec(compile(code, "faces", "exec", dont_inherit=True), {"__name__": "faces"})
+    try:
+        one = open_reader(_interface(("out", (50, 5))), task="detection", wanted="faces:score=0.5")
+    finally:
+        readers_module._registry._things.pop("faces")
+    rows = np.zeros((50, 5), np.float32)
+    rows[:2] = np.concatenate([INSIDE, SCORES[:, None]], axis=1)
+    _check(one, rows, classes=[0, 0])
