@@ -144,6 +144,14 @@ def test_the_drop_of_one_class_breaks_its_gate_although_the_average_holds():
     assert [(c.value, c.method) for c in recalls] == [(0, "unpaired"), (0, "unpaired"), (0.08, "unpaired")]
 
 
+def test_another_metric_is_told():
+    old, new = (report(variant("int8", accuracy=share(name, answers(50, range(9))))) for name in ("map", "miou"))
+    (told,) = compare(old, new).warnings
+    assert told.kind == "unlike-metric" and "the metric (mAP; now Mean IoU)" in told.message
+    (told,) = compare(old, old).warnings
+    assert told.kind == "unpaired" and "hold no figure of each sample" in told.message
+
+
 def error_row(values, *, metric="mae", higher=False, **changes):
     low, high = mean_interval(values)
     figure = Measured(

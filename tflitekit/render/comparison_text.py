@@ -68,7 +68,7 @@ def _worst_class(variant: VariantChange) -> list[Change]:
 
 def _row(change: Change) -> tuple[str, ...]:
     of = "" if change.label is None else f" of {change.label}"
-    named = change.metric if change.figure in ("accuracy", "output", "fidelity") else change.figure
+    named = change.metric if change.figure in ("accuracy", "output", "fidelity", "recall") else change.figure
     figure = named + of
     if change.figure == "latency":
         figure = {"median_ms": "latency", "p90_ms": "p90 latency"}.get(change.metric, "mean latency")

@@ -19,6 +19,7 @@ from tflitekit.results.comparison.accuracy import (
     compare_outputs,
     compare_recalls,
     shared_data,
+    unlike_metrics,
 )
 from tflitekit.results.comparison.gates import judge_gates, judge_presence
 from tflitekit.results.comparison.latency import Control, compare_latency, find_control, unlike_latency
@@ -171,12 +172,15 @@ def _warnings(old: Report, new: Report, variants: Sequence[VariantChange]) -> li
         if differences:
             text = f"{what} cannot be compared. Not the same in both: {'; '.join(differences)}."
             warnings.append(Finding(kind=kind, message=text, advice="Measure both in the same way."))
-    if any(c.figure == "accuracy" and c.method == "unpaired" and c.is_share and not c.unlike for c in changes):
-        text = "Accuracy was compared as if on independent samples: the reports do not say which samples were right."
-        advice = (
-            "Reports of this version on the same data are compared sample by sample, which reveals far smaller changes."
+    pairs = _pairs(old, new, None)
+    for told in dict.fromkeys(unlike_metrics(was, now) for was, now in pairs if was is not None and now is not None):
+        if told is None:
+            continue
+        text = f"Accuracy cannot be compared. Not the same in both: {told}."
+        warnings.append(
+            Finding(kind="unlike-metric", message=text, advice="Measure both by the same metric (--metric).")
         )
-        warnings.append(Finding(kind="unpaired", message=text, advice=advice))
+    warnings += _unpaired(changes)
     names = sorted({*old.tool, *new.tool})
     versions = [
         f"{name} {old.tool.get(name, 'none')} -> {new.tool.get(name, 'none')}"
@@ -186,6 +190,25 @@ def _warnings(old: Report, new: Report, variants: Sequence[VariantChange]) -> li
     if versions:
         warnings.append(Finding(kind="versions-differ", message=f"Versions changed: {', '.join(versions)}."))
     return warnings
+
+
+def _unpaired(changes: Sequence[Change]) -> list[Finding]:
+    """Says that shares on the same data were not compared sample by sample."""
+    metrics = {
+        c.metric for c in changes if c.figure == "accuracy" and c.method == "unpaired" and not c.unlike and c.is_share
+    }
+    if not metrics:
+        return []
+    text, advice = (
+        "Accuracy was compared as if on independent samples: the reports do not say which samples were right.",
+        ("Reports of this version on the same data are compared sample by sample, which reveals far smaller changes."),
+    )
+    if not metrics & {"top1", "agreement"}:
+        text = (
+            "Accuracy was compared as if on independent samples: of this metric, reports hold no figure of each sample."
+        )
+        advice = "'tflitekit evaluate OLD.tflite NEW.tflite' compares two files sample by sample, which reveals far smaller changes."
+    return [Finding(kind="unpaired", message=text, advice=advice)]
 
 
 def _hardware(old: Report, new: Report) -> list[Finding]:

@@ -12,7 +12,7 @@ from tflitekit.core.statistics import paired_accuracy_drop, proportion_differenc
 from tflitekit.results import ClassRecall, Measured, Report, VariantReport, finite
 from tflitekit.results.comparison.results import Change
 from tflitekit.results.packing import unpack_hits, unpack_labels
-from tflitekit.tasks.metric_words import is_share
+from tflitekit.tasks.metric_words import is_share, words_of
 
 __all__ = [
     "SharedData",
@@ -22,6 +22,7 @@ __all__ = [
     "compare_recalls",
     "measured_change",
     "shared_data",
+    "unlike_metrics",
 ]
 
 _BETTER_HIGH = {"top1": True, "top5": True, "mae": False, "rmse": False}
@@ -67,7 +68,7 @@ def shared_data(old: Report, new: Report) -> SharedData:
 
 
 def compare_accuracy(old: VariantReport, new: VariantReport, data: SharedData) -> Change | None:
-    """Compares the first metric; None where one has none, they differ, or it is not known which is better."""
+    """Compares the first metric; None where one has none, they differ (`unlike_metrics`), or it is not known which is better."""
     before, after = old.accuracy, new.accuracy
     if before is None or after is None or (before.metric, before.output) != (after.metric, after.output):
         return None
@@ -76,6 +77,15 @@ def compare_accuracy(old: VariantReport, new: VariantReport, data: SharedData) -
         found = paired_accuracy_drop(*pair)
         return _change("accuracy", before, after, found.value, (found.low, found.high), data, paired=True)
     return measured_change(before, after, data)
+
+
+def unlike_metrics(old: VariantReport, new: VariantReport) -> str | None:
+    """Says that both have a figure of accuracy, and what the other is; None where they are of the same metric and output."""
+    before, after = old.accuracy, new.accuracy
+    if before is None or after is None or (before.metric, before.output) == (after.metric, after.output):
+        return None
+    told = [words_of(m.metric).name + (f" of {m.output}" if m.output else "") for m in (before, after)]
+    return f"the metric ({told[0]}; now {told[1]})"
 
 
 def compare_outputs(old: VariantReport, new: VariantReport, data: SharedData) -> tuple[Change, ...]:
