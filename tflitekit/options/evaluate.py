@@ -58,7 +58,7 @@ class SampleOptions(Options):
         return max(self.weights, key=self.weights.__getitem__, default=None)
 
 
-class ScoringOptions(SampleOptions, TaskOptions):
+class ScoringOptions(TaskOptions, SampleOptions):
     """How samples are drawn and scored."""
 
     limit: Annotated[
