@@ -27,7 +27,7 @@ from tflitekit.bundling.entries import ArrayFile, ImageFile
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.tasks.interface import Interface
-from tflitekit.tasks.readers import open_reader
+from tflitekit.tasks.readers import open_reader, task_of_reader
 
 TASKS = Path(__file__).resolve().parents[1] / "data" / "tasks"
 
@@ -90,6 +90,10 @@ READERS = {
     "mask:layout=channels_first": [spec("out", 5, 8, 6)],
     "mask:values=foreground,threshold=0.4": [spec("out", 32, 24, 1)],
     "mask:values=classes": [spec("out", 16, 12)],
+    "heatmaps": [spec("maps", 16, 12, 17)],
+    "keypoints": [spec("points", 1, 17, 3)],
+    "keypoints:order=xy,unit=pixels": [spec("points", 21, 2)],
+    "keypoints:score=0.5": [spec("points", 6, 56)],
 }
 
 
@@ -106,7 +110,7 @@ def drawn(reader: str, outputs: list[TensorSpec], generator: np.random.Generator
             values = np.float32(15)
         if one.name == "classes" or "values=classes" in reader:
             values = np.floor(values * 4).astype(np.float32)
-        if values.ndim == 2 and min(values.shape) > 4 and "mask" not in reader:
+        if values.ndim == 2 and min(values.shape) > 4 and task_of_reader(reader) == "detection":
             values[generator.integers(len(values)), :] = np.nan
             values = np.where(generator.random(values.shape) < 0.3, np.round(values, 1), values)
         found.append(np.asarray(values, np.float32))
@@ -122,7 +126,7 @@ def written(folder: Path, reader: str, outputs: list[TensorSpec], generator: np.
     classes = ("a", "b", "c") if outputs[0].shape[1:] == (120, 7) else None  # told by their number
     interface = Interface((source,), tuple(outputs), classes=classes)
     name = reader.replace("ANCHORS", str(anchors))
-    task = "segmentation" if reader.startswith("mask") else "detection"
+    task = task_of_reader(name)
     opened = open_reader(interface, task=task, wanted=name)
 
     def array(file: str, values: np.ndarray) -> ArrayFile:

@@ -47,6 +47,10 @@ public final class Decoder {
                 return new BoxesAndScoresReader(reader);
             case "mask":
                 return new MaskReader(reader);
+            case "heatmaps":
+                return new HeatMapReader(reader);
+            case "keypoints":
+                return new KeypointReader(reader);
             default:
                 throw new BundleException("The bundle decodes outputs with '" + name
                         + "', which this app does not know. Update the app.");
