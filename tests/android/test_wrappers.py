@@ -414,6 +414,18 @@ def test_what_the_text_says(tmp_path, language):
     assert "package com.example.app" in text
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_outputs_that_a_reader_decodes_are_said_to_be_raw(tmp_path, language):
+    path = echo_model(tmp_path / "m.tflite", (1, 6, 40), "float32")
+    reader = {"name": "yolov8", "outputs": ["out"], "box": "cxcywh", "iou": 0.5, "anchors": [[0.5] * 4] * 40}
+    bundle = describe(path, task="detection", reader=reader, schema_version=2, labels=("a", "b"))
+    text = render(bundle, bundle.variants[0], language, "com.example.app")
+    words = " ".join(text.replace("*", " ").split())
+    assert "raw values and are not decoded here. They become boxes with classes and scores" in words
+    assert "it reads out with box cxcywh, iou 0.5, anchors as bundle.json has it." in words
+    assert "classify" not in text and "of each class" not in text
+
+
 def test_wrong_use(tmp_path):
     path = echo_model(tmp_path / "m.tflite", (1, 4), "float32")
     bundle = describe(path)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import DATA
 from echo_model import echo_model
 from PIL import Image
 from real_browser import CONTRAST, DESKTOP, PHONE, Browser, open_browser, require_web_runtime
@@ -88,6 +89,18 @@ def test_golden_samples_verify_and_an_image_is_classified_as_in_python(browser, 
     assert [line for line in page.log() if "SEVERE" in line or "Uncaught" in line] == []
 
 
+def test_a_detector_is_verified_and_said_not_to_be_drawn(browser, address, bundle):
+    folder = DATA / "tasks" / "detection"
+    tk.bundle(
+        folder / "float32.tflite", data=folder / "scenes" / "images", labels=folder / "labels.txt", preprocess="0-1",
+        reader="yolov8", out=bundle / "detection", templates=["web"], samples=1,
+    )  # fmt: skip
+    page = browser.open(address.replace("wrappers", "detection/wrappers"), ready=READY)
+    assert text(page, "golden").startswith("All 1 verified") and not text(page, "error")
+    assert "draws no boxes: bundle.json says how the reader 'yolov8' decodes them" in text(page, "status")
+    assert not page.find("#classify")[0].is_displayed()
+
+
 def test_a_camera_that_is_denied_and_one_that_is_allowed(browser, address):
     page = browser.open(address, ready=READY)
     page.find("#camera")[0].click()
@@ -115,7 +128,7 @@ def test_a_camera_that_is_denied_and_one_that_is_allowed(browser, address):
         ("models/int8.tflite", lambda content: content[:-1] + b"!", "models/int8.tflite is not the file that the bundle was made with"),
         ("models/int8.tflite", lambda _: None, "The bundle lacks /models/int8.tflite (HTTP 404)."),
         ("golden/0000/pixels.bin", lambda content: bytes(len(content)), "golden/0000/pixels.bin is not the file"),
-        ("bundle.json", lambda content: content.replace(b'"schema_version": 1', b'"schema_version": 2'), "The bundle has version 2; this page reads 1."),
+        ("bundle.json", lambda content: content.replace(b'"schema_version": 1', b'"schema_version": 3'), "The bundle has version 3; this page reads up to 2."),
         ("bundle.json", lambda content: content.replace(b'"dtype": "float32"', b'"dtype": "int8"'), "is int8; a browser takes float32, int32, uint8."),
     ],
 )  # fmt: skip

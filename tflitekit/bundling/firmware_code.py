@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tflitekit.bundling.contents import ArrayFile, Bundle, BundledVariant
 from tflitekit.bundling.cpp import TYPES, array_lines, comment_lines, hex_lines, identifier, literal, number
+from tflitekit.bundling.decoding_words import decoding_words
 from tflitekit.core.errors import BundleError
 from tflitekit.core.files import write_whole
 from tflitekit.core.tensor import TensorSpec, shown_shape
@@ -78,6 +79,7 @@ def write_code(bundle: Bundle, folder: Path, graph: Graph, content: bytes, compu
         "tensors": [*inputs, *outputs],
         "outputs": [(tensor, tolerance) for tensor, tolerance in zip(outputs, golden.tolerances(), strict=True)],
         "primary": outputs[variant.primary_output],
+        "decodes": bundle.reader is not None,
         "labels": [literal(label) for label in bundle.labels or ()],
         "keeps_state": variant.keeps_state,
         "golden": {"samples": golden.samples(), "about": comment_lines(golden.about())},
@@ -125,6 +127,8 @@ def _about(bundle: Bundle, variant: BundledVariant) -> list[str]:
         )
     elif floats:
         facts.append("It computes with floats: slow on a processor without a floating-point unit.")
+    if decoding := decoding_words(bundle):
+        facts.append(decoding)
     return [line for fact in facts for line in comment_lines(fact)]
 
 

@@ -20,6 +20,7 @@ import jinja2
 import numpy as np
 
 from tflitekit.bundling.contents import Bundle, BundledVariant
+from tflitekit.bundling.decoding_words import decoding_words
 from tflitekit.core.errors import BundleError, UsageError
 from tflitekit.core.files import write_whole
 from tflitekit.core.tensor import Quantization, TensorSpec
@@ -111,7 +112,7 @@ def _content(bundle: Bundle, variant: BundledVariant, kotlin: bool) -> dict[str,
     inputs = [_Tensor(spec, i, "input", kotlin, names) for i, spec in enumerate(variant.inputs)]
     outputs = [_Tensor(spec, i, "output", kotlin, names) for i, spec in enumerate(variant.outputs)]
     primary = outputs[variant.primary_output]
-    ranks = bundle.task != "other"
+    ranks = bundle.task in ("classification", "binary")
     if ranks and primary.value != "float":
         raise BundleError(
             f"The variant '{variant.name}' gives its scores as {primary.spec.dtype} without a scale; a wrapper needs real values."
@@ -329,9 +330,11 @@ def _about(bundle: Bundle, variant: BundledVariant, inputs: Sequence[_Tensor], o
         "Not thread-safe: use an object on one thread at a time. A run allocates nothing, and its result is "
         f"overwritten by the next one.{state}"
     )
+    decoding = decoding_words(bundle)
+    usage_lines = _comment_lines(f"{decoding} {usage}" if decoding else usage)
     tensors = [f"{t.describe[0].upper()}{t.describe[1:]}" for t in (*inputs, *outputs)]
     lines = [line for fact in facts for line in _comment_lines(fact)]
-    return [*lines, "", *tensors, "", *_comment_lines(usage)]
+    return [*lines, "", *tensors, "", *usage_lines]
 
 
 def _checked_package(package: str | None) -> str:

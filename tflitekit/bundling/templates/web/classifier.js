@@ -8,14 +8,14 @@ import { loadAndCompile, loadLiteRt, Tensor } from "@litertjs/core";
 import { imageLayout, normalize, roundHalfEven, toPixels } from "./image.js";
 
 const ARRAYS = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array }; // what LiteRT.js takes
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2; // the newest; 1 has no reader
 let runtime;
 
 /** Opens the bundle at a URL that ends in a slash: its recommended variant, or the one that is named. */
 export async function openBundle(url, { variant, wasm = new URL("runtime/core/wasm/", import.meta.url).href } = {}) {
   const base = new URL(url, document.baseURI);
   const bundle = await (await request(new URL("bundle.json", base))).json();
-  if (bundle.schema_version !== SCHEMA_VERSION) throw new Error(`The bundle has version ${bundle.schema_version}; this page reads ${SCHEMA_VERSION}.`);
+  if (!(bundle.schema_version <= SCHEMA_VERSION)) throw new Error(`The bundle has version ${bundle.schema_version}; this page reads up to ${SCHEMA_VERSION}.`);
   const chosen = bundle.variants.find(({ name }) => name === (variant ?? bundle.recommended));
   if (!chosen) throw new Error(`The bundle has no variant '${variant ?? bundle.recommended}'.`);
   for (const { name, dtype } of [...chosen.inputs, ...chosen.outputs]) {
@@ -30,7 +30,8 @@ export class Classifier {
   constructor(base, bundle, variant, model) {
     Object.assign(this, { base, bundle, variant, model });
     this.takesImages = bundle.input_kind === "image";
-    this.classifies = this.takesImages && bundle.task !== "other";
+    this.classifies = this.takesImages && ["classification", "binary"].includes(bundle.task);
+    this.decodes = Boolean(bundle.reader); // run(inputs) gives raw values, which bundle.reader says how to decode
     if (this.takesImages) this.layout = imageLayout(variant.inputs[0].shape.slice(1));
   }
 

@@ -26,7 +26,13 @@ async function start() {
   show("status", "Verifying the golden samples.");
   await verify();
   find("classify").hidden = !classifier.classifies;
-  show("status", classifier.classifies ? "Ready." : "Ready. This model does not classify images, so there is nothing to try here.");
+  show("status", `Ready.${classifier.classifies ? "" : untried(bundle)}`);
+}
+
+function untried({ task, reader }) {
+  if (!reader) return " This model does not classify images, so there is nothing to try here.";
+  const drawn = { detection: "boxes", segmentation: "masks", keypoints: "keypoints" }[task];
+  return ` This page verifies the model's raw outputs and draws no ${drawn}: bundle.json says how the reader '${reader.name}' decodes them, and the demo app for Android draws them.`;
 }
 
 async function verify() {
