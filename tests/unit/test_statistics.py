@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tflitekit.core.statistics import (
+    bootstrap_bounds,
     mean_interval,
     paired_accuracy_drop,
     paired_mean_increase,
@@ -105,3 +106,8 @@ def test_paired_mean_sees_a_small_constant_loss_under_large_spread():
 def test_mean_interval_and_percentile():
     assert mean_interval([1.0, 2.0, 3.0, 4.0]) == pytest.approx((0.4457, 4.5543), abs=1e-4)
     assert percentile([1, 2, 3, 4], 50) == 2.5
+
+
+def test_a_single_sample_has_no_bootstrap_interval():
+    assert bootstrap_bounds(np.full(400, 0.5), 1) == (-np.inf, np.inf)
+    assert bootstrap_bounds(np.full(400, 0.5), 2) == (0.5, 0.5)

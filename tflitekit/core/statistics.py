@@ -195,14 +195,15 @@ def paired_mean_increase(
     return PairedDifference(mean, interval.low, interval.high, p_value, n, verdict)
 
 
-def bootstrap_bounds(drawn: NDArray[np.float64]) -> Interval:
-    """Returns the middle 95 % of bootstrap draws of a figure; infinitely wide without any.
+def bootstrap_bounds(drawn: NDArray[np.float64], n: int) -> Interval:
+    """Returns the middle 95 % of bootstrap draws of a figure; infinitely wide without any, and of a single sample.
 
     Args:
         drawn: NaN where a draw has no figure.
+        n: Number of samples that were drawn from: all draws of one sample are the same.
     """
     known = drawn[np.isfinite(drawn)]
-    if not known.size:
+    if n < 2 or not known.size:
         return Interval(-math.inf, math.inf)
     low, high = np.quantile(known, (_ALPHA / 2, 1 - _ALPHA / 2))
     return Interval(float(low), float(high))
@@ -226,7 +227,7 @@ def paired_bootstrap_increase(
     known = drawn[np.isfinite(drawn)]
     if n < 2 or not known.size:
         return PairedDifference(value, -math.inf, math.inf, 1.0, n, "too few samples to tell")
-    interval = bootstrap_bounds(known)
+    interval = bootstrap_bounds(known, n)
     beyond = min(np.count_nonzero(known <= 0), np.count_nonzero(known >= 0))
     p_value = min(1.0, 2 * (int(beyond) + 1) / (known.size + 1))
     verdict = _told(value, interval, p_value, resolution, points=points)

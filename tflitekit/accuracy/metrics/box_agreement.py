@@ -56,7 +56,7 @@ class BoxAgreement(DecodedReference):
         counts = np.stack([np.bincount(generator.integers(n, size=n), minlength=n) for _ in range(_DRAWS)])
         total = counts @ both
         drawn = np.divide(2 * (counts @ scores["matched"]), total, out=np.full(total.shape, np.nan), where=total > 0)
-        low, high = bootstrap_bounds(drawn)
+        low, high = bootstrap_bounds(drawn, n)
         figure = _measured("box-f1", float(2 * scores["matched"].sum() / both.sum()), (low, high), n)
         return Likeness(figure, _overlap(scores))
 

@@ -156,7 +156,7 @@ class Detection(DecodedMetric):
     def _figure(
         self, name: str, value: NDArray[np.float64], scores: Scores, drawn: NDArray[np.float64] | None
     ) -> Measured:
-        low, high = (None, None) if drawn is None else map(finite, bootstrap_bounds(drawn))
+        low, high = (None, None) if drawn is None else map(finite, bootstrap_bounds(drawn, len(scores["finite"])))
         return Measured(
             metric=name, value=float(value), low=low, high=high, n=len(scores["finite"]), higher_is_better=True
         )
@@ -181,12 +181,12 @@ class Detection(DecodedMetric):
         other = None if baseline is None or baseline is scores else baseline
         rows = []
         for number in np.flatnonzero(objects):
-            drop = None
+            drop, pictures = None, int(np.count_nonzero(scores["objects"][:, number, 0]))
             if other is not None:
                 lost = self._of_classes(other)[number] - found[number]
                 increases = self._draws.of(other).of_classes[:, number] - drawn[:, number]
-                drop = _drop(lost, increases, int(np.count_nonzero(scores["objects"][:, number, 0])), max_class_drop)
-            low, high = bootstrap_bounds(drawn[:, number])
+                drop = _drop(lost, increases, pictures, max_class_drop)
+            low, high = bootstrap_bounds(drawn[:, number], pictures)
             rows.append(
                 ClassRecall(
                     label=self.class_name(int(number)),

@@ -88,7 +88,7 @@ class SumFigure:
         value = self._value(terms)
         if not np.isfinite(value):
             return None
-        bounds = bootstrap_bounds(self.of(drawn_sums(terms)))
+        bounds = bootstrap_bounds(self.of(drawn_sums(terms)), len(scores["finite"]))
         return _measured(self, value, bounds, len(scores["finite"]))
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:

@@ -179,7 +179,7 @@ class CorrectKeypoints(DecodedMetric):
         count = len(shares)
         rows = []
         for number in np.flatnonzero(np.isfinite(shares)).tolist():
-            low, high = bootstrap_bounds(drawn[:, number])
+            low, high = bootstrap_bounds(drawn[:, number], len(scores["finite"]))
             n, drop = int(scores["there"][:, number].sum()), None
             if before is not None:
                 increases = before[1][:, number] - drawn[:, number]

@@ -170,7 +170,7 @@ class MultiLabel(Metric):
         others = None if before is None else (before(np.ones((1, n)))[0], drawn(before, n))
         rows = []
         for index in np.flatnonzero(counts):
-            low, high = bootstrap_bounds(draws[:, index])
+            low, high = bootstrap_bounds(draws[:, index], n)
             drop = None
             if others is not None:
                 lost, increases = float(others[0][index] - values[index]), others[1][:, index] - draws[:, index]

@@ -60,7 +60,7 @@ class KeypointPrecision(CorrectKeypoints):
             raise DataError(
                 "No person of the labels has an annotated keypoint.", fix="Give labels with visible keypoints."
             )
-        low, high = bootstrap_bounds(_precision(scores, _draws(scores)))
+        low, high = bootstrap_bounds(_precision(scores, _draws(scores)), len(scores["finite"]))
         first = Measured(
             metric=self.name,
             value=float(value[0]),

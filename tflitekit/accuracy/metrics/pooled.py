@@ -69,7 +69,7 @@ class PooledMetric(Metric):
         return answering(self.columns, dict)(outputs, labels, meaning) | {"finite": np.asarray(finite_outputs)}
 
     def summarize(self, scores: Scores) -> tuple[Measured, ...]:
-        low, high = bootstrap_bounds(self.drawn(scores))
+        low, high = bootstrap_bounds(self.drawn(scores), len(scores["finite"]))
         return (
             Measured(
                 metric=self.name,

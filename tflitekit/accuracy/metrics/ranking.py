@@ -44,7 +44,7 @@ class SetFigure:
         value = float(figure(np.ones((1, n)))[0])
         if not np.isfinite(value):
             return None
-        low, high = bootstrap_bounds(drawn(figure, n))
+        low, high = bootstrap_bounds(drawn(figure, n), n)
         return Measured(
             metric=self.name,
             value=value,

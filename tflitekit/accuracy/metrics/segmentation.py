@@ -184,7 +184,7 @@ class Segmentation(DecodedMetric):
         rows = []
         for number in np.flatnonzero(scores["there"].any(axis=0)):
             pictures = int(np.count_nonzero(scores["there"][:, number]))
-            low, high = bootstrap_bounds(drawn[:, number])
+            low, high = bootstrap_bounds(drawn[:, number], pictures)
             drop = None
             if before is not None and scores is not baseline:
                 lost, increases = before[0][number] - ious[number], before[1][:, number] - drawn[:, number]

@@ -162,7 +162,7 @@ class SeveralMetrics(Metric):
         if costs is not None:
             low, high = (value + bound - float(costs.mean()) for bound in mean_interval(costs))
         else:
-            low, high = bootstrap_bounds(self._drawn(scores))
+            low, high = bootstrap_bounds(self._drawn(scores), len(scores["finite"]))
         return Measured(
             metric="weighted" if is_share(firsts[0].metric) else f"weighted_{firsts[0].metric}",
             value=value,
