@@ -11,11 +11,13 @@ import pytest
 from android_jvm import DEMO, maven, maven_command
 from PIL import Image
 
+import tflitekit as tk
 from tflitekit.bundling import read_bundle
 from tflitekit.results import read_report
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = DEMO / "app" / "src" / "main" / "assets" / "bundle"
+TASKS = ROOT / "tests" / "data" / "tasks"
 PICTURES = ROOT / "docs" / "images"
 WIDTH = 540
 
@@ -33,10 +35,21 @@ class Run:
     results: Path
 
 
+def task_bundle(out: Path, task: str) -> Path:
+    """Bundles the detector or the segmentation network of the tests."""
+    folder = TASKS / task
+    data = folder / "scenes" / "images" if task == "detection" else folder / "scenes"
+    named = {"reader": "yolov8:agnostic=true"} if task == "detection" else {}
+    files = [folder / "float32.tflite"]
+    tk.bundle(files, data=data, labels=folder / "labels.txt", preprocess="0-1", out=out, samples=3, **named)
+    return out
+
+
 @pytest.fixture(scope="session")
 def run(android_tools: None, project: Path) -> Run:
     results = project / "results"
-    given = maven_command(project, "verify", bundle=BUNDLE, screens=results, results=results)
+    tasks = {task: task_bundle(project / task, task) for task in ("detection", "segmentation")}
+    given = maven_command(project, "verify", bundle=BUNDLE, screens=results, results=results, **tasks)
     maven(*given, "-Dmaven.test.failure.ignore=true")
     reports = {name: (project / name / "target" / "surefire-reports").glob("TEST-*.xml") for name in ("core", "app")}
     return Run({name: [ET.parse(path).getroot() for path in sorted(found)] for name, found in reports.items()}, results)

@@ -20,7 +20,7 @@ import org.tflitekit.demo.classify.ClassifyWork;
 import org.tflitekit.demo.device.Services;
 import org.tflitekit.demo.ui.ScreenActivity;
 
-/** Classifies what the camera sees, photos, drawings, and images that other apps share. */
+/** Runs the model on what the camera sees, photos, drawings, and images that other apps share. */
 public final class ClassifyActivity extends ScreenActivity<ClassifyWork> {
     private static final int CAMERA = 1;
     private static final int PHOTO = 2;
@@ -124,6 +124,10 @@ public final class ClassifyActivity extends ScreenActivity<ClassifyWork> {
         return hasBack || hasFront;
     }
 
+    private boolean usesFront() {
+        return !hasBack || work().isFront() && hasFront;
+    }
+
     private boolean hasPermission() {
         return checkSelfPermission(Manifest.permission.CAMERA) == PackageManager.PERMISSION_GRANTED;
     }
@@ -211,7 +215,7 @@ public final class ClassifyActivity extends ScreenActivity<ClassifyWork> {
     @Override
     protected void render() {
         boolean wanted = resumed && work().source() == Source.CAMERA && hasPermission() && hasCamera();
-        screen.render(hasPermission(), hasCamera(), hasFront && hasBack);
+        screen.render(hasPermission(), hasCamera(), hasFront && hasBack, usesFront());
         showProblem(screen.problem());
         if (wanted && !streaming) {
             startCamera();
@@ -223,8 +227,7 @@ public final class ClassifyActivity extends ScreenActivity<ClassifyWork> {
     private void startCamera() {
         streaming = true;
         final ClassifyWork receiver = work();
-        boolean front = !hasBack || receiver.isFront() && hasFront;
-        camera.start((TextureView) findViewById(R.id.camera), front, new FrameListener() {
+        camera.start((TextureView) findViewById(R.id.camera), usesFront(), new FrameListener() {
             @Override
             public void onFrame(PixelSource upright) {
                 receiver.frame(upright);

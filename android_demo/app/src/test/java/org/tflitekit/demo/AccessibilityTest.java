@@ -2,6 +2,7 @@ package org.tflitekit.demo;
 
 import static org.junit.Assert.assertEquals;
 
+import android.content.Intent;
 import android.content.res.Resources;
 import android.view.View;
 import android.view.ViewGroup;
@@ -16,6 +17,7 @@ import org.junit.Test;
 import org.junit.runner.RunWith;
 import org.robolectric.RobolectricTestRunner;
 import org.robolectric.RuntimeEnvironment;
+import org.tflitekit.core.bundle.Bundle;
 
 /** Every screen with content: what can be touched is large enough and says what it does; large text is not cut. */
 @RunWith(RobolectricTestRunner.class)
@@ -24,12 +26,14 @@ public class AccessibilityTest {
         void on(Screen<?> screen, String where, List<String> wrong);
     }
 
+    private HostServices services;
+
     @Before
     public void open() {
-        HostServices.install();
+        services = HostServices.install();
     }
 
-    private static List<String> onAllScreens(Check check) {
+    private List<String> onAllScreens(Check check) throws Exception {
         List<String> wrong = new ArrayList<>();
         try (Screen<ClassifyActivity> screen = Screen.open(ClassifyActivity.class)) {
             screen.awaitText("Runs on: CPU");
@@ -62,6 +66,12 @@ public class AccessibilityTest {
             screen.awaitText("Recommended");
             check.on(screen, "model", wrong);
         }
+        Bundle detection = FoundTest.use(services, "detection");
+        Intent photo = ClassifyTest.share(detection.bytes(detection.golden.get(0).original));
+        try (Screen<ClassifyActivity> screen = Screen.open(ClassifyActivity.class, photo)) {
+            screen.awaitText("Objects: ");
+            check.on(screen, "objects found", wrong);
+        }
         return wrong;
     }
 
@@ -92,7 +102,7 @@ public class AccessibilityTest {
     }
 
     @Test
-    public void whatCanBeTouchedIsLargeEnoughAndSpeaks() {
+    public void whatCanBeTouchedIsLargeEnoughAndSpeaks() throws Exception {
         int least = Math.round(48 * Resources.getSystem().getDisplayMetrics().density);
         assertEquals(Collections.emptyList(), onAllScreens((screen, where, wrong) -> {
             for (View view : screen.visible(view -> view.isClickable() && view.isShown() && !isSelectableText(view))) {
@@ -107,7 +117,7 @@ public class AccessibilityTest {
     }
 
     @Test
-    public void picturesSpeakOrAreDecoration() {
+    public void picturesSpeakOrAreDecoration() throws Exception {
         assertEquals(Collections.emptyList(), onAllScreens((screen, where, wrong) -> {
             for (View view : screen.visible(view -> view instanceof ImageView && view.isShown())) {
                 if (view.isImportantForAccessibility() && !speaks(view)) {
@@ -118,7 +128,7 @@ public class AccessibilityTest {
     }
 
     @Test
-    public void largeTextIsNotCutOff() {
+    public void largeTextIsNotCutOff() throws Exception {
         RuntimeEnvironment.setFontScale(1.5f);
         assertEquals(Collections.emptyList(), onAllScreens((screen, where, wrong) -> {
             for (View view : screen.visible(view -> view instanceof TextView && view.isShown())) {

@@ -19,13 +19,16 @@ import org.junit.runner.RunWith;
 import org.robolectric.RobolectricTestRunner;
 import org.robolectric.RuntimeEnvironment;
 import org.robolectric.util.ReflectionHelpers;
+import org.tflitekit.core.bundle.Bundle;
 
 /** Every screen, drawn light and dark with real results; -Dtflitekit.screens=FOLDER keeps the pictures. */
 @RunWith(RobolectricTestRunner.class)
 public class PicturesTest {
+    private HostServices services;
+
     @Before
     public void open() {
-        HostServices.install();
+        services = HostServices.install();
         ReflectionHelpers.setStaticField(android.os.Build.class, "MANUFACTURER", "Robolectric");
         ReflectionHelpers.setStaticField(android.os.Build.class, "MODEL", "on the JVM");
         RuntimeEnvironment.getApplication().sendStickyBroadcast(new Intent(Intent.ACTION_BATTERY_CHANGED)
@@ -70,6 +73,29 @@ public class PicturesTest {
             ClassifyTest.drawZero(screen.find(R.id.drawing));
             screen.awaitText("Inference");
             drawLightAndDark(screen, "classify");
+        }
+    }
+
+    private Screen<ClassifyActivity> photo(String task) throws Exception {
+        Bundle bundle = FoundTest.use(services, task);
+        Intent intent = ClassifyTest.share(bundle.bytes(bundle.golden.get(0).original));
+        Screen<ClassifyActivity> screen = Screen.open(ClassifyActivity.class, intent);
+        screen.awaitText("Inference");
+        return screen;
+    }
+
+    @Test
+    public void detection() throws Exception {
+        try (Screen<ClassifyActivity> screen = photo("detection")) {
+            draw(screen, "detection");
+        }
+    }
+
+    @Test
+    public void segmentation() throws Exception {
+        try (Screen<ClassifyActivity> screen = photo("segmentation")) {
+            screen.change("night");
+            draw(screen, "segmentation-dark");
         }
     }
 

@@ -20,6 +20,8 @@ public final class ClassifyScreen {
     private final List<String> accelerators;
     private final Shown shown = new Shown();
     private final ResultView result;
+    private final FoundView found;
+    private final ThresholdView threshold;
     private final DrawingView drawing;
     private final Choice<String> variant;
     private final Choice<String> accelerator;
@@ -32,6 +34,8 @@ public final class ClassifyScreen {
         this.work = work;
         this.accelerators = accelerators;
         result = new ResultView(activity);
+        found = (FoundView) activity.findViewById(R.id.found);
+        threshold = new ThresholdView(activity, work);
         activity.findViewById(R.id.stage).setClipToOutline(true);
         drawing = (DrawingView) activity.findViewById(R.id.drawing);
         drawing.setPicture(work.drawing());
@@ -91,7 +95,7 @@ public final class ClassifyScreen {
         return shown.warning != null ? shown.warning : hint;
     }
 
-    public void render(boolean permitted, boolean hasCamera, boolean severalCameras) {
+    public void render(boolean permitted, boolean hasCamera, boolean severalCameras, boolean mirrored) {
         Source source = work.source();
         select(R.id.source_camera, source == Source.CAMERA);
         select(R.id.source_photo, source == Source.PHOTO);
@@ -107,9 +111,43 @@ public final class ClassifyScreen {
         hint(source, permitted, hasCamera);
         action(source, permitted, hasCamera);
         work.copyResult(shown);
-        Bundle bundle = work.bundle();
-        result.show(shown, bundle != null && bundle.isBinary());
-        settings(bundle);
+        result(work.bundle(), place(source, mirrored));
+        settings(work.bundle());
+    }
+
+    private static PicturePlace place(Source source, boolean mirrored) {
+        if (source != Source.CAMERA) {
+            return PicturePlace.FITS;
+        }
+        return mirrored ? PicturePlace.COVERS_MIRRORED : PicturePlace.COVERS;
+    }
+
+    private void result(Bundle bundle, PicturePlace place) {
+        threshold.show(bundle != null && bundle.decodes() && !"segmentation".equals(bundle.task));
+        ((TextView) activity.findViewById(R.id.title)).setText(title(bundle));
+        if (bundle == null || shown.found == null) {
+            found.show(null, null, 0, place);
+            result.show(shown, bundle != null && bundle.isBinary());
+            return;
+        }
+        Findings findings = new Findings(activity, shown.found, bundle.labels, work.threshold());
+        found.show(shown.found, bundle.labels, work.threshold(), place);
+        found.setContentDescription(findings.spoken());
+        result.show(shown, findings);
+    }
+
+    private static int title(Bundle bundle) {
+        if (bundle == null || !bundle.decodes()) {
+            return R.string.tab_classify;
+        }
+        switch (bundle.task) {
+            case "detection":
+                return R.string.title_detection;
+            case "segmentation":
+                return R.string.title_segmentation;
+            default:
+                return R.string.title_keypoints;
+        }
     }
 
     private void hint(Source source, boolean permitted, boolean hasCamera) {

@@ -6,17 +6,20 @@ import java.io.IOException;
 import org.tflitekit.core.bundle.Bundle;
 import org.tflitekit.core.bundle.BundleException;
 import org.tflitekit.core.bundle.TensorSpec;
+import org.tflitekit.core.bundle.Variant;
+import org.tflitekit.core.decode.Finder;
 import org.tflitekit.core.image.PixelSource;
-import org.tflitekit.core.inference.Classification;
+import org.tflitekit.core.inference.Answer;
 import org.tflitekit.core.inference.Classifier;
 import org.tflitekit.core.inference.Engine;
 import org.tflitekit.core.inference.EngineException;
+import org.tflitekit.core.inference.PictureModel;
 import org.tflitekit.demo.device.Services;
 import org.tflitekit.demo.image.Photo;
 import org.tflitekit.demo.image.PhotoException;
 import org.tflitekit.demo.ui.Work;
 
-/** Classifies photos, drawings and camera frames with one variant at a time. */
+/** Runs one variant at a time on photos, drawings and camera frames. */
 public final class ClassifyWork extends Work {
     /** Where pictures come from. */
     public enum Source { CAMERA, PHOTO, DRAWING }
@@ -24,11 +27,14 @@ public final class ClassifyWork extends Work {
     /** More often nobody can read new figures. */
     private static final long RENDER_NANOS = 100_000_000;
 
-    /** Guards the classifier: frames come on the camera's thread. The main thread never waits for it. */
+    /** Below it, scores say little; the page of a report draws from the same on. */
+    private static final float THRESHOLD = 0.25f;
+
+    /** Guards the model: frames come on the camera's thread. The main thread never waits for it. */
     private final Object lock = new Object();
     /** Guards itself, for the moment of a copy. */
     private final Shown result = new Shown();
-    private Classifier classifier;
+    private PictureModel model;
 
     private volatile Source source;
     private volatile String variant;
@@ -41,6 +47,7 @@ public final class ClassifyWork extends Work {
     private volatile String actual;
     private volatile String detail;
     private volatile boolean front;
+    private volatile float threshold = THRESHOLD;
     private volatile boolean reading;
     private volatile String cameraProblem;
     private long rendered;
@@ -65,7 +72,7 @@ public final class ClassifyWork extends Work {
         return loaded.takesImages() && (rank == 3 || input.dimension(rank - 1) == 1 || input.dimension(1) == 1);
     }
 
-    /** Loads what is chosen, and classifies the last picture with it. On the background thread. */
+    /** Loads what is chosen, and runs it on the last picture. On the background thread. */
     private void open() {
         Bundle bundle = bundle();
         if (bundle == null) {
@@ -74,12 +81,13 @@ public final class ClassifyWork extends Work {
         opening = true;
         requested = null;
         changed();
-        closeClassifier();
+        closeModel();
         try {
-            Engine engine = services.engines().open(bundle, bundle.variant(variant), accelerator, threads);
-            Classifier opened;
+            Variant wanted = bundle.variant(variant);
+            Engine engine = services.engines().open(bundle, wanted, accelerator, threads);
+            PictureModel opened;
             try {
-                opened = new Classifier(bundle, bundle.variant(variant), engine);
+                opened = bundle.decodes() ? new Finder(bundle, wanted, engine) : new Classifier(bundle, wanted, engine);
             } catch (BundleException error) {
                 engine.close();
                 throw error;
@@ -88,7 +96,7 @@ public final class ClassifyWork extends Work {
             actual = engine.actualAccelerator();
             detail = engine.accelerationDetail();
             synchronized (lock) {
-                classifier = opened;
+                model = opened;
             }
             solved();
             again();
@@ -101,35 +109,40 @@ public final class ClassifyWork extends Work {
         }
     }
 
-    private void closeClassifier() {
+    private void closeModel() {
         synchronized (lock) {
-            if (classifier != null) {
-                classifier.close();
-                classifier = null;
+            if (model != null) {
+                model.close();
+                model = null;
             }
         }
         clear();
     }
 
-    /** Classifies the picture that is shown. */
+    /** Runs the model on the picture that is shown. */
     private void again() {
         Photo last = source == Source.PHOTO ? photo
-                : source == Source.DRAWING && drawing != null ? services.photos().of(Drawings.cut(drawing)) : null;
+                : source == Source.DRAWING && drawing != null ? services.photos().of(drawn(drawing)) : null;
         if (last != null) {
-            classify(last.pixels, false);
+            answer(last.pixels, false);
             changed();
         }
     }
 
-    private void classify(PixelSource pixels, boolean smooth) {
+    /** Classifiers of drawings know one thing that fills the picture; where others find something is shown in the whole. */
+    private Bitmap drawn(Bitmap whole) {
+        return bundle().decodes() ? whole : Drawings.cut(whole);
+    }
+
+    private void answer(PixelSource pixels, boolean smooth) {
         try {
             synchronized (lock) {
-                if (classifier == null || isClosed()) {
+                if (model == null || isClosed()) {
                     return;
                 }
-                Classification classified = classifier.classify(pixels);
+                Answer answer = model.answer(pixels);
                 synchronized (result) {
-                    result.set(classified, smooth);
+                    result.set(answer, smooth);
                 }
             }
             if (!smooth) {
@@ -142,13 +155,13 @@ public final class ClassifyWork extends Work {
         }
     }
 
-    /** Classifies a frame, on the camera's thread. */
+    /** Runs the model on a frame, on the camera's thread. */
     public void frame(PixelSource upright) {
         if (source != Source.CAMERA) {
             return;
         }
         try {
-            classify(upright, true);
+            answer(upright, true);
         } catch (RuntimeException error) {
             fail("Something unexpected happened (" + error + ").");
         }
@@ -170,6 +183,7 @@ public final class ClassifyWork extends Work {
     public void choosePhoto(final Uri uri) {
         photo = null;
         reading = true;
+        clear();
         setSource(Source.PHOTO);
         changed();
         run(new Runnable() {
@@ -181,7 +195,7 @@ public final class ClassifyWork extends Work {
                     if (requested != null) {
                         solved(); // otherwise the screen says why no model is loaded
                     }
-                    changed(); // a large photo is seen before it is classified
+                    changed(); // a large photo is seen before the model is run on it
                     again();
                 } catch (PhotoException error) {
                     fail(error.getMessage());
@@ -218,6 +232,7 @@ public final class ClassifyWork extends Work {
         }
         source = wanted;
         cameraProblem = null;
+        clear(); // it lies elsewhere in its picture than in the next one
         run(new Runnable() {
             @Override
             public void run() {
@@ -247,6 +262,16 @@ public final class ClassifyWork extends Work {
 
     public void setFront(boolean wanted) {
         front = wanted;
+    }
+
+    void setThreshold(float score) {
+        threshold = score;
+        changed();
+    }
+
+    /** Returns the score from which on objects and keypoints are shown. */
+    float threshold() {
+        return threshold;
     }
 
     private void reopen() {
@@ -281,7 +306,7 @@ public final class ClassifyWork extends Work {
         return threads;
     }
 
-    /** Returns whether a photo is being read or classified. */
+    /** Returns whether a photo is being read. */
     boolean isReading() {
         return reading;
     }
@@ -322,6 +347,6 @@ public final class ClassifyWork extends Work {
 
     @Override
     protected void onClose() {
-        closeClassifier();
+        closeModel();
     }
 }

@@ -91,6 +91,11 @@ public final class Words {
         return String.format(Locale.getDefault(), "%.1f\u00a0%%", 100 * value);
     }
 
+    /** Returns a share in whole percent. */
+    public static String percent(double value) {
+        return String.format(Locale.getDefault(), "%.0f\u00a0%%", 100 * value);
+    }
+
     /** Returns a difference in its unit. */
     public static String difference(Context context, double value, Tolerance tolerance) {
         if (value == 0) {

@@ -15,6 +15,7 @@ public final class Decoder {
     private final OutputReader reader;
     private final TensorSpec[] specs;
     private final int[] indices;
+    private boolean notANumber;
 
     /** @throws BundleException the bundle has no reader, one that this app does not know, or one that the variant's outputs do not fit */
     public Decoder(Bundle bundle, Variant variant) throws BundleException {
@@ -73,14 +74,23 @@ public final class Decoder {
      * @param outputs stored values, in the order of the variant's outputs; native order
      */
     public Decoded decode(ByteBuffer[] outputs, Frame frame) {
+        notANumber = false;
         Values[] values = new Values[specs.length];
         for (int i = 0; i < specs.length; i++) {
             ByteBuffer stored = outputs[indices[i]];
             float[] real = new float[Outputs.elements(stored, specs[i])];
             Outputs.dequantize(stored, specs[i], real);
+            for (float value : real) {
+                notANumber |= value != value;
+            }
             int[] shape = specs[i].shape();
             values[i] = new Values(real, shape.length > 1 ? Arrays.copyOfRange(shape, 1, shape.length) : new int[] {1});
         }
         return reader.read(values, frame);
+    }
+
+    /** Returns whether outputs held values that are not numbers (NaN) when they were decoded last. */
+    public boolean foundNotANumber() {
+        return notANumber;
     }
 }

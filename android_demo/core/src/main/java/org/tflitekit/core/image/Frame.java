@@ -32,4 +32,16 @@ public final class Frame {
     public float sourceY(float y) {
         return (y - (float) offsetY) / (float) scaleY;
     }
+
+    /** Returns the frame of the same picture made smaller, so that its longer side has at most this many pixels. */
+    public Frame within(int longest) {
+        int longer = Math.max(sourceWidth, sourceHeight);
+        if (longer <= longest) {
+            return this;
+        }
+        int width = Math.max(1, (int) Math.rint((double) sourceWidth * longest / longer));
+        int height = Math.max(1, (int) Math.rint((double) sourceHeight * longest / longer));
+        return new Frame(width, height, inputWidth, inputHeight, scaleX * sourceWidth / width,
+                scaleY * sourceHeight / height, offsetX, offsetY);
+    }
 }

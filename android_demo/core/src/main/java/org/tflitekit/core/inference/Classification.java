@@ -1,7 +1,7 @@
 package org.tflitekit.core.inference;
 
 /** The best classes of one image, and how long they took. Classifiers reuse the object. */
-public final class Classification {
+public final class Classification extends Answer {
     /** How many places are filled. */
     public int count;
     /** Indices of classes, the best first; in the output's order where {@link #ranked} is false. */
@@ -21,11 +21,6 @@ public final class Classification {
     public boolean ranked;
     /** Whether the output holds values that are not numbers (NaN); they rank last. */
     public boolean notANumber;
-    /** What is wrong with the output, for people; null where nothing is. */
-    public String warning;
-    public long preprocessNanos;
-    public long inferenceNanos;
-    public long postprocessNanos;
 
     /** @param places how many classes are kept at most */
     public Classification(int places) {
@@ -33,10 +28,5 @@ public final class Classification {
         scores = new float[places];
         softmax = new float[places];
         labels = new String[places];
-    }
-
-    /** Returns the time of all three steps in nanoseconds. */
-    public long totalNanos() {
-        return preprocessNanos + inferenceNanos + postprocessNanos;
     }
 }

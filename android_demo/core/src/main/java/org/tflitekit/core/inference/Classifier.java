@@ -1,6 +1,5 @@
 package org.tflitekit.core.inference;
 
-import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import org.tflitekit.core.bundle.Bundle;
@@ -8,12 +7,11 @@ import org.tflitekit.core.bundle.BundleException;
 import org.tflitekit.core.bundle.TensorSpec;
 import org.tflitekit.core.bundle.Variant;
 import org.tflitekit.core.image.PixelSource;
-import org.tflitekit.core.image.Preprocessor;
 
 /** Classifies images with one variant. Not thread-safe; allocates nothing per image once it is warm. */
-public final class Classifier implements Closeable {
+public final class Classifier implements PictureModel {
     private final Engine engine;
-    private final Preprocessor preprocessor;
+    private final PictureRun run;
     private final TensorSpec output;
     private final int outputIndex;
     private final boolean ranked;
@@ -44,13 +42,8 @@ public final class Classifier implements Closeable {
      * @throws BundleException the model does not take one image
      */
     public Classifier(Bundle bundle, Variant variant, Engine engine, int places) throws BundleException {
-        if (!bundle.takesImages() || variant.inputs.size() != 1) {
-            throw new BundleException("The model '" + bundle.name + "' takes " + variant.inputs.size()
-                    + (bundle.takesImages() ? " inputs" : " tensors that are no images")
-                    + ". This app can verify and benchmark it, not classify images with it.");
-        }
+        run = new PictureRun(bundle, variant, engine);
         this.engine = engine;
-        preprocessor = new Preprocessor(bundle.preprocessing, variant.inputs.get(0));
         output = variant.primary();
         outputIndex = variant.primaryOutput;
         ranked = bundle.classifies();
@@ -75,16 +68,15 @@ public final class Classifier implements Closeable {
      * @throws EngineException the runtime fails
      */
     public Classification classify(PixelSource source) throws IOException, EngineException {
-        long begin = System.nanoTime();
-        preprocessor.fill(preprocessor.pixels(source), engine.input(0));
-        long prepared = System.nanoTime();
-        engine.invoke();
-        long inferred = System.nanoTime();
-        rank(engine.output(outputIndex));
-        result.preprocessNanos = prepared - begin;
-        result.inferenceNanos = inferred - prepared;
-        result.postprocessNanos = System.nanoTime() - inferred;
+        run.run(source);
+        rank(run.output(outputIndex));
+        run.time(result);
         return result;
+    }
+
+    @Override
+    public Answer answer(PixelSource picture) throws IOException, EngineException {
+        return classify(picture);
     }
 
     private void rank(ByteBuffer stored) {
@@ -115,10 +107,7 @@ public final class Classifier implements Closeable {
         for (float value : values) {
             result.notANumber |= value != value;
         }
-        result.warning = result.notANumber
-                ? "The model's output holds values that are not numbers (NaN), so this result means nothing. Run"
-                        + " Verify to see whether the variant fails on this accelerator."
-                : null;
+        result.warn(result.notANumber);
     }
 
     private void softmax() {
