@@ -113,10 +113,10 @@ def _without_labels(dataset: Dataset, interface: Interface, options: TaskOptions
         for kind in metrics().values():
             if kind.reference and kind.task == task:
                 return kind.make(dataset, interface, options)
-        tasks = {kind.task for kind in metrics().values() if kind.task is not None}
+        tasks = {kind.task for kind in metrics().values() if kind.reference and kind.task is not None}
         raise UsageError(
-            f"There is no task '{task}'.",
-            fix=f"Choose from: classification, regression, {', '.join(sorted(tasks))}.",
+            f"Data without labels have no figure for the task '{task}'.",
+            fix=f"Choose from: {', '.join(sorted(tasks | {'classification', 'regression'}))}.",
         )
     spec = interface.output
     single = len([d for d in spec.shape[1:] if d != 1]) <= 1

@@ -7,7 +7,7 @@ from collections.abc import Set
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from tflitekit.core.errors import DataError
 from tflitekit.data.samples import UnreadableSampleError
@@ -72,7 +72,7 @@ def decode_image(source: str | BinaryIO) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise UnreadableSampleError(f"too large: {error}") from error
     except Exception as error:
-        raise UnreadableSampleError(f"{type(error).__name__}: {error}") from error
+        raise UnreadableSampleError(_why(error)) from error
 
 
 def size_of_image(path: Path) -> tuple[int, int]:
@@ -85,6 +85,13 @@ def size_of_image(path: Path) -> tuple[int, int]:
         with Image.open(path) as image:
             return image.size
     except Exception as error:
-        raise DataError(
-            f"The picture {path} cannot be read: {type(error).__name__}: {error}.", fix="Repair or remove it."
-        ) from error
+        raise DataError(f"The picture {path} cannot be read: {_why(error)}.", fix="Repair or remove it.") from error
+
+
+def _why(error: Exception) -> str:
+    """Returns why Pillow cannot read a picture; it names objects and the file itself where it knows no format."""
+    return (
+        "no image of a known format"
+        if isinstance(error, UnidentifiedImageError)
+        else f"{type(error).__name__}: {error}"
+    )

@@ -72,8 +72,11 @@ def _masked(crc: int) -> int:
     return (((crc >> 15) | (crc << 17)) + _MASK) & 0xFFFFFFFF
 
 
-def parse_example(data: bytes) -> dict[str, Any]:
+def parse_example(data: bytes, where: str) -> dict[str, Any]:
     """Returns the features of a ``tf.train.Example``: bytes, or an array; lists of several bytes are lists.
+
+    Args:
+        where: The record, for messages.
 
     Raises:
         DataError: It is none.
@@ -83,7 +86,7 @@ def parse_example(data: bytes) -> dict[str, Any]:
         message.ParseFromString(data)
     except import_extra("google.protobuf.message", "Reading TFRecord files").DecodeError as error:
         raise DataError(
-            "A record is no tf.train.Example.",
+            f"{where} is no tf.train.Example.",
             fix="Write the data as examples, or read them in a factory 'module:function'.",
         ) from error
     found: dict[str, Any] = {}

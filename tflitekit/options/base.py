@@ -151,6 +151,7 @@ def refusal(problem: Any) -> tuple[str, str]:
         fix = str(context["error"])
     else:
         fix = _WANTED.get(kind, f"{problem['msg']}.").format(**context)
+    value = ", ".join(map(str, value)) if isinstance(value, list | tuple) and value else value
     is_number = kind.startswith(("greater", "less"))
     return f"'{value}'" if isinstance(value, str) and not is_number else shortened(str(value)), fix
 

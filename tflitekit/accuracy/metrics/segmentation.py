@@ -160,8 +160,12 @@ class Segmentation(DecodedMetric):
             number = int(truth[wrong].max())
             raise DataError(
                 f"The mask {mask.key} has the class {number}, and the model's classes are 0 to {self._count - 1}.",
-                fix=f"If these pixels are to count for nothing: --ignore-label {number}. Else give masks that count classes from 0 in the "
-                "model's order.",
+                fix=(
+                    f"If these pixels are to count for nothing: --ignore-label {number}. Else give"
+                    if number >= 0
+                    else "Give"
+                )
+                + " masks that count classes from 0 in the model's order.",
             )
         return truth, ignore
 

@@ -52,7 +52,7 @@ class TfRecords(Records):
     ) -> None:
         self._path, self._files = path, files
         location = str(path)
-        first = next((parse_example(data) for _, data in self._examples()), None)
+        first = next((parse_example(data, self._named(key)) for key, data in self._examples()), None)
         if first is None:
             raise DataError(f"{location} is empty: it has no examples.")
         names = sorted(first)
@@ -72,7 +72,7 @@ class TfRecords(Records):
         found, count = [], 0
         for key, data in self._examples():
             count += 1
-            value = parse_example(data).get(name) if name is not None else None
+            value = parse_example(data, self._named(key)).get(name) if name is not None else None
             if name is not None and value is None:
                 raise DataError(f"The example '{key}' of {self._path} has no feature '{name}'.")
             found.append(value.decode(errors="replace") if isinstance(value, bytes) else value)
@@ -83,7 +83,7 @@ class TfRecords(Records):
             yield Record(key, functools.partial(self._read, key, data))
 
     def _read(self, key: str, data: bytes) -> Raw:
-        example = parse_example(data)
+        example = parse_example(data, self._named(key))
         if self._image is not None:
             content = example.get(self._image)
             if not isinstance(content, bytes):
@@ -106,6 +106,9 @@ class TfRecords(Records):
         for file in self._files:
             digest.update(content_hash(file).encode())
         return digest.hexdigest()
+
+    def _named(self, key: str) -> str:
+        return f"The record '{key}' of {self._path}"
 
     def _examples(self) -> Iterator[tuple[str, bytes]]:
         for file in self._files:

@@ -14,7 +14,6 @@ from tflitekit.data.boxed import BoxedPictures, Objects, Picture, aside, require
 from tflitekit.data.image_files import size_of_image
 from tflitekit.data.kinds import data_kind
 from tflitekit.data.names import match_names
-from tflitekit.data.samples import some
 from tflitekit.data.settings import check_settings
 
 __all__ = ["VocFolder", "read_annotations"]
@@ -75,7 +74,7 @@ class VocFolder(BoxedPictures):
         if labels is None and len(known) > 1:
             notes.append(
                 f"Annotations of Pascal VOC do not number classes: the {len(known)} names at {folder} count in sorted order "
-                f"({some(known, 3)}), from 0. --labels FILE gives the model's order."
+                f"({', '.join(known[:3])}{', ...' if len(known) > 3 else ''}), from 0. --labels FILE gives the model's order."
             )
         super().__init__(
             str(folder), root, pictures, classes=labels or tuple(known), notes=notes, limit=limit, seed=seed
