@@ -5,6 +5,7 @@ from sample_reports import stage, training
 
 from tflitekit.cli import console
 from tflitekit.cli.views.report import show_report
+from tflitekit.hardware import Hardware, load_profile
 from tflitekit.render.markdown import render
 from tflitekit.render.summary import further_warnings, grouped_warnings, refused
 from tflitekit.results import (
@@ -14,12 +15,14 @@ from tflitekit.results import (
     Finding,
     Latency,
     Measured,
+    OpRow,
     OutputFidelity,
     PartLoss,
     Report,
     Sequential,
     VariantReport,
 )
+from tflitekit.results.choice import choose
 from tflitekit.results.recommendation import broken_gates, recommend
 
 
@@ -68,6 +71,21 @@ def test_equally_small_prefers_integers_then_accuracy():
         row("worse", 100, integer=1.0, drop=0.005),
     ]
     assert recommend(variants, Constraints()).chosen == "int8"
+
+
+def test_int16_activations_wait_behind_what_is_as_small_on_a_cpu():
+    def with_ops(found, **counts):
+        ops = tuple(OpRow(name="ADD", version=1, compute=c, count=n, weight_bytes=0) for c, n in counts.items())
+        return found.model_copy(update={"ops": ops})
+
+    slow = with_ops(row("int16x8", 100, integer=1.0), int16=9, float32=2)
+    mixed = with_ops(row("mixed", 101, integer=0.5), int16=1, int8=9, float32=2)
+    found = recommend([FLOAT, slow, mixed], Constraints())
+    assert found.chosen == "mixed"
+    assert "reference kernels" in next(r.reasons[0] for r in found.rejected if r.name == "int16x8")
+    assert recommend([FLOAT, slow], Constraints()).chosen == "int16x8"
+    there = [Hardware.of(load_profile(name)) for name in ("microcontroller", "android-npu")]
+    assert all(choose([FLOAT, slow, mixed], FLOAT, False, hardware).chosen.name == "int16x8" for hardware in there)
 
 
 def test_no_gain_no_change():

@@ -33,6 +33,7 @@ class Choice(NamedTuple):
     fitting: list[VariantReport]
     fast: list[VariantReport] | None
     small: list[VariantReport]
+    quick: list[VariantReport]
     integer: list[VariantReport]
     plain: list[VariantReport]
     deflated: list[VariantReport]
@@ -62,7 +63,8 @@ def choose(
         estimated = fast is not None
     left = fitting if fast is None else fast
     small = _small(left, hardware)
-    integer = _least(small, lambda v: -(v.integer_op_fraction or 0.0))
+    quick = [v for v in small if not on_reference_kernels(v, hardware)] or small
+    integer = _least(quick, lambda v: -(v.integer_op_fraction or 0.0))
     plain = integer if hardware is None else _least(integer, lambda v: io_rank(v, hardware))
     plain = plain if hardware is None else _small_arena(plain, hardware)
     sizes = {v.name: v.deflated_bytes for v in plain if v.deflated_bytes is not None}
@@ -82,6 +84,7 @@ def choose(
         fitting=fitting,
         fast=fast,
         small=small,
+        quick=quick,
         integer=integer,
         plain=plain,
         deflated=deflated,
@@ -95,6 +98,13 @@ def _least(variants: Sequence[VariantReport], of: Callable[[VariantReport], Any]
     """Returns those of which something is least."""
     best = min(map(of, variants))
     return [v for v in variants if of(v) == best]
+
+
+def on_reference_kernels(variant: VariantReport, hardware: Hardware | None) -> bool:
+    """Tells whether most operators compute on int16 activations, for which TensorFlow Lite has reference kernels only on CPUs."""
+    if hardware is not None and (hardware.accelerator not in ("", "cpu") or "arena" in hardware.decides):
+        return False  # microcontrollers have kernels of their own
+    return 2 * sum(op.count for op in variant.ops if op.compute == "int16") > sum(op.count for op in variant.ops)
 
 
 def by_download(hardware: Hardware | None) -> bool:

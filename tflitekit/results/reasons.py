@@ -138,6 +138,11 @@ def why_not(variant: VariantReport, choice: Choice) -> str:
         return f"meets the limits, but is {larger} {chosen.name}"
     if variant.sha256 == chosen.sha256:
         return f"the same file as {chosen.name}, byte for byte"
+    if variant not in choice.quick:
+        return (
+            f"as small as {chosen.name}, but most of its operators compute on int16 activations, for which CPUs have reference kernels only: "
+            "many times slower"
+        )
     if variant not in choice.integer:
         return (
             f"as small as {chosen.name}, but only {variant.integer_op_fraction or 0:.0%} of its operators are integer"
