@@ -124,7 +124,7 @@ public class ClassifierTest {
             classifier(small, "int8", new byte[3]);
             fail();
         } catch (BundleException error) {
-            assertTrue(error.getMessage(), error.getMessage().contains("verify and benchmark it, not classify"));
+            assertTrue(error.getMessage(), error.getMessage().contains("verify and benchmark it, not run it on pictures"));
         }
     }
 
