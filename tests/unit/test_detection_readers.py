@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tflitekit.accuracy.coco.matching import box_overlaps
+from tflitekit.accuracy.metric_choice import choose_metric
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.annotations import Boxes
+from tflitekit.data.dataset import open_dataset
 from tflitekit.data.frame import Frame
+from tflitekit.options.evaluate import ScoringOptions
 from tflitekit.tasks import readers as readers_module
 from tflitekit.tasks.anchors import generated_anchors
 from tflitekit.tasks.interface import Interface
@@ -290,3 +294,19 @@ def test_a_reader_as_contributing_shows() -> None:
     rows = np.zeros((50, 5), np.float32)
     rows[:2] = np.concatenate([INSIDE, SCORES[:, None]], axis=1)
     _check(one, rows, classes=[0, 0])
+
+
+def test_why_a_reader_does_not_fit_is_told_of_several_outputs_too(tmp_path: Path) -> None:
+    content = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 8, "height": 8}],
+        "categories": [{"id": 1, "name": "cat"}],
+        "annotations": [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 4, 4]}],
+    }
+    (tmp_path / "annotations.json").write_text(json.dumps(content))
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    with pytest.raises(DataError) as error:
+        choose_metric(
+            open_dataset(tmp_path), _interface(("boxes", (100, 4)), ("scores", (100, 2))), ScoringOptions(reader="ssd")
+        )
+    assert "does not fit the outputs 'boxes' [100, 4], 'scores' [100, 2]" in error.value.what
+    assert "offsets from anchors" in str(error.value.why)  # and not the outputs again

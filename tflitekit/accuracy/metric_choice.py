@@ -77,7 +77,12 @@ def _choose_one(dataset: Dataset, interface: Interface, how: ScoringOptions, met
     try:
         found = _by_labels(dataset, interface, options)
     except (DataError, ContractError) as error:
-        why = f"The outputs, with their shapes for one sample: {interface.shown_outputs()}." if others else error.why
+        shown = interface.shown_outputs()
+        why = (
+            f"The outputs, with their shapes for one sample: {shown}."
+            if others and shown not in error.what
+            else error.why
+        )
         raise type(error)(error.what, why=why, fix=_other(others, dataset, interface, options) or error.fix) from error
     if interface.scored is None and isinstance(found, Classification):
         _check_choice(dataset, spec, others)
