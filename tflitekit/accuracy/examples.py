@@ -63,16 +63,18 @@ def worst_examples(dataset: Dataset, scored: Scored, names: Sequence[str]) -> di
 
 
 def _lost(metric: DecodedMetric | DecodedReference, own: Scores, baseline: Scores) -> list[_Loss]:
-    """Returns the samples with the largest losses, the largest first."""
+    """Returns the samples with the largest losses that can be told in words, the largest first."""
     own, beside = together(own, baseline)
     losses = metric.losses(own, beside) if isinstance(metric, DecodedMetric) else metric.losses(own)
     if losses is None:
         return []
-    found = []
-    for row in np.argsort(-losses, kind="stable")[:_EXAMPLES].tolist():
-        if losses[row] > _LEAST_LOSS:
-            text = metric.told(own, row)
-            before = metric.told(beside, row) if isinstance(metric, DecodedMetric) else ""
+    found: list[_Loss] = []
+    for row in np.argsort(-losses, kind="stable").tolist():
+        if losses[row] <= _LEAST_LOSS or len(found) == _EXAMPLES:
+            break
+        text = metric.told(own, row)
+        before = metric.told(beside, row) if isinstance(metric, DecodedMetric) else ""
+        if text != before:
             text += f"; before: {before}" if before else ""
             found.append(_Loss(int(own["position"][row]), float(losses[row]), text))
     return found

@@ -18,9 +18,9 @@ _MOST_IMAGE_BYTES = 300_000
 
 @section(place=75)  # behind the classes
 def examples(view: View) -> Section:
-    """Returns the worst samples of a few variants, those of the `subject` first."""
+    """Returns the worst samples of a few variants, those of the one that lost most first."""
     kept, rest = view.few([row for row in view.able if row.examples])
-    rows = sorted(kept, key=lambda row: view.subject is None or row.name != view.subject.name)
+    rows = sorted(kept, key=lambda row: -(row.loss or 0.0))
     base = view.base.name if view.base is not None else "the baseline"
     first = "what the baseline said" if by_reference(view.report) else "the truth, what the baseline said"
     intro = f"The samples on which a variant fell most behind {base}, the worst first: {first}, and what the variant says.{rest}"
