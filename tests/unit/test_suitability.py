@@ -17,14 +17,14 @@ def out(name, *shape):
     return TensorSpec(name=name, shape=(1, *shape), dtype="float32")
 
 
-def check(y, *outputs, output=None, metric=None, labels=None, x=None):
+def check(y, *outputs, output=None, metric=None, task=None, labels=None, x=None):
     x = np.zeros((len(y), 2), np.float32) if x is None else x
     pipeline = InputPipeline([TensorSpec(name="x", shape=(1, 2), dtype="float32")], PRESETS["raw"])
     return check_evaluation_data(
         open_dataset((x, y), labels=labels),
         [pipeline],
         Interface((), outputs, output, classes=labels),
-        ScoringOptions(metric=metric),
+        ScoringOptions(metric=metric, task=task),
     ).name  # fmt: skip
 
 
@@ -61,7 +61,7 @@ MASKS = np.arange(4 * 36).reshape(4, 6, 6) % 3
         (CLASSES, [out("feature", 8), out("probs", 3)], r"classes 0 to 2.*'feature' has 8 values; 'probs' has 3.*--output probs.*--output feature"),
         (CLASSES, [out("grid", 4, 4, 8), out("probs", 3)], r"'grid' has the shape.*one class per sample.*--output probs"),
         (CLASSES, [out("grid", 4, 4, 8)], r"'grid' has the shape \[1, 4, 4, 8\].*--metric"),
-        (MASKS, [out("mask", 6, 6, 3)], r"\[6, 6\] \(36 values.*'mask' of the shape \[6, 6, 3\].*one for each class at each place.*--metric"),
+        (MASKS, [out("mask", 6, 6, 3)], r"\[6, 6\] \(36 values.*'mask' of the shape \[6, 6, 3\].*one for each class at each place.*--task segmentation.*--metric"),
         (MASKS, [out("probs", 3), out("mask", 6, 6, 1)], r"\[6, 6\].*'probs'.*--output mask"),
         (np.full(4, 10**12), [out("probs", 3)], "class 1000000000000, but the model has 3 classes"),
         (np.full(4, 2**63, np.uint64), [out("probs", 3)], "more than int64 holds"),
@@ -73,6 +73,7 @@ def test_data_that_do_not_fit(y, outputs, words):
 
 
 def test_what_is_named_is_taken():
+    assert check(MASKS, out("mask", 6, 6, 3), task="segmentation") == "miou"
     assert check(CLASSES, out("feature", 8), out("probs", 3), output="feature") == "top1"
     with pytest.raises(UsageError, match=r"(?s)no output 'prob'.*feature, probs"):
         check(CLASSES, out("feature", 8), out("probs", 3), output="prob")

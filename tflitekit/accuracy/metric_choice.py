@@ -141,7 +141,9 @@ def _by_labels(dataset: Dataset, interface: Interface, options: TaskOptions) -> 
     kinds = [kind for kind in reversed(metrics().values()) if not kind.reference]
     first = next(iter(dataset), None)
     task = None if first is None else task_of(first.label)
-    found = next((kind for kind in kinds if kind.applies(dataset, interface)), None)
+    masks = task == "regression" and options.task == "segmentation"  # arrays may be masks, which only their owner knows
+    found = None if masks else next((kind for kind in kinds if kind.applies(dataset, interface)), None)
+    task = "segmentation" if masks else task
     found = found or next((kind for kind in kinds if kind.task is not None and kind.task == task), None)
     if found is None:
         raise DataError(

@@ -118,11 +118,17 @@ class Regression(Metric):
         given, wanted = output.shape[1:], self._shape
         if -1 in given or math.prod(given) == math.prod(wanted):
             return
-        per_value = "one for each class at each place" if given[:-1] == wanted and len(wanted) > 0 else "not as many"
+        masks = given[:-1] == wanted and len(wanted) > 0
+        per_value = "one for each class at each place" if masks else "not as many"
+        advice = (
+            "If the labels are masks, of the class of each pixel: --task segmentation. Else compare"
+            if len(wanted) == 2 and masks
+            else "Compare"
+        )
         raise DataError(
             f"The labels are arrays of the shape {list(wanted)} ({math.prod(wanted)} values per sample), and the output "
             f"'{output.name}' of the shape {list(given)} gives {math.prod(given)} values per sample: {per_value}.",
-            fix="Compare them with a metric of your own: --metric module:function, with function(output, label) -> float.",
+            fix=f"{advice} them with a metric of your own: --metric module:function, with function(output, label) -> float.",
         )
 
     def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:
