@@ -214,3 +214,12 @@ def test_the_quickstarts_detector_is_judged_as_by_pycocotools_and_int8_harms_it(
         r"\d of \d objects found, \d+ wrong box(es)?; before: \d of \d objects found, \d+ wrong box(es)?", worst.text
     )
     assert [picture.title for picture in worst.pictures] == ["truth", "float32", "int8"]
+
+
+def test_a_limit_on_each_class_is_one_of_its_average_precision() -> None:
+    folder = DATA / "tasks" / "detection"
+    files = [folder / "float32.tflite", folder / "int8.tflite"]
+    limits = Constraints(max_class_drop=5)
+    broken = _evaluate(files, folder / "scenes", baseline="float32", constraints=limits).broken
+    assert [one.name for one in broken] == ["int8"]
+    assert re.match(r"the AP of '\w+' falls from \d+\.\d% to \d+\.\d%, by \d+\.\d points", broken[0].reasons[0])

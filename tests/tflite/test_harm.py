@@ -164,7 +164,7 @@ def test_limits_decide_the_exit_code_of_evaluate(variants, weak, shapes, cli):
 def test_class_limits_need_classes(models, tmp_path):
     converted("regression", tmp_path)
     files = [tmp_path / "float32.tflite"]
-    with pytest.raises(UsageError, match="is for classification"):
+    with pytest.raises(UsageError, match=r"needs figures by class, which this metric \(mae\) does not have"):
         evaluate(files, data=models / "regression.npz", constraints=Constraints(max_class_drop=1))
     with pytest.raises(UsageError, match="--until-certain decides about shares of right answers"):
         evaluate(files, data=models / "regression.npz", until_certain=True)

@@ -306,6 +306,22 @@ def sounds(tmp_path):
     return write
 
 
+def test_a_sound_that_is_cut_off_is_not_read_as_a_shorter_one(sounds):
+    root = sounds("1.wav", 100)
+    sounds("2.wav", 0)
+    whole = (root / "1.wav").read_bytes()
+    first, second = open_dataset(root, need_labels=False)
+    assert first.read()["x"].shape == (100,)
+    with pytest.raises(UnreadableSampleError, match="holds no sound"):
+        second.read()
+    (root / "1.wav").write_bytes(whole[:-50])
+    with pytest.raises(UnreadableSampleError, match=r"cut off: 150 of 200 bytes of sound"):
+        first.read()
+    streamed = whole[:40] + b"\xff\xff\xff\xff" + whole[44:]  # its length was not known when the header was written
+    (root / "1.wav").write_bytes(streamed)
+    assert first.read()["x"].shape == (100,)
+
+
 def test_sound_folders(sounds):
     sounds("yes/1.wav", 100)
     root = sounds("no/2.flac", 60)

@@ -49,9 +49,9 @@ def metric_of(
             f"--threshold is for labels that are classes, unlike these labels or this metric ({metric.name}).",
             fix="Leave it out; the score below which a detector's boxes are left out is an option of its --reader.",
         )
-    if constraints.max_class_drop is not None and not isinstance(deciding, Classification | MultiLabel):
+    if constraints.max_class_drop is not None and not getattr(deciding, "by_class", False):
         raise UsageError(
-            "A limit on the drop of each class is for classification, unlike these labels or this metric.",
+            f"A limit on the drop of each class needs figures by class, which this metric ({deciding.name}) does not have.",
             fix="Leave out --max-class-drop.",
         )
     return metric

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,6 +97,7 @@ class SoundReader:
         """
         module = import_extra("soundfile", "Reading sounds")
         try:
+            _check_whole(source)
             with module.SoundFile(source) as file:
                 rate = file.samplerate
                 if file.frames * file.channels > _MOST_VALUES:
@@ -103,6 +106,8 @@ class SoundReader:
                 values = file.read(dtype="float32", always_2d=True)
         except (module.SoundFileError, OSError, EOFError) as error:
             raise UnreadableSampleError(f"{type(error).__name__}: {str(error).strip()}") from error
+        if not len(values):
+            raise UnreadableSampleError("it holds no sound")
         if self.resample is not None and rate != self.resample:
             values = _resampled(values, rate, self.resample)
         if self.channels == 1:
@@ -134,6 +139,32 @@ class SoundReader:
             first = {"start": 0, "end": -lacking, "center": -lacking // 2}[str(self.crop)]
             return values[first : first + len(values) + lacking]
         return values
+
+
+def _check_whole(source: str | BinaryIO) -> None:
+    """Refuses a WAV file whose data end before its header says: libsndfile reads what there is without a word.
+
+    A stream whose length was not known when its header was written says 0 or 0xFFFFFFFF, and is taken as it is.
+    Source: 'Multimedia Programming Interface and Data Specifications 1.0' (IBM and Microsoft, 1991), chapter 2.
+    """
+    with open(source, "rb") if isinstance(source, str) else contextlib.nullcontext(source) as file:  # noqa: PTH123
+        size, start = file.seek(0, 2), 12
+        file.seek(0)
+        try:
+            if file.read(12)[:4] != b"RIFF":
+                return
+            while start + 8 <= size:
+                file.seek(start)
+                name, length = struct.unpack("<4sI", file.read(8))
+                if name == b"data" and length not in (0, 0xFFFFFFFF) and start + 8 + length > size:
+                    raise UnreadableSampleError(
+                        f"it is cut off: {size - start - 8:,} of {length:,} bytes of sound are there"
+                    )
+                if name == b"data":
+                    return
+                start += 8 + length + length % 2
+        finally:
+            file.seek(0)
 
 
 def _resampled(values: Array, rate: int, wanted: int) -> Array:

@@ -35,7 +35,9 @@ class CompareOptions(Options):
         Option(Panel.LIMITS, "Gate, without labels: drop of the fidelity to the float model in percentage points."),
     ] = None
     max_class_drop: Annotated[
-        float | None, Field(ge=0), Option(Panel.LIMITS, "Gate: drop of any class's recall in percentage points.")
+        float | None,
+        Field(ge=0),
+        Option(Panel.LIMITS, "Gate: drop of any class's recall, AP or IoU in percentage points."),
     ] = None
     max_latency_increase: Annotated[
         float | None, Field(ge=0), Option(Panel.LIMITS, "Gate: increase of the deciding statistic in percent.")

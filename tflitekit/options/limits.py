@@ -36,7 +36,7 @@ class AccuracyLimits(Options):
     max_class_drop: Annotated[
         float | None,
         Field(ge=0),
-        Option(Panel.LIMITS, "Maximum drop of any class's recall in percentage points."),
+        Option(Panel.LIMITS, "Maximum drop of any class's recall, AP or IoU in percentage points."),
     ] = None
 
 
@@ -48,7 +48,7 @@ class Constraints(AccuracyLimits):
             the baseline's value.
         min_fidelity: In percent, on data without labels: of samples with the float model's class, or of its outputs' variance that is
             explained. When not given: 95.
-        max_class_drop: In percentage points, for the recall of each single class.
+        max_class_drop: In percentage points, for the recall (or AP, or IoU) of each single class.
         max_size_bytes: Of the file, not deflated.
         max_latency_ms: Of the figure that decides under the protocol, on the target.
         deploy_on: The profile of the hardware that the model is meant for. Latency decides only where it was measured on such hardware;

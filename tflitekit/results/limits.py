@@ -212,7 +212,8 @@ def drop_amount(variant: VariantReport, value: float) -> str:
 
 
 def _interval(drop: Drop) -> str:
-    assert drop.low is not None and drop.high is not None
+    if drop.low is None or drop.high is None:
+        return "no interval"
     return f"{drop.low * 100:.1f} to {drop.high * 100:.1f}"
 
 

@@ -62,7 +62,7 @@ class Metric(Protocol):
         """Returns further fields of the variant's row (see `VariantReport`), or nothing.
 
         ``baseline`` are the baseline's scores of the same samples, None where there are none; ``max_class_drop`` is what
-        the user accepts for each class, in points.
+        the user accepts for each class, in points; it is refused unless the class says ``by_class = True``, that it has drops by class.
         """
         del scores, baseline, max_class_drop
         return {}

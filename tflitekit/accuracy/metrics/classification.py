@@ -154,6 +154,8 @@ class Classification:
         thresholds: On scores, for a table of what an app with them would see.
     """
 
+    by_class = True
+
     def __init__(
         self,
         classes: Sequence[str] | None,

@@ -114,6 +114,7 @@ class Detection(DecodedMetric):
     """
 
     name = "map"
+    by_class = True
 
     def __init__(self, open: OpenReader, classes: Sequence[str] | None, count: int, most: int) -> None:
         super().__init__(open)

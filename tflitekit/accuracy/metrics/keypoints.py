@@ -159,6 +159,7 @@ class CorrectKeypoints(DecodedMetric):
     """Tells the share of annotated keypoints that are right, over all pictures."""
 
     name = "pck"
+    by_class = True
 
     def score_decoded(self, predictions: Sequence[Any], labels: Sequence[Any]) -> Scores:
         return _columns(predictions, [_poses(label) for label in labels])

@@ -106,6 +106,7 @@ class MultiLabel(Metric):
     """
 
     name = "mean-ap"
+    by_class = True
 
     def __init__(self, classes: Sequence[str] | None, thresholds: Sequence[float] = ()) -> None:
         self.classes, self._thresholds = classes, thresholds

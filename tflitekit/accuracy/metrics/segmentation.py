@@ -127,6 +127,7 @@ class Segmentation(DecodedMetric):
     """
 
     name = "miou"
+    by_class = True
 
     def __init__(self, open: OpenReader, classes: tuple[Sequence[str] | None, int], ignore: int | None = None) -> None:
         super().__init__(open)
