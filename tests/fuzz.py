@@ -32,6 +32,7 @@ from typing import Any
 import crc32c
 import h5py
 import numpy as np
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -390,17 +391,51 @@ def _read_rows(path: Path) -> None:
                 raw.numbers()
 
 
+def _read_data_yaml(path: Path) -> None:
+    """Reads a description beside a picture that it may name."""
+    folders = path.parent / "images", path.parent / "labels"
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+    Image.new("RGB", (4, 4)).save(folders[0] / "a.png")
+    (folders[1] / "a.txt").write_bytes(b"0 0.5 0.5 0.1 0.1\n")
+    try:
+        open_dataset(path, need_labels=False)
+    finally:
+        for folder in folders:
+            shutil.rmtree(folder)
+
+
 def _examples() -> bytes:
     made = []
     for number in range(3):
         example = example_class()()
         example.features.feature["x"].float_list.value.extend([0.5, number])
         example.features.feature["label"].int64_list.value.append(number)
-        data = example.SerializeToString()
+        made.append(example.SerializeToString())
+    return _framed(made)
+
+
+def _framed(records: list[bytes]) -> bytes:
+    parts = []
+    for data in records:
         for part in (struct.pack("<Q", len(data)), data):
             crc = crc32c.crc32c(part)
-            made += [part, struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)]
-    return b"".join(made)
+            parts += [part, struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)]
+    return b"".join(parts)
+
+
+def _records_of(content: bytes, chance: random.Random) -> bytes:
+    """Changes bytes of a TFRecord file, or those of a record, whose checksums fit again: otherwise none would be looked into."""
+    if chance.random() < 0.3:
+        return bytes_of(content, chance)
+    records, place = [], 0
+    while place < len(content):
+        (length,) = struct.unpack_from("<Q", content, place)
+        records.append(content[place + 12 : place + 12 + length])
+        place += 16 + length
+    number = chance.randrange(len(records))
+    records[number] = bytes_of(records[number], chance)
+    return _framed(records)
 
 
 def _shard(path: Path) -> None:
@@ -575,7 +610,7 @@ def _readers() -> dict[str, Reader]:
         ),
         "suite": Reader(read_suite, (_SUITE,), text_of, ".toml"),
         "csv": Reader(_read_rows, (b'a,b,"c d",label\n1,2.5,"3 4",0\n5,6,"7,8",1\n', b"1;2\n3;4\n"), text_of, ".csv"),
-        "tfrecord": Reader(_read_rows, (_examples(),), bytes_of, ".tfrecord"),
+        "tfrecord": Reader(_read_rows, (_examples(),), _records_of, ".tfrecord"),
         "tar": Reader(_read_rows, (_file(_shard, "d.tar"),), bytes_of, ".tar"),
         "npz": Reader(_read_npz, (_file(_npz, "d.npz"),), zip_of(array_of), ".npz"),
         "checkpoint": Reader(read_arrays, (_file(_checkpoint, "c.npz"),), zip_of(array_of), ".npz"),
@@ -601,7 +636,9 @@ def _readers() -> dict[str, Reader]:
             text_of,
             ".txt",
         ),
-        "data.yaml": Reader(open_dataset, (b"path: .\nval: images\nnames:\n  0: cat\n  1: dog\n",), text_of, ".yaml"),
+        "data.yaml": Reader(
+            _read_data_yaml, (b"path: .\nval: images\nnames:\n  0: cat\n  1: dog\n",), text_of, ".yaml"
+        ),
         "pt2": Reader(_read_pt2, ((DATA / "foreign" / "conv.pt2").read_bytes(),), zip_of(json_or_bytes), ".pt2"),
         "apk": Reader(inspect_apk, (_file(_apk, "a.apk"),), zip_of(json_or_bytes), ".apk"),
     }

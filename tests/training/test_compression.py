@@ -213,7 +213,7 @@ def test_a_killed_pruning_goes_on_where_it_was(tf_keras):
         assert ours == pytest.approx(theirs, abs=1e-5)
 
 
-@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("keep", [pytest.param(False, marks=pytest.mark.thorough), True])
 def test_clusters_are_the_same_each_time_and_keep_zeros(tf_keras, keep):
     import tensorflow as tf
 
