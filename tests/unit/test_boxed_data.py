@@ -181,6 +181,8 @@ def test_label_files_without_a_picture_are_told(tmp_path: Path) -> None:
 def test_a_limit_draws_pictures(tmp_path: Path) -> None:
     dataset = open_dataset(_coco(tmp_path), limit=2)
     assert dataset.available == 2 and len(Subset(dataset, limit=1)) == 1
+    empty = open_dataset(_coco(tmp_path / "few"), limit=1)
+    assert empty.largest_label() in (None, 0, 1)  # what is drawn may have no objects
 
 
 def test_the_fingerprint_is_of_the_content(tmp_path: Path) -> None:
@@ -280,6 +282,7 @@ def test_descriptions_that_cannot_be(tmp_path: Path) -> None:
         ("- 1\n", "no description"),
         ("a: [\n", "not YAML"),
         ("a: !!python/x\n", "not YAML"),
+        ("a: &a [x]\nval: *a\n", "it has an alias"),
     ):
         (tmp_path / "data.yaml").write_text(text)
         with pytest.raises(DataError, match=message):

@@ -178,7 +178,13 @@ def test_ssd_with_anchors_by_rule() -> None:
     # The first and the last as in TensorFlow's own file box_priors.txt.
     np.testing.assert_allclose(anchors[0], [0.5 / 19, 0.5 / 19, 0.1, 0.1], atol=1e-6)
     np.testing.assert_allclose(anchors[-1], [0.5, 0.5, np.sqrt(0.95), np.sqrt(0.95)], atol=1e-6)
-    assert generated_anchors("retina", (320, 320)).shape == (19206, 4)  # EfficientDet-Lite0
+    retina, efficient = (generated_anchors(rule, (320, 320)) for rule in ("retina", "efficientdet"))
+    assert retina.shape == efficient.shape == (19206, 4)  # as EfficientDet-Lite0 has
+    side = 32 / 320
+    np.testing.assert_allclose(
+        retina[:4, 2], [side, side * 2 ** (1 / 3), side * 2 ** (2 / 3), side * 2**0.5], rtol=1e-5
+    )
+    np.testing.assert_allclose(efficient[:4, 2], [side, side * 2**0.5, side * 0.5**0.5, side * 2 ** (1 / 3)], rtol=1e-5)
     made = generated_anchors("ssd", (SIDE, SIDE))
     interface = _interface(("boxes", (len(made), 4)), ("scores", (len(made), 3)), classes=3)
     offsets = np.zeros((len(made), 4), np.float32)
@@ -233,6 +239,15 @@ def test_of_many_candidates_the_best_are_kept_as_if_all_were_looked_at() -> None
     kept = kept[:50]
     np.testing.assert_array_equal(found.classes, [candidate % 3 for candidate in kept])
     np.testing.assert_allclose(found.scores, [rows[candidate // 3, 4 + candidate % 3] for candidate in kept])
+
+
+def test_a_candidate_far_outside_makes_no_pixels_of_shares() -> None:
+    rows = np.zeros((200, 7), np.float32)
+    rows[:2, :4] = _centered(INSIDE) / SIDE
+    rows[np.arange(2), 4 + CLASSES] = SCORES
+    rows[2, :5], rows[3, 2] = (0.5, 0.5, 9.0, 9.0, 0.0005), 1e30
+    reader = open_reader(_interface(("out", (200, 7)), classes=3), task="detection", wanted="yolov8")
+    _check(reader, rows)
 
 
 def test_nothing_is_found_in_an_output_of_zeros() -> None:

@@ -73,6 +73,20 @@ def test_colors_are_classes_by_a_color_map(tmp_path, name, text):
     assert classes(open_dataset(f"{root}:colors={elsewhere}")) == [[[0, 1, 255]] * 2]
 
 
+def test_grey_masks_are_colors_too_where_there_is_a_color_map(tmp_path):
+    grey = Image.fromarray(np.asarray([[0, 255, 0]] * 2, np.uint8))
+    root = folder(tmp_path / "d", {"a": grey})
+    (root / "colors.json").write_text(json.dumps({"background": BLACK, "crack": [255, 255, 255]}))
+    assert classes(open_dataset(root)) == [[[0, 1, 0]] * 2]
+
+
+def test_two_pictures_of_one_name(tmp_path):
+    root = folder(tmp_path / "d", {"a": index_mask()})
+    Image.new("RGB", (6, 4)).save(root / "images" / "a.png")
+    with pytest.raises(DataError, match=r"images/a\.jpg and images/a\.png .* have one name"):
+        open_dataset(root)
+
+
 def test_pascal_voc_has_pictures_without_masks_and_splits(tmp_path):
     root = folder(tmp_path / "VOC2012", {"a": index_mask(), "b": index_mask()}, "JPEGImages", "SegmentationClass")
     Image.new("RGB", (5, 5)).save(root / "JPEGImages" / "other.jpg")

@@ -20,7 +20,7 @@ from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_record, write_record
 from tflitekit.data.dataset import Dataset, SkippedSamples
 from tflitekit.options.tasks import TaskOptions
-from tflitekit.tasks.readers import files_of_reader
+from tflitekit.tasks.readers import files_of_reader, task_of_reader
 from tflitekit.tflite.runtime import runtime_name
 from tflitekit.tflite.variant import Variant
 
@@ -73,7 +73,8 @@ class ScoreStore:
         stream: bool = False,
     ) -> None:
         self.stream = stream
-        own = metric is not None or (task is not None and ":" in (task.reader or "") and "=" not in (task.reader or ""))
+        reader = task.reader if task is not None else None
+        own = metric is not None or (reader is not None and task_of_reader(reader) is None)
         self._folder = folder if fingerprint is not None and not own else None
         self._base: dict[str, Any] = {
             "columns": _COLUMNS,

@@ -15,8 +15,8 @@ from tflitekit.data.annotations import Boxes, Poses
 
 __all__ = ["Decoded", "GoldenBoxes", "GoldenMask", "GoldenPoses", "decoded"]
 
-_MOST = 100
-"""Boxes and poses of a sample that are recorded, the best first: more nobody looks at."""
+_MOST = 1000
+"""Boxes and poses of a sample that are recorded, the best first: as many as a reader keeps at most, so that a device has all to compare."""
 
 
 class GoldenBoxes(Entry):

@@ -148,7 +148,8 @@ class BoxedPictures(Dataset):
         return digest.hexdigest()
 
     def largest_label(self) -> int | None:
-        return int(self._class_of.max())
+        largest = int(self._class_of.max(initial=-1))  # pictures that were drawn may have no objects
+        return None if largest < 0 else largest
 
     def _label(self, position: int) -> Boxes:
         part = slice(int(self._ends[position - 1]) if position else 0, int(self._ends[position]))

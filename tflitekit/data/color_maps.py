@@ -43,6 +43,11 @@ class ColorMap:
     names: tuple[str, ...]
     numbers: dict[int, int]
 
+    @property
+    def has_greys(self) -> bool:
+        """Whether a class has a grey that is not black, so that a grey mask holds colors, not numbers of classes."""
+        return any(color and color == (color & 255) * 0x010101 for color in self.numbers)
+
     def classes(self, pixels: NDArray[np.uint8], key: str) -> NDArray[np.int32]:
         """Returns the class of each pixel ``(height, width, 3)``.
 

@@ -134,7 +134,7 @@ class MediaRows(Records):
 
     def _check_files(self) -> None:
         files = [cells[self._column] for _, cells in self._table.rows()]
-        missing = [name for name in files if not self._path(name).is_file()]
+        missing = [str(name) for name in files if not isinstance(name, str) or not self._path(name).is_file()]
         if missing:
             raise DataError(
                 f"{len(missing)} of the {len(files)} files that {self._table.path} lists do{'es' if len(missing) == 1 else ''} not exist: "

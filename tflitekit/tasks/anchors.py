@@ -15,7 +15,7 @@ from tflitekit.core.structured import read_json
 
 __all__ = ["RULES", "generated_anchors", "read_anchors"]
 
-RULES = ("ssd", "retina")
+RULES = ("ssd", "retina", "efficientdet")
 
 
 def generated_anchors(rule: str, size: tuple[int, int]) -> NDArray[np.float32]:
@@ -24,13 +24,13 @@ def generated_anchors(rule: str, size: tuple[int, int]) -> NDArray[np.float32]:
     Args:
         rule: 'ssd': six layers at strides from 16 on, scales from 0.2 to 0.95, ratios 1, 2, 1/2, 3, 1/3 and one between the scales; three
             on the first layer, as in SSD MobileNet. 'retina': levels 3 to 7, three scales an octave, from four strides on, and ratios
-            1, 2, 1/2, as in RetinaNet and EfficientDet.
+            1, 2, 1/2, as in RetinaNet. 'efficientdet': the same with the scales of an octave before the ratios, as google/automl has them.
         size: Of the input, width and height.
 
     Source: ``multiple_grid_anchor_generator.create_ssd_anchors`` and ``multiscale_grid_anchor_generator`` of
     https://github.com/tensorflow/models/tree/master/research/object_detection.
     """
-    made = _ssd(size) if rule == "ssd" else _retina(size)
+    made = _ssd(size) if rule == "ssd" else _retina(size, ratios_first=rule == "retina")
     return np.asarray(list(itertools.chain.from_iterable(made)), np.float32).reshape(-1, 4)
 
 
@@ -51,14 +51,16 @@ def _ssd(size: tuple[int, int]) -> Iterator[list[tuple[float, float, float, floa
         )
 
 
-def _retina(size: tuple[int, int]) -> Iterator[list[tuple[float, float, float, float]]]:
+def _retina(size: tuple[int, int], *, ratios_first: bool) -> Iterator[list[tuple[float, float, float, float]]]:
     for level in range(3, 8):
         stride = 2**level
         grid = tuple(math.ceil(side / stride) for side in size)
+        octaves, ratios = range(3), (1.0, 2.0, 0.5)
+        # That code's meshgrid lets scales vary fastest.
+        both = [(o, r) for r in ratios for o in octaves] if ratios_first else [(o, r) for o in octaves for r in ratios]
         shapes = [
             (4.0 * stride * 2 ** (octave / 3) * math.sqrt(ratio), 4.0 * stride * 2 ** (octave / 3) / math.sqrt(ratio))
-            for octave in range(3)
-            for ratio in (1.0, 2.0, 0.5)
+            for octave, ratio in both
         ]
         yield _grid(grid, [(width / size[0], height / size[1]) for width, height in shapes])
 

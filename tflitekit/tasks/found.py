@@ -18,7 +18,7 @@ BOX_FORMATS = ("cxcywh", "xywh", "xyxy", "yxyx")
 CANDIDATES = 1000
 """Those with the highest scores go into non-maximum suppression."""
 _NORMALIZED = 2.0
-"""Where no edge lies beyond, boxes are shares of the input's size: in pixels some lie beyond, as candidates come from all over it."""
+"""Where at most half of the candidates' right and lower edges lie beyond, boxes are shares of the input's size: in pixels all do but odd ones."""
 
 Coordinates = Literal["auto", "pixels", "normalized"]
 
@@ -79,7 +79,7 @@ class Found:
         """Returns the boxes of a picture from candidates with one class and score each, and the rows of their boxes."""
         order = np.argsort(-scores, kind="stable")[:CANDIDATES]
         classes, scores = classes[order], scores[order]
-        inside = self.pixels(xyxy, frame)[rows[order]]
+        inside = self.pixels(xyxy[rows[order]], frame)
         usable = np.flatnonzero(np.isfinite(inside).all(axis=1) & (inside[:, 2:] > inside[:, :2]).all(axis=1))
         kept = usable[self._kept(inside[usable], scores[usable], classes[usable])]
         return Boxes(
@@ -89,10 +89,11 @@ class Found:
         )
 
     def pixels(self, xyxy: NDArray[np.float32], frame: Frame) -> NDArray[np.float32]:
-        """Returns boxes in pixels of the input."""
+        """Returns candidates' boxes in pixels of the input."""
         normalized = self.coordinates == "normalized"
         if self.coordinates == "auto":
-            normalized = bool(np.nanmax(xyxy, initial=0) <= _NORMALIZED)
+            ends = xyxy[:, 2:][np.isfinite(xyxy[:, 2:])]
+            normalized = bool(2 * np.count_nonzero(ends > _NORMALIZED) <= ends.size)
         return np.asarray(xyxy * np.asarray(frame.input * 2, np.float32) if normalized else xyxy, np.float32)
 
     def describe(self) -> dict[str, Any]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Graph", "OpCount", "Operator", "Signature", "float_constants", "parse_graph", "read_graph"]
 
+_MOVES = {"RESHAPE", "SQUEEZE", "TRANSPOSE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"}
+"""Operators that leave probabilities what they are: values move, or are averaged with their neighbors."""
 _PROBABILITY_OPS = {"SOFTMAX", "LOGISTIC"}
 
 
@@ -350,13 +352,13 @@ def _dynamic(reader: Reader, *, first: int = 0) -> tuple[str, ...]:
 
 
 def _final_op(reader: Reader, main: Any, wanted: int) -> str | None:
-    """Returns what computes an output, behind conversions and changes of its shape; None for an input."""
+    """Returns what computes an output, behind conversions, changes of its shape and resizing; None for an input."""
     for i in reversed(range(main.OperatorsLength())):
         operator = main.Operators(i)
         if wanted not in [operator.Outputs(j) for j in range(operator.OutputsLength())]:
             continue
         name = reader.codes[operator.OpcodeIndex()][0]
-        if name in CONVERSIONS | {"RESHAPE", "SQUEEZE"}:
+        if name in CONVERSIONS | _MOVES:
             wanted = operator.Inputs(0)
         else:
             return str(name)

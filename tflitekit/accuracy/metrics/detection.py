@@ -132,6 +132,11 @@ class Detection(DecodedMetric):
                 raise DataError(
                     f"A label is {type(label).__name__}, and the first one is boxes.", fix="Give each sample boxes."
                 )
+            if len(label) and int(label.classes.max()) >= self._count:
+                raise DataError(
+                    f"A label has the class {int(label.classes.max())}, and only {self._count} {'is' if self._count == 1 else 'are'} known.",
+                    fix="Name the model's classes in their order with --labels FILE, or correct the labels, which count from 0.",
+                )
         return columns_of(checked_boxes(predictions), labels, classes=self._count, most=self._most)
 
     def summarize(self, scores: Scores) -> tuple[Measured, ...]:
@@ -180,11 +185,12 @@ class Detection(DecodedMetric):
         found, drawn = self._of_classes(scores), self._draws.of(scores).of_classes
         objects = scores["objects"][:, :, 0].sum(axis=0, dtype=np.int64)
         other = None if baseline is None or baseline is scores else baseline
+        before = None if other is None else self._of_classes(other)
         rows = []
         for number in np.flatnonzero(objects):
             drop, pictures = None, int(np.count_nonzero(scores["objects"][:, number, 0]))
-            if other is not None:
-                lost = self._of_classes(other)[number] - found[number]
+            if other is not None and before is not None:
+                lost = before[number] - found[number]
                 increases = self._draws.of(other).of_classes[:, number] - drawn[:, number]
                 drop = _drop(lost, increases, pictures, max_class_drop)
             low, high = bootstrap_bounds(drawn[:, number], pictures)

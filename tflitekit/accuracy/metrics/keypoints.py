@@ -180,12 +180,13 @@ class CorrectKeypoints(DecodedMetric):
         count = len(shares)
         rows = []
         for number in np.flatnonzero(np.isfinite(shares)).tolist():
-            low, high = bootstrap_bounds(drawn[:, number], len(scores["finite"]))
+            pictures = int(np.count_nonzero(scores["there"][:, number]))
+            low, high = bootstrap_bounds(drawn[:, number], pictures)
             n, drop = int(scores["there"][:, number].sum()), None
             if before is not None:
                 increases = before[1][:, number] - drawn[:, number]
                 lost, resolution = float(before[0][number] - shares[number]), (max_class_drop or 1.0) / 100
-                drop = Drop.of(paired_bootstrap_increase(lost, increases, n, resolution=resolution, points=True))
+                drop = Drop.of(paired_bootstrap_increase(lost, increases, pictures, resolution=resolution, points=True))
             label = PERSON[number] if count == len(PERSON) else f"point {number}"
             value = float(shares[number])
             row = ClassRecall(
@@ -226,8 +227,9 @@ class KeypointAgreement(DecodedReference):
         return Likeness(AGREEMENT.measured(scores), known((DISTANCE,), scores))
 
     def losses(self, scores: Scores) -> NDArray[np.float64]:
-        """Returns how far points are off in each picture alone."""
-        return np.nan_to_num(scores["distance"])
+        """Returns how far points are off in each picture alone; a picture in which none was found is off by its whole side."""
+        lost = np.isnan(scores["distance"]) & (scores["there"].sum(axis=1) > 0)
+        return np.where(lost, 1.0, np.nan_to_num(scores["distance"]))
 
     def told(self, scores: Scores, row: int) -> str:
         return f"points {np.nan_to_num(scores['distance'][row]):.1%} of the longer side away from the baseline's"

@@ -121,6 +121,19 @@ class MaskFolder(Dataset):
                 )
 
 
+def _by_stem(root: Path, part: str) -> dict[str, str]:
+    """Returns the names of pictures by what they share with their masks."""
+    found: dict[str, str] = {}
+    for name in image_names(root, part):
+        other = found.setdefault(_stem(name), name)
+        if other != name:
+            raise DataError(
+                f"The pictures {other} and {name} at {root} have one name, so nothing tells which one a mask belongs to.",
+                fix="Rename one of them, and its mask.",
+            )
+    return found
+
+
 def _pairs(place: _Place, split: str | None) -> list[tuple[str, str]]:
     """Returns the names of pictures and their masks, below the root.
 
@@ -128,9 +141,7 @@ def _pairs(place: _Place, split: str | None) -> list[tuple[str, str]]:
         DataError: There are none, or a picture has no mask, or a mask no picture. In Pascal VOC's folders pictures may be without.
         UsageError: There is no such split.
     """
-    images, masks = (
-        {_stem(name): name for name in image_names(place.root, part)} for part in (place.images, place.masks)
-    )
+    images, masks = (_by_stem(place.root, part) for part in (place.images, place.masks))
     if not masks:
         raise DataError(f"The folder {place.root / place.masks} has no masks.", fix="Give a PNG for each picture.")
     by_picture = {stem: masks[stem + end] for end in reversed(_SUFFIXES) for stem in images if stem + end in masks}
@@ -206,7 +217,7 @@ def _classes(path: str, colors: ColorMap | None) -> NDArray[Any]:
             fix=f"Put one beside the folders ({', '.join(COLOR_FILES)}), or name it: DATA:colors=FILE. "
             'As JSON: {"road": [128, 64, 128]}.',
         )
-    if colors is not None and image.mode in ("P", "RGB", "RGBA"):
+    if colors is not None and (image.mode in ("P", "RGB", "RGBA") or (image.mode == "L" and colors.has_greys)):
         return colors.classes(np.asarray(image.convert("RGB")), path)
     if image.mode == "1":
         return np.asarray(image).astype(np.uint8)

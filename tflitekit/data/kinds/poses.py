@@ -42,10 +42,17 @@ def open_poses(source: Any, *, settings: Mapping[str, str], need_labels: bool, *
         content = read_json(path, limit_bytes=_LIMIT_BYTES)
     except UnreadableError as error:
         raise DataError(f"The annotations at {path} cannot be read: {error.reason}.", fix=_FIX) from error
-    if not isinstance(content, dict) or not {"images", "annotations"} <= set(content):
+    if not isinstance(content, dict) or not {"images", "annotations"} <= set(content) or not _has_points(content):
         return None
     check_settings(str(source), settings, ("images",))
     return PosedPictures(path, content, settings.get("images"), **options)
+
+
+def _has_points(content: Mapping[str, Any]) -> bool:
+    """Whether an annotation has keypoints; exports of boxes may have empty lists of them."""
+    annotations = content["annotations"]
+    rows = annotations if isinstance(annotations, list) else []
+    return not rows or any(not isinstance(row, dict) or row.get("keypoints") for row in rows)
 
 
 class PosedPictures(Dataset):

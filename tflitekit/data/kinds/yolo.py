@@ -80,6 +80,19 @@ def _below(root: Path, path: Path) -> Path:
     return path.relative_to(root) if path.is_relative_to(root) else path.resolve()
 
 
+def _plain_loader() -> Any:
+    """Returns a safe loader of YAML that refuses aliases: a kilobyte of them can stand for gigabytes."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("it has an alias")
+            return super().compose_node(parent, index)
+
+    return Loader
+
+
 def _yaml(path: Path) -> Mapping[str, Any]:
     try:
         import yaml
@@ -88,7 +101,7 @@ def _yaml(path: Path) -> Mapping[str, Any]:
             f"{path} is read by PyYAML, which is not installed.", fix="Install it with: pip install 'tflitekit[tasks]'"
         ) from error
     try:
-        content = yaml.safe_load(decode_text(read_bytes(path, 1 << 20), str(path)))
+        content = yaml.load(decode_text(read_bytes(path, 1 << 20), str(path)), _plain_loader())
     except UnreadableError as error:
         raise DataError(f"{path} cannot be read: {error.reason}.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:

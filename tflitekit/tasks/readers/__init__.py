@@ -19,7 +19,7 @@ from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.files import is_file
 from tflitekit.core.registry import Registry
 from tflitekit.core.user_code import load_function, place
-from tflitekit.data.annotations import TaskName
+from tflitekit.data.annotations import Poses, TaskName
 from tflitekit.data.frame import Frame
 from tflitekit.tasks.interface import Interface
 
@@ -206,13 +206,27 @@ class _Own:
 
     def read(self, outputs: Sequence[NDArray[np.float32]], frame: Frame) -> Any:
         try:
-            return self._function(dict(zip(self.outputs, outputs, strict=True)), frame)
+            found = self._function(dict(zip(self.outputs, outputs, strict=True)), frame)
         except Exception as error:
             raise DataError(
                 f"The reader '{self.name}' failed: {type(error).__name__}: {error}.",
                 why=f"At {where}." if (where := place(error)) else None,
                 fix="It must be function(outputs, frame), with the arrays of one sample by the output's name.",
             ) from error
+        self._check(found)
+        return found
+
+    def _check(self, found: Any) -> None:
+        """Refuses what is no mask or no poses; boxes are checked where they are judged."""
+        mask = isinstance(found, np.ndarray) and found.ndim == 2 and found.dtype.kind in "iu"
+        if (self.task == "segmentation" and not mask) or (self.task == "keypoints" and not isinstance(found, Poses)):
+            told = (
+                f"an array of {found.dtype} {list(found.shape)}"
+                if isinstance(found, np.ndarray)
+                else type(found).__name__
+            )
+            wanted = "Poses" if self.task == "keypoints" else "an array of integers (height, width)"
+            raise DataError(f"The reader '{self.name}' returned {told}, not {wanted}.", fix=f"Return {wanted}.")
 
     def describe(self) -> dict[str, Any]:
         return {}

@@ -13,6 +13,8 @@ import org.tflitekit.demo.ui.Words;
 
 /** What was found in a picture, as a list in words. */
 final class Findings {
+    private static final int MOST_CLASSES = 65535;
+
     private final Context context;
     private final List<String> labels;
     private final float threshold;
@@ -80,11 +82,13 @@ final class Findings {
     private void classes(Decoded decoded) {
         int most = 0;
         for (int number : decoded.mask) {
-            most = Math.max(most, number);
+            most = Math.min(MOST_CLASSES, Math.max(most, number));
         }
         int[] pixels = new int[most + 1];
         for (int number : decoded.mask) {
-            pixels[number]++;
+            if (number >= 0 && number <= most) { // a broken accelerator may give any number
+                pixels[number]++;
+            }
         }
         for (int number = 1; number <= most; number++) {
             if (pixels[number] > 0) {

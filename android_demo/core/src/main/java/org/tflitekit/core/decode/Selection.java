@@ -13,7 +13,6 @@ import org.tflitekit.core.image.Frame;
  * types of the host, which does it with NumPy and OpenCV ({@code dnn::NMSBoxesBatched}), so that the same boxes are kept.
  */
 final class Selection {
-    /** Where no edge lies beyond, boxes are shares of the input's size. */
     private static final float NORMALIZED = 2;
 
     final float score;
@@ -33,44 +32,54 @@ final class Selection {
     }
 
     Decoded boxes(final Candidates found, Frame frame) {
-        float[] edges = pixels(found.edges, frame);
-        List<Integer> order = new ArrayList<>();
+        List<Integer> best = new ArrayList<>();
         for (int i = 0; i < found.count; i++) {
-            if (usable(edges, 4 * found.rows[i])) {
-                order.add(i);
-            }
+            best.add(i);
         }
-        Collections.sort(order, new Comparator<Integer>() {
+        Collections.sort(best, new Comparator<Integer>() {
             @Override
             public int compare(Integer one, Integer other) {
                 return Float.compare(found.scores[other], found.scores[one]);
             }
         });
-        if (order.size() > candidates) {
-            order = order.subList(0, candidates);
+        best = best.size() > candidates ? best.subList(0, candidates) : best;
+        float[] edges = pixels(best, found, frame);
+        List<Integer> order = new ArrayList<>();
+        for (int candidate : best) {
+            if (usable(edges, 4 * found.rows[candidate])) {
+                order.add(candidate);
+            }
         }
         List<Integer> kept = iou >= 1 ? order : withoutOverlap(order, found, edges);
         kept = kept.size() > most ? kept.subList(0, most) : kept;
         return decoded(kept, found, edges, frame);
     }
 
-    private float[] pixels(float[] edges, Frame frame) {
-        boolean normalized = "normalized".equals(coordinates);
-        if ("auto".equals(coordinates)) {
-            float largest = 0;
-            for (float edge : edges) {
-                largest = edge > largest ? edge : largest; // NaN does not count
-            }
-            normalized = largest <= NORMALIZED;
-        }
+    private float[] pixels(List<Integer> best, Candidates found, Frame frame) {
+        boolean normalized = "normalized".equals(coordinates)
+                || "auto".equals(coordinates) && mostlyShares(best, found);
         if (!normalized) {
-            return edges;
+            return found.edges;
         }
-        float[] scaled = new float[edges.length];
-        for (int i = 0; i < edges.length; i++) {
-            scaled[i] = edges[i] * (i % 2 == 0 ? frame.inputWidth : frame.inputHeight);
+        float[] scaled = new float[found.edges.length];
+        for (int i = 0; i < scaled.length; i++) {
+            scaled[i] = found.edges[i] * (i % 2 == 0 ? frame.inputWidth : frame.inputHeight);
         }
         return scaled;
+    }
+
+    /** Returns whether at most half of the candidates' right and lower edges lie beyond 2: in pixels all do but odd ones. */
+    private static boolean mostlyShares(List<Integer> best, Candidates found) {
+        int finite = 0;
+        int beyond = 0;
+        for (int candidate : best) {
+            for (int i = 4 * found.rows[candidate] + 2; i < 4 * found.rows[candidate] + 4; i++) {
+                float edge = found.edges[i];
+                finite += Float.isNaN(edge) || Float.isInfinite(edge) ? 0 : 1;
+                beyond += edge > NORMALIZED && !Float.isInfinite(edge) ? 1 : 0;
+            }
+        }
+        return 2 * beyond <= finite;
     }
 
     private static boolean usable(float[] edges, int at) {
