@@ -36,6 +36,8 @@ public final class ClassifyWork extends Work {
     private final Shown result = new Shown();
     private PictureModel model;
 
+    /** Guards the choice of a source: a photo may be shared while the bundle is read, which chooses one where there is none. */
+    private final Object choosing = new Object();
     private volatile Source source;
     private volatile String variant;
     private volatile String accelerator = "cpu";
@@ -59,8 +61,10 @@ public final class ClassifyWork extends Work {
     @Override
     protected void onBundle(Bundle loaded) throws BundleException {
         variant = loaded.recommended;
-        if (source == null) {
-            source = isGrey(loaded) ? Source.DRAWING : Source.CAMERA;
+        synchronized (choosing) {
+            if (source == null) {
+                source = isGrey(loaded) ? Source.DRAWING : Source.CAMERA;
+            }
         }
         open();
     }
@@ -227,10 +231,12 @@ public final class ClassifyWork extends Work {
     }
 
     public void setSource(final Source wanted) {
-        if (source == wanted) {
-            return;
+        synchronized (choosing) {
+            if (source == wanted) {
+                return;
+            }
+            source = wanted;
         }
-        source = wanted;
         cameraProblem = null;
         clear(); // it lies elsewhere in its picture than in the next one
         run(new Runnable() {
