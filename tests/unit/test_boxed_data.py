@@ -136,6 +136,11 @@ def test_voc(tmp_path: Path) -> None:
     assert not any("c.png" in note for note in split.notes)
     with pytest.raises(DataError, match="There are: val"):
         open_dataset(f"{tmp_path}:split=test")
+    (lists / "val.txt").write_text("a\n../../elsewhere\n")
+    with pytest.raises(
+        DataError, match=r"val\.txt names a picture elsewhere: '\.\./\.\./elsewhere' is not a path inside"
+    ):
+        open_dataset(f"{tmp_path}:split=val")
 
 
 def test_yolo(tmp_path: Path) -> None:

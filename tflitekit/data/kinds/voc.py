@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from tflitekit.core.errors import DataError, UnreadableError
-from tflitekit.core.files import decode_text, is_file, is_folder, read_bytes
+from tflitekit.core.files import decode_text, is_file, is_folder, read_bytes, require_inside
 from tflitekit.data.boxed import BoxedPictures, Objects, Picture, aside, require_pictures
 from tflitekit.data.image_files import size_of_image
 from tflitekit.data.kinds import data_kind
@@ -92,7 +92,11 @@ def _listed(folder: Path, split: str) -> list[str]:
             f"The split '{split}' of {folder} cannot be read: {error.reason}.",
             fix=f"There are: {', '.join(there) or 'none'}.",
         ) from error
-    return [line.split()[0] for line in lines if line.strip()]
+    stems = [line.split()[0] for line in lines if line.strip()]
+    try:
+        return [require_inside(stem) for stem in stems]
+    except ValueError as error:
+        raise DataError(f"The list {path} names a picture elsewhere: {error}.", fix="Correct the list.") from error
 
 
 def _picture(folder: Path, stem: str, given: str | None) -> str:
