@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.accuracy.coco.curves import Curves
-from tflitekit.options.general import SEED
+from tflitekit.accuracy.draws import drawn_weights
 
 __all__ = ["AP50", "AP75", "Drawn", "Draws", "mean_of_classes"]
 
 AP50, AP75 = 0, 5
 """Places of these thresholds in `tflitekit.accuracy.coco.matching.IOU_THRESHOLDS`."""
 
-_DRAWS = 400
 _KEPT = 4
 
 
@@ -53,7 +52,7 @@ class Draws:
         if id(right) not in self._kept:
             while len(self._kept) >= _KEPT:
                 self._kept.pop(next(iter(self._kept)))
-            precision, recall = Curves(columns).measure(_weights(len(right)))
+            precision, recall = Curves(columns).measure(drawn_weights(len(right)))
             self._kept[id(right)] = (
                 right,
                 Drawn(
@@ -64,16 +63,6 @@ class Draws:
                 ),
             )
         return self._kept[id(right)][1]
-
-
-def _weights(pictures: int) -> NDArray[np.uint8]:
-    """Returns how often each picture counts in each draw, ``(pictures, draws)``."""
-    generator = np.random.default_rng(SEED)
-    weights = np.empty((pictures, _DRAWS), np.uint8)
-    for draw in range(_DRAWS):
-        drawn = generator.integers(pictures, size=pictures)
-        weights[:, draw] = np.minimum(np.bincount(drawn, minlength=pictures), 255)
-    return weights
 
 
 def mean_of_classes(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,19 +12,17 @@ from tflitekit.accuracy.coco.matching import box_overlaps
 from tflitekit.accuracy.metrics import Likeness, Scores, metric
 from tflitekit.accuracy.metrics.decoded import DecodedReference
 from tflitekit.accuracy.metrics.detection import boxes_opener, checked_boxes
-from tflitekit.core.statistics import bootstrap_bounds, mean_interval
+from tflitekit.accuracy.metrics.figures import MeanFigure, SumFigure, Sums, known
 from tflitekit.data.annotations import Boxes
 from tflitekit.data.dataset import Dataset
-from tflitekit.options.general import SEED
 from tflitekit.options.tasks import TaskOptions
-from tflitekit.results import Measured, OutputFidelity, finite
+from tflitekit.results import OutputFidelity
 from tflitekit.tasks.drawing import SHOWN_SCORE
 from tflitekit.tasks.interface import Interface
 
 __all__ = ["BoxAgreement"]
 
 _MATCHED = 0.5
-_DRAWS = 400
 
 
 @metric("box-f1", reference=True, task="detection")
@@ -48,17 +46,7 @@ class BoxAgreement(DecodedReference):
 
     def likeness(self, scores: Scores, outputs: Sequence[OutputFidelity]) -> Likeness:
         del outputs
-        both = scores["found"].astype(np.float64) + scores["expected"]
-        if not both.any():
-            return Likeness(None)
-        n = len(both)
-        generator = np.random.default_rng(SEED)
-        counts = np.stack([np.bincount(generator.integers(n, size=n), minlength=n) for _ in range(_DRAWS)])
-        total = counts @ both
-        drawn = np.divide(2 * (counts @ scores["matched"]), total, out=np.full(total.shape, np.nan), where=total > 0)
-        low, high = bootstrap_bounds(drawn, n)
-        figure = _measured("box-f1", float(2 * scores["matched"].sum() / both.sum()), (low, high), n)
-        return Likeness(figure, _overlap(scores))
+        return Likeness(_F1.measured(scores), known((_OVERLAP,), {"iou": _overlaps(scores)}))
 
     def losses(self, scores: Scores) -> NDArray[np.float64]:
         """Returns how much of F1 each picture alone lacks."""
@@ -70,18 +58,24 @@ class BoxAgreement(DecodedReference):
         return f"{matched} of the baseline's {expected} boxes, {found - matched} others"
 
 
-def _overlap(scores: Scores) -> tuple[Measured, ...]:
-    """Returns the mean IoU of matched boxes, over pictures that have some."""
-    there = scores["matched"] > 0
-    if not there.any():
-        return ()
-    values = scores["overlap"][there].astype(np.float64) / scores["matched"][there]
-    return (_measured("box-iou", float(values.mean()), mean_interval(values), int(there.sum())),)
+def _f1(sums: Sums) -> NDArray[np.float64]:
+    total = sums["found"] + sums["expected"]
+    return np.asarray(np.divide(2 * sums["matched"], total, out=np.full(total.shape, np.nan), where=total > 0))
 
 
-def _measured(name: str, value: float, bounds: tuple[float, float], n: int) -> Measured:
-    low, high = (finite(bound) for bound in bounds)
-    return Measured(metric=name, value=value, low=low, high=high, n=n, higher_is_better=True)
+_F1 = SumFigure(
+    "box-f1",
+    lambda scores: {name: scores[name] for name in ("matched", "found", "expected")},
+    _f1,
+    higher_is_better=True,
+)
+_OVERLAP = MeanFigure("box-iou", "iou", higher_is_better=True)
+
+
+def _overlaps(scores: Scores) -> NDArray[np.float64]:
+    """Returns the mean IoU of the boxes that are matched in each picture, NaN where none is."""
+    matched = scores["matched"].astype(np.float64)
+    return np.asarray(np.divide(scores["overlap"], matched, out=np.full(matched.shape, np.nan), where=matched > 0))
 
 
 def _compared(found: Boxes, reference: Boxes) -> tuple[int, int, int, float]:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tflitekit.accuracy.draws import DRAWS, drawn_counts
 from tflitekit.accuracy.metrics import Scores
 from tflitekit.core.statistics import (
     bootstrap_bounds,
@@ -16,7 +17,6 @@ from tflitekit.core.statistics import (
     paired_bootstrap_increase,
     paired_mean_increase,
 )
-from tflitekit.options.general import SEED
 from tflitekit.results import Drop, Measured, finite
 from tflitekit.tasks.metric_words import is_share
 
@@ -24,10 +24,6 @@ __all__ = ["Figure", "MeanFigure", "SumFigure", "Sums", "drawn_sums", "known"]
 
 Sums = Mapping[str, NDArray[np.float64]]
 """Sums over samples by name, shape ``(draws, ...)``: of all samples in the one row, or of the samples of each bootstrap draw."""
-
-_DRAWS = 400
-_AT_ONCE = 50
-"""Draws that are summed up in one product of matrices."""
 
 
 class Figure(Protocol):
@@ -135,12 +131,10 @@ def drawn_sums(terms: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float6
     n = len(next(iter(terms.values())))
     flat = {name: np.asarray(values, np.float64).reshape(n, -1) for name, values in terms.items()}
     parts: dict[str, list[NDArray[np.float64]]] = {name: [] for name in terms}
-    generator = np.random.default_rng(SEED)
-    for _ in range(_DRAWS // _AT_ONCE):
-        counts = np.stack([np.bincount(generator.integers(n, size=n), minlength=n) for _ in range(_AT_ONCE)])
+    for counts in drawn_counts(n):
         for name, values in flat.items():
-            parts[name].append(counts.astype(np.float64) @ values)
-    return {name: np.concatenate(parts[name]).reshape(_DRAWS, *values.shape[1:]) for name, values in terms.items()}
+            parts[name].append(counts @ values)
+    return {name: np.concatenate(parts[name]).reshape(DRAWS, *values.shape[1:]) for name, values in terms.items()}
 
 
 def known(figures: Sequence[Figure], scores: Scores) -> tuple[Measured, ...]:

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from tflitekit.accuracy.coco.curves import Curves
 from tflitekit.accuracy.coco.matching import IOU_THRESHOLDS, assign
+from tflitekit.accuracy.draws import drawn_weights
 from tflitekit.accuracy.metrics import Scores, metric
 from tflitekit.accuracy.metrics.keypoints import PERSON, CorrectKeypoints, opener
 from tflitekit.core.errors import DataError
 from tflitekit.core.statistics import bootstrap_bounds, paired_bootstrap_increase
 from tflitekit.data.annotations import Poses
 from tflitekit.data.dataset import Dataset
-from tflitekit.options.general import SEED
 from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import Drop, Measured, finite
 from tflitekit.tasks.interface import Interface
@@ -27,7 +27,6 @@ SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87,
 """How far annotators are apart, of each of COCO's keypoints (``Params.setKpParams`` of pycocotools)."""
 
 _MOST = 20
-_DRAWS = 400
 _BITS = 1 << np.arange(len(IOU_THRESHOLDS), dtype=np.uint16)
 
 
@@ -60,7 +59,7 @@ class KeypointPrecision(CorrectKeypoints):
             raise DataError(
                 "No person of the labels has an annotated keypoint.", fix="Give labels with visible keypoints."
             )
-        low, high = bootstrap_bounds(_precision(scores, _draws(scores)), len(scores["finite"]))
+        low, high = bootstrap_bounds(_precision(scores, drawn_weights(len(scores["finite"]))), len(scores["finite"]))
         first = Measured(
             metric=self.name,
             value=float(value[0]),
@@ -73,19 +72,10 @@ class KeypointPrecision(CorrectKeypoints):
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         value = _precision(baseline, None)[0] - _precision(variant, None)[0]
-        weights = _draws(baseline)
+        n, resolution = len(variant["finite"]), (max_drop or 1.0) / 100
+        weights = drawn_weights(n)
         increases = _precision(baseline, weights) - _precision(variant, weights)
-        resolution = (max_drop or 1.0) / 100
-        n = len(variant["finite"])
         return Drop.of(paired_bootstrap_increase(float(value), increases, n, resolution=resolution, points=True))
-
-
-def _draws(scores: Scores) -> NDArray[np.uint8]:
-    """Returns how often each picture counts in each bootstrap draw."""
-    n = len(scores["finite"])
-    generator = np.random.default_rng(SEED)
-    counts = (np.bincount(generator.integers(n, size=n), minlength=n) for _ in range(_DRAWS))
-    return np.stack([count.astype(np.uint8) for count in counts], axis=1)
 
 
 def _precision(scores: Scores, weights: NDArray[np.uint8] | None) -> NDArray[np.float64]:

@@ -8,24 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tflitekit.accuracy.draws import drawn_rows
 from tflitekit.accuracy.metrics import Meaning, Metric, Scores
 from tflitekit.core.answers import answering, expect
 from tflitekit.core.statistics import bootstrap_bounds, paired_bootstrap_increase
-from tflitekit.options.general import SEED
 from tflitekit.results import Drop, Measured, finite
 
-__all__ = ["Columns", "PooledMetric", "bootstrap_rows"]
+__all__ = ["Columns", "PooledMetric"]
 
 Columns = Mapping[str, NDArray[Any]]
 """Columns with a row for each sample."""
-
-_DRAWS = 400
-
-
-def bootstrap_rows(n: int) -> Iterator[NDArray[np.int64]]:
-    """Yields the samples of each bootstrap draw, the same for all variants and metrics."""
-    generator = np.random.default_rng(SEED)
-    return (generator.integers(n, size=n) for _ in range(_DRAWS))
 
 
 class PooledMetric(Metric):
@@ -96,7 +88,7 @@ class PooledMetric(Metric):
 
     def drawn(self, scores: Scores) -> NDArray[np.float64]:
         """Returns the figure of each bootstrap draw, the same samples for each variant."""
-        return np.asarray([self._figure(_Drawn(scores, rows)) for rows in bootstrap_rows(len(scores["finite"]))])
+        return np.asarray([self._figure(_Drawn(scores, rows)) for rows in drawn_rows(len(scores["finite"]))])
 
 
 class _Drawn(Mapping[str, NDArray[Any]]):

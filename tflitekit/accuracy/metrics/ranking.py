@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tflitekit.accuracy.draws import drawn_counts
 from tflitekit.accuracy.metrics import Scores
 from tflitekit.core.statistics import bootstrap_bounds, paired_bootstrap_increase
-from tflitekit.options.general import SEED
 from tflitekit.results import Drop, Measured, finite
 from tflitekit.tasks.metric_words import is_share
 
@@ -19,10 +19,6 @@ __all__ = ["SetFigure", "Weighted", "average_precision", "drawn", "roc_auc"]
 
 Weighted = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """From how often each sample counts in each draw, ``(draws, n)``, to the figure of each draw; NaN where a draw has none."""
-
-_DRAWS = 400
-_AT_ONCE = 1 << 22
-"""Weights that are made at once."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +63,7 @@ class SetFigure:
 
 def drawn(figure: Weighted, n: int) -> NDArray[np.float64]:
     """Returns the figure of each bootstrap draw."""
-    return np.concatenate([figure(weights) for weights in _weights(n)])
-
-
-def _weights(n: int) -> Iterator[NDArray[np.float64]]:
-    """Yields how often each sample is drawn, some draws at a time, the same for all variants and metrics."""
-    generator = np.random.default_rng(SEED)
-    at_once = max(1, min(_DRAWS, _AT_ONCE // max(1, n)))
-    for start in range(0, _DRAWS, at_once):
-        count = min(at_once, _DRAWS - start)
-        drawn = [np.bincount(generator.integers(n, size=n), minlength=n) for _ in range(count)]
-        yield np.stack(drawn).astype(np.float64)
+    return np.concatenate([figure(weights) for weights in drawn_counts(n)])
 
 
 def roc_auc(score: NDArray[Any], truth: NDArray[np.bool_]) -> Weighted:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tflitekit.accuracy.draws import drawn_rows
 from tflitekit.accuracy.metrics import Meaning, Metric, PerSample, Scores
-from tflitekit.accuracy.metrics.pooled import PooledMetric, bootstrap_rows
+from tflitekit.accuracy.metrics.pooled import PooledMetric
 from tflitekit.core.errors import UsageError
 from tflitekit.core.statistics import bootstrap_bounds, mean_interval, paired_bootstrap_increase, paired_mean_increase
 from tflitekit.results import Drop, Measured, OutputScore, finite
@@ -193,7 +194,7 @@ class SeveralMetrics(Metric):
                 costs = part.metric.costs(own)
                 figure = part.metric.summarize(own)[0]
                 sign = -1.0 if figure.higher_is_better else 1.0
-                means = np.asarray([costs[rows].mean() for rows in bootstrap_rows(len(costs))])
+                means = np.asarray([costs[rows].mean() for rows in drawn_rows(len(costs))])
                 drawn = figure.value + sign * (means - costs.mean())
             total = total + (part.weight or 0.0) * drawn
         return total
