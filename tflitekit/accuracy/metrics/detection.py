@@ -13,6 +13,7 @@ from tflitekit.accuracy.coco.bootstrap import AP50, AP75, Draws, mean_of_classes
 from tflitekit.accuracy.coco.curves import Curves, columns_of, met_share
 from tflitekit.accuracy.coco.matching import SIZES
 from tflitekit.accuracy.metrics import Scores, metric
+from tflitekit.accuracy.metrics.by_class import ByClass, class_rows
 from tflitekit.accuracy.metrics.classification import class_name
 from tflitekit.accuracy.metrics.decoded import DecodedMetric, OpenReader
 from tflitekit.core.errors import DataError
@@ -20,7 +21,7 @@ from tflitekit.core.statistics import bootstrap_bounds, paired_bootstrap_increas
 from tflitekit.data.annotations import Boxes
 from tflitekit.data.dataset import Dataset
 from tflitekit.options.tasks import TaskOptions
-from tflitekit.results import ClassRecall, Drop, Measured, finite
+from tflitekit.results import Drop, Measured, finite
 from tflitekit.tasks.drawing import SHOWN_SCORE
 from tflitekit.tasks.interface import Interface
 from tflitekit.tasks.readers import Reader, open_reader, readers
@@ -182,30 +183,21 @@ class Detection(DecodedMetric):
 
     def details(self, scores: Scores, baseline: Scores | None, *, max_class_drop: float | None) -> dict[str, Any]:
         """Returns the average precision of each class that has objects, and its drop."""
-        found, drawn = self._of_classes(scores), self._draws.of(scores).of_classes
-        objects = scores["objects"][:, :, 0].sum(axis=0, dtype=np.int64)
-        other = None if baseline is None or baseline is scores else baseline
-        before = None if other is None else self._of_classes(other)
-        rows = []
-        for number in np.flatnonzero(objects):
-            drop, pictures = None, int(np.count_nonzero(scores["objects"][:, number, 0]))
-            if other is not None and before is not None:
-                lost = before[number] - found[number]
-                increases = self._draws.of(other).of_classes[:, number] - drawn[:, number]
-                drop = _drop(lost, increases, pictures, max_class_drop)
-            low, high = bootstrap_bounds(drawn[:, number], pictures)
-            rows.append(
-                ClassRecall(
-                    label=self.class_name(int(number)),
-                    value=float(found[number]),
-                    low=finite(low),
-                    high=finite(high),
-                    n=int(objects[number]),
-                    drop=drop,
-                    metric="ap",
-                )
-            )
-        return {"per_class": tuple(rows)}
+        objects = scores["objects"][:, :, 0]
+        other = None if baseline is None or baseline is scores else self._by_class(baseline)
+        rows = class_rows(
+            self._by_class(scores),
+            other,
+            metric="ap",
+            name=self.class_name,
+            counts=objects.sum(axis=0, dtype=np.int64),
+            samples=np.count_nonzero(objects, axis=0),
+            max_class_drop=max_class_drop,
+        )
+        return {"per_class": rows}
+
+    def _by_class(self, scores: Scores) -> ByClass:
+        return ByClass(self._of_classes(scores), self._draws.of(scores).of_classes)
 
     def losses(self, scores: Scores, baseline: Scores) -> NDArray[np.float64]:
         """Returns how much worse each picture alone became: scores of right boxes less those of wrong ones, by object."""

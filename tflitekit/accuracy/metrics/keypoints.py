@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.accuracy.metrics import Likeness, Scores, metric
+from tflitekit.accuracy.metrics.by_class import ByClass, class_rows
 from tflitekit.accuracy.metrics.decoded import DecodedMetric, DecodedReference, OpenReader
 from tflitekit.accuracy.metrics.figures import MeanFigure, SumFigure, drawn_sums, known
 from tflitekit.core.errors import DataError
-from tflitekit.core.statistics import bootstrap_bounds, paired_bootstrap_increase
 from tflitekit.data.annotations import Poses
 from tflitekit.data.dataset import Dataset
 from tflitekit.options.tasks import TaskOptions
-from tflitekit.results import ClassRecall, Drop, Measured, OutputFidelity, finite
+from tflitekit.results import Drop, Measured, OutputFidelity
 from tflitekit.tasks.interface import Interface
 from tflitekit.tasks.readers import open_reader
 
@@ -175,25 +175,18 @@ class CorrectKeypoints(DecodedMetric):
 
     def details(self, scores: Scores, baseline: Scores | None, *, max_class_drop: float | None) -> dict[str, Any]:
         """Returns the share of each keypoint that is right, and its drop."""
-        shares, drawn = _of_keypoints(scores)
-        before = _of_keypoints(baseline) if baseline is not None and baseline is not scores else None
-        count = len(shares)
-        rows = []
-        for number in np.flatnonzero(np.isfinite(shares)).tolist():
-            pictures = int(np.count_nonzero(scores["there"][:, number]))
-            low, high = bootstrap_bounds(drawn[:, number], pictures)
-            n, drop = int(scores["there"][:, number].sum()), None
-            if before is not None:
-                increases = before[1][:, number] - drawn[:, number]
-                lost, resolution = float(before[0][number] - shares[number]), (max_class_drop or 1.0) / 100
-                drop = Drop.of(paired_bootstrap_increase(lost, increases, pictures, resolution=resolution, points=True))
-            label = PERSON[number] if count == len(PERSON) else f"point {number}"
-            value = float(shares[number])
-            row = ClassRecall(
-                label=label, value=value, low=finite(low), high=finite(high), n=n, drop=drop, metric="pck"
-            )
-            rows.append(row)
-        return {"per_class": tuple(rows)}
+        own = _of_keypoints(scores)
+        other = None if baseline is None or baseline is scores else _of_keypoints(baseline)
+        rows = class_rows(
+            own,
+            other,
+            metric="pck",
+            name=lambda number: PERSON[number] if len(own.values) == len(PERSON) else f"point {number}",
+            counts=scores["there"].sum(axis=0),
+            samples=np.count_nonzero(scores["there"], axis=0),
+            max_class_drop=max_class_drop,
+        )
+        return {"per_class": rows}
 
     def losses(self, scores: Scores, baseline: Scores) -> NDArray[np.float64]:
         """Returns how many points fewer are right in each picture alone, as a share."""
@@ -203,11 +196,11 @@ class CorrectKeypoints(DecodedMetric):
         return f"{int(scores['right'][row].sum())} of {int(scores['there'][row].sum())} points right"
 
 
-def _of_keypoints(scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns the share of each keypoint that is right, ``(k,)``, and that in each bootstrap draw."""
+def _of_keypoints(scores: Scores) -> ByClass:
+    """Returns the share of each keypoint that is right."""
     right, there = (scores[name].sum(axis=0, dtype=np.float64) for name in ("right", "there"))
     sums = drawn_sums(_terms(scores))
-    return _share(right, there), _share(sums["right"], sums["there"])
+    return ByClass(_share(right, there), _share(sums["right"], sums["there"]))
 
 
 class KeypointAgreement(DecodedReference):

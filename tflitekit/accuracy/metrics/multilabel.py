@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.accuracy.metrics import Meaning, Metric, Scores, metric
+from tflitekit.accuracy.metrics.by_class import ByClass, class_rows
 from tflitekit.accuracy.metrics.classification import class_name, share, size_of
 from tflitekit.accuracy.metrics.figures import Figure, MeanFigure, SumFigure, Sums, known
 from tflitekit.accuracy.metrics.ranking import SetFigure, Weighted, average_precision, drawn
 from tflitekit.accuracy.metrics.thresholds import at_thresholds
 from tflitekit.core.errors import DataError
-from tflitekit.core.statistics import bootstrap_bounds, paired_bootstrap_increase
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import Dataset
 from tflitekit.options.tasks import TaskOptions
-from tflitekit.results import Agreement, ClassRecall, Drop, Flips, Measured, finite
+from tflitekit.results import Agreement, ClassRecall, Drop, Flips, Measured
 from tflitekit.tasks.interface import Interface
 
 __all__ = ["MultiLabel", "takes_labels"]
@@ -50,6 +50,11 @@ def mean_average_precision(dataset: Dataset, interface: Interface, how: TaskOpti
     found = MultiLabel(interface.classes or dataset.classes, how.threshold)
     found.check(spec)
     return found
+
+
+def _by_label(scores: Scores) -> ByClass:
+    n, figure = len(scores["finite"]), _precision_by_label(scores)
+    return ByClass(figure(np.ones((1, n)))[0], drawn(figure, n))
 
 
 def _precision_by_label(scores: Scores) -> Weighted:
@@ -164,31 +169,16 @@ class MultiLabel(Metric):
         self, scores: Scores, baseline: Scores | None, max_class_drop: float | None
     ) -> tuple[ClassRecall, ...]:
         """Returns the average precision of each label that a sample has."""
-        n, counts = len(scores["finite"]), scores["labels"].sum(axis=0)
-        own = _precision_by_label(scores)
-        values, draws = own(np.ones((1, n)))[0], drawn(own, n)
-        before = None if baseline is None else _precision_by_label(baseline)
-        others = None if before is None else (before(np.ones((1, n)))[0], drawn(before, n))
-        rows = []
-        for index in np.flatnonzero(counts):
-            low, high = bootstrap_bounds(draws[:, index], n)
-            drop = None
-            if others is not None:
-                lost, increases = float(others[0][index] - values[index]), others[1][:, index] - draws[:, index]
-                resolution = (max_class_drop or 1.0) / 100
-                drop = Drop.of(paired_bootstrap_increase(lost, increases, n, resolution=resolution, points=True))
-            rows.append(
-                ClassRecall(
-                    label=class_name(self.classes, int(index)),
-                    value=float(values[index]),
-                    low=finite(low),
-                    high=finite(high),
-                    n=int(counts[index]),
-                    drop=drop,
-                    metric="ap",
-                )
-            )
-        return tuple(rows)
+        counts = scores["labels"].sum(axis=0)
+        return class_rows(
+            _by_label(scores),
+            None if baseline is None else _by_label(baseline),
+            metric="ap",
+            name=lambda number: class_name(self.classes, number),
+            counts=counts,
+            samples=np.full(len(counts), len(scores["finite"])),
+            max_class_drop=max_class_drop,
+        )
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         return MEAN_AP.drop(baseline, variant, max_drop)

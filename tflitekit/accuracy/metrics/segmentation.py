@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.accuracy.metrics import Likeness, Scores, metric
+from tflitekit.accuracy.metrics.by_class import ByClass, class_rows
 from tflitekit.accuracy.metrics.decoded import DecodedMetric, DecodedReference, OpenReader
 from tflitekit.accuracy.metrics.figures import MeanFigure, SumFigure, Sums, drawn_sums, known
 from tflitekit.accuracy.metrics.overlap import border_f1, pixel_counts
 from tflitekit.core.errors import DataError
-from tflitekit.core.statistics import bootstrap_bounds, paired_bootstrap_increase
 from tflitekit.data.annotations import Mask
 from tflitekit.data.dataset import Dataset
 from tflitekit.options.tasks import TaskOptions
-from tflitekit.results import ClassRecall, Drop, Measured, OutputFidelity, finite
+from tflitekit.results import Drop, Measured, OutputFidelity
 from tflitekit.tasks.interface import Interface
 from tflitekit.tasks.readers import open_reader
 
@@ -25,7 +25,6 @@ __all__ = ["MaskOverlap", "Segmentation"]
 
 _UNKNOWN_CLASSES = 256
 """Classes that are counted where neither names nor outputs tell how many there are: masks in 8 bits have no more."""
-_RESOLUTION = 0.01
 
 
 def _terms(scores: Scores) -> Mapping[str, NDArray[Any]]:
@@ -184,31 +183,18 @@ class Segmentation(DecodedMetric):
 
     def details(self, scores: Scores, baseline: Scores | None, *, max_class_drop: float | None) -> dict[str, Any]:
         """Returns the IoU of each class that is there, and its drop."""
-        ious, drawn = _whole(scores), _ious(drawn_sums(_terms(scores)))
-        before = None if baseline is None else (_whole(baseline), _ious(drawn_sums(_terms(baseline))))
-        rows = []
-        for number in np.flatnonzero(scores["there"].any(axis=0)):
-            pictures = int(np.count_nonzero(scores["there"][:, number]))
-            low, high = bootstrap_bounds(drawn[:, number], pictures)
-            drop = None
-            if before is not None and scores is not baseline:
-                lost, increases = before[0][number] - ious[number], before[1][:, number] - drawn[:, number]
-                resolution = _RESOLUTION if max_class_drop is None else max_class_drop / 100
-                drop = Drop.of(
-                    paired_bootstrap_increase(float(lost), increases, pictures, resolution=resolution, points=True)
-                )
-            rows.append(
-                ClassRecall(
-                    label=self.class_name(int(number)),
-                    value=float(ious[number]),
-                    low=finite(low),
-                    high=finite(high),
-                    n=pictures,
-                    drop=drop,
-                    metric="iou",
-                )
-            )
-        return {"per_class": tuple(rows)}
+        pictures = np.count_nonzero(scores["there"], axis=0)
+        other = None if baseline is None or baseline is scores else _by_class(baseline)
+        rows = class_rows(
+            _by_class(scores),
+            other,
+            metric="iou",
+            name=self.class_name,
+            counts=pictures,
+            samples=pictures,
+            max_class_drop=max_class_drop,
+        )
+        return {"per_class": rows}
 
     def losses(self, scores: Scores, baseline: Scores) -> NDArray[np.float64]:
         """Returns how much the mean IoU of each picture alone fell."""
@@ -216,6 +202,10 @@ class Segmentation(DecodedMetric):
 
     def told(self, scores: Scores, row: int) -> str:
         return f"mean IoU {_each(scores)[row]:.1%}"
+
+
+def _by_class(scores: Scores) -> ByClass:
+    return ByClass(_whole(scores), _ious(drawn_sums(_terms(scores))))
 
 
 def _each(scores: Scores) -> NDArray[np.float64]:
