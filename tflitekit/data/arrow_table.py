@@ -126,8 +126,6 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except TflitekitError:
         raise
-    except GeneratorExit:
-        raise
     except Exception as error:
         reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
         raise DataError(f"{path} cannot be read: {reason[:200]}.", fix="Write it again.") from error

@@ -19,7 +19,7 @@ from tflitekit.core.errors import DataError
 from tflitekit.core.files import is_file
 from tflitekit.data.annotations import Boxes
 from tflitekit.data.image_files import decode_image, image_names
-from tflitekit.data.samples import MAX_UNREADABLE, Dataset, Sample, UnreadableSampleError, balanced, some
+from tflitekit.data.samples import MAX_UNREADABLE, Dataset, Sample, UnreadableSampleError, balanced, file_content, some
 
 __all__ = ["BoxedPictures", "Objects", "Picture", "aside", "require_pictures"]
 
@@ -139,11 +139,7 @@ class BoxedPictures(Dataset):
         for values in (self._sizes, self._ends, self._xyxy, self._class_of, self._crowd, self._areas):
             digest.update(values.tobytes())
         for name in self._names:
-            try:
-                with open(os.path.join(self._root, name), "rb") as file:  # noqa: PTH118, PTH123 - a third of the time
-                    content = hashlib.sha256(file.read()).digest()
-            except OSError as error:
-                content = str(error).encode()
+            content = file_content(os.path.join(self._root, name))  # noqa: PTH118
             digest.update(f"{name}\0".encode(errors="surrogateescape") + content)
         return digest.hexdigest()
 

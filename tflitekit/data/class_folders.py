@@ -13,7 +13,7 @@ from typing import ClassVar
 from tflitekit.core.errors import DataError
 from tflitekit.data.image_files import file_names, is_one_of
 from tflitekit.data.names import match_names
-from tflitekit.data.samples import Dataset, Raw, Sample, balanced
+from tflitekit.data.samples import Dataset, Raw, Sample, balanced, file_content
 
 __all__ = ["ClassFolders", "no_class"]
 
@@ -141,11 +141,7 @@ class ClassFolders(Dataset):
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
         for name, label in self._files:
-            try:
-                with open(os.path.join(self._root, name), "rb") as file:  # noqa: PTH118, PTH123 - a third of the time
-                    content = hashlib.sha256(file.read()).digest()
-            except OSError as error:
-                content = str(error).encode()
+            content = file_content(os.path.join(self._root, name))  # noqa: PTH118
             digest.update(f"{name}\0{label}\0".encode(errors="surrogateescape") + content)
         return digest.hexdigest()
 

@@ -19,7 +19,7 @@ from tflitekit.data.annotations import Mask
 from tflitekit.data.color_maps import COLOR_FILES, IGNORED, ColorMap, find_color_map, read_color_map
 from tflitekit.data.image_files import decode_image, image_names
 from tflitekit.data.kinds import data_kind
-from tflitekit.data.samples import Dataset, Sample, UnreadableSampleError, balanced, some
+from tflitekit.data.samples import Dataset, Sample, UnreadableSampleError, balanced, file_content, some
 from tflitekit.data.settings import check_settings
 
 __all__ = ["MaskFolder"]
@@ -100,10 +100,7 @@ class MaskFolder(Dataset):
     def fingerprint(self) -> str:
         digest = hashlib.sha256(repr(self._colors).encode())
         for name in (name for pair in self._pairs for name in pair):
-            try:
-                content = hashlib.sha256((self._place.root / name).read_bytes()).digest()
-            except OSError as error:
-                content = str(error).encode()
+            content = file_content(os.path.join(self._place.root, name))  # noqa: PTH118
             digest.update(f"{name}\0".encode(errors="surrogateescape") + content)
         return digest.hexdigest()
 

@@ -18,7 +18,7 @@ from tflitekit.data.annotations import Boxes, Poses
 from tflitekit.data.boxed import require_pictures
 from tflitekit.data.image_files import decode_image
 from tflitekit.data.kinds import data_kind
-from tflitekit.data.samples import Dataset, Sample, balanced
+from tflitekit.data.samples import Dataset, Sample, balanced, file_content
 from tflitekit.data.settings import check_settings
 
 __all__ = ["PosedPictures"]
@@ -113,10 +113,7 @@ class PosedPictures(Dataset):
             assert label.boxes is not None
             for values in (label.points, label.boxes.xyxy, label.boxes.areas, label.boxes.crowd):
                 digest.update(np.asarray(values).tobytes())
-            try:
-                content = hashlib.sha256((self._root / name).read_bytes()).digest()
-            except OSError as error:
-                content = str(error).encode()
+            content = file_content(str(self._root / name))
             digest.update(f"{name}\0".encode(errors="surrogateescape") + content)
         return digest.hexdigest()
 
