@@ -17,6 +17,18 @@ def average_precision(found: Sequence[Boxes], truth: Sequence[Boxes], classes: i
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
+    class Evaluation(COCOeval):
+        """Knows difficult objects: they are left out as crowds are, and overlaps with them are plain IoU."""
+
+        def computeIoU(self, image, category):
+            objects = self._gts[image, category]
+            for one in objects:
+                one["iscrowd"] = int(one["group"])
+            overlaps = super().computeIoU(image, category)
+            for one in objects:
+                one["iscrowd"] = one["ignore"]
+            return overlaps
+
     def xywh(box: np.ndarray) -> list[float]:
         left, top, right, bottom = box.astype(np.float64).tolist()
         return [left, top, right - left, bottom - top]
@@ -25,13 +37,13 @@ def average_precision(found: Sequence[Boxes], truth: Sequence[Boxes], classes: i
     for image, (own, objects) in enumerate(zip(found, truth, strict=True)):
         areas = box_areas(objects.xyxy) if objects.areas is None else objects.areas
         for index in range(len(objects)):
-            crowd = 0 if objects.crowd is None else int(objects.crowd[index])
             annotations.append(
                 {
                     "id": len(annotations) + 1,
                     "image_id": image,
                     "category_id": int(objects.classes[index]),
-                    "iscrowd": crowd,
+                    "iscrowd": int(objects.aside[index]),
+                    "group": objects.crowd is not None and bool(objects.crowd[index]),
                 }
                 | {"bbox": xywh(objects.xyxy[index]), "area": float(areas[index])}
             )
@@ -52,7 +64,7 @@ def average_precision(found: Sequence[Boxes], truth: Sequence[Boxes], classes: i
             answer = COCO()
             answer.dataset = gold.dataset | {"annotations": []}
             answer.createIndex()
-        evaluation = COCOeval(gold, answer, "bbox")
+        evaluation = Evaluation(gold, answer, "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
     precision = evaluation.eval["precision"][..., -1].mean(axis=1)  # (thresholds, classes, sizes)

@@ -126,7 +126,7 @@ def test_categories_are_numbered_as_the_model_numbers_them(tmp_path: Path) -> No
 def test_voc(tmp_path: Path) -> None:
     dataset = open_dataset(_voc(tmp_path))
     first, _ = _check(dataset)
-    assert first.crowd.tolist() == [False, True]
+    assert first.difficult.tolist() == [False, True] and not first.crowd.any()
     assert any("c.png" in note and "without an XML file" in note for note in dataset.notes)
     lists = tmp_path / "ImageSets" / "Main"
     lists.mkdir(parents=True)

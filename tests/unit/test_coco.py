@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tflitekit.accuracy.coco.curves import Curves, columns_of
-from tflitekit.accuracy.coco.matching import SIZES, box_areas
+from tflitekit.accuracy.coco.matching import SIZES, box_areas, box_overlaps, match
 from tflitekit.data.annotations import Boxes
 
 # pycocotools computes with widths and heights, the kit with edges: they differ by rounding.
@@ -43,7 +43,7 @@ _NOTHING = _boxes([], [], [])
 
 
 def _scene(generator: np.random.Generator, classes: int, *, most: int) -> tuple[Boxes, Boxes]:
-    """Makes objects of all sizes, some of them crowds, and detections near them and elsewhere, with scores that are often equal."""
+    """Makes objects of all sizes, some of them crowds or difficult, and detections near them and elsewhere, with scores that are often equal."""
     count = int(generator.integers(0, 8))
     corner = generator.integers(0, 200, (count, 2))
     truth = np.concatenate([corner, corner + generator.integers(4, 140, (count, 2))], axis=1)
@@ -60,6 +60,7 @@ def _scene(generator: np.random.Generator, classes: int, *, most: int) -> tuple[
             kinds,
             crowd=generator.random(count) < 0.2,
             areas=box_areas(truth.astype(np.float32)).astype(np.float32) * 0.7,
+            difficult=generator.random(count) < 0.2,
         ),
     )
 
@@ -104,6 +105,35 @@ def test_equal_to_pycocotools(seed: int, classes: int, most: int) -> None:
 )
 def test_equal_to_pycocotools_where_little_is_there(found: list[Boxes], truth: list[Boxes]) -> None:
     _check(found, truth, classes=2)
+
+
+def _voc_verdicts(found: Boxes, truth: Boxes) -> list[str]:
+    """What Pascal VOC's development kit (VOCevaldet.m) says of each detection of one class, best first, at an IoU of 0.5."""
+    overlaps, taken, verdicts = box_overlaps(found.xyxy, truth.xyxy), set(), []
+    for row in overlaps:
+        best = int(row.argmax())
+        if row[best] < 0.5:
+            verdicts.append("wrong")
+        elif truth.difficult[best]:
+            verdicts.append("left out")
+        else:
+            verdicts.append("wrong" if best in taken else "right")
+            taken.add(best)
+    return verdicts
+
+
+def test_difficult_objects_count_neither_way_as_in_the_kit_of_pascal_voc() -> None:
+    generator = np.random.default_rng(5)
+    # Apart from each other.
+    places = np.stack(np.meshgrid(range(0, 400, 40), range(0, 400, 40)), axis=-1).reshape(-1, 2)
+    truth = _boxes(np.hstack([places, places + 30]), [0] * 100, difficult=generator.random(100) < 0.4)
+    near = np.repeat(truth.xyxy, 3, axis=0) + generator.integers(-9, 10, (300, 1))
+    parts = truth.xyxy - np.float32([0, 0, 20, 20])  # small boxes inside, of which a crowd would take all
+    found = _boxes(np.concatenate([near, parts])[:400], [0] * 400, np.linspace(1, 0, 400))
+    matches = match(found, truth)
+    told = np.where(matches.right[0, 0], "right", np.where(matches.left_out[0, 0], "left out", "wrong"))
+    assert told.tolist() == _voc_verdicts(found, truth)
+    assert set(told[:300]) == {"right", "left out", "wrong"} and set(told[300:]) == {"wrong"}
 
 
 def test_recall_levels_that_are_met_exactly_count_as_in_pycocotools() -> None:

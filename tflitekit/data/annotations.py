@@ -25,6 +25,7 @@ class Boxes:
         scores: float32 ``(n,)`` from 0 to 1, of what a model found; else None.
         crowd: bool ``(n,)``, whether a box is around a group of objects that nobody counted (COCO's ``iscrowd``); None for none.
         areas: float32 ``(n,)``, of the objects themselves, which may be smaller than their boxes, in pixels; None for those of the boxes.
+        difficult: bool ``(n,)``, whether an object is too hard to see to be asked for (Pascal VOC's ``difficult``); None for none.
     """
 
     xyxy: NDArray[np.float32]
@@ -32,9 +33,18 @@ class Boxes:
     scores: NDArray[np.float32] | None = None
     crowd: NDArray[np.bool_] | None = None
     areas: NDArray[np.float32] | None = None
+    difficult: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.xyxy)
+
+    @property
+    def aside(self) -> NDArray[np.bool_]:
+        """Which boxes need not be found, and are not wrong to find: crowds and difficult objects, bool ``(n,)``."""
+        found = np.zeros(len(self), np.bool_)
+        for flags in (self.crowd, self.difficult):
+            found = found if flags is None else found | flags
+        return found
 
 
 @dataclass(frozen=True, eq=False)

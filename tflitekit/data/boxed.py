@@ -7,7 +7,7 @@ import hashlib
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +37,37 @@ class Objects:
     Attributes:
         xyxy: Left, top, right and bottom in pixels, one after the other.
         classes: One number each.
-        crowd: Whether each one neither has to be found nor counts as wrong when it is.
+        crowd: Whether each one is around a group, and neither has to be found nor counts as wrong when it is.
         areas: In pixels, NaN for that of the box.
+        difficult: Whether each one is a single object of which the same holds.
     """
 
     xyxy: list[tuple[float, float, float, float]] = field(default_factory=list)
     classes: list[int] = field(default_factory=list)
     crowd: list[bool] = field(default_factory=list)
     areas: list[float] = field(default_factory=list)
+    difficult: list[bool] = field(default_factory=list)
 
     def add(
-        self, box: tuple[float, float, float, float], number: int, *, crowd: bool = False, area: float = math.nan
+        self,
+        box: tuple[float, float, float, float],
+        number: int,
+        *,
+        crowd: bool = False,
+        area: float = math.nan,
+        difficult: bool = False,
     ) -> None:
         """Adds an object."""
         self.xyxy.append(box)
         self.classes.append(number)
         self.crowd.append(crowd)
         self.areas.append(area)
+        self.difficult.append(difficult)
+
+    def take(self, other: Objects, place: int) -> None:
+        """Adds an object of others."""
+        for one in fields(self):
+            getattr(self, one.name).append(getattr(other, one.name)[place])
 
 
 @dataclass(frozen=True)
@@ -116,6 +130,7 @@ class BoxedPictures(Dataset):
         self._xyxy = _joined(kept, "xyxy", np.float32).reshape(-1, 4)
         self._class_of = _joined(kept, "classes", np.int32)
         self._crowd = _joined(kept, "crowd", np.bool_)
+        self._difficult = _joined(kept, "difficult", np.bool_)
         areas = _joined(kept, "areas", np.float32)
         sides = self._xyxy[:, 2:] - self._xyxy[:, :2]
         self._areas = np.where(np.isnan(areas), sides[:, 0] * sides[:, 1], areas)
@@ -136,7 +151,7 @@ class BoxedPictures(Dataset):
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
-        for values in (self._sizes, self._ends, self._xyxy, self._class_of, self._crowd, self._areas):
+        for values in (self._sizes, self._ends, self._xyxy, self._class_of, self._crowd, self._areas, self._difficult):
             digest.update(values.tobytes())
         for name in self._names:
             content = file_content(os.path.join(self._root, name))  # noqa: PTH118
@@ -149,7 +164,13 @@ class BoxedPictures(Dataset):
 
     def _label(self, position: int) -> Boxes:
         part = slice(int(self._ends[position - 1]) if position else 0, int(self._ends[position]))
-        return Boxes(self._xyxy[part], self._class_of[part], crowd=self._crowd[part], areas=self._areas[part])
+        return Boxes(
+            self._xyxy[part],
+            self._class_of[part],
+            crowd=self._crowd[part],
+            areas=self._areas[part],
+            difficult=self._difficult[part],
+        )
 
 
 def require_pictures(location: str, root: Path, names: Sequence[str], fix: str) -> None:
@@ -196,8 +217,7 @@ def _checked(pictures: Sequence[Picture]) -> tuple[list[Picture], list[str], lis
                 fix="Correct width and height.",
             )
         usable = Objects()
-        own = one.objects
-        for box, number, crowd, area in zip(own.xyxy, own.classes, own.crowd, own.areas, strict=True):
+        for index, box in enumerate(one.objects.xyxy):
             left, top, right, bottom = box
             place = f"{one.name} ({left:g}, {top:g}, {right:g}, {bottom:g})"
             if max(map(abs, box)) > _FARTHEST or not (
@@ -207,7 +227,7 @@ def _checked(pictures: Sequence[Picture]) -> tuple[list[Picture], list[str], lis
                 continue
             if left < -_NEAR or top < -_NEAR or right > width + _NEAR or bottom > height + _NEAR:
                 beyond.append(place)
-            usable.add(box, number, crowd=crowd, area=area)
+            usable.take(one.objects, index)
         kept.append(Picture(one.name, one.size, usable))
     return kept, unusable, beyond
 

@@ -77,16 +77,15 @@ def as_jpeg(picture: Image.Image) -> str:
 
 
 def _draw_boxes(small: Image.Image, boxes: Boxes, scale: NDArray[np.float32]) -> None:
-    """Draws frames, the most certain on top; those around crowds are thin."""
+    """Draws frames, the most certain on top; those around crowds and difficult objects are thin."""
     draw = ImageDraw.Draw(small)
     scores = np.ones(len(boxes)) if boxes.scores is None else boxes.scores
     order = [int(i) for i in np.argsort(scores, kind="stable") if scores[i] >= SHOWN_SCORE][-_MOST_BOXES:]
     edges = boxes.xyxy.reshape(-1, 2, 2) * scale
-    last = np.array([small.width - 1, small.height - 1])
+    last, aside = np.array([small.width - 1, small.height - 1]), boxes.aside
     for index in order:
         (left, top), (right, bottom) = np.clip(np.rint(edges[index]), 0, last).tolist()
-        crowd = boxes.crowd is not None and bool(boxes.crowd[index])
-        color, width = color_of(int(boxes.classes[index])), 1 if crowd else 2
+        color, width = color_of(int(boxes.classes[index])), 1 if aside[index] else 2
         draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=_DARK)
         draw.rectangle((left, top, right, bottom), outline=color, width=width)
 

@@ -1,6 +1,8 @@
 """What was found in a picture, matched with what is annotated there, by the rules of COCO's evaluation.
 
-The rules, and the order in which ties are broken, are those of pycocotools (``COCOeval.evaluateImg``), which the tests compare with.
+The rules, and the order in which ties are broken, are those of pycocotools (``COCOeval.evaluateImg``), which the tests compare with. It knows no
+difficult objects: these are as in Pascal VOC's development kit (``VOCevaldet.m``), where a detection that overlaps one most, by plain IoU, counts neither
+way, however many there are.
 """
 
 from __future__ import annotations
@@ -40,8 +42,8 @@ class Matches:
 
     Attributes:
         right: bool ``(a, t, n)``: matched with an object that counts.
-        left_out: bool ``(a, t, n)``: neither right nor wrong, because it is matched with an object that does not count (a crowd, or of
-            another size), or with none and is of another size itself.
+        left_out: bool ``(a, t, n)``: neither right nor wrong, because it is matched with an object that does not count (a crowd,
+            a difficult one, or of another size), or with none and is of another size itself.
         counted: bool ``(a, m)``: which of the objects count.
     """
 
@@ -64,12 +66,12 @@ def by_score(scores: NDArray[np.float32], classes: NDArray[np.int32]) -> NDArray
 
 def match(found: Boxes, truth: Boxes) -> Matches:
     """Matches detections, best first, with the objects of a picture that are of the same class."""
-    crowd = np.zeros(len(truth), np.bool_) if truth.crowd is None else truth.crowd
-    overlaps = box_overlaps(found.xyxy, truth.xyxy, crowd)
+    aside = truth.aside
+    overlaps = box_overlaps(found.xyxy, truth.xyxy, truth.crowd)
     overlaps[found.classes[:, None] != truth.classes[None, :]] = -1
     areas = box_areas(truth.xyxy) if truth.areas is None else truth.areas.astype(np.float64)
-    counted = _of_size(areas) & ~crowd
-    right, left_out = assign(overlaps, counted, crowd)
+    counted = _of_size(areas) & ~aside
+    right, left_out = assign(overlaps, counted, aside)
     outside = ~_of_size(box_areas(found.xyxy))
     left_out |= ~right & outside[:, None, :]
     return Matches(right, left_out, counted)
@@ -100,30 +102,30 @@ def _of_size(areas: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def assign(
-    overlaps: NDArray[np.float64], counted: NDArray[np.bool_], crowd: NDArray[np.bool_]
+    overlaps: NDArray[np.float64], counted: NDArray[np.bool_], aside: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Gives each detection, best first, the free object that it overlaps most; one that counts before any that does not.
 
     Args:
         overlaps: ``(n, m)``.
         counted: ``(a, m)``, the objects that count at each size.
-        crowd: ``(m,)``; a crowd is never taken.
+        aside: ``(m,)``, crowds and difficult objects; they are never taken, so that any number of detections may match them.
 
     Returns:
         Which are matched with an object that counts, and which with one that does not, each ``(a, t, n)``.
     """
     sizes, steps, n = len(counted), len(IOU_THRESHOLDS), len(overlaps)
     right, left_out = np.zeros((2, sizes, steps, n), np.bool_)
-    taken = np.zeros((sizes, steps, len(crowd)), np.bool_)
+    taken = np.zeros((sizes, steps, len(aside)), np.bool_)
     reaching = overlaps >= IOU_THRESHOLDS[0]
     for index in np.flatnonzero(reaching.any(axis=1)):
         near = np.flatnonzero(reaching[index])
         if len(near) == 1:  # by far the most frequent, so without a choice
-            free = (overlaps[index, near] >= IOU_THRESHOLDS) & (crowd[near] | ~taken[:, :, near[0]])
+            free = (overlaps[index, near] >= IOU_THRESHOLDS) & (aside[near] | ~taken[:, :, near[0]])
             taken[:, :, near[0]] |= free
             right[:, :, index], left_out[:, :, index] = free & counted[:, near], free & ~counted[:, near]
             continue
-        matched, best = _choice(overlaps[index, near], counted[:, near], crowd[near] | ~taken[:, :, near])
+        matched, best = _choice(overlaps[index, near], counted[:, near], aside[near] | ~taken[:, :, near])
         counts = np.take_along_axis(counted[:, near], best, axis=1) & matched
         right[:, :, index], left_out[:, :, index] = counts, matched & ~counts
         size, step = np.nonzero(matched)

@@ -144,7 +144,7 @@ class Detection(DecodedMetric):
         precision, recall = (values[0] for values in Curves(scores).measure())
         if np.isnan(precision).all():
             raise DataError(
-                "There is no object to find: all boxes are crowds, or the pictures have none.",
+                "There is no object to find: all boxes are crowds or difficult, or the pictures have none.",
                 fix="Evaluate on pictures with objects.",
             )
         drawn = self._draws.of(scores)

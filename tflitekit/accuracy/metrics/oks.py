@@ -88,9 +88,9 @@ def _matched(found: Poses, truth: Poses) -> dict[str, NDArray[Any]]:
     assert truth.boxes is not None
     scores = found.boxes.scores if found.boxes is not None else None
     order = np.argsort(-(np.ones(len(found)) if scores is None else scores), kind="stable")[:_MOST]
-    crowd = np.zeros(len(truth), np.bool_) if truth.boxes.crowd is None else truth.boxes.crowd
-    counted = ~crowd & (truth.points[..., 2] > 0).any(axis=1)
-    right, left_out = assign(similarities(found.points[order], truth), counted[None], crowd)
+    aside = truth.boxes.aside
+    counted = ~aside & (truth.points[..., 2] > 0).any(axis=1)
+    right, left_out = assign(similarities(found.points[order], truth), counted[None], aside)
     columns: dict[str, NDArray[Any]] = {
         "oks_scores": np.zeros(_MOST, np.float32),
         "oks_classes": np.full(_MOST, -1, np.int16),

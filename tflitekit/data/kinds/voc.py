@@ -36,7 +36,7 @@ def open_voc(source: Any, *, settings: Mapping[str, str], need_labels: bool, **o
 class VocFolder(BoxedPictures):
     """Pictures and their boxes, by XML files.
 
-    Objects that are marked as difficult are crowds: whether they are found counts for nothing, as in the challenge itself.
+    Objects that are marked as difficult count neither way, as in the challenge itself.
 
     Args:
         folder: With Annotations, JPEGImages and, for splits, ImageSets/Main.
@@ -68,7 +68,7 @@ class VocFolder(BoxedPictures):
         for name, (_, size, objects) in zip(names, found, strict=True):
             own = Objects()
             for label, box, difficult in objects:
-                own.add(box, numbers[label], crowd=difficult)
+                own.add(box, numbers[label], difficult=difficult)
             pictures.append(Picture(name, size or size_of_image(root / name), own))
         notes = list(aside(root, names, "without an XML file") if split is None else ())
         if labels is None and len(known) > 1:

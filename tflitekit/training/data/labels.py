@@ -34,7 +34,7 @@ def stored_label(label: Any, find_frame: Callable[[], Frame]) -> Any:
         find_frame: Returns where the picture lies in the model's input.
 
     Returns:
-        Boxes without those around crowds as float32 ``(n, 5)``: left, top, right, bottom and class. Poses as float32
+        Boxes without those around crowds and difficult objects as float32 ``(n, 5)``: left, top, right, bottom and class. Poses as float32
         ``(n, k, 3)``: x, y and visibility. A mask as int16 of the input's height and width. Anything else as it is.
 
     Raises:
@@ -45,7 +45,7 @@ def stored_label(label: Any, find_frame: Callable[[], Frame]) -> Any:
     frame = find_frame()
     scale, offset = np.asarray(frame.scale, np.float32), np.asarray(frame.offset, np.float32)
     if isinstance(label, Boxes):
-        single = slice(None) if label.crowd is None else ~label.crowd
+        single = ~label.aside
         corners = (label.xyxy.reshape(-1, 2, 2) * scale + offset).reshape(-1, 4)[single]
         return np.column_stack([corners, label.classes[single]]).astype(np.float32)
     if isinstance(label, Poses):
