@@ -225,7 +225,10 @@ def test_a_few_bad_boxes_are_left_out_and_told_and_many_are_refused(tmp_path: Pa
     ("change", "message"),
     [
         (lambda c: c["images"].append({"id": 9, "file_name": "none.png"}), r"1 of 3 annotated pictures .*none\.png"),
-        (lambda c: c["images"].append({"id": 9, "file_name": "../b.png"}), "not a path inside"),
+        (
+            lambda c: c["images"].append({"id": 9, "file_name": "../b.png"}),
+            r"names 1 file outside of",
+        ),
         (lambda c: c["images"].append({"id": 7, "file_name": "b.png"}), "two images with one id"),
         (lambda c: c["annotations"][0].update(image_id=99), "1 of 2 annotations .* does not list, such as 99"),
         (lambda c: c["annotations"][0].update(category_id=99), "of the category 99, which is not listed"),

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 from PIL import Image
 
 from tflitekit.core.errors import DataError
-from tflitekit.core.files import content_hash
+from tflitekit.core.files import content_hash, is_file
 from tflitekit.data.columns import Columns, Layout, chosen_columns, numbered
+from tflitekit.data.fence import WITHIN, require_within
 from tflitekit.data.image_files import decode_image, is_image
 from tflitekit.data.records import Labels, Record, Records, labels_of, many_labels
 from tflitekit.data.samples import Raw, UnreadableSampleError, some
@@ -65,8 +66,10 @@ def open_rows(
     media = _media_column(location, table.names, row[1], settings)
     found = _labels(table, label_columns, class_names or {}, labels)
     if media is not None:
-        check_settings(location, settings, ("file", "label", *SOUND_SETTINGS))
-        return MediaRows(table, media, SoundReader.of(settings), found, kind=kind, **options)
+        check_settings(location, settings, ("file", "label", WITHIN, *SOUND_SETTINGS))
+        return MediaRows(
+            table, media, SoundReader.of(settings), found, kind=kind, within=settings.get(WITHIN), **options
+        )
     given = {
         name: chosen_columns(location, text, table.names)
         for name, text in settings.items()
@@ -117,7 +120,15 @@ class MediaRows(Records):
     """Rows of which one column names or holds an image or a sound."""
 
     def __init__(
-        self, table: Table, column: int, sounds: SoundReader, labels: Labels, *, kind: str, **options: Any
+        self,
+        table: Table,
+        column: int,
+        sounds: SoundReader,
+        labels: Labels,
+        *,
+        kind: str,
+        within: str | None,
+        **options: Any,
     ) -> None:
         self.kind, self._table, self._column = kind, table, column
         cell = next(cells[column] for _, cells in table.rows())
@@ -125,16 +136,18 @@ class MediaRows(Records):
         self.pictures = is_image(cell) if self._is_path else not _holds_sound(cell)
         self._sounds = sounds
         if self._is_path:
-            self._check_files()
+            self._check_files(within)
             self._sounds = sounds if self.pictures else sounds.with_rate_of(self._path(cell))
         super().__init__(str(table.path), labels, **options)
 
     def _path(self, name: str) -> Path:
         return self._table.path.parent / name.strip()
 
-    def _check_files(self) -> None:
+    def _check_files(self, within: str | None) -> None:
         files = [cells[self._column] for _, cells in self._table.rows()]
-        missing = [str(name) for name in files if not isinstance(name, str) or not self._path(name).is_file()]
+        named = [name.strip() for name in files if isinstance(name, str)]
+        require_within(self._table.path, self._table.path.parent, named, within)
+        missing = [str(name) for name in files if not isinstance(name, str) or not is_file(self._path(name))]
         if missing:
             raise DataError(
                 f"{len(missing)} of the {len(files)} files that {self._table.path} lists do{'es' if len(missing) == 1 else ''} not exist: "

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tflitekit.core.errors import DataError, UnreadableError, UsageError
-from tflitekit.core.files import is_file, require_inside
+from tflitekit.core.files import is_file
 from tflitekit.core.structured import read_json
 from tflitekit.data.boxed import BoxedPictures, Objects, Picture, aside, require_pictures
+from tflitekit.data.fence import WITHIN, require_within
 from tflitekit.data.image_files import size_of_image
 from tflitekit.data.kinds import data_kind
 from tflitekit.data.names import match_names
@@ -44,7 +45,7 @@ def open_coco(source: Any, *, settings: Mapping[str, str], need_labels: bool, **
         raise DataError(f"The annotations at {found[0]} cannot be read: {error.reason}.", fix=_FIX) from error
     if not isinstance(content, dict) or not {"images", "annotations"} <= set(content):
         return None
-    check_settings(str(source), settings, ("images", "ids"))
+    check_settings(str(source), settings, ("images", "ids", WITHIN))
     return CocoFile(found[0], content, settings, **options)
 
 
@@ -54,7 +55,7 @@ class CocoFile(BoxedPictures):
     Args:
         path: The file.
         content: What it holds.
-        settings: 'images', the folder of the pictures; 'ids', which number a category is.
+        settings: 'images', the folder of the pictures; 'ids', which number a category is; 'within', where else pictures may lie.
     """
 
     kind = "coco"
@@ -75,8 +76,9 @@ class CocoFile(BoxedPictures):
             raise DataError(f"{path} lists two images with one id.", fix=_FIX)
         numbers, classes = _classes(path, content, settings.get("ids", "order"), labels)
         objects = _objects(path, content, set(images), numbers)
-        names = [_inside(path, image["file_name"]) for image in images.values()]
+        names = [image["file_name"] for image in images.values()]
         root = _root(path, names, settings.get("images"))
+        require_within(path, root, names, settings.get(WITHIN))
         require_pictures(str(path), root, names, f"Name their folder: {path}:images=FOLDER.")
         pictures = [
             Picture(name, _size(root / name, image), objects[number])
@@ -174,13 +176,6 @@ def _objects(
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _inside(path: Path, name: str) -> str:
-    try:
-        return require_inside(name)
-    except ValueError as error:
-        raise DataError(f"{path} names an image that cannot be: {error}.", fix=_FIX) from error
 
 
 def _size(file: Path, image: Mapping[str, Any]) -> tuple[int, int]:

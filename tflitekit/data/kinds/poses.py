@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from tflitekit.core.errors import DataError, UnreadableError
-from tflitekit.core.files import is_file, read_bytes, require_inside, shortened
+from tflitekit.core.files import is_file, read_bytes, shortened
 from tflitekit.core.structured import read_json
 from tflitekit.data.annotations import Boxes, Poses
 from tflitekit.data.boxed import require_pictures
+from tflitekit.data.fence import WITHIN, require_within
 from tflitekit.data.image_files import decode_image
 from tflitekit.data.kinds import data_kind
 from tflitekit.data.samples import Dataset, Sample, balanced, file_content
@@ -44,8 +45,8 @@ def open_poses(source: Any, *, settings: Mapping[str, str], need_labels: bool, *
         raise DataError(f"The annotations at {path} cannot be read: {error.reason}.", fix=_FIX) from error
     if not isinstance(content, dict) or not {"images", "annotations"} <= set(content) or not _has_points(content):
         return None
-    check_settings(str(source), settings, ("images",))
-    return PosedPictures(path, content, settings.get("images"), **options)
+    check_settings(str(source), settings, ("images", WITHIN))
+    return PosedPictures(path, content, settings, **options)
 
 
 def _has_points(content: Mapping[str, Any]) -> bool:
@@ -61,7 +62,8 @@ class PosedPictures(Dataset):
     Args:
         path: The file.
         content: What it holds.
-        folder: Of the pictures; 'images' beside the file, else the file's own, when not given.
+        settings: 'images', the folder of the pictures: without it, 'images' beside the file, else the file's own; 'within', where else
+            pictures may lie.
     """
 
     kind = "poses"
@@ -71,14 +73,14 @@ class PosedPictures(Dataset):
         self,
         path: Path,
         content: Mapping[str, Any],
-        folder: str | None,
+        settings: Mapping[str, str],
         *,
         labels: tuple[str, ...] | None,
         limit: int | None,
         seed: int,
     ) -> None:
         super().__init__(str(path), classes=labels)
-        beside = path.parent / "images"
+        beside, folder = path.parent / "images", settings.get("images")
         self._root = Path(folder) if folder is not None else beside if beside.is_dir() else path.parent
         poses = _poses(path, content)
         images = sorted(
@@ -86,7 +88,8 @@ class PosedPictures(Dataset):
         )
         if not images:
             raise DataError(f"The annotations at {path} have no keypoints.", fix=_FIX)
-        names = [_inside(path, _name(entry)) for entry in images]
+        names = [_name(entry) for entry in images]
+        require_within(path, self._root, names, settings.get(WITHIN))
         require_pictures(str(path), self._root, names, f"Name their folder: {path}:images=FOLDER.")
         pairs = [(name, poses[entry["id"]]) for name, entry in zip(names, images, strict=True)]
         if limit is not None:
@@ -175,10 +178,3 @@ def _id(value: Any) -> int | None:
 
 def _name(entry: Mapping[str, Any]) -> str:
     return str(entry.get("file_name"))
-
-
-def _inside(path: Path, name: str) -> str:
-    try:
-        return require_inside(name)
-    except ValueError as error:
-        raise DataError(f"{path} names an image that cannot be: {error}.", fix=_FIX) from error

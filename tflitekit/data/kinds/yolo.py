@@ -10,6 +10,7 @@ from typing import Any
 from tflitekit.core.errors import DataError, MissingDependencyError, UnreadableError
 from tflitekit.core.files import decode_text, is_file, is_folder, read_bytes
 from tflitekit.data.boxed import BoxedPictures, Objects, Picture, require_pictures
+from tflitekit.data.fence import WITHIN, require_within
 from tflitekit.data.image_files import image_names, is_image, size_of_image
 from tflitekit.data.kinds import data_kind
 from tflitekit.data.names import match_names
@@ -33,8 +34,8 @@ def open_yolo(source: Any, *, settings: Mapping[str, str], need_labels: bool, **
     path = Path(source)
     described = path if path.suffix.lower() in (".yaml", ".yml") and is_file(path) else path / "data.yaml"
     if is_file(described):
-        check_settings(str(source), settings, ("split",))
-        return _by_yaml(described, settings.get("split", "val"), options)
+        check_settings(str(source), settings, ("split", WITHIN))
+        return _by_yaml(described, settings.get("split", "val"), settings.get(WITHIN), options)
     if not all(is_folder(path / name) for name in ("images", "labels")) or not any((path / "labels").rglob("*.txt")):
         return None
     check_settings(str(source), settings, ())
@@ -42,8 +43,8 @@ def open_yolo(source: Any, *, settings: Mapping[str, str], need_labels: bool, **
     return YoloFolder(str(path), path, names, _class_list(path), **options)
 
 
-def _by_yaml(path: Path, split: str, options: Mapping[str, Any]) -> YoloFolder:
-    """Opens a split that a data.yaml names, as a folder, several, or a list of pictures in a text file."""
+def _by_yaml(path: Path, split: str, within: str | None, options: Mapping[str, Any]) -> YoloFolder:
+    """Opens a split that a data.yaml names, as a folder, several, or a list of pictures in a text file; all in its folder, or ``within``."""
     content = _yaml(path)
     root = path.parent / str(content.get("path", ""))
     if not is_folder(root):
@@ -58,18 +59,21 @@ def _by_yaml(path: Path, split: str, options: Mapping[str, Any]) -> YoloFolder:
         )
     names: list[str] = []
     for part in given if isinstance(given, list) else [given]:
-        names += _named(path, root, str(part))
+        names += _named(path, root, str(part), within)
+    require_within(path, path.parent, names, within, base=root)
     return YoloFolder(str(path), root, names, _class_names(path, content), **options)
 
 
-def _named(path: Path, root: Path, part: str) -> list[str]:
+def _named(path: Path, root: Path, part: str, within: str | None) -> list[str]:
     """Returns the pictures of one entry of a split, below the root."""
-    for place in (root / part, path.parent / part, root / part.removeprefix("../")):  # Roboflow writes ../valid/images
+    for place in (root / part.removeprefix("../"), root / part, path.parent / part):  # Roboflow writes ../valid/images
+        if not (is_folder(place) or is_file(place)):
+            continue
+        require_within(path, path.parent, [place], within)
         if is_folder(place):
             return [str(_below(root, place / name)) for name in image_names(place, "")]
-        if is_file(place):
-            lines = decode_text(read_bytes(place), str(place)).splitlines()
-            return [str(_below(root, root / line.strip())) for line in lines if line.strip() and is_image(line.strip())]
+        lines = decode_text(read_bytes(place), str(place)).splitlines()
+        return [str(_below(root, root / line.strip())) for line in lines if line.strip() and is_image(line.strip())]
     raise DataError(
         f"{path} names {part}, and there is no such folder or file below {root}.", fix="Correct the data.yaml."
     )
@@ -77,7 +81,7 @@ def _named(path: Path, root: Path, part: str) -> list[str]:
 
 def _below(root: Path, path: Path) -> Path:
     """Returns a path relative to the root; one elsewhere as it is."""
-    return path.relative_to(root) if path.is_relative_to(root) else path.resolve()
+    return path.relative_to(root) if path.is_relative_to(root) else path.absolute()
 
 
 def _plain_loader() -> Any:
