@@ -28,7 +28,7 @@ IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pg
 
 def is_one_of(name: str, suffixes: Set[str]) -> bool:
     """Whether a file's name ends in one of some suffixes and is not hidden; folders may stand before it, as in ``./a.png``."""
-    return not os.path.basename(name).startswith(".") and os.path.splitext(name)[1].lower() in suffixes  # noqa: PTH122
+    return not os.path.basename(name).startswith(".") and os.path.splitext(name)[1].lower() in suffixes  # noqa: PTH119, PTH122
 
 
 def is_image(name: str) -> bool:
