@@ -108,14 +108,20 @@ class Network:
         target = self.tensor(f"{name}/shape", [len(shape)], shape, "int32")
         return self.add("RESHAPE", [source, target], shape, name)
 
+    def transpose(self, source: int, name: str, *order: int) -> int:
+        shape, target = self.shape(source), self.tensor(f"{name}/order", [len(order)], order, "int32")
+        return self.add(
+            "TRANSPOSE", [source, target], [shape[axis] for axis in order], name, options="TransposeOptions"
+        )
+
     def join(self, first: int, second: int, name: str) -> int:
         """Adds two tensors."""
         return self.add("ADD", [first, second], self.shape(first), name, options="AddOptions")
 
-    def concatenate(self, first: int, second: int, name: str) -> int:
-        shape = self.shape(first)
-        channels = shape[-1] + self.shape(second)[-1]
-        return self.add("CONCATENATION", [first, second], [*shape[:-1], channels], name, options="ConcatenationOptions", axis=len(shape) - 1)  # fmt: skip
+    def concatenate(self, first: int, second: int, name: str, axis: int = -1) -> int:
+        shape, axis = list(self.shape(first)), axis % len(self.shape(first))
+        shape[axis] += self.shape(second)[axis]
+        return self.add("CONCATENATION", [first, second], shape, name, options="ConcatenationOptions", axis=axis)
 
     def split(self, source: int, name: str, count: int) -> list[int]:
         """Parts the last dimension."""

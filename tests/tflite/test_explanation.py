@@ -121,6 +121,55 @@ def test_boxes_and_scores_in_one_output(quantized, pictures):
     assert found.layers[-1].snr_db > 30  # the mean error looks harmless
 
 
+def turned(content_of):
+    """A head with a few candidates, whose numbers come before them."""
+    net = Network(1, 8, 8, 4)
+    body = net.conv(net.conv(net.input, "body", 8), "neck", 8, stride=2)
+    rows = net.reshape(content_of(net, body), "candidates", 1, 16, 10)
+    return net.finish(net.transpose(rows, "turned", 0, 2, 1))
+
+
+def joined_head(net, body):
+    boxes = net.conv(body, "boxes", 4, weights=net.weights(4, 3, 3, 8, spread=100.0))
+    return net.concatenate(boxes, net.conv(body, "scores", 6, activation="NONE"), "detections")
+
+
+def single_head(net, body):
+    sizes = np.reshape([100.0] * 4 + [0.5] * 6, (-1, 1, 1, 1))
+    weights = net.tensor("w", (10, 3, 3, 8), net.random.normal(size=(10, 3, 3, 8)) / 8 * sizes)
+    return net.conv(
+        body, "detections", 10, weights=weights, bias=net.tensor("b", (10,), np.zeros(10)), activation="NONE"
+    )
+
+
+@pytest.mark.parametrize(
+    ("head", "pattern"),
+    [(joined_head, "joined-ranges"), (single_head, "output-mixes-ranges")],
+    ids=["joined", "single"],
+)
+def test_a_head_with_its_numbers_before_a_few_candidates(quantized, pictures, head, pattern):
+    found = explain(quantized(turned(head)), data=pictures)
+    assert found.whole.lowest < 0.7
+    assert found.layers[-1].channels == 10
+    assert found.culprits[0].pattern == pattern
+    assert found.culprits[0].layer == "detections"
+
+
+def logits_of_a_map(net, body):
+    return net.conv(body, "classes", 10, activation="NONE")
+
+
+def probabilities(net, body):
+    logits = logits_of_a_map(net, body)
+    return net.add("SOFTMAX", [logits], net.shape(logits), "probable", options="SoftmaxOptions", beta=1.0)
+
+
+@pytest.mark.parametrize("head", [logits_of_a_map, probabilities])
+def test_an_output_of_one_kind_is_not_said_to_mix_ranges(quantized, pictures, head):
+    found = explain(quantized(turned(head)), data=pictures)
+    assert not [each for each in found.culprits if "ranges" in each.pattern]
+
+
 def test_the_same_twice(quantized, pictures):
     file = quantized(boxes_and_scores())
     assert explain(file, data=pictures, jobs=1) == explain(file, data=pictures, jobs=2)

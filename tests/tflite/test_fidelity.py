@@ -8,9 +8,10 @@ import pytest
 from scipy.stats import t as student
 
 from tflitekit.accuracy import fidelity
-from tflitekit.accuracy.fidelity import as_columns, column_axis, joined, pack, pairs_of, unpack
+from tflitekit.accuracy.fidelity import as_columns, joined, pack, pairs_of, unpack
 from tflitekit.accuracy.lints.parts import lint_parts, outputs_beside
 from tflitekit.core.tensor import Quantization, TensorSpec
+from tflitekit.tflite.columns import column_axis
 
 
 @pytest.mark.parametrize("shape", [(50, 3), (7, 40), (30, 4, 5, 2), (20,), (3, 512, 400, 3)])
@@ -66,17 +67,6 @@ def test_values_that_are_not_finite_are_counted_and_left_out():
     assert found.values.tolist() == [5, 5]
     assert found.explained.tolist() == [1, 1]
     assert found.low[:, 0].tolist() == [2, 2]
-
-
-@pytest.mark.parametrize(
-    ("shape", "axis"),
-    [
-        ((1, 10), 1), ((1,), None), ((1, 1), None), ((1, 8400, 84), 2), ((1, 84, 8400), 1), ((1, 1, 1000), 2),
-        ((1, 512, 512, 3), 3), ((1, 3, 512, 640), 1), ((1, 7, 7, 30), 3), ((1, 20, -1), None), ((-1, -1, 4), 2),
-    ],
-)  # fmt: skip
-def test_parts_lie_along_the_last_axis_or_where_channels_come_first(shape, axis):
-    assert column_axis(shape) == axis
 
 
 def judged(before, after, *, scale=None, dtype="float32", other_weights=False, ops=()):

@@ -7,7 +7,6 @@ size for ten samples and for ten million, so that no output has to be kept.
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +19,6 @@ __all__ = [
     "Sums",
     "add_sums",
     "as_columns",
-    "column_axis",
     "divergence",
     "joined",
     "pack",
@@ -34,9 +32,6 @@ _BLOCK = 1 << 19
 """Values that are taken at a time, so that the copies as float64 stay small beside the outputs themselves."""
 
 _LEAST = 1 / 512
-
-_CHANNELS_FIRST = 20
-"""An output of two dimensions is a list of a few kinds of values, kind by kind, where the second is so much longer."""
 
 
 class Pairs(NamedTuple):
@@ -124,25 +119,6 @@ def pack(pairs: Pairs) -> _Floats:
 def unpack(rows: _Floats) -> Pairs:
     """Returns what `pack` packed."""
     return Pairs(rows[0], rows[1], rows[2], rows[3], rows[4:6], rows[6:8], rows[8:10], rows[10:12], rows[12], rows[13])
-
-
-def column_axis(shape: tuple[int, ...]) -> int | None:
-    """Returns along which axis of an output ``(batch, ...)`` its parts lie; None where it is one part as a whole.
-
-    The last, as Keras has it, or the first where the others are alike and it is not, as in files that were exported from
-    PyTorch: ``(batch, 3, 480, 640)`` and ``(batch, 84, 8400)``. Axes of length 1 do not count; -1 is an open one.
-    """
-    axes = [axis for axis in range(1, len(shape)) if shape[axis] != 1]
-    sizes = [shape[axis] for axis in axes]
-    if not axes:
-        return None
-    if len(axes) == 2 and sizes[0] > 1 and sizes[0] * _CHANNELS_FIRST <= sizes[1]:
-        return axes[0]
-    if len(axes) == 3 and min(sizes) > 1:
-        height, middle, width = (math.log(size) for size in sizes)
-        if abs(middle - width) < abs(height - middle):
-            return axes[0]
-    return axes[-1] if sizes[-1] > 0 else None
 
 
 def as_columns(values: NDArray[Any], axis: int | None) -> NDArray[Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tflitekit.accuracy.fidelity import Sums, add_sums, as_columns, column_axis, pairs_of
+from tflitekit.accuracy.fidelity import Sums, add_sums, as_columns, pairs_of
 from tflitekit.accuracy.inference import Outputs
 from tflitekit.tflite.graph import Graph
 
@@ -41,7 +41,7 @@ def matched(graph: Graph, scored: int, baseline: Graph, scored_there: int) -> li
         )
         same_kind = graph.output_meanings[index] == baseline.output_meanings[other]
         if alike and same_kind and spec.dtype.startswith(_NUMBERS) and beside.dtype.startswith(_NUMBERS):
-            found.append(Match(index, other, column_axis(beside.shape)))
+            found.append(Match(index, other, baseline.column_axes[other]))
     return found
 
 

@@ -26,7 +26,7 @@ from tflitekit.tflite.variant import Variant
 
 __all__ = ["ScoreStore", "StoredScores", "beside_baseline", "score_all"]
 
-_COLUMNS = 9  # raised whenever scores have other columns or are found otherwise, so that older files are not misread
+_COLUMNS = 10  # raised whenever scores have other columns or are found otherwise, so that older files are not misread
 
 _SUMS = "sums "
 

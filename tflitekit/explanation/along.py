@@ -98,6 +98,7 @@ class _Comparison:
                 dequantize(baseline.tensor(pair.baseline.index), pair.baseline.spec),
                 variant.tensor(pair.variant.index),
                 pair.variant.spec,
+                pair.baseline.columns,
             )
             for pair in self._pairs
         ]

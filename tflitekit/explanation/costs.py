@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.accuracy.fidelity import Pairs, as_columns, column_axis, divergence, joined, pairs_of
+from tflitekit.accuracy.fidelity import Pairs, as_columns, divergence, joined, pairs_of
 from tflitekit.core.statistics import paired_accuracy_drop
 from tflitekit.results.accuracy import Drop
 from tflitekit.results.explanation import LayerCost
@@ -57,12 +57,14 @@ class Reference:
         values: By sample, one array for each output, or the file that holds it.
         classes: The output with one probability or score for each class; None where none is known to be of that kind.
         probabilities: Which outputs are such.
+        axes: Along which each has its columns.
         labels: The true class of each row; None where there are none.
     """
 
     values: Sequence[Sequence[Array | Path]]
     classes: int | None
     probabilities: frozenset[int]
+    axes: Sequence[int | None]
     labels: Sequence[NDArray[np.int64]] | None = None
 
     @classmethod
@@ -85,7 +87,7 @@ class Reference:
             None,
         )
         values = list(_kept_outputs(model, rows, folder))
-        return cls(values, classes, probabilities, labels if classes is not None else None)
+        return cls(values, classes, probabilities, graph.column_axes, labels if classes is not None else None)
 
     def cost(self, model: Model, rows: Rows) -> LayerCost:
         """Runs another file, and compares its outputs."""
@@ -98,8 +100,7 @@ class Reference:
             count += len(row[0])
             for index, (one, two) in enumerate(zip(expected, found, strict=True)):
                 if one.shape == two.shape and one.dtype.kind == "f":
-                    axis = column_axis(one.shape)
-                    both = pairs_of(as_columns(one, axis), as_columns(two, axis))
+                    both = pairs_of(*(as_columns(values, self.axes[index]) for values in (one, two)))
                     pairs[index] = joined(pairs[index], both) if index in pairs else both
             if self.classes is not None:
                 one, two = expected[self.classes], found[self.classes]

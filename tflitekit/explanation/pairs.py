@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from tflitekit.core.errors import ModelError
 from tflitekit.core.tensor import TensorSpec, shown_shape
+from tflitekit.tflite.columns import column_axes
 from tflitekit.tflite.flatbuffer import Reader, read_with
 from tflitekit.tflite.graph import Operator
 
@@ -30,6 +31,7 @@ class Step:
         spec: Its name, shape and type; the name is that of a DEQUANTIZE's output where that is all that reads it.
         name: That of the tensor itself.
         position: Of the operator in the graph.
+        columns: The axis along which its channels lie (see `tflitekit.tflite.columns`).
         inputs: The tensors that the operator reads, before conversions, constants among them; -1 where it leaves one out.
     """
 
@@ -38,6 +40,7 @@ class Step:
     name: str
     operator: Operator
     position: int
+    columns: int | None
     inputs: tuple[int, ...]
 
 
@@ -67,6 +70,7 @@ def steps_of(reader: Reader) -> list[Step]:
     def name(index: int) -> str:
         return (main.Tensors(index).Name() or b"").decode(errors="replace")
 
+    axes = column_axes(reader)
     readers = Counter(one.Inputs(j) for one in operators for j in range(one.InputsLength()))
     outside = {
         one.Inputs(0): name(one.Outputs(0))
@@ -74,7 +78,7 @@ def steps_of(reader: Reader) -> list[Step]:
         if kind == "DEQUANTIZE" and readers[one.Inputs(0)] == 1
     }
     read = {*readers, *(int(main.Outputs(j)) for j in range(main.OutputsLength()))}
-    found = [_input(reader, main, int(main.Inputs(j)), name) for j in range(main.InputsLength())]
+    found = [_input(reader, main, int(main.Inputs(j)), name, axes) for j in range(main.InputsLength())]
     given = {step.index for step in found}
     converted = {
         int(one.Outputs(0)): int(one.Inputs(0))
@@ -97,14 +101,14 @@ def steps_of(reader: Reader) -> list[Step]:
         outputs = [int(one.Outputs(j)) for j in range(one.OutputsLength())]
         operator = Operator(kind, constants, tuple(name(i) for i in outputs))
         found += [
-            Step(index, reader.spec(main, index, outside), name(index), operator, position, inputs)
+            Step(index, reader.spec(main, index, outside), name(index), operator, position, axes[index], inputs)
             for index in outputs
             if index in read  # what nothing reads, as some outputs of loops, has no data
         ]
     return found
 
 
-def _input(reader: Reader, main: Any, index: int, name: Callable[[int], str]) -> Step:
+def _input(reader: Reader, main: Any, index: int, name: Callable[[int], str], axes: Mapping[int, int | None]) -> Step:
     """Describes an input; as integers where a QUANTIZE is all that reads it."""
     reading = [o for o in map(main.Operators, range(main.OperatorsLength())) if index in o.InputsAsNumpy().tolist()]
     stored = index
@@ -116,6 +120,7 @@ def _input(reader: Reader, main: Any, index: int, name: Callable[[int], str]) ->
         name(index),
         Operator(INPUT, (), (name(index),)),
         -1,
+        axes[index],
         (),
     )
 

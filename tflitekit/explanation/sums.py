@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.accuracy.fidelity import Pairs, as_columns, column_axis, joined, pairs_of
+from tflitekit.accuracy.fidelity import Pairs, as_columns, joined, pairs_of
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.tflite.runtime import dequantize
 
@@ -96,9 +96,8 @@ class TensorSums:
         return float((taken[-1] - taken[0] + 1) / CELLS) if taken.size else 0.0
 
 
-def compared(reference: NDArray[Any], stored: NDArray[Any], spec: TensorSpec) -> TensorSums:
-    """Compares two arrays of one shape: real numbers, and what a quantized file stores."""
-    axis = column_axis(reference.shape)
+def compared(reference: NDArray[Any], stored: NDArray[Any], spec: TensorSpec, axis: int | None) -> TensorSums:
+    """Compares two arrays of one shape: real numbers, and what a quantized file stores, with channels along ``axis``."""
     pairs = pairs_of(as_columns(reference, axis), as_columns(dequantize(stored, spec), axis))
     if spec.quantization is None or stored.dtype.kind not in "iu" or stored.dtype.itemsize > 2:
         return TensorSums(pairs, 0, None)

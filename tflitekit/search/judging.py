@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.accuracy.fidelity import as_columns, column_axis, divergence
+from tflitekit.accuracy.fidelity import as_columns, divergence
 from tflitekit.core.errors import DataError
 from tflitekit.data.calibration import CalibrationSet
 from tflitekit.search.bounds import Bounds, Loss
@@ -26,6 +26,8 @@ from tflitekit.tflite.runtime import Model
 __all__ = ["Reference"]
 
 Array = NDArray[Any]
+Columns = dict[str, int | None]
+"""The axis along which each output has its columns, by its name."""
 
 _ONE_SIDED = 1.645
 """Standard errors to the upper end of a one-sided 95 % interval."""
@@ -94,17 +96,18 @@ class Reference:
         Args:
             at_once: Whether the first samples are enough in any case.
         """
+        columns = {spec.name: axis for spec, axis in zip(model.outputs, model.graph.column_axes, strict=True)}
         running, total = _Running(model, samples), len(next(iter(self.outputs.values())))
         count = min(_FIRST, total)
         while True:
-            found = self._compare(running.until(count), count, by_class=bounds.class_loss is not None)
+            found = self._compare(running.until(count), count, columns, by_class=bounds.class_loss is not None)
             if at_once or count == total or bounds.is_settled(found):
                 return found
             count = min(2 * count, total)
 
-    def _compare(self, found: dict[str, Array], count: int, *, by_class: bool) -> Loss:
+    def _compare(self, found: dict[str, Array], count: int, columns: Columns, *, by_class: bool) -> Loss:
         if self.classes is None:
-            return self._of_values(found, count)
+            return self._of_values(found, count, columns)
         expected, given = self.outputs[self.classes][:count], found[self.classes]
         trusted = _probabilities(expected, self.probable, self.temperature)
         rows = np.arange(count)
@@ -123,9 +126,10 @@ class Reference:
             return overall
         return overall.model_copy(update=_of_worst_class(trusted, expected.argmax(1), np.where(finite, answers, -1)))
 
-    def _of_values(self, found: dict[str, Array], count: int) -> Loss:
-        floats = [(one[:count], found[name]) for name, one in self.outputs.items() if one.dtype.kind == "f"]
-        shares = [share for one, two in floats if (share := _unexplained(one, two)).shape[1]]
+    def _of_values(self, found: dict[str, Array], count: int, columns: Columns) -> Loss:
+        floats = [name for name, one in self.outputs.items() if one.dtype.kind == "f"]
+        every = (_unexplained(self.outputs[name][:count], found[name], columns[name]) for name in floats)
+        shares = [share for share in every if share.shape[1]]
         if not shares:
             return Loss(loss=0.0, high=0.0, divergence=0.0, samples=count)
         means = np.concatenate([share.mean(0) for share in shares])
@@ -161,9 +165,8 @@ def _error(values: Array) -> Array:
     return error
 
 
-def _unexplained(expected: Array, found: Array) -> Array:
+def _unexplained(expected: Array, found: Array, axis: int | None) -> Array:
     """Returns the squared errors ``(n, columns)``, in units of a column's variance; without columns that are constant."""
-    axis = column_axis(expected.shape)
     rows = len(expected), -1
     wanted, given = (as_columns(np.asarray(each, np.float64), axis) for each in (expected, found))
     spread = wanted.var(0)

@@ -13,6 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.tflite.census import CONVERSIONS, OpCount, count_operators, measure_sizes
+from tflitekit.tflite.columns import column_axes, column_axis
 from tflitekit.tflite.flatbuffer import DTYPES, FLOATS, QUANTIZED, Reader, name_of, parse_with, read_with, shape_of
 from tflitekit.tflite.op_types import versions_by_types
 from tflitekit.tflite.op_versions import PER_CHANNEL_FULLY_CONNECTED, minimum_runtime_version, version_key
@@ -56,6 +57,7 @@ class Graph:
         select_tf_ops: Operators that need the TensorFlow (Flex) delegate in the app.
         final_ops: For each output, the operator that computes it, behind conversions and changes of its shape; None for an input.
         output_meanings: For each output, 'probabilities' behind softmax or sigmoid, else 'values'.
+        column_axes: For each output, the axis, batch counted, along which its kinds of values lie; None where it is one as a whole.
         dynamic_tensors: Names of tensors with a dimension that is not fixed; ``open_beyond_batch`` those of which it is another one than the first.
         keeps_state: Whether operators keep values from one inference to the next: in variable tensors, as the fused LSTM
             does, also of a Keras layer that is not stateful, or in variables that a graph assigns, as of ``stateful=True``.
@@ -90,6 +92,7 @@ class Graph:
     description: str
     final_ops: tuple[str | None, ...]
     output_meanings: tuple[Literal["probabilities", "values"], ...]
+    column_axes: tuple[int | None, ...]
     inner_inputs: tuple[TensorSpec, ...]
     inner_outputs: tuple[TensorSpec, ...]
     vocabularies: dict[str, int] = field(default_factory=dict)
@@ -209,6 +212,7 @@ def _graph(reader: Reader) -> Graph:
     minimum = max((v for v in (minimum, recorded, silent) if v), key=version_key, default=None)
     by_kind, by_dtype, parameters = measure_sizes(reader, roles, metadata)
     final = tuple(_final_op(reader, main, main.Outputs(i)) for i in range(main.OutputsLength()))
+    axes = column_axes(reader)
     in_main, *elsewhere = map(_has_variables, reader.subgraphs)
     unreachable = any(elsewhere) or _assigns_variables(reader)
     return Graph(
@@ -236,6 +240,9 @@ def _graph(reader: Reader) -> Graph:
         description=(reader.model.Description() or b"").decode(errors="replace"),
         final_ops=final,
         output_meanings=tuple("probabilities" if name in _PROBABILITY_OPS else "values" for name in final),
+        column_axes=tuple(
+            axes.get(int(main.Outputs(i)), column_axis(outputs[i].shape)) for i in range(main.OutputsLength())
+        ),
         inner_inputs=tuple(
             reader.spec(main, _behind(reader, main, main.Inputs(i), "QUANTIZE"), names)
             for i in range(main.InputsLength())

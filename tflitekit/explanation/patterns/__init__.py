@@ -40,8 +40,8 @@ class Suspect:
 
     @property
     def is_output(self) -> bool:
-        """Whether nothing else reads what it computes."""
-        return not self.readers
+        """Whether nothing reads what it computes, or only what moves it on to an output."""
+        return all(one.error.operator in _MOVING and one.is_output for one in self.readers)
 
     @property
     def source(self) -> Suspect:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tflitekit.explanation.patterns import Match, Suspect, grid_pattern, pattern
 
@@ -59,19 +60,31 @@ def unlike_channels(suspect: Suspect) -> Match | None:
         return None
     median = float(np.median(ranges[varies]))
     factor = float(ranges.max() / median) if median else np.inf
-    if factor < _UNLIKE_CHANNELS and not suspect.is_output:
+    mixed = suspect.is_output and _of_two_kinds(suspect, varies)
+    if not mixed and (suspect.is_output or factor < _UNLIKE_CHANNELS):
         return None
-    name = "output-mixes-ranges" if suspect.is_output else "unlike-channels"
     loudest = int(np.argmax(ranges))
     return Match(
-        name,
+        "output-mixes-ranges" if mixed else "unlike-channels",
         f"Channel {loudest} reaches {ranges[loudest]:.3g}, {factor:.3g} times the median of {len(ranges)}; {int(coarse.sum())} of them have fewer "
         f"than {_COARSE_STEPS:.0f} steps of the common grid.",
         "Split this output, so that each kind of value has its own range."
-        if suspect.is_output
+        if mixed
         else "Equalize the channels with the layer that follows, or give this layer int16 activations.",
         min(1.0, factor / 50 + float(coarse.mean())),
     )
+
+
+def _of_two_kinds(suspect: Suspect, varies: NDArray[np.bool_]) -> bool:
+    """Whether the columns of an output fall apart into larger and smaller ones, as boxes and scores do; logits of classes go over into one another.
+
+    Among shares from 0 to 1 the small ones are of what is rare, not of another kind.
+    """
+    pairs = suspect.sums.pairs
+    if pairs.low[0].min() >= 0 and pairs.high[0].max() <= 1:
+        return False
+    sizes = np.sort(suspect.ranges[varies])
+    return bool((sizes[1:] >= _UNLIKE * sizes[:-1]).any())
 
 
 @grid_pattern

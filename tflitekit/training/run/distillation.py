@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from tflitekit.accuracy.fidelity import column_axis
+from tflitekit.tflite.columns import column_axis
 
 __all__ = ["spread", "with_teacher"]
 
