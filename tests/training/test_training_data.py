@@ -17,6 +17,7 @@ from tflitekit.core.progress import Progress
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import InputPipeline, open_dataset
 from tflitekit.data.preprocessing import PRESETS, Preprocessing
+from tflitekit.training.data import batches
 from tflitekit.training.data.augmentation import check_augmentation, load_augmentation
 from tflitekit.training.data.batches import read_rows, train_batches, validation_batches
 from tflitekit.training.data.rows import open_rows
@@ -51,6 +52,35 @@ def photos(tmp_path_factory):
 def prepared(source, spec, preprocessing):
     pipeline = InputPipeline([spec], preprocessing)
     return np.stack([pipeline.prepare(sample.read(), sample.key)[0] for sample in open_dataset(source)])
+
+
+def test_masks_are_read_from_disk_and_pixels_that_count_for_nothing_are_marked(tmp_path, monkeypatch):
+    for number in range(12):
+        for folder, pixels in (("images", number), ("masks", number % 3)):
+            (tmp_path / "scenes" / folder).mkdir(parents=True, exist_ok=True)
+            array = np.full((6, 8), pixels, np.uint8)
+            array[0, 0] = 200
+            Image.fromarray(array).save(tmp_path / "scenes" / folder / f"{number:02d}.png")
+    Image.new("L", (8, 6)).save(tmp_path / "scenes" / "images" / "05.png")
+    scenes, spec = tmp_path / "scenes", TensorSpec(name="image", shape=(1, 6, 8, 1), dtype="float32")
+    data = store(scenes, tmp_path / "out", inputs=[spec], ignore_label=200)
+    masks = data.read_labels()
+    assert isinstance(masks, np.memmap) and masks.shape == (12, 6, 8) and not (tmp_path / "out" / "masks.raw").exists()
+    assert masks[:, 0, 0].tolist() == [-1] * 12 and masks[:, 1, 1].tolist() == [0, 1, 2] * 4
+    (_, whole), (_, read) = (next(iter(validation_batches(data, batch_size=2))) for _ in _small_memory(monkeypatch))
+    assert np.array_equal(whole, read) and whole.dtype == np.int16
+    assert np.array_equal(whole, masks[data.part("validation")[:2]])
+    assert store(scenes, tmp_path / "out", inputs=[spec], ignore_label=200).sha256 == data.sha256
+    own = store(f"{scenes}:ignore=200", tmp_path / "own", inputs=[spec])
+    assert np.array_equal(own.read_labels(), masks) and own.sha256 != data.sha256
+    assert store(scenes, tmp_path / "all", inputs=[spec]).read_labels().max() == 200
+
+
+def _small_memory(monkeypatch):
+    """First with memory, then with none."""
+    yield
+    monkeypatch.setattr(batches, "_MOST_IN_MEMORY", 0)
+    yield
 
 
 def layouts_and_preprocessings():

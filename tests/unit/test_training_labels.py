@@ -37,6 +37,14 @@ def test_a_mask_has_the_class_under_each_pixel_and_nothing_beyond_the_picture():
     assert found.dtype == np.int16
 
 
+def test_a_value_that_is_given_is_ignored_in_masks_and_in_arrays_that_may_be_some():
+    mask = Mask(lambda: np.full((4, 8), 7, np.uint8), "a.png")
+    assert set(stored_label(mask, lambda: FRAME, 7).ravel().tolist()) == {-1}
+    assert stored_label(np.array([[1, 255]], np.uint8), lambda: FRAME, 255).tolist() == [[1, -1]]
+    for other in (255, np.float32([[255]]), np.array([255, 3])):
+        assert stored_label(other, lambda: FRAME, 255) is other
+
+
 def test_a_mask_of_another_size_is_named():
     with pytest.raises(DataError, match=r"The mask a\.png has 3 x 2 pixels, and its picture 8 x 4"):
         stored_label(Mask(lambda: np.zeros((2, 3), np.uint8), "a.png"), lambda: FRAME)

@@ -62,13 +62,13 @@ def number_of(settings: Mapping[str, str], name: str) -> float | None:
         raise UsageError(f"The setting {name}={value} is not a number.") from error
 
 
-def whole_number_of(settings: Mapping[str, str], name: str) -> int | None:
-    """Returns a setting that is a whole number from 1; None where it is not given.
+def whole_number_of(settings: Mapping[str, str], name: str, *, first: int = 1) -> int | None:
+    """Returns a setting that is a whole number from ``first`` on; None where it is not given.
 
     Raises:
         UsageError: It is none.
     """
     value = settings.get(name)
-    if value is not None and not (value.isascii() and value.isdecimal() and int(value) > 0):
-        raise UsageError(f"The setting {name}={value} is not a whole number from 1.")
+    if value is not None and not (value.isascii() and value.isdecimal() and int(value) >= first):
+        raise UsageError(f"The setting {name}={value} is not a whole number from {first}.")
     return None if value is None else int(value)

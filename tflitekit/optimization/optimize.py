@@ -101,6 +101,7 @@ def optimize(
     out, progress = Path(out), progress or Progress()
     constraints, options = constraints or Constraints(), options or ConvertOptions()
     options = options if seed is None else options.replaced(seed=seed)
+    options = _with_ignored(options, how.ignore_label)
     profile = load_profile(constraints.deploy_on)
     model = on_disk(model, example_inputs, out / WORK_FOLDER)
     _refuse_early(model, how, constraints, options)
@@ -157,6 +158,14 @@ def optimize(
         write_all(report, out)
         check_written([out / "report.json", *converted.files()])
     return report
+
+
+def _with_ignored(options: ConvertOptions, number: int | None) -> ConvertOptions:
+    """Lets training know the pixels that count for nothing."""
+    training = options.training
+    if training is None or training.ignore_label is not None or number is None:
+        return options
+    return options.replaced(training=training.replaced(ignore_label=number))
 
 
 def _search_limits(constraints: Constraints, without_labels: bool) -> SearchLimits:

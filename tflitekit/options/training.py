@@ -31,6 +31,7 @@ class TrainingOptions(Options):
         metric: ``module:function(y_true, y_pred)`` to show while training; accuracy for classes when not given. Which epoch
             is the best is decided by that accuracy, and without it by the loss.
         output: The output that the labels belong to; the first when not given.
+        ignore_label: Value of pixels in masks that count for nothing; that of evaluation in `optimize`, when not given.
         callbacks: ``module:function`` that returns tf_keras callbacks.
         function: ``module:function`` that trains in place of the kit's loop (see `tflitekit.training.run.loop`).
         augment: 'flip', 'crop', 'flip-crop' or ``module:function``.
@@ -73,6 +74,7 @@ class TrainingOptions(Options):
         str | None, _option("module:function(y_true, y_pred) to show while training.", ("--train-metric",))
     ] = None
     output: str | None = None
+    ignore_label: Annotated[int | None, Field(ge=0)] = None
     callbacks: Annotated[str | None, _option("module:function that returns tf_keras callbacks.")] = None
     function: Annotated[
         str | None, _option("module:function that replaces the kit's training loop.", ("--train-function",))

@@ -20,7 +20,7 @@ from tflitekit.data.color_maps import COLOR_FILES, IGNORED, ColorMap, find_color
 from tflitekit.data.image_files import decode_image, image_names
 from tflitekit.data.kinds import data_kind
 from tflitekit.data.samples import Dataset, Sample, UnreadableSampleError, balanced, file_content, some
-from tflitekit.data.settings import check_settings
+from tflitekit.data.settings import check_settings, whole_number_of
 
 __all__ = ["MaskFolder"]
 
@@ -72,7 +72,9 @@ class MaskFolder(Dataset):
         need_labels: bool,
     ) -> None:
         del need_labels  # each picture has its mask
-        check_settings(str(place.root), settings, ("colors", "split"))
+        check_settings(str(place.root), settings, ("colors", "split", "ignore"))
+        given = whole_number_of(settings, "ignore", first=0)
+        self._ignore = IGNORED if given is None and place.is_voc else given
         self._place = place
         pairs = _pairs(place, settings.get("split"))
         colors = _color_map(place, settings.get("colors"), labels)
@@ -93,12 +95,12 @@ class MaskFolder(Dataset):
         """Yields the samples at some positions, in any order."""
         for position in positions:
             image, mask = (os.path.join(self._place.root, name) for name in self._pairs[position])  # noqa: PTH118
-            ignore = IGNORED if self._colors is not None or self._place.is_voc else None
+            ignore = IGNORED if self._ignore is None and self._colors is not None else self._ignore
             label = Mask(functools.partial(_classes, mask, self._colors), self._pairs[position][1], ignore)
             yield Sample(self._pairs[position][0], label, functools.partial(decode_image, image), image)
 
     def fingerprint(self) -> str:
-        digest = hashlib.sha256(repr(self._colors).encode())
+        digest = hashlib.sha256(f"{self._colors!r}{self._ignore}".encode())
         for name in (name for pair in self._pairs for name in pair):
             content = file_content(os.path.join(self._place.root, name))  # noqa: PTH118
             digest.update(f"{name}\0".encode(errors="surrogateescape") + content)

@@ -195,10 +195,10 @@ def _fetch(data: TrainingSet, part: Part) -> Callable[[Any], tuple[list[Any], An
 
     rows = data.part(part)
     with tf.device("CPU"):
-        labels = tf.constant(data.read_labels()[rows])
+        labels_of = _labels(data, rows)
         if not data.streamed and sum(column.row_bytes for column in data.columns) * len(rows) <= _MOST_IN_MEMORY:
             tensors = [tf.constant(stored_column(data, number)[rows]) for number in range(len(data.columns))]
-            return lambda places: ([tf.gather(tensor, places) for tensor in tensors], tf.gather(labels, places))
+            return lambda places: ([tf.gather(tensor, places) for tensor in tensors], labels_of(places))
     reader = open_rows(data)
     types = [tf.as_dtype(np.dtype(column.dtype)) for column in data.columns]
 
@@ -206,6 +206,22 @@ def _fetch(data: TrainingSet, part: Part) -> Callable[[Any], tuple[list[Any], An
         values = tf.numpy_function(lambda chosen: reader.read(rows[chosen]), [places], types)
         for value, column in zip(values, data.columns, strict=True):
             value.set_shape([places.shape[0], *column.shape])
-        return list(values), tf.gather(labels, places)
+        return list(values), labels_of(places)
 
     return fetch
+
+
+def _labels(data: TrainingSet, rows: NDArray[np.int64]) -> Callable[[Any], Any]:
+    """Returns a function from places to labels, as tensors; masks that are many are read as they are needed."""
+    import tensorflow as tf
+
+    stored = data.read_labels()
+    if len(rows) * stored[:1].nbytes <= _MOST_IN_MEMORY:
+        labels = tf.constant(stored[rows])
+        return lambda places: tf.gather(labels, places)
+
+    def read(places: Any) -> Any:
+        values = tf.numpy_function(lambda chosen: stored[rows[chosen]], [places], tf.as_dtype(stored.dtype))
+        return tf.ensure_shape(values, [places.shape[0], *data.label_shape])
+
+    return read

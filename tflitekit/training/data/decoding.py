@@ -21,12 +21,14 @@ from tflitekit.data.annotations import Boxes, Mask, Poses
 from tflitekit.data.calibration import check_shapes
 from tflitekit.data.dataset import Dataset, InputPipeline, Sample, SkippedSamples, UnreadableSampleError
 from tflitekit.data.parallel import process_chunks
-from tflitekit.training.data.labels import label_of, stored_label
+from tflitekit.training.data.labels import LabelKind, label_of, stack_labels, stored_label
 
 __all__ = ["Column", "SampleWriter", "image_bytes"]
 
 _CHUNK_BYTES = 8 << 20
 _MOST_CHUNK = 64
+_MASKS = "masks.raw"
+_MASK_TYPE = np.dtype(np.int16)
 _DECODER_CRASHED = DataError(
     "A process that decoded training images crashed.",
     why="Pillow crashed on one of the files.",
@@ -74,7 +76,7 @@ class SampleWriter:
 
     Attributes:
         columns: What is stored, known after the first sample.
-        labels: Of all rows, as `stored_label` returns them; ``first_label`` as the data have it.
+        labels: Of all rows, as `stored_label` returns them, without masks; ``first_label`` as the data have it.
         unreadable: Rows that hold nothing.
         skipped: Their names, with reasons.
         digest: Hash of all rows and labels, where asked for.
@@ -83,12 +85,23 @@ class SampleWriter:
         store: False decodes images only to see whether they can be read.
         hashed: Whether to fill ``digest``; it needs the order, so that one process does all.
         output: Whose labels to take of samples that have them by output.
+        ignore: Value of pixels in masks that count for nothing.
     """
 
     def __init__(
-        self, folder: Path, pipeline: InputPipeline, *, store: bool, hashed: bool, output: str | None = None
+        self,
+        folder: Path,
+        pipeline: InputPipeline,
+        *,
+        store: bool,
+        hashed: bool,
+        output: str | None = None,
+        ignore: int | None = None,
     ) -> None:
         self._pipeline, self._store, self._hashed, self._output = pipeline, store, hashed, output
+        self._ignore, self._masks = ignore, folder / _MASKS
+        self._masks.unlink(missing_ok=True)  # of a run that was ended
+        self._mask_shape: tuple[int, ...] | None = None
         self._streams = [(folder / f"{i}.raw").open("wb") for i in range(len(pipeline.inputs))] if store else []
         self.columns: list[Column] = []
         self.labels: list[Any] = []
@@ -134,7 +147,7 @@ class SampleWriter:
                 dataset, size, cores, lambda: functools.partial(self._prepare, dataset.location), crash=_DECODER_CRASHED
             ):
                 chunk: _Chunk = done.value
-                labels[done.start] = chunk.labels
+                labels[done.start] = self._without_masks(before + done.start, chunk.labels)
                 self._write(before + done.start, chunk)
                 for index, key, reason in chunk.unreadable:
                     self.unreadable.append(before + done.start + index)
@@ -150,6 +163,32 @@ class SampleWriter:
             raise DataError(f"None of the samples at {dataset.location} can be read.")
         return count
 
+    def stacked(self, dataset: Dataset) -> tuple[NDArray[Any], LabelKind]:
+        """Returns the labels of all rows as `stack_labels` does; masks stay on disk, with zeros for those that cannot be read."""
+        if self._mask_shape is None:
+            return stack_labels(self.labels, self.first_label, dataset)
+        shape = (len(self.labels), *self._mask_shape)
+        with self._masks.open("r+b") as stream:
+            stream.truncate(int(np.prod(shape)) * _MASK_TYPE.itemsize)
+        return np.memmap(self._masks, _MASK_TYPE, "r", shape=shape), "mask"
+
+    def delete_masks(self) -> None:
+        """Deletes the file of masks."""
+        self._masks.unlink(missing_ok=True)
+
+    def _without_masks(self, start: int, labels: list[Any]) -> list[Any]:
+        """Writes the masks among labels, which would need as much memory as the pictures, and returns None for each."""
+        if not isinstance(self.first_label, Mask):
+            return labels
+        self._masks.touch()
+        with self._masks.open("r+b") as stream:
+            for row, mask in enumerate(labels, start):
+                if mask is not None:
+                    self._mask_shape = mask.shape
+                    stream.seek(row * mask.nbytes)
+                    stream.write(np.ascontiguousarray(mask, _MASK_TYPE).data)
+        return [None] * len(labels)
+
     def _prepare(self, location: str, samples: Sequence[Sample]) -> _Chunk:
         rows: list[tuple[NDArray[Any], ...] | None] = []
         labels: list[Any] = []
@@ -162,7 +201,7 @@ class SampleWriter:
             label = label_of(sample.label, self._output, location)
             try:
                 raw = sample.read()
-                label = stored_label(label, functools.partial(self._pipeline.frame, raw))
+                label = stored_label(label, functools.partial(self._pipeline.frame, raw), self._ignore)
                 pixels = isinstance(raw, Image.Image)
                 if isinstance(raw, Image.Image):
                     arrays = (self._pipeline.pixels(raw),) if self._store else None

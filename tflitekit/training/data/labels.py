@@ -27,11 +27,12 @@ IGNORED = -1
 """In a mask, pixels that count for nothing; in boxes and poses, what is beyond the last."""
 
 
-def stored_label(label: Any, find_frame: Callable[[], Frame]) -> Any:
+def stored_label(label: Any, find_frame: Callable[[], Frame], ignore: int | None = None) -> Any:
     """Returns what is kept of one label.
 
     Args:
         find_frame: Returns where the picture lies in the model's input.
+        ignore: Value of pixels that count for nothing, in masks and in arrays of whole numbers that may be some; None for what a mask says.
 
     Returns:
         Boxes without those around crowds and difficult objects as float32 ``(n, 5)``: left, top, right, bottom and class. Poses as float32
@@ -41,7 +42,7 @@ def stored_label(label: Any, find_frame: Callable[[], Frame]) -> Any:
         DataError: A mask is of another size than its picture.
     """
     if not isinstance(label, Boxes | Mask | Poses):
-        return label
+        return label if ignore is None else _without(label, ignore)
     frame = find_frame()
     scale, offset = np.asarray(frame.scale, np.float32), np.asarray(frame.offset, np.float32)
     if isinstance(label, Boxes):
@@ -51,7 +52,7 @@ def stored_label(label: Any, find_frame: Callable[[], Frame]) -> Any:
     if isinstance(label, Poses):
         points = label.points[..., :2] * scale + offset
         return np.concatenate([points, label.points[..., 2:]], axis=-1).astype(np.float32)
-    return _mask_in_input(label, frame)
+    return _mask_in_input(label, frame, label.ignore if ignore is None else ignore)
 
 
 def label_of(label: Any, output: str | None, location: str) -> Any:
@@ -76,7 +77,15 @@ def label_of(label: Any, output: str | None, location: str) -> Any:
     )
 
 
-def _mask_in_input(label: Mask, frame: Frame) -> NDArray[np.int16]:
+def _without(label: Any, ignore: int) -> Any:
+    """Returns an array of whole numbers for the pixels of a picture without those that are ignored; anything else as it is."""
+    values = np.asarray(label)
+    if values.dtype.kind not in "iu" or values.ndim < 2:
+        return label
+    return np.where(values == ignore, np.int64(IGNORED), values.astype(np.int64))
+
+
+def _mask_in_input(label: Mask, frame: Frame, ignore: int | None) -> NDArray[np.int16]:
     """Returns the class that lies under the middle of each pixel of the input; beyond the picture none."""
     mask = np.asarray(label.load()).astype(np.int16)
     if mask.shape != frame.source[::-1]:
@@ -84,8 +93,8 @@ def _mask_in_input(label: Mask, frame: Frame) -> NDArray[np.int16]:
             f"The mask {label.key} has {mask.shape[1]} x {mask.shape[0]} pixels, and its picture {frame.source[0]} x {frame.source[1]}.",
             fix="Give masks of their pictures' size.",
         )
-    if label.ignore is not None:
-        mask[mask == label.ignore] = IGNORED
+    if ignore is not None:
+        mask[mask == ignore] = IGNORED
     columns, rows = (
         np.floor((np.arange(frame.input[axis]) + 0.5 - frame.offset[axis]) / frame.scale[axis]).astype(np.int64)
         for axis in (0, 1)

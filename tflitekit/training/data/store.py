@@ -6,8 +6,9 @@ stored; its images are decoded anew in every epoch (`tflitekit.training.data.row
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -24,7 +25,7 @@ from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import Dataset, ImageFolder, InputPipeline, open_dataset
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.training.data.decoding import Column, SampleWriter, image_bytes
-from tflitekit.training.data.labels import LabelKind, count_classes, stack_labels
+from tflitekit.training.data.labels import LabelKind, count_classes
 from tflitekit.training.data.split import split_rows
 
 __all__ = ["Part", "StreamedFolder", "TrainingSet", "store_training_data"]
@@ -118,7 +119,8 @@ class TrainingSet(BaseModel):
 
     def read_labels(self) -> NDArray[Any]:
         """Returns the labels of all rows."""
-        labels: NDArray[Any] = np.load(self.folder / "labels.npy", allow_pickle=False)
+        mapped: Literal["r"] | None = "r" if self.labels == "mask" else None  # masks are as large as pictures
+        labels: NDArray[Any] = np.load(self.folder / "labels.npy", mmap_mode=mapped, allow_pickle=False)
         return labels
 
     def part(self, part: Part) -> NDArray[np.int64]:
@@ -156,6 +158,7 @@ def store_training_data(
     validation_split: float = 0.1,
     seed: int,
     output: str | None = None,
+    ignore_label: int | None = None,
     folder: Path,
     progress: Progress,
     jobs: int | None = None,
@@ -173,6 +176,7 @@ def store_training_data(
         validation_split: Share of each class that is held out; 0 for none.
         seed: Of the split and of the sample.
         output: Whose labels to take of samples that have them by output.
+        ignore_label: Value of pixels in masks that count for nothing; what the data say when not given.
         jobs: Processes that decode images; all cores by default.
         most_bytes: Folders of images that would need more are decoded in every epoch instead of being stored. Other data
             are always stored: there is no quick way to their single samples.
@@ -195,7 +199,7 @@ def store_training_data(
         "preprocessing": preprocessing.model_dump(mode="json", exclude={"name"}),
         "class_names": first.classes,
         "split": [seed, validation_split if validation is None else "own"],
-    } | ({"output": output} if output is not None else {})
+    } | {name: value for name, value in (("output", output), ("ignore_label", ignore_label)) if value is not None}
     held_out = "split" if validation_split else "none"
     placed = {
         "folder": folder,
@@ -210,7 +214,15 @@ def store_training_data(
         if found and (found.has_rows or not rows):
             return found.model_copy(update=placed | {"streamed": streams if found.streamed else ()})
     written, digest = _write(
-        folder, pipeline, sources, not streams, None in prints, output, validation_split, seed, progress, jobs
+        folder,
+        functools.partial(
+            SampleWriter, folder, pipeline, store=not streams, hashed=None in prints, output=output, ignore=ignore_label
+        ),
+        sources,
+        validation_split,
+        seed,
+        progress,
+        jobs,
     )
     result = TrainingSet(
         **placed,
@@ -247,11 +259,8 @@ def _streams(
 
 def _write(
     folder: Path,
-    pipeline: InputPipeline,
+    open_writer: Callable[[], SampleWriter],
     sources: Sequence[_Source],
-    store: bool,
-    hashed: bool,
-    output: str | None,
     split: float,
     seed: int,
     progress: Progress,
@@ -267,12 +276,13 @@ def _write(
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _RECORD).unlink(missing_ok=True)
         try:
-            with SampleWriter(folder, pipeline, store=store, hashed=hashed, output=output) as writer:
+            with open_writer() as writer:
                 counts = [writer.add(source.dataset, progress, jobs) for source in sources]
-            targets, kind = stack_labels(writer.labels, writer.first_label, first)
+            targets, kind = writer.stacked(first)
             train, held = _split(writer, targets, kind, sum(counts[1:]), split, seed)
             for name, array in zip(_ARRAYS, (targets, train, held), strict=True):
                 np.save(folder / f"{name}.npy", array, allow_pickle=False)
+            writer.delete_masks()
             classes = count_classes(targets, first, kind)
         except BaseException:
             for path in folder.glob("*.raw"):

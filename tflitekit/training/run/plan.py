@@ -116,6 +116,7 @@ class TrainingPlan:
             validation_split=options.validation_split,
             seed=self._seed,
             output=options.output,
+            ignore_label=options.ignore_label,
             folder=work / "training-data",
             progress=progress,
             jobs=conversion.jobs,

@@ -241,7 +241,8 @@ def _check_mask(model: Any, index: int, data: TrainingSet) -> None:
         raise DataError(
             f"The masks at {data.location} have the class {largest}, and the model's output '{name}' has {classes} classes.",
             why="Classes count from 0.",
-            fix="Number the classes in the order of the model's output.",
+            fix=f"Number the classes in the order of the model's output. If these pixels are to count for nothing: {data.location}:ignore={largest}, or "
+            f"--ignore-label {largest} of 'optimize'.",
         )
 
 
