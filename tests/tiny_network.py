@@ -5,7 +5,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tflitekit.tflite.flatbuffer import pack
 
-KINDS = {"float32": np.float32, "int32": np.int32, "float16": np.float16}
+KINDS = {"float32": np.float32, "int32": np.int32, "float16": np.float16, "uint8": np.uint8}
 
 
 class Network:
@@ -34,6 +34,15 @@ class Network:
         values = self.random.standard_t(4, size=shape) * spread / np.sqrt(max(1, np.prod(shape[1:])))
         return self.tensor(f"weights{len(self._graph.tensors)}", shape, values)
 
+    def retype(self, tensor: int, *, kind: str, scale: float | None = None, zero_point: int = 0) -> int:
+        """Makes a tensor one of another type, quantized where a scale is given."""
+        changed = self._graph.tensors[tensor]
+        changed.type = getattr(schema.TensorType, kind.upper())
+        if scale is not None:
+            changed.quantization = schema.QuantizationParametersT()
+            changed.quantization.scale, changed.quantization.zeroPoint = [scale], [zero_point]
+        return tensor
+
     def shape(self, tensor: int) -> tuple[int, ...]:
         return tuple(self._graph.tensors[tensor].shape)
 
@@ -59,6 +68,15 @@ class Network:
                 setattr(operator.builtinOptions, option, value)
         self._graph.operators.append(operator)
         return operator.outputs[0]
+
+    def add_custom(self, name: str, inputs, shapes, options: bytes) -> list[int]:
+        """Adds a custom operator with an output of each shape, named as TensorFlow names several."""
+        self.add("CUSTOM", inputs, shapes[0], name)
+        self._model.operatorCodes[-1].customCode = name
+        operator = self._graph.operators[-1]
+        operator.customOptions = np.frombuffer(options, np.uint8)
+        operator.outputs += [self.tensor(f"{name}:{i}", shape) for i, shape in enumerate(shapes[1:], start=1)]
+        return operator.outputs
 
     def conv(self, source: int, name: str, outputs: int, kernel: int = 3, *, stride: int = 1, dilation: int = 1, groups: int = 1, bias=None, weights=None, activation: str = "RELU", padding: str = "SAME") -> int:  # fmt: skip
         batch, height, width, channels = self.shape(source)

@@ -221,7 +221,7 @@ def test_one_folder_that_is_no_class(variants, flat, tmp_path):
         DataError, match=r"(?s)1 class folder, fewer than .* If photos is not a class, give .*photos itself"
     ):
         evaluate(files, data=tmp_path / "all")
-    with pytest.raises(DataError, match=r"(?s)photos is not in the labels file.*If photos is not a class"):
+    with pytest.raises(DataError, match=r"(?s)photos is not among the labels of the model.*If photos is not a class"):
         evaluate(files, data=tmp_path / "all", labels=CLASSES)
 
 

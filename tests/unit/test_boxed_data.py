@@ -117,7 +117,7 @@ def test_categories_are_numbered_as_the_model_numbers_them(tmp_path: Path) -> No
     assert less.classes is not None and less.classes[16:] == NAMES and less.largest_label() == 17
     by_name = open_dataset(path, labels=("dog", "unused", "cat"))
     assert next(iter(by_name)).label.classes.tolist() == [0, 2]
-    with pytest.raises(DataError, match=r"The category 'cat' in .* is not in the labels file"):
+    with pytest.raises(DataError, match=r"The category 'cat' in .* is not among the labels of the model"):
         open_dataset(path, labels=("dog", "bird"))
     with pytest.raises(UsageError, match="ids=names says nothing"):
         open_dataset(f"{path}:ids=names")

@@ -35,7 +35,7 @@ def test_labels_match_folders_by_name(shapes):
 
 
 def test_unknown_folder_is_named(shapes):
-    with pytest.raises(DataError, match=r"square is not in the labels file"):
+    with pytest.raises(DataError, match=r"square is not among the labels of the model"):
         open_dataset(shapes / "test", labels=("circle", "stripe"))
 
 
@@ -78,7 +78,7 @@ def test_a_label_that_stands_twice(tmp_path):
         2,
     ]  # names first
     for number, wrong in enumerate((("1", "4"), ("1", "dog", "bird"))):
-        with pytest.raises(DataError, match="not in the labels file"):
+        with pytest.raises(DataError, match="not among the labels of the model"):
             open_dataset(folders(tmp_path / str(number), *wrong), labels=labels)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from tflitekit.accuracy.adaptive import Certainty, score_until_certain
 from tflitekit.accuracy.lints.chance import chance
+from tflitekit.accuracy.lints.class_numbers import class_numbers
 from tflitekit.accuracy.lints.float16 import lint_float16
 from tflitekit.accuracy.lints.inputs import lint_inputs
 from tflitekit.accuracy.lints.nothing_found import nothing_found
@@ -21,7 +22,14 @@ from tflitekit.accuracy.metric_choice import by_reference
 from tflitekit.accuracy.metrics import AnyMetric, ReferenceMetric, metrics
 from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.metrics.decoded import DecodedMetric, DecodedReference
-from tflitekit.accuracy.notes import as_stream, skipped_samples, stopped_early, stored_pixels, without_baseline
+from tflitekit.accuracy.notes import (
+    as_stream,
+    skipped_samples,
+    stopped_early,
+    stored_pixels,
+    told_by_file,
+    without_baseline,
+)
 from tflitekit.accuracy.on_targets import on_targets, opened
 from tflitekit.accuracy.score_store import ScoreStore, score_all
 from tflitekit.accuracy.scored import Scored
@@ -48,6 +56,7 @@ from tflitekit.results.packing import pack_labels
 from tflitekit.results.recommendation import UNFIT, broken_gates
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model, runtime_name, zeros
+from tflitekit.tflite.told import Told, told_by
 from tflitekit.tflite.variant import Variant, load_variant, with_stored_pixels
 
 __all__ = ["Evaluation", "choose_baseline", "evaluate", "evaluate_variants", "named_variants", "probe"]
@@ -114,7 +123,7 @@ def evaluate(
         variants = named_variants(files, preprocessing=preprocessing, labels=names)
         first = variants[0].contract
         assert first is not None
-        dataset = open_dataset(data, labels=names or first.labels, limit=how.limit, seed=how.seed, need_labels=False)
+        dataset = open_dataset(data, labels=first.labels, limit=how.limit, seed=how.seed, need_labels=False)
         how = how.replaced(baseline=_reference(variants, files, dataset, how))
         stored = (
             variants if preprocessing is not None else [with_stored_pixels(variant, dataset) for variant in variants]
@@ -124,6 +133,9 @@ def evaluate(
         found = evaluate_variants(stored, dataset, how, constraints=constraints, progress=progress)
         rows = on_targets(found.variants, stored, dataset, places, how, progress=progress, constraints=constraints)
         notes = [stored_pixels(now) for now, before in zip(stored, variants, strict=True) if now != before]
+        for variant in variants:
+            told = told_by(variant.path) if variant.scheme is None else Told()
+            notes += told_by_file(variant.name, told, how.preprocess, how.labels)
         return replace(found, variants=rows, warnings=(*notes, *found.warnings))
 
 
@@ -311,7 +323,8 @@ def _evaluation(
                 how.jobs,
                 stream=how.stream,
             )
-            warnings += nothing_found(deciding.runs[baseline], deciding.scores[baseline], deciding.metric)
+            numbers = class_numbers(deciding.runs[baseline], deciding.scores[baseline], labelled, deciding.metric)
+            warnings += numbers or nothing_found(deciding.runs[baseline], deciding.scores[baseline], deciding.metric)
             warnings += wrong_reading(deciding.runs[baseline], deciding.scores[baseline], deciding.metric)
             warnings += _lint_data(run, inputs, dataset)
             rows = tuple(linted(row, deciding, baseline) for row in rows)

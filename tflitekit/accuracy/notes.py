@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tflitekit.accuracy.metrics import ReferenceMetric
 from tflitekit.accuracy.scored import Scored
 from tflitekit.accuracy.scoring import ScoringJob
 from tflitekit.results import Finding, VariantReport
+from tflitekit.tflite.told import Told
 from tflitekit.tflite.variant import Variant
 
-__all__ = ["as_stream", "skipped_samples", "stopped_early", "stored_pixels", "without_baseline"]
+__all__ = ["as_stream", "skipped_samples", "stopped_early", "stored_pixels", "told_by_file", "without_baseline"]
 
 
 def stored_pixels(variant: Variant) -> Finding:
@@ -24,6 +26,24 @@ def stored_pixels(variant: Variant) -> Finding:
         f"stored{' (less 128)' if spec.dtype == 'int8' else ''}, as apps feed it ({preprocessing.describe()}).",
         advice="If it was trained with another resizing, crop or color order, name that with --preprocess.",
     )
+
+
+def told_by_file(name: str, told: Told, preprocess: Any, labels: Any) -> list[Finding]:
+    """Says what was taken from the model's own file, where the user named nothing else."""
+    taken = []
+    if told.preprocessing is not None and preprocess is None:
+        taken.append(f"the preprocessing ({told.preprocessing.describe()})")
+    if told.labels is not None and labels is None:
+        taken.append(f"the {len(told.labels)} labels")
+    if not taken:
+        return []
+    return [
+        Finding(
+            kind="told-by-file",
+            message=f"{name} says of itself how it is used: {' and '.join(taken)} come from the metadata in its file.",
+            advice="Name others with --preprocess and --labels.",
+        )
+    ]
 
 
 def without_baseline(rows: Sequence[VariantReport], baseline: str | Path | None) -> list[Finding]:

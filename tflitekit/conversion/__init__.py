@@ -15,9 +15,7 @@ from tflitekit.conversion.spec import ConversionSpec
 from tflitekit.core.errors import UsageError
 from tflitekit.core.files import check_written, locked, require_utf8
 from tflitekit.core.progress import Progress
-from tflitekit.data.contract import resolve_labels
 from tflitekit.data.dataset import Dataset, open_dataset
-from tflitekit.data.preprocessing import load_preprocessing
 from tflitekit.hardware import default_schemes, load_profile
 from tflitekit.options.base import takes
 from tflitekit.options.convert import ConvertOptions, VariantOptions
@@ -25,6 +23,7 @@ from tflitekit.schemes import Request, available, parse_request, parse_requests
 from tflitekit.search import SearchLimits
 from tflitekit.source.foreign.module import on_disk
 from tflitekit.source.prepared import PreparedSource
+from tflitekit.tflite.told import given_or_told
 from tflitekit.training.distributed.rendezvous import Chief
 
 __all__ = [
@@ -76,7 +75,7 @@ def convert(
         options = _with_output(options, wanted.scored)
         return train_along(members, model, _all_requests(requests, options), out, options, progress)
     with locked(out):
-        preprocessing, labels = load_preprocessing(wanted.preprocess), resolve_labels(wanted.labels)
+        preprocessing, labels = given_or_told(model, wanted.preprocess, wanted.labels)
         most = None if wanted.max_accuracy_drop is None else wanted.max_accuracy_drop / 100
         limits = SearchLimits(lost=most, unlike=most)
         spec = ConversionSpec(requests, wanted.calibration, preprocessing, labels, wanted.scored, limits=limits)

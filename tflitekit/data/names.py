@@ -33,13 +33,13 @@ def match_names(names: Sequence[str], labels: Sequence[str], describe: Callable[
     for name, indices in zip(names, found, strict=True):
         if not indices:
             raise DataError(
-                f"{describe(name)} is not in the labels file.",
+                f"{describe(name)} is not among the labels of the model.",
                 why=f"The labels are {some(labels)}.",
                 fix="Rename it to match the label exactly, or give the right labels file with --labels.",
             )
         if len(indices) > 1:
             raise DataError(
-                f"{describe(name)} appears {len(indices)} times in the labels file.",
+                f"{describe(name)} appears {len(indices)} times among the labels of the model.",
                 why=f"It is the name of the classes {', '.join(map(str, indices))} (from 0).",
                 fix="Make the labels unique, as in 'crane (bird)' and 'crane (machine)', and take these names; or name all classes of "
                 f"the data by index: {indices[0]} or {indices[1]} instead of '{name}'.",

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,7 @@ class Dataset:
         available: Samples that there are where only a part is drawn from them; else None.
         seed: Of that draw.
         notes: What was not taken from there, in sentences for people.
+        numberings: Other numbers that its classes could have, by the source and setting that give them, from the number that each has.
     """
 
     kind = "arrays"
@@ -115,6 +117,7 @@ class Dataset:
     available: int | None = None
     seed: int | None = None
     notes: tuple[str, ...] = ()
+    numberings: Mapping[str, Mapping[int, int]] = MappingProxyType({})
 
     def __init__(self, location: str, *, classes: tuple[str, ...] | None = None) -> None:
         self.location = location
@@ -198,7 +201,7 @@ class Selection(Dataset):
         super().__init__(dataset.location, classes=dataset.classes)
         self.kind = dataset.kind
         self.pictures, self.random_access = dataset.pictures, dataset.random_access
-        self.notes = dataset.notes
+        self.notes, self.numberings = dataset.notes, dataset.numberings
         self._dataset = dataset
         self._chosen = {int(position) for position in positions}
 

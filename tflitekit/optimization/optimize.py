@@ -14,6 +14,7 @@ from typing import Any
 from tflitekit.accuracy.evaluation import Evaluation, check_certainty, evaluate_variants
 from tflitekit.accuracy.lints.calibration import lint_calibration
 from tflitekit.accuracy.metric_choice import by_reference
+from tflitekit.accuracy.notes import told_by_file
 from tflitekit.accuracy.on_targets import on_targets, opened
 from tflitekit.accuracy.suitability import check_evaluation_data
 from tflitekit.accuracy.without_labels import check_limits
@@ -29,10 +30,8 @@ from tflitekit.core.errors import TflitekitError
 from tflitekit.core.files import check_written, locked
 from tflitekit.core.machine import describe_machine
 from tflitekit.core.progress import Progress
-from tflitekit.data.contract import resolve_labels
 from tflitekit.data.dataset import Dataset, InputPipeline, open_dataset
 from tflitekit.data.pixels import holds_pixels
-from tflitekit.data.preprocessing import load_preprocessing
 from tflitekit.hardware import Hardware, Profile, default_schemes, load_profile
 from tflitekit.latency.benchmarking import measure_variants
 from tflitekit.optimization.calibration_curve import measure_curve
@@ -53,6 +52,7 @@ from tflitekit.source.models import identify
 from tflitekit.source.prepared import PreparedSource
 from tflitekit.targets import CheckedTarget, open_target
 from tflitekit.tasks.interface import Interface
+from tflitekit.tflite.told import Told, given_or_told, told_by
 from tflitekit.tflite.variant import tool_versions
 
 __all__ = ["optimize"]
@@ -107,7 +107,7 @@ def optimize(
     _refuse_early(model, how, constraints, options)
     measuring = how.part(BenchmarkOptions, seed=options.seed)
     scoring = how.part(EvaluateOptions, seed=options.seed, jobs=options.jobs, baseline=BASELINE)
-    spec = _spec(how, options, profile)
+    spec = _spec(model, how, options, profile)
     dataset = open_dataset(data, labels=spec.labels, limit=how.limit, seed=options.seed, need_labels=False)
     without_labels = by_reference(how, dataset)
     check_limits(constraints, dataset, how.metric_of_all, by_reference=without_labels)
@@ -152,7 +152,7 @@ def optimize(
         )
         if how.explain:
             rows = explain_lost(rows, converted.variants, dataset, constraints, options, progress)
-        doubts = [*_data_warnings(converted, evaluation, dataset, how), *doubts]
+        doubts = [*_data_warnings(model, converted, evaluation, dataset, how), *doubts]
         rows = judged(rows, converted.variants, profile)
         report = _report(converted, evaluation, rows, constraints, profile, doubts, curve)
         write_all(report, out)
@@ -207,8 +207,8 @@ def _check_data(
     values.result()
 
 
-def _spec(how: OptimizeOptions, options: ConvertOptions, profile: Profile) -> ConversionSpec:
-    preprocessing, labels = load_preprocessing(how.preprocess), resolve_labels(how.labels)
+def _spec(model: Any, how: OptimizeOptions, options: ConvertOptions, profile: Profile) -> ConversionSpec:
+    preprocessing, labels = given_or_told(model, how.preprocess, how.labels)
     default = default_schemes(profile, training=options.training is not None)
     return ConversionSpec(
         requests=_requests(default if how.schemes is None else how.schemes, how.rounding),
@@ -274,10 +274,13 @@ def _requests(schemes: Sequence[str | Request], rounding: str | None) -> list[Re
 
 
 def _data_warnings(
-    converted: ConvertResult, evaluation: Evaluation, dataset: Dataset, how: OptimizeOptions
+    model: Any, converted: ConvertResult, evaluation: Evaluation, dataset: Dataset, how: OptimizeOptions
 ) -> list[Finding]:
     found = _calibration_warnings(converted, evaluation, dataset)
-    return found + (_unnamed_preprocessing(dataset, converted) if how.preprocess is None else [])
+    told = told_by(model)
+    found += told_by_file(Path(model).name, told, how.preprocess, how.labels) if told != Told() else []
+    unnamed = how.preprocess is None and told.preprocessing is None
+    return found + (_unnamed_preprocessing(dataset, converted) if unnamed else [])
 
 
 def _calibration_warnings(converted: ConvertResult, evaluation: Evaluation, dataset: Dataset) -> list[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +18,7 @@ from tflitekit.tflite.flatbuffer import DTYPES, FLOATS, QUANTIZED, Reader, name_
 from tflitekit.tflite.op_types import versions_by_types
 from tflitekit.tflite.op_versions import PER_CHANNEL_FULLY_CONNECTED, minimum_runtime_version, version_key
 from tflitekit.tflite.operators import Operator, read_operators
+from tflitekit.tflite.post_process import PostProcess, post_process
 from tflitekit.tflite.vocabulary import read_vocabularies
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Graph:
             for variable tensors of the main graph only; else the file must be loaded anew.
         inner_inputs: What the operators see of each input: the integer tensor behind a QUANTIZE, else the input itself.
         inner_outputs: The integer tensor before a DEQUANTIZE, else the output itself.
+        detection: TensorFlow Lite's operator that sorts out overlapping boxes, where there is one.
         vocabularies: By input, how many rows a table has of which its values pick some, as token ids do.
     """
 
@@ -96,6 +98,7 @@ class Graph:
     inner_inputs: tuple[TensorSpec, ...]
     inner_outputs: tuple[TensorSpec, ...]
     vocabularies: dict[str, int] = field(default_factory=dict)
+    detection: PostProcess | None = None
 
     @property
     def batch(self) -> int:
@@ -199,7 +202,8 @@ def _graph(reader: Reader) -> Graph:
     signatures = _signatures(reader)
     names = _signature_names(reader, signatures)
     inputs = tuple(reader.spec(main, main.Inputs(i), names) for i in range(main.InputsLength()))
-    outputs = tuple(reader.spec(main, main.Outputs(i), names) for i in range(main.OutputsLength()))
+    detection = post_process(reader, main)
+    outputs = tuple(_output(reader, main, main.Outputs(i), names, detection) for i in range(main.OutputsLength()))
     census, roles = count_operators(reader)
     integer = sum(op.count for op in census if op.compute in QUANTIZED)
     counted = integer + sum(op.count for op in census if op.compute in FLOATS or op.compute == "hybrid")
@@ -251,8 +255,14 @@ def _graph(reader: Reader) -> Graph:
             reader.spec(main, _behind(reader, main, main.Outputs(i), "DEQUANTIZE"), names)
             for i in range(main.OutputsLength())
         ),
+        detection=detection,
         vocabularies=read_vocabularies(reader, {main.Inputs(i): spec.name for i, spec in enumerate(inputs)}),
     )
+
+
+def _output(reader: Reader, main: Any, index: int, names: dict[int, str], detection: PostProcess | None) -> TensorSpec:
+    spec = reader.spec(main, index, names)
+    return replace(spec, shape=spec.shape or detection.shapes.get(index, ())) if detection else spec
 
 
 def _signatures(reader: Reader) -> list[tuple[Signature, dict[int, str]]]:

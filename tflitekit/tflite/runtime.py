@@ -267,8 +267,13 @@ class Model:
         return dequantize(self.stored_output(index), self.outputs[index])
 
     def stored_output(self, index: int = 0) -> Array:
-        """Returns one output as it is stored, with the batch dimension."""
-        stored: Array = self._interpreter.get_tensor(self._output_indices[index])
+        """Returns one output as it is stored, with the batch dimension; zeros behind the boxes that TensorFlow Lite's post-processing found."""
+        tensor = self._output_indices[index]
+        stored: Array = self._interpreter.get_tensor(tensor)
+        detection = self.graph.detection
+        if detection is not None and tensor in detection.tensors[:3]:
+            (count,) = self._interpreter.get_tensor(detection.tensors[3]).reshape(-1)[:1]
+            stored[:, max(0, int(count)) :] = 0
         return stored
 
     def tensor(self, index: int, graph: int = 0) -> Array:

@@ -16,10 +16,11 @@ from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.contract import Contract
 from tflitekit.data.dataset import Dataset
 from tflitekit.data.pixels import holds_pixels, stored_pixels
-from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.data.preprocessing import PRESETS, Preprocessing
 from tflitekit.tflite.graph import Graph, read_graph
 from tflitekit.tflite.proof import Proof
 from tflitekit.tflite.search_record import SearchRecord
+from tflitekit.tflite.told import Told, told_by, without_background
 from tflitekit.tflite.training_record import Compression, TrainingRecord
 
 __all__ = ["Variant", "load_variant", "read_sidecar", "sidecar_path", "tool_versions", "with_stored_pixels"]
@@ -124,8 +125,8 @@ def load_variant(
 
     Args:
         path: The file.
-        preprocessing: Overrides the contract's; 'raw' for a foreign file if not given.
-        labels: Override the contract's.
+        preprocessing: Overrides the contract's, and what a foreign file says of itself; 'raw' where nothing does.
+        labels: Override those of the contract, and those in a foreign file.
 
     Returns:
         The variant, and the content of its file.
@@ -146,12 +147,14 @@ def load_variant(
     if sidecar is not None and not known:
         warnings = (f"{sidecar_path(path).name} describes another file (its sha256 differs) and was ignored.",)
     contract = sidecar.contract if known and sidecar is not None else None
+    told = told_by(path) if contract is None else Told()
     outputs = contract.outputs if contract else graph.outputs
+    names = labels or (contract.labels if contract else told.labels)
     merged = Contract(
         inputs=contract.inputs if contract else graph.inputs,
         outputs=outputs,
-        preprocessing=preprocessing or (contract.preprocessing if contract else Preprocessing(name="raw")),
-        labels=labels or (contract.labels if contract else None),
+        preprocessing=preprocessing or (contract.preprocessing if contract else told.preprocessing or PRESETS["raw"]),
+        labels=without_background(names, graph) if names else None,
         output_meaning=primary_meaning(graph, outputs),
     )
     if known and sidecar is not None:
@@ -176,7 +179,7 @@ def load_variant(
 
 
 def with_stored_pixels(variant: Variant, dataset: Dataset) -> Variant:
-    """Feeds a foreign file of which no preprocessing is known as apps do: an 8-bit input gets the pixels as they are stored.
+    """Feeds a foreign file for which no preprocessing was named as apps do: an 8-bit input gets the pixels as they are stored.
 
     Args:
         dataset: Only data that are pixels are stored like that; real numbers are quantized.
@@ -190,6 +193,8 @@ def with_stored_pixels(variant: Variant, dataset: Dataset) -> Variant:
     found = stored_pixels(contract.inputs[0])
     if found is None or not holds_pixels(dataset, contract.inputs[0]):
         return variant
+    told = contract.preprocessing.model_dump(include={"color", "resize", "fit", "crop_fraction"})
+    found = found.model_copy(update=told)
     return variant.model_copy(update={"contract": contract.model_copy(update={"preprocessing": found})})
 
 

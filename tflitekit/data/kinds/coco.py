@@ -86,6 +86,8 @@ class CocoFile(BoxedPictures):
         ]
         notes = aside(root, names, f"not named in {path.name}")
         super().__init__(str(path), root, pictures, classes=classes, notes=notes, limit=limit, seed=seed)
+        if labels is None:
+            self.numberings = {f"{path}:ids={ids}": other for ids, other in _other_numbers(numbers).items()}
 
 
 def _entries(
@@ -139,6 +141,21 @@ def _classes(
         by_id.get(number + first, f"(no category {number + first})") for number in range(max(by_id) + 1 - first)
     )
     return {number: number - first for number in by_id}, named_all
+
+
+def _other_numbers(numbers: Mapping[int, int]) -> dict[str, dict[int, int]]:
+    """Returns the classes that categories would be under each setting that numbers them otherwise, by the class that they are."""
+    ranks = {category: place for place, category in enumerate(sorted(numbers))}
+    others = {
+        "order": {number: ranks[category] for category, number in numbers.items()},
+        "category": {number: category for category, number in numbers.items()},
+        "category-1": {number: category - 1 for category, number in numbers.items()},
+    }
+    return {
+        ids: other
+        for ids, other in others.items()
+        if min(other.values()) >= 0 and any(a != b for a, b in other.items())
+    }
 
 
 def _objects(

@@ -39,6 +39,12 @@ class Decision:
     limits: Table | None
 
 
+_UNFIT = {
+    "chance": ("Check the data first", "The baseline is at chance"),
+    "class-numbers": ("Check the classes first", "The classes are numbered otherwise"),
+}
+
+
 def decide(view: View) -> Decision:
     """Returns the answer of the report as the page shows it."""
     answer = view.report.recommendation
@@ -48,9 +54,8 @@ def decide(view: View) -> Decision:
         title = f"{text.counted(len(view.report.variants), 'variant')} measured"
         main = None
     elif unfit := next((found.kind for found in view.report.warnings if found.kind in UNFIT), None):
-        at_chance = unfit == "chance"
-        title = "Check the data first" if at_chance else "Nothing to compare with"
-        badges.append(Badge("The baseline is at chance" if at_chance else "No baseline", "bad"))
+        title, badge = _UNFIT.get(unfit, ("Nothing to compare with", "No baseline"))
+        badges.append(Badge(badge, "bad"))
     elif answer.chosen:
         title = f"Ship {answer.chosen}"
         badges.append(Badge(_met(view), "good") if answer.constraints_met else Badge("Limits not met", "bad"))

@@ -1,0 +1,114 @@
+"""Networks with the interface of published ones, by the first command that a user gives: right figures, or the one flag that is missing."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import pytest
+from published import labelmap, ssd, ssd_scenes
+from tiny_network import Network
+
+from tflitekit import evaluate, load_variant
+from tflitekit.bundling.metadata import with_metadata
+from tflitekit.data.dataset import InputPipeline, open_dataset
+from tflitekit.data.preprocessing import PRESETS, Preprocessing
+from tflitekit.tflite.graph import read_graph
+from tflitekit.tflite.runtime import Model
+from tflitekit.tflite.told import Told, told_by
+
+pytest.importorskip("cv2", reason="OpenCV is not installed: '.[tasks]'")
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    return ssd_scenes(tmp_path_factory.mktemp("scenes") / "coco")
+
+
+def figure(found):
+    return round(found.variants[0].accuracy.value, 6)
+
+
+def kinds(found):
+    return {warning.kind for warning in found.warnings}
+
+
+@pytest.mark.parametrize(
+    ("labels", "shapes"), [(labelmap(), False), (labelmap("background"), True), (labelmap()[1:], True)]
+)
+def test_labels_with_and_without_a_line_for_the_background_are_one(tmp_path, scenes, labels, shapes):
+    found = evaluate(ssd(tmp_path / "detect.tflite", shapes=shapes), data=scenes, labels=labels)
+    assert figure(found) == 1
+    assert not kinds(found) & {"class-numbers", "chance", "constant-output"}
+
+
+def test_ids_with_gaps_are_told_by_the_annotations(tmp_path, scenes):
+    file = ssd(tmp_path / "detect.tflite")
+    found = evaluate(file, data=scenes)
+    assert 0.01 < figure(found) < 0.5  # no zero that would be seen
+    (said,) = [warning for warning in found.warnings if warning.kind == "class-numbers"]
+    flag = f"{scenes / 'annotations.json'}:ids=category-1"
+    assert f"--data {flag}" in said.advice and "100%" in said.message
+    assert found.unfit == said
+    named = evaluate(file, data=flag)
+    assert figure(named) == 1 and "class-numbers" not in kinds(named)
+
+
+def test_what_the_operator_does_not_write_is_zero(tmp_path, scenes):
+    model = Model(ssd(tmp_path / "detect.tflite", shapes=False))
+    assert [spec.shape for spec in model.outputs] == [(1, 6, 4), (1, 6), (1, 6), (1,)]
+    pixels = Preprocessing(name="stored", mean=(128.0,), std=(128.0,))
+    variant, _ = load_variant(model.path, preprocessing=pixels)
+    sample = next(iter(open_dataset(str(scenes))))
+    (rows,) = InputPipeline(variant.contract.inputs, pixels).prepare(sample.read(), sample.key)
+    for _ in range(3):
+        boxes, classes, scores, number = model.run([rows[None]])
+        assert number == 3 and not boxes[0, 3:].any() and not classes[0, 3:].any() and not scores[0, 3:].any()
+
+
+def plain(path):
+    network = Network(1, 8, 8, 3)
+    path.write_bytes(network.finish(network.reshape(network.input, "out", 1, 192)))
+    return path
+
+
+@pytest.mark.parametrize("preset", ["0-1", "-1-1", "imagenet-torch", "raw"])
+def test_metadata_tell_preprocessing(tmp_path, preset):
+    file = plain(tmp_path / "net.tflite")
+    graph = read_graph(file)
+    made = with_metadata(
+        file.read_bytes(),
+        graph,
+        name="Net",
+        preprocessing=PRESETS[preset],
+        labels=[f"l{i}" for i in range(192)],
+        task="classification",
+    )
+    file.write_bytes(made)
+    told = told_by(file)
+    assert told.labels == tuple(f"l{i}" for i in range(192))
+    assert told.preprocessing == PRESETS[preset]
+    contract = load_variant(file)[0].contract
+    assert contract.preprocessing == PRESETS[preset] and contract.labels == told.labels
+    assert load_variant(file, labels=("own",))[0].contract.labels == ("own",)
+
+
+@pytest.mark.parametrize(("name", "write"), [("metadata.json", json.dumps), ("temp_meta.txt", str)])
+def test_dictionaries_of_an_exporter_tell_names_and_letterbox(tmp_path, name, write):
+    file = plain(tmp_path / "yolo.tflite")
+    names = {0: "cat", 1: "dog", 10: "cow"} | {i: f"c{i}" for i in range(2, 10)}
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(name, write({"stride": 32, "task": "detect", "imgsz": [8, 8], "names": names}))
+    told = told_by(file)
+    assert told.labels == ("cat", "dog", *(f"c{i}" for i in range(2, 10)), "cow")
+    assert told.preprocessing.fit == "pad" and told.preprocessing.divisor == 255
+
+
+@pytest.mark.parametrize("text", ["{", "{1: __import__('os')}", "{'names': 3}", "{'names': {5: 'a'}}", "\ud800", "[]"])
+def test_strange_files_behind_a_model_tell_nothing_or_no_names(tmp_path, text):
+    file = plain(tmp_path / "net.tflite")
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("metadata.json", text.encode("utf-8", "surrogatepass"))
+    assert told_by(file).labels is None
+    (tmp_path / "none.tflite").write_bytes(b"\0" * 40)
+    assert told_by(tmp_path / "none.tflite") == told_by(tmp_path / "missing.tflite") == told_by(object()) == Told()

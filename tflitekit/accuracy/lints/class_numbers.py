@@ -1,0 +1,125 @@
+"""A detector whose boxes lie on objects, but with other classes: told by the annotations, with the flag that makes the classes agree."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflitekit.accuracy.coco.matching import IOU_THRESHOLDS, box_overlaps
+from tflitekit.accuracy.inference import outputs_of
+from tflitekit.accuracy.metrics import AnyMetric, Scores
+from tflitekit.accuracy.metrics.detection import Detection
+from tflitekit.accuracy.scoring import ScoringJob
+from tflitekit.data.annotations import Boxes
+from tflitekit.data.dataset import Dataset, UnreadableSampleError
+from tflitekit.results import Finding
+from tflitekit.tasks.readers import Reader
+from tflitekit.tflite.runtime import Model
+
+__all__ = ["class_numbers"]
+
+_SAMPLES = 64
+_ENOUGH = 10
+"""Boxes whose class becomes right; fewer may do so by chance."""
+_CLEARLY = 5
+"""So many times as many become right as become wrong."""
+_SEEN = 5
+"""Boxes for each class that is found: with fewer, some order of the classes would fit whatever is found."""
+_MOSTLY, _NEARLY_ALL = 0.5, 0.8
+
+
+def class_numbers(run: ScoringJob, scores: Scores, dataset: Dataset, metric: AnyMetric) -> list[Finding]:
+    """Says so where another numbering of the classes, or another order, makes boxes right that are wrong now.
+
+    Of each annotated object, the best box that lies on it, whatever its class, is looked at.
+    """
+    if not isinstance(metric, Detection) or metric.value(scores) > _MOSTLY:
+        return []
+    reader = metric.open(run.interface)
+    pairs = [pair for found, truth in _read(run, dataset, reader) for pair in _pairs(found, truth)]
+    if len(pairs) < _ENOUGH:
+        return []
+    found, truth = np.asarray(pairs, np.int64).T
+    right = found == truth
+    for wanted, flag in _numberings(truth, dataset, reader):
+        other = found == wanted
+        gained, lost = int((other & ~right).sum()), int((right & ~other).sum())
+        if gained >= max(_ENOUGH, _CLEARLY * lost):
+            return [_finding(right, other, flag)]
+    return _other_order(found, truth, right, metric)
+
+
+def _read(run: ScoringJob, dataset: Dataset, reader: Reader) -> Iterator[tuple[Boxes, Boxes]]:
+    """Yields what is found in the first pictures, and what is there."""
+    pipeline, model = run.pipeline(), Model(run.variant.path, graph=run.graph)
+    names = [spec.name for spec in run.graph.outputs]
+    indices = [names.index(name) for name in reader.outputs]
+    for sample in itertools.islice(dataset, _SAMPLES):
+        try:
+            raw = sample.read()
+        except UnreadableSampleError:
+            continue
+        columns = [array[None] for array in pipeline.prepare(raw, sample.key)]
+        outputs = outputs_of(model, indices, [columns], [sample.key])
+        found = reader.read([outputs[index][0] for index in indices], pipeline.frame(raw))
+        if isinstance(found, Boxes) and isinstance(sample.label, Boxes):
+            yield found, sample.label
+
+
+def _pairs(found: Boxes, truth: Boxes) -> list[tuple[int, int]]:
+    """Returns the class of the best box on each object, and the object's."""
+    objects = np.flatnonzero(~truth.aside)
+    if found.scores is None or not len(found) or not len(objects):
+        return []
+    on = box_overlaps(found.xyxy, truth.xyxy[objects]) >= IOU_THRESHOLDS[0]
+    best = np.where(on, found.scores[:, None], -1).argmax(axis=0)
+    there = on.any(axis=0)
+    return list(zip(found.classes[best[there]].tolist(), truth.classes[objects[there]].tolist(), strict=True))
+
+
+def _numberings(truth: NDArray[np.int64], dataset: Dataset, reader: Reader) -> Iterator[tuple[NDArray[np.int64], str]]:
+    """Yields what the classes would be under each flag."""
+    for flag, numbers in dataset.numberings.items():
+        yield np.asarray([numbers.get(number, -1) for number in truth.tolist()]), f"--data {flag}"
+    background = reader.describe().get("background")
+    if background in ("first", "last"):
+        other, step = ("last", -1) if background == "first" else ("first", 1)
+        yield truth + step, f"--reader {reader.name}:background={other}"
+    yield truth + 1, "--labels FILE, whose first line is the background and then the classes in the model's order"
+    yield truth - 1, "--labels FILE with the classes in the model's order, without the background"
+
+
+def _finding(right: NDArray[np.bool_], other: NDArray[np.bool_], flag: str) -> Finding:
+    return Finding(
+        kind="class-numbers",
+        message=f"Boxes lie on objects, but their classes are others: of {len(right)} objects that a box lies on, {right.mean():.0%} have its "
+        f"class. With {flag} it would be {other.mean():.0%}.",
+        advice=f"Run the same command with {flag}.",
+    )
+
+
+def _other_order(
+    found: NDArray[np.int64], truth: NDArray[np.int64], right: NDArray[np.bool_], metric: Detection
+) -> list[Finding]:
+    """Tells classes that are each found as one other class."""
+    seen = np.unique(found)
+    mostly = {number: Counter(truth[found == number].tolist()).most_common(1)[0] for number in seen.tolist()}
+    agreeing = sum(count for _, count in mostly.values())
+    if right.mean() > _MOSTLY or len(found) < _SEEN * len(seen) or agreeing < _NEARLY_ALL * len(found):
+        return []
+    moved = {number: other for number, (other, _) in mostly.items() if other != number}
+    shown = ", ".join(
+        f"{number} for '{metric.class_name(other)}'" for number, other in itertools.islice(moved.items(), 5)
+    )
+    return [
+        Finding(
+            kind="class-numbers",
+            message=f"Boxes lie on objects, but their classes are others: of {len(found)} objects that a box lies on, {right.mean():.0%} have its "
+            f"class. The model has them in another order: it says {shown}.",
+            advice="Give the classes in the model's order, one a line, with --labels FILE.",
+        )
+    ]
