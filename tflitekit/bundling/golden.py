@@ -29,6 +29,7 @@ from tflitekit.bundling.tolerances import tolerances
 from tflitekit.core.errors import BundleError, ContractError, DataError
 from tflitekit.core.files import write_whole
 from tflitekit.data.dataset import Dataset, InputPipeline, Raw, Sample, UnreadableSampleError
+from tflitekit.data.image_files import was_turned
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.tasks.readers import Reader
 from tflitekit.tflite.graph import Graph
@@ -286,7 +287,7 @@ class _Writer:
     ) -> tuple[ImageFile, ImageFile]:
         """Writes the sample's own file and the image without loss; one file where that is the same."""
         decoded = preprocessing.decoded(image, shape)
-        if sample.path is None:
+        if sample.path is None or was_turned(image):  # decoders of apps take pixels as they are stored
             lossless = self._image("image.png", _png(decoded), decoded)
             return lossless, lossless
         path = Path(sample.path)

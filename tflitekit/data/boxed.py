@@ -18,7 +18,7 @@ from PIL import Image
 from tflitekit.core.errors import DataError
 from tflitekit.core.files import is_file
 from tflitekit.data.annotations import Boxes
-from tflitekit.data.image_files import decode_image, image_names
+from tflitekit.data.image_files import decode_annotated, image_names
 from tflitekit.data.samples import MAX_UNREADABLE, Dataset, Sample, UnreadableSampleError, balanced, file_content, some
 
 __all__ = ["BoxedPictures", "Objects", "Picture", "aside", "require_pictures"]
@@ -85,7 +85,7 @@ class Picture:
 
 
 class BoxedPictures(Dataset):
-    """Pictures whose labels are `Boxes`.
+    """Pictures whose labels are `Boxes`; upright, unless the size that annotations are for is that of the stored pixels.
 
     Args:
         location: Where the data come from, in the user's words.
@@ -100,6 +100,7 @@ class BoxedPictures(Dataset):
     """
 
     pictures = True
+    upright = True
 
     def __init__(
         self,
@@ -199,7 +200,7 @@ def _joined(pictures: Sequence[Picture], name: str, dtype: Any) -> NDArray[Any]:
 
 
 def _decode(path: str, size: tuple[int, int]) -> Image.Image:
-    image = decode_image(path)
+    image = decode_annotated(path, size)
     if image.size != size:
         shown = [" x ".join(map(str, one)) for one in (image.size, size)]
         raise UnreadableSampleError(f"the picture has {shown[0]} pixels, and its annotations are for {shown[1]}")

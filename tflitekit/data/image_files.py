@@ -7,13 +7,14 @@ from collections.abc import Set
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from tflitekit.core.errors import DataError
 from tflitekit.data.samples import UnreadableSampleError
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "decode_annotated",
     "decode_image",
     "file_names",
     "image_names",
@@ -21,9 +22,17 @@ __all__ = [
     "is_one_of",
     "plain_files",
     "size_of_image",
+    "turn_of_file",
+    "upright",
+    "was_turned",
 ]
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
+
+
+_TURNED = "tflitekit turned"
+_QUARTER = 5
+"""From this orientation on, width and height change places."""
 
 
 def is_one_of(name: str, suffixes: Set[str]) -> bool:
@@ -75,15 +84,58 @@ def decode_image(source: str | BinaryIO) -> Image.Image:
         raise UnreadableSampleError(_why(error)) from error
 
 
+def decode_annotated(path: str, size: tuple[int, int] | None) -> Image.Image:
+    """Returns a picture with annotations of places: upright, unless ``size``, that the annotations are for, is that of the stored pixels.
+
+    Raises:
+        UnreadableSampleError: It cannot be decoded.
+    """
+    image = decode_image(path)
+    turned = upright(image)
+    return image if image.size == size != turned.size else turned
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Returns a picture that is turned as EXIF says; the same one where that says nothing."""
+    if _turn(image) == 1:
+        return image
+    turned = ImageOps.exif_transpose(image)
+    turned.info[_TURNED] = True
+    return turned
+
+
+def was_turned(image: Image.Image) -> bool:
+    """Whether a picture is not as its file stores it."""
+    return _TURNED in image.info
+
+
+def turn_of_file(path: str) -> int:
+    """Returns EXIF's orientation of a file, from its first bytes: 1 for upright, and where it has none or cannot be read."""
+    try:
+        with Image.open(path) as image:
+            return _turn(image)
+    except Exception:  # noqa: BLE001 - it is told when it is decoded
+        return 1
+
+
+def _turn(image: Image.Image) -> int:
+    """Returns EXIF's orientation, 1 to 8; 1 where it says nothing that can be read."""
+    try:
+        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # noqa: BLE001 - Pillow raises many kinds for damaged EXIF
+        return 1
+    return found if found in range(1, 9) else 1
+
+
 def size_of_image(path: Path) -> tuple[int, int]:
-    """Returns width and height, from a file's first bytes.
+    """Returns width and height of the upright picture, from a file's first bytes.
 
     Raises:
         DataError: It is no picture.
     """
     try:
         with Image.open(path) as image:
-            return image.size
+            return (image.height, image.width) if _turn(image) >= _QUARTER else image.size
     except Exception as error:
         raise DataError(f"The picture {path} cannot be read: {_why(error)}.", fix="Repair or remove it.") from error
 

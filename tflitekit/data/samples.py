@@ -103,6 +103,7 @@ class Dataset:
         location: Where the data come from, in the user's words.
         kind: 'images', 'npz', 'arrays', 'factory', or the name of a kind that another package adds.
         pictures: Whether each sample is an image file.
+        upright: Whether pictures are turned as EXIF says; see `tflitekit.data.orientation`.
         random_access: Whether samples can be had in any order, and another time, without all the others.
         classes: Class names in label order, where the data have names.
         available: Samples that there are where only a part is drawn from them; else None.
@@ -113,6 +114,7 @@ class Dataset:
 
     kind = "arrays"
     pictures = False
+    upright = False
     random_access = True
     available: int | None = None
     seed: int | None = None
@@ -200,7 +202,7 @@ class Selection(Dataset):
     def __init__(self, dataset: Dataset, positions: Iterable[int]) -> None:
         super().__init__(dataset.location, classes=dataset.classes)
         self.kind = dataset.kind
-        self.pictures, self.random_access = dataset.pictures, dataset.random_access
+        self.pictures, self.upright, self.random_access = dataset.pictures, dataset.upright, dataset.random_access
         self.notes, self.numberings = dataset.notes, dataset.numberings
         self._dataset = dataset
         self._chosen = {int(position) for position in positions}

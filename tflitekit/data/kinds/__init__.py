@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from tflitekit.core.answers import answering
 from tflitekit.core.errors import UsageError
 from tflitekit.core.registry import Registry
+from tflitekit.data.orientation import ORIENTATION, oriented
 from tflitekit.data.samples import Dataset
 from tflitekit.data.settings import split_settings
 from tflitekit.data.windows import WINDOW_SETTINGS, Windows, windows_of
@@ -56,17 +57,20 @@ def open_kind(source: Any, **options: Any) -> Dataset | None:
         UsageError: Settings are given for data of a kind that takes none.
     """
     place, settings = split_settings(source) if isinstance(source, str | Path) else (source, {})
+    wish, settings = settings.get(ORIENTATION), {name: settings[name] for name in settings if name != ORIENTATION}
     window = windows_of(settings)
     if window is None:
-        found = _open(place if settings else source, settings, options)
+        found = _open(place if settings or wish else source, settings, options)
     else:
         rest = {name: value for name, value in settings.items() if name not in WINDOW_SETTINGS}
         rows = _open(place, rest, options | {"limit": None})
         how = {name: options[name] for name in ("limit", "seed", "need_labels")}
         found = None if rows is None else Windows(rows, *window, grouped="group" in settings, **how)
-    if found is not None and settings:
+    if found is None:
+        return None
+    if settings or wish:
         found.location = str(source)
-    return found
+    return oriented(found, str(source), wish) if isinstance(source, str | Path) else found
 
 
 def _open(source: Any, settings: Mapping[str, str], options: Mapping[str, Any]) -> Dataset | None:

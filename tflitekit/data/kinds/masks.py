@@ -17,7 +17,7 @@ from tflitekit.core.errors import DataError, UnreadableError, UsageError
 from tflitekit.core.files import decode_text, is_file, is_folder, read_bytes
 from tflitekit.data.annotations import Mask
 from tflitekit.data.color_maps import COLOR_FILES, IGNORED, ColorMap, find_color_map, read_color_map
-from tflitekit.data.image_files import decode_image, image_names
+from tflitekit.data.image_files import decode_annotated, decode_image, image_names, size_of_image
 from tflitekit.data.kinds import data_kind
 from tflitekit.data.samples import Dataset, Sample, UnreadableSampleError, balanced, file_content, some
 from tflitekit.data.settings import check_settings, whole_number_of
@@ -56,10 +56,11 @@ def open_masks(source: Any, *, settings: Mapping[str, str], **options: Any) -> M
 
 
 class MaskFolder(Dataset):
-    """Pictures, each with a mask of its own size that has the same name."""
+    """Pictures, each with a mask of its own size that has the same name; upright, unless the mask has the size of the stored pixels."""
 
     kind = "masks"
     pictures = True
+    upright = True
 
     def __init__(
         self,
@@ -97,7 +98,7 @@ class MaskFolder(Dataset):
             image, mask = (os.path.join(self._place.root, name) for name in self._pairs[position])  # noqa: PTH118
             ignore = IGNORED if self._ignore is None and self._colors is not None else self._ignore
             label = Mask(functools.partial(_classes, mask, self._colors), self._pairs[position][1], ignore)
-            yield Sample(self._pairs[position][0], label, functools.partial(decode_image, image), image)
+            yield Sample(self._pairs[position][0], label, functools.partial(_picture, image, mask), image)
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256(f"{self._colors!r}{self._ignore}".encode())
@@ -111,9 +112,10 @@ class MaskFolder(Dataset):
         for pair in self._pairs:
             try:
                 image, mask = (_size(self._place.root / name) for name in pair)
-            except (OSError, Image.DecompressionBombError):  # told when it is decoded
+                turned = size_of_image(self._place.root / pair[0])
+            except (OSError, Image.DecompressionBombError, DataError):  # told when it is decoded
                 continue
-            if image != mask:
+            if mask not in (image, turned):
                 raise DataError(
                     f"The mask {pair[1]} has {mask[0]} x {mask[1]} pixels, and its picture {pair[0]} {image[0]} x {image[1]}.",
                     fix="Give each picture a mask of its own size.",
@@ -196,6 +198,14 @@ def _color_map(place: _Place, given: str | None, labels: tuple[str, ...] | None)
 def _size(path: Path) -> tuple[int, int]:
     with Image.open(path) as image:
         return image.size
+
+
+def _picture(path: str, mask: str) -> Image.Image:
+    try:
+        size = _size(Path(mask))
+    except Exception:  # noqa: BLE001 - told when the mask is decoded
+        size = None
+    return decode_annotated(path, size)
 
 
 def _classes(path: str, colors: ColorMap | None) -> NDArray[Any]:

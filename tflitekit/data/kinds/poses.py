@@ -17,7 +17,7 @@ from tflitekit.core.structured import read_json
 from tflitekit.data.annotations import Boxes, Poses
 from tflitekit.data.boxed import require_pictures
 from tflitekit.data.fence import WITHIN, require_within
-from tflitekit.data.image_files import decode_image
+from tflitekit.data.image_files import decode_annotated
 from tflitekit.data.kinds import data_kind
 from tflitekit.data.samples import Dataset, Sample, balanced, file_content
 from tflitekit.data.settings import check_settings
@@ -68,6 +68,7 @@ class PosedPictures(Dataset):
 
     kind = "poses"
     pictures = True
+    upright = True
 
     def __init__(
         self,
@@ -91,6 +92,9 @@ class PosedPictures(Dataset):
         names = [_name(entry) for entry in images]
         require_within(path, self._root, names, settings.get(WITHIN))
         require_pictures(str(path), self._root, names, f"Name their folder: {path}:images=FOLDER.")
+        self._sizes: dict[str, Any] = {
+            name: (entry.get("width"), entry.get("height")) for name, entry in zip(names, images, strict=True)
+        }
         pairs = [(name, poses[entry["id"]]) for name, entry in zip(names, images, strict=True)]
         if limit is not None:
             self.available, self.seed = len(pairs), seed
@@ -108,7 +112,7 @@ class PosedPictures(Dataset):
         for position in positions:
             name, label = self._pairs[position]
             path = str(self._root / name)
-            yield Sample(name, label, functools.partial(decode_image, path), path)
+            yield Sample(name, label, functools.partial(decode_annotated, path, self._sizes.get(name)), path)
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
