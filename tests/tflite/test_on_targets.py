@@ -15,6 +15,8 @@ from hypothesis.extra import numpy as arrays
 import tflitekit as tk
 from tflitekit.accuracy.inference import Elsewhere
 from tflitekit.core.errors import ModelError, UsageError
+from tflitekit.options.evaluate import EvaluateOptions
+from tflitekit.render.targets_text import told_once
 from tflitekit.results import Examination, Placement
 from tflitekit.targets import open_target, register_target
 from tflitekit.targets.remote import WORKER, Remote, RemoteModel, RemoteSession, Start
@@ -89,6 +91,12 @@ def test_the_same_kernels_behind_a_worker_give_the_same_bits(variants, shapes):
     assert "The desk takes integers only." in one.refused
     assert other.examination.accelerated == 1.0
     assert found.variants[0].accuracy.n == 120  # the host's figures are those of all samples
+
+
+def test_a_limit_for_no_target_and_notes_that_files_share():
+    with pytest.raises(UsageError, match="--also-on-limit only applies with --also-on"):
+        EvaluateOptions(also_on_limit=50)
+    assert told_once({"int8": ["a", "b"], "qat": ["a"]}) == ["a", "int8: b"]
 
 
 def test_other_arithmetic_is_told_apart(variants, shapes, monkeypatch):

@@ -124,6 +124,27 @@ def test_only_latency_of_the_hardware_ranks(files):
     assert answer(files, "android-cpu", rows).chosen == "int8"
 
 
+def test_what_was_measured_is_known(files):
+    def said(ms):
+        return " ".join(
+            answer(files, "raspberry-pi", [row("int8", files["int8"], "raspberry-pi", ms=ms, kind="board")]).reasons
+        )
+
+    assert "nothing was run there" in said(None) and "not known of raspberry-pi: how fast" in said(None)
+    assert "latency was measured there" in said(1.0) and "how fast" not in said(1.0)
+    assert "not known of raspberry-pi: whether 32-bit systems" in said(1.0)
+
+
+def test_the_runtime_that_a_file_needs_is_told_where_there_are_versions(files):
+    def said(profile):
+        one = row("int8", files["int8"], profile).model_copy(update={"min_runtime_version": "2.3.0"})
+        return [reason for reason in answer(files, profile, [one]).reasons if "2.3.0" in reason]
+
+    assert said("android-cpu") == ["needs TensorFlow Lite 2.3.0 or newer in the app"]
+    assert said("raspberry-pi") == ["needs TensorFlow Lite 2.3.0 or newer on the board"]
+    assert said("microcontroller") == said("ethos-u85-512") == []
+
+
 def examined(one, target="ethos-u:ethos-u55-128", **figures):
     found = Examination(tool="Vela 5.2.0", configuration="500 MHz", **figures)
     told = OnTarget(target=target, target_kind="simulator", good_for=(), runtime="none", examination=found)

@@ -137,6 +137,12 @@ class Suite(BaseModel):
         return names
 
     @model_validator(mode="after")
+    def _check_limit(self) -> Suite:
+        if "also_on_limit" in self.model_fields_set and not self.also_on:
+            raise ValueError("'also_on_limit' only applies with 'also_on'.")
+        return self
+
+    @model_validator(mode="after")
     def _check_names(self) -> Suite:
         for model in self.models:
             for name in model.data:
@@ -325,8 +331,7 @@ def _run_entry(
             out=out,
             progress=progress,
             target=suite.target,
-            also_on=suite.also_on,
-            also_on_limit=suite.also_on_limit,
+            **suite.model_dump(include={"also_on", "also_on_limit"}, exclude_unset=True),
             threads=suite.threads,
             protocol=protocol,
             profile=suite.profile,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from tflitekit.core.errors import UsageError
 from tflitekit.options.base import Option, Options, Panel
 from tflitekit.options.values import Names
 
@@ -32,3 +33,9 @@ class AlsoOnOptions(Options):
     also_on_limit: Annotated[
         int, Field(ge=1), Option(Panel.MEASURING, "With --also-on: maximum number of samples that are run there.")
     ] = 1000
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuses a limit for targets that are not there."""
+        super().model_post_init(context)
+        if "also_on_limit" in self.model_fields_set and not self.also_on:
+            raise UsageError("--also-on-limit only applies with --also-on.", fix="Give both, or neither.")

@@ -100,6 +100,7 @@ class ScoringOptions(TaskOptions, SampleOptions):
 
     def model_post_init(self, context: Any) -> None:
         """Refuses what cannot be together."""
+        super().model_post_init(context)
         output_weights(self.output)
         if self.stream and (self.limit is not None or self.until_certain):
             raise UsageError(

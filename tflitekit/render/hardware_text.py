@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tflitekit.hardware import Judgement
+from tflitekit.render.targets_text import told_once
 from tflitekit.results import Report, VariantReport
+from tflitekit.results.on_hardware import not_known, what_ran
 
 __all__ = ["COLUMNS", "alike", "all_run", "judged", "points", "table", "title"]
 
@@ -28,7 +30,7 @@ def all_run(report: Report) -> str | None:
     if report.hardware is None or not rows or any(row.hardware.verdict != "runs" for row in rows if row.hardware):
         return None
     which = "The variant runs" if len(rows) == 1 else f"All {len(rows)} variants run"
-    return f"{which} entirely on {report.hardware.name}, by its profile: nothing was run there."
+    return f"{which} entirely on {report.hardware.name}, by its profile: {what_ran(report.hardware, rows)}."
 
 
 def alike(report: Report) -> list[tuple[Judgement, list[VariantReport]]]:
@@ -54,12 +56,6 @@ def points(report: Report) -> list[str]:
     found = report.hardware
     if found is None:
         return []
-    notes: dict[str, list[str]] = {}
-    for row in judged(report):
-        for note in row.hardware.notes if row.hardware is not None else ():
-            notes.setdefault(note, []).append(row.name)
-    said = [
-        note if len(names) == len(judged(report)) else f"{', '.join(names)}: {note}" for note, names in notes.items()
-    ]
-    unknown = [f"Not known: {each[0].lower()}{each[1:]}" for each in found.not_known]
+    said = told_once({row.name: row.hardware.notes for row in judged(report) if row.hardware is not None})
+    unknown = [f"Not known: {each[0].lower()}{each[1:]}" for each in not_known(found, report.variants)]
     return [*said[:_MOST_NOTES], *unknown]

@@ -24,6 +24,7 @@ from tflitekit.render.summary import (
     subject,
 )
 from tflitekit.results import Report
+from tflitekit.results.on_hardware import what_ran
 
 __all__ = ["escape", "fill", "render"]
 
@@ -89,6 +90,7 @@ def render(report: Report) -> str:
         hardware=hardware_text.title(report),
         hardware_columns=hardware_text.COLUMNS,
         hardware_rows=hardware_text.table(report),
+        hardware_ran=what_ran(report.hardware, report.variants) if report.hardware else "",
         hardware_points=hardware_text.points(report),
         training_columns=training_columns,
         training_rows=training_rows,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from tflitekit.render import text
 from tflitekit.results import Examination, OnTarget, VariantReport
 
-__all__ = ["Told", "heading", "lines", "named_targets", "notes", "table", "told"]
+__all__ = ["Told", "heading", "lines", "named_targets", "notes", "table", "told", "told_once"]
 
 _MOST_WHY = 300
 
@@ -118,10 +118,20 @@ def notes(rows: Sequence[VariantReport]) -> list[str]:
     """Returns what each target is and what it assumed, and what its tools say besides, once each."""
     found = []
     for name, first in named_targets(rows).items():
-        said = [one.examination for row in rows for one in row.on_targets if one.target == name and one.examination]
+        asked = [(row.name, one.examination) for row in rows for one in row.on_targets if one.target == name]
+        said = {file: one for file, one in asked if one is not None}
         good = text.listed(first.good_for) if first.good_for else "nothing but what its tools say"
         parts = [f"{name}: {first.runtime}; {first.provenance}, good for {good}."]
-        parts += dict.fromkeys(f"It assumes {one.configuration}." for one in said if one.configuration)
-        parts += dict.fromkeys(note for one in said for note in one.notes)
+        parts += dict.fromkeys(f"It assumes {one.configuration}." for one in said.values() if one.configuration)
+        parts += told_once({file: one.notes for file, one in said.items()})
         found.append(" ".join(parts))
     return found
+
+
+def told_once(notes: Mapping[str, Iterable[str]]) -> list[str]:
+    """Returns the notes on each variant once: with the names of those that they are on, where these are not all."""
+    named: dict[str, list[str]] = {}
+    for name, own in notes.items():
+        for note in own:
+            named.setdefault(note, []).append(name)
+    return [note if len(names) == len(notes) else f"{', '.join(names)}: {note}" for note, names in named.items()]

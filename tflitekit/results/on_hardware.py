@@ -15,10 +15,13 @@ __all__ = [
     "estimated_text",
     "hardware_problems",
     "hardware_reasons",
+    "in_firmware",
     "io_rank",
     "is_of",
+    "not_known",
     "unlike_text",
     "verdict_rank",
+    "what_ran",
 ]
 
 _VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -30,6 +33,26 @@ def is_of(latency: Latency, hardware: Hardware) -> bool:
         return False
     used = latency.accelerator.actual.lower() if latency.accelerator else ""
     return not hardware.accelerator or not used or hardware.accelerator in used or used in hardware.accelerator
+
+
+def in_firmware(hardware: Hardware) -> bool:
+    """Tells whether the interpreter is part of a firmware, as TensorFlow Lite Micro is, which has no releases."""
+    return "arena" in hardware.decides
+
+
+def _is_timed(hardware: Hardware, rows: Iterable[VariantReport]) -> bool:
+    return any(row.latency is not None and is_of(row.latency, hardware) for row in rows)
+
+
+def not_known(hardware: Hardware, rows: Iterable[VariantReport]) -> list[str]:
+    """Returns what nobody told of the hardware; how fast it is is known where one of the rows was measured there."""
+    timed = _is_timed(hardware, rows)
+    return [each for each in hardware.not_known if not (timed and each.startswith("How fast"))]
+
+
+def what_ran(hardware: Hardware, rows: Iterable[VariantReport]) -> str:
+    """Says what was run on the hardware itself, which a verdict by its profile does not tell."""
+    return "latency was measured there" if _is_timed(hardware, rows) else "nothing was run there"
 
 
 def verdict_rank(variant: VariantReport) -> tuple[int, int]:
@@ -69,7 +92,7 @@ def hardware_reasons(chosen: VariantReport, hardware: Hardware) -> list[str]:
     found = chosen.hardware
     if found is None:
         return []
-    said = [f"{hardware.title}: {_clause(found.summary)} (by its profile; nothing was run there)"]
+    said = [f"{hardware.title}: {_clause(found.summary)} (by its profile; {what_ran(hardware, [chosen])})"]
     if found.verdict != "runs":
         said[0] = f"caution: {said[0]}"
     wanted = hardware.io[0]
@@ -77,13 +100,9 @@ def hardware_reasons(chosen: VariantReport, hardware: Hardware) -> list[str]:
         said.append(f"inputs and outputs are {wanted}, which spares it conversions from and to float")
     if found.verdict == "computes otherwise":
         said.append("caution: its accuracy was measured in the file's own arithmetic, not in that of the hardware")
-    if hardware.not_known:
-        more = (
-            f" (and {len(hardware.not_known) - 1} more in the section on hardware)"
-            if len(hardware.not_known) > 1
-            else ""
-        )
-        said.append(f"not known of {hardware.name}: {_clause(hardware.not_known[0])}{more}")
+    if unknown := not_known(hardware, [chosen]):
+        more = f" (and {len(unknown) - 1} more in the section on hardware)" if len(unknown) > 1 else ""
+        said.append(f"not known of {hardware.name}: {_clause(unknown[0])}{more}")
     return said
 
 

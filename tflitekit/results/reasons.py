@@ -9,7 +9,7 @@ from tflitekit.hardware import Hardware
 from tflitekit.results import Constraints, Latency, VariantReport
 from tflitekit.results.choice import SAME_SIZE, SAME_SPEED, Choice, by_download, measurably_better
 from tflitekit.results.limits import class_caution, drop_amount, figure_text, min_fidelity
-from tflitekit.results.on_hardware import estimated_text, hardware_reasons, unlike_text
+from tflitekit.results.on_hardware import estimated_text, hardware_reasons, in_firmware, unlike_text
 
 __all__ = ["beyond_reach", "latency_caveats", "reasons_for", "why_not"]
 
@@ -57,8 +57,9 @@ def reasons_for(
             "small as a file: an app download is compressed"
         )
     found += _training_reasons(chosen, data)
-    if chosen.min_runtime_version:
-        found.append(f"needs TensorFlow Lite {chosen.min_runtime_version} or newer in the app")
+    if chosen.min_runtime_version and not (hardware is not None and in_firmware(hardware)):
+        where = "on the board" if hardware is not None and hardware.kind == "board" else "in the app"
+        found.append(f"needs TensorFlow Lite {chosen.min_runtime_version} or newer {where}")
     return found
 
 

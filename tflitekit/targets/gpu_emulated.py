@@ -83,9 +83,8 @@ class GpuEmulated:
             path.name, graph.operators, layers_or_edges_of(path, graph), words, is_whole=told["whole"]
         )
         if words.faults:
-            faults = "; ".join(words.faults)
             notes.append(
-                f"The accelerator has a fault, and what it computes of {path.name} cannot be trusted: {faults}."
+                f"The accelerator has a fault, and what it computes of the file cannot be trusted: {'; '.join(words.faults)}."
             )
         if names := beyond_float16(path):
             notes.append(

@@ -10,6 +10,7 @@ from tflitekit.render import hardware_text
 from tflitekit.render.blocks import NOTHING, Cell, Column, Note, Section, Table
 from tflitekit.render.sections import View, named, section
 from tflitekit.results import VariantReport
+from tflitekit.results.on_hardware import what_ran
 
 __all__ = ["hardware"]
 
@@ -33,7 +34,7 @@ def hardware(view: View) -> Section:
     if found is None or not rows:
         return Section("hardware", "Hardware")
     intro = (
-        f"What {found.title} ({found.name}) would do with each file, judged by what its makers document: nothing was run there. "
+        f"What {found.title} ({found.name}) would do with each file, judged by what its makers document: {what_ran(found, rows)}. "
         f"What decides between files that it takes: {', '.join(found.decides)}."
     )
     kinds = hardware_text.alike(view.report)
