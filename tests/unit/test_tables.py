@@ -207,6 +207,30 @@ def test_list_of_images(table, tmp_path):
         open_dataset(data.location)
 
 
+def test_windows_of_lists_keep_the_numbers_of_a_column_together(table):
+    rows = "".join(f'{i} {i + 0.5},{-i},"[{i}0,{i}1]"\n' for i in range(1, 5))
+    data = open_dataset(f"{table('a,b,c' + chr(10) + rows)}:window=2", need_labels=False)
+    assert prepared(data, spec("x", 2, 5))[0][0].tolist() == [[1, 1.5, -1, 10, 11], [2, 2.5, -2, 20, 21]]
+    uneven = open_dataset(f"{table('a,b' + chr(10) + '1 2,1' + chr(10) + '1,1', 'u.csv')}:window=2", need_labels=False)
+    with pytest.raises(DataError, match=r"The column 'a' of .* holds 1 to 2 numbers"):
+        prepared(uneven, spec("x", 2, 3))
+
+
+def test_a_decimal_comma_is_not_two_numbers(table):
+    for separator, cell in ((";", "1,5"), (",", '"1,5"'), (",", '"1 2,5"')):
+        data = open_dataset(table(f"a{separator}b{separator}label\n{cell}{separator}2{separator}0\n"))
+        with pytest.raises(
+            DataError, match=r"The column 'a' of .* holds '1[ 2]*,5', and the model takes numbers"
+        ) as caught:
+            prepared(data, spec("x", 2))
+        assert "1.5" in caught.value.fix
+    for cell in ("3, 4", "[3,4]", "3 4"):
+        data = open_dataset(table(f'a,label\n"{cell}",0\n'))
+        assert prepared(data, spec("a", 2))[0][0].tolist() == [3, 4]
+    with pytest.raises(DataError, match=r"The label of row 1 in .* is '2,5', which is no number"):
+        open_dataset(table("a;label\n1;2\n1;2,5\n"))
+
+
 def test_windows(table, tmp_path):
     text = "run,a,b,label\n" + "".join(f"{i // 6},{i},{-i},{i // 6}\n" for i in range(12))
     data = open_dataset(f"{table(text)}:window=3:step=2:group=run")

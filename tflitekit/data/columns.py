@@ -15,8 +15,10 @@ from tflitekit.core.tensor import TensorSpec, shown_shape
 from tflitekit.data.image_files import is_image
 from tflitekit.data.samples import Array, some
 
-__all__ = ["Columns", "Layout", "Series", "chosen_columns", "numbered"]
+__all__ = ["Columns", "Layout", "Series", "chosen_columns", "has_decimal_comma", "numbered"]
 
+_COMMA = re.compile(r"[+-]?\d*,\d+")
+"""What may be a decimal comma: no space follows it."""
 _NUMBERED = re.compile(r"(.*?)[._\- \[]?(\d+)\]?")
 
 
@@ -155,19 +157,21 @@ class Columns(Mapping[str, Array]):
             if not isinstance(cell, str):
                 values = np.ravel(np.asarray(cell if np.asarray(cell).dtype != object else np.asarray(cell).tolist()))
                 return values if values.dtype.kind in "iufb" else values.astype(np.float64)
-            texts = cell.strip().strip("[]").replace(",", " ").split()
-            if not texts:
-                raise ValueError("empty")
-            return np.array(texts, np.float64)
+            return _numbers_in(cell.strip())
         except (ValueError, TypeError) as error:
             name = self._layout.names[position]
             holds = f"holds '{str(cell)[:40]}'" if str(cell).strip() else "is empty"
             raise DataError(
                 f"The column '{name}' of {self._layout.location} {holds}, and the model takes numbers ({self._key}).",
-                fix=f"Where the column names files: {self._layout.location}:file={name}."
-                if is_image(str(cell))
-                else "Repair the data, or name the columns that the model takes: PATH:INPUT=COLUMN,COLUMN.",
+                fix=self._repair(name, str(cell)),
             ) from error
+
+    def _repair(self, name: str, cell: str) -> str:
+        if is_image(cell):
+            return f"Where the column names files: {self._layout.location}:file={name}."
+        if has_decimal_comma(cell):
+            return "Write decimals with a point, as in 1.5, and several numbers in a cell as 1 5 or [1, 5]."
+        return "Repair the data, or name the columns that the model takes: PATH:INPUT=COLUMN,COLUMN."
 
 
 class Series(Columns):
@@ -182,14 +186,44 @@ class Series(Columns):
     def numbers(self, positions: Sequence[int] | None = None) -> Array:
         chosen = range(len(self._values)) if positions is None else positions
         columns = [self._column(position) for position in chosen]
-        return np.stack(columns, axis=-1)
+        return np.concatenate(columns, axis=1)
 
     def _column(self, position: int) -> Array:
+        """Returns the numbers of a column, ``(rows, numbers of a cell)``."""
         cells = self._values[position]
         try:
-            return np.asarray(cells, np.float64)
+            column = np.asarray(cells, np.float64)
         except (ValueError, TypeError):
-            return np.stack([self._number(position, cell) for cell in cells]).squeeze(-1)
+            rows = [self._number(position, cell) for cell in cells]
+            sizes = sorted({len(row) for row in rows})
+            if len(sizes) > 1:
+                raise DataError(
+                    f"The column '{self._layout.names[position]}' of {self._layout.location} holds {sizes[0]} to {sizes[-1]} numbers, "
+                    f"and rows of a window need equally many ({self._key}).",
+                    fix="Repair the data.",
+                ) from None
+            column = np.stack(rows)
+        return column.reshape(len(cells), -1)
+
+
+def _numbers_in(text: str) -> Array:
+    """Returns the numbers of a text: ``3 14 15``, ``3, 14, 15`` or ``[3,14,15]``.
+
+    Raises:
+        ValueError: There are none, or commas may be decimal ones.
+    """
+    inner = text.strip("[]")
+    if inner == text and has_decimal_comma(text):
+        raise ValueError("decimal comma")
+    texts = inner.replace(",", " ").split()
+    if not texts:
+        raise ValueError("empty")
+    return np.array(texts, np.float64)
+
+
+def has_decimal_comma(text: str) -> bool:
+    """Whether a number of the text may have a decimal comma, as in ``1,5``."""
+    return any(_COMMA.fullmatch(part) for part in text.split())
 
 
 def numbered(prefix: str, names: Sequence[str]) -> list[str]:

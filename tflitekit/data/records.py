@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tflitekit.core.errors import DataError
+from tflitekit.data.columns import has_decimal_comma
 from tflitekit.data.names import match_names
 from tflitekit.data.rows import class_labels
 from tflitekit.data.samples import Dataset, Raw, Sample, balanced, label_content
@@ -162,6 +163,12 @@ def _of_text(location: str, found: Sequence[str], labels: tuple[str, ...] | None
 
 def _check_names(location: str, texts: Sequence[str], distinct: Sequence[str]) -> None:
     """Refuses labels of which some are numbers and others names: a gap in numbers, more likely than classes with such names."""
+    comma = next((number for number, text in enumerate(texts) if has_decimal_comma(text)), None)
+    if comma is not None:
+        raise DataError(
+            f"The label of row {comma} in {location} is '{texts[comma][:40]}', which is no number.",
+            fix="Write decimals with a point, as in 1.5.",
+        )
     numbers = {text for text in distinct if _is_number(text)}
     if numbers:
         number, name = next((number, text) for number, text in enumerate(texts) if text not in numbers)
