@@ -112,3 +112,9 @@ def test_several_labels(meaning):
     assert details["per_class"][0].drop.value > 0
     assert details["flips"].lost > 0
     assert metric.drop(scores, worse, None).verdict.startswith("drops")
+    once = truth[:60].copy()
+    once[:, 4] = np.arange(60) == 7
+    rare = metric.details(metric.score(rows[:60], list(once), meaning=meaning), None, max_class_drop=None)["per_class"][
+        4
+    ]
+    assert (rare.n, rare.low, rare.high) == (1, None, None)  # all draws that have it are of the one sample

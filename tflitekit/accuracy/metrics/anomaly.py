@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.accuracy.metrics import Meaning, Metric, Scores, metric
-from tflitekit.accuracy.metrics.ranking import SetFigure, Weighted, roc_auc
+from tflitekit.accuracy.metrics.ranking import SetFigure, Weighted, rarer_class, roc_auc
 from tflitekit.core.errors import DataError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import Dataset
@@ -34,7 +34,7 @@ def _of_errors(scores: Scores) -> Weighted:
     return roc_auc(scores["error"], scores["label"] == 1)
 
 
-_AUC = SetFigure("anomaly-auc", _of_errors)
+_AUC = SetFigure("anomaly-auc", _of_errors, rarest=rarer_class)
 
 
 @metric("anomaly-auc")

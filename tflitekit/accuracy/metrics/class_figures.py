@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tflitekit.accuracy.metrics import Scores
 from tflitekit.accuracy.metrics.figures import Figure, MeanFigure
-from tflitekit.accuracy.metrics.ranking import SetFigure, Weighted, average_precision, roc_auc
+from tflitekit.accuracy.metrics.ranking import SetFigure, Weighted, average_precision, rarer_class, roc_auc
 
 __all__ = ["FIGURES", "usual"]
 
@@ -74,8 +74,8 @@ FIGURES: dict[str, Figure] = {
     "top1": MeanFigure("top1", "correct", higher_is_better=True),
     "balanced-accuracy": SetFigure("balanced-accuracy", _balanced),
     "macro-f1": SetFigure("macro-f1", _macro_f1),
-    "roc-auc": SetFigure("roc-auc", lambda scores: roc_auc(scores["ranking"], scores["label"] == 1)),
-    "pr-auc": SetFigure("pr-auc", lambda scores: average_precision(scores["ranking"], scores["label"] == 1)),
+    "roc-auc": SetFigure("roc-auc", lambda s: roc_auc(s["ranking"], s["label"] == 1), rarest=rarer_class),
+    "pr-auc": SetFigure("pr-auc", lambda s: average_precision(s["ranking"], s["label"] == 1), rarest=rarer_class),
     "kappa": SetFigure("kappa", _kappa),
     "class-distance": MeanFigure("class-distance", "distance", higher_is_better=False),
 }

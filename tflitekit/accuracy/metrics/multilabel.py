@@ -94,7 +94,12 @@ def _macro(sums: Sums) -> NDArray[np.float64]:
     return np.asarray(_f1(sums["right"], sums["said"], sums["true"]).mean(axis=-1))
 
 
-MEAN_AP = SetFigure("mean-ap", _mean_precision)
+def _most_positive(scores: Scores) -> int:
+    """Of a label that one sample has, all draws with it are of that sample."""
+    return int(scores["labels"].sum(axis=0).max())
+
+
+MEAN_AP = SetFigure("mean-ap", _mean_precision, rarest=_most_positive)
 _OTHERS: tuple[Figure, ...] = (
     SumFigure("micro-f1", _f1_terms, _micro, higher_is_better=True),
     SumFigure("macro-f1", _f1_terms, _macro, higher_is_better=True),
@@ -176,7 +181,7 @@ class MultiLabel(Metric):
             metric="ap",
             name=lambda number: class_name(self.classes, number),
             counts=counts,
-            samples=np.full(len(counts), len(scores["finite"])),
+            samples=counts,
             max_class_drop=max_class_drop,
         )
 

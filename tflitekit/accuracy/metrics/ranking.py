@@ -15,7 +15,7 @@ from tflitekit.core.statistics import bootstrap_bounds, paired_bootstrap_increas
 from tflitekit.results import Drop, Measured, finite
 from tflitekit.tasks.metric_words import is_share
 
-__all__ = ["SetFigure", "Weighted", "average_precision", "drawn", "roc_auc"]
+__all__ = ["SetFigure", "Weighted", "average_precision", "drawn", "rarer_class", "roc_auc"]
 
 Weighted = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """From how often each sample counts in each draw, ``(draws, n)``, to the figure of each draw; NaN where a draw has none."""
@@ -27,11 +27,16 @@ class SetFigure:
 
     Attributes:
         of: Looks at the scores once, and returns the figure by weights.
+        rarest: How many samples there are of the kind that is rarest; of one, all draws are alike. None counts all.
     """
 
     name: str
     of: Callable[[Scores], Weighted]
     higher_is_better: bool = True
+    rarest: Callable[[Scores], int] | None = None
+
+    def _rarest(self, scores: Scores) -> int:
+        return len(scores["finite"]) if self.rarest is None else self.rarest(scores)
 
     def measured(self, scores: Scores) -> Measured | None:
         """Returns the figure with its interval; None where these samples have none."""
@@ -40,7 +45,7 @@ class SetFigure:
         value = float(figure(np.ones((1, n)))[0])
         if not np.isfinite(value):
             return None
-        low, high = bootstrap_bounds(drawn(figure, n), n)
+        low, high = bootstrap_bounds(drawn(figure, n), self._rarest(scores))
         return Measured(
             metric=self.name,
             value=value,
@@ -57,13 +62,20 @@ class SetFigure:
         before, after = (float(figure(np.ones((1, n)))[0]) for figure in (first, second))
         resolution = (max_drop or 1.0) / 100 if points else max_drop or 0.05 * abs(before)
         increases = sign * (drawn(first, n) - drawn(second, n))
-        found = paired_bootstrap_increase(sign * (before - after), increases, n, resolution=resolution, points=points)
+        found = paired_bootstrap_increase(
+            sign * (before - after), increases, self._rarest(variant), resolution=resolution, points=points
+        )
         return Drop.of(found)
 
 
 def drawn(figure: Weighted, n: int) -> NDArray[np.float64]:
     """Returns the figure of each bootstrap draw."""
     return np.concatenate([figure(weights) for weights in drawn_counts(n)])
+
+
+def rarer_class(scores: Scores) -> int:
+    """Returns how many samples the rarer of the classes 0 and 1 has, for curves that need both."""
+    return int(np.bincount(scores["label"], minlength=2)[:2].min())
 
 
 def roc_auc(score: NDArray[Any], truth: NDArray[np.bool_]) -> Weighted:
