@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tflitekit.accuracy.metrics import Metric
 from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.metrics.custom import CustomMetric
+from tflitekit.accuracy.metrics.multilabel import MultiLabel
 from tflitekit.accuracy.metrics.regression import Regression
 from tflitekit.core.arrays import read_arrays
 from tflitekit.core.errors import ConversionError
@@ -98,6 +99,8 @@ def _metric(kind: str, labels: Array, reference: Array, contract: Contract) -> t
         return CustomMetric("pixel_accuracy", _pixel_accuracy), list(labels)
     if kind in _OF_FLOAT:
         return Regression(reference.shape[1:]), list(reference)
+    if labels.ndim == 2 and labels.shape[1] > 1 and labels.any() and bool(np.isin(labels, (0, 1)).all()):
+        return MultiLabel(contract.labels), list(labels)
     return Regression(labels.shape[1:]), list(labels)
 
 
