@@ -95,6 +95,8 @@ def test_token_ids_are_checked_against_the_table(tmp_path):
     stored = store_calibration(open_dataset(path), inputs, PRESETS["raw"], tmp_path / "c", Progress())
     with pytest.raises(DataError, match="The calibration sample 30 has the value -1"):
         stored.check_vocabularies({"tokens": 50})
+    with pytest.raises(DataError, match=r"'line 32' has the value -1 in the input 'tokens'"):  # as soon as it is read
+        store_calibration(open_dataset(path), inputs, PRESETS["raw"], tmp_path / "d", Progress(), {"tokens": 50})
 
 
 def test_words_where_the_model_takes_numbers(tmp_path):

@@ -73,10 +73,12 @@ def check_evaluation_data(
         The metric that data and model call for.
 
     Raises:
-        DataError: The first sample does not fit the inputs, or the labels do not fit the output; see `choose_metric`.
+        DataError: The first sample does not fit the inputs, any sample has values that pick rows which a table does not have, or the labels do not fit the output; see `choose_metric`.
         UsageError: There is no output of that name.
     """
-    for sample in itertools.islice(dataset, 1):
+    pipelines = list(pipelines)
+    of_all = any(pipeline.vocabularies for pipeline in pipelines)  # one id beyond the table is enough
+    for sample in itertools.islice(dataset, None if of_all else 1):
         with contextlib.suppress(UnreadableSampleError):
             raw = sample.read()
             for pipeline in pipelines:

@@ -89,15 +89,23 @@ class CalibrationSet(BaseModel):
 
 
 def store_calibration(
-    dataset: Dataset, inputs: Sequence[TensorSpec], preprocessing: Preprocessing, folder: Path, progress: Progress
+    dataset: Dataset,
+    inputs: Sequence[TensorSpec],
+    preprocessing: Preprocessing,
+    folder: Path,
+    progress: Progress,
+    vocabularies: Mapping[str, int] | None = None,
 ) -> CalibrationSet:
     """Preprocesses a data set into ``folder``.
+
+    Args:
+        vocabularies: As of `InputPipeline`.
 
     Raises:
         DataError: It is empty, has NaN or infinite values, or samples of different shapes although the model takes several
             at once.
     """
-    pipeline = InputPipeline(inputs, preprocessing)
+    pipeline = InputPipeline(inputs, preprocessing, vocabularies)
     skipped = SkippedSamples(dataset.size)
     with disk_errors(folder), progress.task("Reading calibration samples", dataset.size) as advance:
         folder.mkdir(parents=True, exist_ok=True)

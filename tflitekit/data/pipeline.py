@@ -33,7 +33,7 @@ class InputPipeline:
     ) -> None:
         self.inputs = tuple(inputs)
         self.preprocessing = preprocessing
-        self._vocabularies = vocabularies or {}
+        self.vocabularies = vocabularies or {}
 
     def prepare(self, raw: Raw, key: str) -> tuple[Array, ...]:
         """Returns one array per input, in the order of the model's inputs, without the batch dimension.
@@ -117,7 +117,7 @@ class InputPipeline:
             return _text(spec, values, key)
         if values.dtype.kind not in "iufb":
             raise DataError(f"The data for input '{spec.name}' are of the type {values.dtype}, not numbers ({key}).")
-        check_vocabulary(spec.name, values, self._vocabularies.get(spec.name), f"The sample '{key}'")
+        check_vocabulary(spec.name, values, self.vocabularies.get(spec.name), f"The sample '{key}'")
         if _takes_whole(spec):
             return self._whole(spec, values, key)
         check_finite(values, spec.name, key)

@@ -201,7 +201,7 @@ def _check_data(
     dataset: Dataset, spec: ConversionSpec, how: ScoringOptions, values: Future[None], source: PreparedSource
 ) -> None:
     """Raises where the data do not fit the model, or hold values that nothing can be made of."""
-    pipeline = InputPipeline(source.inputs, spec.preprocessing)
+    pipeline = InputPipeline(source.inputs, spec.preprocessing, source.vocabularies)
     interface = Interface(tuple(source.inputs), tuple(source.outputs), spec.output, classes=spec.labels)
     check_evaluation_data(dataset, [pipeline], interface, how)
     values.result()

@@ -104,6 +104,7 @@ def export_model(
         kind=kind,
         loader=loader,
         inputs=inputs,
+        vocabularies=_vocabularies(model, [spec.name for spec in inputs], flatten),
         outputs=tuple(tensor_spec(name, found[name]) for name in names),
         **comparable,
         parameters=int(model.count_params()),
@@ -273,6 +274,17 @@ def _keras_interface(
     output_names = sorted(output) if isinstance(output, dict) else _unique(list(names))
     tree = _tree(is_keras3)
     return specs, lambda flat: tree.pack_sequence_as(structure, list(flat)), output_names
+
+
+def _vocabularies(model: Any, names: Sequence[str], flatten: Callable[[Any], list[Any]]) -> dict[str, int]:
+    """Returns how many rows there are to pick by the values of each input that an embedding reads, of a model of layers."""
+    by_tensor = dict(zip(map(id, _attribute(model, "inputs") or ()), names, strict=False))
+    found: dict[str, int] = {}
+    for layer in getattr(model, "layers", ()):
+        for node in layer._inbound_nodes if type(layer).__name__ == "Embedding" else ():
+            for name in {by_tensor[id(tensor)] for tensor in flatten(node.input_tensors) if id(tensor) in by_tensor}:
+                found[name] = min(int(layer.input_dim), found.get(name, int(layer.input_dim)))
+    return found
 
 
 def _default_names(count: int) -> list[str]:

@@ -48,6 +48,7 @@ class PreparedSource(BaseModel):
         form: What it was exported as (see `Exported`).
         outputs: In the model's own order (by name for SavedModels and dicts, which have none); the first one is scored
             unless another is named.
+        vocabularies: How many rows of a table the values of an input may pick, by its name, as far as layers tell.
         layers: The names of all layers and operations, those of nested models too.
         loops: The names of operations that run in a loop, as of a recurrent layer, with their scopes.
         notes: What users should know, such as a fall-back to tf_keras.
@@ -65,6 +66,7 @@ class PreparedSource(BaseModel):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     parameters: int
+    vocabularies: dict[str, int] = {}
     layers: tuple[str, ...] = ()
     loops: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -110,6 +110,7 @@ class TrainingPlan:
             options.data,
             inputs=pipeline.inputs,
             preprocessing=pipeline.preprocessing,
+            vocabularies=pipeline.vocabularies,
             labels=labels,
             limit=options.limit,
             validation=options.validation,
