@@ -43,7 +43,7 @@ class Rows(Dataset):
         if targets is None and need_labels:
             raise DataError(
                 f"{location} has no labels.",
-                fix="Store class indices (or regression targets) as the array 'y'.",
+                fix="Store class indices or targets as the array 'y'; to train an autoencoder, its inputs.",
             )
         by_output = targets if isinstance(targets, Mapping) else {} if targets is None else {"": targets}
         counts = dict(lengths) | {f"y.{name}".rstrip("."): len(values) for name, values in by_output.items()}

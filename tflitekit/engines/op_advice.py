@@ -53,7 +53,7 @@ _ORIGINS: Mapping[str, _Origin] = {
     # Without an integer kernel in the converter
     "elu": _Origin("activation='elu'", "relu, leaky_relu or hard_silu"),
     "neg": _Origin("a minus sign, LayerNormalization or GroupNormalization", "x * -1.0; BatchNormalization, which becomes part of a convolution"),
-    "square": _Origin("ops.square or GroupNormalization", "x * x; BatchNormalization, which becomes part of a convolution"),
+    "square": _Origin("ops.square, UnitNormalization or GroupNormalization", "x * x; for embeddings, normalize in the app, which changes no cosine; BatchNormalization, which becomes part of a convolution"),
     "pow": _Origin("x ** n, other than a square", "products: x * x * x"),
     "sin": _Origin("ops.sin", _CONSTANT),
     "cos": _Origin("ops.cos", _CONSTANT),

@@ -125,7 +125,7 @@ def stack_labels(labels: Sequence[Any], first: Any, dataset: Dataset) -> tuple[N
         raise DataError(
             f"The training data at {dataset.location} have no labels.",
             why="Training needs to know each sample's class or target.",
-            fix="Give one subfolder per class, the array 'y', or a factory of (inputs, label).",
+            fix="Give one subfolder per class, the array 'y', or a factory of (inputs, label); of an autoencoder 'y' is the input itself.",
         )
     shapes = {np.shape(label) for label in labels}
     if len(shapes) > 1:

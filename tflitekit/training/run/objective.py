@@ -315,7 +315,8 @@ def check_labels(
             f"The training data at {location} have {found} classes, {'fewer' if few else 'more'} than the model's {wanted} outputs.",
             why="Training would make the model forget the missing classes." if few else None,
             fix="Add samples of every class, or give the model's labels, one per line in output order, with --labels FILE "
-            "(class folders are then matched by name).",
+            "(class folders are then matched by name). Where the output has no score for each class, as an embedding, store what it shall "
+            "give as fractions in 'y', such as the float model's own outputs.",
         )
     if present < wanted:
         return [
