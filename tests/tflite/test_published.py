@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import zipfile
 
+import numpy as np
 import pytest
+from PIL import Image
 from published import labelmap, ssd, ssd_scenes
 from tiny_network import Network
 
@@ -112,3 +114,41 @@ def test_strange_files_behind_a_model_tell_nothing_or_no_names(tmp_path, text):
     assert told_by(file).labels is None
     (tmp_path / "none.tflite").write_bytes(b"\0" * 40)
     assert told_by(tmp_path / "none.tflite") == told_by(tmp_path / "missing.tflite") == told_by(object()) == Told()
+
+
+def foreground(path):
+    """A map of logits that is right for pixels from 0 to 1, and all foreground for pixels to 255 that are not black."""
+    network = Network(1, 8, 8, 3)
+    weights = network.tensor("w", [1, 1, 1, 3], np.full(3, 10 / 3))
+    bias = network.tensor("b", [1], [-5.0])
+    path.write_bytes(
+        network.finish(network.conv(network.input, "map", 1, weights=weights, bias=bias, activation="NONE"))
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory):
+    """Pictures of two greys, and black and white masks."""
+    folder = tmp_path_factory.mktemp("halves")
+    generator = np.random.default_rng(0)
+    for name in ("images", "masks"):
+        (folder / name).mkdir()
+    for number in range(8):
+        bright = generator.random((8, 8)) > 0.5
+        Image.fromarray(np.where(bright, 200, 60).astype(np.uint8)).convert("RGB").save(folder / f"images/{number}.png")
+        Image.fromarray(np.where(bright, 255, 0).astype(np.uint8)).save(folder / f"masks/{number}.png")
+    return folder
+
+
+def test_the_preprocessing_of_masks_is_told_by_the_annotations(tmp_path, halves):
+    file = foreground(tmp_path / "selfie.tflite")
+    found = evaluate(file, data=halves)
+    (said,) = [warning for warning in found.warnings if warning.kind == "other-preprocessing"]
+    assert figure(found) < 0.4 and "--preprocess 0-1" in said.advice and found.unfit == said
+    named = evaluate(file, data=halves, preprocess="0-1")
+    assert figure(named) == 1 and "other-preprocessing" not in kinds(named)
+    assert "other-preprocessing" not in kinds(evaluate(file, data=halves, preprocess="raw"))
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("metadata.json", '{"names": ["background", "person"]}')
+    assert figure(evaluate(file, data=halves)) == 1  # the exporter's pixels are from 0 to 1

@@ -14,6 +14,7 @@ from tflitekit.accuracy.lints.class_numbers import class_numbers
 from tflitekit.accuracy.lints.float16 import lint_float16
 from tflitekit.accuracy.lints.inputs import lint_inputs
 from tflitekit.accuracy.lints.nothing_found import nothing_found
+from tflitekit.accuracy.lints.presets import other_preset
 from tflitekit.accuracy.lints.search import lint_search
 from tflitekit.accuracy.lints.training import lint_training
 from tflitekit.accuracy.lints.wrong_reading import wrong_reading
@@ -323,9 +324,7 @@ def _evaluation(
                 how.jobs,
                 stream=how.stream,
             )
-            numbers = class_numbers(deciding.runs[baseline], deciding.scores[baseline], labelled, deciding.metric)
-            warnings += numbers or nothing_found(deciding.runs[baseline], deciding.scores[baseline], deciding.metric)
-            warnings += wrong_reading(deciding.runs[baseline], deciding.scores[baseline], deciding.metric)
+            warnings += _reading_doubts(deciding, baseline, labelled, how)
             warnings += _lint_data(run, inputs, dataset)
             rows = tuple(linted(row, deciding, baseline) for row in rows)
     if advise:
@@ -344,6 +343,15 @@ def _evaluation(
             for name, shape in usual_shapes(scores[run.variant.name]["sizes"], run.graph.inputs).items()
         },
     )
+
+
+def _reading_doubts(deciding: Scored, baseline: str, dataset: Dataset, how: EvaluateOptions) -> list[Finding]:
+    """Says what may be wrong with how a baseline's boxes, masks or keypoints come about; what names the flag that is missing goes first."""
+    run, scores, metric = deciding.runs[baseline], deciding.scores[baseline], deciding.metric
+    named = class_numbers(run, scores, dataset, metric)
+    if not named and how.preprocess is None:
+        named = other_preset(run, scores, dataset, metric, how.jobs, stream=how.stream)
+    return named or [*nothing_found(run, scores, metric), *wrong_reading(run, scores, metric)]
 
 
 def check_certainty(constraints: Constraints) -> None:

@@ -62,7 +62,7 @@ class Warned(NamedTuple):
 # What a reader must know first: no figure counts, or a variant is broken. Then what is wrong with data and files; last what only
 # makes latencies less certain.
 _GRAVE = (
-    "no-baseline", "not-evaluated", "chance", "class-numbers", "broken-part", "constant-output", "damaged-part", "collapsed-confidence",
+    "no-baseline", "not-evaluated", "chance", "class-numbers", "other-preprocessing", "broken-part", "constant-output", "damaged-part", "collapsed-confidence",
     "trained-on-evaluation-data", "saturated-output", "coarse-output",
 )  # fmt: skip
 _CLOCK = {

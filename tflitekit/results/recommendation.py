@@ -20,7 +20,7 @@ from tflitekit.results.reasons import beyond_reach, latency_caveats, reasons_for
 
 __all__ = ["UNFIT", "broken_gates", "recommend"]
 
-UNFIT = ("chance", "class-numbers", "no-baseline", "not-evaluated")
+UNFIT = ("chance", "class-numbers", "no-baseline", "not-evaluated", "other-preprocessing")
 """Findings about a run whose measurements support no recommendation."""
 
 

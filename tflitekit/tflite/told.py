@@ -25,7 +25,7 @@ from tflitekit.core.errors import ContractError, ModelError
 from tflitekit.core.files import is_file
 from tflitekit.data.contract import resolve_labels
 from tflitekit.data.preprocessing import PRESETS, Preprocessing, load_preprocessing
-from tflitekit.tflite.flatbuffer import Reader, read_with
+from tflitekit.tflite.flatbuffer import Reader, read_with, shape_of
 from tflitekit.tflite.graph import Graph, read_graph
 
 __all__ = ["Told", "given_or_told", "told_by", "without_background"]
@@ -102,8 +102,8 @@ def _told(reader: Reader) -> Told:
     root = Table(content, encode.Get(packer.uoffset, content, 0))
     labels, preprocessing = None, None
     for graph in list(_tables(root, _SUBGRAPHS))[:1]:
-        for tensor in _tables(graph, _OUTPUTS):
-            labels = labels or _labels(tensor, files)
+        for place, tensor in enumerate(_tables(graph, _OUTPUTS)):
+            labels = labels or _labels(tensor, files, _of_foreground(reader, place))
         for tensor in list(_tables(graph, _INPUTS))[:1]:
             preprocessing = _normalization(tensor)
     return Told(labels, preprocessing)
@@ -146,11 +146,19 @@ def _of_ultralytics(said: Mapping[str, Any]) -> Told:
     return Told(tuple(names) if usable else None, pixels)
 
 
-def _labels(tensor: Table, files: Mapping[str, str]) -> tuple[str, ...] | None:
+def _of_foreground(reader: Reader, place: int) -> bool:
+    """Whether an output is a map of one score: the only label is that of the foreground, class 1."""
+    main = reader.subgraphs[0]
+    shape = shape_of(main.Tensors(main.Outputs(place))) if place < main.OutputsLength() else ()
+    return len(shape) == 4 and shape[3] == 1
+
+
+def _labels(tensor: Table, files: Mapping[str, str], foreground: bool) -> tuple[str, ...] | None:
     for file in _tables(tensor, _FILES):
         name, kind = _text(file, 0), _number(file, 2)
         if kind in _LABELS and files.get(name, "").strip():
-            return tuple(line.strip() for line in files[name].rstrip().splitlines())
+            labels = tuple(line.strip() for line in files[name].rstrip().splitlines())
+            return ("background", *labels) if foreground and len(labels) == 1 else labels
     return None
 
 

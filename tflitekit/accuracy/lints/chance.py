@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
+from tflitekit.accuracy.lints.presets import best_preset
 from tflitekit.accuracy.metrics import AnyMetric, Scores
 from tflitekit.accuracy.metrics.classification import Classification, share
 from tflitekit.accuracy.metrics.regression import Regression
-from tflitekit.accuracy.scoring import ScoringJob, score
-from tflitekit.core.errors import TflitekitError
-from tflitekit.core.progress import Progress
-from tflitekit.data.dataset import Dataset, SkippedSamples, Subset
-from tflitekit.data.preprocessing import PRESETS
+from tflitekit.accuracy.scoring import ScoringJob
+from tflitekit.data.dataset import Dataset
 from tflitekit.results import Finding
 
 __all__ = ["chance"]
@@ -56,24 +53,19 @@ def chance(
     if not dataset.pictures:
         advice = "Check that the data are scaled as in training, and that labels and outputs are in the same order."
         return [Finding(kind="chance", message=text, advice=advice)]
-    best: tuple[float, str] | None = None
-    few = dataset if stream else Subset(dataset, limit=_PROBE_SAMPLES)
-    for preset in PRESETS.values():
-        if preset != current:
-            contract = run.contract.model_copy(update={"preprocessing": preset})
-            trial = replace(run, variant=run.variant.model_copy(update={"contract": contract}))
-            skipped = SkippedSamples(few.size)
-            try:
-                found = score([trial], few, metric, jobs=jobs, progress=Progress(), skipped=skipped, stream=stream)
-            except TflitekitError:  # a preset that does not fit this input
-                continue
-            value = float(found[run.variant.name]["correct"].mean())
-            if best is None or value > best[0]:
-                best = (value, preset.name)
-    if best is not None and best[0] > 2 / classes and best[0] > figure.value + 0.1:
+    best = best_preset(
+        run,
+        dataset,
+        metric,
+        lambda found: float(found["correct"].mean()),
+        samples=_PROBE_SAMPLES,
+        jobs=jobs,
+        stream=stream,
+    )
+    if best is not None and best.value > 2 / classes and best.value > figure.value + 0.1:
         advice = (
             f"The preprocessing '{current.name}' is probably not the one that the model was trained with: "
-            f"with --preprocess {best[1]} it reaches {best[0]:.0%} on {few.size} samples."
+            f"with --preprocess {best.name} it reaches {best.value:.0%} on {best.samples} samples."
         )
     else:
         advice = (

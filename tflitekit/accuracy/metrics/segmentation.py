@@ -61,6 +61,9 @@ DICE = SumFigure(
 )
 BORDERS = MeanFigure("boundary-f1", "border", higher_is_better=True)
 
+_WHITE = 255
+"""The foreground in masks that are black and white; without a foreground that would be no class of a model with two."""
+
 
 @metric("miou", task="segmentation")
 def segment(dataset: Dataset, interface: Interface, how: TaskOptions) -> Segmentation:
@@ -154,6 +157,8 @@ class Segmentation(DecodedMetric):
                 f"The mask {mask.key} has {own_width} x {own_height} pixels, and its picture {width} x {height}.",
                 fix="Give each picture a mask of its own size.",
             )
+        if self._count == 2 and ignore is None and (truth == _WHITE).any() and np.isin(truth, (0, _WHITE)).all():
+            truth = (truth == _WHITE).astype(truth.dtype)
         wrong = (truth < 0) | (truth >= self._count)
         wrong &= truth != (-1 if ignore is None else ignore)
         if wrong.any():

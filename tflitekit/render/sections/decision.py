@@ -42,6 +42,7 @@ class Decision:
 _UNFIT = {
     "chance": ("Check the data first", "The baseline is at chance"),
     "class-numbers": ("Check the classes first", "The classes are numbered otherwise"),
+    "other-preprocessing": ("Name the preprocessing first", "Another preprocessing fits"),
 }
 
 
