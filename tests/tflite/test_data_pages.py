@@ -11,6 +11,10 @@ import pytest
 from conftest import DATA, shape_arrays
 from test_data_kinds import as_list, as_tar, png
 
+from tflitekit import bundle, evaluate, explain, load_variant, read_report
+from tflitekit.core.errors import DataError
+from tflitekit.data.sound_format import SoundFormat
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -77,12 +81,23 @@ def test_the_page_on_sound(tmp_path, cli, monkeypatch):
         code, out, err = cli(verb, *given)
         assert code == 0, err
         assert "Recommended" in out or verb == "evaluate"
+    expected = SoundFormat(rate=8000, channels=1, length=1024, pad="end", crop="start")
+    assert read_report("build").contract.sound == load_variant("build/int8.tflite")[0].contract.sound == expected
+    made = bundle("build/report.json", data=f"sounds/test{settings}", samples=2, out="bundle")
+    assert made.sound == expected
+    other = f"sounds/test:resample=16000{settings}"
+    for refused in (
+        lambda: evaluate("build/int8.tflite", data=other),
+        lambda: bundle("build/report.json", data=other, out="other"),
+        lambda: explain("build/int8.tflite", data=other),
+    ):
+        with pytest.raises(DataError, match=r"has 16,000 samples a second, and what .* was made for has 8,000"):
+            refused()
 
 
 def test_the_refusal_that_the_page_quotes(tmp_path):
     module = pytest.importorskip("soundfile", reason="soundfile is not installed: '.[tasks]'")
     from tflitekit import open_dataset
-    from tflitekit.core.errors import DataError
 
     for name, rate in (("low/a.wav", 8000), ("low/phone.wav", 16000)):
         (tmp_path / "low").mkdir(exist_ok=True)

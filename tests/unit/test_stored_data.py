@@ -17,6 +17,8 @@ from tflitekit.core.errors import DataError, MissingDependencyError, UsageError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import InputPipeline, UnreadableSampleError, open_dataset
 from tflitekit.data.preprocessing import PRESETS
+from tflitekit.data.samples import Subset
+from tflitekit.data.sound_format import SoundFormat, check_same_rate
 
 
 def spec(name, *shape, dtype="float32"):
@@ -356,9 +358,37 @@ def test_rates_and_channels(sounds):
     shapes = [sample.read()["x"].shape for sample in open_dataset(f"{root}:resample=4000:channels=1")]
     assert shapes == [(4000,), (4000,)]
     assert [s.read()["x"].shape for s in open_dataset(f"{root / 'b'}:rate=16000", need_labels=False)] == [(16000, 2)]
+    sounds("a/stereo.wav", 8000, channels=2)
+    with pytest.raises(DataError, match=r"'stereo\.wav' has 2 channels, and the first one has 1") as caught:
+        [sample.read() for sample in open_dataset(root / "a", need_labels=False)]
+    assert "channels=1" in caught.value.fix
     (root / "a" / "1.wav").write_bytes(b"RIFF")
     with pytest.raises(UnreadableSampleError):
         next(iter(open_dataset(root))).read()
+
+
+def test_what_recordings_are_is_known_of_every_kind_of_data(sounds, tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    root = sounds("a/1.wav", 50)
+    other = sounds("b/2.wav", 50, rate=16000)
+    files = [root / "a" / "1.wav", other / "b" / "2.wav"]
+    (tmp_path / "list.csv").write_text("file,label\nsounds/a/1.wav,a\n")
+    held = pyarrow.table({"sound": [file.read_bytes() for file in files], "label": ["a", "b"]})
+    pyarrow.parquet.write_table(held, tmp_path / "held.parquet")
+    shard(tmp_path / "s.tar", [("1.wav", files[0].read_bytes()), ("1.cls", b"0")])
+    expected = SoundFormat(rate=8000, channels=1, length=40, crop="start")
+    for name in ("sounds", "list.csv", "held.parquet", "s.tar"):
+        data = open_dataset(f"{tmp_path / name}:length=40:crop=start")
+        assert data.sound == Subset(data, limit=1).sound == expected, name
+    with pytest.raises(DataError, match="has 16,000 samples a second, and it should have 8,000"):
+        [sample.read() for sample in open_dataset(tmp_path / "held.parquet")]
+    assert open_dataset(f"{root}:resample=4000").sound == SoundFormat(rate=4000, channels=1)
+    assert expected.describe() == "8,000 samples a second, mono, 40 samples (of longer ones the start)"
+    with pytest.raises(DataError, match=r"^B has 4,000 samples a second, and A has 8,000") as caught:
+        check_same_rate({"A": expected, "nothing": None, "B": SoundFormat(rate=4000, channels=1)})
+    assert "resample=8000" in caught.value.fix
 
 
 def test_list_of_sounds(sounds):

@@ -48,6 +48,7 @@ from tflitekit.data.contract import resolve_labels
 from tflitekit.data.dataset import Dataset, UnreadableSampleError, open_dataset
 from tflitekit.data.facts import Inputs, usual_shapes
 from tflitekit.data.preprocessing import Preprocessing, load_preprocessing
+from tflitekit.data.sound_format import check_same_rate
 from tflitekit.options.base import takes
 from tflitekit.options.evaluate import EvaluateOptions
 from tflitekit.options.tasks import TaskOptions
@@ -125,6 +126,7 @@ def evaluate(
         first = variants[0].contract
         assert first is not None
         dataset = open_dataset(data, labels=first.labels, limit=how.limit, seed=how.seed, need_labels=False)
+        check_same_rate({f"what {files[0]} was made for": first.sound, dataset.location: dataset.sound})
         how = how.replaced(baseline=_reference(variants, files, dataset, how))
         stored = (
             variants if preprocessing is not None else [with_stored_pixels(variant, dataset) for variant in variants]

@@ -24,6 +24,7 @@ from tflitekit.core.files import content_hash, write_json, write_whole
 from tflitekit.core.progress import Progress
 from tflitekit.data.contract import labels_mismatch
 from tflitekit.data.dataset import Dataset
+from tflitekit.data.sound_format import check_same_rate
 from tflitekit.tasks.interface import Interface
 from tflitekit.tflite.variant import tool_versions
 
@@ -41,6 +42,11 @@ class Assembly:
         self._selection, self._dataset, self._folder = selection, dataset, folder
         self._seed, self._progress = seed, progress
         self._first = selection.variants[0]
+        asked = self._first.contract.sound
+        check_same_rate(
+            {f"what {selection.variants[0].variant.name} was made for": asked, dataset.location: dataset.sound}
+        )
+        self._sound = asked or dataset.sound
         self._input_kind = find_input_kind(dataset, self._first.graph, self._first.contract.preprocessing)
         self._decoding = choose_decoding(selection, dataset, reader)
         self._task = self._decoding.task if self._decoding else self._choose_task()
@@ -74,6 +80,7 @@ class Assembly:
             recommended=self._selection.recommended,
             baseline=report.baseline if report else None,
             preprocessing=contract.preprocessing,
+            sound=self._sound,
             labels=self._labels,
             output_meaning=contract.output_meaning,
             source=SourceOrigin(location=Path(report.source.location).name, sha256=report.source.sha256)

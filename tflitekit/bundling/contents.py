@@ -19,6 +19,7 @@ from tflitekit.core.structured import LARGEST, check_model, is_unicode, read_jso
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.contract import labels_mismatch
 from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.data.sound_format import SoundFormat
 from tflitekit.results import Drop, Measured
 
 __all__ = [
@@ -199,6 +200,7 @@ class Bundle(Entry):
             ``reader`` says how outputs are decoded; 'other' otherwise. ``top_k`` is empty but for the first two.
         reader: How outputs become boxes, masks or poses: a reader's name, the names of the outputs that it reads, and all its options (see
             ``docs/bundle.md``).
+        sound: What an app's recordings must be, where the data were sounds.
         output_meaning: What the primary output holds; 'values' are logits or quantities.
     """
 
@@ -211,6 +213,7 @@ class Bundle(Entry):
     recommended: str
     baseline: str | None
     preprocessing: Preprocessing
+    sound: SoundFormat | None = None
     labels: tuple[str, ...] | None
     output_meaning: Literal["probabilities", "values"]
     source: SourceOrigin | None

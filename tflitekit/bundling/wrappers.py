@@ -332,9 +332,10 @@ def _about(bundle: Bundle, variant: BundledVariant, inputs: Sequence[_Tensor], o
     )
     decoding = decoding_words(bundle)
     usage_lines = _comment_lines(f"{decoding} {usage}" if decoding else usage)
+    sound = f"It takes recordings of {bundle.sound.describe()}; float values from -1 to 1." if bundle.sound else ""
     tensors = [f"{t.describe[0].upper()}{t.describe[1:]}" for t in (*inputs, *outputs)]
     lines = [line for fact in facts for line in _comment_lines(fact)]
-    return [*lines, "", *tensors, "", *usage_lines]
+    return [*lines, "", *tensors, *_comment_lines(sound), "", *usage_lines]
 
 
 def _checked_package(package: str | None) -> str:

@@ -25,6 +25,7 @@ from tflitekit.core.progress import Advance, Progress
 from tflitekit.data.calibration import CalibrationSet, store_calibration
 from tflitekit.data.contract import find_output, labels_mismatch
 from tflitekit.data.dataset import Dataset, InputPipeline
+from tflitekit.data.sound_format import check_same_rate
 from tflitekit.engines.choice import choose, operators_of
 from tflitekit.engines.litert_quantizer import float_file_of
 from tflitekit.engines.op_advice import on_a_loop
@@ -60,6 +61,7 @@ class Conversion:
     ) -> None:
         self.model, self.spec, self.out, self.data = model, spec, out, data
         self.options, self.progress = options, progress
+        self.sound = spec.sound(data)
         self.work = out / WORK_FOLDER
         self.jobs = [Job(request, out) for request in spec.requests]
         scheme = parse_request(CURVE_SCHEME)
@@ -98,7 +100,7 @@ class Conversion:
             if self.data is not None:
                 folder = self.work / "calibration"
                 calibration = store_calibration(
-                    self.data, source.inputs, self.spec.preprocessing, folder, self.progress
+                    self.data, source.inputs, self.spec.preprocessing, folder, self.progress, source.vocabularies
                 )
                 self._selected = select(
                     self.spec, self.options, calibration, self.data, source, self.work, self.progress
@@ -134,16 +136,18 @@ class Conversion:
         )
 
     def _open_plan(self, source: PreparedSource) -> TrainingPlan:
-        return TrainingPlan(
+        plan = TrainingPlan(
             self.loading.file or self.model,
             source_key=self.loading.key,
             conversion=self.options,
-            pipeline=InputPipeline(source.inputs, self.spec.preprocessing),
+            pipeline=InputPipeline(source.inputs, self.spec.preprocessing, source.vocabularies),
             labels=self.spec.labels,
             work=self.work,
             submit=self._chief.submit if self._chief is not None else self._submit_training,
             progress=self.progress,
         )
+        check_same_rate({"The training data": plan.data.sound, "what is converted": self.sound})
+        return plan
 
     def _submit_training(self, call: str, arguments: dict[str, Any], label: str) -> Future[Any]:
         return self.pool.submit(call, arguments, label=label, timeout_s=None, gpu=True)
@@ -313,7 +317,7 @@ class Conversion:
         """Takes a finished file; preprocessing and labels may have changed without touching its bytes."""
         assert variant.contract is not None
         contract = variant.contract.model_copy(
-            update={"preprocessing": self.spec.preprocessing, "labels": self.spec.labels}
+            update={"preprocessing": self.spec.preprocessing, "sound": self.sound, "labels": self.spec.labels}
         )
         if contract != variant.contract:
             variant = variant.model_copy(update={"contract": contract})
@@ -369,6 +373,7 @@ class Conversion:
             "source_sha256": self.loading.sha256,
             "calibration": calibration.model_dump(mode="json") if calibration else None,
             "preprocessing": self.spec.preprocessing.model_dump(mode="json"),
+            "sound": self.sound.model_dump(mode="json") if self.sound else None,
             "labels": list(self.spec.labels) if self.spec.labels else None,
             "allow_select_tf_ops": self.options.allow_select_tf_ops,
             "out": str(job.out),

@@ -8,6 +8,7 @@ from typing import Any
 
 from tflitekit.data.dataset import Dataset
 from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.data.sound_format import SoundFormat, check_same_rate
 from tflitekit.schemes import Request
 from tflitekit.search import Clock, SearchLimits
 
@@ -40,3 +41,13 @@ class ConversionSpec:
     evaluation: Dataset | None = None
     limits: SearchLimits = field(default_factory=SearchLimits)
     clock: Clock | None = None
+
+    def sound(self, calibration: Dataset | None) -> SoundFormat | None:
+        """Returns what recordings are, as the data to evaluate on or to calibrate on say; None where there are no sounds.
+
+        Raises:
+            DataError: Their rates differ.
+        """
+        opened = [data for data in (self.evaluation, calibration) if data is not None]
+        check_same_rate({data.location: data.sound for data in opened})
+        return next((data.sound for data in opened if data.sound is not None), None)

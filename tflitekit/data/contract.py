@@ -13,6 +13,7 @@ from tflitekit.core.files import decode_text, read_bytes
 from tflitekit.core.structured import parse_json
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.data.sound_format import SoundFormat
 
 __all__ = ["Contract", "find_output", "labels_mismatch", "load_labels", "resolve_labels"]
 
@@ -23,6 +24,7 @@ class Contract(BaseModel):
     Attributes:
         output_meaning: 'probabilities' where the model ends in softmax or sigmoid, 'values' otherwise
             (logits or regression values: the ranking of classes is the same).
+        sound: What recordings must be, where the data were sounds: no file says it of itself.
         labels: Class names in the order of the model's output, where the user gave them.
     """
 
@@ -32,6 +34,7 @@ class Contract(BaseModel):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     preprocessing: Preprocessing
+    sound: SoundFormat | None = None
     labels: tuple[str, ...] | None = None
     output_meaning: Literal["probabilities", "values"] = "values"
 

@@ -18,6 +18,7 @@ from PIL import Image
 
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.data.settings import split_settings
+from tflitekit.data.sound_format import SoundFormat
 from tflitekit.options.general import SEED
 
 __all__ = [
@@ -108,6 +109,7 @@ class Dataset:
         classes: Class names in label order, where the data have names.
         available: Samples that there are where only a part is drawn from them; else None.
         seed: Of that draw.
+        sound: What recordings are when they were read, where the samples are sounds.
         notes: What was not taken from there, in sentences for people.
         numberings: Other numbers that its classes could have, by the source and setting that give them, from the number that each has.
     """
@@ -118,6 +120,7 @@ class Dataset:
     random_access = True
     available: int | None = None
     seed: int | None = None
+    sound: SoundFormat | None = None
     notes: tuple[str, ...] = ()
     numberings: Mapping[str, Mapping[int, int]] = MappingProxyType({})
 
@@ -203,7 +206,7 @@ class Selection(Dataset):
         super().__init__(dataset.location, classes=dataset.classes)
         self.kind = dataset.kind
         self.pictures, self.upright, self.random_access = dataset.pictures, dataset.upright, dataset.random_access
-        self.notes, self.numberings = dataset.notes, dataset.numberings
+        self.notes, self.numberings, self.sound = dataset.notes, dataset.numberings, dataset.sound
         self._dataset = dataset
         self._chosen = {int(position) for position in positions}
 

@@ -7,7 +7,6 @@ import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -16,6 +15,7 @@ from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.extras import import_extra
 from tflitekit.data.samples import Array, UnreadableSampleError
 from tflitekit.data.settings import whole_number_of
+from tflitekit.data.sound_format import SoundFormat
 
 __all__ = ["SOUND_SETTINGS", "SOUND_SUFFIXES", "SoundReader"]
 
@@ -47,6 +47,7 @@ class SoundReader:
         pad: Where zeros go into what is shorter; None refuses it.
         crop: What is kept of what is longer; None refuses it.
         channels: 1 mixes all channels to their mean; None leaves them.
+        found: Number of channels of the first file, which the others must have where they are not mixed.
     """
 
     rate: int | None = None
@@ -55,6 +56,7 @@ class SoundReader:
     pad: str | None = None
     crop: str | None = None
     channels: int | None = None
+    found: int | None = None
 
     @classmethod
     def of(cls, settings: Mapping[str, str]) -> SoundReader:
@@ -78,15 +80,24 @@ class SoundReader:
         numbers = {name: whole_number_of(settings, name) for name in ("rate", "resample", "length")}
         return cls(**numbers, pad=settings.get("pad"), crop=settings.get("crop"), channels=channels)
 
-    def with_rate_of(self, source: str | Path) -> SoundReader:
-        """Returns the same for files that must have the rate of this one, where no other is named; a file that is damaged has none."""
-        if self.rate is not None or self.resample is not None:
-            return self
+    def like(self, source: str | BinaryIO) -> SoundReader:
+        """Returns the same for files that must have rate and channels of this one, where no others are named; one that is damaged has none."""
         module = import_extra("soundfile", "Reading sounds")
         try:
-            return replace(self, rate=module.info(str(source)).samplerate)
+            first = module.info(source)
         except (module.SoundFileError, OSError):
             return self
+        named = self.rate is not None or self.resample is not None
+        return replace(self, rate=self.rate if named else first.samplerate, found=first.channels)
+
+    @property
+    def format(self) -> SoundFormat | None:
+        """What sounds are when they were read; None where no file said its rate."""
+        rate, channels = self.resample or self.rate, self.channels or self.found
+        if rate is None or channels is None:
+            return None
+        kept = {"length": self.length, "pad": self.pad, "crop": self.crop}
+        return SoundFormat.model_validate({"rate": rate, "channels": channels, **kept})
 
     def read(self, source: str | BinaryIO, key: str) -> dict[str, Array]:
         """Returns float32 values from -1 to 1, ``(samples,)`` of one channel, ``(samples, channels)`` of several.
@@ -103,6 +114,7 @@ class SoundReader:
                 if file.frames * file.channels > _MOST_VALUES:
                     raise UnreadableSampleError(f"too long: {file.frames:,} samples")
                 self._check_rate(rate, key)
+                self._check_channels(file.channels, key)
                 values = file.read(dtype="float32", always_2d=True)
         except (module.SoundFileError, OSError, EOFError) as error:
             raise UnreadableSampleError(f"{type(error).__name__}: {str(error).strip()}") from error
@@ -121,6 +133,13 @@ class SoundReader:
                 f"The sound '{key}' has {rate:,} samples a second, and it should have {self.rate:,}.",
                 why="A model hears sounds of another rate slower or faster.",
                 fix=f"Convert the file, or let all be resampled: PATH:resample={self.rate}.",
+            )
+
+    def _check_channels(self, channels: int, key: str) -> None:
+        if self.channels is None and self.found not in (None, channels):
+            raise DataError(
+                f"The sound '{key}' has {channels} channel{'s' if channels > 1 else ''}, and the first one has {self.found}.",
+                fix="Convert the file, or let all be mixed: PATH:channels=1.",
             )
 
     def _cut(self, values: Array, key: str) -> Array:

@@ -137,7 +137,9 @@ class MediaRows(Records):
         self._sounds = sounds
         if self._is_path:
             self._check_files(within)
-            self._sounds = sounds if self.pictures else sounds.with_rate_of(self._path(cell))
+        if not self.pictures:
+            self._sounds = sounds.like(str(self._path(cell)) if self._is_path else io.BytesIO(_held(cell) or b""))
+            self.sound = self._sounds.format
         super().__init__(str(table.path), labels, **options)
 
     def _path(self, name: str) -> Path:
@@ -170,7 +172,7 @@ class MediaRows(Records):
         return decode_image(source) if self.pictures else self._sounds.read(source, key)
 
     def _unpack(self, cell: Any, key: str) -> Raw:
-        content = cell.get("bytes") if isinstance(cell, Mapping) else cell
+        content = _held(cell)
         if not isinstance(content, bytes):
             raise UnreadableSampleError("the table names a file and does not hold it")
         return self._decode(io.BytesIO(content), key)
@@ -182,10 +184,14 @@ class MediaRows(Records):
         return whole + "".join(content_hash(self._path(cells[self._column])) for _, cells in self._table.rows())
 
 
+def _held(cell: Any) -> Any:
+    """Returns the file that a cell holds: bytes, or an entry of a struct."""
+    return cell.get("bytes") if isinstance(cell, Mapping) else cell
+
+
 def _holds_sound(cell: Any) -> bool:
-    content = cell.get("bytes") if isinstance(cell, Mapping) else cell
     try:
-        with Image.open(io.BytesIO(content or b"")):
+        with Image.open(io.BytesIO(_held(cell) or b"")):
             return False
     except Exception:  # noqa: BLE001 - Pillow raises whatever its decoders do
         return True

@@ -15,6 +15,7 @@ from tflitekit.core.files import content_hash, deflated_size, write_whole
 from tflitekit.data.calibration import CalibrationSet
 from tflitekit.data.contract import Contract
 from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.data.sound_format import SoundFormat
 from tflitekit.engines import op_advice
 from tflitekit.engines.choice import choose, other_engine
 from tflitekit.engines.engine import Converted, Engine
@@ -54,6 +55,7 @@ def make_variant(
     out: str,
     work: str,
     key: str,
+    sound: Mapping[str, Any] | None = None,
     trained: Mapping[str, Any] | None = None,
     found: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -92,7 +94,7 @@ def make_variant(
     if record is not None and record.left_float:
         warnings.append(f"Layers left float: {', '.join(record.left_float)} ('tflitekit preflight' says why).")
     runnable = not graph.select_tf_ops
-    contract = _contract(graph, prepared, preprocessing, labels)
+    contract = _contract(graph, prepared, preprocessing, sound, labels)
     compression = None
     if trained is not None and record is not None:
         from tflitekit.engines.verification import verify
@@ -140,13 +142,18 @@ def _made_by(request: Request, source: PreparedSource) -> tuple[EngineName | Non
 
 
 def _contract(
-    graph: Graph, source: PreparedSource, preprocessing: Mapping[str, Any], labels: Sequence[str] | None
+    graph: Graph,
+    source: PreparedSource,
+    preprocessing: Mapping[str, Any],
+    sound: Mapping[str, Any] | None,
+    labels: Sequence[str] | None,
 ) -> Contract:
     outputs = ordered_outputs(graph, source.outputs)
     return Contract(
         inputs=graph.inputs,
         outputs=outputs,
         preprocessing=Preprocessing.model_validate(preprocessing),
+        sound=SoundFormat.model_validate(sound) if sound else None,
         labels=tuple(labels) if labels else None,
         output_meaning=primary_meaning(graph, outputs),
     )

@@ -18,6 +18,7 @@ from tflitekit.data.calibration import store_calibration
 from tflitekit.data.contract import Contract
 from tflitekit.data.dataset import Dataset, SkippedSamples, open_dataset
 from tflitekit.data.preprocessing import load_preprocessing
+from tflitekit.data.sound_format import check_same_rate
 from tflitekit.explanation.along import compare_along
 from tflitekit.explanation.blame import Verdict, find_culprits, find_suspicious, judge
 from tflitekit.explanation.candidates import LayerCosts, costs_by_layer, ranges_of, recipe_of
@@ -72,6 +73,8 @@ def explain(file: str | Path, *, data: Any, how: ExplainOptions, progress: Progr
     """
     baseline, variant = _open(Path(file), how)
     dataset = open_dataset(data, limit=how.limit, seed=how.seed, need_labels=False)
+    if variant.contract is not None:
+        check_same_rate({f"what {file} was made for": variant.contract.sound, dataset.location: dataset.sound})
     return explain_variant(
         variant, baseline, dataset, jobs=how.jobs or os.cpu_count() or 1, progress=progress or Progress()
     )

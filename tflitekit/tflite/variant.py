@@ -154,6 +154,7 @@ def load_variant(
         inputs=contract.inputs if contract else graph.inputs,
         outputs=outputs,
         preprocessing=preprocessing or (contract.preprocessing if contract else told.preprocessing or PRESETS["raw"]),
+        sound=contract.sound if contract else None,
         labels=without_background(names, graph) if names else None,
         output_meaning=primary_meaning(graph, outputs),
     )

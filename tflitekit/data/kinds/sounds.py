@@ -37,7 +37,8 @@ class SoundFolder(ClassFolders):
     def __init__(self, root: Path, sounds: SoundReader, **options: Any) -> None:
         super().__init__(root, **options)
         first = next(self.pick([0])).path
-        self._sounds = sounds if first is None else sounds.with_rate_of(first)
+        self._sounds = sounds if first is None else sounds.like(first)
+        self.sound = self._sounds.format
 
     def decode(self, path: str, key: str) -> Raw:
         return self._sounds.read(path, key)

@@ -111,6 +111,10 @@ class WebDataset(Records):
         self._inputs = [name for name in first[1] if name not in (kept, *_LABELS)]
         self.pictures = len(self._inputs) == 1 and is_image(f"x.{self._inputs[0]}")
         self._check_inputs()
+        sound = next((part for name, part in first[1].items() if f".{name}" in SOUND_SUFFIXES), None)
+        if sound is not None and not self.pictures:
+            self._sounds = self._sounds.like(io.BytesIO(sound.read()))
+            self.sound = self._sounds.format
         super().__init__(location, self._labels_of(kept, labels), **options)
 
     def _check_inputs(self) -> None:

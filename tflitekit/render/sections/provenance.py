@@ -45,6 +45,8 @@ def _model(report: Report) -> Iterator[tuple[str, str]]:
     contract = report.contract
     if contract is not None:
         yield "Preprocessing", contract.preprocessing.describe()
+        if contract.sound is not None:
+            yield "Sound", contract.sound.describe()
         yield "Output", contract.output_meaning
         if contract.labels:
             yield "Labels", f"{len(contract.labels):,} names"

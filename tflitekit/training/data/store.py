@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -24,6 +24,7 @@ from tflitekit.core.structured import read_record, write_record
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import Dataset, ImageFolder, InputPipeline, open_dataset
 from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.data.sound_format import SoundFormat, check_same_rate
 from tflitekit.training.data.decoding import Column, SampleWriter, image_bytes
 from tflitekit.training.data.labels import LabelKind, count_classes
 from tflitekit.training.data.split import split_rows
@@ -82,6 +83,7 @@ class TrainingSet(BaseModel):
     folder: Path
     inputs: tuple[TensorSpec, ...]
     preprocessing: Preprocessing
+    sound: SoundFormat | None = None
     columns: tuple[Column, ...]
     rows: int
     samples: int
@@ -152,6 +154,7 @@ def store_training_data(
     *,
     inputs: Sequence[TensorSpec],
     preprocessing: Preprocessing,
+    vocabularies: Mapping[str, int] | None = None,
     labels: tuple[str, ...] | None = None,
     limit: int | None = None,
     validation: Any = None,
@@ -170,6 +173,7 @@ def store_training_data(
     Args:
         data: Whatever `open_dataset` takes.
         inputs: The model's inputs, in its order.
+        vocabularies: As of `InputPipeline`.
         labels: Class names in the order of the model's output.
         limit: A seeded, class-balanced sample of ``data`` of this many.
         validation: Data of their own to validate on, instead of a part of ``data``; like ``data``.
@@ -191,7 +195,7 @@ def store_training_data(
         raise UsageError(f"The validation split must be at least 0 and below 1, not {validation_split:g}.")
     sources = _open(data, labels=labels, limit=limit, validation=validation, seed=seed)
     first = sources[0].dataset
-    pipeline = InputPipeline(inputs, preprocessing)
+    pipeline = InputPipeline(inputs, preprocessing, vocabularies)
     streams = _streams(sources, pipeline, seed, most_bytes)
     rest = {
         "format": _FORMAT,
@@ -206,6 +210,7 @@ def store_training_data(
         "location": first.location,
         "kind": first.kind,
         "preprocessing": preprocessing,
+        "sound": first.sound,
         "validation": sources[1].dataset.location if validation is not None else held_out,
     }
     prints = [source.dataset.fingerprint() for source in sources]
@@ -322,6 +327,7 @@ def _open(data: Any, *, labels: tuple[str, ...] | None, limit: int | None, valid
                 why=f"Classes are those of the training data at {dataset.location}: {', '.join(names)}.",
                 fix="Give the folders of both the same names.",
             ) from error
+    check_same_rate({source.dataset.location: source.dataset.sound for source in sources})
     return sources
 
 

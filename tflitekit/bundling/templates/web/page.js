@@ -29,7 +29,8 @@ async function start() {
   show("status", `Ready.${classifier.classifies ? "" : untried(bundle)}`);
 }
 
-function untried({ task, reader }) {
+function untried({ task, reader, sound }) {
+  if (sound) return ` This model takes sounds, ${sound.rate.toLocaleString("en")} samples a second, which this page does not record: bundle.json says how they become its input.`;
   if (!reader) return " This model does not classify images, so there is nothing to try here.";
   const drawn = { detection: "boxes", segmentation: "masks", keypoints: "keypoints" }[task];
   return ` This page verifies the model's raw outputs and draws no ${drawn}: bundle.json says how the reader '${reader.name}' decodes them, and the demo app for Android draws them.`;

@@ -25,6 +25,8 @@ public final class Bundle {
     /** Name of the variant that drops are measured against, which need not be here; null where there is none. */
     public final String baseline;
     public final Preprocessing preprocessing;
+    /** What recordings must be; null where the model takes no sounds. */
+    public final Sound sound;
     /** In the order of the primary output; null where there are none; not modifiable. */
     public final List<String> labels;
     /** "probabilities" or "values". */
@@ -42,14 +44,15 @@ public final class Bundle {
     private final BundleFiles files;
 
     Bundle(BundleFiles files, String name, String inputKind, String recommended, String baseline,
-            Preprocessing preprocessing, List<String> labels, String outputMeaning, String task, JsonNode reader,
-            List<Variant> variants, List<GoldenSample> golden, int goldenTopK) {
+            Preprocessing preprocessing, Sound sound, List<String> labels, String outputMeaning, String task,
+            JsonNode reader, List<Variant> variants, List<GoldenSample> golden, int goldenTopK) {
         this.files = files;
         this.name = name;
         this.inputKind = inputKind;
         this.recommended = recommended;
         this.baseline = baseline;
         this.preprocessing = preprocessing;
+        this.sound = sound;
         this.labels = labels;
         this.outputMeaning = outputMeaning;
         this.task = task;

@@ -41,7 +41,7 @@ final class BundleParser {
             samples.add(sample(node));
         }
         Bundle bundle = new Bundle(files, root.text("name"), inputKind, root.text("recommended"),
-                root.optionalText("baseline"), preprocessing, labels,
+                root.optionalText("baseline"), preprocessing, sound(root.optionalNode("sound")), labels,
                 root.choice("output_meaning", "probabilities", "values"),
                 root.choice("task", "classification", "binary", "detection", "segmentation", "keypoints", "other"),
                 root.optionalNode("reader"), Collections.unmodifiableList(variants),
@@ -75,6 +75,24 @@ final class BundleParser {
         return new Preprocessing(node.text("name"), node.choice("color", "rgb", "bgr"),
                 node.choice("resize", "nearest", "box", "bilinear", "bicubic", "lanczos"),
                 node.choice("fit", "stretch", "center_crop", "pad"), cropFraction, divisor, mean, std);
+    }
+
+    private static Sound sound(JsonNode node) throws BundleException {
+        if (node == null) {
+            return null;
+        }
+        for (String name : new String[] {"rate", "channels"}) {
+            if (node.integer(name) < 1) {
+                throw node.wrong(name, "1 or more");
+            }
+        }
+        boolean anyLength = node.isNull("length");
+        if (!anyLength && node.integer("length") < 1) {
+            throw node.wrong("length", "1 or more, or null");
+        }
+        return new Sound(node.integer("rate"), node.integer("channels"), anyLength ? 0 : node.integer("length"),
+                node.isNull("pad") ? null : node.choice("pad", "start", "end", "both"),
+                node.isNull("crop") ? null : node.choice("crop", "start", "end", "center"));
     }
 
     static TensorSpec tensor(JsonNode node) throws BundleException {

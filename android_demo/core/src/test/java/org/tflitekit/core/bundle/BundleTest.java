@@ -44,6 +44,22 @@ public class BundleTest {
     }
 
     @Test
+    public void whatRecordingsMustBe() throws Exception {
+        assertNull(new SmallBundle().read().sound);
+        SmallBundle small = new SmallBundle();
+        JSONObject sound = new JSONObject("{\"rate\": 8000, \"channels\": 1, \"length\": 1024,"
+                + " \"pad\": \"end\", \"crop\": null}");
+        small.json.put("sound", sound);
+        Sound found = small.read().sound;
+        assertEquals("8000 1 1024 end null",
+                found.rate + " " + found.channels + " " + found.length + " " + found.pad + " " + found.crop);
+        sound.put("length", JSONObject.NULL);
+        assertEquals(0, small.read().sound.length);
+        sound.put("rate", 0);
+        refused(small, "rate", "1 or more");
+    }
+
+    @Test
     public void unknownFieldsOfTheSameSchemaAreIgnored() throws Exception {
         SmallBundle small = new SmallBundle();
         small.json.put("motto", "onwards");
