@@ -142,7 +142,7 @@ def test_damaged_exif_says_nothing(tmp_path: Path) -> None:
 def test_a_bundle_holds_a_turned_picture_as_the_model_saw_it(tmp_path: Path) -> None:
     _photo(tmp_path / "d" / "a" / "1.png")
     (sample,) = open_dataset(f"{tmp_path / 'd'}:orientation=upright")
-    original, lossless = _Writer(tmp_path, "0").images(sample, sample.read(), PRESETS["raw"], (1, 20, 10, 1))
+    original, lossless = _Writer(tmp_path, "0").images(sample, sample.read(), PRESETS["raw"], (20, 10, 1))
     assert original == lossless and (original.width, original.height) == (10, 20)
     with Image.open(tmp_path / original.file) as image:
         assert image.size == (10, 20) and image.getexif().get(0x0112) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Set
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +30,8 @@ __all__ = [
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
 
+
+warnings.filterwarnings("ignore", message="Corrupt EXIF")  # such pictures count as upright
 
 _TURNED = "tflitekit turned"
 _QUARTER = 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tflitekit.data.settings import check_settings
 __all__ = ["CocoFile"]
 
 _LIMIT_BYTES = 1 << 30
+_LOOKED_FOR = 20
 _FILES = ("annotations.json", "_annotations.coco.json")
 _IDS = {
     "order": "in the order of their ids",
@@ -77,6 +79,9 @@ class CocoFile(BoxedPictures):
         numbers, classes = _classes(path, content, settings.get("ids", "order"), labels)
         objects = _objects(path, content, set(images), numbers)
         names = [image["file_name"] for image in images.values()]
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise DataError(f"{path} lists the image {twice[0]} more than once, with different ids.", fix=_FIX)
         root = _root(path, names, settings.get("images"))
         require_within(path, root, names, settings.get(WITHIN))
         require_pictures(str(path), root, names, f"Name their folder: {path}:images=FOLDER.")
@@ -121,6 +126,8 @@ def _classes(
         )
     entries = _entries(path, content, "categories", {"id": int, "name": str})
     by_id = {entry["id"]: entry["name"] for entry in sorted(entries, key=lambda entry: entry["id"])}
+    if len(by_id) < len(entries):
+        raise DataError(f"{path} lists two categories with one id.", fix=_FIX)
     if not by_id or min(by_id) < 0 or max(by_id) > 32000:
         raise DataError(f"{path} has no categories, or some whose ids are below 0 or above 32000.", fix=_FIX)
     if labels is not None:
@@ -176,6 +183,10 @@ def _objects(
             raise DataError(
                 f"The annotation {place} in {path} has no 'bbox' of four numbers, or an 'area' that is none.", fix=_FIX
             )
+        if area < 0 or entry.get("iscrowd", 0) not in (0, 1):
+            raise DataError(
+                f"The annotation {place} in {path} has an 'area' below 0, or an 'iscrowd' that is not 0 or 1.", fix=_FIX
+            )
         if entry["category_id"] not in numbers:
             raise DataError(
                 f"The annotation {place} in {path} is of the category {entry['category_id']}, which is not listed.",
@@ -197,14 +208,16 @@ def _is_number(value: Any) -> bool:
 
 def _size(file: Path, image: Mapping[str, Any]) -> tuple[int, int]:
     width, height = image.get("width"), image.get("height")
-    return (width, height) if isinstance(width, int) and isinstance(height, int) else size_of_image(file)
+    given = all(isinstance(side, int) and not isinstance(side, bool) for side in (width, height))
+    return (width, height) if given else size_of_image(file)  # type: ignore[return-value]
 
 
 def _root(path: Path, names: Sequence[str], given: str | None) -> Path:
-    """Returns the folder of the images: the one that is named, else that beside the file where the first one lies."""
+    """Returns the folder of the images: the one that is named, else that beside the file where most of the first ones lie."""
     if given is not None:
         return Path(given) if Path(given).is_absolute() or Path(given).is_dir() else path.parent / given
     split = path.stem.rpartition("_")[2]  # instances_val2017.json lies in annotations/, beside val2017/
     above = path.parent.parent
     places = (path.parent, path.parent / "images", above / split, above / "images" / split, above / "images", above)
-    return next((place for place in places if names and is_file(place / names[0])), path.parent)
+    first = names[:_LOOKED_FOR]
+    return max(places, key=lambda place: sum(is_file(place / name) for name in first))
