@@ -24,6 +24,7 @@ __all__ = [
     "DataError",
     "DeviceError",
     "LostWorkerError",
+    "MachineError",
     "MissingDependencyError",
     "ModelError",
     "PackageError",
@@ -151,6 +152,10 @@ class CrashError(ConversionError):
 
 class LostWorkerError(ConversionError):
     """A worker of a distributed training that cannot be reached any more."""
+
+
+class MachineError(TflitekitError):
+    """A machine of a cluster, or the cluster, that cannot do what it should; another machine may."""
 
 
 class CheckFailedError(TflitekitError):

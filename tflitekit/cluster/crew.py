@@ -1,0 +1,119 @@
+"""A cluster as the crew of a run (`tflitekit.core.process.crew.Crew`), and how it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tflitekit.cluster.kinds import import_dask, open_kind
+from tflitekit.cluster.pool import SLOT, ClusterPool
+from tflitekit.cluster.tasks import Answer, kit_identity
+from tflitekit.core.errors import MachineError
+from tflitekit.core.machine_lock import measuring
+from tflitekit.core.process.crew import Crew
+from tflitekit.core.process.workers import TENSORFLOW
+
+if TYPE_CHECKING:
+    import distributed
+
+__all__ = ["ClusterCrew", "open_cluster"]
+
+_CONNECT_S = 20.0
+
+
+class ClusterCrew(Crew):
+    """The workers of a cluster.
+
+    Args:
+        places: Paths that all workers have to see: where results go.
+        told: Receives how each task went.
+    """
+
+    def __init__(
+        self,
+        client: distributed.Client,
+        *,
+        places: tuple[str, ...] = (),
+        told: Callable[[Answer], object] = lambda answer: None,
+    ) -> None:
+        self.client, self._places, self._told = client, places, told
+
+    @property
+    def spread(self) -> int:  # type: ignore[override]
+        """How many tasks the cluster does at a time."""
+        return sum(int(worker["resources"].get(SLOT, 0)) for worker in self.workers().values())
+
+    def workers(self) -> dict[str, Any]:
+        """Returns what the scheduler knows of each worker, by address."""
+        return dict(self.client.scheduler_info()["workers"])
+
+    @property
+    def dashboard(self) -> str | None:
+        """Where the scheduler shows its own page; None without one."""
+        link: str | None = self.client.dashboard_link
+        return link
+
+    def pool(self, *, jobs: int, timeout_s: float, preload: tuple[str, ...] | None = TENSORFLOW) -> ClusterPool:  # type: ignore[override]
+        del jobs  # the cluster has as many as it has
+        return ClusterPool(
+            self.client, timeout_s=timeout_s, preload=preload, places=self._places, told=self._told
+        )
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with measuring():
+            yield
+
+
+@contextmanager
+def open_cluster(
+    name: str, *, places: tuple[str, ...] = (), told: Callable[[Answer], object] = lambda answer: None
+) -> Iterator[ClusterCrew]:
+    """Connects to a cluster, or starts one.
+
+    Args:
+        name: ``tcp://HOST:PORT`` of a scheduler, ``local:N``, or another kind (see `tflitekit.cluster.kinds`).
+        places: Paths that all workers have to see.
+
+    Raises:
+        UsageError: There is no such kind.
+        MachineError: Nobody answers, or no worker can take work.
+        MissingDependencyError: Dask is not installed.
+    """
+    distributed = import_dask()
+    for place in places:
+        Path(place).mkdir(parents=True, exist_ok=True)
+    with open_kind(name) as cluster:
+        try:
+            client = distributed.Client(cluster, timeout=_CONNECT_S, set_as_default=False)
+        except (OSError, TimeoutError) as error:
+            raise MachineError(
+                f"The scheduler {name} does not answer.",
+                why=str(error) or None,
+                fix="Start it with 'dask scheduler', and look for a firewall between the two machines.",
+            ) from error
+        with client:
+            crew = ClusterCrew(client, places=places, told=told)
+            _check_workers(crew, name)
+            yield crew
+
+
+def _check_workers(crew: ClusterCrew, name: str) -> None:
+    """Raises where nobody could take work: there is no worker, or none with the kit's version."""
+    if not any(SLOT in worker["resources"] for worker in crew.workers().values()):
+        raise MachineError(
+            f"The cluster {name} has no workers that take work.",
+            fix=f"Start some with: tflitekit worker --cluster {name}",
+        )
+    here = kit_identity()
+    found = crew.client.run(kit_identity, on_error="return")
+    others = {address: said for address, said in found.items() if said != here}
+    if len(others) == len(found):
+        address, said = next(iter(others.items()))
+        raise MachineError(
+            "No worker of the cluster has the versions that this machine has.",
+            why=f"Here: {here}. At {address}: {said}.",
+            fix="Install the same ones everywhere.",
+        )

@@ -1,0 +1,157 @@
+"""What a worker of a cluster does with one task: it runs one function of the kit and says how that went.
+
+Dask carries a function's name and JSON only. Nothing is raised for what the kit knows how to say, so that it also arrives where the
+versions of packages differ.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from tflitekit.core.errors import CrashError, MachineError, StorageError, TflitekitError, as_known
+from tflitekit.core.files import content_hash, hash_json
+from tflitekit.core.machine_lock import working
+from tflitekit.core.process.workers import WorkerPool, wait_for
+
+__all__ = ["SHARE", "Answer", "Task", "kit_identity", "run_task", "share_of_machine"]
+
+SHARE = "TFLITEKIT_JOBS"
+"""Set by `tflitekit worker`: how many processes a task may use on this worker."""
+
+
+class Task(BaseModel):
+    """One piece of work.
+
+    Attributes:
+        call: ``module:function`` of the kit.
+        arguments: JSON; paths are the same on all machines.
+        label: What it is for, in the user's names.
+        kit: The versions of who asks (see `kit_identity`).
+        timeout_s: After which a process of its own is ended; None for no limit.
+        preload: Modules that such a process needs; None runs the function in the worker itself, which only the kit's own
+            verbs need: they start processes by themselves.
+        waits: Whether it only starts while nobody measures on that machine. What measures there waits by itself.
+        places: Paths that the machine has to see, as the one that asks does.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    call: str
+    arguments: dict[str, Any]
+    label: str
+    kit: str
+    timeout_s: float | None = None
+    preload: tuple[str, ...] | None = None
+    gpu: bool = False
+    waits: bool = True
+    places: tuple[str, ...] = ()
+
+
+class Answer(BaseModel):
+    """How a task went.
+
+    Attributes:
+        machine: Its name, for people.
+        worker: The address of the worker.
+        began, ended: Seconds since 1970, by that machine's clock.
+        value: What the function returned, JSON.
+        error: What it raised, as `TflitekitError.to_json` has it.
+        blame: 'machine' where another one may well be able to.
+    """
+
+    machine: str
+    worker: str
+    began: float
+    ended: float
+    value: Any = None
+    error: dict[str, Any] | None = None
+    blame: Literal["machine", "task"] = "task"
+
+
+@functools.cache
+def kit_identity() -> str:
+    """Returns the versions that shape results, and a hash of the kit's own code, as a sentence for people."""
+    from tflitekit.tflite.variant import tool_versions
+
+    home = Path(__file__).resolve().parents[1]
+    code = hash_json({str(p.relative_to(home)): content_hash(p) for p in sorted(home.rglob("*.py"))})
+    return ", ".join(f"{name} {version}" for name, version in tool_versions().items()) + f", code {code[:8]}"
+
+
+def share_of_machine() -> int:
+    """Returns how many processes a task may use on this worker: its threads, unless `tflitekit worker` says otherwise."""
+    from distributed import get_worker
+
+    return int(os.environ.get(SHARE) or get_worker().state.nthreads)
+
+
+def run_task(content: dict[str, Any]) -> dict[str, Any]:
+    """Runs a `Task` and returns an `Answer`, both as JSON."""
+    began = time.time()
+    task = Task.model_validate(content)
+    try:
+        _check_kit(task.kit)
+        _check_places(task.places)
+        with working() if task.waits else nullcontext():
+            found: dict[str, Any] = {"value": _run(task)}
+    except TflitekitError as error:
+        found = {"error": error.to_json(), "blame": "machine" if _is_of_machine(error) else "task"}
+    except Exception as error:  # noqa: BLE001 - recorded, whatever it is
+        known = as_known(error) or TflitekitError(f"{task.label}: {type(error).__name__}: {error}")
+        found = {"error": known.to_json(), "blame": "machine" if _is_of_machine(known) else "task"}
+    return Answer(machine=machine_name(), worker=_address(), began=began, ended=time.time(), **found).model_dump(mode="json")
+
+
+def _check_kit(wanted: str) -> None:
+    if wanted != kit_identity():
+        raise MachineError(
+            f"The worker on {machine_name()} has other versions than the machine that asks.",
+            why=f"There: {kit_identity()}. Wanted: {wanted}.",
+            fix="Install the same ones on both.",
+        )
+
+
+def _check_places(places: Sequence[str]) -> None:
+    for place in places:
+        if not Path(place).exists():
+            raise MachineError(
+                f"{machine_name()} does not see {place}.",
+                why="All machines of a cluster work on the same files, under the same paths.",
+                fix="Mount that folder there, or name data and results by a URL that every machine can reach.",
+            )
+
+
+def _address() -> str:
+    from distributed import get_worker
+
+    return str(get_worker().address)
+
+
+def machine_name() -> str:
+    """Returns this machine's name, for people."""
+    return socket.gethostname()
+
+
+def _run(task: Task) -> Any:
+    if task.preload is None:
+        module, _, function = task.call.partition(":")
+        return getattr(importlib.import_module(module), function)(**task.arguments)
+    with WorkerPool(jobs=1, timeout_s=0.0, preload=task.preload) as pool:
+        future = pool.submit(task.call, task.arguments, label=task.label, timeout_s=task.timeout_s, gpu=task.gpu)
+        return wait_for(future)
+
+
+def _is_of_machine(error: TflitekitError) -> bool:
+    """Whether another machine may well be able to: this one's disk is full or gone, its memory, or its installation."""
+    killed = isinstance(error, CrashError) and "SIGKILL" in error.what  # by the system, which ran out of memory
+    return killed or isinstance(error, MachineError | StorageError)
