@@ -36,12 +36,14 @@ from tflitekit.accuracy.score_store import ScoreStore, score_all
 from tflitekit.accuracy.scored import Scored
 from tflitekit.accuracy.scoring import RUNTIME, ScoringJob
 from tflitekit.accuracy.several_outputs import of_deciding
+from tflitekit.accuracy.spread import spread_over
 from tflitekit.accuracy.suitability import metric_of
 from tflitekit.accuracy.variant_rows import control_of, inputs_of, linted, row_of, with_examples
 from tflitekit.accuracy.without_labels import ambiguous_output, choose_reference, left_out
 from tflitekit.core.arguments import as_list
 from tflitekit.core.errors import DataError, ModelError, UsageError
 from tflitekit.core.files import hash_json
+from tflitekit.core.process.crew import THIS_MACHINE, Crew
 from tflitekit.core.process.workers import run_alone
 from tflitekit.core.progress import Progress
 from tflitekit.data.contract import resolve_labels
@@ -243,6 +245,7 @@ def evaluate_variants(
     constraints: Constraints | None = None,
     fingerprint: str | None = None,
     advise: bool = True,
+    crew: Crew = THIS_MACHINE,
 ) -> Evaluation:
     """Scores variants that are finished and can run here; the others keep their status.
 
@@ -251,6 +254,7 @@ def evaluate_variants(
         cache: Folder where scores are kept, so that a later run takes them from there.
         constraints: The drops that matter; they make the verdicts' 'too few samples'.
         fingerprint: The data's, where the caller has it already.
+        crew: Who runs the files on the samples.
         advise: Whether to lint: to look for a better preprocessing where the baseline is at chance, and so on.
     """
     constraints = constraints or Constraints()
@@ -271,7 +275,10 @@ def evaluate_variants(
         cache, fingerprint, metric.name, how.own_metric, how.output, reference, task=task, stream=how.stream
     )
     if not how.until_certain:
-        scored = score_all(runs, dataset, metric, store, baseline=baseline, jobs=how.jobs, progress=progress)
+        spread = spread_over(crew, dataset, how, constraints, cache)
+        scored = score_all(
+            runs, dataset, metric, store, baseline=baseline, jobs=how.jobs, progress=progress, spread=spread
+        )
     elif baseline is None:
         raise UsageError("--until-certain needs a baseline, and the baseline cannot run here.")
     else:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from tflitekit.accuracy.fidelity import Sums, pack, unpack
 from tflitekit.accuracy.metrics import AnyMetric, Scores
 from tflitekit.accuracy.scored import Scored
-from tflitekit.accuracy.scoring import Against, ScoringJob, score
+from tflitekit.accuracy.scoring import Against, ScoringJob, Spreading, score
 from tflitekit.core.files import content_hash, hash_json, write_whole
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_record, write_record
@@ -144,6 +144,7 @@ def score_all(
     baseline: str | None,
     jobs: int | None,
     progress: Progress,
+    spread: Spreading | None = None,
 ) -> Scored:
     """Scores variants on all samples, where the store lacks them; the same bytes are scored once.
 
@@ -174,6 +175,7 @@ def score_all(
             skipped=skipped,
             stream=store.stream,
             against=against,
+            spread=spread,
         )
         names = sorted(skipped.names)
         for run in pending:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ from tflitekit.data.contract import Contract, find_output
 from tflitekit.data.dataset import Dataset, InputPipeline, Sample, SkippedSamples, UnreadableSampleError
 from tflitekit.data.facts import Facts, input_facts, size_facts
 from tflitekit.data.frame import Frame
-from tflitekit.data.parallel import process_chunks
+from tflitekit.data.parallel import Done, process_chunks
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.targets import RunningTarget
 from tflitekit.tasks.interface import Interface, Meaning
@@ -37,7 +37,7 @@ from tflitekit.tflite.graph import Graph
 from tflitekit.tflite.runtime import Model
 from tflitekit.tflite.variant import Variant
 
-__all__ = ["RUNTIME", "Against", "ScoringJob", "score"]
+__all__ = ["RUNTIME", "Against", "ChunkEvaluator", "ScoringJob", "Spreading", "score"]
 
 RUNTIME = ("ai_edge_litert.interpreter", "tflitekit.accuracy.evaluation")
 """Modules that a process needs to run one file, imported once for all such processes."""
@@ -110,6 +110,15 @@ class ScoringJob:
         return InputPipeline(self.graph.inputs, preprocessing or self.contract.preprocessing, self.graph.vocabularies)
 
 
+class Spreading(Protocol):
+    """Others who run chunks; see `tflitekit.accuracy.spread.Spread`."""
+
+    def chunks(
+        self, runs: Sequence[ScoringJob], dataset: Dataset, baseline: str | None, size: int
+    ) -> Generator[Done, None, None]:
+        """Yields the chunks of the data, as `tflitekit.data.parallel.process_chunks` does."""
+
+
 @dataclass
 class Against:
     """The variant that others are compared with while all are scored, output by output.
@@ -133,6 +142,7 @@ def score(
     skipped: SkippedSamples,
     stream: bool = False,
     against: Against | None = None,
+    spread: Spreading | None = None,
 ) -> dict[str, Scores]:
     """Runs every variant on every sample.
 
@@ -141,6 +151,7 @@ def score(
             the next.
         skipped: Takes the samples that cannot be read.
         against: Which of the runs the others are compared with; None to compare nothing.
+        spread: Runs the chunks elsewhere.
 
     Returns:
         By variant, in the data's order: the metric's columns, 'position' in the data, and what `tflitekit.data.facts` says of
@@ -157,13 +168,18 @@ def score(
     collected = _Collector(dataset.size or 1024)
     with ExitStack() as stack, progress.task(f"Evaluating {len(runs)} variants", dataset.size) as advance:
 
-        def evaluator() -> _ChunkEvaluator:
-            made = _ChunkEvaluator(runs, metric, baseline, stream=stream)
+        def evaluator() -> ChunkEvaluator:
+            made = ChunkEvaluator(runs, metric, baseline, stream=stream)
             stack.callback(made.close)  # of one in a process of its own, that process's end does it
             return made
 
         size = max(_chunk(runs, dataset.size, workers), batch)
-        with closing(process_chunks(dataset, size, workers, evaluator)) as chunks:  # threads end before their models
+        found = (
+            process_chunks(dataset, size, workers, evaluator)
+            if spread is None
+            else spread.chunks(runs, dataset, baseline, size)
+        )
+        with closing(found) as chunks:  # threads end before their models
             for done in chunks:
                 positions, scores, unreadable, sums = done.value
                 for key, reason in unreadable:
@@ -239,7 +255,7 @@ def _grown(values: NDArray[Any], last: int) -> NDArray[Any]:
     return bigger
 
 
-class _ChunkEvaluator:
+class ChunkEvaluator:
     """One worker's interpreters: decodes a chunk once and runs every variant on it."""
 
     def __init__(self, runs: Sequence[ScoringJob], metric: AnyMetric, baseline: str | None, *, stream: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,15 +55,20 @@ class ClusterCrew(Crew):
         link: str | None = self.client.dashboard_link
         return link
 
-    def pool(self, *, jobs: int, timeout_s: float, preload: tuple[str, ...] | None = TENSORFLOW) -> ClusterPool:  # type: ignore[override]
-        del jobs  # the cluster has as many as it has
+    def pool(self, *, jobs: int, timeout_s: float, preload: tuple[str, ...] | None = TENSORFLOW) -> ClusterPool:
+        del jobs  # which are of one machine
         return ClusterPool(
-            self.client, timeout_s=timeout_s, preload=preload, places=self._places, told=self._told
+            self.client,
+            jobs=max(1, self.spread),
+            timeout_s=timeout_s,
+            preload=preload,
+            places=self._places,
+            told=self._told,
         )
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        with measuring():
+    def alone(self, *, here: bool) -> Iterator[None]:
+        with measuring() if here else nullcontext():
             yield
 
 

@@ -35,13 +35,14 @@ class _Asked:
     told: Callable[[Answer], object]
     tried: list[tuple[str, str]] = field(default_factory=list)
     avoid: set[str] = field(default_factory=set)
-    running: distributed.Future | None = None
+    running: Any = None
 
 
 class ClusterPool:
     """The workers of a cluster, in the place of `tflitekit.core.process.workers.WorkerPool`.
 
     Args:
+        jobs: How many the cluster runs at a time.
         timeout_s: A task that takes longer is ended and recorded as a failure.
         preload: Modules that the process of a task needs.
         places: Paths that workers have to see.
@@ -52,11 +53,13 @@ class ClusterPool:
         self,
         client: distributed.Client,
         *,
+        jobs: int,
         timeout_s: float,
         preload: tuple[str, ...] | None,
         places: tuple[str, ...] = (),
         told: Callable[[Answer], object] = lambda answer: None,
     ) -> None:
+        self.jobs = jobs
         self._client, self._timeout_s, self._preload = client, timeout_s, preload
         self._places, self._told = places, told
         self._asked: dict[int, _Asked] = {}
@@ -105,7 +108,7 @@ class ClusterPool:
             if not allowed:
                 return self._give_up(number, asked)
         try:
-            running = self._client.submit(
+            running: Any = self._client.submit(
                 run_task,
                 asked.task.model_dump(mode="json"),
                 key=f"{asked.task.label}-{id(self):x}-{number}-{len(asked.tried)}",
@@ -119,7 +122,7 @@ class ClusterPool:
         asked.running = running  # one that nobody holds is cancelled
         running.add_done_callback(lambda done: self._done(number, asked, done))
 
-    def _done(self, number: int, asked: _Asked, done: distributed.Future) -> None:
+    def _done(self, number: int, asked: _Asked, done: Any) -> None:
         from distributed.scheduler import KilledWorker
 
         if number not in self._asked:  # closed meanwhile
@@ -138,10 +141,10 @@ class ClusterPool:
         asked.told(answer)
         if answer.error is None:
             return self._end(number, asked, None, answer.value)
-        error = TflitekitError.from_json(answer.error)
+        refusal = TflitekitError.from_json(answer.error)
         if answer.blame == "task":
-            return self._end(number, asked, error)
-        asked.tried.append((answer.machine, str(error)))
+            return self._end(number, asked, refusal)
+        asked.tried.append((answer.machine, str(refusal)))
         asked.avoid.add(answer.worker)
         if len(asked.tried) < ATTEMPTS:
             return self._try(number, asked)

@@ -109,7 +109,9 @@ def run_task(content: dict[str, Any]) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 - recorded, whatever it is
         known = as_known(error) or TflitekitError(f"{task.label}: {type(error).__name__}: {error}")
         found = {"error": known.to_json(), "blame": "machine" if _is_of_machine(known) else "task"}
-    return Answer(machine=machine_name(), worker=_address(), began=began, ended=time.time(), **found).model_dump(mode="json")
+    return Answer(machine=machine_name(), worker=_address(), began=began, ended=time.time(), **found).model_dump(
+        mode="json"
+    )
 
 
 def _check_kit(wanted: str) -> None:

@@ -14,6 +14,7 @@ from tflitekit.conversion.searching import refuse_without_clock
 from tflitekit.conversion.spec import ConversionSpec
 from tflitekit.core.errors import UsageError
 from tflitekit.core.files import check_written, locked, require_utf8
+from tflitekit.core.process.crew import THIS_MACHINE, Crew
 from tflitekit.core.progress import Progress
 from tflitekit.data.dataset import Dataset, open_dataset
 from tflitekit.hardware import default_schemes, load_profile
@@ -104,11 +105,13 @@ def convert_unlocked(
     options: ConvertOptions,
     progress: Progress,
     check: Callable[[PreparedSource], object] | None = None,
+    crew: Crew = THIS_MACHINE,
 ) -> ConvertResult:
     """`convert` for a caller that holds the folder's lock.
 
     Args:
         check: Called with what the loader found, before anything is converted or trained; refuses by raising.
+        crew: Who does the work.
     """
     require_utf8(out, why="TensorFlow cannot write there.")
     spec = replace(spec, requests=_all_requests(spec.requests, options))
@@ -119,7 +122,7 @@ def convert_unlocked(
     chief = None
     if members is not None:
         chief = Chief(members, out / WORK_FOLDER, command_of(model_file(model), spec.requests, options), progress)
-    return Conversion(model, spec, out, data, options, progress, chief, check).run()
+    return Conversion(model, spec, out, data, options, progress, chief, check, crew).run()
 
 
 def _calibration_data(spec: ConversionSpec, options: ConvertOptions) -> Dataset | None:

@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from tflitekit.core.files import content_hash, hash_json
-from tflitekit.core.process.workers import WorkerPool, wait_for
+from tflitekit.core.process.crew import Pool
+from tflitekit.core.process.workers import wait_for
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_record, write_record
 from tflitekit.options.convert import ConvertOptions, LoadOptions
@@ -47,7 +48,7 @@ class Loading:
         options: ConvertOptions,
         *,
         samples: Callable[[], FewSamples],
-        pool: Callable[[], WorkerPool],
+        pool: Callable[[], Pool],
         progress: Progress,
     ) -> None:
         self._model, self._work, self._options = model, work, options

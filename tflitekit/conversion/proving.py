@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tflitekit.core.errors import ModelError, TflitekitError
-from tflitekit.core.process.workers import WorkerPool, wait_for
+from tflitekit.core.process.crew import Pool
+from tflitekit.core.process.workers import wait_for
 from tflitekit.core.progress import Progress
 from tflitekit.data.calibration import CalibrationSet
 from tflitekit.engines.litert_quantizer import float_file_of
@@ -20,7 +21,7 @@ BASELINE = "float32"
 
 
 def prove(
-    source: PreparedSource, exported: Exported, baseline: Variant | None, pool: WorkerPool, progress: Progress
+    source: PreparedSource, exported: Exported, baseline: Variant | None, pool: Pool, progress: Progress
 ) -> Proof:
     """Compares the float file with the original on the samples that the loader left (in a worker: nothing ran the file before).
 

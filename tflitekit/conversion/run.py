@@ -20,7 +20,7 @@ from tflitekit.conversion.searching import search_key, search_variant, select
 from tflitekit.conversion.spec import ConversionSpec
 from tflitekit.core.errors import CrashError, ModelError, TflitekitError
 from tflitekit.core.files import content_hash, hash_json
-from tflitekit.core.process.workers import WorkerPool
+from tflitekit.core.process.crew import Crew, Pool
 from tflitekit.core.progress import Advance, Progress
 from tflitekit.data.calibration import CalibrationSet, store_calibration
 from tflitekit.data.contract import find_output, labels_mismatch
@@ -58,6 +58,7 @@ class Conversion:
         progress: Progress,
         chief: Chief | None,
         check: Callable[[PreparedSource], object] | None,
+        crew: Crew,
     ) -> None:
         self.model, self.spec, self.out, self.data = model, spec, out, data
         self.options, self.progress = options, progress
@@ -69,21 +70,21 @@ class Conversion:
         self.loading = Loading(
             model, self.work, options, samples=self._few_samples, pool=lambda: self.pool, progress=progress
         )
-        self._pool: WorkerPool | None = None
+        self._pool: Pool | None = None
         self._plan: TrainingPlan | None = None
-        self._chief, self._check = chief, check
+        self._chief, self._check, self._crew = chief, check, crew
         self._untrainable: ModelError | None = None
         self._made: dict[Job, Variant] = {}
         self._selected: Selected | None = None
 
     @property
-    def pool(self) -> WorkerPool:
+    def pool(self) -> Pool:
         """The workers, started when first needed: a run that finds everything finished starts none."""
         if self._pool is None:
             jobs = self.options.jobs or os.cpu_count() or 1
             modules = worker_modules(tensorflow=self.loading.file is None or needs_tensorflow(self.loading.file))
             modules += (CANDIDATES,) if any(request.scheme.search for request in self.spec.requests) else ()
-            self._pool = WorkerPool(jobs=jobs, timeout_s=self.options.timeout_s, preload=modules)
+            self._pool = self._crew.pool(jobs=jobs, timeout_s=self.options.timeout_s, preload=modules)
         return self._pool
 
     def run(self) -> ConvertResult:

@@ -15,7 +15,8 @@ import numpy as np
 
 from tflitekit.conversion.spec import ConversionSpec
 from tflitekit.core.errors import DataError, UsageError
-from tflitekit.core.process.workers import WorkerPool, wait_for
+from tflitekit.core.process.crew import Pool
+from tflitekit.core.process.workers import wait_for
 from tflitekit.core.progress import Progress
 from tflitekit.data.calibration import CalibrationSet, store_calibration
 from tflitekit.data.dataset import Dataset, InputPipeline, Selection, UnreadableSampleError, open_dataset
@@ -107,7 +108,7 @@ def search_variant(
     setting: Setting,
     key: str,
     submit: Callable[[Found, str], Future[Any]],
-    pool: WorkerPool,
+    pool: Pool,
     progress: Progress,
 ) -> Variant:
     """Searches for a file; the best so far lies in its place, for when the search is stopped.

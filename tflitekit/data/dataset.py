@@ -82,6 +82,8 @@ def open_dataset(
         return source if limit is None else Subset(source, limit=limit, seed=seed)
     found = open_kind(source, **options)
     if found is not None:
+        if isinstance(source, str | Path):
+            found.recipe = options | {"source": _everywhere(str(source))}
         return found
     if not isinstance(source, str | Path):
         raise UsageError(
@@ -97,3 +99,9 @@ def open_dataset(
         fix="Give a folder of images or sounds (with one subfolder per class, or without classes), a file (.npz, .csv, .parquet, .tfrecord, "
         ".tar), or a factory 'module:function'.",
     )
+
+
+def _everywhere(source: str) -> str:
+    """Returns a place so that it does not depend on the working directory; a function stays as it is."""
+    place, _ = split_settings(source)
+    return f"{Path(place).resolve()}{source.removeprefix(place)}" if Path(place).exists() else source

@@ -112,6 +112,7 @@ class Dataset:
         sound: What recordings are when they were read, where the samples are sounds.
         notes: What was not taken from there, in sentences for people.
         numberings: Other numbers that its classes could have, by the source and setting that give them, from the number that each has.
+        recipe: What `tflitekit.data.dataset.open_dataset` opens the same data with, on any machine that has them; None for objects of this program.
     """
 
     kind = "arrays"
@@ -123,6 +124,7 @@ class Dataset:
     sound: SoundFormat | None = None
     notes: tuple[str, ...] = ()
     numberings: Mapping[str, Mapping[int, int]] = MappingProxyType({})
+    recipe: Mapping[str, Any] | None = None
 
     def __init__(self, location: str, *, classes: tuple[str, ...] | None = None) -> None:
         self.location = location

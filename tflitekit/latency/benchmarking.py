@@ -29,7 +29,7 @@ from tflitekit.latency.unmeasured import unmeasured
 from tflitekit.options.base import takes
 from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.results import Constraints, Finding, Latency, OpRow, Profile, Report, VariantReport
-from tflitekit.targets import CheckedTarget, Run, Shapes, TimingTarget, open_target
+from tflitekit.targets import AWAY, CheckedTarget, Run, Shapes, TimingTarget, open_target
 from tflitekit.targets.protocols import BenchmarkProtocol, find_protocol
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.variant import Variant, tool_versions
@@ -38,8 +38,6 @@ __all__ = ["benchmark", "measure_variants"]
 
 _DAY_S = 86_400.0
 _NOT_KEPT = {"noisy-machine", "budget-spent"}
-_AWAY = {"board", "phone"}
-"""Kinds of targets on which what this machine does meanwhile is of no consequence."""
 
 
 def rules_of(how: BenchmarkOptions) -> BenchmarkProtocol:
@@ -198,7 +196,7 @@ def _doubts(
     rows: Sequence[VariantReport], latencies: Mapping[str, Latency], target: CheckedTarget, load: Load
 ) -> list[Finding]:
     """Returns what is doubtful about one session."""
-    if target.kind not in _AWAY:
+    if target.kind not in AWAY:
         return lint_session(rows, latencies, load, describe_machine())
     return lint_session(rows, latencies, Load(), {}) + (
         lint_board(target.name, latencies) if target.kind == "board" else []

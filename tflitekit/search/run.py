@@ -10,7 +10,7 @@ from typing import Any
 
 from tflitekit.core.errors import ConversionError
 from tflitekit.core.lifetime import Stopped
-from tflitekit.core.process.workers import WorkerPool
+from tflitekit.core.process.crew import Pool
 from tflitekit.core.progress import Progress
 from tflitekit.schemes import Recipe, SearchName
 from tflitekit.search.bounds import Bounds
@@ -51,9 +51,7 @@ class Search:
         publish: Receives each best file so far.
     """
 
-    def __init__(
-        self, setting: Setting, pool: WorkerPool, progress: Progress, publish: Callable[[Found], object]
-    ) -> None:
+    def __init__(self, setting: Setting, pool: Pool, progress: Progress, publish: Callable[[Found], object]) -> None:
         self._setting, self._progress, self._publish = setting, progress, publish
         self._workshop = Workshop(setting, pool)
         self._name, self._folder = setting.request.name, setting.folder

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import os
 from concurrent.futures import Future
 from dataclasses import asdict
 from typing import Any
 
-from tflitekit.core.process.workers import WorkerPool, wait_for
+from tflitekit.core.process.crew import Pool
+from tflitekit.core.process.workers import wait_for
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_model
 from tflitekit.search.bounds import Bounds
@@ -25,9 +25,9 @@ CANDIDATES = "tflitekit.search.candidates"
 class Workshop:
     """The workers of one search; time limits are in seconds, None for the pool's own."""
 
-    def __init__(self, setting: Setting, pool: WorkerPool) -> None:
+    def __init__(self, setting: Setting, pool: Pool) -> None:
         self._setting, self._pool = setting, pool
-        self.jobs = setting.options.jobs or os.cpu_count() or 1
+        self.jobs = pool.jobs
 
     def prepared(self, progress: Progress) -> Prepared:
         """Returns what all candidates share, of an earlier run where there was one."""

@@ -28,6 +28,7 @@ from tflitekit.targets.target import (
 )
 
 __all__ = [
+    "AWAY",
     "Ability",
     "BenchmarkingTarget",
     "CheckedTarget",
@@ -44,6 +45,7 @@ __all__ = [
     "Shapes",
     "Target",
     "TimingTarget",
+    "is_device",
     "open_target",
     "register_target",
     "require_target",
@@ -79,6 +81,15 @@ def register_target(name: str, *, takes: str | None = None) -> Callable[[Callabl
         return factory
 
     return register
+
+
+AWAY = ("board", "phone")
+"""Kinds of targets on which what this machine does meanwhile is of no consequence."""
+
+
+def is_device(name: str) -> bool:
+    """Whether a target is a device of its own, which this machine may not have."""
+    return getattr(_found(name)[0].make, "kind", None) in AWAY
 
 
 def target_names() -> list[str]:

@@ -41,7 +41,7 @@ def open_kind(name: str) -> Iterator[Any]:
         UsageError: There is no such kind.
         MissingDependencyError: A package that it needs is not installed.
     """
-    word, colon, rest = name.partition(":")
+    word, _, rest = name.partition(":")
     kinds = _registry.all()
     if word not in kinds:
         raise UsageError(
@@ -59,7 +59,10 @@ def wanted_workers(name: str, rest: str) -> int:
         UsageError: There is none.
     """
     if not rest.isdigit() or int(rest) < 1:
-        raise UsageError(f"'{name}:{rest}' is no cluster." if rest else f"'{name}' says no number of workers.", fix=f"Write {name}:4.")
+        raise UsageError(
+            f"'{name}:{rest}' is no cluster." if rest else f"'{name}' says no number of workers.",
+            fix=f"Write {name}:4.",
+        )
     return int(rest)
 
 
@@ -74,7 +77,12 @@ def import_dask(module: str = "distributed", *, extra: str = "cluster") -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        wanted = f"pip install 'tflitekit[{extra}]'" if module == "distributed" else f"pip install {module.replace('_', '-')}"
+        wanted = (
+            f"pip install 'tflitekit[{extra}]'"
+            if module == "distributed"
+            else f"pip install {module.replace('_', '-')}"
+        )
         raise MissingDependencyError(
-            f"A cluster needs the package {module.replace('_', '-')}, which is not installed.", fix=f"Install it with: {wanted}"
+            f"A cluster needs the package {module.replace('_', '-')}, which is not installed.",
+            fix=f"Install it with: {wanted}",
         ) from error

@@ -16,6 +16,10 @@ __all__ = ["THIS_MACHINE", "Crew", "Pool"]
 class Pool(Protocol):
     """Runs functions of the kit with JSON arguments, each in a process of its own; see `WorkerPool`."""
 
+    @property
+    def jobs(self) -> int:
+        """How many run at a time."""
+
     def submit(
         self,
         call: str,
@@ -53,8 +57,9 @@ class Crew:
         return WorkerPool(jobs=jobs, timeout_s=timeout_s, preload=preload)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Lets nothing else of this crew run on this machine within the block; measuring does not wait for anybody here."""
+    def alone(self, *, here: bool) -> Iterator[None]:
+        """Within the block something is measured, on this machine or, unless ``here``, from it. One run on one machine waits for nobody."""
+        del here
         yield
 
 

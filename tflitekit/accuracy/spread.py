@@ -1,0 +1,179 @@
+"""Scores of parts of the data, found on other machines: each part is a task, and its scores come back as a file.
+
+A part is a few chunks, cut as on one machine, so that the scores are the same arrays.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import math
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tflitekit.accuracy.fidelity import pack, unpack
+from tflitekit.accuracy.scoring import RUNTIME, ChunkEvaluator, ScoringJob
+from tflitekit.accuracy.suitability import metric_of
+from tflitekit.core.errors import DataError
+from tflitekit.core.files import content_hash, hash_json, write_whole
+from tflitekit.core.process.crew import Crew
+from tflitekit.core.process.workers import wait_for
+from tflitekit.data.dataset import Dataset, open_dataset
+from tflitekit.data.parallel import Done
+from tflitekit.options.evaluate import EvaluateOptions
+from tflitekit.results import Constraints
+from tflitekit.tflite.graph import read_graph
+from tflitekit.tflite.variant import Variant
+
+__all__ = ["Spread", "score_part", "spread_over"]
+
+_PARTS_EACH = 4
+"""Parts for each worker, so that none waits long for the last one."""
+_LEAST = 256
+"""Samples of a part at least: loading the files takes as long as many samples."""
+_TIMEOUT_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How an evaluation is spread over other machines.
+
+    Attributes:
+        folder: Where scores come back as files.
+    """
+
+    crew: Crew
+    how: EvaluateOptions
+    constraints: Constraints
+    folder: Path
+
+    def chunks(
+        self, runs: Sequence[ScoringJob], dataset: Dataset, baseline: str | None, size: int
+    ) -> Generator[Done, None, None]:
+        """Yields what the parts of the data came to, in their order.
+
+        Args:
+            size: Samples that are run at a time.
+
+        Raises:
+            TflitekitError: A part could not be scored.
+        """
+        total = len(dataset)
+        step = size * max(1, math.ceil(max(_LEAST, total / (_PARTS_EACH * max(1, self.crew.spread))) / size))
+        common = self._common(runs, dataset, baseline, size)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.crew.pool(jobs=self.crew.spread, timeout_s=_TIMEOUT_S, preload=RUNTIME) as pool:
+            parts = []
+            for start in range(0, total, step):
+                stop = min(total, start + step)
+                part = common | {"start": start, "stop": stop}
+                part["out"] = str(self.folder / f"part-{hash_json(part)[:32]}.npz")
+                label = f"samples {start + 1:,} to {stop:,}"
+                parts.append(pool.submit("tflitekit.accuracy.spread:score_part", part, label=label))
+            for answer in map(wait_for, parts):
+                yield from _taken(answer)
+
+    def _common(self, runs: Sequence[ScoringJob], dataset: Dataset, baseline: str | None, size: int) -> dict[str, Any]:
+        return {
+            "variants": [
+                run.variant.model_dump(mode="json") | {"folder": str(run.variant.path.parent.resolve())} for run in runs
+            ],
+            "probabilities": {run.variant.name: sorted(run.probabilities) for run in runs},
+            "data": dict(dataset.recipe or {}),
+            "how": self.how.model_dump(mode="json", exclude_unset=True),
+            "constraints": self.constraints.model_dump(mode="json", exclude_unset=True),
+            "baseline": baseline,
+            "size": size,
+        }
+
+
+def _taken(answer: Mapping[str, Any]) -> Iterator[Done]:
+    """Yields the chunks of a part, and removes its file."""
+    path = Path(answer["file"])
+    if content_hash(path) != answer["sha256"]:
+        raise DataError(
+            f"The scores in {path} are not those that a worker wrote there.", fix="Run the same command again."
+        )
+    with np.load(path, allow_pickle=False) as archive:
+        chunks = json.loads(archive["chunks"].tobytes())
+        for number, chunk in enumerate(chunks):
+            scores = {
+                name: {c: archive[f"{number} score {json.dumps([name, c])}"] for c in columns}
+                for name, columns in chunk["scores"].items()
+            }
+            sums = {
+                name: {i: unpack(archive[f"{number} sum {json.dumps([name, i])}"]) for i in indices}
+                for name, indices in chunk["sums"].items()
+            }
+            unreadable = [(key, reason) for key, reason in chunk["unreadable"]]
+            yield Done(chunk["start"], chunk["length"], (archive[f"{number} positions"], scores, unreadable, sums))
+    path.unlink()
+
+
+def spread_over(
+    crew: Crew, dataset: Dataset, how: EvaluateOptions, constraints: Constraints, folder: Path | None
+) -> Spread | None:
+    """Returns how an evaluation is spread; None where it is done here: nobody else is there, or nobody else could open the data."""
+    if not crew.spread or folder is None or dataset.recipe is None or dataset.size is None or how.stream:
+        return None
+    if not dataset.random_access or dataset.size < 2 * _LEAST:
+        return None
+    return Spread(crew, how, constraints, folder.resolve() / "parts")
+
+
+def score_part(
+    *,
+    variants: list[dict[str, Any]],
+    probabilities: dict[str, list[str]],
+    data: dict[str, Any],
+    how: dict[str, Any],
+    constraints: dict[str, Any],
+    baseline: str | None,
+    size: int,
+    start: int,
+    stop: int,
+    out: str,
+) -> dict[str, Any]:
+    """Scores samples ``start`` to ``stop`` of the data and writes them to ``out`` (runs in a worker)."""
+    options = EvaluateOptions(**how)
+    dataset = open_dataset(**{**data, "labels": tuple(data["labels"]) if data["labels"] else None})
+    runs = []
+    for content in variants:
+        variant = Variant.model_validate(content).model_copy(update={"folder": Path(content["folder"])})
+        run = ScoringJob(variant, read_graph(variant.path), options.scored)
+        run.probabilities = frozenset(probabilities[variant.name])
+        runs.append(run)
+    metric = metric_of({run.variant.name: run for run in runs}, dataset, options, Constraints(**constraints))
+    evaluator = ChunkEvaluator(runs, metric, baseline, stream=False)
+    samples, done = itertools.islice(dataset, start, stop), start
+    chunks: list[dict[str, Any]] = []
+    arrays: dict[str, Any] = {}
+    with closing(evaluator):
+        while chunk := list(itertools.islice(samples, size)):
+            positions, scores, unreadable, sums = evaluator(chunk)
+            number = len(chunks)
+            arrays[f"{number} positions"] = positions
+            for name, columns in scores.items():
+                arrays |= {f"{number} score {json.dumps([name, column])}": values for column, values in columns.items()}
+            for name, pairs in sums.items():
+                arrays |= {f"{number} sum {json.dumps([name, index])}": pack(one) for index, one in pairs.items()}
+            chunks.append(
+                {
+                    "start": done,
+                    "length": len(chunk),
+                    "unreadable": unreadable,
+                    "scores": {name: list(columns) for name, columns in scores.items()},
+                    "sums": {name: list(pairs) for name, pairs in sums.items()},
+                }
+            )
+            done += len(chunk)
+    buffer = io.BytesIO()
+    np.savez(buffer, chunks=np.frombuffer(json.dumps(chunks).encode(), np.uint8), **arrays)
+    write_whole(Path(out), buffer.getvalue())
+    return {"file": out, "sha256": content_hash(Path(out))}

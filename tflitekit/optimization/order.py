@@ -1,0 +1,48 @@
+"""What one run of *optimize* is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from tflitekit.options.convert import ConvertOptions
+from tflitekit.options.optimize import OptimizeOptions
+from tflitekit.results import Constraints
+
+__all__ = ["Order"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A model, data, and all that was chosen; see `tflitekit.optimize`."""
+
+    model: Any
+    data: Any
+    out: Path
+    how: OptimizeOptions
+    constraints: Constraints
+    options: ConvertOptions
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it for a machine of a cluster, where the paths are the same."""
+        return {
+            "model": str(Path(self.model).resolve()),
+            "data": str(self.data),
+            "out": str(self.out.resolve()),
+            "how": self.how.model_dump(mode="json", exclude_unset=True),
+            "constraints": self.constraints.model_dump(mode="json", exclude_unset=True),
+            "options": self.options.model_dump(mode="json", exclude_unset=True),
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Self:
+        """Returns what `to_json` wrote."""
+        return cls(
+            model=content["model"],
+            data=content["data"],
+            out=Path(content["out"]),
+            how=OptimizeOptions(**content["how"]),
+            constraints=Constraints(**content["constraints"]),
+            options=ConvertOptions(**content["options"]),
+        )

@@ -1,0 +1,239 @@
+"""The steps of *optimize*, in their order: convert, evaluate, benchmark, recommend, and write the report."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from tflitekit.accuracy.evaluation import Evaluation, check_certainty, evaluate_variants
+from tflitekit.accuracy.metric_choice import by_reference
+from tflitekit.accuracy.on_targets import on_targets, opened
+from tflitekit.accuracy.suitability import check_evaluation_data
+from tflitekit.accuracy.without_labels import check_limits
+from tflitekit.conversion import WORK_FOLDER, ConversionSpec, ConvertResult, convert_unlocked, require_chief
+from tflitekit.conversion.proving import BASELINE
+from tflitekit.core.errors import TflitekitError
+from tflitekit.core.files import check_written, locked
+from tflitekit.core.process.crew import Crew
+from tflitekit.core.progress import Progress
+from tflitekit.data.contract import resolve_labels
+from tflitekit.data.dataset import Dataset, InputPipeline, open_dataset
+from tflitekit.data.preprocessing import load_preprocessing
+from tflitekit.hardware import Hardware, Profile, default_schemes, load_profile
+from tflitekit.latency.benchmarking import measure_variants
+from tflitekit.optimization.calibration_curve import measure_curve
+from tflitekit.optimization.explaining import explain_lost
+from tflitekit.optimization.judging import judged
+from tflitekit.optimization.order import Order
+from tflitekit.optimization.reporting import data_warnings, report_of, write_what_there_is
+from tflitekit.options.benchmark import BenchmarkOptions
+from tflitekit.options.convert import ConvertOptions
+from tflitekit.options.evaluate import EvaluateOptions, ScoringOptions
+from tflitekit.options.optimize import OptimizeOptions
+from tflitekit.render import write_all
+from tflitekit.results import CalibrationPoint, Constraints, Finding, Report, VariantReport
+from tflitekit.schemes import Request, parse_request, parse_requests
+from tflitekit.search import Clock, SearchLimits
+from tflitekit.source.models import identify
+from tflitekit.source.prepared import PreparedSource
+from tflitekit.targets import AWAY, CheckedTarget, is_device, open_target
+from tflitekit.tasks.interface import Interface
+
+__all__ = ["run"]
+
+
+def run(order: Order, crew: Crew, progress: Progress, *, ahead: bool = False) -> Report:
+    """Takes the whole way, or goes on where an earlier run stopped.
+
+    Args:
+        crew: Who converts and evaluates; what is measured, is measured on this machine or from it.
+        ahead: Whether to stop before anything is measured that needs a device, or a machine of its own; the same order without it then goes on.
+
+    Raises:
+        TflitekitError: See `tflitekit.optimize`.
+    """
+    out, how, constraints, options = order.out, order.how, order.constraints, order.options
+    profile = load_profile(constraints.deploy_on)
+    _refuse_early(order.model, how, constraints, options)
+    measuring = how.part(BenchmarkOptions, seed=options.seed)
+    scoring = how.part(EvaluateOptions, seed=options.seed, jobs=options.jobs, baseline=BASELINE)
+    spec = _spec(how, options, profile)
+    dataset = open_dataset(order.data, labels=spec.labels, limit=how.limit, seed=options.seed, need_labels=False)
+    without_labels = by_reference(how, dataset)
+    check_limits(constraints, dataset, how.metric_of_all, by_reference=without_labels)
+    spec = dataclasses.replace(spec, evaluation=dataset, limits=_search_limits(constraints, without_labels))
+    with (
+        locked(out),
+        _target(how, ahead) as target,
+        opened([name for name in how.also_on if not (ahead and is_device(name))], stream=how.stream) as places,
+        ThreadPoolExecutor(1) as background,
+    ):
+        if target is not None:
+            target.check(measuring)
+        spec = dataclasses.replace(spec, clock=_clock(target, how, constraints, Hardware.of(profile)))
+        values = background.submit(dataset.check_values)
+        fingerprint = background.submit(_prepare_evaluation, dataset, values)  # while the worker imports TensorFlow
+        check = functools.partial(_check_data, dataset, spec, how, values)
+        converted = convert_unlocked(
+            order.model, spec, out=out, options=options, progress=progress, check=check, crew=crew
+        )
+        try:
+            evaluation, curve = _evaluate(
+                converted, dataset, scoring, constraints, fingerprint.result(), progress, crew
+            )
+        except TflitekitError as error:
+            write_what_there_is(error, converted, dataset, constraints, profile, out)
+            raise
+        rows, doubts = _measured(evaluation, converted, target, measuring, dataset, crew, progress)
+        rows = on_targets(
+            rows,
+            converted.variants,
+            dataset,
+            places,
+            scoring,
+            progress=progress,
+            constraints=constraints,
+            cache=out / WORK_FOLDER,
+        )
+        if how.explain and not ahead:
+            rows = explain_lost(rows, converted.variants, dataset, constraints, options, progress)
+        doubts = [*data_warnings(converted, evaluation, dataset, how), *doubts]
+        rows = judged(rows, converted.variants, profile)
+        report = report_of(converted, evaluation, rows, constraints, profile, doubts, curve)
+        write_all(report, out)
+        check_written([out / "report.json", *converted.files()])
+    return report
+
+
+@contextmanager
+def _target(how: OptimizeOptions, ahead: bool) -> Iterator[CheckedTarget | None]:
+    """Opens what latency is measured on; None where that comes later."""
+    with nullcontext() if ahead else open_target(how.target) as target:
+        yield target
+
+
+def _measured(
+    evaluation: Evaluation,
+    converted: ConvertResult,
+    target: CheckedTarget | None,
+    how: BenchmarkOptions,
+    dataset: Dataset,
+    crew: Crew,
+    progress: Progress,
+) -> tuple[tuple[VariantReport, ...], list[Finding]]:
+    """Returns the rows with latencies, and doubts about these; without a target the rows as they are."""
+    if target is None:
+        later = Finding(
+            kind="not-measured-yet", message="Latency was not measured yet.", advice="Run the same command again."
+        )
+        return evaluation.variants, [later]
+    with crew.alone(here=target.kind not in AWAY):
+        rows, doubts = measure_variants(
+            evaluation.variants,
+            converted.variants,
+            target,
+            how.replaced(input_shapes=evaluation.input_shapes),
+            BASELINE,
+            progress,
+            cache=converted.out / WORK_FOLDER,
+            data=dataset,
+        )
+    return tuple(rows), list(doubts)
+
+
+def _search_limits(constraints: Constraints, without_labels: bool) -> SearchLimits:
+    """Returns what searches may lose. A drop of accuracy is one of classes here; other metrics have units of their own."""
+    drop, of_class, kept = constraints.max_accuracy_drop, constraints.max_class_drop, constraints.min_fidelity
+    return SearchLimits(
+        lost=None if drop is None else drop / 100,
+        unlike=None if kept is None else 1 - kept / 100,
+        of_class=None if of_class is None or without_labels else of_class / 100,
+        by_agreement=without_labels,
+        size_bytes=constraints.max_size_bytes,
+    )
+
+
+def _clock(
+    target: CheckedTarget | None, how: OptimizeOptions, constraints: Constraints, hardware: Hardware
+) -> Clock | None:
+    """Returns what measures latency for searches; None where the target is not what the model is meant for, or times no single files."""
+    if target is None:
+        return None
+    counts = target.kind == hardware.kind and ("latency" in target.good_for or hardware.kind == "host")
+    if not counts or hardware.accelerator not in ("", "cpu") or "measures latency" not in target.abilities:
+        return None
+    return Clock(target, how.threads[0], constraints.max_latency_ms)
+
+
+def _refuse_early(model: Any, how: OptimizeOptions, constraints: Constraints, options: ConvertOptions) -> None:
+    """Raises what can be told before anything is opened."""
+    require_chief(options)
+    if how.until_certain:
+        check_certainty(constraints)
+    if isinstance(model, str | Path):
+        identify(model)
+
+
+def _check_data(
+    dataset: Dataset, spec: ConversionSpec, how: ScoringOptions, values: Future[None], source: PreparedSource
+) -> None:
+    """Raises where the data do not fit the model, or hold values that nothing can be made of."""
+    pipeline = InputPipeline(source.inputs, spec.preprocessing)
+    interface = Interface(tuple(source.inputs), tuple(source.outputs), spec.output, classes=spec.labels)
+    check_evaluation_data(dataset, [pipeline], interface, how)
+    values.result()
+
+
+def _spec(how: OptimizeOptions, options: ConvertOptions, profile: Profile) -> ConversionSpec:
+    preprocessing, labels = load_preprocessing(how.preprocess), resolve_labels(how.labels)
+    default = default_schemes(profile, training=options.training is not None)
+    return ConversionSpec(
+        requests=_requests(default if how.schemes is None else how.schemes, how.rounding),
+        calibration=how.calibration,
+        preprocessing=preprocessing,
+        labels=labels,
+        output=how.scored,
+        curve=how.calibration_curve,
+        skip_unfit=how.schemes is None,
+    )
+
+
+def _evaluate(
+    converted: ConvertResult,
+    dataset: Dataset,
+    how: EvaluateOptions,
+    constraints: Constraints,
+    fingerprint: str | None,
+    progress: Progress,
+    crew: Crew,
+) -> tuple[Evaluation, tuple[CalibrationPoint, ...]]:
+    """Evaluates the variants, and those of the calibration curve."""
+    common: dict[str, Any] = {
+        "progress": progress,
+        "cache": converted.out / WORK_FOLDER,
+        "constraints": constraints,
+        "fingerprint": fingerprint,
+        "crew": crew,
+    }
+    evaluation = evaluate_variants(converted.variants, dataset, how, **common)
+    return evaluation, measure_curve(converted, dataset, how, **common)
+
+
+def _prepare_evaluation(dataset: Dataset, checked: Future[None]) -> str | None:
+    """Does what the evaluation will need and a core is idle for: imports SciPy, hashes data that were checked."""
+    import scipy.stats  # noqa: F401
+
+    checked.result()
+    return dataset.fingerprint()
+
+
+def _requests(schemes: Sequence[str | Request], rounding: str | None) -> list[Request]:
+    """Returns what to build, the baseline first."""
+    wanted = parse_requests(schemes, rounding)
+    unique = {request.name: request for request in [parse_request(BASELINE), *wanted]}
+    return list(unique.values())
