@@ -8,6 +8,8 @@ import click
 
 from tflitekit.cli.commands import command, print_json
 from tflitekit.cli.shared import as_json, option, out, path, progress
+from tflitekit.options.base import option_of
+from tflitekit.options.cluster import ClusterOptions
 
 
 @command(
@@ -23,14 +25,17 @@ from tflitekit.cli.shared import as_json, option, out, path, progress
     metavar="FOLDER",
     help="Where the suite's paths start; TFLITEKIT_DATA or the suite's own if not given.",
 )
+@option("--cluster", metavar="CLUSTER", help=option_of(ClusterOptions.model_fields["cluster"]).help)
 @option("--update-readme", type=click.Path(path_type=Path), metavar="FILE", help="Write the tables also to this file.")
 @as_json
-def suite(file: Path, out: Path, data_root: Path | None, update_readme: Path | None, as_json: bool) -> int:
+def suite(
+    file: Path, out: Path, data_root: Path | None, cluster: str | None, update_readme: Path | None, as_json: bool
+) -> int:
     """Runs all entries of a benchmark suite; reuses finished ones, and continues after failures."""
     from tflitekit.core.files import write_whole
     from tflitekit.optimization.suites import run_suite
 
-    results = run_suite(file, out=out, data_root=data_root, progress=progress())
+    results = run_suite(file, out=out, data_root=data_root, cluster=cluster, progress=progress())
     readme = out / file.stem / "README.md"
     if update_readme is not None:
         write_whole(update_readme, readme.read_text(encoding="utf-8"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,13 @@ from tflitekit.cluster.pool import SLOT, ClusterPool
 from tflitekit.cluster.tasks import Answer, kit_identity
 from tflitekit.core.errors import MachineError
 from tflitekit.core.machine_lock import measuring
-from tflitekit.core.process.crew import Crew
+from tflitekit.core.process.crew import THIS_MACHINE, Crew
 from tflitekit.core.process.workers import TENSORFLOW
 
 if TYPE_CHECKING:
     import distributed
 
-__all__ = ["ClusterCrew", "open_cluster"]
+__all__ = ["ClusterCrew", "crew_of", "open_cluster"]
 
 _CONNECT_S = 20.0
 
@@ -66,6 +66,19 @@ class ClusterCrew(Crew):
             told=self._told,
         )
 
+    def require_devices(self, names: Sequence[str]) -> None:
+        """Raises `MachineError` where no worker has all of these devices."""
+        wanted = {f"device {name}" for name in names}
+        there = [set(worker["resources"]) for worker in self.workers().values()]
+        if any(wanted <= resources for resources in there):
+            return
+        found = sorted({name.removeprefix("device ") for one in there for name in one if name.startswith("device ")})
+        raise MachineError(
+            f"No worker of the cluster has {' and '.join(names)}.",
+            why=f"There are: {', '.join(found)}." if found else "No worker has a device.",
+            fix=f"On a machine that has it: tflitekit worker --cluster ADDRESS {' '.join(f'--device {name}' for name in names)}",
+        )
+
     @contextmanager
     def alone(self, *, here: bool) -> Iterator[None]:
         with measuring() if here else nullcontext():
@@ -103,6 +116,16 @@ def open_cluster(
             crew = ClusterCrew(client, places=places, told=told)
             _check_workers(crew, name)
             yield crew
+
+
+@contextmanager
+def crew_of(name: str | None, places: tuple[str, ...]) -> Iterator[Crew]:
+    """Opens the cluster of that name; this machine where there is none."""
+    if name is None:
+        yield THIS_MACHINE
+        return
+    with open_cluster(name, places=places) as crew:
+        yield crew
 
 
 def _check_workers(crew: ClusterCrew, name: str) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tflitekit.cluster.crew import ClusterCrew, crew_of
 from tflitekit.conversion import WORK_FOLDER
-from tflitekit.core.process.crew import THIS_MACHINE
 from tflitekit.core.progress import Progress
 from tflitekit.optimization.order import Order
+from tflitekit.optimization.phases import devices_of, run_at_devices
 from tflitekit.optimization.run import run
 from tflitekit.options.base import takes
 from tflitekit.options.convert import ConvertOptions
@@ -68,4 +69,7 @@ def optimize(
         constraints=constraints or Constraints(),
         options=options if seed is None else options.replaced(seed=seed),
     )
-    return run(order, THIS_MACHINE, progress or Progress())
+    with crew_of(how.cluster, (str(out.resolve()),)) as crew:
+        if not isinstance(crew, ClusterCrew) or not devices_of(order):
+            return run(order, crew, progress or Progress())
+        return run_at_devices(order, crew, progress or Progress())

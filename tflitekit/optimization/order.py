@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +23,10 @@ class Order:
     how: OptimizeOptions
     constraints: Constraints
     options: ConvertOptions
+
+    def with_jobs(self, jobs: int) -> Self:
+        """Returns the same with so many processes at a time."""
+        return replace(self, options=self.options.replaced(jobs=jobs))
 
     def to_json(self) -> dict[str, Any]:
         """Returns it for a machine of a cluster, where the paths are the same."""

@@ -44,7 +44,7 @@ from tflitekit.source.prepared import PreparedSource
 from tflitekit.targets import AWAY, CheckedTarget, is_device, open_target
 from tflitekit.tasks.interface import Interface
 
-__all__ = ["run"]
+__all__ = ["needs_clock", "run"]
 
 
 def run(order: Order, crew: Crew, progress: Progress, *, ahead: bool = False) -> Report:
@@ -170,6 +170,12 @@ def _clock(
     return Clock(target, how.threads[0], constraints.max_latency_ms)
 
 
+def needs_clock(how: OptimizeOptions) -> bool:
+    """Whether something is searched for by its latency, which only the target tells."""
+    requests = _requests(how.schemes or (), how.rounding)
+    return any(request.scheme.search and request.options.get("minimize") == "latency" for request in requests)
+
+
 def _refuse_early(model: Any, how: OptimizeOptions, constraints: Constraints, options: ConvertOptions) -> None:
     """Raises what can be told before anything is opened."""
     require_chief(options)
@@ -183,7 +189,7 @@ def _check_data(
     dataset: Dataset, spec: ConversionSpec, how: ScoringOptions, values: Future[None], source: PreparedSource
 ) -> None:
     """Raises where the data do not fit the model, or hold values that nothing can be made of."""
-    pipeline = InputPipeline(source.inputs, spec.preprocessing)
+    pipeline = InputPipeline(source.inputs, spec.preprocessing, source.vocabularies)
     interface = Interface(tuple(source.inputs), tuple(source.outputs), spec.output, classes=spec.labels)
     check_evaluation_data(dataset, [pipeline], interface, how)
     values.result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ def local(rest: str) -> Iterator[Any]:
         resources={SLOT: 1},
         env={SHARE: str(share)},
         local_directory=str(scratch()),
+        silence_logs=logging.CRITICAL,
         memory_limit=0,  # models and data are in processes of their own, which Dask does not count
     ) as cluster:
         yield cluster

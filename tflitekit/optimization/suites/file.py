@@ -1,13 +1,8 @@
-"""Suites: TOML files that say what is benchmarked (models x data x protocols), and the runner that does it.
-
-Each entry is one run of `optimize` into a folder of its own, so a suite resumes as `optimize` does, and an entry that
-breaks leaves the others alone.
-"""
+"""What a suite file says: models x data x protocols, and how all are measured."""
 
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,30 +10,22 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tflitekit.core.arguments import as_list
-from tflitekit.core.errors import TflitekitError, UnreadableError, UsageError, as_known
-from tflitekit.core.files import write_whole
-from tflitekit.core.progress import Progress
+from tflitekit.core.errors import UnreadableError, UsageError
 from tflitekit.core.structured import read_toml
-from tflitekit.data.settings import split_settings
 from tflitekit.hardware.library import load_profile
-from tflitekit.optimization.optimize import optimize
 from tflitekit.options.also_on import AlsoOnOptions
 from tflitekit.options.base import default_of, refusal
 from tflitekit.options.benchmark import LatencyOptions, ProtocolName, Threads
-from tflitekit.options.convert import ConvertOptions, LoadOptions, Rounding, WorkOptions
+from tflitekit.options.convert import LoadOptions, Rounding, WorkOptions
 from tflitekit.options.evaluate import ScoringOptions
 from tflitekit.options.limits import Constraints
 from tflitekit.options.optimize import OptimizeOptions
 from tflitekit.options.training import TrainingOptions
 from tflitekit.options.values import Counts, Names
-from tflitekit.render import suite_text
-from tflitekit.render.suite_text import EntryResult
 from tflitekit.targets import require_target
 
-__all__ = ["DATA_VARIABLE", "Suite", "read_suite", "run_suite"]
+__all__ = ["Conversion", "Data", "Limits", "Model", "Suite", "read_suite"]
 
-DATA_VARIABLE = "TFLITEKIT_DATA"
-_EMBEDDED = "embedded:"
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -214,6 +201,7 @@ def _explained(problem: Any) -> tuple[str | None, str]:
         return "There is no such key." if problem["type"] == "extra_forbidden" else "This key is missing.", keys
     value, fix = refusal(problem)
     return (f"It cannot be {value}." if location else None), fix
+<<<<<<< HEAD:tflitekit/optimization/suites.py
 
 
 def run_suite(
@@ -344,3 +332,5 @@ def _run_entry(
     except Exception as error:  # noqa: BLE001 - recorded, whatever it is; the rest of the suite goes on
         return EntryResult(name=name, status="failed", error=str(as_known(error) or f"{type(error).__name__}: {error}"))
     return EntryResult(name=name, status="ok", report=report, folder=str(out))
+=======
+>>>>>>> 6357668 (Suites and optimize on a cluster: each entry is worked ahead on any worker, and finished where its device is or alone on its machine):tflitekit/optimization/suites/file.py

@@ -1,0 +1,42 @@
+"""A worker of a cluster while it does one run: it shares its machine with others, and has it for itself while it measures there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Self
+
+from tflitekit.core.machine_lock import measuring, working
+from tflitekit.core.process.crew import Crew
+
+__all__ = ["AtWork"]
+
+
+class AtWork(Crew):
+    """This machine, of which others use a part."""
+
+    def __init__(self) -> None:
+        self._work = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._work.enter_context(working())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._work.close()
+
+    @contextmanager
+    def alone(self, *, here: bool) -> Iterator[None]:
+        """Waits for the work of others on this machine to end, where that matters, and lets none begin."""
+        self._work.close()
+        try:
+            if here:
+                with measuring():
+                    yield
+            else:
+                yield
+        finally:
+            self._work.enter_context(working())

@@ -1,0 +1,92 @@
+"""One run of *optimize* in two phases: what other work may run beside, and what needs a device or a machine for itself."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from tflitekit.cluster.at_work import AtWork
+from tflitekit.cluster.crew import ClusterCrew
+from tflitekit.cluster.pool import SLOT
+from tflitekit.cluster.tasks import share_of_machine
+from tflitekit.core.process.workers import wait_for
+from tflitekit.core.progress import Progress
+from tflitekit.optimization.order import Order
+from tflitekit.optimization.run import needs_clock, run
+from tflitekit.results.report import Report, read_report
+from tflitekit.targets import is_device
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+__all__ = ["Phases", "devices_of", "run_at_devices", "run_phase"]
+
+_HERE = "tflitekit.optimization.phases:run_phase"
+
+
+class Phases:
+    """The two phases of runs on the workers of a cluster."""
+
+    def __init__(self, crew: ClusterCrew) -> None:
+        self._crew = crew
+        self._pool = crew.pool(jobs=1, timeout_s=0.0, preload=None)
+
+    def ahead(self, name: str, order: Order) -> Future[Any]:
+        """Works ahead on some worker."""
+        return self._submit(name, order, ahead=True, resources={SLOT: 1}, priority=0)
+
+    def finish(self, name: str, order: Order) -> Future[Any]:
+        """Does what remains where the devices are, or on a worker that has its machine for itself meanwhile.
+
+        Raises:
+            MachineError: No worker has these devices.
+        """
+        devices = devices_of(order)
+        self._crew.require_devices(devices)
+        resources = {f"device {device}": 1.0 for device in devices} or {SLOT: 1.0}
+        return self._submit(name, order, ahead=False, resources=resources, priority=1 if devices else -1)
+
+    def can_go_ahead(self, order: Order) -> bool:
+        """Whether anything can be done before something is measured; a search for the fastest file measures all the time."""
+        return not needs_clock(order.how)
+
+    def _submit(
+        self, name: str, order: Order, *, ahead: bool, resources: dict[str, float], priority: int
+    ) -> Future[Any]:
+        arguments = {"order": order.to_json(), "ahead": ahead}
+        return self._pool.submit(
+            _HERE, arguments, label=name, timeout_s=None, resources=resources, priority=priority, waits=False
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.close()
+
+
+def devices_of(order: Order) -> list[str]:
+    """Returns the devices that a run measures on."""
+    return [name for name in dict.fromkeys((order.how.target, *order.how.also_on)) if is_device(name)]
+
+
+def run_at_devices(order: Order, crew: ClusterCrew, progress: Progress) -> Report:
+    """Spreads a run over a cluster, and finishes it where its devices are."""
+    crew.require_devices(devices_of(order))  # before anything takes time
+    with Phases(crew) as phases:
+        if phases.can_go_ahead(order):
+            run(order, crew, progress, ahead=True)
+        with progress.task(f"Measuring on {', '.join(devices_of(order))}", None):
+            wait_for(phases.finish("what remains", order))
+    return read_report(order.out / "report.json")
+
+
+def run_phase(*, order: dict[str, Any], ahead: bool) -> None:
+    """Runs a phase of an order (in a worker); results are in its folder."""
+    wanted = Order.from_json(order)
+    if wanted.options.jobs is None:
+        wanted = wanted.with_jobs(share_of_machine())
+    with AtWork() as crew:
+        run(wanted, crew, Progress(), ahead=ahead)

@@ -1,0 +1,113 @@
+"""Where on this machine lies what a suite names, and what one entry of it asks of *optimize*."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tflitekit.core.progress import Progress
+from tflitekit.data.settings import split_settings
+from tflitekit.optimization.order import Order
+from tflitekit.optimization.suites.file import Data, Model, Suite
+from tflitekit.options.benchmark import ProtocolName
+from tflitekit.options.convert import ConvertOptions, LoadOptions, WorkOptions
+from tflitekit.options.evaluate import ScoringOptions
+from tflitekit.options.optimize import OptimizeOptions
+
+__all__ = ["DATA_VARIABLE", "AbsentError", "Places", "order_of", "root_of"]
+
+DATA_VARIABLE = "TFLITEKIT_DATA"
+_EMBEDDED = "embedded:"
+
+
+def root_of(path: Path, suite: Suite, given: str | Path | None) -> Path:
+    """Returns where the paths of a suite start."""
+    chosen = given or os.environ.get(DATA_VARIABLE)
+    return Path(chosen) if chosen else Path(os.path.normpath(path.parent / suite.data_root))
+
+
+class AbsentError(Exception):
+    """A file that a suite names is not on this machine."""
+
+
+class Places:
+    """Finds what a suite names."""
+
+    def __init__(self, root: Path, embedded: Path, progress: Progress) -> None:
+        self._root, self._embedded, self._progress = root, embedded, progress
+
+    def find(self, name: str | None) -> Path | None:
+        if name is None:
+            return None
+        if name.startswith(_EMBEDDED):
+            from tflitekit.optimization import quickstart
+
+            quickstart.prepare(self._embedded, progress=self._progress)
+            return self._embedded / name.removeprefix(_EMBEDDED)
+        path = self._root / name
+        if not path.exists():
+            raise AbsentError(
+                f"{path} is not there. Paths start at the data root: give another one with --data-root or {DATA_VARIABLE}."
+            )
+        return path
+
+    def find_data(self, name: str | None) -> str | Path | None:
+        """As `find`, with the settings behind it; ``module:function`` is a factory and stays as it is."""
+        place, settings = split_settings(name) if name is not None else (None, {})
+        is_factory = place is not None and ":" in place and not place.startswith(_EMBEDDED)
+        if is_factory or name is None:
+            return name
+        path = self.find(place)
+        return f"{path}{name.removeprefix(str(place))}" if settings else path
+
+
+def _conversion(suite: Suite, model: Model, data: Data, places: Places) -> ConvertOptions:
+    """Returns how a model is loaded, converted and trained, with its files where they are on this machine."""
+    training, custom = data.training, model.custom_objects
+    if training is not None:
+        found = {name: places.find_data(getattr(training, name)) for name in ("data", "validation")}
+        weights = training.class_weights
+        if weights not in (None, "balanced"):
+            found["class_weights"] = places.find(weights)
+        training = training.replaced(**found)
+    custom = str(places.find(custom)) if custom is not None and custom.endswith(".py") else custom
+    loading = model.part(LoadOptions).given() | {"custom_objects": custom}
+    conversion = suite.conversion.part(WorkOptions).given()
+    if "search_data" in conversion:
+        conversion["search_data"] = places.find_data(conversion["search_data"])
+    return ConvertOptions(**conversion, **loading, training=training)
+
+
+def order_of(suite: Suite, model: Model, data: Data, protocol: ProtocolName, out: Path, places: Places) -> Order:
+    """Returns what an entry asks of *optimize*.
+
+    Raises:
+        AbsentError: A file that it names is not there.
+    """
+    preprocess = places.find(data.preprocess) if str(data.preprocess).endswith(".json") else data.preprocess
+    scoring = data.part(ScoringOptions).given() | {"preprocess": preprocess, "labels": places.find(data.labels)}
+    conversion = _conversion(suite, model, data, places)
+    found = places.find(model.path)
+    how = OptimizeOptions(
+        **scoring,
+        calibration=places.find_data(data.calibration),
+        schemes=suite.schemes,
+        rounding=suite.rounding,
+        calibration_curve=suite.calibration_curve,
+        explain=suite.explain,
+        target=suite.target,
+        also_on=suite.also_on,
+        also_on_limit=suite.also_on_limit,
+        threads=suite.threads,
+        protocol=protocol,
+        profile=suite.profile,
+        app=places.find(suite.app),
+    )
+    return Order(
+        model=found,
+        data=places.find_data(data.evaluation),
+        out=out,
+        how=how,
+        constraints=suite.constraints,
+        options=conversion,
+    )

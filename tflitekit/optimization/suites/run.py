@@ -1,0 +1,96 @@
+"""Runs the entries of a suite.
+
+Each is one run of *optimize* into a folder of its own, so a suite resumes as *optimize* does, and an entry that breaks leaves the others alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tflitekit.cluster.crew import ClusterCrew, crew_of
+from tflitekit.core.errors import TflitekitError, as_known
+from tflitekit.core.files import write_whole
+from tflitekit.core.process.crew import THIS_MACHINE
+from tflitekit.core.progress import Progress
+from tflitekit.optimization.order import Order
+from tflitekit.optimization.run import run
+from tflitekit.optimization.suites.file import read_suite
+from tflitekit.optimization.suites.on_cluster import run_on_cluster
+from tflitekit.optimization.suites.places import AbsentError, Places, order_of, root_of
+from tflitekit.render import suite_text
+from tflitekit.render.suite_text import EntryResult
+
+__all__ = ["run_suite"]
+
+
+def run_suite(
+    path: str | Path,
+    *,
+    out: str | Path,
+    data_root: str | Path | None = None,
+    cluster: str | None = None,
+    progress: Progress | None = None,
+) -> list[EntryResult]:
+    """Runs all entries of a suite, each into ``out/<suite>/<entry>``, and writes ``out/<suite>/README.md``.
+
+    What an earlier run finished is reused. An entry that breaks is recorded with its error, one whose files are absent is
+    skipped; both do not stop the others.
+
+    Args:
+        path: The suite file.
+        out: Folder for the results of all suites.
+        data_root: Where the paths of the suite start; the variable TFLITEKIT_DATA, else the suite's own, when not given.
+        cluster: Who runs the entries, as ``--cluster``; this machine, one after the other, when not given.
+
+    Raises:
+        UsageError: The suite file is wrong.
+        MachineError: The cluster does not answer, or has nobody who could do the work.
+    """
+    path = Path(path)
+    suite, progress = read_suite(path), progress or Progress()
+    home = Path(out) / path.stem
+    places = Places(root_of(path, suite, data_root), home / ".embedded", progress)
+    results: dict[str, EntryResult] = {}
+    orders: dict[str, Order] = {}
+    for name, model, data, protocol in suite.entries():
+        try:
+            orders[name] = order_of(suite, model, data, protocol, home / name, places)
+        except AbsentError as error:
+            results[name] = EntryResult(name=name, status="skipped", error=str(error))
+        except Exception as error:  # noqa: BLE001 - recorded, whatever it is; the rest of the suite goes on
+            results[name] = failed(name, error)
+    names = [name for name, *_ in suite.entries()]
+    with crew_of(cluster, (str(home),)) as crew:
+        done = (
+            run_on_cluster(orders, crew, progress)
+            if isinstance(crew, ClusterCrew)
+            else _one_by_one(orders, path.stem, progress)
+        )
+        for result in done:
+            results[result.name] = result
+            _write(home, path.stem, suite.description, [results[name] for name in names if name in results])
+    found = [results[name] for name in names]
+    _write(home, path.stem, suite.description, found)
+    return found
+
+
+def _write(home: Path, name: str, description: str, results: list[EntryResult]) -> None:
+    write_whole(home / "README.md", suite_text.render(name, description, results))
+
+
+def _one_by_one(orders: dict[str, Order], suite: str, progress: Progress) -> Iterator[EntryResult]:
+    for name, order in orders.items():
+        progress.note(f"{suite}: {name}")
+        try:
+            report = run(order, THIS_MACHINE, progress)
+        except Exception as error:  # noqa: BLE001 - recorded, whatever it is; the rest of the suite goes on
+            yield failed(name, error)
+        else:
+            yield EntryResult(name=name, status="ok", report=report, folder=str(order.out))
+
+
+def failed(name: str, error: Exception) -> EntryResult:
+    """Returns the record of an entry that broke."""
+    known = error if isinstance(error, TflitekitError) else as_known(error)
+    return EntryResult(name=name, status="failed", error=str(known or f"{type(error).__name__}: {error}"))

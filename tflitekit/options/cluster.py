@@ -1,0 +1,25 @@
+"""Who does the work of a run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from tflitekit.options.base import Option, Options, Panel
+
+__all__ = ["Cluster", "ClusterOptions"]
+
+Cluster = Annotated[
+    str | None,
+    Option(
+        Panel.OUTPUT,
+        "Dask cluster that does the work: tcp://SCHEDULER:8786, local:N for N workers on this machine, slurm:N, kubernetes:N. Default: this machine.",
+        metavar="CLUSTER",
+        shapes=False,
+    ),
+]
+
+
+class ClusterOptions(Options):
+    """Which cluster does the work, if any."""
+
+    cluster: Cluster = None
