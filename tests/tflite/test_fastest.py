@@ -14,7 +14,7 @@ from tflitekit.core.errors import ModelError, UsageError
 from tflitekit.core.progress import Progress
 from tflitekit.data.preprocessing import PRESETS
 from tflitekit.hardware import Hardware, load_profile
-from tflitekit.optimization.optimize import _clock
+from tflitekit.optimization.run import _clock
 from tflitekit.options.limits import Constraints
 from tflitekit.options.optimize import OptimizeOptions
 from tflitekit.render import search_text

@@ -24,7 +24,8 @@ from tflitekit.data.dataset import open_dataset
 from tflitekit.data.preprocessing import PRESETS
 from tflitekit.engines.rounding.editing import EditableModel
 from tflitekit.engines.rounding.layers import find_layers
-from tflitekit.optimization.optimize import _search_limits, optimize
+from tflitekit.optimization.optimize import optimize
+from tflitekit.optimization.run import _search_limits
 from tflitekit.options.limits import Constraints
 from tflitekit.render import html, search_text
 from tflitekit.results import Measured

@@ -17,7 +17,7 @@ from tflitekit.cli import app
 from tflitekit.cli.commands import command
 from tflitekit.cli.options import takes_options
 from tflitekit.core.errors import UsageError
-from tflitekit.optimization import optimize as optimization
+from tflitekit.optimization import run as optimization
 from tflitekit.options.base import Option, Panel, takes
 from tflitekit.options.convert import ConvertOptions, LoadOptions
 from tflitekit.options.evaluate import EvaluateOptions

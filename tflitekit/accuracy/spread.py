@@ -9,6 +9,7 @@ import io
 import itertools
 import json
 import math
+import shutil
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -78,6 +79,7 @@ class Spread:
                 parts.append(pool.submit("tflitekit.accuracy.spread:score_part", part, label=label))
             for answer in map(wait_for, parts):
                 yield from _taken(answer)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _common(self, runs: Sequence[ScoringJob], dataset: Dataset, baseline: str | None, size: int) -> dict[str, Any]:
         return {
