@@ -262,7 +262,8 @@ def optimize_converted(name: str, shapes: Path, out: Path, **how: Any) -> Path:
     from tflitekit.core.structured import read_model
     from tflitekit.data.calibration import store_calibration
     from tflitekit.data.dataset import open_dataset
-    from tflitekit.optimization import optimize as module
+    from tflitekit.optimization import run as module
+    from tflitekit.optimization.optimize import optimize
     from tflitekit.source.prepared import PreparedSource
     from tflitekit.targets.protocols import PROTOCOLS
     from tflitekit.tflite.variant import read_sidecar
@@ -294,7 +295,7 @@ def optimize_converted(name: str, shapes: Path, out: Path, **how: Any) -> Path:
         patch.setattr(module, "convert_unlocked", convert)
         # Reports are compared by latency: on a busy machine half a second is too little to tell one from another.
         patch.setitem(PROTOCOLS, "quick", PROTOCOLS["quick"].model_copy(update={"budget_s": 2.0}))
-        module.optimize(
+        optimize(
             DATA / "models" / f"{name}.keras",
             data=shapes / "test",
             calibration=shapes / "train",

@@ -6,9 +6,11 @@ import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tflitekit.accuracy.evaluation import Evaluation
 from tflitekit.accuracy.lints.calibration import lint_calibration
+from tflitekit.accuracy.notes import told_by_file
 from tflitekit.conversion import ConvertResult
 from tflitekit.core.errors import TflitekitError
 from tflitekit.core.machine import describe_machine
@@ -19,6 +21,7 @@ from tflitekit.options.optimize import OptimizeOptions
 from tflitekit.render import write_all
 from tflitekit.results import CalibrationPoint, Constraints, DatasetRecord, Finding, Report, SourceRecord, VariantReport
 from tflitekit.results.recommendation import recommend
+from tflitekit.tflite.told import Told, told_by
 from tflitekit.tflite.variant import tool_versions
 
 __all__ = ["data_warnings", "report_of", "write_what_there_is"]
@@ -43,11 +46,14 @@ def write_what_there_is(
 
 
 def data_warnings(
-    converted: ConvertResult, evaluation: Evaluation, dataset: Dataset, how: OptimizeOptions
+    model: Any, converted: ConvertResult, evaluation: Evaluation, dataset: Dataset, how: OptimizeOptions
 ) -> list[Finding]:
-    """Returns what is doubtful about the data."""
+    """Returns what is doubtful about the data, and what the file itself told of them."""
     found = _calibration_warnings(converted, evaluation, dataset)
-    return found + (_unnamed_preprocessing(dataset, converted) if how.preprocess is None else [])
+    told = told_by(model)
+    found += told_by_file(Path(model).name, told, how.preprocess, how.labels) if told != Told() else []
+    unnamed = how.preprocess is None and told.preprocessing is None
+    return found + (_unnamed_preprocessing(dataset, converted) if unnamed else [])
 
 
 def _calibration_warnings(converted: ConvertResult, evaluation: Evaluation, dataset: Dataset) -> list[Finding]:

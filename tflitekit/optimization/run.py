@@ -21,9 +21,7 @@ from tflitekit.core.errors import TflitekitError
 from tflitekit.core.files import check_written, locked
 from tflitekit.core.process.crew import Crew
 from tflitekit.core.progress import Progress
-from tflitekit.data.contract import resolve_labels
 from tflitekit.data.dataset import Dataset, InputPipeline, open_dataset
-from tflitekit.data.preprocessing import load_preprocessing
 from tflitekit.hardware import Hardware, Profile, default_schemes, load_profile
 from tflitekit.latency.benchmarking import measure_variants
 from tflitekit.optimization.calibration_curve import measure_curve
@@ -43,6 +41,7 @@ from tflitekit.source.models import identify
 from tflitekit.source.prepared import PreparedSource
 from tflitekit.targets import AWAY, CheckedTarget, is_device, open_target
 from tflitekit.tasks.interface import Interface
+from tflitekit.tflite.told import given_or_told
 
 __all__ = ["needs_clock", "run"]
 
@@ -57,12 +56,13 @@ def run(order: Order, crew: Crew, progress: Progress, *, ahead: bool = False) ->
     Raises:
         TflitekitError: See `tflitekit.optimize`.
     """
-    out, how, constraints, options = order.out, order.how, order.constraints, order.options
+    out, how, constraints = order.out, order.how, order.constraints
+    options = _with_ignored(order.options, how.ignore_label)
     profile = load_profile(constraints.deploy_on)
     _refuse_early(order.model, how, constraints, options)
     measuring = how.part(BenchmarkOptions, seed=options.seed)
     scoring = how.part(EvaluateOptions, seed=options.seed, jobs=options.jobs, baseline=BASELINE)
-    spec = _spec(how, options, profile)
+    spec = _spec(order.model, how, options, profile)
     dataset = open_dataset(order.data, labels=spec.labels, limit=how.limit, seed=options.seed, need_labels=False)
     without_labels = by_reference(how, dataset)
     check_limits(constraints, dataset, how.metric_of_all, by_reference=without_labels)
@@ -102,7 +102,7 @@ def run(order: Order, crew: Crew, progress: Progress, *, ahead: bool = False) ->
         )
         if how.explain and not ahead:
             rows = explain_lost(rows, converted.variants, dataset, constraints, options, progress)
-        doubts = [*data_warnings(converted, evaluation, dataset, how), *doubts]
+        doubts = [*data_warnings(order.model, converted, evaluation, dataset, how), *doubts]
         rows = judged(rows, converted.variants, profile)
         report = report_of(converted, evaluation, rows, constraints, profile, doubts, curve)
         write_all(report, out)
@@ -144,6 +144,14 @@ def _measured(
             data=dataset,
         )
     return tuple(rows), list(doubts)
+
+
+def _with_ignored(options: ConvertOptions, number: int | None) -> ConvertOptions:
+    """Lets training know the pixels that count for nothing."""
+    training = options.training
+    if training is None or training.ignore_label is not None or number is None:
+        return options
+    return options.replaced(training=training.replaced(ignore_label=number))
 
 
 def _search_limits(constraints: Constraints, without_labels: bool) -> SearchLimits:
@@ -195,8 +203,8 @@ def _check_data(
     values.result()
 
 
-def _spec(how: OptimizeOptions, options: ConvertOptions, profile: Profile) -> ConversionSpec:
-    preprocessing, labels = load_preprocessing(how.preprocess), resolve_labels(how.labels)
+def _spec(model: Any, how: OptimizeOptions, options: ConvertOptions, profile: Profile) -> ConversionSpec:
+    preprocessing, labels = given_or_told(model, how.preprocess, how.labels)
     default = default_schemes(profile, training=options.training is not None)
     return ConversionSpec(
         requests=_requests(default if how.schemes is None else how.schemes, how.rounding),
