@@ -18,29 +18,34 @@ SPARSE = {1: "person", 2: "bicycle", 5: "bus", 7: "boat", 11: "hydrant", 13: "si
 CLASSES = 14
 
 
-def ssd(path: Path, *, shapes: bool = True) -> Path:
-    """Writes a uint8 network that ends in TensorFlow Lite's post-processing of `CLASSES` classes and a background.
+def ssd(path: Path, *, shapes: bool = True, quantized: bool = True) -> Path:
+    """Writes a network that ends in TensorFlow Lite's post-processing of `CLASSES` classes and a background.
 
     Args:
+        quantized: Whether it takes and computes in uint8; else it takes pixels from -1 to 1.
         shapes: Whether the file has the shapes of its outputs, which those of the older converter have not.
     """
     width = 4 + CLASSES + 1
     network = Network(1, ROWS, width, 3)
-    quantized = {"kind": "uint8", "scale": 1 / 128, "zero_point": 128}
-    network.retype(network.input, **quantized)
+
+    def typed(tensor: int, scale: float = 1 / 128, zero_point: int = 128) -> int:
+        return network.retype(tensor, kind="uint8", scale=scale, zero_point=zero_point) if quantized else tensor
+
+    typed(network.input)
 
     def part(source: int, name: str, begin: Sequence[int], size: Sequence[int]) -> int:
         corner, extent = (network.tensor(f"{name}/{i}", [len(v)], v, "int32") for i, v in enumerate((begin, size)))
-        return network.retype(
-            network.add("SLICE", [source, corner, extent], size, name, options="SliceOptions"), **quantized
-        )
+        return typed(network.add("SLICE", [source, corner, extent], size, name, options="SliceOptions"))
 
     grey = part(network.input, "grey", [0, 0, 0, 0], [1, ROWS, width, 1])
-    rows = network.retype(network.reshape(grey, "rows", 1, ROWS, width), **quantized)
+    rows = typed(network.reshape(grey, "rows", 1, ROWS, width))
     boxes = part(rows, "boxes", [0, 0, 0], [1, ROWS, 4])
     classes = part(rows, "classes", [0, 0, 4], [1, ROWS, CLASSES + 1])
-    anchors = network.tensor("anchors", [ROWS, 4], [[5, 5, 3, 3]] * ROWS, "uint8")
-    network.retype(anchors, kind="uint8", scale=0.1, zero_point=0)
+    tenths = np.asarray([[5, 5, 3, 3]] * ROWS)
+    anchors = network.tensor(
+        "anchors", [ROWS, 4], tenths if quantized else tenths / 10, "uint8" if quantized else "float32"
+    )
+    typed(anchors, 0.1, 0)
     options = flexbuffers.Dumps(
         {
             "max_detections": ROWS, "max_classes_per_detection": 1, "num_classes": CLASSES, "nms_score_threshold": 0.05,

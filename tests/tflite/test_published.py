@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from published import labelmap, ssd, ssd_scenes
 from tiny_network import Network
@@ -54,6 +58,14 @@ def test_ids_with_gaps_are_told_by_the_annotations(tmp_path, scenes):
     assert found.unfit == said
     named = evaluate(file, data=flag)
     assert figure(named) == 1 and "class-numbers" not in kinds(named)
+
+
+def test_two_flags_that_are_missing_are_named_at_once(tmp_path, scenes):
+    file = ssd(tmp_path / "float.tflite", quantized=False)
+    (said,) = [warning for warning in evaluate(file, data=scenes).warnings if warning.kind == "class-numbers"]
+    flag = f"{scenes / 'annotations.json'}:ids=category-1"
+    assert said.advice == f"Run the same command with --preprocess -1-1 and --data {flag}."
+    assert figure(evaluate(file, data=flag, preprocess="-1-1")) > 0.99
 
 
 def test_what_the_operator_does_not_write_is_zero(tmp_path, scenes):
@@ -152,3 +164,33 @@ def test_the_preprocessing_of_masks_is_told_by_the_annotations(tmp_path, halves)
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr("metadata.json", '{"names": ["background", "person"]}')
     assert figure(evaluate(file, data=halves)) == 1  # the exporter's pixels are from 0 to 1
+
+
+def part(number, content):
+    """A field of a protocol buffer that holds bytes of up to 127."""
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+def test_properties_of_onnx_files_tell_names(tmp_path):
+    file = tmp_path / "yolo.onnx"
+    names = part(14, part(1, b"names") + part(2, b"{0: 'cat', 1: 'dog'}"))
+    content = (
+        b"\x08\x08"
+        + part(2, b"pytorch")
+        + part(7, bytes(100))
+        + part(14, part(1, b"task") + part(2, b"detect"))
+        + names
+    )
+    file.write_bytes(content)
+    assert told_by(file).labels == ("cat", "dog") and told_by(file).preprocessing.fit == "pad"
+    for end in range(len(content)):
+        file.write_bytes(content[:end])
+        assert told_by(file) == Told()
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_read_as_an_onnx_file_without_an_error(content):
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "any.onnx"
+        file.write_bytes(content)
+        assert told_by(file).labels is None

@@ -10,7 +10,7 @@ from typing import Any
 
 from tflitekit.accuracy.adaptive import Certainty, score_until_certain
 from tflitekit.accuracy.lints.chance import chance
-from tflitekit.accuracy.lints.class_numbers import class_numbers
+from tflitekit.accuracy.lints.class_numbers import MOSTLY_RIGHT, class_numbers
 from tflitekit.accuracy.lints.float16 import lint_float16
 from tflitekit.accuracy.lints.inputs import lint_inputs
 from tflitekit.accuracy.lints.nothing_found import nothing_found
@@ -23,6 +23,7 @@ from tflitekit.accuracy.metric_choice import by_reference
 from tflitekit.accuracy.metrics import AnyMetric, ReferenceMetric, metrics
 from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.metrics.decoded import DecodedMetric, DecodedReference
+from tflitekit.accuracy.metrics.detection import Detection
 from tflitekit.accuracy.notes import (
     as_stream,
     skipped_samples,
@@ -357,7 +358,9 @@ def _evaluation(
 def _reading_doubts(deciding: Scored, baseline: str, dataset: Dataset, how: EvaluateOptions) -> list[Finding]:
     """Says what may be wrong with how a baseline's boxes, masks or keypoints come about; what names the flag that is missing goes first."""
     run, scores, metric = deciding.runs[baseline], deciding.scores[baseline], deciding.metric
-    named = class_numbers(run, scores, dataset, metric)
+    named: list[Finding] = []
+    if isinstance(metric, Detection) and metric.value(scores) <= MOSTLY_RIGHT:
+        named = class_numbers(run, dataset, metric)
     if not named and how.preprocess is None:
         named = other_preset(run, scores, dataset, metric, how.jobs, stream=how.stream)
     return named or [*nothing_found(run, scores, metric), *wrong_reading(run, scores, metric)]

@@ -1,8 +1,8 @@
-"""What a ``.tflite`` file of another producer says of itself: names of its classes, and what its pixels are made of.
+"""What a model file of another producer says of itself: names of its classes, and what its pixels are made of.
 
 Two conventions are known. TensorFlow Lite's metadata are a flatbuffer in the entry ``TFLITE_METADATA``, with files in a zip archive behind the
 model (``metadata_schema.fbs`` of TensorFlow Lite Support, by field number as in `tflitekit.bundling.metadata`). Ultralytics' exporters put a dictionary
-there, as JSON or as Python writes it.
+there, as JSON or as Python writes it, and into the properties of ONNX files.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tflitekit.data.contract import resolve_labels
 from tflitekit.data.preprocessing import PRESETS, Preprocessing, load_preprocessing
 from tflitekit.tflite.flatbuffer import Reader, read_with, shape_of
 from tflitekit.tflite.graph import Graph, read_graph
+from tflitekit.tflite.onnx_props import onnx_properties
 
 __all__ = ["Told", "given_or_told", "told_by", "without_background"]
 
@@ -56,7 +57,10 @@ class Told:
 
 
 def told_by(model: Any) -> Told:
-    """Returns what a ``.tflite`` file says of itself; nothing for anything else, and where its metadata are damaged."""
+    """Returns what a ``.tflite`` or ``.onnx`` file says of itself; nothing for anything else, and where its metadata are damaged."""
+    if _is_model(model, ".onnx"):
+        names = _dictionary(f"{{'names': {onnx_properties(Path(model)).get('names')}}}")
+        return Told() if names is None or names["names"] is None else _of_ultralytics(names)
     if not _is_model(model):
         return Told()
     try:
@@ -65,8 +69,8 @@ def told_by(model: Any) -> Told:
         return Told()
 
 
-def _is_model(model: Any) -> bool:
-    return isinstance(model, str | Path) and Path(model).suffix.lower() == ".tflite" and is_file(Path(model))
+def _is_model(model: Any, suffix: str = ".tflite") -> bool:
+    return isinstance(model, str | Path) and Path(model).suffix.lower() == suffix and is_file(Path(model))
 
 
 def given_or_told(

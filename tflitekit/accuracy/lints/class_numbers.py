@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from tflitekit.accuracy.coco.matching import IOU_THRESHOLDS, box_overlaps
 from tflitekit.accuracy.inference import outputs_of
-from tflitekit.accuracy.metrics import AnyMetric, Scores
 from tflitekit.accuracy.metrics.detection import Detection
 from tflitekit.accuracy.scoring import ScoringJob
 from tflitekit.data.annotations import Boxes
@@ -20,7 +19,7 @@ from tflitekit.results import Finding
 from tflitekit.tasks.readers import Reader
 from tflitekit.tflite.runtime import Model
 
-__all__ = ["class_numbers"]
+__all__ = ["MOSTLY_RIGHT", "class_numbers"]
 
 _SAMPLES = 64
 _ENOUGH = 10
@@ -29,16 +28,19 @@ _CLEARLY = 5
 """So many times as many become right as become wrong."""
 _SEEN = 5
 """Boxes for each class that is found: with fewer, some order of the classes would fit whatever is found."""
-_MOSTLY, _NEARLY_ALL = 0.5, 0.8
+_NEARLY_ALL = 0.8
+MOSTLY_RIGHT = 0.5
+"""A detector whose mAP is higher does not have most of its classes wrong."""
 
 
-def class_numbers(run: ScoringJob, scores: Scores, dataset: Dataset, metric: AnyMetric) -> list[Finding]:
+def class_numbers(run: ScoringJob, dataset: Dataset, metric: Detection, *, also: str = "") -> list[Finding]:
     """Says so where another numbering of the classes, or another order, makes boxes right that are wrong now.
 
     Of each annotated object, the best box that lies on it, whatever its class, is looked at.
+
+    Args:
+        also: A flag that the run already has and the user's command has not.
     """
-    if not isinstance(metric, Detection) or metric.value(scores) > _MOSTLY:
-        return []
     reader = metric.open(run.interface)
     pairs = [pair for found, truth in _read(run, dataset, reader) for pair in _pairs(found, truth)]
     if len(pairs) < _ENOUGH:
@@ -49,8 +51,8 @@ def class_numbers(run: ScoringJob, scores: Scores, dataset: Dataset, metric: Any
         other = found == wanted
         gained, lost = int((other & ~right).sum()), int((right & ~other).sum())
         if gained >= max(_ENOUGH, _CLEARLY * lost):
-            return [_finding(right, other, flag)]
-    return _other_order(found, truth, right, metric)
+            return [_finding(right, other, " and ".join(filter(None, (also, flag))))]
+    return _other_order(found, truth, right, metric, also)
 
 
 def _read(run: ScoringJob, dataset: Dataset, reader: Reader) -> Iterator[tuple[Boxes, Boxes]]:
@@ -103,13 +105,13 @@ def _finding(right: NDArray[np.bool_], other: NDArray[np.bool_], flag: str) -> F
 
 
 def _other_order(
-    found: NDArray[np.int64], truth: NDArray[np.int64], right: NDArray[np.bool_], metric: Detection
+    found: NDArray[np.int64], truth: NDArray[np.int64], right: NDArray[np.bool_], metric: Detection, also: str
 ) -> list[Finding]:
     """Tells classes that are each found as one other class."""
     seen = np.unique(found)
     mostly = {number: Counter(truth[found == number].tolist()).most_common(1)[0] for number in seen.tolist()}
     agreeing = sum(count for _, count in mostly.values())
-    if right.mean() > _MOSTLY or len(found) < _SEEN * len(seen) or agreeing < _NEARLY_ALL * len(found):
+    if right.mean() > MOSTLY_RIGHT or len(found) < _SEEN * len(seen) or agreeing < _NEARLY_ALL * len(found):
         return []
     moved = {number: other for number, (other, _) in mostly.items() if other != number}
     shown = ", ".join(
@@ -120,6 +122,6 @@ def _other_order(
             kind="class-numbers",
             message=f"Boxes lie on objects, but their classes are others: of {len(found)} objects that a box lies on, {right.mean():.0%} have its "
             f"class. The model has them in another order: it says {shown}.",
-            advice="Give the classes in the model's order, one a line, with --labels FILE.",
+            advice=f"Give the classes in the model's order, one a line, with --labels FILE{f' and {also}' if also else ''}.",
         )
     ]

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
+from tflitekit.accuracy.lints.class_numbers import MOSTLY_RIGHT, class_numbers
 from tflitekit.accuracy.metrics import AnyMetric, Scores
 from tflitekit.accuracy.metrics.decoded import DecodedMetric
+from tflitekit.accuracy.metrics.detection import Detection
 from tflitekit.accuracy.scoring import ScoringJob, score
 from tflitekit.core.errors import TflitekitError
 from tflitekit.core.progress import Progress
@@ -16,7 +18,7 @@ from tflitekit.data.preprocessing import PRESETS, Preprocessing
 from tflitekit.results import Finding
 from tflitekit.tasks.metric_words import words_of
 
-__all__ = ["BetterPreset", "best_preset", "other_preset"]
+__all__ = ["BetterPreset", "best_preset", "other_preset", "with_preset"]
 
 _SAMPLES = 48
 _CLEARLY = 0.1
@@ -51,8 +53,10 @@ def best_preset(
     for preset in PRESETS.values():
         if preset == run.contract.preprocessing:
             continue
+        trial, skipped = with_preset(run, preset), SkippedSamples(few.size)
         try:
-            found = value(_scored(run, preset, few, metric, jobs, stream=stream))
+            scores = score([trial], few, metric, jobs=jobs, progress=Progress(), skipped=skipped, stream=stream)
+            found = value(scores[run.variant.name])
         except TflitekitError:  # a preset that does not fit this input
             continue
         if best is None or found > best.value:
@@ -60,20 +64,19 @@ def best_preset(
     return best
 
 
-def _scored(
-    run: ScoringJob, preset: Preprocessing, few: Dataset, metric: AnyMetric, jobs: int | None, *, stream: bool
-) -> Scores:
+def with_preset(run: ScoringJob, preset: Preprocessing) -> ScoringJob:
+    """Returns a run of the same file with another preprocessing."""
     contract = run.contract.model_copy(update={"preprocessing": preset})
-    trial = replace(run, variant=run.variant.model_copy(update={"contract": contract}))
-    skipped = SkippedSamples(few.size)
-    found = score([trial], few, metric, jobs=jobs, progress=Progress(), skipped=skipped, stream=stream)
-    return found[run.variant.name]
+    return replace(run, variant=run.variant.model_copy(update={"contract": contract}))
 
 
 def other_preset(
     run: ScoringJob, scores: Scores, dataset: Dataset, metric: AnyMetric, jobs: int | None, *, stream: bool
 ) -> list[Finding]:
-    """Where a model got pixels from 0 to 255 because nothing was named, says whether boxes, masks or keypoints are better with a preset."""
+    """Where a model got pixels from 0 to 255 because nothing was named, says whether boxes, masks or keypoints are better with a preset.
+
+    A detector whose classes are numbered otherwise, too, has two flags named at once.
+    """
     inputs = run.contract.inputs
     if (
         not isinstance(metric, DecodedMetric)
@@ -88,7 +91,13 @@ def other_preset(
 
     (now, *_) = metric.summarize(scores)
     best = best_preset(run, dataset, metric, value, samples=_SAMPLES, jobs=jobs, stream=stream)
-    if best is None or best.value < now.value + _CLEARLY:
+    better = best is not None and best.value >= now.value + _CLEARLY
+    tried = [PRESETS[best.name]] if best is not None and better else list(PRESETS.values())
+    for preset in tried if now.value <= MOSTLY_RIGHT and isinstance(metric, Detection) else ():
+        also = class_numbers(with_preset(run, preset), dataset, metric, also=f"--preprocess {preset.name}")
+        if also:
+            return also
+    if best is None or not better:
         return []
     name = words_of(now.metric).name
     return [

@@ -77,9 +77,11 @@ def _class_counts(interface: Interface, wanted: str | None) -> dict[str, int]:
 
 
 def _too_many(dataset: Dataset, classes: int, given: int | str) -> DataError:
+    others = " or ".join(f"--data {flag}" for flag in dataset.numberings)
     return DataError(
         f"The data at {dataset.location} have {classes} classes, and the model has scores for {given}.",
-        fix="Give the model's classes, one per line in its order, with --labels FILE; those of the data are then matched by name.",
+        fix=(f"If the model numbers them by their ids: {others}. Else give" if others else "Give")
+        + " the model's classes, one per line in its order, with --labels FILE; those of the data are then matched by name.",
     )
 
 
