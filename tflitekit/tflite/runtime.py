@@ -267,22 +267,20 @@ class Model:
         return dequantize(self.stored_output(index), self.outputs[index])
 
     def stored_output(self, index: int = 0) -> Array:
-        """Returns one output as it is stored, with the batch dimension; zeros behind the boxes that TensorFlow Lite's post-processing found."""
-        tensor = self._output_indices[index]
-        stored: Array = self._interpreter.get_tensor(tensor)
-        detection = self.graph.detection
-        if detection is not None and tensor in detection.tensors[:3]:
-            (count,) = self._interpreter.get_tensor(detection.tensors[3]).reshape(-1)[:1]
-            stored[:, max(0, int(count)) :] = 0
-        return stored
+        """Returns one output as it is stored, with the batch dimension."""
+        return self.tensor(self._output_indices[index])
 
     def tensor(self, index: int, graph: int = 0) -> Array:
-        """Returns a tensor of a graph as it is stored (see ``keep_tensors``).
+        """Returns a tensor of a graph as it is stored (see ``keep_tensors``); zeros behind the boxes that TensorFlow Lite's post-processing found.
 
         Raises:
             ValueError: It has no data, because nothing reads it.
         """
         values: Array = self._interpreter.get_tensor(index, graph)
+        detection = self.graph.detection
+        if detection is not None and graph == 0 and index in detection.tensors[:3]:
+            (count,) = self._interpreter.get_tensor(detection.tensors[3]).reshape(-1)[:1]
+            values[:, max(0, int(count)) :] = 0  # what the operator did not write is whatever was in memory
         return values
 
     def tensor_details(self) -> list[dict[str, Any]]:

@@ -93,10 +93,11 @@ def other_preset(
     best = best_preset(run, dataset, metric, value, samples=_SAMPLES, jobs=jobs, stream=stream)
     better = best is not None and best.value >= now.value + _CLEARLY
     tried = [PRESETS[best.name]] if best is not None and better else list(PRESETS.values())
-    for preset in tried if now.value <= MOSTLY_RIGHT and isinstance(metric, Detection) else ():
-        also = class_numbers(with_preset(run, preset), dataset, metric, also=f"--preprocess {preset.name}")
-        if also:
-            return also
+    if isinstance(metric, Detection) and now.value <= MOSTLY_RIGHT:
+        for preset in tried:
+            also = class_numbers(with_preset(run, preset), dataset, metric, also=f"--preprocess {preset.name}")
+            if also:
+                return also
     if best is None or not better:
         return []
     name = words_of(now.metric).name
