@@ -48,6 +48,7 @@ _COMMANDS = {
         "suite",
         "Runs all entries of a benchmark suite; reuses finished ones, and continues after failures.",
     ),
+    "worker": ("worker", "Lets this machine, and the devices at it, work for a cluster until it is stopped."),
     "bundle": (
         "bundle",
         "Writes what an app needs: models with metadata, their contract, and golden samples to verify the device with.",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tflitekit.cluster.kinds import import_dask, open_kind
-from tflitekit.cluster.pool import SLOT, ClusterPool
+from tflitekit.cluster.pool import SLOT, ClusterPool, device_resource
 from tflitekit.cluster.tasks import Answer, kit_identity
 from tflitekit.core.errors import MachineError
 from tflitekit.core.machine_lock import measuring
@@ -68,7 +68,7 @@ class ClusterCrew(Crew):
 
     def require_devices(self, names: Sequence[str]) -> None:
         """Raises `MachineError` where no worker has all of these devices."""
-        wanted = {f"device {name}" for name in names}
+        wanted = {device_resource(name) for name in names}
         there = [set(worker["resources"]) for worker in self.workers().values()]
         if any(wanted <= resources for resources in there):
             return

@@ -16,12 +16,17 @@ from tflitekit.core.errors import ConversionError, MachineError, TflitekitError
 if TYPE_CHECKING:
     import distributed
 
-__all__ = ["ATTEMPTS", "SLOT", "ClusterPool"]
+__all__ = ["ATTEMPTS", "SLOT", "ClusterPool", "device_resource"]
 
 ATTEMPTS = 3
 """Machines that one task is tried on."""
 SLOT = "slot"
 """The resource of a worker that takes tasks; one that only has devices has none."""
+
+
+def device_resource(name: str) -> str:
+    """Returns the resource of a worker that has a device."""
+    return f"device {name}"
 
 
 @dataclass

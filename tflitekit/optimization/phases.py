@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tflitekit.cluster.at_work import AtWork
 from tflitekit.cluster.crew import ClusterCrew
-from tflitekit.cluster.pool import SLOT
+from tflitekit.cluster.pool import SLOT, device_resource
 from tflitekit.cluster.tasks import share_of_machine
 from tflitekit.core.process.workers import wait_for
 from tflitekit.core.progress import Progress
@@ -43,7 +43,7 @@ class Phases:
         """
         devices = devices_of(order)
         self._crew.require_devices(devices)
-        resources = {f"device {device}": 1.0 for device in devices} or {SLOT: 1.0}
+        resources = {device_resource(device): 1.0 for device in devices} or {SLOT: 1.0}
         return self._submit(name, order, ahead=False, resources=resources, priority=1 if devices else -1)
 
     def can_go_ahead(self, order: Order) -> bool:
