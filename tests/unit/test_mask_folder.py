@@ -149,3 +149,15 @@ def test_broken_color_maps(tmp_path, name, text, words):
     (root / name).write_text(text)
     with pytest.raises(DataError, match=words):
         open_dataset(root)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix", "message"),
+    [("L", "jpg", "is a JPEG"), ("CMYK", "tif", "of the mode CMYK"), ("F", "tif", "of the mode F")],
+)
+def test_masks_that_hold_no_numbers_of_classes_are_refused(tmp_path, mode, suffix, message):
+    root = folder(tmp_path / "d", {"a": index_mask()})
+    (root / "masks" / "a.png").unlink()
+    index_mask().convert(mode).save(root / "masks" / f"a.{suffix}")
+    with pytest.raises(DataError, match=message):
+        classes(open_dataset(root))

@@ -14,7 +14,7 @@ from tflitekit.accuracy.metrics.decoded import DecodedMetric, DecodedReference, 
 from tflitekit.accuracy.metrics.figures import MeanFigure, SumFigure, Sums, drawn_sums, known
 from tflitekit.accuracy.metrics.overlap import border_f1, pixel_counts
 from tflitekit.core.errors import DataError
-from tflitekit.data.annotations import Mask
+from tflitekit.data.annotations import Boxes, Mask
 from tflitekit.data.dataset import Dataset
 from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import Drop, Measured, OutputFidelity
@@ -68,6 +68,11 @@ _WHITE = 255
 @metric("miou", task="segmentation")
 def segment(dataset: Dataset, interface: Interface, how: TaskOptions) -> Segmentation:
     """Compares masks: the intersection over union of each class in all pictures, averaged over classes."""
+    if isinstance(next(iter(dataset)).label, Boxes):
+        raise DataError(
+            f"The labels at {dataset.location} are boxes, and segmentation is judged by masks.",
+            fix="COCO's outlines become masks with as=masks behind the path: annotations.json:as=masks.",
+        )
     return Segmentation(_opener(how), _classes(dataset, interface, how), how.ignore_label)
 
 

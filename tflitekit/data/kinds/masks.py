@@ -27,6 +27,8 @@ __all__ = ["MaskFolder"]
 _FOLDERS = (("images", "masks"), ("JPEGImages", "SegmentationClass"))
 _VOC = _FOLDERS[1]
 _SUFFIXES = ("", "_mask")
+_LOSSY = ("JPEG", "MPO")
+_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 
 
 class _Place(NamedTuple):
@@ -212,7 +214,7 @@ def _classes(path: str, colors: ColorMap | None) -> NDArray[Any]:
     """Returns the classes of a mask: the numbers of its pixels, by palette or grey, or those of their colors.
 
     Raises:
-        DataError: It cannot be read, or has colors and there is no color map.
+        DataError: It cannot be read, was saved with loss, or has colors and there is no color map.
     """
     try:
         image = decode_image(path)
@@ -220,6 +222,11 @@ def _classes(path: str, colors: ColorMap | None) -> NDArray[Any]:
         raise DataError(
             f"The mask {path} cannot be read: {error}.", fix="Repair it, or remove it and its picture."
         ) from error
+    if image.format in _LOSSY or (image.mode not in _MODES and not image.mode.startswith("I")):
+        raise DataError(
+            f"The mask {path} is {'a JPEG, which changes numbers near borders' if image.format in _LOSSY else f'of the mode {image.mode}, which holds no numbers of classes'}.",
+            fix="Save masks without loss, as PNG of whole numbers.",
+        )
     if image.mode in ("RGB", "RGBA") and colors is None:
         raise DataError(
             f"The mask {path} has colors, and there is no color map that tells their classes.",

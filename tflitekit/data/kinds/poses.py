@@ -32,7 +32,7 @@ _FIX = "Give annotations as COCO has them: https://cocodataset.org/#format-data 
 def open_poses(source: Any, *, settings: Mapping[str, str], need_labels: bool, **options: Any) -> PosedPictures | None:
     """Opens a .json file with images and annotations that have keypoints."""
     del need_labels  # there always are some
-    if not isinstance(source, str | Path):
+    if not isinstance(source, str | Path) or "as" in settings:
         return None
     path = Path(source) / "annotations.json" if Path(source).is_dir() else Path(source)
     if path.suffix.lower() != ".json" or not is_file(path):
