@@ -274,7 +274,7 @@ def lint_variant(row: VariantReport, latency: Latency, timer_us: float) -> list[
             Finding(
                 kind="partial-delegation",
                 message=f"Asked for {accelerator.requested}; {accelerator.delegate or accelerator.actual} took {taken} of {accelerator.nodes} operators "
-                f"in {accelerator.partitions or 0} pieces.",
+                f"in {accelerator.partitions or 0} piece{'' if accelerator.partitions == 1 else 's'}.",
                 advice="The others run on built-in kernels; 'tflitekit benchmark --profile' shows what they cost.",
             )
         )

@@ -33,14 +33,19 @@ def show_bundle(found: Bundle, folder: Path) -> None:
         ],
     )
     count = len(found.golden.samples)
-    console.print_dim(
-        f"{text.counted(count, 'golden sample')} of {found.name}{_right(found)}; {found.preprocessing.describe()}."
-    )
+    console.print_dim(f"{text.counted(count, 'golden sample')} of {found.name}{_right(found)}{_taken(found)}.")
     if found.labels is None and found.task != "other":
         console.show_warnings(
             ["The bundle has no labels: an app can only show class numbers. Give them with --labels FILE."]
         )
     console.print_dim(f"Written: {folder}, {folder}.zip", whole=True)
+
+
+def _taken(found: Bundle) -> str:
+    """Returns what an app has to make of a picture or a recording."""
+    if found.sound is not None:
+        return f"; sounds of {found.sound.describe()}"
+    return f"; {found.preprocessing.describe()}" if found.input_kind == "image" else ""
 
 
 def _right(found: Bundle) -> str:

@@ -25,6 +25,7 @@ __all__ = [
     "by_variant",
     "labels",
     "middle",
+    "plain_if_equal",
     "quantity",
     "tips",
 ]
@@ -104,7 +105,13 @@ def quantity(field: str, title: str, values: Sequence[float], *, wide: bool = Tr
         encoding["axis"] |= {"values": _log_ticks(min(values), max(values)), "format": "~g"}
     else:
         encoding["scale"] = {"zero": False, "nice": True, "padding": 24}
+        encoding["axis"] |= plain_if_equal(values)
     return encoding
+
+
+def plain_if_equal(values: Sequence[float]) -> Spec:
+    """Returns the format of an axis that shows one value: Vega gives it six decimals."""
+    return {"format": "~g"} if min(values) == max(values) else {}
 
 
 def _is_wide(values: Sequence[float]) -> bool:

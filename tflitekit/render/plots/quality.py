@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tflitekit.render.plots import Look, Spec, Values, base, by_variant, middle, quantity, tips
+from tflitekit.render.plots import Look, Spec, Values, base, by_variant, middle, plain_if_equal, quantity, tips
 
 __all__ = ["Point", "class_figures", "confusion", "confusion_change", "reliability", "tradeoff"]
 
@@ -37,7 +37,9 @@ def tradeoff(points: Sequence[Point], looks: Mapping[str, Look], *, x_title: str
     names = [point.name for point in ordered]
     costs = [cost for point in points for cost in (point.x, *(point.x_range or ()))]
     x = quantity("x", x_title, costs)
-    y = {"field": "y", "type": "quantitative", "scale": {"zero": False}, "axis": {"title": y_title, "tickCount": 6}}
+    gains = [gain for point in points for gain in (point.y, *(point.y_range or ()))]
+    axis = {"title": y_title, "tickCount": 6} | plain_if_equal(gains)
+    y = {"field": "y", "type": "quantitative", "scale": {"zero": False}, "axis": axis}
     stroke = by_variant("stroke", looks, names)
     fade: Spec = {"opacity": {"condition": {"param": "touched", "value": 1, "empty": True}, "value": 0.25}}
     chosen = [entry for entry in values if entry["variant"] in {point.name for point in points if point.chosen}]

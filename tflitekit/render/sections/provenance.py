@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tflitekit.data.preprocessing import is_picture
 from tflitekit.render import text
 from tflitekit.render.summary import places
 from tflitekit.results import Conditions, Latency, Report
@@ -44,7 +45,8 @@ def _model(report: Report) -> Iterator[tuple[str, str]]:
             yield "Note", note
     contract = report.contract
     if contract is not None:
-        yield "Preprocessing", contract.preprocessing.describe()
+        if any(is_picture(spec.shape[1:]) for spec in contract.inputs):
+            yield "Preprocessing", contract.preprocessing.describe()
         if contract.sound is not None:
             yield "Sound", contract.sound.describe()
         yield "Output", contract.output_meaning
