@@ -377,3 +377,12 @@ def test_an_operator_that_the_quantizer_leaves_in_float_is_not_tried_alone(pictu
     assert found.notes == ("Not tried alone: elu (litert-quantizer leaves ELU in float).",)
     tried = {layer.layer: layer.alone is not None for layer in found.layers if layer.operator != "INPUT"}
     assert tried == {"first": True, "elu": False, "last": True}
+
+
+def test_answers_of_several_labels_are_those_above_a_half():
+    rows = [np.float32([[0.99, 0.98, 0.1]]), np.float32([[0.2, 0.1, 0.4]])]
+    moved = [np.float32([[0.98, 0.99, 0.1]]), np.float32([[0.2, 0.1, 0.51]])]
+    assert not costs._sums_to_one(rows) and costs._sums_to_one([np.float32([[0.5, 0.49]])])
+    several = costs.Reference([], 0, frozenset([0]), [1], several=True)
+    same = [bool((several._answers(one) == several._answers(two)).all()) for one, two in zip(rows, moved, strict=True)]
+    assert same == [True, False]  # the highest score of the first moved, and says nothing

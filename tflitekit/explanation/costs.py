@@ -25,6 +25,9 @@ Rows = Iterable[Sequence[Array]]
 _IN_MEMORY_BYTES = 64e6
 _SPREAD = 1 / 64
 """Probabilities that vary by less are about constant: what is lost of that harms nobody."""
+_LABEL = 0.5
+_ROUNDED = 0.05
+"""By so much may the sum of probabilities of classes differ from 1."""
 
 
 def lost(cost: LayerCost) -> float:
@@ -49,6 +52,17 @@ def _saved(values: Array, path: Path) -> Path:
     return path
 
 
+def _sums_to_one(rows: Iterable[Array | Path]) -> bool:
+    """Whether outputs are probabilities of classes of which one is right."""
+    sums = np.concatenate([_loaded(each).sum(axis=-1) for each in rows])
+    return bool(np.abs(sums - 1).max(initial=0) < _ROUNDED)
+
+
+def _loaded(values: Array | Path) -> Array:
+    found: Array = np.load(values) if isinstance(values, Path) else values
+    return found
+
+
 @dataclass(frozen=True)
 class Reference:
     """The outputs of the float file on all samples.
@@ -56,6 +70,7 @@ class Reference:
     Attributes:
         values: By sample, one array for each output, or the file that holds it.
         classes: The output with one probability or score for each class; None where none is known to be of that kind.
+        several: Whether each of these stands for a label of its own, as of sigmoids: then an answer is which are above 0.5.
         probabilities: Which outputs are such.
         axes: Along which each has its columns.
         labels: The true class of each row; None where there are none.
@@ -66,6 +81,7 @@ class Reference:
     probabilities: frozenset[int]
     axes: Sequence[int | None]
     labels: Sequence[NDArray[np.int64]] | None = None
+    several: bool = False
 
     @classmethod
     def of(cls, model: Model, rows: Rows, folder: Path, labels: Sequence[NDArray[np.int64]] | None = None) -> Reference:
@@ -87,7 +103,8 @@ class Reference:
             None,
         )
         values = list(_kept_outputs(model, rows, folder))
-        return cls(values, classes, probabilities, graph.column_axes, labels if classes is not None else None)
+        several = labels is None and classes is not None and not _sums_to_one(each[classes] for each in values)
+        return cls(values, classes, probabilities, graph.column_axes, labels if classes is not None else None, several)
 
     def cost(self, model: Model, rows: Rows) -> LayerCost:
         """Runs another file, and compares its outputs."""
@@ -95,7 +112,7 @@ class Reference:
         answers, divergences = [], []
         count = 0
         for row, kept in zip(rows, self.values, strict=True):
-            expected: list[Array] = [np.load(each) if isinstance(each, Path) else each for each in kept]
+            expected: list[Array] = [_loaded(each) for each in kept]
             found = model.run(row)
             count += len(row[0])
             for index, (one, two) in enumerate(zip(expected, found, strict=True)):
@@ -104,18 +121,22 @@ class Reference:
                     pairs[index] = joined(pairs[index], both) if index in pairs else both
             if self.classes is not None:
                 one, two = expected[self.classes], found[self.classes]
-                answers.append((one.argmax(-1), two.argmax(-1)))
-                if self.classes in self.probabilities:
+                answers.append((self._answers(one), self._answers(two)))
+                if self.classes in self.probabilities and not self.several:
                     divergences.append(divergence(one, two).mean())
         shares = [share for index, each in pairs.items() for share in self._kept(index, each) if not np.isnan(share)]
         return LayerCost(
             samples=count,
             divergence=float(np.mean(divergences)) if divergences else None,
-            agreement=float(np.mean([one == two for one, two in answers])) if answers else None,
+            agreement=float(np.mean([(one == two).all(axis=-1) for one, two in answers])) if answers else None,
             explained=float(np.clip(shares, 0, 1).mean()) if shares else None,
             lowest=float(min(shares)) if shares else None,
             drop=self._drop(answers),
         )
+
+    def _answers(self, values: Array) -> Array:
+        """Returns the class of each row, ``(rows, 1)``, or which labels it has, ``(rows, labels)``."""
+        return values > _LABEL if self.several else values.argmax(-1)[..., None]
 
     def _kept(self, index: int, pairs: Pairs) -> Iterator[float]:
         """Yields the share of the variance that each column keeps."""
@@ -130,7 +151,9 @@ class Reference:
             return None
         known = np.concatenate(self.labels) >= 0
         right = [
-            np.concatenate([both[which] == truth for both, truth in zip(answers, self.labels, strict=True)])[known]
+            np.concatenate([both[which][..., 0] == truth for both, truth in zip(answers, self.labels, strict=True)])[
+                known
+            ]
             for which in (0, 1)
         ]
         return Drop.of(paired_accuracy_drop(*right)) if known.any() else None
