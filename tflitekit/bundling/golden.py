@@ -26,7 +26,7 @@ from tflitekit.bundling.contents import (
 )
 from tflitekit.bundling.decoded import decoded
 from tflitekit.bundling.tolerances import tolerances
-from tflitekit.core.errors import BundleError, ContractError, DataError
+from tflitekit.core.errors import BundleError, ContractError, DataError, ModelError
 from tflitekit.core.files import write_whole
 from tflitekit.data.dataset import Dataset, InputPipeline, Raw, Sample, UnreadableSampleError
 from tflitekit.data.image_files import was_turned
@@ -198,7 +198,7 @@ class _Recorder:
     def __init__(self, run: GoldenRun) -> None:
         self.run = run
         self._default = Model(run.shipped, graph=run.graph)
-        self._builtin = Model(run.shipped, graph=run.graph, kernels="builtin")
+        self._builtin = _own_kernels(run)
         self._measured = Model(run.measured)
         self._outputs: list[list[Array]] = []
         self._builtin_outputs: list[list[Array]] = []
@@ -223,16 +223,27 @@ class _Recorder:
                 fix="Please report it, with the file.",
             )
         self._outputs.append(outputs)
-        self._builtin_outputs.append(self._stored(self._builtin, values))
+        if self._builtin is not None:
+            self._builtin_outputs.append(self._stored(self._builtin, values))
         return outputs
 
     def tolerances(self) -> tuple[Tolerances, ...]:
         """Returns what follows from all samples."""
-        return tolerances(self.run.graph, self._outputs, self._builtin_outputs)
+        return tolerances(self.run.graph, self._outputs, None if self._builtin is None else self._builtin_outputs)
 
     def _stored(self, model: Model, values: Sequence[Array]) -> list[Array]:
         model.run(values)
         return [model.stored_output(index) for index in range(len(self.run.graph.outputs))]
+
+
+def _own_kernels(run: GoldenRun) -> Model | None:
+    """Returns a variant on the runtime's own kernels; None where it has a custom operator that only XNNPACK computes."""
+    try:
+        return Model(run.shipped, graph=run.graph, kernels="builtin")
+    except ModelError:
+        if not run.graph.custom_ops:
+            raise
+        return None
 
 
 def _read(sample: Sample) -> Raw:

@@ -29,24 +29,32 @@ def largest_difference(one: Array, other: Array) -> float:
 
 
 def tolerances(
-    graph: Graph, default: Sequence[Sequence[Array]], builtin: Sequence[Sequence[Array]]
+    graph: Graph, default: Sequence[Sequence[Array]], builtin: Sequence[Sequence[Array]] | None
 ) -> tuple[Tolerances, ...]:
     """Derives the tolerances of each output of one variant.
 
     Args:
         graph: Of the variant.
         default: Stored outputs by sample, from XNNPACK's kernels.
-        builtin: The same from the runtime's own kernels.
+        builtin: The same from the runtime's own kernels; None where they lack a custom operator.
     """
-    return tuple(
+    found = tuple(
         _of_output(
             spec,
             inner,
-            [(one[index], two[index]) for one, two in zip(default, builtin, strict=True)],
+            [(one[index], two[index]) for one, two in zip(default, builtin or default, strict=True)],
             integers=graph.integer_op_fraction == 1.0,
         )
         for index, (spec, inner) in enumerate(zip(graph.outputs, graph.inner_outputs, strict=True))
     )
+    if builtin is not None:
+        return found
+    lacking = Tolerance(
+        max_difference=None,
+        unit="real",
+        reason=f"The runtime's own kernels lack {', '.join(graph.custom_ops)}: only XNNPACK computes the model, so there is nothing to compare with.",
+    )
+    return tuple(one.model_copy(update={"cpu_builtin": lacking}) for one in found)
 
 
 def _of_output(
