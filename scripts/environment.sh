@@ -1,5 +1,6 @@
 # Sourced by the scripts beside it: makes a virtual environment with the kit in it, once, and puts it on the PATH.
-# TFLITEKIT_VENV chooses its folder (default: .venv), PYTHON the interpreter; `kit` is what pip installs.
+# TFLITEKIT_VENV chooses its folder (default: .venv), PYTHON the interpreter; `kit` is what pip installs, and a function
+# `meanwhile` runs beside it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -18,6 +19,11 @@ fi
 
 venv=${TFLITEKIT_VENV:-.venv}
 [ -v kit ] || kit=(-e '.[convert,dev]')
+beside=
+if declare -F meanwhile > /dev/null; then
+  meanwhile &
+  beside=$!
+fi
 wanted=$(cat pyproject.toml constraints.txt | sha256sum | cut -c1-16)
 if [ "$(cat "$venv/tflitekit-installed" 2>/dev/null)" != "$wanted" ]; then
   echo "Installing into $venv (this may take a few minutes) ..." >&2
@@ -26,3 +32,4 @@ if [ "$(cat "$venv/tflitekit-installed" 2>/dev/null)" != "$wanted" ]; then
   echo "$wanted" > "$venv/tflitekit-installed"
 fi
 export PATH="$(cd "$venv" && pwd)/bin:$PATH"
+[ -z "$beside" ] || wait "$beside"

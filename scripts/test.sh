@@ -8,7 +8,6 @@ if [ "${1:-}" = --light ]; then
   trap 'rm -rf "$TFLITEKIT_VENV"' EXIT
   kit=('.[test]')
 fi
-. "$(dirname "$0")/environment.sh"
 check() {
   ruff check .
   ruff format --check .
@@ -26,7 +25,19 @@ debian() {
   { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends "${missing[@]}"; } > /dev/null ||
     echo "That failed: the tests that need them are skipped (in CI they fail)." >&2
 }
-# Two processes, each file whole in one of them (tests/conftest.py): much of a test is one core at work, such as building a graph.
+# What tests of the light install need, and with `all` those of the whole one.
+packages() {
+  local more=(chromedriver="chromium chromium-driver fonts-liberation" npm=npm adb=adb)
+  [ "$1" = all ] || more=()
+  PATH="$PATH:/usr/sbin" debian sshd="openssh-server openssh-client" "${more[@]}"
+}
+case ${1:-} in
+  --fast) ;;
+  --light) meanwhile() { packages light; } ;;
+  *) meanwhile() { packages all; } ;;
+esac
+. "$(dirname "$0")/environment.sh"
+# Each file whole in one process (tests/conftest.py).
 case ${1:-} in
   --fast)
     check
@@ -34,13 +45,11 @@ case ${1:-} in
     exec python -m pytest -n 2 -m "not slow" tests/unit tests/tflite "${@:2}"
     ;;
   --light)
-    PATH="$PATH:/usr/sbin" debian sshd="openssh-server openssh-client"
     python -m pytest -n 2 tests/unit tests/tflite "${@:2}"
     exit
     ;;
 esac
-PATH="$PATH:/usr/sbin" debian sshd="openssh-server openssh-client" chromedriver="chromium chromium-driver fonts-liberation" npm=npm adb=adb \
-  "-=$(python android_demo/offline/build_apk.py --missing)"
+debian "-=$(python android_demo/offline/build_apk.py --missing)"
 # What targets run in, once, in the user's folder for caches: 360 MB.
 for name in browser tflm ethos-u arm64 gpu; do
   tflitekit setup "$name" > /dev/null || echo "There is no $name: its tests are skipped (in CI they fail)." >&2
@@ -55,7 +64,8 @@ check
 wait "$setups"
 if [ "${1:-}" = --thorough ]; then shift; else set -- -m "not thorough" "$@"; fi
 failed=0
-python -m pytest -n 2 "$@" || failed=$?
+# Three processes on two cores: a quarter of the time a test waits for other processes, and what it computes uses one core.
+python -m pytest -n 3 "$@" || failed=$?
 wait "$types" || failed=$?
 cat "$report"
 exit "$failed"

@@ -53,7 +53,7 @@ LONGEST = (
     "test_training", "test_training_run", "test_readme", "test_android_app", "test_distribution", "test_compression", "test_real_data",
     "test_optimize", "test_schemes", "test_converters", "test_suite_runs", "test_fuzz", "test_allowed_models",
 )  # fmt: skip
-"""Files that take minutes, the longest first: both processes have work to the end."""
+"""Files that take minutes, the longest first: all processes have work to the end."""
 
 
 def tier(item: pytest.Item) -> str:
