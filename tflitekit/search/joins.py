@@ -8,11 +8,10 @@ import numpy as np
 
 from tflitekit.engines.ranges import Range
 from tflitekit.engines.rounding.editing import EditableModel
+from tflitekit.tflite.columns import UNLIKE
 
 __all__ = ["unlike_joins"]
 
-_UNLIKE = 8.0
-"""As `tflitekit.explanation.patterns.ranges` has it."""
 _JOINS = ("CONCATENATION", "PACK")
 _MOVES = ("RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", *_JOINS)
 
@@ -48,4 +47,4 @@ def _is_unlike(model: EditableModel, operator: object, ranges: Mapping[str, Rang
         for name in names
         if name in ranges
     ]
-    return len(sizes) > 1 and max(sizes) >= _UNLIKE * min(sizes)
+    return len(sizes) > 1 and max(sizes) >= UNLIKE * min(sizes)

@@ -12,7 +12,7 @@ from typing import Any
 
 from tflitekit.tflite.flatbuffer import DTYPES, Reader, shape_of
 
-__all__ = ["column_axes", "column_axis"]
+__all__ = ["UNLIKE", "column_axes", "column_axis", "reshaped_axis"]
 
 _CHANNELS_LAST = {
     "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "CONV_3D", "CONV_3D_TRANSPOSE", "FULLY_CONNECTED", "BATCH_MATMUL", "EMBEDDING_LOOKUP",
@@ -22,6 +22,9 @@ _RESHAPES = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS"}
 _REDUCES = {"MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "ARG_MAX", "ARG_MIN"}
 _CHANNELS_FIRST = 20
 """An output of two dimensions is a list of a few kinds of values, kind by kind, where the second is so much longer."""
+
+UNLIKE = 8.0
+"""Ranges that differ by this factor do not fit on one grid of 8 bits: what is smaller has 32 of 256 steps at most."""
 
 Shape = tuple[int, ...]
 
@@ -82,7 +85,7 @@ def _traced(reader: Reader, main: Any, operator: Any, output: int, traced: dict[
         order = _constant(reader, main, inputs[1])
         return order.index(axis) if axis in order else None
     if kind in _RESHAPES:
-        return _reshaped(before, axis, shape)
+        return reshaped_axis(before, axis, shape)
     if kind in _REDUCES and len(shape) < len(before):
         gone = {each % len(before) for each in _constant(reader, main, inputs[1])}
         return axis - sum(each < axis for each in gone) if gone and axis not in gone else None
@@ -90,7 +93,7 @@ def _traced(reader: Reader, main: Any, operator: Any, output: int, traced: dict[
     return same.pop() if len(same) == 1 else None
 
 
-def _reshaped(before: Shape, axis: int, after: Shape) -> int | None:
+def reshaped_axis(before: Shape, axis: int, after: Shape) -> int | None:
     """Returns which axis has a layer's channels after a change of shape: the one on which neighbors are as far apart in memory.
 
     Where it was parted, as ``(12, 12, 24)`` to ``(864, 4)`` for six anchors, the columns are its inner part; the outer one is one more kind of place.

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.explanation.patterns import Match, Suspect, grid_pattern, pattern
+from tflitekit.tflite.columns import UNLIKE
 
 _JOINS = {"CONCATENATION", "PACK"}
 _COARSE_STEPS = 24.0
-_UNLIKE = 8.0
 _UNLIKE_CHANNELS = 4.0
 _BEYOND = 0.005
 _PIXELS = (200.0, 256.0)
@@ -26,17 +26,28 @@ def joined_ranges(suspect: Suspect) -> Match | None:
     if error.operator not in _JOINS or error.grid is None or len(suspect.inputs) < 2:
         return None
     sizes = [float(one.ranges.max()) for one in suspect.inputs]
-    if max(sizes) < _UNLIKE * min(sizes):
+    if max(sizes) < UNLIKE * min(sizes):
         return None
     small, large = (suspect.inputs[int(place)] for place in (np.argmin(sizes), np.argmax(sizes)))
     steps = min(sizes) / ((error.grid[1] - error.grid[0]) / 255)
+    large_named, small_named = (suspect.told(_of_part(suspect, one)) for one in (large, small))
     return Match(
         "joined-ranges",
-        f"It joins '{large.error.layer}', whose values reach {max(sizes):.3g}, and '{small.error.layer}', whose reach {min(sizes):.3g}: "
+        f"It joins '{large.error.layer}'{large_named}, whose values reach {max(sizes):.3g}, and '{small.error.layer}'{small_named}, whose reach "
+        f"{min(sizes):.3g}: "
         f"on their common grid the latter have {max(1, round(steps))} steps.",
         "Give them outputs of their own, or keep this operator in float.",
         2.0,
     )
+
+
+def _of_part(suspect: Suspect, part: Suspect) -> range:
+    """Returns the channels of a join that come from one of its parts; none where it joins places, not channels."""
+    counts = [one.error.channels for one in suspect.inputs]
+    if sum(counts) != suspect.error.channels:
+        return range(0)
+    number = next(i for i, one in enumerate(suspect.inputs) if one is part)
+    return range(sum(counts[:number]), sum(counts[: number + 1]))
 
 
 @pattern
@@ -66,7 +77,8 @@ def unlike_channels(suspect: Suspect) -> Match | None:
     loudest = int(np.argmax(ranges))
     return Match(
         "output-mixes-ranges" if mixed else "unlike-channels",
-        f"Channel {loudest} reaches {ranges[loudest]:.3g}, {factor:.3g} times the median of {len(ranges)}; {int(coarse.sum())} of them have fewer "
+        f"Channel {loudest}{suspect.told([loudest])} reaches {ranges[loudest]:.3g}, {factor:.3g} times the median of {len(ranges)}; "
+        f"{int(coarse.sum())} of them{suspect.told(np.flatnonzero(coarse).tolist())} have fewer "
         f"than {_COARSE_STEPS:.0f} steps of the common grid.",
         "Split this output, so that each kind of value has its own range."
         if mixed
@@ -84,7 +96,7 @@ def _of_two_kinds(suspect: Suspect, varies: NDArray[np.bool_]) -> bool:
     if pairs.low[0].min() >= 0 and pairs.high[0].max() <= 1:
         return False
     sizes = np.sort(suspect.ranges[varies])
-    return bool((sizes[1:] >= _UNLIKE * sizes[:-1]).any())
+    return bool((sizes[1:] >= UNLIKE * sizes[:-1]).any())
 
 
 @grid_pattern
@@ -168,7 +180,7 @@ def unlike_summands(suspect: Suspect) -> Match | None:
     if suspect.error.operator not in ("ADD", "SUB") or suspect.error.grid is None or len(suspect.inputs) < 2:
         return None
     sizes = [float(one.ranges.max()) for one in suspect.inputs[:2]]
-    if not min(sizes) or max(sizes) < _UNLIKE * min(sizes):
+    if not min(sizes) or max(sizes) < UNLIKE * min(sizes):
         return None
     return Match(
         "unlike-summands",

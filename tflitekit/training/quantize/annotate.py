@@ -14,10 +14,11 @@ from typing import Any
 from tflitekit.core.errors import ModelError
 from tflitekit.tflite.training_record import Parity
 from tflitekit.training.compress.compressible import Patterns
+from tflitekit.training.model.outputs import unlike_joins
 from tflitekit.training.model.parity import check_parity
 from tflitekit.training.model.rebuild import new_name
 from tflitekit.training.model.tfmot import load_tfmot
-from tflitekit.training.model.walk import TRAINING_ONLY, Call, flatten_tensors, is_masked, run
+from tflitekit.training.model.walk import TRAINING_ONLY, Call, flatten_tensors, is_masked, map_tensors, run
 from tflitekit.training.quantize.kernels import KernelWriter
 from tflitekit.training.quantize.treatments import (
     ACTIVATION_LAYERS,
@@ -37,6 +38,7 @@ __all__ = ["Annotated", "annotate_model", "quantize"]
 
 # Replacing a BatchNormalization by a multiplication rounds each value once more; see rebuild for where 1e-5 comes from.
 _TOLERANCE = 1e-4
+_MIXES = "It joins values of unlike ranges, such as boxes and scores, in an output: one int8 scale would leave the smaller ones few steps."
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def annotate_model(
     prove: bool = True,
     keep_sparsity: bool = False,
     keep_clusters: int | None = None,
+    part_joins: bool = True,
 ) -> Annotated:
     """Annotates a rebuilt tf_keras model and says what happens to each layer.
 
@@ -73,13 +76,16 @@ def annotate_model(
         prove: Compare them at all.
         keep_sparsity: Weights that are zero stay zero in kernels that were pruned; see `Patterns`.
         keep_clusters: Weights that are equal stay equal in kernels with at most so many distinct values.
+        part_joins: Leave in float what joins values of unlike ranges right before an output, as ``samples`` tell, so that each part has a scale of
+            its own until there.
 
     Raises:
         ModelError: The annotated model does not compute the same.
     """
     import tf_keras
 
-    annotator = _Annotator(model, paths or {}, Patterns(keep_sparsity, keep_clusters))
+    joins = unlike_joins(model, samples) if part_joins and samples is not None else frozenset()
+    annotator = _Annotator(model, paths or {}, Patterns(keep_sparsity, keep_clusters), joins)
     inputs = [
         tf_keras.Input(shape=tuple(tensor.shape)[1:], dtype=tensor.dtype.name, name=name)
         for tensor, name in zip(model.inputs, model.input_names, strict=True)
@@ -130,6 +136,10 @@ class _Annotator(KernelWriter):
     kernel was pruned or clustered, and must stay so, it is not trained further.
     """
 
+    def __init__(self, model: Any, paths: Mapping[str, str], patterns: Patterns, joins: frozenset[str]) -> None:
+        super().__init__(model, paths, patterns)
+        self._joins = joins
+
     def enter(self, tensor: Any) -> Any:
         """Prepares an input: tensorflow-model-optimization puts a quantizer behind it, which integers do not want."""
         import tf_keras
@@ -151,6 +161,14 @@ class _Annotator(KernelWriter):
             if kind not in ("Rescaling", "Normalization"):
                 return self._integers(step, args, kwargs)
             tensor = self.cast(tensor)
+        if layer.name in self._joins:
+            return self._float(
+                step,
+                map_tensors(self._part, args),
+                map_tensors(self._part, kwargs),
+                _MIXES,
+                "Make its parts outputs of their own, or scale them to one range.",
+            )
         if kind in TRAINING_ONLY:
             if is_masked(tensor):
                 return self._float(step, args, kwargs, "Does nothing once the model is trained.", "")
@@ -191,6 +209,10 @@ class _Annotator(KernelWriter):
             own = type(layer).__module__.split(".")[0] != "tf_keras"
             why = "It is your own layer." if own else "No integer form of this layer is known to work."
         return self._float(step, args, kwargs, why, FIX_FLOAT.get(kind, GENERAL_FIX))
+
+    def _part(self, tensor: Any) -> Any:
+        """Returns a part of a join in float: one of integers only the converter would make one of integers too."""
+        return self.apart(self.leave(tensor)) if id(tensor) in self.integer else tensor
 
     def _integers(self, step: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if any(tensor.dtype.is_floating for tensor in step.outputs):

@@ -72,8 +72,6 @@ class LayerWriter:
 
     def need(self, tensor: Any) -> Any:
         """Returns a tensor as an integer layer can read it: quantized behind a layer that stays float."""
-        from tflitekit.training.model.operations import Operation
-
         original = id(tensor)
         if original in self.integer or not tensor.dtype.is_floating:
             return tensor
@@ -82,10 +80,7 @@ class LayerWriter:
             name, kind = self.path, self.kind
             self.path = self.origins.get(producer, producer)
             if type(tensor._keras_history.layer).__name__ in ("LSTM", "Bidirectional"):
-                # The converter fails on an LSTM between two int8 tensors. A float operation keeps them apart: adding what
-                # is far below float32's rounding, which nothing removes as it would an addition of 0.
-                apart = [{"tensor": 0}, _NEGLIGIBLE]
-                tensor = Operation("tf:math.add", None, apart, name=self.name("apart"))(tensor)
+                tensor = self.apart(tensor)  # the converter fails on an LSTM between two int8 tensors
             self._quantized[original] = self.compute("tf:identity", [tensor], "observed", "quantized")
             self.path, self.kind = name, kind
         return self._quantized[original]
@@ -101,6 +96,16 @@ class LayerWriter:
         if id(tensor) not in self._quantized:
             self._quantized[id(tensor)] = self.compute("tf:identity", [tensor], "observed", "leaving")
         return self._quantized[id(tensor)]
+
+    def apart(self, tensor: Any) -> Any:
+        """Returns the same behind a float operation, over which the converter hands on no integers.
+
+        It adds what is far below float32's rounding, which nothing removes as it would an addition of 0.
+        """
+        from tflitekit.training.model.operations import Operation
+
+        arguments = [{"tensor": 0}, _NEGLIGIBLE]
+        return Operation("tf:math.add", None, arguments, name=self.name("apart"))(tensor)
 
     def is_input(self, tensor: Any) -> bool:
         """Whether a tensor is an input of the model, as the app gives it."""

@@ -9,8 +9,6 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from tflitekit.tflite.columns import column_axis
-
 __all__ = ["spread", "with_teacher"]
 
 _SMALLEST = 1e-7  # probability whose logarithm is taken for zero's
@@ -69,12 +67,12 @@ def with_teacher(
     return student
 
 
-def spread(values: Any) -> Any:
+def spread(values: Any, column: int | None) -> Any:
     """Returns the variance of each part of an output over the samples; of one that hardly varies, part of its square.
 
-    The parts lie along the axis of `column_axis`; the others have the length 1.
+    Args:
+        column: The axis along which the parts lie; the others have the length 1.
     """
-    column = column_axis(values.shape)
     axes = tuple(axis for axis in range(values.ndim) if axis != column)
     values = np.asarray(values, np.float64)
     square = np.mean(np.square(values), axis=axes, keepdims=True)

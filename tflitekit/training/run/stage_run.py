@@ -23,6 +23,7 @@ from tflitekit.training.data.batches import read_rows, train_batches, validation
 from tflitekit.training.data.labels import PLACES
 from tflitekit.training.data.store import TrainingSet
 from tflitekit.training.distributed.strategy import Distribution
+from tflitekit.training.model.outputs import column_axes
 from tflitekit.training.model.rebuild import Rebuilt, rebuild
 from tflitekit.training.run.checkpoint import discard_damaged
 from tflitekit.training.run.objective import (
@@ -319,7 +320,7 @@ def _trainee(
         probabilities=objective.probabilities,
         share=options.distill,
         temperature=options.temperature,
-        spreads=[spread(values) for values in run_model(teacher, columns)],
+        spreads=[spread(*pair) for pair in zip(run_model(teacher, columns), column_axes(teacher), strict=True)],
     )
 
 

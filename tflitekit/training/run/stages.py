@@ -94,6 +94,7 @@ def _quantizing(stage: Stage, rebuilt: Rebuilt, samples: Sequence[Any], strict: 
         prove=prove,
         keep_sparsity=stage.sparsity is not None,
         keep_clusters=stage.clusters,
+        part_joins=not strict,
     )
     left = tuple(layer.layer for layer in annotated.layers if layer.treatment == "left float")
     if strict and left:
