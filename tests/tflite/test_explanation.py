@@ -18,7 +18,7 @@ from tflitekit.explanation.constants import compare_weights
 from tflitekit.explanation.explain import explain
 from tflitekit.explanation.pairs import pair_steps, read_steps
 from tflitekit.results import read_report
-from tflitekit.results.explanation import LayerCost
+from tflitekit.results.explanation import Explanation, LayerCost
 from tflitekit.tflite.runtime import Model
 
 QUIET = 2.0 ** np.linspace(-8, 0, 8)
@@ -168,6 +168,21 @@ def probabilities(net, body):
 def test_an_output_of_one_kind_is_not_said_to_mix_ranges(quantized, pictures, head):
     found = explain(quantized(turned(head)), data=pictures)
     assert not [each for each in found.culprits if "ranges" in each.pattern]
+
+
+def test_a_detector_is_explained_in_map_and_by_the_columns_of_its_reader(cli):
+    pytest.importorskip("litert_quantizer", reason="litert-quantizer is not installed: '.[quantize]'")
+    folder = DATA / "tasks" / "detection"
+    code, out, _ = cli("explain", folder / "int8.tflite", "--data", folder / "scenes", "--preprocess", "0-1", "--reader", "yolov8", "--json")  # fmt: skip
+    assert code == 0
+    found = Explanation.model_validate_json(out)
+    assert found.figure.metric == "map"
+    assert found.drop.value == pytest.approx(found.float_figure.value - found.figure.value)
+    assert {layer.layer for layer in found.layers} >= {"image", "detections"}
+    first = found.culprits[0]
+    assert (first.layer, first.pattern) == ("detections", "joined-ranges")
+    assert "(center x, center y)" in first.message
+    assert "(score of 'zero', score of 'one', score of 'two' and 7 others)" in first.message
 
 
 def test_the_same_twice(quantized, pictures):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tflitekit.options.evaluate import ScoringOptions
 from tflitekit.tasks import readers as readers_module
 from tflitekit.tasks.anchors import generated_anchors
 from tflitekit.tasks.interface import Interface
-from tflitekit.tasks.readers import Reader, open_reader, readers
+from tflitekit.tasks.readers import Reader, columns_of, open_reader, readers
 
 pytest.importorskip("cv2", reason="OpenCV is not installed: '.[tasks]'")
 
@@ -325,3 +326,21 @@ def test_why_a_reader_does_not_fit_is_told_of_several_outputs_too(tmp_path: Path
         )
     assert "does not fit the outputs 'boxes' [100, 4], 'scores' [100, 2]" in error.value.what
     assert "offsets from anchors" in str(error.value.why)  # and not the outputs again
+
+
+@pytest.mark.parametrize(
+    ("reader", "outputs", "axes", "names"),
+    [
+        ("yolov8", [("out", (7, 9))], [1], "center x, center y, width, height, score of 'a', score of 'b', score of 'c'"),
+        ("yolov5:box=xyxy", [("out", (9, 8))], [2], "left, top, right, bottom, score of an object, score of 'a', score of 'b', score of 'c'"),
+        ("end-to-end:box=yxyx", [("out", (9, 6))], [2], "top, left, bottom, right, score, class"),
+        ("boxes:box=xywh", [("boxes", (9, 4)), ("scores", (9, 3))], [2, 2], "left, top, width, height, score of 'a', score of 'b', score of 'c'"),
+    ],
+)  # fmt: skip
+def test_readers_know_what_each_column_is(reader, outputs, axes, names):
+    interface = replace(_interface(*outputs, classes=3), classes=("a", "b", "c"))
+    found = columns_of(open_reader(interface, task="detection", wanted=reader), interface.classes)
+    assert [each.axis for each in found.values()] == axes
+    assert ", ".join(name for each in found.values() for name in each.names) == names
+    for (_, shape), each in zip(outputs, found.values(), strict=True):
+        assert len(each.names) == shape[each.axis - 1]

@@ -11,6 +11,7 @@ from tflitekit.explanation.candidates import LayerCosts
 from tflitekit.explanation.costs import lost
 from tflitekit.explanation.patterns import Match, Suspect, matches
 from tflitekit.explanation.patterns.operators import float16_overflow, not_finite
+from tflitekit.results.accuracy import Drop
 from tflitekit.results.explanation import Culprit, LayerCost
 
 __all__ = ["Verdict", "find_culprits", "find_suspicious", "judge"]
@@ -38,16 +39,19 @@ class Verdict:
     doubt: str | None = None
 
 
-def judge(whole: LayerCost) -> Verdict:
+def judge(whole: LayerCost, drop: Drop | None = None) -> Verdict:
     """Says whether the outputs are harmed, as far as the samples can tell.
 
     They are where a twentieth is lost, of the variance or of the classes, and of the latter a fiftieth even at the lower end of the
     95 % interval; where most of a single column is; or where the accuracy dropped by a point and the interval of the drop lies above zero.
+
+    Args:
+        drop: Of the figure of labels that are no classes, such as mAP, where that is a share.
     """
     n, share = whole.samples, lost(whole)
     if n < _FEWEST:
         return Verdict(share >= _HARMED, f"{n} samples are too few to tell: at least {_FEWEST} are needed")
-    drop = whole.drop
+    drop = drop or whole.drop
     if drop is not None and drop.value >= _POINT and drop.low is not None and drop.low > 0:
         return Verdict(harmed=True)
     moved = 0 if whole.agreement is None else round((1 - whole.agreement) * n)

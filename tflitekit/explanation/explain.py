@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from tflitekit.core.errors import DataError, ModelError, UsageError
 from tflitekit.core.lifetime import scratch, temporary_folder
 from tflitekit.core.progress import Progress
 from tflitekit.data.calibration import store_calibration
-from tflitekit.data.contract import Contract
+from tflitekit.data.contract import Contract, resolve_labels
 from tflitekit.data.dataset import Dataset, SkippedSamples, open_dataset
 from tflitekit.data.preprocessing import load_preprocessing
 from tflitekit.data.sound_format import check_same_rate
@@ -27,16 +27,19 @@ from tflitekit.explanation.described import described
 from tflitekit.explanation.names import names_of
 from tflitekit.explanation.pairs import INPUT, Pair, pair_steps, read_steps
 from tflitekit.explanation.patterns import suspects
+from tflitekit.explanation.reading import read_as
 from tflitekit.explanation.sums import TensorSums
 from tflitekit.options.base import takes
+from tflitekit.options.evaluate import EvaluateOptions
 from tflitekit.options.explain import ExplainOptions
 from tflitekit.options.general import SEED
 from tflitekit.results.explanation import Explanation, LayerError
+from tflitekit.tasks.readers import Columns
 from tflitekit.tflite.flatbuffer import QUANTIZED
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.variant import Variant, with_stored_pixels
 
-__all__ = ["explain", "explain_variant"]
+__all__ = ["explain", "explain_variant", "probed"]
 
 _TRIED_SAMPLES = 64
 _NAMED = 3
@@ -71,34 +74,56 @@ def explain(file: str | Path, *, data: Any, how: ExplainOptions, progress: Progr
         >>> found = tk.explain("build/int8.tflite", data="photos/test")
         >>> print([(culprit.layer, culprit.message) for culprit in found.culprits])
     """
+    progress = progress or Progress()
     baseline, variant = _open(Path(file), how)
-    dataset = open_dataset(data, limit=how.limit, seed=how.seed, need_labels=False)
-    if variant.contract is not None:
-        check_same_rate({f"what {file} was made for": variant.contract.sound, dataset.location: dataset.sound})
-    return explain_variant(
-        variant, baseline, dataset, jobs=how.jobs or os.cpu_count() or 1, progress=progress or Progress()
+    assert variant.contract is not None
+    dataset = open_dataset(data, labels=variant.contract.labels, limit=how.limit, seed=how.seed, need_labels=False)
+    check_same_rate({f"what {file} was made for": variant.contract.sound, dataset.location: dataset.sound})
+    variant = probed(variant, dataset)
+    baseline = probed(baseline, dataset) if baseline is not None else None
+    files = [each for each in (baseline, variant) if each is not None]
+    read = read_as(files, dataset, how.part(EvaluateOptions), progress=progress)
+    found = explain_variant(
+        variant, baseline, dataset, read.columns, read.figures, jobs=how.jobs or os.cpu_count() or 1, progress=progress
     )
+    return found.model_copy(update={"notes": (*found.notes, *read.notes)})
+
+
+def probed(variant: Variant, dataset: Dataset) -> Variant:
+    """Returns a file with the preprocessing that its stored pixels ask for, after it has run once.
+
+    Raises:
+        ModelError: It crashes the runtime.
+    """
+    variant = with_stored_pixels(variant, dataset)
+    probe(variant, dataset)
+    return variant
 
 
 def explain_variant(
-    variant: Variant, baseline: Variant | None, dataset: Dataset, *, jobs: int, progress: Progress
+    variant: Variant,
+    baseline: Variant | None,
+    dataset: Dataset,
+    columns: Mapping[str, Columns],
+    figures: Mapping[str, Any],
+    *,
+    jobs: int,
+    progress: Progress,
 ) -> Explanation:
-    """Does the work of `explain` on files that are open.
+    """Does the work of `explain` on files that `probed` returned.
 
     Args:
         baseline: The float file; None where there is none, and the quantized one tells what it can alone.
+        columns: What is known of the columns of outputs.
+        figures: What is known of the loss as users see it: ``float_figure``, ``figure`` and ``drop`` of `Explanation`.
     """
-    variant = with_stored_pixels(variant, dataset)
-    baseline = with_stored_pixels(baseline, dataset) if baseline is not None else None
-    for each in filter(None, (baseline, variant)):
-        probe(each, dataset)
-    seen = _look(baseline or variant, variant, dataset, jobs=jobs, progress=progress)
+    seen = _look(baseline or variant, variant, dataset, columns, jobs=jobs, progress=progress)
     costs = _costs(seen, dataset, jobs=jobs, progress=progress) if baseline is not None else ALONE
     measured = costs if isinstance(costs, LayerCosts) else None
     layers = described(seen.pairs, seen.names, seen.sums, seen.weights, measured, known=baseline is not None)
     whole = measured.file if measured is not None else None
-    verdict = judge(whole) if whole is not None else None
-    looked = suspects(layers, seen.pairs, seen.sums)
+    verdict = judge(whole, figures.get("drop")) if whole is not None else None
+    looked = suspects(layers, seen.pairs, seen.sums, seen.columns)
     float16 = any(each.dtype == "float16" for each in seen.weights.values())
     return Explanation(
         baseline=baseline.path.name if baseline is not None else None,
@@ -107,6 +132,7 @@ def explain_variant(
         samples=seen.samples,
         location=dataset.location,
         whole=whole,
+        **figures,
         layers=layers,
         culprits=find_culprits(looked, measured, harmed=verdict is not None and verdict.harmed, float16=float16)
         if baseline is not None
@@ -125,7 +151,8 @@ def _open(file: Path, how: ExplainOptions) -> tuple[Variant | None, Variant]:
             f"{file} cannot be compared with itself.", fix="Give the quantized file, and the float one with --against."
         )
     preprocessing = load_preprocessing(how.preprocess) if how.preprocess is not None else None
-    opened = named_variants([file] if alone else [file, against], preprocessing=preprocessing)
+    names = resolve_labels(how.labels)
+    opened = named_variants([file] if alone else [file, against], preprocessing=preprocessing, labels=names)
     for each in opened:
         if not each.runnable:
             raise ModelError(f"{each.path} cannot run here.", why="It needs TensorFlow operators in the runtime.")
@@ -148,15 +175,31 @@ class _Seen:
     sums: list[TensorSums]
     weights: dict[int, WeightSums]
     samples: int
+    columns: Mapping[int, Sequence[str]]
 
 
-def _look(baseline: Variant, variant: Variant, dataset: Dataset, *, jobs: int, progress: Progress) -> _Seen:
+def _look(
+    baseline: Variant,
+    variant: Variant,
+    dataset: Dataset,
+    columns: Mapping[str, Columns],
+    *,
+    jobs: int,
+    progress: Progress,
+) -> _Seen:
     files = baseline.path, variant.path
     assert baseline.contract is not None and variant.contract is not None
     steps = [read_steps(path) for path in files]
     pairs = pair_steps(*steps, names=(files[0].name, files[1].name))
     given = [step.index for step in steps[0] if step.operator.name == INPUT]
-    inputs = dict(zip(given, (spec.name for spec in read_graph(files[0]).inputs), strict=True))
+    graph = read_graph(files[0])
+    inputs = dict(zip(given, (spec.name for spec in graph.inputs), strict=True))
+    told = {
+        pair.baseline.index: columns[name]
+        for pair in pairs
+        if (name := graph.own_names.get(pair.baseline.name, pair.baseline.name)) in columns
+    }
+    pairs = [pair.along(told[i].axis) if (i := pair.baseline.index) in told else pair for pair in pairs]
     skipped = SkippedSamples(dataset.size)
     preprocessing = baseline.contract.preprocessing, variant.contract.preprocessing
     sums = compare_along(files, pairs, dataset, preprocessing, jobs=jobs, progress=progress, skipped=skipped)
@@ -168,10 +211,11 @@ def _look(baseline: Variant, variant: Variant, dataset: Dataset, *, jobs: int, p
         files,
         baseline.contract,
         pairs,
-        names_of(pairs, variant.layers or baseline.layers, inputs),
+        names_of(pairs, variant.layers or baseline.layers, inputs, graph.own_names),
         sums,
         {each.pair: each for each in compare_weights(files, pairs)},
         (dataset.size or 0) - len(skipped.names),
+        {index: each.names for index, each in told.items()},
     )
 
 

@@ -11,30 +11,34 @@ from tflitekit.tflite.layers import has_name, layer_names
 __all__ = ["names_of"]
 
 
-def names_of(pairs: Sequence[Pair], layers: Sequence[str], inputs: Mapping[int, str]) -> list[str]:
+def names_of(
+    pairs: Sequence[Pair], layers: Sequence[str], inputs: Mapping[int, str], own: Mapping[str, str]
+) -> list[str]:
     """Returns the user's layer of each pair; where none is known, what the tensors tell, the computed one first.
 
     Args:
         layers: The user's layer names in their order, where a sidecar has them.
         inputs: Names of the model's inputs, by the index of the float file's tensor.
+        own: The user's names of outputs, by the names of their tensors.
     """
     operators = [pair.variant.operator for pair in pairs]
+    tensors = [own.get(pair.baseline.spec.name, pair.baseline.spec.name) for pair in pairs]
     if not layers:
         told = layer_names([replace(one, constants=()) for one in operators], ())
         return [
-            inputs.get(pair.baseline.index) or name or pair.baseline.spec.name
-            for name, pair in zip(told, pairs, strict=True)
+            inputs.get(pair.baseline.index) or name or tensor
+            for name, pair, tensor in zip(told, pairs, tensors, strict=True)
         ]
     names = layer_names(operators, layers)
     writes = {pair.baseline.index: number for number, pair in enumerate(pairs)}
     for number, pair in enumerate(pairs):
         if pair.baseline.operator.name == INPUT:
-            names[number] = inputs.get(pair.baseline.index, pair.baseline.spec.name)
+            names[number] = inputs.get(pair.baseline.index, tensors[number])
         elif not names[number] and has_name(pair.variant.operator):  # of no layer: it says what it is itself
-            names[number] = pair.baseline.spec.name
+            names[number] = tensors[number]
         elif not names[number]:
             read = [names[writes[index]] for index in pair.baseline.inputs if index in writes]
-            names[number] = _nameless(read, names, layers) or pair.baseline.spec.name
+            names[number] = _nameless(read, names, layers) or tensors[number]
     return names
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,10 @@ class Pair:
 
     baseline: Step
     variant: Step
+
+    def along(self, axis: int) -> Pair:
+        """Returns the same with another axis of the columns."""
+        return replace(self, baseline=replace(self.baseline, columns=axis))
 
 
 def read_steps(path: Path) -> list[Step]:

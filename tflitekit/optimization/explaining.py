@@ -9,8 +9,10 @@ from tflitekit.conversion.proving import BASELINE
 from tflitekit.core.errors import TflitekitError
 from tflitekit.core.progress import Progress
 from tflitekit.data.dataset import Dataset, open_dataset
-from tflitekit.explanation.explain import explain_variant
+from tflitekit.explanation.explain import explain_variant, probed
+from tflitekit.explanation.reading import columns_read
 from tflitekit.options.convert import ConvertOptions
+from tflitekit.options.evaluate import EvaluateOptions
 from tflitekit.options.explain import ExplainOptions
 from tflitekit.results import Constraints, Finding, VariantReport
 from tflitekit.results.limits import drop_limit, figure_problems
@@ -27,6 +29,7 @@ def explain_lost(
     dataset: Dataset,
     constraints: Constraints,
     options: ConvertOptions,
+    scoring: EvaluateOptions,
     progress: Progress,
 ) -> tuple[VariantReport, ...]:
     """Explains the variants that lost more than the limit, at most three, the worst first; or else the one that lost most."""
@@ -37,10 +40,16 @@ def explain_lost(
     chosen = {row.name for row in _lost_most(rows, constraints) if row.name in files}
 
     def explained(row: VariantReport) -> VariantReport:
-        original = files.get(row.control or BASELINE, files[BASELINE])
         try:
+            original = probed(files.get(row.control or BASELINE, files[BASELINE]), data)
             found = explain_variant(
-                files[row.name], original, data, jobs=options.jobs or os.cpu_count() or 1, progress=progress
+                probed(files[row.name], data),
+                original,
+                data,
+                columns_read(original, data, scoring),
+                {},
+                jobs=options.jobs or os.cpu_count() or 1,
+                progress=progress,
             )
         except TflitekitError as error:
             finding = Finding(

@@ -101,7 +101,7 @@ def run(order: Order, crew: Crew, progress: Progress, *, ahead: bool = False) ->
             cache=out / WORK_FOLDER,
         )
         if how.explain and not ahead:
-            rows = explain_lost(rows, converted.variants, dataset, constraints, options, progress)
+            rows = explain_lost(rows, converted.variants, dataset, constraints, options, scoring, progress)
         doubts = [*data_warnings(order.model, converted, evaluation, dataset, how), *doubts]
         rows = judged(rows, converted.variants, profile)
         report = report_of(converted, evaluation, rows, constraints, profile, doubts, curve)

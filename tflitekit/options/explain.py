@@ -10,11 +10,12 @@ from pydantic import Field
 from tflitekit.options.base import Option, Panel
 from tflitekit.options.evaluate import SampleOptions
 from tflitekit.options.general import JobOptions
+from tflitekit.options.tasks import ReadingOptions
 
 __all__ = ["ExplainOptions"]
 
 
-class ExplainOptions(SampleOptions, JobOptions):
+class ExplainOptions(ReadingOptions, SampleOptions, JobOptions):
     """Options of *explain*."""
 
     against: Annotated[

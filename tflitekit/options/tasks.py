@@ -9,7 +9,7 @@ from pydantic import Field
 from tflitekit.options.base import Option, Options, Panel
 from tflitekit.options.values import Shares
 
-__all__ = ["Reader", "TaskOptions"]
+__all__ = ["Reader", "ReadingOptions", "TaskOptions"]
 
 
 Reader = Annotated[
@@ -22,8 +22,8 @@ Reader = Annotated[
 ]
 
 
-class TaskOptions(Options):
-    """How outputs are read and judged.
+class ReadingOptions(Options):
+    """How outputs are read.
 
     Attributes:
         reader: See `tflitekit.tasks.readers.open_reader`.
@@ -42,6 +42,11 @@ class TaskOptions(Options):
     ignore_label: Annotated[
         int | None, Field(ge=0), Option(Panel.DATA, "Value of pixels in masks that count for nothing, such as 255.")
     ] = None
+
+
+class TaskOptions(ReadingOptions):
+    """How outputs are read and judged."""
+
     threshold: Annotated[
         Shares,
         Option(

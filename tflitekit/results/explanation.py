@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tflitekit.results.accuracy import Drop
+from tflitekit.results.accuracy import Drop, Measured
 from tflitekit.results.base import Part
 
 __all__ = ["ChannelError", "Culprit", "Explanation", "LayerCost", "LayerError", "WeightError"]
@@ -146,6 +146,8 @@ class Explanation(Part):
         samples: How many were run.
         location: Of the data.
         whole: What became of the outputs; null where candidates could not be made.
+        float_figure, figure, drop: What the labels say, or without labels the task that was named: the float file's figure, the quantized one's,
+            and the paired difference. Null where nothing was measured, and in a report, whose variant has them itself.
         layers: In the order of the network.
         culprits: The worst first.
         notes: What could not be looked at, and why.
@@ -158,6 +160,9 @@ class Explanation(Part):
     samples: int
     location: str
     whole: LayerCost | None = None
+    float_figure: Measured | None = None
+    figure: Measured | None = None
+    drop: Drop | None = None
     layers: tuple[LayerError, ...]
     culprits: tuple[Culprit, ...] = ()
     notes: tuple[str, ...] = ()

@@ -254,13 +254,13 @@ def prepare(
 
 
 def _layers(content: bytes, source: PreparedSource) -> list[SearchedLayer]:
-    weights = shared_weights(content)
+    weights, own = shared_weights(content), parse_graph(content, "the model").own_names
     operators = [Operator(each.kind, (), each.operators[:1]) for each in weights]
     return [
         SearchedLayer(
             name=each.operators[0],
             operators=each.operators,
-            shown=layer or each.operators[0],
+            shown=layer or own.get(each.operators[0], each.operators[0]),
             kind=each.kind,
             elements=each.elements,
         )
@@ -272,13 +272,20 @@ def _operators(content: bytes, source: PreparedSource, layers: Sequence[Searched
     """Yields all operators, those that share weights together."""
     leading = {layer.name: layer for layer in layers}
     others = {name for layer in layers for name in layer.operators[1:]}
-    found = [operator for operator in parse_graph(content, "the model").operators if operator.outputs]
+    graph = parse_graph(content, "the model")
+    found = [operator for operator in graph.operators if operator.outputs]
     for operator, shown in zip(found, layer_names(found, source.layers), strict=True):
         name = operator.outputs[0]
         if name in leading:
             yield leading[name]
         elif name not in others:
-            yield SearchedLayer(name=name, operators=(name,), shown=shown or name, kind=operator.name, elements=0)
+            yield SearchedLayer(
+                name=name,
+                operators=(name,),
+                shown=shown or graph.own_names.get(name, name),
+                kind=operator.name,
+                elements=0,
+            )
 
 
 def _passages(content: bytes, operators: Sequence[SearchedLayer]) -> Iterator[Passing]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,9 +13,25 @@ from tflitekit.core.errors import MissingDependencyError, UsageError
 from tflitekit.data.annotations import Boxes
 from tflitekit.data.frame import Frame
 
-__all__ = ["BOX_FORMATS", "CANDIDATES", "Found", "best_of_each", "box_format", "corners"]
+__all__ = [
+    "BOX_COLUMNS",
+    "BOX_FORMATS",
+    "CANDIDATES",
+    "Found",
+    "best_of_each",
+    "box_format",
+    "corners",
+    "score_columns",
+]
 
-BOX_FORMATS = ("cxcywh", "xywh", "xyxy", "yxyx")
+BOX_COLUMNS = {
+    "cxcywh": ("center x", "center y", "width", "height"),
+    "xywh": ("left", "top", "width", "height"),
+    "xyxy": ("left", "top", "right", "bottom"),
+    "yxyx": ("top", "left", "bottom", "right"),
+}
+"""What the four numbers of a box are."""
+BOX_FORMATS = tuple(BOX_COLUMNS)
 CANDIDATES = 1000
 """Those with the highest scores go into non-maximum suppression."""
 _NORMALIZED = 2.0
@@ -170,3 +187,10 @@ def best_of_each(scores: NDArray[np.float32], least: float) -> tuple[NDArray[np.
     classes = scores.argmax(axis=1)
     rows = np.flatnonzero(np.take_along_axis(scores, classes[:, None], axis=1)[:, 0] >= least)
     return rows, classes[rows]
+
+
+def score_columns(count: int, classes: Sequence[str] | None) -> tuple[str, ...]:
+    """Returns what the scores of so many classes are called."""
+    if classes is not None and len(classes) == count:
+        return tuple(f"score of '{name}'" for name in classes)
+    return tuple(f"score of class {number}" for number in range(count))

@@ -58,6 +58,7 @@ class Graph:
         select_tf_ops: Operators that need the TensorFlow (Flex) delegate in the app.
         final_ops: For each output, the operator that computes it, behind conversions and changes of its shape; None for an input.
         output_meanings: For each output, 'probabilities' behind softmax or sigmoid, else 'values'.
+        own_names: What inputs and outputs are called in the signature, by the names of their tensors, such as ``PartitionedCall:0``.
         column_axes: For each output, the axis, batch counted, along which its kinds of values lie; None where it is one as a whole.
         dynamic_tensors: Names of tensors with a dimension that is not fixed; ``open_beyond_batch`` those of which it is another one than the first.
         keeps_state: Whether operators keep values from one inference to the next: in variable tensors, as the fused LSTM
@@ -99,6 +100,7 @@ class Graph:
     inner_outputs: tuple[TensorSpec, ...]
     vocabularies: dict[str, int] = field(default_factory=dict)
     detection: PostProcess | None = None
+    own_names: dict[str, str] = field(default_factory=dict)
 
     @property
     def batch(self) -> int:
@@ -256,6 +258,7 @@ def _graph(reader: Reader) -> Graph:
             for i in range(main.OutputsLength())
         ),
         detection=detection,
+        own_names={name_of(main.Tensors(index)): name for index, name in names.items()},
         vocabularies=read_vocabularies(reader, {main.Inputs(i): spec.name for i, spec in enumerate(inputs)}),
     )
 

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from tflitekit.cli.console import show_table, stdout
 from tflitekit.explanation.costs import lost
+from tflitekit.render import text
 from tflitekit.results.explanation import Explanation, LayerError
 
 __all__ = ["show_explanation"]
@@ -23,6 +24,10 @@ def show_explanation(found: Explanation) -> None:
     stdout.print(
         Text.assemble((found.variant, "bold"), f"{title}, on {found.samples:,} samples of {found.location}"), "\n"
     )
+    if found.figure is not None and found.float_figure is not None:
+        verdict = f": {found.drop.verdict}" if found.drop is not None else ""
+        before, after = text.figure(found.float_figure), text.figure(found.figure)
+        stdout.print(Padding(Text(f"{before} in float, {after} here{verdict}."), (0, 0, 1, 2)))
     for culprit in found.culprits:
         told = Text.assemble((culprit.layer, "bold"), f": {culprit.message} {culprit.advice}")
         stdout.print(Padding(told, (0, 0, 1, 2)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from tflitekit.results.explanation import LayerError
 __all__ = ["Match", "Pattern", "Suspect", "grid_pattern", "matches", "pattern", "suspects"]
 
 
+_NAMED = 3
 _MOVING = {
     "RESHAPE", "TRANSPOSE", "MAX_POOL_2D", "PAD", "PADV2", "MIRROR_PAD", "SQUEEZE", "EXPAND_DIMS", "SLICE", "STRIDED_SLICE",
     "SPACE_TO_DEPTH", "DEPTH_TO_SPACE", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "RESIZE_NEAREST_NEIGHBOR", "GATHER",
@@ -30,6 +31,7 @@ class Suspect:
         inputs: What it reads, constants aside.
         repeats: How many operators have the same weights; 0 without any.
         readers: What reads it.
+        names: Of its channels, where they are columns of an output that a reader knows.
     """
 
     error: LayerError
@@ -37,11 +39,27 @@ class Suspect:
     inputs: tuple[Suspect, ...]
     repeats: int = 0
     readers: list[Suspect] = field(default_factory=list, repr=False)
+    names: Sequence[str] = ()
 
     @property
     def is_output(self) -> bool:
         """Whether nothing reads what it computes, or only what moves it on to an output."""
         return all(one.error.operator in _MOVING and one.is_output for one in self.readers)
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """What its channels are, here or where they are moved to; empty where that is not known."""
+        moved = (one.columns for one in self.readers if one.error.operator in _MOVING)
+        known = self.names or next(filter(None, moved), ())
+        return known if len(known) == self.error.channels else ()
+
+    def told(self, numbers: Sequence[int]) -> str:
+        """Returns ' (width, score of 'cat' and 3 others)' for some of its channels; empty where it is not known what they are."""
+        names = [self.columns[number] for number in numbers] if self.columns else []
+        if not names:
+            return ""
+        more = f" and {len(names) - _NAMED} others" if len(names) > _NAMED else ""
+        return f" ({', '.join(names[:_NAMED])}{more})"
 
     @property
     def source(self) -> Suspect:
@@ -118,15 +136,26 @@ def matches(suspect: Suspect) -> list[Match]:
     ]
 
 
-def suspects(layers: Sequence[LayerError], pairs: Sequence[Pair], sums: Sequence[TensorSums]) -> list[Suspect]:
-    """Returns each layer with what it reads, in the order of the network."""
+def suspects(
+    layers: Sequence[LayerError],
+    pairs: Sequence[Pair],
+    sums: Sequence[TensorSums],
+    columns: Mapping[int, Sequence[str]],
+) -> list[Suspect]:
+    """Returns each layer with what it reads, in the order of the network.
+
+    Args:
+        columns: What the channels of a tensor of the float file are, where that is known.
+    """
     uses = Counter(index for pair in pairs for index in pair.baseline.inputs)
     weights = {pair.baseline.inputs[1] for pair, layer in zip(pairs, layers, strict=True) if layer.weights is not None}
     found: dict[int, Suspect] = {}
     for layer, pair, each in zip(layers, pairs, sums, strict=True):
         inputs = tuple(found[index] for index in pair.baseline.inputs if index in found)
         repeats = max((uses[index] for index in pair.baseline.inputs if index in weights), default=0)
-        found[pair.baseline.index] = suspect = Suspect(layer, each, inputs, repeats)
+        found[pair.baseline.index] = suspect = Suspect(
+            layer, each, inputs, repeats, names=columns.get(pair.baseline.index, ())
+        )
         for one in inputs:
             one.readers.append(suspect)
     return [found[pair.baseline.index] for pair in pairs]

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,17 @@ from tflitekit.data.annotations import Poses, TaskName
 from tflitekit.data.frame import Frame
 from tflitekit.tasks.interface import Interface
 
-__all__ = ["Reader", "ReaderKind", "files_of_reader", "open_reader", "reader", "readers", "task_of_reader"]
+__all__ = [
+    "Columns",
+    "Reader",
+    "ReaderKind",
+    "columns_of",
+    "files_of_reader",
+    "open_reader",
+    "reader",
+    "readers",
+    "task_of_reader",
+]
 
 
 @runtime_checkable
@@ -55,6 +65,26 @@ class Reader(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Returns as JSON all that an app needs to do the same; without 'name' where it cannot."""
+
+
+class Columns(NamedTuple):
+    """What the columns of an output are.
+
+    Attributes:
+        axis: Along which they lie, batch counted.
+        names: Such as 'width' and "score of 'cat'".
+    """
+
+    axis: int
+    names: tuple[str, ...]
+
+
+@runtime_checkable
+class _Knowing(Protocol):
+    """A reader that knows what each column is."""
+
+    def columns(self, classes: Sequence[str] | None) -> Mapping[str, Columns]:
+        """Returns the columns by output; ``classes`` are names in the model's order, where they are known."""
 
 
 Open = Callable[..., Reader | None]
@@ -105,6 +135,11 @@ def task_of_reader(wanted: str | None) -> TaskName | None:
     """Returns the task of a reader that is named as `open_reader` takes it; None for none, and for a user's own."""
     kind = readers().get((wanted or "").partition(":")[0])
     return None if kind is None else kind.task
+
+
+def columns_of(found: Reader, classes: Sequence[str] | None) -> Mapping[str, Columns]:
+    """Returns what the columns of each output are, as far as its reader knows; it has a method ``columns`` then."""
+    return found.columns(classes) if isinstance(found, _Knowing) else {}
 
 
 def files_of_reader(wanted: str | None) -> list[Path]:

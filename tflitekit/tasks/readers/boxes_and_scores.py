@@ -15,9 +15,9 @@ from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.annotations import Boxes
 from tflitekit.data.frame import Frame
 from tflitekit.tasks.anchors import RULES, generated_anchors, read_anchors
-from tflitekit.tasks.found import Found, best_of_each, box_format, corners
+from tflitekit.tasks.found import BOX_COLUMNS, Found, best_of_each, box_format, corners, score_columns
 from tflitekit.tasks.interface import Interface
-from tflitekit.tasks.readers import reader
+from tflitekit.tasks.readers import Columns, reader
 
 __all__ = ["Anchored", "BoxesAndScores"]
 
@@ -187,6 +187,13 @@ class BoxesAndScores:
 
     task = "detection"
 
+    def columns(self, classes: Sequence[str] | None) -> dict[str, Columns]:
+        """Returns what the numbers of a candidate are in each output."""
+        scores = score_columns(self.classes, classes)
+        none = ("score of no object",)
+        names = {"none": scores, "first": none + scores, "last": scores + none}[self.background]
+        return dict(zip(self.outputs, (Columns(2, BOX_COLUMNS[self.box]), Columns(2, names)), strict=True))
+
     def read(self, outputs: Sequence[NDArray[np.float32]], frame: Frame) -> Boxes:
         """Reads two arrays."""
         return self.boxes(corners(outputs[0], self.box), outputs[1], frame)
@@ -251,6 +258,14 @@ class Anchored:
     @property
     def outputs(self) -> tuple[str, ...]:
         return self.inner.outputs
+
+    def columns(self, classes: Sequence[str] | None) -> dict[str, Columns]:
+        """Returns what the numbers of a candidate are in each output."""
+        offsets = tuple(
+            f"offset of {name}"
+            for name in {"yxhw": ("y", "x", "height", "width")}.get(self.code, ("x", "y", "width", "height"))
+        )
+        return self.inner.columns(classes) | {self.outputs[0]: Columns(2, offsets)}
 
     def read(self, outputs: Sequence[NDArray[np.float32]], frame: Frame) -> Boxes:
         """Reads two arrays."""

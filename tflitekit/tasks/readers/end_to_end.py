@@ -14,9 +14,9 @@ from tflitekit.core.errors import UsageError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.annotations import Boxes
 from tflitekit.data.frame import Frame
-from tflitekit.tasks.found import Found, box_format, corners
+from tflitekit.tasks.found import BOX_COLUMNS, Found, box_format, corners
 from tflitekit.tasks.interface import Interface
-from tflitekit.tasks.readers import reader
+from tflitekit.tasks.readers import Columns, reader
 
 __all__ = ["EndToEnd", "FourOutputs"]
 
@@ -143,6 +143,11 @@ class EndToEnd:
     @property
     def outputs(self) -> tuple[str, ...]:
         return (self.output,)
+
+    def columns(self, classes: Sequence[str] | None) -> dict[str, Columns]:
+        """Returns what each number of a row is."""
+        del classes
+        return {self.output: Columns(2, (*BOX_COLUMNS[self.box], "score", "class"))}
 
     def read(self, outputs: Sequence[NDArray[np.float32]], frame: Frame) -> Boxes:
         """Reads one array."""

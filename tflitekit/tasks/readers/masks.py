@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from tflitekit.core.errors import UsageError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.frame import Frame
+from tflitekit.tasks.found import score_columns
 from tflitekit.tasks.interface import Interface
-from tflitekit.tasks.readers import reader
+from tflitekit.tasks.readers import Columns, reader
 from tflitekit.tasks.resampling import Resampler
 
 __all__ = ["MaskReader", "map_layouts"]
@@ -114,6 +115,14 @@ class MaskReader:
     threshold: float
     name: str = "mask"
     task: str = "segmentation"
+
+    def columns(self, classes: Sequence[str] | None) -> dict[str, Columns]:
+        """Returns the channels of a map of scores."""
+        if self.values != "scores" or self.classes is None:
+            return {}
+        return {
+            self.outputs[0]: Columns(3 if self.layout == "channels_last" else 1, score_columns(self.classes, classes))
+        }
 
     def read(self, outputs: Sequence[NDArray[np.float32]], frame: Frame) -> NDArray[np.int32]:
         """Returns the class of each pixel of the picture: scores are enlarged bilinearly before the highest one is chosen."""

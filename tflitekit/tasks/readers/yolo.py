@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from tflitekit.data.annotations import Boxes
 from tflitekit.data.frame import Frame
-from tflitekit.tasks.found import Found, box_format, corners
+from tflitekit.tasks.found import BOX_COLUMNS, Found, box_format, corners, score_columns
 from tflitekit.tasks.interface import Interface
-from tflitekit.tasks.readers import reader
+from tflitekit.tasks.readers import Columns, reader
 
 __all__ = ["Yolo"]
 
@@ -103,6 +103,11 @@ class Yolo:
     @property
     def outputs(self) -> tuple[str, ...]:
         return (self.output,)
+
+    def columns(self, classes: Sequence[str] | None) -> dict[str, Columns]:
+        """Returns what each number of a candidate is."""
+        names = BOX_COLUMNS[self.box] + ("score of an object",) * self.objectness
+        return {self.output: Columns(1 + self.features_last, names + score_columns(self.classes, classes))}
 
     def read(self, outputs: Sequence[NDArray[np.float32]], frame: Frame) -> Boxes:
         """Reads one array."""
