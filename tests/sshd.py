@@ -1,6 +1,7 @@
 """A real ssh server on the loopback interface, with keys, a port and a home of its own; who runs the tests logs in."""
 
 import getpass
+import importlib.util
 import os
 import shutil
 import socket
@@ -8,6 +9,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
+
+from tflitekit.targets import open_target
+from tflitekit.targets.board import packages
 
 CONFIG = """
 ListenAddress 127.0.0.1:{port}
@@ -82,3 +88,34 @@ class Sshd:
     def close(self) -> None:
         self.process.terminate()
         self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    if shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin") is None or shutil.which("ssh") is None:
+        absent = "There is no ssh server (Debian package openssh-server)"
+        (pytest.fail if os.environ.get("CI", "").lower() == "true" else pytest.skip)(absent)
+    found = Sshd(tmp_path_factory.mktemp("sshd"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFLITEKIT_SSH", found.client)
+        patch.setenv("XDG_CACHE_HOME", str(found.folder / "cache"))
+        # What is installed here stands for the wheels, which are downloaded; for that see test_environments.py.
+        patch.setattr(packages, "unpack_wheels", installed_here)
+        yield found
+    found.close()
+
+
+def installed_here(folder, pins, python, platforms, uv_platform, workshop):
+    for name in ("ai_edge_litert", "numpy", "numpy.libs"):
+        place = Path(importlib.util.find_spec("numpy").origin).parents[1] / name
+        shutil.copytree(place, folder / name, ignore=shutil.ignore_patterns("*Accelerator*", "__pycache__", "tests"))
+    for place in Path(importlib.util.find_spec("numpy").origin).parents[1].glob("ai_edge_litert-*.dist-info"):
+        shutil.copytree(place, folder / place.name)
+
+
+@pytest.fixture(scope="module")
+def board(server):
+    """The server with a Python, and everything installed."""
+    server.python()
+    with open_target(server.target):
+        return server

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import io
 import os
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -14,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from sshd import Sshd
 
 import tflitekit as tk
 from tflitekit.core.errors import BusyError, DeviceError, MissingDependencyError, ModelError, StorageError, UsageError
@@ -27,6 +24,8 @@ from tflitekit.targets.ssh import SshTarget
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model
 
+pytest_plugins = ["sshd"]
+
 DATA = Path(__file__).parents[1] / "data"
 INT8 = DATA / "converted" / "shapes" / "int8.tflite"
 TOLD = {
@@ -37,37 +36,6 @@ TOLD = {
     "implementation": "CPython",
     "libc": ["glibc", "2.36"],
 }
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    if shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin") is None or shutil.which("ssh") is None:
-        absent = "There is no ssh server (Debian package openssh-server)"
-        (pytest.fail if os.environ.get("CI", "").lower() == "true" else pytest.skip)(absent)
-    found = Sshd(tmp_path_factory.mktemp("sshd"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TFLITEKIT_SSH", found.client)
-        patch.setenv("XDG_CACHE_HOME", str(found.folder / "cache"))
-        # What is installed here stands for the wheels, which are downloaded; for that see test_environments.py.
-        patch.setattr(packages, "unpack_wheels", installed_here)
-        yield found
-    found.close()
-
-
-def installed_here(folder, pins, python, platforms, uv_platform, workshop):
-    for name in ("ai_edge_litert", "numpy", "numpy.libs"):
-        place = Path(importlib.util.find_spec("numpy").origin).parents[1] / name
-        shutil.copytree(place, folder / name, ignore=shutil.ignore_patterns("*Accelerator*", "__pycache__", "tests"))
-    for place in Path(importlib.util.find_spec("numpy").origin).parents[1].glob("ai_edge_litert-*.dist-info"):
-        shutil.copytree(place, folder / place.name)
-
-
-@pytest.fixture(scope="module")
-def board(server):
-    """The server with a Python, and everything installed."""
-    server.python()
-    with open_target(server.target):
-        return server
 
 
 def files(folder):

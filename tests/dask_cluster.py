@@ -1,0 +1,73 @@
+"""A cluster on the loopback interface, as users start one: Dask's scheduler and `tflitekit worker`, each a program of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class DaskCluster:
+    """A scheduler and what works for it.
+
+    Args:
+        folder: For what they print.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+        self._programs: list[subprocess.Popen[bytes]] = []
+        port = self.address.rpartition(":")[2]
+        self.scheduler = self._start(
+            "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"
+        )
+
+    def _start(self, module: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        log = (self.folder / f"{len(self._programs)}.log").open("wb")
+        started = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments], stdout=log, stderr=log, cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        )  # fmt: skip
+        self._programs.append(started)
+        return started
+
+    def join(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        """Starts `tflitekit worker`."""
+        return self._start("tflitekit", "worker", "--cluster", self.address, *arguments, **environment)
+
+    def wait(self, workers: int, timeout_s: float = 120.0) -> None:
+        """Waits until so many workers have joined."""
+        from distributed import Client
+
+        with Client(self.address, timeout=timeout_s, set_as_default=False) as client:
+            client.wait_for_workers(workers, timeout=timeout_s)
+
+    def working(self) -> list[psutil.Process]:
+        """Returns the processes of workers: children of the nannies, which start another one for each that ends."""
+        found = []
+        for program in self._programs[1:]:
+            children = psutil.Process(program.pid).children() if program.poll() is None else []
+            found += [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        return found
+
+    def close(self) -> None:
+        for program in reversed(self._programs):
+            for process in [*psutil.Process(program.pid).children(recursive=True)] if program.poll() is None else []:
+                process.send_signal(signal.SIGCONT)
+            program.terminate()
+        for program in self._programs:
+            try:
+                program.wait(20)
+            except subprocess.TimeoutExpired:
+                program.kill()
+                program.wait()

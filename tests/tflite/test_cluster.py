@@ -1,0 +1,90 @@
+"""Suites on a real cluster: scheduler and workers are programs of their own, and one of them is killed."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import pytest
+from dask_cluster import DaskCluster
+from suite_files import written
+
+from tflitekit.optimization.suites import run_suite
+
+pytest_plugins = ["sshd"]
+
+SUITE = """
+schemes = ["float32", "dynamic_range", "int8"]
+rounding = "nearest"
+constraints = {{max_accuracy_drop = 2.0}}
+{target}
+
+[[models]]
+name = "one"
+path = "{model}"
+data = ["few", "many"]
+
+[[models]]
+name = "two"
+path = "{model}"
+data = ["few"]
+
+[data.few]
+evaluation = "{shapes}/test"
+calibration = "{shapes}/train"
+preprocess = "raw"
+limit = 30
+
+[data.many]
+evaluation = "{shapes}/test"
+calibration = "{shapes}/train"
+preprocess = "raw"
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    found = DaskCluster(tmp_path_factory.mktemp("cluster"))
+    found.join("--workers", "2")
+    found.wait(2)
+    yield found
+    found.close()
+
+
+def outcome(report):
+    """What has to be the same wherever and however often it was run: files, scores and verdicts."""
+    return {
+        row.name: (row.sha256, row.accuracy, row.drop, None if row.hits is None else row.hits)
+        for row in report.variants
+    }
+
+
+@pytest.mark.slow
+def test_a_suite_on_a_cluster_whose_worker_is_killed_is_that_of_one_machine(cluster, variants, shapes, tmp_path):
+    suite = written(tmp_path, SUITE.format(model=variants / "float32.tflite", shapes=shapes, target=""))
+    alone = run_suite(suite, out=tmp_path / "alone")
+    done = threading.Event()
+    killed = []
+
+    def kill() -> None:
+        while not done.is_set():
+            if list((tmp_path / "spread").rglob("*.tflite")):
+                (victim, *_) = cluster.working()
+                victim.send_signal(signal.SIGKILL)
+                killed.append(victim.pid)
+                return
+            time.sleep(0.05)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    spread = run_suite(suite, out=tmp_path / "spread", cluster=cluster.address)
+    done.set()
+    killer.join()
+    assert killed
+    assert [(entry.name, entry.status, entry.error) for entry in spread] == [
+        (entry.name, "ok", None) for entry in alone
+    ]
+    for one, other in zip(alone, spread, strict=True):
+        assert outcome(one.report) == outcome(other.report)
+        assert all(row.latency is not None for row in other.report.variants)
