@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -302,3 +303,12 @@ def test_descriptions_that_cannot_be(tmp_path: Path) -> None:
             open_dataset(tmp_path)
     with pytest.raises(UsageError, match="no setting 'part'"):
         open_dataset(f"{tmp_path}:part=val")
+
+
+def test_a_pipe_in_place_of_a_picture_is_not_waited_for(tmp_path: Path) -> None:
+    dataset = open_dataset(_coco(tmp_path))
+    (tmp_path / "images" / "a.png").unlink()
+    os.mkfifo(tmp_path / "images" / "a.png")
+    assert dataset.fingerprint()
+    with pytest.raises(UnreadableSampleError, match="regular file"):
+        next(iter(dataset)).read()

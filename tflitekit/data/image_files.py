@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Set
+from collections.abc import Iterator, Set
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from tflitekit.core.errors import DataError
+from tflitekit.core.errors import DataError, UnreadableError
+from tflitekit.core.files import open_file
 from tflitekit.data.samples import UnreadableSampleError
 
 __all__ = [
@@ -78,7 +80,7 @@ def decode_image(source: str | BinaryIO) -> Image.Image:
         UnreadableSampleError: It cannot be.
     """
     try:
-        with Image.open(source) as image:
+        with _opened(source) as image:
             image.load()
             return image
     except Image.DecompressionBombError as error:
@@ -115,7 +117,7 @@ def was_turned(image: Image.Image) -> bool:
 def turn_of_file(path: str) -> int:
     """Returns EXIF's orientation of a file, from its first bytes: 1 for upright, and where it has none or cannot be read."""
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             return _turn(image)
     except Exception:  # noqa: BLE001 - it is told when it is decoded
         return 1
@@ -137,16 +139,24 @@ def size_of_image(path: Path) -> tuple[int, int]:
         DataError: It is no picture.
     """
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             return (image.height, image.width) if _turn(image) >= _QUARTER else image.size
     except Exception as error:
         raise DataError(f"The picture {path} cannot be read: {_why(error)}.", fix="Repair or remove it.") from error
 
 
+@contextmanager
+def _opened(source: str | Path | BinaryIO) -> Iterator[Image.Image]:
+    """Opens a picture; a pipe or a device, for which reading would wait, is refused."""
+    with (
+        open_file(source) if isinstance(source, str | Path) else nullcontext(source) as stream,
+        Image.open(stream) as image,
+    ):
+        yield image
+
+
 def _why(error: Exception) -> str:
-    """Returns why Pillow cannot read a picture; it names objects and the file itself where it knows no format."""
-    return (
-        "no image of a known format"
-        if isinstance(error, UnidentifiedImageError)
-        else f"{type(error).__name__}: {error}"
-    )
+    """Returns why Pillow cannot read a picture; it names objects where it knows no format."""
+    if isinstance(error, UnidentifiedImageError):
+        return "no image of a known format"
+    return error.reason if isinstance(error, UnreadableError) else f"{type(error).__name__}: {error}"

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tflitekit.core.errors import DataError, UsageError
+from tflitekit.core.errors import DataError, UnreadableError, UsageError
+from tflitekit.core.files import open_file
 from tflitekit.data.settings import split_settings
 from tflitekit.data.sound_format import SoundFormat
 from tflitekit.options.general import SEED
@@ -241,9 +242,9 @@ class Subset(Selection):
 def file_content(path: str) -> bytes:
     """Returns a hash of a file's content, or why it cannot be read."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a third of the time
+        with open_file(path) as file:
             return hashlib.sha256(file.read()).digest()
-    except OSError as error:
+    except (OSError, UnreadableError) as error:
         return str(error).encode()
 
 

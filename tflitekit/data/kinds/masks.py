@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tflitekit.core.errors import DataError, UnreadableError, UsageError
-from tflitekit.core.files import decode_text, is_file, is_folder, read_bytes
+from tflitekit.core.files import decode_text, is_file, is_folder, open_file, read_bytes
 from tflitekit.data.annotations import Mask
 from tflitekit.data.color_maps import COLOR_FILES, IGNORED, ColorMap, find_color_map, read_color_map
 from tflitekit.data.image_files import decode_annotated, decode_image, image_names, size_of_image
@@ -115,7 +115,7 @@ class MaskFolder(Dataset):
             try:
                 image, mask = (_size(self._place.root / name) for name in pair)
                 turned = size_of_image(self._place.root / pair[0])
-            except (OSError, Image.DecompressionBombError, DataError):  # told when it is decoded
+            except (OSError, Image.DecompressionBombError, DataError, UnreadableError):  # told when it is decoded
                 continue
             if mask not in (image, turned):
                 raise DataError(
@@ -198,7 +198,7 @@ def _color_map(place: _Place, given: str | None, labels: tuple[str, ...] | None)
 
 
 def _size(path: Path) -> tuple[int, int]:
-    with Image.open(path) as image:
+    with open_file(path) as stream, Image.open(stream) as image:
         return image.size
 
 
