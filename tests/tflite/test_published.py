@@ -61,6 +61,13 @@ def test_ids_with_gaps_are_told_by_the_annotations(tmp_path, scenes):
     assert figure(named) == 1 and "class-numbers" not in kinds(named)
 
 
+def test_classes_in_another_order_are_told(tmp_path, scenes):
+    names = labelmap()[1:]
+    found = evaluate(ssd(tmp_path / "detect.tflite"), data=scenes, labels=names[::-1])
+    (said,) = [warning for warning in found.warnings if warning.kind == "class-numbers"]
+    assert "another order: it says 0 for 'person'" in said.message and "--labels FILE" in said.advice
+
+
 def test_two_flags_that_are_missing_are_named_at_once(tmp_path, scenes):
     file = ssd(tmp_path / "float.tflite", quantized=False)
     (said,) = [warning for warning in evaluate(file, data=scenes).warnings if warning.kind == "class-numbers"]

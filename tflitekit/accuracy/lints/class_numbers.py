@@ -28,7 +28,7 @@ _CLEARLY = 5
 """So many times as many become right as become wrong."""
 _SEEN = 5
 """Boxes for each class that is found: with fewer, some order of the classes would fit whatever is found."""
-_NEARLY_ALL = 0.8
+_NEARLY_ALL, _NEARLY_AS_MANY = 0.8, 0.9
 MOSTLY_RIGHT = 0.5
 """A detector whose mAP is higher does not have most of its classes wrong."""
 
@@ -47,11 +47,16 @@ def class_numbers(run: ScoringJob, dataset: Dataset, metric: Detection, *, also:
         return []
     found, truth = np.asarray(pairs, np.int64).T
     right = found == truth
+    least = _NEARLY_AS_MANY * _in_some_order(found, truth)
+    fitting = []
     for wanted, flag in _numberings(truth, dataset, reader):
         other = found == wanted
         gained, lost = int((other & ~right).sum()), int((right & ~other).sum())
-        if gained >= max(_ENOUGH, _CLEARLY * lost):
-            return [_finding(right, other, " and ".join(filter(None, (also, flag))))]
+        if gained >= max(_ENOUGH, _CLEARLY * lost) and other.sum() >= least:
+            fitting.append((other, flag))
+    if fitting:
+        other, flag = max(fitting, key=lambda one: int(one[0].sum()))
+        return [_finding(right, other, " and ".join(filter(None, (also, flag))))]
     return _other_order(found, truth, right, metric, also)
 
 
@@ -95,6 +100,17 @@ def _numberings(truth: NDArray[np.int64], dataset: Dataset, reader: Reader) -> I
     yield truth - 1, "--labels FILE with the classes in the model's order, without the background"
 
 
+def _mostly(found: NDArray[np.int64], truth: NDArray[np.int64]) -> dict[int, tuple[int, int]]:
+    """Returns of each class that is found the class that is there most often, and how often."""
+    return {number: Counter(truth[found == number].tolist()).most_common(1)[0] for number in np.unique(found).tolist()}
+
+
+def _in_some_order(found: NDArray[np.int64], truth: NDArray[np.int64]) -> int:
+    """Returns how many boxes would be right with the classes in the order that fits best; 0 where too few were seen to tell."""
+    mostly = _mostly(found, truth)
+    return sum(count for _, count in mostly.values()) if len(found) >= _SEEN * len(mostly) else 0
+
+
 def _finding(right: NDArray[np.bool_], other: NDArray[np.bool_], flag: str) -> Finding:
     return Finding(
         kind="class-numbers",
@@ -108,12 +124,9 @@ def _other_order(
     found: NDArray[np.int64], truth: NDArray[np.int64], right: NDArray[np.bool_], metric: Detection, also: str
 ) -> list[Finding]:
     """Tells classes that are each found as one other class."""
-    seen = np.unique(found)
-    mostly = {number: Counter(truth[found == number].tolist()).most_common(1)[0] for number in seen.tolist()}
-    agreeing = sum(count for _, count in mostly.values())
-    if right.mean() > MOSTLY_RIGHT or len(found) < _SEEN * len(seen) or agreeing < _NEARLY_ALL * len(found):
+    if right.mean() > MOSTLY_RIGHT or _in_some_order(found, truth) < _NEARLY_ALL * len(found):
         return []
-    moved = {number: other for number, (other, _) in mostly.items() if other != number}
+    moved = {number: other for number, (other, _) in _mostly(found, truth).items() if other != number}
     shown = ", ".join(
         f"{number} for '{metric.class_name(other)}'" for number, other in itertools.islice(moved.items(), 5)
     )
