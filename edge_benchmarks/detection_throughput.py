@@ -1,53 +1,57 @@
-"""Evaluation of a detector beside the interpreter's own rate: decoding, reading of boxes, suppression, matching and draws included.
+"""Evaluation of detectors beside the interpreter's own rate: decoding, reading of boxes, suppression, matching and draws included.
 
-    python -m edge_benchmarks.detection_throughput [--side 320] [--pictures 300] [--rounds 3] [--folder WORK]
+    python -m edge_benchmarks.detection_throughput [--pictures 300] [--rounds 3] [--detector NAME ...] [--folder WORK]
+    python -m edge_benchmarks.detection_throughput --memory 500 2000
 
-Makes scenes of digits with boxes and the quickstart's detector at that size, not trained: every candidate has scores that have to be looked at, which
-is the worst case for suppression. Then it measures as `edge_benchmarks.evaluation_throughput` does, all in one run.
+Pictures are JPEG files of 640 x 480 pixels with COCO annotations. The detectors are not trained: every candidate has scores that have to be looked at,
+which is the worst case for suppression. It measures as `edge_benchmarks.evaluation_throughput` does, or, with ``--memory``, the peak of one file on few and
+on many pictures as `edge_benchmarks.evaluation_memory` does.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
-import tflitekit as tk
+from edge_benchmarks.detectors import DETECTORS, prepared, write_pictures
+from edge_benchmarks.evaluation_memory import peak_bytes
 from edge_benchmarks.evaluation_throughput import measure
-from tflitekit.optimization.quickstart import detector
-from tflitekit.optimization.quickstart.scene_files import write_coco
-from tflitekit.optimization.quickstart.scenes import scenes
-
-_SCHEMES = ("float32", "dynamic_range", "int8")
-
-
-def prepare(folder: Path, side: int, pictures: int) -> list[Path]:
-    """Writes scenes and variants into a folder; returns the variants."""
-    write_coco(folder / "scenes", scenes("test", pictures, side))
-    model = folder / "detector.keras"
-    detector.network(side, (16, 32, 64)).save(model)
-    made = tk.convert(
-        model,
-        schemes=_SCHEMES,
-        calibration=folder / "scenes" / "images",
-        preprocess="raw",
-        out=folder / "build",
-    )
-    return [variant.path for variant in made.variants if variant.path is not None]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--side", type=int, default=320)
     parser.add_argument("--pictures", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--detector", choices=DETECTORS, nargs="+", default=list(DETECTORS))
+    parser.add_argument("--memory", type=int, nargs=2, metavar=("FEW", "MANY"))
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.folder or Path(scratch)
-        build = folder / "build"
-        files = sorted(build.glob("*.tflite")) or prepare(folder, arguments.side, arguments.pictures)
-        measure(files, str(folder / "scenes"), None, arguments.rounds)
+        for name in arguments.detector:
+            files = prepared(name, folder)
+            print(f"{name}: {', '.join(path.stem for path in files)}", flush=True)
+            if arguments.memory is None:
+                measure(files, str(_data(folder, name, arguments.pictures)), None, arguments.rounds)
+            else:
+                _compare_memory(files[0], [_data(folder, name, count) for count in arguments.memory])
+
+
+def _data(folder: Path, name: str, pictures: int) -> Path:
+    classes = DETECTORS[name][0]
+    data = folder / f"{pictures} pictures of {classes} classes"
+    write_pictures(data, pictures, classes)
+    return data
+
+
+def _compare_memory(file: Path, data: list[Path]) -> None:
+    peaks = []
+    for folder in data:
+        peaks.append(peak_bytes([sys.executable, "-m", "tflitekit", "evaluate", str(file), "--data", str(folder)]))
+        print(f"{folder.name}: {peaks[-1] / 1e6:.0f} MB", flush=True)
+    print(f"ratio {peaks[1] / peaks[0]:.3f}")
 
 
 if __name__ == "__main__":

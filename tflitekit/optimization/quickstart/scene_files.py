@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,17 @@ def write_parts(folder: Path, side: int, write: Callable[[Path, Iterable[Scene]]
         write(folder / part, scenes(part, count, side))
 
 
-def write_coco(folder: Path, scenes: Iterable[Scene]) -> None:
-    """Writes ``images/NUMBER.png`` and ``annotations.json`` in COCO's format, whose category ids count from 1."""
+def write_coco(folder: Path, scenes: Iterable[Scene], labels: Sequence[str] = LABELS, *, suffix: str = ".png") -> None:
+    """Writes ``images/NUMBER.png`` and ``annotations.json`` in COCO's format, whose category ids count from 1.
+
+    Args:
+        labels: Names of the categories; the digits are the first ten.
+        suffix: The pictures' kind.
+    """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number, scene in enumerate(scenes):
-        name = _write_image(folder / "images", number, scene)
+        name = _write_image(folder / "images", number, scene, suffix)
         height, width = scene.mask.shape
         images.append({"id": number, "file_name": name, "width": width, "height": height})
         for (left, top, right, bottom), digit in zip(scene.boxes.tolist(), scene.digits.tolist(), strict=True):
@@ -44,7 +49,7 @@ def write_coco(folder: Path, scenes: Iterable[Scene]) -> None:
                     "iscrowd": 0,
                 }
             )
-    categories = [{"id": place, "name": name} for place, name in enumerate(LABELS, start=1)]
+    categories = [{"id": place, "name": name} for place, name in enumerate(labels, start=1)]
     content = {"images": images, "annotations": annotations, "categories": categories}
     write_whole(folder / "annotations.json", json.dumps(content))
 
@@ -57,8 +62,8 @@ def write_masks(folder: Path, scenes: Iterable[Scene]) -> None:
         Image.fromarray(scene.mask).save(folder / "masks" / name)
 
 
-def _write_image(folder: Path, number: int, scene: Scene) -> str:
+def _write_image(folder: Path, number: int, scene: Scene, suffix: str = ".png") -> str:
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{number:04d}.png"
+    name = f"{number:04d}{suffix}"
     Image.fromarray(scene.image).save(folder / name)
     return name
