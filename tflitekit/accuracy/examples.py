@@ -25,8 +25,6 @@ __all__ = ["worst_examples"]
 _EXAMPLES = 6
 _LEAST_LOSS = 1e-3
 
-_Read = dict[int, tuple[Sample, Raw]]
-
 
 class _Loss(NamedTuple):
     """A sample by its position, how much worse it became, and that in words."""
@@ -49,17 +47,23 @@ def worst_examples(dataset: Dataset, scored: Scored, names: Sequence[str]) -> di
     wanted = sorted({one.position for losses in chosen.values() for one in losses})
     if not wanted:
         return {}
-    read = _read(dataset, wanted)
-    before = _answers(scored.runs[scored.baseline], metric, read, wanted)
-    found = {}
-    for name, losses in chosen.items():
-        own = [one for one in losses if one.position in read]
-        after = _answers(scored.runs[name], metric, read, [one.position for one in own])
-        found[name] = tuple(
-            _example(read[one.position], one, {scored.baseline: before[one.position], name: after[one.position]})
-            for one in own
-        )
-    return found
+    files = {name: _File(scored.runs[name], metric) for name in (scored.baseline, *chosen)}
+    found: dict[tuple[str, int], Example] = {}
+    for position, sample in zip(wanted, dataset.pick(wanted), strict=True):  # one at a time, as pictures may be large
+        try:
+            raw = sample.read()
+        except UnreadableSampleError:
+            continue
+        before = files[scored.baseline].answer(sample, raw)
+        for name, losses in chosen.items():
+            for one in losses:
+                if one.position == position:
+                    answers = {scored.baseline: before, name: files[name].answer(sample, raw)}
+                    found[name, position] = _example(sample, raw, one, answers)
+    return {
+        name: tuple(found[name, one.position] for one in losses if (name, one.position) in found)
+        for name, losses in chosen.items()
+    }
 
 
 def _lost(metric: DecodedMetric | DecodedReference, own: Scores, baseline: Scores) -> list[_Loss]:
@@ -80,36 +84,22 @@ def _lost(metric: DecodedMetric | DecodedReference, own: Scores, baseline: Score
     return found
 
 
-def _read(dataset: Dataset, positions: Sequence[int]) -> _Read:
-    """Returns samples by position, decoded; without those that cannot be."""
-    found = {}
-    for position, sample in zip(positions, dataset.pick(positions), strict=True):
-        try:
-            found[position] = (sample, sample.read())
-        except UnreadableSampleError:
-            continue
-    return found
+class _File:
+    """A file that answers one sample after the other."""
+
+    def __init__(self, run: ScoringJob, metric: DecodedMetric | DecodedReference) -> None:
+        self._pipeline = run.pipeline()
+        self._reading = reading_of(metric, run.interface, run.graph.outputs, run.interface)
+        self._model = Model(run.variant.path, graph=run.graph)
+
+    def answer(self, sample: Sample, raw: Raw) -> Any:
+        """Returns what is read of the outputs."""
+        groups = by_shape([self._pipeline.prepare(raw, sample.key)])
+        found = outputs_of(self._model, sorted(self._reading.wanted), groups, [sample.key])
+        return self._reading.read(found, [self._pipeline.frame(raw)])[0]
 
 
-def _answers(
-    run: ScoringJob, metric: DecodedMetric | DecodedReference, read: _Read, positions: Sequence[int]
-) -> dict[int, Any]:
-    """Returns what a variant says of samples, by position."""
-    known = [position for position in positions if position in read]
-    if not known:
-        return {}
-    pipeline = run.pipeline()
-    reading = reading_of(metric, run.interface, run.graph.outputs, run.interface)
-    samples = [read[position] for position in known]
-    groups = by_shape(pipeline.prepare(raw, sample.key) for sample, raw in samples)
-    model = Model(run.variant.path, graph=run.graph)
-    found = outputs_of(model, sorted(reading.wanted), groups, [sample.key for sample, _ in samples])
-    answers = reading.read(found, [pipeline.frame(raw) for _, raw in samples])
-    return dict(zip(known, answers, strict=True))
-
-
-def _example(read: tuple[Sample, Raw], loss: _Loss, answers: Mapping[str, Any]) -> Example:
-    sample, raw = read
+def _example(sample: Sample, raw: Raw, loss: _Loss, answers: Mapping[str, Any]) -> Example:
     picture = as_picture(raw)
     drawings = () if picture is None else _pictures(picture, sample.label, answers)
     return Example(sample=sample.key, text=loss.text, lost=round(loss.lost, 6), pictures=drawings)
