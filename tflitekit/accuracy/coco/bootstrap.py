@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from tflitekit.accuracy.coco.curves import Curves
 from tflitekit.accuracy.draws import drawn_weights
+from tflitekit.accuracy.remembered import Remembered
 
 __all__ = ["AP50", "AP75", "Drawn", "Draws", "mean_of_classes"]
 
 AP50, AP75 = 0, 5
 """Places of these thresholds in `tflitekit.accuracy.coco.matching.IOU_THRESHOLDS`."""
-
-_KEPT = 4
 
 
 @dataclass(frozen=True)
@@ -41,28 +40,20 @@ class Drawn:
 
 
 class Draws:
-    """Draws of the pictures of one data set; those of the last few columns are kept, as the baseline's are asked for again and again."""
+    """Draws of the pictures of one data set."""
 
     def __init__(self) -> None:
-        self._kept: dict[int, tuple[NDArray[Any], Drawn]] = {}
+        self.of = Remembered(_drawn, "right")
 
-    def of(self, columns: Mapping[str, NDArray[Any]]) -> Drawn:
-        """Returns what the draws of the pictures of some columns give."""
-        right = columns["right"]
-        if id(right) not in self._kept:
-            while len(self._kept) >= _KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            precision, recall = Curves(columns).measure(drawn_weights(len(right)))
-            self._kept[id(right)] = (
-                right,
-                Drawn(
-                    precision.mean(axis=2),
-                    mean_of_classes(precision[:, :, AP50]),
-                    mean_of_classes(precision[:, :, AP75]),
-                    mean_of_classes(recall.mean(axis=2)),
-                ),
-            )
-        return self._kept[id(right)][1]
+
+def _drawn(columns: Mapping[str, NDArray[Any]]) -> Drawn:
+    precision, recall = Curves(columns).measure(drawn_weights(len(columns["right"])))
+    return Drawn(
+        precision.mean(axis=2),
+        mean_of_classes(precision[:, :, AP50]),
+        mean_of_classes(precision[:, :, AP75]),
+        mean_of_classes(recall.mean(axis=2)),
+    )
 
 
 def mean_of_classes(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tflitekit.accuracy.metrics import Likeness, Meaning, Metric, ReferenceMetric, Scores, metric
 from tflitekit.accuracy.metrics.figures import MeanFigure
+from tflitekit.accuracy.remembered import Remembered
 from tflitekit.core.errors import DataError
 from tflitekit.data.dataset import Dataset
 from tflitekit.options.tasks import TaskOptions
@@ -52,6 +53,9 @@ class Retrieval(Metric):
 
     name = "retrieval"
 
+    def __init__(self) -> None:
+        self._columns = Remembered(_columns, "vector")
+
     def score(self, outputs: NDArray[np.float32], labels: list[Any], *, meaning: Meaning) -> Scores:
         del meaning
         rows = outputs.reshape(len(labels), -1)
@@ -62,7 +66,7 @@ class Retrieval(Metric):
         }
 
     def summarize(self, scores: Scores) -> tuple[Measured, ...]:
-        columns = _columns(scores)
+        columns = self._columns(scores)
         found = [figure.measured(columns) for figure in _FIGURES]
         if found[0] is None:
             raise DataError(
@@ -72,7 +76,7 @@ class Retrieval(Metric):
         return tuple(figure for figure in found if figure is not None)
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
-        return _FIGURES[0].drop(_columns(baseline), _columns(variant), max_drop)
+        return _FIGURES[0].drop(self._columns(baseline), self._columns(variant), max_drop)
 
 
 _FIGURES = (
@@ -81,7 +85,7 @@ _FIGURES = (
 )
 
 
-def _columns(scores: Scores) -> Scores:
+def _columns(scores: Mapping[str, NDArray[Any]]) -> Scores:
     rank = found_among(scores["vector"], scores["identity"])
     known = np.isfinite(rank)
     return {f"at_{k}": np.where(known, rank < k, np.nan) for k in (1, 5)}
