@@ -10,6 +10,7 @@ from scipy.stats import t as student
 from tflitekit.accuracy import fidelity
 from tflitekit.accuracy.fidelity import as_columns, joined, pack, pairs_of, unpack
 from tflitekit.accuracy.lints.parts import lint_parts, outputs_beside
+from tflitekit.accuracy.matching import Baseline, Match
 from tflitekit.core.tensor import Quantization, TensorSpec
 from tflitekit.tflite.columns import column_axis
 
@@ -56,6 +57,21 @@ def test_the_interval_of_what_is_kept_is_students_over_samples(each, kind, monke
     assert np.isnan(
         pairs_of(*(values[:each] for values in rows), each=each).explained_half
     ).all()  # one sample tells nothing
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+@pytest.mark.parametrize("block", [300, 2000, 1 << 19])
+def test_variants_beside_a_baseline_have_the_sums_of_all_their_pairs(kind, block, monkeypatch):
+    monkeypatch.setattr(fidelity, "_BLOCK", block)
+    generator = np.random.default_rng(0)
+    before, *variants = generator.normal(0, 9, (4, 7, 200, 3)).astype(kind)
+    if kind is np.float32:
+        variants[1][2, 5, 1] = np.nan
+    baseline, match = Baseline({0: list(before)}), Match(0, 0, -1)
+    for after in variants:
+        found = baseline.compared([match], {0: list(after)})[0]
+        expected = pairs_of(as_columns(before, -1), as_columns(after, -1), each=200)
+        np.testing.assert_array_equal(pack(found), pack(expected))
 
 
 def test_values_that_are_not_finite_are_counted_and_left_out():

@@ -21,6 +21,7 @@ from tflitekit.data.frame import Frame
 from tflitekit.options.evaluate import ScoringOptions
 from tflitekit.tasks import readers as readers_module
 from tflitekit.tasks.anchors import generated_anchors
+from tflitekit.tasks.found import CANDIDATES, _highest
 from tflitekit.tasks.interface import Interface
 from tflitekit.tasks.readers import Reader, columns_of, open_reader, readers
 
@@ -344,3 +345,17 @@ def test_readers_know_what_each_column_is(reader, outputs, axes, names):
     assert ", ".join(name for each in found.values() for name in each.names) == names
     for (_, shape), each in zip(outputs, found.values(), strict=True):
         assert len(each.names) == shape[each.axis - 1]
+
+
+@pytest.mark.parametrize("levels", [0, 3, 256])
+@pytest.mark.parametrize("least", [0.001, 0.5])
+def test_the_highest_scores_are_those_of_sorting_all_of_them(levels, least):
+    generator = np.random.default_rng(levels)
+    values = generator.random(40_003, np.float32)
+    if levels:  # quantized scores have many equal ones
+        values = np.floor(values * levels).astype(np.float32) / np.float32(levels)
+    values[generator.integers(0, len(values), 2000)] = np.nan
+    for some in (values, values[:900], values[:20_000] * np.float32(0.6)):
+        places = np.flatnonzero(some >= least)
+        expected = np.sort(places[np.argsort(-some[places], kind="stable")[:CANDIDATES]])
+        np.testing.assert_array_equal(_highest(some, least), expected)

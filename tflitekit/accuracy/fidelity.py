@@ -7,6 +7,7 @@ size for ten samples and for ten million, so that no output has to be kept.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,13 +17,18 @@ from tflitekit.core.statistics import mean_half_width
 
 __all__ = [
     "Pairs",
+    "Side",
     "Sums",
     "add_sums",
     "as_columns",
     "divergence",
+    "is_whole",
     "joined",
     "pack",
+    "pairs_beside",
     "pairs_of",
+    "samples_at_once",
+    "side_of",
     "unpack",
 ]
 
@@ -138,62 +144,103 @@ def divergence(expected: NDArray[Any], found: NDArray[Any]) -> _Floats:
     return np.asarray((p * np.log(p / q)).sum(axis=1))
 
 
+class Side(NamedTuple):
+    """The values of one of two files ``(rows, columns)``, and what is known of them by column, whatever stands beside them."""
+
+    values: NDArray[Any]
+    finite: bool
+    mean: NDArray[Any]
+    deviation: NDArray[Any]
+    low: NDArray[Any]
+    high: NDArray[Any]
+
+
+def side_of(samples: Sequence[NDArray[Any]], *, whole: bool) -> Side:
+    """Sums up the values of one file, of which each sample has ``(rows, columns)``; ``whole`` where not both files' are floats."""
+    rows, columns = sum(map(len, samples)), samples[0].shape[1]
+    order: Any = "F" if rows > columns else "C"  # sums along memory are faster by far than across it
+    values = np.empty((rows, columns), np.float64 if whole else np.float32, order)
+    with np.errstate(invalid="ignore", over="ignore"):
+        np.concatenate(samples, out=values, casting="same_kind")
+        sums = values.sum(axis=0)
+        mean = sums / max(1.0, rows)
+        centred = values - mean.astype(values.dtype)
+        return Side(
+            values,
+            bool(np.isfinite(sums).all()),
+            mean,
+            np.einsum("nc,nc->c", centred, centred),
+            values.min(axis=0, initial=np.inf),
+            values.max(axis=0, initial=-np.inf),
+        )
+
+
+def samples_at_once(each: int, columns: int) -> int:
+    """Returns how many samples of ``each`` rows are summed up at a time; 0 where not one is."""
+    return _BLOCK // max(1, columns) // each
+
+
 def pairs_of(baseline: NDArray[Any], variant: NDArray[Any], *, each: int = 1) -> Pairs:
     """Sums up pairs of values, both of the shape ``(rows, columns)``.
 
     Args:
         each: Rows of each sample.
     """
-    fit = _BLOCK // max(1, baseline.shape[1])
-    if fit < each:
-        parts = [_of_sample(baseline[i : i + each], variant[i : i + each], fit) for i in range(0, len(baseline), each)]
+    step = samples_at_once(each, baseline.shape[1]) * each
+    if not step:
+        parts = [_of_sample(baseline[i : i + each], variant[i : i + each]) for i in range(0, len(baseline), each)]
     else:
-        step = fit // each * each
         parts = [
             _pairs(baseline[i : i + step], variant[i : i + step], each) for i in range(0, max(1, len(baseline)), step)
         ]
     return functools.reduce(joined, parts)
 
 
-def _of_sample(baseline: NDArray[Any], variant: NDArray[Any], fit: int) -> Pairs:
+def _of_sample(baseline: NDArray[Any], variant: NDArray[Any]) -> Pairs:
     """Sums up one sample that is too large to be taken at once."""
-    step = max(1, fit)
+    step = max(1, samples_at_once(1, baseline.shape[1]))
     parts = [_pairs(baseline[i : i + step], variant[i : i + step], 1) for i in range(0, len(baseline), step)]
     found = functools.reduce(joined, parts)
-    lost = found.values - found.equal if _whole(baseline, variant) else found.error
+    lost = found.values - found.equal if is_whole(baseline, variant) else found.error
     return found._replace(samples=np.ones_like(lost), squares=np.square(lost))
 
 
-def _whole(baseline: NDArray[Any], variant: NDArray[Any]) -> bool:
+def is_whole(baseline: NDArray[Any], variant: NDArray[Any]) -> bool:
+    """Whether not both files' values are floats, so that equal pairs are counted."""
     return baseline.dtype.kind != "f" or variant.dtype.kind != "f"
 
 
 def _pairs(baseline: NDArray[Any], variant: NDArray[Any], each: int) -> Pairs:
-    whole = _whole(baseline, variant)
-    both = np.array([baseline, variant], np.float64 if whole else np.float32)
-    if both.shape[1] > both.shape[2]:  # sums along memory are faster by far than across it
-        both = np.ascontiguousarray(both.swapaxes(1, 2)).swapaxes(1, 2)
-    with np.errstate(invalid="ignore", over="ignore"):
-        sums = both.sum(axis=1)
-        if not np.isfinite(sums).all():
-            return _of_finite(both.astype(np.float64), each, whole=whole)
-        count = np.full(both.shape[2], float(both.shape[1]))
-        mean = sums / max(1.0, both.shape[1])
-        difference = both[0] - both[1]
+    whole = is_whole(baseline, variant)
+    return pairs_beside(side_of([baseline], whole=whole), side_of([variant], whole=whole), each, whole=whole)
+
+
+def pairs_beside(one: Side, other: Side, each: int, *, whole: bool) -> Pairs:
+    """Sums up pairs of values of a baseline and a variant, as `pairs_of` does."""
+    rows, columns = one.values.shape
+    if not (one.finite and other.finite):
+        both = np.stack([one.values.T, other.values.T]).astype(np.float64)
+        return _of_finite(both.swapaxes(1, 2), each, whole=whole)
+    count = np.full(columns, float(rows))
+    with np.errstate(over="ignore"):
+        difference = one.values - other.values
         lost = _by_sample(difference != 0 if whole else np.square(difference), each)
-        both_centred = both - mean[:, None].astype(both.dtype)
         return Pairs(
             values=count,
             lost=np.zeros_like(count),
             equal=count - np.count_nonzero(difference, axis=0) if whole else np.zeros_like(count),
             error=np.einsum("nc,nc->c", difference, difference).astype(np.float64) if whole else lost.sum(axis=1),
-            mean=mean.astype(np.float64),
-            deviation=np.einsum("knc,knc->kc", both_centred, both_centred).astype(np.float64),
-            low=both.min(axis=1, initial=np.inf).astype(np.float64),
-            high=both.max(axis=1, initial=-np.inf).astype(np.float64),
+            mean=_both(one.mean, other.mean),
+            deviation=_both(one.deviation, other.deviation),
+            low=_both(one.low, other.low),
+            high=_both(one.high, other.high),
             samples=count / each,
             squares=np.square(lost).sum(axis=1),
         )
+
+
+def _both(one: NDArray[Any], other: NDArray[Any]) -> _Floats:
+    return np.array([one, other], np.float64)
 
 
 def _of_finite(both: NDArray[np.float64], each: int, *, whole: bool) -> Pairs:

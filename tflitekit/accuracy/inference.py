@@ -19,6 +19,8 @@ __all__ = ["Columns", "Elsewhere", "Outputs", "by_shape", "outputs_of"]
 Columns = list[NDArray[Any]]
 """By input, the values of samples that follow one another and are of one shape."""
 
+_STACKED_BYTES = 1 << 20
+
 Outputs = dict[int, list[NDArray[Any]]]
 """By the number of an output, its value for each sample, without batch."""
 
@@ -43,10 +45,24 @@ class Elsewhere:
             yield [values[start : start + self.batch] for values in real]
 
 
-def by_shape(rows: Iterable[tuple[NDArray[Any], ...]]) -> list[Columns]:
-    """Returns samples, each with an array per input, stacked where they follow one another and are of one shape."""
-    groups = itertools.groupby(rows, key=lambda row: [array.shape for array in row])
-    return [[np.stack(column) for column in zip(*group, strict=True)] for _, group in groups]
+def by_shape(rows: Iterable[tuple[NDArray[Any], ...]], batch: int = 1) -> list[Columns]:
+    """Returns samples, each with an array per input, stacked where they follow one another and are of one shape.
+
+    Args:
+        batch: As many are stacked at least; large ones are no more than that, as copies beyond the processor's cache cost more than they save.
+    """
+    stacked: list[Columns] = []
+    for _, alike in itertools.groupby(rows, key=lambda row: [array.shape for array in row]):
+        group = list(alike)
+        fit = max(1, _STACKED_BYTES // max(1, sum(array.nbytes for array in group[0])))
+        step = max(1, fit // batch) * batch
+        for start in range(0, len(group), step):
+            stacked.append([_stack(column) for column in zip(*group[start : start + step], strict=True)])
+    return stacked
+
+
+def _stack(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
 
 
 def outputs_of(

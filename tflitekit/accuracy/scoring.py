@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.accuracy.fidelity import Sums, add_sums
-from tflitekit.accuracy.inference import Columns, Elsewhere, Outputs, by_shape, outputs_of
-from tflitekit.accuracy.matching import compared, matched
+from tflitekit.accuracy.inference import Columns, Elsewhere, by_shape, outputs_of
+from tflitekit.accuracy.matching import Baseline, matched
 from tflitekit.accuracy.metrics import AnyMetric, ReferenceMetric, Scores
 from tflitekit.accuracy.metrics.anomaly import AnomalyScore, Reconstructed
 from tflitekit.accuracy.reading import reading_of
@@ -157,7 +157,7 @@ def score(
         By variant, in the data's order: the metric's columns, 'position' in the data, and what `tflitekit.data.facts` says of
         inputs and output.
     """
-    batch = int(np.lcm.reduce([run.graph.batch for run in runs]))
+    batch = _common_batch(runs)
     if stream and batch > 1:
         raise UsageError(
             f"Samples are one stream (--stream), but a file takes {batch} at once.", fix="Convert with --batch 1."
@@ -207,6 +207,11 @@ def _chunk(runs: Sequence[ScoringJob], samples: int | None, workers: int) -> int
     share = _CHUNK if samples is None else samples // (_CHUNKS_EACH * workers)
     chunk = max(_CHUNK, min(_LARGEST_CHUNK, _SMALL_BYTES // max(1, each), share))
     return max(1, min(chunk, _CHUNK_BYTES // max(1, outputs)))
+
+
+def _common_batch(runs: Sequence[ScoringJob]) -> int:
+    """Returns the fewest samples that fill whole batches of every file."""
+    return int(np.lcm.reduce([run.graph.batch for run in runs]))
 
 
 def _bytes(specs: Sequence[TensorSpec]) -> int:
@@ -260,6 +265,7 @@ class ChunkEvaluator:
 
     def __init__(self, runs: Sequence[ScoringJob], metric: AnyMetric, baseline: str | None, *, stream: bool) -> None:
         self._metric = metric
+        self._batch = _common_batch(runs)
         self._models = [(run, run.open(stream=stream)) for run in runs]
         reference = next((run for run in runs if run.variant.name == baseline), None)
         # The baseline goes first, so that the outputs of one other variant at a time lie beside its own.
@@ -310,13 +316,13 @@ class ChunkEvaluator:
         truth: Sequence[Any] | None = None if isinstance(self._metric, ReferenceMetric) else self._labels(samples)
         scores: dict[str, Scores] = {}
         sums: dict[str, Sums] = {}
-        reference: Outputs = {}
+        reference: Baseline | None = None
         twins: dict[str, list[NDArray[Any]]] = {}
         for run, model in self._models:
             name = run.variant.name
             key = self._keys[name]
             found = outputs_of(model, sorted(self._wanted[name]), groups[key], names)
-            reference = reference or found
+            reference = reference or Baseline(found)
             reading = self._readings[name]
             read = reading.read(found, frames[key])
             truth = truth if truth is not None else read  # the baseline goes first
@@ -326,7 +332,7 @@ class ChunkEvaluator:
             elif name in self._twins:
                 twins[name] = found[run.output_index]
             if self._compared[name]:
-                sums[name] = compared(self._compared[name], reference, found)
+                sums[name] = reference.compared(self._compared[name], found)
         return np.asarray(positions, np.int64), scores, unreadable, sums
 
     def close(self) -> None:
@@ -343,7 +349,7 @@ class ChunkEvaluator:
         for key, pipeline in self._pipelines.items():
             rows = [pipeline.prepare(raw, sample.key) for sample, raw in samples]
             facts[key] = input_facts(rows) | size_facts(rows, pipeline.inputs)
-            groups[key] = by_shape(rows)
+            groups[key] = by_shape(rows, self._batch)
             frames[key] = [pipeline.frame(raw) for _, raw in samples]
         return facts, groups, frames
 

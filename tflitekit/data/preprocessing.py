@@ -117,7 +117,8 @@ class Preprocessing(BaseModel):
         if self.fit == "pad":
             image = self._padded(image.crop(box), (width, height))
         elif image.size != (width, height) or box != (0, 0, *image.size):
-            image = image.crop(box).resize((width, height), _RESAMPLING[self.resize])
+            part = image if box == (0, 0, *image.size) else image.crop(box)
+            image = part.resize((width, height), _RESAMPLING[self.resize])
         pixels = self._ordered(np.asarray(image, dtype=np.uint8).reshape(height, width, channels))
         if channels_first:
             pixels = np.moveaxis(pixels, -1, 0)
@@ -156,7 +157,7 @@ class Preprocessing(BaseModel):
 
     def values(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Applies channel order and normalization to ``(..., C)`` pixels; the shape stays."""
-        return _apply(self._steps(pixels.shape[-1]), self._ordered(pixels))
+        return _apply(self._steps(pixels.shape[-1]), np.array(self._ordered(pixels), np.float32))
 
     def array(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Applies channel order and normalization to one picture in any layout; the shape stays.
@@ -216,9 +217,10 @@ class Preprocessing(BaseModel):
 
 
 def _apply(steps: tuple[Step, ...], pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Changes pixels in place, and returns them."""
     for name, value in steps:
-        pixels = np.asarray(pixels / value if name == "divide" else pixels - value, np.float32)
-    return np.asarray(pixels, dtype=np.float32)
+        (np.divide if name == "divide" else np.subtract)(pixels, value, out=pixels)
+    return pixels
 
 
 def image_layout(shape: tuple[int, ...]) -> tuple[int, int, int, bool]:

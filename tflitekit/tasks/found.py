@@ -34,6 +34,7 @@ BOX_COLUMNS = {
 BOX_FORMATS = tuple(BOX_COLUMNS)
 CANDIDATES = 1000
 """Those with the highest scores go into non-maximum suppression."""
+_PARTS = 16
 _NORMALIZED = 2.0
 """Where at most half of the candidates' right and lower edges lie beyond, boxes are shares of the input's size: in pixels all do but odd ones."""
 
@@ -78,10 +79,7 @@ class Found:
             scores: ``(n, classes)``.
         """
         flat = np.ascontiguousarray(scores).reshape(-1)
-        places = np.flatnonzero(flat >= self.score)  # NaN is not
-        if len(places) > CANDIDATES:
-            values = flat[places]
-            places = places[values >= np.partition(values, -CANDIDATES)[-CANDIDATES]]
+        places = _highest(flat, self.score)
         rows, classes = np.divmod(places, max(1, scores.shape[1]))
         return self.boxes_of(xyxy, rows, classes, flat[places], frame)
 
@@ -141,6 +139,32 @@ class Found:
             if len(kept) >= self.most or count >= len(xyxy):
                 return kept[: self.most]
             count *= 2
+
+
+def _highest(values: NDArray[np.float32], least: float) -> NDArray[np.int64]:
+    """Returns the places of values that are at least ``least``, in their order: the `CANDIDATES` highest, of equal ones the first; NaN never is."""
+    width = len(values) // _PARTS
+    if (
+        width > CANDIDATES
+    ):  # at least so many values are as high as the highest of each part, so that few others need a second look
+        some = values[: _PARTS * width].reshape(_PARTS, width).max(axis=0)
+        some[np.isnan(some)] = -np.inf
+        least = max(least, float(np.partition(some, -CANDIDATES)[-CANDIDATES]))
+    above = np.flatnonzero(values > least)
+    if len(above) > CANDIDATES:
+        found = values[above]
+        least = float(np.partition(found, -CANDIDATES)[-CANDIDATES])
+        above = above[found > least]
+    level = _first(values == least, CANDIDATES - len(above))
+    return np.sort(np.concatenate([above, level]))
+
+
+def _first(which: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
+    """Returns the first places that hold; quantized scores have so many equal ones that the rest need not be seen."""
+    end = 4 * count
+    while len(places := np.flatnonzero(which[:end])) < count and end < len(which):
+        end *= 4
+    return places[:count]
 
 
 def _suppressed(
