@@ -51,3 +51,12 @@ def test_labels_and_outputs_that_do_not_fit(files, tmp_path):
         evaluate(files[:1], data=(values, labels + 1), metric="anomaly-auc", jobs=1)
     with pytest.raises(UsageError, match="needs labels"):
         evaluate(files[:1], data={"x": values}, metric="anomaly-auc", jobs=1)
+
+
+def test_a_reconstruction_is_one_of_several_outputs(files):
+    values, labels = samples(20)
+    name = Model(files[1]).outputs[0].name
+    data = [(value, {name: int(label)}) for value, label in zip(values, labels, strict=True)]
+    (alone,) = evaluate(files[1:], data=(values, labels), metric="anomaly-auc", jobs=1).variants
+    (row,) = evaluate(files[1:], data=lambda: iter(data), metric=f"{name}=anomaly-auc", jobs=1).variants
+    assert row.output_scores[0].accuracy.value == alone.accuracy.value

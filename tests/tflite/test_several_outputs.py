@@ -106,6 +106,27 @@ def test_a_weighted_sum_decides(inputs, truth, worse):
         )
 
 
+def test_no_change_is_told_of_the_samples_that_there_are(inputs, truth, tmp_path):
+    same = tmp_path / "same.tflite"
+    same.write_bytes(FILE.read_bytes())
+    data = Labelled(inputs, {"zeta": truth["zeta"], "alpha": truth["alpha"].argmax(axis=1)})
+    (_, after) = evaluate([FILE, same], data=data, output="zeta=3,alpha=1").variants
+    assert (after.drop.value, after.drop.n) == (0, 80)
+    assert after.drop.low < 0 < after.drop.high
+
+
+def test_a_figure_of_all_samples_is_weighted_in_each_draw(inputs, truth, worse):
+    data = Labelled(inputs, {"zeta": truth["zeta"], "alpha": truth["alpha"].argmax(axis=1)})
+    options = {"metric": ["zeta=roc-auc"], "output": "zeta=0.25,alpha=0.75"}
+    before, after = evaluate([FILE, worse], data=data, **options).variants
+    zeta, alpha = (score.accuracy for score in after.output_scores)
+    assert (zeta.metric, zeta.value) == ("roc-auc", 1.0)
+    assert after.accuracy.value == pytest.approx(0.25 + 0.75 * alpha.value)
+    assert after.accuracy.low < after.accuracy.value < after.accuracy.high
+    assert after.drop.value == pytest.approx(before.accuracy.value - after.accuracy.value)
+    assert after.drop.low < after.drop.value < after.drop.high
+
+
 def test_one_limit_is_for_one_unit(inputs, truth):
     data = Labelled(inputs, {"zeta": truth["zeta"], "alpha": truth["alpha"]})
     with pytest.raises(UsageError, match="unlike units: zeta by top1, alpha by mae"):

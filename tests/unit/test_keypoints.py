@@ -218,6 +218,16 @@ def test_right_points_are_near_in_the_size_of_their_person():
     assert metric.drop(scores, nothing, None).value == pytest.approx(4 / 5)
 
 
+def test_names_of_keypoints_are_those_of_the_data(tmp_path):
+    names = [{"id": 1, "name": "hand", "keypoints": ["thumb", "wrist"]}]
+    path = coco_file(tmp_path / "d")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"categories": names}))
+    data = open_dataset(path)
+    metric = metrics()["pck"].make(data, interface(2, 2), TaskOptions())
+    scores = scored(metric, [sample.label for sample in data], [sample.label for sample in data])
+    assert [row.label for row in metric.details(scores, None, max_class_drop=None)["per_class"]] == ["thumb"]
+
+
 def test_people_are_assigned_and_not_counted_twice():
     points = RANDOM.integers(0, 100, (3, 4, 2)).astype(np.float32)
     labels = Poses(np.concatenate([points, np.full((3, 4, 1), 2)], -1).astype(np.float32))

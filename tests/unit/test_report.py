@@ -346,3 +346,16 @@ def test_changes_are_shown_with_the_digits_of_their_metric(report):
         "−0.80 points",
         "−2.0 to +0.4",
     )
+    quality = Measured(metric="psnr", value=22.1, low=22, high=22.2, n=9, higher_is_better=True)
+    lost = Drop(value=0.05, low=-0.01, high=0.11, p_value=0.1, n=9, verdict="")
+    assert text.change(lost, quality) == ("−0.05", "−0.11 to +0.01")  # as it is added to the value
+
+
+def test_intervals_that_reach_further_to_one_side_have_their_bounds():
+    from tflitekit.results import Measured
+
+    found = Measured(metric="pck", value=0.998, low=0.99, high=1.0, n=9)
+    assert text.with_interval(found) == "99.80% (99.0 to 100.0)"
+    assert text.with_interval(found.model_copy(update={"low": 0.996})) == "99.80% ±0.2"
+    assert text.with_interval(found.model_copy(update={"low": None})) == "99.80%"
+    assert text.with_interval(Measured(metric="mae", value=0.2, low=0.1, high=0.5, n=9)) == "0.2 (0.1 to 0.5)"

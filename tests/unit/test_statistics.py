@@ -9,6 +9,7 @@ from tflitekit.core.statistics import (
     bootstrap_bounds,
     mean_interval,
     paired_accuracy_drop,
+    paired_bootstrap_increase,
     paired_mean_increase,
     percentile,
     proportion_difference,
@@ -72,6 +73,15 @@ def test_identical_answers_are_no_measurable_drop_but_keep_a_width():
     assert found.value == 0
     assert found.low < 0 < found.high
     assert found.verdict == "no measurable drop"
+
+
+def test_a_skewed_interval_is_told_by_its_bounds():
+    drawn = np.concatenate([np.linspace(0.05, 0.1, 200), np.linspace(0.1, 0.3, 200)])
+    worse = paired_bootstrap_increase(0.1, drawn, 50, resolution=0.01, points=True)
+    assert worse.verdict.startswith("drops 10.0 points, between 5.")
+    better = paired_bootstrap_increase(-0.1, -drawn, 50, resolution=0.01)
+    low, high = map(float, better.verdict.removeprefix("better by 0.1000, between ").split(" and "))
+    assert 0.05 < low < 0.1 < high < 0.3
 
 
 def test_few_samples_are_said_to_be_few():

@@ -406,7 +406,7 @@ def _task(metric: AnyMetric) -> str | None:
     if isinstance(metric, Classification):
         return "classification"
     kind = metrics().get(metric.name)
-    return None if kind is None else kind.task
+    return kind.task if kind is not None and kind.task is not None else getattr(metric, "task", None)
 
 
 def _reader(scored: Scored, given: str | None) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ from tflitekit.accuracy.inference import Columns, Elsewhere, by_shape, outputs_o
 from tflitekit.accuracy.matching import Baseline, matched
 from tflitekit.accuracy.metrics import AnyMetric, ReferenceMetric, Scores
 from tflitekit.accuracy.metrics.anomaly import AnomalyScore, Reconstructed
+from tflitekit.accuracy.metrics.several import SeveralMetrics
 from tflitekit.accuracy.reading import reading_of
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.progress import Progress
@@ -354,11 +355,15 @@ class ChunkEvaluator:
         return facts, groups, frames
 
     def _beside_inputs(self, truth: Sequence[Any], groups: Sequence[Columns]) -> Sequence[Any]:
-        """Returns labels as the metric takes them: with the input, where that is what the output is compared with."""
-        if not isinstance(self._metric, AnomalyScore):
+        """Returns labels as the metric takes them: with the input, where that is what an output is compared with."""
+        parts = self._metric.parts if isinstance(self._metric, SeveralMetrics) else ()
+        by_output = [part.output for part in parts if isinstance(part.metric, AnomalyScore)]
+        if not by_output and not isinstance(self._metric, AnomalyScore):
             return truth
-        inputs = (row for columns in groups for row in columns[0])
-        return [Reconstructed(label, row) for label, row in zip(truth, inputs, strict=True)]
+        pairs = zip(truth, (row for columns in groups for row in columns[0]), strict=True)
+        if not by_output:
+            return [Reconstructed(label, row) for label, row in pairs]
+        return [{**label, **{n: Reconstructed(label[n], row) for n in by_output if n in label}} for label, row in pairs]
 
     def _labels(self, samples: Sequence[tuple[Sample, Any]]) -> list[Any]:
         for sample, _ in samples:

@@ -119,7 +119,7 @@ def show_result(report: Report, out: Path, as_json: bool) -> int:
                 (
                     p.scheme,
                     f"{p.samples:,}",
-                    text.with_half_width(p.accuracy or p.likeness),
+                    text.with_interval(p.accuracy or p.likeness),
                     p.drop.verdict if p.drop else text.difference(p.likeness) if p.likeness else p.error or "–",
                 )
                 for p in report.calibration_curve

@@ -21,6 +21,7 @@ __all__ = [
     "bootstrap_interval",
     "bootstrap_quantiles",
     "bootstrap_weights",
+    "is_skewed",
     "latency_verdict",
     "mean_half_width",
     "mean_interval",
@@ -36,6 +37,7 @@ __all__ = [
 _ALPHA = 0.05
 _Z = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
 _STRETCH = 64
+_SKEWED = 1.5
 
 
 class Interval(NamedTuple):
@@ -195,6 +197,12 @@ def paired_mean_increase(
     return PairedDifference(mean, interval.low, interval.high, p_value, n, verdict)
 
 
+def is_skewed(value: float, low: float, high: float) -> bool:
+    """Tells whether an interval reaches half as far again to one side as to the other: half its width would then say too little of it."""
+    short, long = sorted((value - low, high - value))
+    return long > _SKEWED * short
+
+
 def bootstrap_bounds(drawn: NDArray[np.float64], n: int) -> Interval:
     """Returns the middle 95 % of bootstrap draws of a figure; infinitely wide without any, and of a single sample.
 
@@ -256,8 +264,12 @@ def _told(value: float, interval: Interval, p_value: float, resolution: float, *
 
 
 def _verdict(value: float, low: float, high: float, p_value: float, resolution: float, words: _Words) -> str:
-    half = (high - low) / 2
-    shown = f"{abs(value):.{words.decimals}f} ± {half:.{words.decimals}f}{words.unit}"
+    half, decimals = (high - low) / 2, words.decimals
+    if is_skewed(value, low, high):
+        ends = sorted((low, high) if value >= 0 else (-low, -high))
+        shown = f"{abs(value):.{decimals}f}{words.unit}, between {' and '.join(f'{end:.{decimals}f}' for end in ends)}"
+    else:
+        shown = f"{abs(value):.{decimals}f} ± {half:.{decimals}f}{words.unit}"
     word = f"{words.worse} " if value > 0 else f"{words.better} " if value < 0 else ""
     if p_value < _ALPHA:
         return f"{word}{shown}"

@@ -18,8 +18,10 @@ __all__ = [
     "Warned",
     "by_reference",
     "caution",
+    "class_count",
     "class_figure",
     "class_losses",
+    "class_noun",
     "fidelity_table",
     "further_warnings",
     "group_findings",
@@ -328,6 +330,21 @@ def class_figure(report: Report) -> str:
     """Returns what is known of each class, for people: 'Recall', or the figure that the report's task has instead."""
     found = (entry.metric for row in report.variants for entry in row.per_class)
     return text.metric_name(next(found, "recall"))
+
+
+def class_count(report: Report) -> str:
+    """Returns what is counted of each class, for headings: objects in pictures, say."""
+    counted = {"detection": "Objects", "segmentation": "Pictures", "keypoints": "Points"}
+    return counted.get(_task(report), "Samples")
+
+
+def class_noun(report: Report) -> str:
+    """Returns what a figure of a single class is of, in the singular: 'class', or 'keypoint'."""
+    return "keypoint" if _task(report) == "keypoints" else "class"
+
+
+def _task(report: Report) -> str:
+    return (report.dataset.task if report.dataset is not None else None) or ""
 
 
 def ordered_classes(report: Report) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
+from tflitekit.core.statistics import is_skewed
 from tflitekit.core.units import duration, milliseconds
 from tflitekit.tasks.metric_words import is_share, words_of
 
@@ -62,7 +63,7 @@ __all__ = [
     "signed",
     "size",
     "table",
-    "with_half_width",
+    "with_interval",
     "worst_class",
 ]
 
@@ -128,20 +129,22 @@ def interval(found: Measured | Agreement | Confidence | ClassRecall, *, percent:
 
 
 def accuracy(variant: VariantReport) -> str:
-    """Returns the accuracy, or the fidelity where the data have no labels, with half the width of its interval."""
-    return with_half_width(variant.figure)
+    """Returns the accuracy, or the fidelity where the data have no labels, with its interval."""
+    return with_interval(variant.figure)
 
 
-def with_half_width(found: Measured | None) -> str:
-    """Returns a figure with half the width of its interval."""
+def with_interval(found: Measured | None) -> str:
+    """Returns a figure with half the width of its interval, or with its bounds where they lie at unlike distances."""
     if found is None:
         return "–"
+    percent = is_share(found.metric)
+    value = f"{found.value:.2%}" if percent else f"{found.value:.4g}"
     if found.low is None or found.high is None:
-        return f"{found.value:.2%}" if is_share(found.metric) else f"{found.metric} {found.value:.4g}"
+        return value
     half = (found.high - found.low) / 2
-    if is_share(found.metric):
-        return f"{found.value:.2%} ±{half * 100:.1f}"
-    return f"{found.metric} {found.value:.4g} ±{half:.2g}"
+    if is_skewed(found.value, found.low, found.high):
+        return f"{value} ({interval(found, percent=percent)})"
+    return f"{value} ±{half * 100:.1f}" if percent else f"{value} ±{half:.2g}"
 
 
 def figure(found: Measured) -> str:
@@ -153,14 +156,16 @@ def figure(found: Measured) -> str:
 def change(found: Drop, value: Measured) -> tuple[str, str]:
     """Returns the difference to the baseline and its interval, as they are added to its value.
 
-    For shares in points, negative is worse; else in the metric's unit, with the digits that its value is shown with.
+    For shares in points, negative is worse; else in the metric's unit, with the digits that its value is shown with, positive where the
+    value grows.
     """
     if is_share(value.metric):
         return f"{signed(-found.value * 100, 2)} points", between(
             found.high, found.low, lambda bound: signed(-bound * 100, 1)
         )
     digits = max(0, 3 - math.floor(math.log10(abs(value.value)))) if value.value and math.isfinite(value.value) else 3
-    return signed(found.value, digits), between(found.low, found.high, lambda bound: signed(bound, digits))
+    sign, bounds = (-1, (found.high, found.low)) if value.higher_is_better else (1, (found.low, found.high))
+    return signed(sign * found.value, digits), between(*bounds, lambda bound: signed(sign * bound, digits))
 
 
 def drop(variant: VariantReport, baseline: str | None) -> str:
@@ -293,8 +298,7 @@ def figure_columns(dataset: DatasetRecord | None, rows: Sequence[VariantReport])
     """Returns the titles of the columns of accuracy and change: other ones where variants are compared with the float model."""
     if dataset is None or dataset.reference == "labels":
         scored = next((row.accuracy.metric for row in rows if row.accuracy), "top1")
-        named = is_share(scored) and scored != "top1"
-        return {"Accuracy": metric_name(scored) if named else "Accuracy", "Change": "Change"}
+        return {"Accuracy": metric_name(scored) if scored != "top1" else "Accuracy", "Change": "Change"}
     metric = next((row.likeness.metric for row in rows if row.likeness), "fidelity")
     return {"Accuracy": metric_name(metric), "Change": "Difference"}
 

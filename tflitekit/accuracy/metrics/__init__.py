@@ -25,6 +25,7 @@ from tflitekit.tasks.interface import Interface, Meaning
 
 __all__ = [
     "AnyMetric",
+    "Drawable",
     "Kind",
     "Likeness",
     "Meaning",
@@ -44,7 +45,10 @@ Beside the metric's own columns, `tflitekit.accuracy.scoring` adds 'position' in
 
 @runtime_checkable
 class Metric(Protocol):
-    """What evaluation asks of a metric; a class that derives from it has `check` and `details` that do nothing."""
+    """What evaluation asks of a metric; a class that derives from it has `check` and `details` that do nothing.
+
+    It may say by ``task`` what it is for, where it is not registered as the first choice of a task.
+    """
 
     name: str
 
@@ -86,6 +90,14 @@ class PerSample(Protocol):
 
     def costs(self, scores: Scores) -> NDArray[np.float64]:
         """Returns what each sample adds to the mean, lower is better: for a share of right answers 0 or 1, where it is wrong."""
+
+
+@runtime_checkable
+class Drawable(Protocol):
+    """A metric whose first figure is known in each bootstrap draw, so that it can be weighted though it is no mean over samples."""
+
+    def drawn(self, scores: Scores) -> NDArray[np.float64]:
+        """Returns the first figure in each draw of the samples (see `tflitekit.accuracy.draws`), ``(draws,)``; NaN where a draw has none."""
 
 
 @dataclass(frozen=True)

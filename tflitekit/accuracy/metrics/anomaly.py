@@ -94,5 +94,8 @@ class AnomalyScore(Metric):
             )
         return (found,)
 
+    def drawn(self, scores: Scores) -> NDArray[np.float64]:
+        return _AUC.drawn(scores)
+
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         return _AUC.drop(baseline, variant, max_drop)

@@ -276,6 +276,9 @@ class Classification:
     def costs(self, scores: Scores) -> NDArray[np.float64]:
         return 1.0 - scores["correct"]
 
+    def drawn(self, scores: Scores) -> NDArray[np.float64]:
+        return FIGURES[self.name].drawn(_with_distance(scores))
+
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         if not self.is_mean:
             return FIGURES[self.name].drop(_with_distance(baseline), _with_distance(variant), max_drop)

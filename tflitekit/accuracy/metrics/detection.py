@@ -170,11 +170,14 @@ class Detection(DecodedMetric):
             metric=name, value=float(value), low=low, high=high, n=len(scores["finite"]), higher_is_better=True
         )
 
+    def drawn(self, scores: Scores) -> NDArray[np.float64]:
+        return self._draws.of(scores).mean
+
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         before, after = (self.value(scores) for scores in (baseline, variant))
         return _drop(
             before - after,
-            self._draws.of(baseline).mean - self._draws.of(variant).mean,
+            self.drawn(baseline) - self.drawn(variant),
             len(variant["finite"]),
             max_drop,
         )

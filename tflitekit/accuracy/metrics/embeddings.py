@@ -75,6 +75,9 @@ class Retrieval(Metric):
             )
         return tuple(figure for figure in found if figure is not None)
 
+    def drawn(self, scores: Scores) -> NDArray[np.float64]:
+        return _FIGURES[0].drawn(_columns(scores))
+
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         return _FIGURES[0].drop(self._columns(baseline), self._columns(variant), max_drop)
 

@@ -20,7 +20,7 @@ from tflitekit.core.statistics import (
 from tflitekit.results import Drop, Measured, finite
 from tflitekit.tasks.metric_words import is_share
 
-__all__ = ["Figure", "MeanFigure", "SumFigure", "Sums", "drawn_sums", "known"]
+__all__ = ["Figure", "MeanFigure", "SumFigure", "Sums", "drawn_means", "drawn_sums", "known"]
 
 Sums = Mapping[str, NDArray[np.float64]]
 """Sums over samples by name, shape ``(draws, ...)``: of all samples in the one row, or of the samples of each bootstrap draw."""
@@ -35,6 +35,9 @@ class Figure(Protocol):
 
     def measured(self, scores: Scores) -> Measured | None:
         """Returns the figure with its interval; None where these samples have none."""
+
+    def drawn(self, scores: Scores) -> NDArray[np.float64]:
+        """Returns the figure in each bootstrap draw, ``(draws,)``; NaN where a draw has none."""
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         """Compares with the baseline on the same samples; positive is worse."""
@@ -55,6 +58,9 @@ class MeanFigure:
             return None
         low, high = mean_interval(known)
         return _measured(self, float(known.mean()), (low, high), known.size)
+
+    def drawn(self, scores: Scores) -> NDArray[np.float64]:
+        return drawn_means(scores[self.column])
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         sign = -1.0 if self.higher_is_better else 1.0
@@ -84,17 +90,19 @@ class SumFigure:
         value = self._value(terms)
         if not np.isfinite(value):
             return None
-        bounds = bootstrap_bounds(self.of(drawn_sums(terms)), len(scores["finite"]))
+        bounds = bootstrap_bounds(self.drawn(scores), len(scores["finite"]))
         return _measured(self, value, bounds, len(scores["finite"]))
+
+    def drawn(self, scores: Scores) -> NDArray[np.float64]:
+        return self.of(drawn_sums(self.terms(scores)))
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         sign = 1.0 if self.higher_is_better else -1.0
-        before, after = self.terms(baseline), self.terms(variant)
-        value = self._value(before)
-        increases = sign * (self.of(drawn_sums(before)) - self.of(drawn_sums(after)))  # of the same samples
+        value, after = self._value(self.terms(baseline)), self._value(self.terms(variant))
+        increases = sign * (self.drawn(baseline) - self.drawn(variant))  # of the same samples
         resolution = _resolution(self.name, max_drop) or 0.05 * abs(value)
         found = paired_bootstrap_increase(
-            sign * (value - self._value(after)),
+            sign * (value - after),
             increases,
             len(variant["finite"]),
             resolution=resolution,
@@ -135,6 +143,14 @@ def drawn_sums(terms: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float6
         for name, values in flat.items():
             parts[name].append(counts @ values)
     return {name: np.concatenate(parts[name]).reshape(DRAWS, *values.shape[1:]) for name, values in terms.items()}
+
+
+def drawn_means(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Returns the mean of values ``(n,)`` in each bootstrap draw; NaN stands for samples that have no value."""
+    there = np.isfinite(values)
+    sums = drawn_sums({"values": np.where(there, values, 0.0), "samples": there})
+    with np.errstate(all="ignore"):
+        return np.asarray(sums["values"] / sums["samples"])
 
 
 def known(figures: Sequence[Figure], scores: Scores) -> tuple[Measured, ...]:

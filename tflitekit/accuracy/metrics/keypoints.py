@@ -57,7 +57,7 @@ def correct_keypoints(dataset: Dataset, interface: Interface, how: TaskOptions) 
     """Compares keypoints: right are those within 0.2 of the longer side of the person's box (PCK@0.2)."""
     first = next(iter(dataset)).label
     _poses(first)
-    return CorrectKeypoints(opener(interface, how))
+    return CorrectKeypoints(opener(interface, how), _names(dataset))
 
 
 @metric("keypoint-agreement", reference=True, task="keypoints")
@@ -65,6 +65,10 @@ def keep_keypoints(dataset: Dataset, interface: Interface, how: TaskOptions) -> 
     """Compares keypoints with the baseline's: within 0.2 of the longer side of the box around them."""
     del dataset
     return KeypointAgreement(opener(interface, how))
+
+
+def _names(dataset: Dataset) -> tuple[str, ...]:
+    return getattr(dataset, "keypoints", ())
 
 
 def opener(interface: Interface, how: TaskOptions) -> OpenReader:
@@ -156,10 +160,20 @@ def _each(scores: Scores) -> NDArray[np.float64]:
 
 
 class CorrectKeypoints(DecodedMetric):
-    """Tells the share of annotated keypoints that are right, over all pictures."""
+    """Tells the share of annotated keypoints that are right, over all pictures.
+
+    Args:
+        open: Returns the reader for a model.
+        names: Of the keypoints, in their order, where the data have them.
+    """
 
     name = "pck"
+    task = "keypoints"
     by_class = True
+
+    def __init__(self, open: OpenReader, names: Sequence[str] = ()) -> None:
+        super().__init__(open)
+        self._names = tuple(names)
 
     def score_decoded(self, predictions: Sequence[Any], labels: Sequence[Any]) -> Scores:
         return _columns(predictions, [_poses(label) for label in labels])
@@ -169,6 +183,9 @@ class CorrectKeypoints(DecodedMetric):
         if first is None:
             raise DataError("No keypoint of the labels is annotated.", fix="Give labels with visible keypoints.")
         return (first, *known((DISTANCE,), scores))
+
+    def drawn(self, scores: Scores) -> NDArray[np.float64]:
+        return PCK.drawn(scores)
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         return PCK.drop(baseline, variant, max_drop)
@@ -181,12 +198,17 @@ class CorrectKeypoints(DecodedMetric):
             own,
             other,
             metric="pck",
-            name=lambda number: PERSON[number] if len(own.values) == len(PERSON) else f"point {number}",
+            name=self._named(len(own.values)).__getitem__,
             counts=scores["there"].sum(axis=0),
             samples=np.count_nonzero(scores["there"], axis=0),
             max_class_drop=max_class_drop,
         )
         return {"per_class": rows}
+
+    def _named(self, count: int) -> Sequence[str]:
+        """Returns the names of so many keypoints: the data's, COCO's, or their numbers."""
+        fitting = [names for names in (self._names, PERSON) if len(names) == count]
+        return fitting[0] if fitting else [f"point {number}" for number in range(count)]
 
     def losses(self, scores: Scores, baseline: Scores) -> NDArray[np.float64]:
         """Returns how many points fewer are right in each picture alone, as a share."""

@@ -185,5 +185,8 @@ class MultiLabel(Metric):
             max_class_drop=max_class_drop,
         )
 
+    def drawn(self, scores: Scores) -> NDArray[np.float64]:
+        return MEAN_AP.drawn(scores)
+
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         return MEAN_AP.drop(baseline, variant, max_drop)

@@ -59,7 +59,7 @@ class KeypointPrecision(CorrectKeypoints):
             raise DataError(
                 "No person of the labels has an annotated keypoint.", fix="Give labels with visible keypoints."
             )
-        low, high = bootstrap_bounds(_precision(scores, drawn_weights(len(scores["finite"]))), len(scores["finite"]))
+        low, high = bootstrap_bounds(self.drawn(scores), len(scores["finite"]))
         first = Measured(
             metric=self.name,
             value=float(value[0]),
@@ -70,11 +70,13 @@ class KeypointPrecision(CorrectKeypoints):
         )
         return (first, *further)
 
+    def drawn(self, scores: Scores) -> NDArray[np.float64]:
+        return _precision(scores, drawn_weights(len(scores["finite"])))
+
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         value = _precision(baseline, None)[0] - _precision(variant, None)[0]
         n, resolution = len(variant["finite"]), (max_drop or 1.0) / 100
-        weights = drawn_weights(n)
-        increases = _precision(baseline, weights) - _precision(variant, weights)
+        increases = self.drawn(baseline) - self.drawn(variant)
         return Drop.of(paired_bootstrap_increase(float(value), increases, n, resolution=resolution, points=True))
 
 

@@ -55,6 +55,10 @@ class SetFigure:
             higher_is_better=self.higher_is_better,
         )
 
+    def drawn(self, scores: Scores) -> NDArray[np.float64]:
+        """Returns the figure in each draw."""
+        return drawn(self.of(scores), len(scores["finite"]))
+
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         """Compares with the baseline, by draws of the same samples; positive is worse."""
         sign, n, points = (1.0 if self.higher_is_better else -1.0), len(variant["finite"]), is_share(self.name)

@@ -107,6 +107,8 @@ class Regression(Metric):
         origin: A target near the others, for R²: subtracted from them before squares are summed up, so that no digits are lost.
     """
 
+    task = "regression"
+
     def __init__(
         self, target_shape: tuple[int, ...], figures: Sequence[Figure] = (MAE, RMSE), *, origin: Any = None
     ) -> None:
@@ -121,7 +123,8 @@ class Regression(Metric):
         masks = given[:-1] == wanted and len(wanted) > 0
         per_value = "one for each class at each place" if masks else "not as many"
         advice = (
-            "If the labels are masks, of the class of each pixel: --task segmentation. Else compare"
+            f"If the labels are masks, of the class of each pixel: --task segmentation, or --metric {output.name}=miou for one of several "
+            "outputs with labels. Else compare"
             if len(wanted) == 2 and masks
             else "Compare"
         )
@@ -165,6 +168,9 @@ class Regression(Metric):
 
     def costs(self, scores: Scores) -> NDArray[np.float64]:
         return np.asarray(scores["absolute"], np.float64)
+
+    def drawn(self, scores: Scores) -> NDArray[np.float64]:
+        return self._figures[0].drawn(scores)
 
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         return self._figures[0].drop(baseline, variant, max_drop)

@@ -188,6 +188,9 @@ class Segmentation(DecodedMetric):
             )
         return (first, *known((PIXELS, DICE, BORDERS), scores))
 
+    def drawn(self, scores: Scores) -> NDArray[np.float64]:
+        return MIOU.drawn(scores)
+
     def drop(self, baseline: Scores, variant: Scores, max_drop: float | None) -> Drop:
         return MIOU.drop(baseline, variant, max_drop)
 

@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.accuracy.draws import drawn_rows
-from tflitekit.accuracy.metrics import Meaning, Metric, PerSample, Scores
-from tflitekit.accuracy.metrics.pooled import PooledMetric
+from tflitekit.accuracy.metrics import Drawable, Meaning, Metric, PerSample, Scores
+from tflitekit.accuracy.metrics.figures import drawn_means
 from tflitekit.core.errors import UsageError
-from tflitekit.core.statistics import bootstrap_bounds, mean_interval, paired_bootstrap_increase, paired_mean_increase
+from tflitekit.core.statistics import (
+    PairedDifference,
+    bootstrap_bounds,
+    mean_interval,
+    paired_bootstrap_increase,
+    paired_mean_increase,
+)
 from tflitekit.results import Drop, Measured, OutputScore, finite
 from tflitekit.tasks.metric_words import is_share
 
@@ -40,8 +45,8 @@ class OfOneOutput:
     weight: float | None = None
 
 
-def _can_be_weighted(metric: Metric) -> bool:
-    return isinstance(metric, PooledMetric) or (isinstance(metric, PerSample) and metric.is_mean)
+def _is_mean(metric: Metric) -> bool:
+    return isinstance(metric, PerSample) and metric.is_mean
 
 
 class SeveralMetrics(Metric):
@@ -95,9 +100,7 @@ class SeveralMetrics(Metric):
         resolution = (max_drop / 100 if points else max_drop) if max_drop else 0.01 if points else 0.05 * before.value
         first, second = (self._costs(scores) for scores in (baseline, variant))
         if first is not None and second is not None:
-            if points and np.ptp(second - first) == 0:  # as Bonett and Price do, so that no change keeps an interval
-                first, second = np.append(first, (0, 1)), np.append(second, (1, 0))
-            return Drop.of(paired_mean_increase(first, second, resolution=resolution, points=points))
+            return Drop.of(_increase(first, second, resolution, points=points))
         sign = 1.0 if before.higher_is_better else -1.0
         drawn = sign * (self._drawn(baseline) - self._drawn(variant))
         value = sign * (before.value - after.value)
@@ -134,7 +137,7 @@ class SeveralMetrics(Metric):
                 why="A weighted sum of points and of errors in their own units means nothing.",
                 fix="Weigh outputs that are measured alike, choose their metrics with --metric OUTPUT=METRIC, or name one output.",
             )
-        odd = [part for part in self._weighted if not _can_be_weighted(part.metric)]
+        odd = [part for part in self._weighted if not _is_mean(part.metric) and not isinstance(part.metric, Drawable)]
         if odd:
             raise UsageError(
                 f"The figure of the output '{odd[0].output}' ({odd[0].metric.name}) cannot be weighted.",
@@ -187,14 +190,24 @@ class SeveralMetrics(Metric):
         total = np.zeros(1)
         for part in self._weighted:
             own = self.of(part, scores)
-            if isinstance(part.metric, PooledMetric):
-                drawn = part.metric.drawn(own)
-            else:
-                assert isinstance(part.metric, PerSample)
+            if isinstance(part.metric, PerSample) and part.metric.is_mean:
                 costs = part.metric.costs(own)
                 figure = part.metric.summarize(own)[0]
                 sign = -1.0 if figure.higher_is_better else 1.0
-                means = np.asarray([costs[rows].mean() for rows in drawn_rows(len(costs))])
-                drawn = figure.value + sign * (means - costs.mean())
+                drawn = figure.value + sign * (drawn_means(costs) - costs.mean())
+            else:
+                assert isinstance(part.metric, Drawable)
+                drawn = part.metric.drawn(own)
             total = total + (part.weight or 0.0) * drawn
         return total
+
+
+def _increase(
+    before: NDArray[np.float64], after: NDArray[np.float64], resolution: float, *, points: bool
+) -> PairedDifference:
+    """Compares weighted costs; shares that change in no sample keep an interval: that of two more, which change both ways (as Bonett and
+    Price do)."""
+    if not points or np.any(before != after):
+        return paired_mean_increase(before, after, resolution=resolution, points=points)
+    first, second = np.append(before, (0, 1)), np.append(after, (1, 0))
+    return paired_mean_increase(first, second, resolution=resolution, points=points)._replace(n=len(after))

@@ -25,7 +25,7 @@ def show_bundle(found: Bundle, folder: Path) -> None:
             (
                 f"{v.name} ★" if v.name == found.recommended else v.name,
                 text.size(v.size_bytes),
-                *([text.with_half_width(v.accuracy)] if measured else []),
+                *([text.with_interval(v.accuracy)] if measured else []),
                 f">= {v.min_runtime_version}" if v.min_runtime_version else "–",
                 _tolerance(v.tolerances[v.primary_output].cpu),
             )

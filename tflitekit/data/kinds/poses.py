@@ -59,6 +59,9 @@ def _has_points(content: Mapping[str, Any]) -> bool:
 class PosedPictures(Dataset):
     """Pictures with annotated people or things, each with keypoints; pictures without are left out.
 
+    Attributes:
+        keypoints: Their names, as the one category with keypoints has them; empty where there is none, or several.
+
     Args:
         path: The file.
         content: What it holds.
@@ -100,6 +103,7 @@ class PosedPictures(Dataset):
             self.available, self.seed = len(pairs), seed
             pairs = [pairs[index] for index in balanced([None] * len(pairs), limit, seed)]
         self._pairs = pairs
+        self.keypoints = _named(content)
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -123,6 +127,16 @@ class PosedPictures(Dataset):
             content = file_content(str(self._root / name))
             digest.update(f"{name}\0".encode(errors="surrogateescape") + content)
         return digest.hexdigest()
+
+
+def _named(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns the names of keypoints, where one category has unlike ones."""
+    entries = content.get("categories")
+    found = (
+        [entry.get("keypoints") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    )
+    names = [tuple(map(str, one)) for one in found if isinstance(one, list) and one]
+    return names[0] if len(names) == 1 and len(set(names[0])) == len(names[0]) else ()
 
 
 def _poses(path: Path, content: Mapping[str, Any]) -> dict[int, Poses]:

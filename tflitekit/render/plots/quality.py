@@ -99,13 +99,13 @@ def _crosses(values: Values, look: Spec) -> list[Spec]:
 
 
 def class_figures(
-    values: Values, classes: Sequence[str], looks: Mapping[str, Look], *, figure: str, about: str
+    values: Values, classes: Sequence[str], looks: Mapping[str, Look], *, figure: str, counted: str, about: str
 ) -> Spec:
     """A figure of each class, such as recall, of two variants, one below the other (``label``, ``variant``, ``value``, ``low``, ``high``, ``n``...)."""
     names = list(dict.fromkeys(entry["variant"] for entry in values))
     axis = {"title": f"{figure}, %", "tickCount": 6}
     x = {"type": "quantitative", "scale": {"zero": False, "nice": True}, "axis": axis}
-    shown = {"label": "Class", "variant": "Variant", "interval": "95 % interval", "n": "Samples", "change": "Change"}
+    shown = {"label": "Class", "variant": "Variant", "interval": "95 % interval", "n": counted, "change": "Change"}
     return {
         **base(about, values, height=34 * len(classes)),
         "usermeta": {"variants": names},

@@ -11,7 +11,7 @@ from tflitekit.render.plots import Spec
 from tflitekit.render.plots.quality import class_figures, confusion, confusion_change
 from tflitekit.render.sections import View, section
 from tflitekit.render.sections.examples import is_jpeg
-from tflitekit.render.summary import class_figure, class_losses, ordered_classes
+from tflitekit.render.summary import class_count, class_figure, class_losses, class_noun, ordered_classes
 from tflitekit.results import Flip, VariantReport
 
 __all__ = ["classes", "examples"]
@@ -28,8 +28,9 @@ def classes(view: View) -> Section:
     """Returns which classes lost, what they are taken for, and examples."""
     blocks = (_worst(view), _recalls(view), *side_by_side(*_matrices(view)), *_flips(view))
     with_classes = next((len(row.per_class) for row in view.able if row.per_class), 0)
-    intro = f"{with_classes:,} classes. An average hides what one class loses." if with_classes else ""
-    return Section("classes", "Classes", intro, blocks)
+    one = class_noun(view.report)
+    intro = f"{with_classes:,} {_plural(one)}. An average hides what one {one} loses." if with_classes else ""
+    return Section("classes", _plural(one).capitalize(), intro, blocks)
 
 
 def _worst(view: View) -> Figure | None:
@@ -37,7 +38,7 @@ def _worst(view: View) -> Figure | None:
     others, rest = view.few([row for row in view.others if row.per_class])
     if base is None or not base.per_class or not others:
         return None
-    specs, figure = {}, class_figure(view.report)
+    specs, figure, one = {}, class_figure(view.report), class_noun(view.report)
     for row in others:
         losses = class_losses(row, base)[:_MOST_PLOTTED_CLASSES]
         values = [
@@ -48,16 +49,21 @@ def _worst(view: View) -> Figure | None:
             for owner, entry in ((base, loss.base), (row, loss.entry))
         ]
         told = "; ".join(f"{loss.entry.label}: {text.signed(-loss.loss * 100, 1)} points" for loss in losses[:5])
-        about = f"{figure} by class of {base.name} and {row.name}, the largest losses first. {told}."
+        about = f"{figure} by {one} of {base.name} and {row.name}, the largest losses first. {told}."
         specs[row.name] = class_figures(
-            values, [loss.entry.label for loss in losses], view.looks, figure=figure, about=about
+            values,
+            [loss.entry.label for loss in losses],
+            view.looks,
+            figure=figure,
+            counted=class_count(view.report),
+            about=about,
         )
     total = len(base.per_class)
     shown = min(total, _MOST_PLOTTED_CLASSES)
-    which = "All classes" if shown == total else f"The {shown} of {total:,} classes that lost most"
+    which = f"All {_plural(one)}" if shown == total else f"The {shown} of {total:,} {_plural(one)} that lost most"
     return Figure.of_variants(
         "classes-lost",
-        f"{figure} by class",
+        f"{figure} by {one}",
         f"{which}, the largest loss first; lines are 95 % intervals.{rest}",
         specs,
         selected=view.subject.name if view.subject else None,
@@ -88,14 +94,18 @@ def _recalls(view: View) -> Table | None:
             cells.append(Cell(text.share(entry.value), entry.value, note, "bad" if certain else ""))
         n = next(found[label].n for found in recalls.values() if label in found)
         rows.append((Cell(label), Cell(f"{n:,}", n), *cells))
-    rest, figure = len(labels) - len(rows), class_figure(view.report)
-    columns = (Column("Class", numeric=False), Column("Samples"), *(Column(row.name) for row in shown))
+    rest, figure, one = len(labels) - len(rows), class_figure(view.report), class_noun(view.report)
+    columns = (
+        Column(one.capitalize(), numeric=False),
+        Column(class_count(view.report)),
+        *(Column(row.name) for row in shown),
+    )
     return Table.of(
-        f"{figure} by class and variant",
+        f"{figure} by {one} and variant",
         columns,
         rows,
-        folded=f"{figure} of {'all' if not rest else f'the {len(rows)} worst'} classes by variant",
-        more=f"{rest:,} more classes are in report.json." if rest else "",
+        folded=f"{figure} of {'all' if not rest else f'the {len(rows)} worst'} {_plural(one)} by variant",
+        more=f"{rest:,} more {_plural(one)} are in report.json." if rest else "",
     )
 
 
@@ -237,6 +247,10 @@ def examples(
             shots.append(Shot(image, flip.sample, (f"{before} {flip.label}", f"Taken for {flip.answer}{score}")))
         title, caption = told(row, len(shots))
         yield Gallery(title, caption, tuple(shots), folded=title if position else "")
+
+
+def _plural(noun: str) -> str:
+    return f"{noun}es" if noun.endswith("s") else f"{noun}s"
 
 
 def _percent(share: float | None) -> float | None:
