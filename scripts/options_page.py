@@ -8,7 +8,7 @@ With --check nothing is written: the exit code is 1 where the file is not what t
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -34,10 +34,8 @@ def page() -> str:
     """Returns the page as it stands in the file."""
     root = click.Context(app, info_name="tflitekit")
     parts = [HEAD]
-    for name in app.list_commands(root):
-        command = app.load(name)
-        context = click.Context(command, info_name=name, parent=root)
-        parts.append(f"## tflitekit {name}\n\n{app.lazy[name][1]}\n")
+    for name, about, command, context in _commands(root):
+        parts.append(f"## tflitekit {name}\n\n{about}\n")
         for panel, options in by_panel(command.get_params(context)).items():
             rows = list(_rows(options, context))
             if rows and panel != "Options":
@@ -45,6 +43,21 @@ def page() -> str:
                     f"{panel}:\n\n| Option | In Python | What it does |\n|---|---|---|\n" + "\n".join(rows) + "\n"
                 )
     return "\n".join(parts)
+
+
+def _commands(root: click.Context) -> Iterator[tuple[str, str, click.Command, click.Context]]:
+    """Yields name, line and command of all, those of a group behind it."""
+    for name in app.list_commands(root):
+        command = app.load(name)
+        context = click.Context(command, info_name=name, parent=root)
+        yield name, app.lazy[name][1], command, context
+        for inner, below in command.commands.items() if isinstance(command, click.Group) else ():
+            yield (
+                f"{name} {inner}",
+                below.get_short_help_str(200),
+                below,
+                click.Context(below, info_name=inner, parent=context),
+            )
 
 
 def _rows(options: Iterable[click.Parameter], context: click.Context) -> Iterable[str]:

@@ -27,7 +27,7 @@ debian() {
 }
 # What tests of the light install need, and with `all` those of the whole one.
 packages() {
-  local more=(chromedriver="chromium chromium-driver fonts-liberation" npm=npm adb=adb)
+  local more=(chromedriver="chromium chromium-driver fonts-liberation" npm=npm adb=adb pg_lsclusters=postgresql)
   [ "$1" = all ] || more=()
   PATH="$PATH:/usr/sbin" debian sshd="openssh-server openssh-client" "${more[@]}"
 }

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from tflitekit.results.comparison import Comparison, compare
     from tflitekit.results.explanation import Explanation
     from tflitekit.results.recommendation import recommend
+    from tflitekit.store import Store, open_store
+    from tflitekit.store.history import History, history
     from tflitekit.tflite.graph import Graph, read_graph
     from tflitekit.tflite.variant import Variant, load_variant
     from tflitekit.training.preflight import preflight
@@ -52,10 +54,12 @@ __all__ = [
     "Evaluation",
     "Explanation",
     "Graph",
+    "History",
     "Judgement",
     "Preprocessing",
     "Recommendation",
     "Report",
+    "Store",
     "TensorSpec",
     "TflitekitError",
     "TrainingOptions",
@@ -68,11 +72,13 @@ __all__ = [
     "convert",
     "evaluate",
     "explain",
+    "history",
     "inspect",
     "inspect_apk",
     "load_variant",
     "merge",
     "open_dataset",
+    "open_store",
     "optimize",
     "preflight",
     "read_bundle",
@@ -87,6 +93,7 @@ _HOMES = {
     "TflitekitError": "core.errors", "Evaluation": "accuracy.evaluation", "evaluate": "accuracy.evaluation", "explain": "explanation.explain", "Explanation": "results.explanation", "Graph": "tflite.graph",
     "read_graph": "tflite.graph", "merge": "latency.merging", "optimize": "optimization.optimize", "Preprocessing": "data.preprocessing", "recommend": "results.recommendation", "Judgement": "hardware", "check": "hardware",
     "Constraints": "options.limits", "Recommendation": "results", "Report": "results", "read_report": "results",
+    "Store": "store", "open_store": "store", "History": "store.history", "history": "store.history",
     "Variant": "tflite.variant", "load_variant": "tflite.variant", "TrainingOptions": "options.training", "preflight": "training.preflight",
 }  # fmt: skip
 

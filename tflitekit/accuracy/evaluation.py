@@ -47,7 +47,7 @@ from tflitekit.core.files import hash_json
 from tflitekit.core.process.crew import THIS_MACHINE, Crew
 from tflitekit.core.process.workers import run_alone
 from tflitekit.core.progress import Progress
-from tflitekit.data.contract import resolve_labels
+from tflitekit.data.contract import Contract, resolve_labels
 from tflitekit.data.dataset import Dataset, UnreadableSampleError, open_dataset
 from tflitekit.data.facts import Inputs, usual_shapes
 from tflitekit.data.preprocessing import Preprocessing, load_preprocessing
@@ -55,7 +55,7 @@ from tflitekit.data.sound_format import check_same_rate
 from tflitekit.options.base import takes
 from tflitekit.options.evaluate import EvaluateOptions
 from tflitekit.options.tasks import TaskOptions
-from tflitekit.results import Constraints, DatasetRecord, Finding, Rejection, VariantReport
+from tflitekit.results import Constraints, DatasetRecord, Finding, Rejection, Report, VariantReport
 from tflitekit.results.limits import certainty_limit
 from tflitekit.results.packing import pack_labels
 from tflitekit.results.recommendation import UNFIT, broken_gates
@@ -75,6 +75,7 @@ class Evaluation:
         variants: Reports without latency, in the order given.
         baseline: The variant that the others are compared with.
         broken: Variants that break a limit that was given, with the reasons.
+        contract: What the files were fed; null where `evaluate_variants` was called with variants that know theirs.
         inputs: What the baseline was fed; not part of the report.
         input_shapes: The shape that most samples have, without batch, of each input whose size the files leave open.
     """
@@ -84,8 +85,22 @@ class Evaluation:
     variants: tuple[VariantReport, ...]
     warnings: tuple[Finding, ...] = ()
     broken: tuple[Rejection, ...] = ()
+    contract: Contract | None = None
     inputs: Inputs | None = field(default=None, compare=False, repr=False)
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def report(self, constraints: Constraints | None = None) -> Report:
+        """Returns the same as a report, without a source and a recommendation."""
+        return Report.made_now(
+            source=None,
+            dataset=self.dataset,
+            contract=self.contract,
+            baseline=self.baseline,
+            constraints=constraints or Constraints(),
+            variants=self.variants,
+            recommendation=None,
+            warnings=self.warnings,
+        )
 
     @property
     def unfit(self) -> Finding | None:
@@ -142,7 +157,7 @@ def evaluate(
         for variant in variants:
             told = told_by(variant.path) if variant.scheme is None else Told()
             notes += told_by_file(variant.name, told, how.preprocess, how.labels)
-        return replace(found, variants=rows, warnings=(*notes, *found.warnings))
+        return replace(found, contract=stored[0].contract, variants=rows, warnings=(*notes, *found.warnings))
 
 
 def _reference(variants: Sequence[Variant], files: Sequence[str | Path], dataset: Dataset, how: EvaluateOptions) -> str:

@@ -44,6 +44,12 @@ _COMMANDS = {
         "compare",
         "Shows what changed between two reports, with intervals; exits with 1 if a gate is broken.",
     ),
+    "store": ("store", "Keeps reports in a folder or a database, to see what changes over time (docs/store.md)."),
+    "history": ("history", "Shows how size, accuracy and latency went from report to report, and where they shifted."),
+    "index": (
+        "history",
+        "Writes a page with all models and devices of a store, to search, sort and filter without a network.",
+    ),
     "suite": (
         "suite",
         "Runs all entries of a benchmark suite; reuses finished ones, and continues after failures.",

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tflitekit.cli.commands import command, print_json
+from tflitekit.cli.keeping import Keeper
 from tflitekit.cli.options import takes_options
 from tflitekit.cli.shared import as_json, files, out, progress
 from tflitekit.core.errors import UsageError
 from tflitekit.options.benchmark import BenchmarkOptions
+from tflitekit.options.store import StoreOptions
 
 if TYPE_CHECKING:
     from tflitekit.results import Latency, Report, VariantReport
@@ -27,13 +29,17 @@ _SHOWN_OPS = 12
 @files
 @takes_options(BenchmarkOptions, "how")
 @out(None, help="Folder to write a report to.")
+@takes_options(StoreOptions, "keep")
 @as_json
-def benchmark(files: tuple[Path, ...], how: BenchmarkOptions, out: Path | None, as_json: bool) -> int:
+def benchmark(
+    files: tuple[Path, ...], how: BenchmarkOptions, out: Path | None, keep: StoreOptions, as_json: bool
+) -> int:
     """Measures initialization, latency and peak memory of .tflite files, in interleaved rounds."""
     from tflitekit.latency.benchmarking import benchmark as run
 
     if out is not None:
         _check_out(out)
+    keeper = Keeper(keep, is_named=False)
     report = run(files, progress=progress(), **how.given())
     if out is not None:
         from tflitekit.core.files import locked
@@ -41,10 +47,11 @@ def benchmark(files: tuple[Path, ...], how: BenchmarkOptions, out: Path | None, 
 
         with locked(out):
             write_all(report, out)
+    if not as_json:
+        _show(report)
+    keeper.keep(report, out)
     if as_json:
         print_json(report.to_json())
-    else:
-        _show(report)
     return 1 if any(row.latency is None for row in report.variants) else 0
 
 

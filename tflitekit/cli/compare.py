@@ -11,19 +11,34 @@ import click
 from tflitekit.cli.commands import command, print_json
 from tflitekit.cli.options import takes_options
 from tflitekit.cli.shared import as_json, flag, option, path
+from tflitekit.core.errors import UsageError
 from tflitekit.options.compare import CompareOptions
 
 if TYPE_CHECKING:
+    from tflitekit.results import Report
     from tflitekit.results.comparison import Comparison
 
 
 @command(
     "tflitekit compare accepted/report.json build/report.json",
-    "tflitekit compare accepted build --max-accuracy-drop 0.5 --max-size-increase 5",
     "tflitekit compare accepted build --max-latency-increase 10 --format md > comment.md",
+    "tflitekit compare build --against last-accepted --store results --max-accuracy-drop 0.5",
 )
-@path("old", help="The accepted report: report.json or its folder.")
-@path("new", help="The report to judge: report.json or its folder.")
+@path(
+    "reports",
+    nargs=-1,
+    required=True,
+    metavar="[OLD] NEW",
+    help="The accepted report and the one to judge, each report.json or its folder; with --against the latter only.",
+)
+@option(
+    "--against",
+    panel="Model",
+    metavar="WHICH",
+    help="Compare with a stored report: 'last-accepted' for this model and device, or the first digits of its id.",
+)
+@option("--store", panel="Model", metavar="STORE", help="Where --against looks: a folder, or the URL of a database.")
+@option("--model", panel="Model", metavar="NAME", help="With --against: what the model is called in the store.")
 @takes_options(CompareOptions, "how")
 @flag("--strict", panel="Limits", help="Also exit with 1 if a gate is undecided.")
 @option(
@@ -35,11 +50,27 @@ if TYPE_CHECKING:
     help="'table', or 'md': Markdown for a pull request.",
 )
 @as_json
-def compare(old: Path, new: Path, how: CompareOptions, strict: bool, form: str, as_json: bool) -> int:
+def compare(
+    reports: tuple[Path, ...],
+    against: str | None,
+    store: str | None,
+    model: str | None,
+    how: CompareOptions,
+    strict: bool,
+    form: str,
+    as_json: bool,
+) -> int:
     """Shows what changed between two reports, with intervals; exits with 1 if a gate is broken."""
     from tflitekit.results.comparison import compare as run
 
-    found = run(old, new, **how.given())
+    _check_given(reports, against, store, model)
+    if against is None:
+        found = run(*reports, **how.given())
+    else:
+        assert store is not None
+        old, where = _stored(reports[0], against, store, model)
+        found = run(old, reports[0], **how.given())
+        found = found.model_copy(update={"old": found.old.model_copy(update={"location": where})})
     if as_json:
         print_json(found.model_dump(mode="json"))
     elif form == "md":
@@ -49,6 +80,37 @@ def compare(old: Path, new: Path, how: CompareOptions, strict: bool, form: str, 
     else:
         _show(found)
     return 1 if found.broken or (strict and found.undecided) else 0
+
+
+def _check_given(reports: tuple[Path, ...], against: str | None, store: str | None, model: str | None) -> None:
+    if (against is None) != (store is None):
+        raise UsageError(
+            f"--{'against' if store is None else 'store'} only applies with --{'store' if store is None else 'against'}.",
+            fix="tflitekit compare NEW --against last-accepted --store STORE",
+        )
+    if model is not None and against is None:
+        raise UsageError("--model only applies with --against.", fix="Give both, or neither.")
+    wanted = 2 if against is None else 1
+    if len(reports) != wanted:
+        raise UsageError(
+            f"'tflitekit compare' takes {'two reports, the old and the new' if wanted == 2 else 'one report with --against'}; "
+            f"{len(reports)} {'was' if len(reports) == 1 else 'were'} given.",
+            fix="To compare with a stored report: tflitekit compare NEW --against last-accepted --store STORE",
+        )
+
+
+def _stored(new: Path, against: str, address: str, model: str | None) -> tuple[Report, str]:
+    """Returns the report to compare with, and where it is."""
+    from tflitekit.store import open_store
+
+    store = open_store(address, create=False)
+    if against != "last-accepted":
+        entry = store.find(against)
+        return store.report(entry), f"{entry.short} in {store.name}"
+    judged = store.entry_of(new, model=model)
+    entry, acceptance = store.last_accepted(judged.model, judged.device)
+    by = f" by {acceptance.by}" if acceptance.by else ""
+    return store.report(entry), f"{entry.short} in {store.name}, accepted {acceptance.accepted[:10]}{by}"
 
 
 def _show(comparison: Comparison) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tflitekit.cli.commands import command, print_json
+from tflitekit.cli.keeping import Keeper
 from tflitekit.cli.options import takes_options
 from tflitekit.cli.shared import as_json, data, files, progress
 from tflitekit.options.evaluate import EvaluateOptions
 from tflitekit.options.limits import AccuracyLimits, Constraints
+from tflitekit.options.store import StoreOptions
 
 if TYPE_CHECKING:
     from tflitekit.accuracy.evaluation import Evaluation
@@ -25,12 +27,24 @@ if TYPE_CHECKING:
 @data
 @takes_options(EvaluateOptions, "how")
 @takes_options(AccuracyLimits, "limits")
+@takes_options(StoreOptions, "keep")
 @as_json
-def evaluate(files: tuple[Path, ...], data: str, how: EvaluateOptions, limits: AccuracyLimits, as_json: bool) -> int:
+def evaluate(
+    files: tuple[Path, ...],
+    data: str,
+    how: EvaluateOptions,
+    limits: AccuracyLimits,
+    keep: StoreOptions,
+    as_json: bool,
+) -> int:
     """Measures the accuracy of .tflite files on the same samples, or without labels their fidelity."""
     from tflitekit.accuracy.evaluation import evaluate as run
 
-    found = run(files, data=data, constraints=limits.part(Constraints), progress=progress(), **how.given())
+    keeper, constraints = Keeper(keep, is_named=False), limits.part(Constraints)
+    found = run(files, data=data, constraints=constraints, progress=progress(), **how.given())
+    if not as_json:
+        _show_evaluation(found)
+    keeper.keep(found.report(constraints), None)
     if as_json:
         print_json(
             {
@@ -41,8 +55,6 @@ def evaluate(files: tuple[Path, ...], data: str, how: EvaluateOptions, limits: A
                 "broken": [b.model_dump(mode="json") for b in found.broken],
             }
         )
-    else:
-        _show_evaluation(found)
     return 1 if found.broken or any(v.status == "failed" for v in found.variants) else 0
 
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from tflitekit.cli.commands import command, print_json
+from tflitekit.cli.keeping import Keeper
 from tflitekit.cli.options import takes_options
 from tflitekit.cli.shared import as_json, data, model, option, out, progress, start_workers
 from tflitekit.cli.training import takes_training
 from tflitekit.options.convert import ConvertOptions
 from tflitekit.options.limits import Constraints
 from tflitekit.options.optimize import OptimizeOptions
+from tflitekit.options.store import StoreOptions
 from tflitekit.options.tracking import TrackingOptions
 from tflitekit.options.training import TrainingOptions
 
@@ -65,6 +67,7 @@ def quickstart(task: str, out: Path | None, as_json: bool) -> int:
 @takes_training("--train")
 @out("build")
 @takes_options(TrackingOptions, "log")
+@takes_options(StoreOptions, "keep")
 @as_json
 def optimize(
     model: str,
@@ -75,6 +78,7 @@ def optimize(
     training: TrainingOptions | None,
     out: Path,
     log: TrackingOptions,
+    keep: StoreOptions,
     as_json: bool,
 ) -> int:
     """Converts with every scheme, measures each variant, and recommends one."""
@@ -84,6 +88,7 @@ def optimize(
 
     if log.mlflow is not None:
         tracking.require_mlflow()  # before the long work
+    keeper = Keeper(keep, is_named=True)
     report = run(
         model,
         data=data,
@@ -94,9 +99,14 @@ def optimize(
         **how.given(),
     )
     code = 0 if as_json else show_result(report, out, as_json)
-    if log.mlflow is not None:
-        found = tracking.log_report(report, out, uri=log.mlflow, experiment=log.experiment)
-        click.echo(f"Logged to MLflow: experiment '{log.experiment}', run {found}.", err=True)
+    run_of: dict[str, str | None] = {}
+    try:
+        if log.mlflow is not None:
+            logged = tracking.log_report(report, out, uri=log.mlflow, experiment=log.experiment)
+            click.echo(f"Logged to MLflow: experiment '{log.experiment}', run {logged.id}.", err=True)
+            run_of = {"mlflow_run": logged.id, "mlflow_link": logged.link}
+    finally:  # a tracker that cannot be reached keeps nothing from the store
+        keeper.keep(report, out, **run_of)
     if as_json:
         code = show_result(report, out, as_json)
     named_and_missing = how.schemes is not None and any(v.status != "ok" for v in report.variants)

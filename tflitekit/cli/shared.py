@@ -10,7 +10,19 @@ import click
 
 from tflitekit.cli.commands import PanelOption
 
-__all__ = ["as_json", "data", "files", "flag", "model", "option", "out", "path", "progress", "start_workers"]
+__all__ = [
+    "as_json",
+    "data",
+    "files",
+    "flag",
+    "model",
+    "option",
+    "out",
+    "path",
+    "progress",
+    "start_workers",
+    "store_option",
+]
 
 _PATH = click.Path(path_type=Path)
 
@@ -50,6 +62,12 @@ data = option(
     metavar="DATA",
     type=click.Path(),
     help="Labelled data: folder of class folders, .npz, .csv, module:function, ... (docs/data.md).",
+)
+store_option = option(
+    "--store",
+    required=True,
+    metavar="STORE",
+    help="A folder of reports, sqlite:///FILE, or the URL of another database.",
 )
 
 

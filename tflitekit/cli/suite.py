@@ -7,9 +7,12 @@ from pathlib import Path
 import click
 
 from tflitekit.cli.commands import command, print_json
+from tflitekit.cli.keeping import Keeper
+from tflitekit.cli.options import takes_options
 from tflitekit.cli.shared import as_json, option, out, path, progress
 from tflitekit.options.base import option_of
 from tflitekit.options.cluster import ClusterOptions
+from tflitekit.options.store import StoreOptions
 
 
 @command(
@@ -27,15 +30,26 @@ from tflitekit.options.cluster import ClusterOptions
 )
 @option("--cluster", metavar="CLUSTER", help=option_of(ClusterOptions.model_fields["cluster"]).help)
 @option("--update-readme", type=click.Path(path_type=Path), metavar="FILE", help="Write the tables also to this file.")
+@takes_options(StoreOptions, "keep", without=("store_model",))
 @as_json
 def suite(
-    file: Path, out: Path, data_root: Path | None, cluster: str | None, update_readme: Path | None, as_json: bool
+    file: Path,
+    out: Path,
+    data_root: Path | None,
+    cluster: str | None,
+    update_readme: Path | None,
+    keep: StoreOptions,
+    as_json: bool,
 ) -> int:
     """Runs all entries of a benchmark suite; reuses finished ones, and continues after failures."""
     from tflitekit.core.files import write_whole
     from tflitekit.optimization.suites import run_suite
 
+    keeper = Keeper(keep, is_named=True)
     results = run_suite(file, out=out, data_root=data_root, cluster=cluster, progress=progress())
+    for result in results:
+        if result.report is not None:
+            keeper.keep(result.report, out / file.stem / result.name)
     readme = out / file.stem / "README.md"
     if update_readme is not None:
         write_whole(update_readme, readme.read_text(encoding="utf-8"))

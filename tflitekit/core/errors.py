@@ -29,6 +29,7 @@ __all__ = [
     "ModelError",
     "PackageError",
     "StorageError",
+    "StoreError",
     "TflitekitError",
     "TrackingError",
     "UnreadableError",
@@ -124,6 +125,10 @@ class DeviceError(TflitekitError):
 
 class StorageError(TflitekitError):
     """The disk is full or a file cannot be written."""
+
+
+class StoreError(TflitekitError):
+    """A store of reports that cannot be reached, is damaged, or is of a newer kind."""
 
 
 class TrackingError(TflitekitError):

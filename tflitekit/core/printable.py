@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-__all__ = ["dump_json", "is_printable", "printable"]
+__all__ = ["dump_json", "is_printable", "printable", "without_password"]
 
 # Controls but tab and line feed (C0, DEL, C1), line separators, embeddings, overrides and isolates of direction, and lone
 # surrogates. The marks that right-to-left text is written with (U+200E, U+200F) turn nothing around.
@@ -23,6 +23,18 @@ def is_printable(text: str) -> bool:
 def printable(text: str) -> str:
     r"""Returns text in which controls stand as ``\x1b`` or ``\u202e``, and bytes that are no UTF-8 as ``\xff``."""
     return _UNPRINTABLE.sub(_spell, text)
+
+
+# Up to the last @: a password may hold any character that its writer forgot to escape.
+_CREDENTIALS = re.compile(r"//\S*@")
+_SECRET = re.compile(
+    r"(?i)([?&;\s](?:[a-z_]*passw(?:or)?d|pwd|passfile|[a-z_]*token|[a-z_]*secret|[a-z_]*key)=)[^&;\s]*"
+)
+
+
+def without_password(text: str) -> str:
+    """Returns a text in which addresses have neither user names nor passwords, for messages, reports and pages."""
+    return _SECRET.sub(r"\1***", _CREDENTIALS.sub("//***@", text))
 
 
 def dump_json(value: Any, *, ascii_only: bool = False) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +30,7 @@ from tflitekit.results import Constraints, Finding, Latency, OpRow, Profile, Rep
 from tflitekit.targets import AWAY, CheckedTarget, Run, Shapes, TimingTarget, open_target
 from tflitekit.targets.protocols import BenchmarkProtocol, find_protocol
 from tflitekit.tflite.graph import read_graph
-from tflitekit.tflite.variant import Variant, tool_versions
+from tflitekit.tflite.variant import Variant
 
 __all__ = ["benchmark", "measure_variants"]
 
@@ -85,10 +83,7 @@ def benchmark(
     with open_target(how.target) as place:
         place.check(how)
         measured, findings = measure_variants(rows, variants, place, how, chosen, progress or Progress(), strict=True)
-    return Report(
-        tool=tool_versions() | {"python": platform.python_version()},
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        machine=describe_machine(),
+    return Report.made_now(
         source=None,
         dataset=None,
         contract=None,

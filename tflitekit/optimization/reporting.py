@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ from tflitekit.accuracy.lints.calibration import lint_calibration
 from tflitekit.accuracy.notes import told_by_file
 from tflitekit.conversion import ConvertResult
 from tflitekit.core.errors import TflitekitError
-from tflitekit.core.machine import describe_machine
 from tflitekit.data.dataset import Dataset
 from tflitekit.data.pixels import holds_pixels
 from tflitekit.hardware import Hardware, Profile
@@ -22,7 +19,6 @@ from tflitekit.render import write_all
 from tflitekit.results import CalibrationPoint, Constraints, DatasetRecord, Finding, Report, SourceRecord, VariantReport
 from tflitekit.results.recommendation import recommend
 from tflitekit.tflite.told import Told, told_by
-from tflitekit.tflite.variant import tool_versions
 
 __all__ = ["data_warnings", "report_of", "write_what_there_is"]
 
@@ -99,10 +95,7 @@ def report_of(
     """Returns the report."""
     source, hardware = converted.source, Hardware.of(profile)
     warnings = [*(Finding(kind="source", message=note) for note in source.notes), *evaluation.warnings, *doubts]
-    return Report(
-        tool=tool_versions() | {"python": platform.python_version()},
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        machine=describe_machine(),
+    return Report.made_now(
         source=SourceRecord(
             location=converted.source_location,
             sha256=converted.source_sha256,

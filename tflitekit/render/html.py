@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import math
-from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
-from tflitekit._version import __version__
-from tflitekit.core.printable import printable
-from tflitekit.render.plots import CONFIG
+from tflitekit.render.page import PLOTTING, fill, plots_of
 from tflitekit.render.sections import View, sections
 from tflitekit.render.sections.decision import decide
 from tflitekit.render.sections.provenance import provenance
@@ -25,98 +11,22 @@ from tflitekit.results import Report
 
 __all__ = ["render"]
 
-_LIBRARIES = ("vega.min.js", "vega-lite.min.js", "vega-embed.min.js", "sortable.min.js")
-
 
 def render(report: Report) -> str:
     """Returns the page; everything that comes from files is escaped, and nothing is loaded from anywhere."""
     view = View.of(report)
     shown = sections(view)
-    specs = {figure.id: figure.specs for section in shown for figure in section.figures}
-    scripts = [*map(_asset, _LIBRARIES), _part("report.js")]
-    return (
-        _templates()
-        .get_template("report.html.jinja")
-        .render(
-            report=report,
-            view=view,
-            title=model_name(report),
-            decision=decide(view),
-            sections=shown,
-            warnings=grouped_warnings(report),
-            stopped=[row for row in report.variants if row.status != "ok"],
-            provenance=provenance(report),
-            policy=_policy(scripts),
-            style=Markup(_part("report.css")),
-            scripts=[Markup(script) for script in scripts],
-            plots=_json(_plain({"config": CONFIG, "specs": specs})),
-            licences=_asset("LICENSES.txt"),
-            version=__version__,
-        )
+    return fill(
+        "report.html.jinja",
+        libraries=(*PLOTTING, "sortable.min.js"),
+        script="report.js",
+        report=report,
+        view=view,
+        title=model_name(report),
+        decision=decide(view),
+        sections=shown,
+        warnings=grouped_warnings(report),
+        stopped=[row for row in report.variants if row.status != "ok"],
+        provenance=provenance(report),
+        plots=plots_of({figure.id: figure.specs for section in shown for figure in section.figures}),
     )
-
-
-@cache
-def _templates() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("tflitekit.render"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-        finalize=_shown,
-    )
-    environment.filters["one_line"] = _one_line
-    return environment
-
-
-def _shown(value: Any) -> Any:
-    """Returns text as the page may show it; finished markup stays."""
-    return printable(value) if type(value) is str else value
-
-
-def _policy(scripts: Sequence[str]) -> str:
-    """Returns a content security policy: these scripts, the page's own styles, pictures in the page; nothing else."""
-    hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
-    )
-    return (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _json(value: Any) -> Markup:
-    """Returns JSON that can stand inside a script element: nothing in it can end the element."""
-    found = _one_line(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
-    for character in "<>&":
-        found = found.replace(character, f"\\u{ord(character):04x}")
-    return Markup(found)
-
-
-def _plain(value: Any) -> Any:
-    """Returns the value as a plot needs it: printable text, five digits, null for what JSON has no number for (a metric of one's own may give it)."""
-    if isinstance(value, dict):
-        return {_plain(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, str):
-        return printable(value)
-    if isinstance(value, float):
-        return float(f"{value:.5g}") if math.isfinite(value) else None
-    return value
-
-
-def _one_line(value: str) -> str:
-    """Returns text without Unicode's line separators, which Vega's expression parser refuses inside names."""
-    return value.replace("\u2028", " ").replace("\u2029", " ")
-
-
-@cache
-def _asset(name: str) -> str:
-    return files("tflitekit.render").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-@cache
-def _part(name: str) -> str:
-    return files("tflitekit.render").joinpath("templates", name).read_text(encoding="utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +11,7 @@ from pydantic import Field, field_validator
 
 from tflitekit.core.errors import ModelError, UnreadableError
 from tflitekit.core.files import is_folder, require_path, shortened
+from tflitekit.core.machine import describe_machine
 from tflitekit.core.structured import LARGEST, check_model, read_json
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.contract import Contract
@@ -38,7 +41,7 @@ from tflitekit.results.on_target import OnTarget
 from tflitekit.tflite.proof import Proof
 from tflitekit.tflite.search_record import SearchRecord
 from tflitekit.tflite.training_record import Compression, TrainingRecord
-from tflitekit.tflite.variant import Variant
+from tflitekit.tflite.variant import Variant, tool_versions
 
 __all__ = [
     "Constraints",
@@ -49,6 +52,8 @@ __all__ = [
     "Report",
     "SourceRecord",
     "VariantReport",
+    "check_report",
+    "read_content",
     "read_report",
 ]
 
@@ -254,6 +259,16 @@ class Report(Part):
     calibration_curve: tuple[CalibrationPoint, ...] = ()
     warnings: tuple[Finding, ...] = ()
 
+    @classmethod
+    def made_now(cls, **found: Any) -> Report:
+        """Returns a report of this moment, on this machine, by this installation."""
+        return cls(
+            tool=tool_versions() | {"python": platform.python_version()},
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            machine=describe_machine(),
+            **found,
+        )
+
     def variant(self, name: str) -> VariantReport:
         """Returns a variant by name."""
         return next(v for v in self.variants if v.name == name)
@@ -279,34 +294,55 @@ def read_report(path: str | Path) -> Report:
         >>> report = tk.read_report("build")
         >>> print(report.recommendation.chosen)
     """
+    content, name = read_content(path)
+    return check_report(content, name)
+
+
+def read_content(path: str | Path) -> tuple[Any, str]:
+    """Returns what ``report.json``, or the one in a folder, holds as it stands there, for `check_report`, and its path.
+
+    Raises:
+        ModelError: It is missing, or no JSON.
+    """
     path = Path(path)
     if is_folder(path):
         path = path / "report.json"
     try:
-        content = read_json(path)
+        return read_json(path), str(path)
     except UnreadableError as error:
         fix = "Make one with 'tflitekit optimize'."
         if error.missing:
             raise ModelError(f"There is no report at {path}.", fix=fix) from error
         raise ModelError(f"The report {path} cannot be read: {error.reason}.", fix=fix) from error
+
+
+def check_report(content: Any, name: str) -> Report:
+    """Returns the report that JSON of any schema version holds.
+
+    Args:
+        name: Stands for the report in errors.
+
+    Raises:
+        ModelError: It is malformed, or of a schema version that this kit does not know.
+    """
     if not isinstance(content, dict):
-        raise ModelError(f"The report {path} is not a JSON object.")
+        raise ModelError(f"The report {name} is not a JSON object.")
     if "schema_version" not in content:
         raise ModelError(
-            f"{path} is not a report of tflitekit: it has no schema_version.", fix="Make one with 'tflitekit optimize'."
+            f"{name} is not a report of tflitekit: it has no schema_version.", fix="Make one with 'tflitekit optimize'."
         )
     found = content["schema_version"]
     if type(found) is not int or not 1 <= found <= SCHEMA_VERSION:  # true is no version
         raise ModelError(
-            f"The report {path} has the schema version {shortened(repr(found))}; this kit reads versions 1 to {SCHEMA_VERSION}.",
+            f"The report {name} has the schema version {shortened(repr(found))}; this kit reads versions 1 to {SCHEMA_VERSION}.",
             fix="Use the version of tflitekit that wrote it, or run the job again.",
         )
     try:
-        report = check_model(Report, _migrated(content, str(path)), str(path), largest=LARGEST)
-        _check_names(report, str(path))
+        report = check_model(Report, _migrated(content, name), name, largest=LARGEST)
+        _check_names(report, name)
         return report
     except UnreadableError as error:
-        raise ModelError(f"The report {path} cannot be read: {error.reason}.", fix="Run the job again.") from None
+        raise ModelError(f"The report {name} cannot be read: {error.reason}.", fix="Run the job again.") from None
 
 
 def _check_names(report: Report, name: str) -> None:

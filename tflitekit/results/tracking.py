@@ -14,12 +14,13 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tflitekit.core.errors import MissingDependencyError, TrackingError
+from tflitekit.core.printable import without_password
 from tflitekit.results import Report, VariantReport
 
-__all__ = ["EXPERIMENT", "log_report", "require_mlflow"]
+__all__ = ["EXPERIMENT", "LoggedRun", "log_report", "require_mlflow"]
 
 EXPERIMENT = "tflitekit"
 _PER_BATCH = 100  # what MLflow takes of parameters at once
@@ -39,7 +40,14 @@ def require_mlflow() -> None:
         )
 
 
-def log_report(report: Report, folder: str | Path, *, uri: str, experiment: str = EXPERIMENT) -> str:
+class LoggedRun(NamedTuple):
+    """A run of MLflow: its identity, and its page where the tracker has pages."""
+
+    id: str
+    link: str | None
+
+
+def log_report(report: Report, folder: str | Path, *, uri: str, experiment: str = EXPERIMENT) -> LoggedRun:
     """Logs a finished report as one run.
 
     MLflow sends usage figures to its makers unless it is told not to. The kit tells it not to, where the user has not
@@ -52,7 +60,7 @@ def log_report(report: Report, folder: str | Path, *, uri: str, experiment: str 
         experiment: Is made where there is none of that name.
 
     Returns:
-        The identity of the run.
+        The run.
 
     Raises:
         MissingDependencyError: MLflow is not installed.
@@ -76,21 +84,19 @@ def log_report(report: Report, folder: str | Path, *, uri: str, experiment: str 
     except Exception as error:
         _give_up(client, run_id)
         raise TrackingError(
-            f"The report is written, but logging it to MLflow at {_without_password(uri)} failed.",
+            f"The report is written, but logging it to MLflow at {without_password(uri)} failed.",
             why=_reason(error),
             fix="Check the tracking URI, as in https://mlflow.example.com or sqlite:///runs.db, and the tracker. Then run the "
             "same command again: all finished work is reused.",
         ) from error
-    return str(run_id)
+    is_web = uri.startswith(("http://", "https://"))
+    link = f"{without_password(uri).rstrip('/')}/#/experiments/{home}/runs/{run_id}" if is_web else None
+    return LoggedRun(str(run_id), link)
 
 
 def _reason(error: Exception) -> str:
     lines = str(error).strip().splitlines()
-    return _without_password(f"{type(error).__name__}: {lines[0] if lines else ''}")[:1000]
-
-
-def _without_password(text: str) -> str:
-    return re.sub(r"//[^/@\s]+@", "//***@", text)
+    return without_password(f"{type(error).__name__}: {lines[0] if lines else ''}")[:1000]
 
 
 def _give_up(client: Any, run_id: str | None) -> None:

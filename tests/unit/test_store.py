@@ -1,0 +1,440 @@
+"""Reports are kept whole, once, whoever writes at the same time; what is damaged, foreign or of another version is said."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import sqlite3
+import subprocess
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from conftest import DATA, run_json
+from hypothesis import given
+from hypothesis import strategies as st
+from made_reports import answers, report, variant
+from postgresql import open_postgresql
+
+from tflitekit import open_store
+from tflitekit.core.errors import ModelError, StoreError, TflitekitError, UsageError
+from tflitekit.core.printable import without_password
+from tflitekit.results import SourceRecord
+from tflitekit.store.commit import commit_of
+from tflitekit.store.entry import rows_of
+
+V1 = DATA / "report-version-1.json"
+
+
+def made(number=0, *, model="m.keras", created="2026-01-02T03:04:05+00:00", wrong=10, us=100.0, size=1000):
+    """A report of two variants; another number is another report."""
+    rows = [
+        variant("float32", hits=answers(200, range(wrong)), rounds=[[us] * 20] * 4, size=size * 4),
+        variant("int8", hits=answers(200, range(wrong + 1)), rounds=[[us / 2] * 20] * 4, size=size),
+    ]
+    source = SourceRecord(location=f"models/{model}", sha256=f"{number}")
+    return report(*rows, source=source, created=created)
+
+
+@pytest.fixture(scope="module")
+def postgresql():
+    with open_postgresql() as address:
+        yield address
+
+
+@pytest.fixture(params=["folder", "sqlite", "postgresql"])
+def address(request, tmp_path):
+    """An empty store of each kind."""
+    if request.param == "folder":
+        return str(tmp_path / "store")
+    pytest.importorskip("sqlalchemy")
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/store.db"
+    psycopg = pytest.importorskip("psycopg")
+    server = request.getfixturevalue("postgresql")
+    name = f"t{abs(hash(str(tmp_path)))}"
+    with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return server.replace("/postgres?", f"/{name}?")
+
+
+def test_what_is_added_comes_back(address, tmp_path):
+    store = open_store(address)
+    (tmp_path / "report.json").write_text(json.dumps(made().to_json()))
+    first, again, same = store.add(made(), commit="abc-dirty"), store.add(made()), store.add(tmp_path)
+    assert [first.is_new, again.is_new, same.is_new] == [True, False, False]
+    assert again.entry == same.entry == first.entry
+    other = open_store(address, create=False)
+    assert other.entries().entries == (first.entry,)
+    assert other.report(first.entry) == made()
+    assert first.entry.rows == tuple(rows_of(made()))
+    assert (first.entry.model, first.entry.commit, first.entry.created[:19]) == (
+        "m.keras",
+        "abc-dirty",
+        "2026-01-02T03:04:05",
+    )
+    assert first.entry.rows[1].latency_ms == pytest.approx(0.05)
+    assert other.entries("another").entries == ()
+    assert other.find(first.entry.id[:6]) == first.entry
+    with pytest.raises(UsageError, match="There is no report ffff"):
+        other.find("ffff")
+
+
+def test_a_run_that_found_nothing_new_adds_nothing(address):
+    store = open_store(address)
+    store.add(made())
+    later = made(created="2026-05-05T00:00:00+00:00")
+    reused = later.model_copy(
+        update={"variants": tuple(row.model_copy(update={"reused": True}) for row in later.variants)}
+    )
+    assert not store.add(reused).is_new
+    assert store.add(made(1)).is_new
+
+
+def test_an_older_report_is_migrated_when_it_is_read(address):
+    store = open_store(address)
+    entry = store.add(V1).entry
+    assert store.report(entry).schema_version == 2
+    assert store.report(entry, accuracy_of="float16").variant("float16").accuracy.value == 1
+    assert [row.variant for row in entry.rows][:2] == ["float32", "float16"]
+
+
+def test_last_accepted_is_of_the_model_and_the_device(address):
+    store = open_store(address)
+    first, second, other = (store.add(made(i, model=m)).entry for i, m in enumerate(("a.keras", "a.keras", "b.keras")))
+    store.accept(second, "release 1")
+    store.accept(first, "back to the first")
+    store.accept(other)
+    entry, acceptance = open_store(address).last_accepted("a.keras", first.device)
+    assert (entry, acceptance.note) == (first, "back to the first")
+    with pytest.raises(
+        UsageError, match=r"Nothing of the model 'a\.keras' on the device 'a phone' was accepted"
+    ) as raised:
+        store.last_accepted("a.keras", "a phone")
+    assert first.device in raised.value.why
+
+
+def _add(address, start, count, begin):
+    begin.wait()
+    store = open_store(address)
+    for number in range(start, start + count):
+        store.add(made(number))
+
+
+def test_two_writers_at_once_lose_nothing(address):
+    context = multiprocessing.get_context("fork")
+    begin = context.Barrier(3)
+    # they make the store at the same time, and half of what each adds is the same
+    writers = [context.Process(target=_add, args=(address, start, 12, begin)) for start in (0, 6, 0)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(120)
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    entries = open_store(address, create=False).entries()
+    assert sorted(int(entry.model_sha256) for entry in entries.entries) == list(range(18))
+    assert not entries.warnings
+    assert all(len(entry.rows) == 2 for entry in entries.entries)
+
+
+def test_a_killed_writer_leaves_whole_reports_only(address):
+    context = multiprocessing.get_context("fork")
+    begin = context.Barrier(2)
+    writer = context.Process(target=_add, args=(address, 0, 100_000, begin))
+    store = open_store(address)
+    writer.start()
+    begin.wait()
+    while len(store.entries().entries) < 2:
+        time.sleep(0.01)
+    writer.kill()
+    writer.join()
+    listing = open_store(address, create=False).entries()
+    assert not listing.warnings
+    for entry in listing.entries:
+        assert store.report(entry).variants
+        assert len(entry.rows) == 2
+    assert store.add(made(100_001)).is_new
+
+
+def test_a_store_that_is_not_there_is_not_made_by_reading(tmp_path):
+    for address in (tmp_path / "store", *([f"sqlite:///{tmp_path}/store.db"] if find_spec("sqlalchemy") else [])):
+        with pytest.raises(UsageError, match="There is no store at"):
+            open_store(address, create=False)
+    assert not list(tmp_path.iterdir())
+
+
+# Folders
+
+
+def test_another_folder_is_not_taken_for_a_store(tmp_path):
+    (tmp_path / "report.json").write_text("{}")
+    with pytest.raises(UsageError, match="is not a store: it holds other files"):
+        open_store(tmp_path)
+
+
+def test_a_damaged_entry_is_told_and_repaired(tmp_path):
+    store = open_store(tmp_path / "s")
+    entry = store.add(made()).entry
+    store.add(made(1))
+    path = tmp_path / "s" / "reports" / entry.id / "entry.json"
+    path.write_text(path.read_text()[:100])
+    listing = store.entries()
+    assert len(listing.entries) == 1
+    assert "entry.json cannot be read" in listing.warnings[0].message
+    assert store.add(made()).is_new
+    assert store.entries().entries[0].id in (entry.id, listing.entries[0].id)
+    assert len(store.entries().entries) == 2
+    (path.parent / "report.json").write_text("[1")
+    with pytest.raises(StoreError, match="is no report"):
+        store.report(entry)
+
+
+def test_an_entry_counts_only_for_its_own_report(tmp_path):
+    store = open_store(tmp_path / "s")
+    entry = store.add(made()).entry
+    reports = tmp_path / "s" / "reports"
+    shutil.copytree(reports / entry.id, reports / ("0" * 64))
+    assert "that of another report" in store.entries().warnings[0].message
+
+
+def test_a_newer_folder_is_refused(tmp_path):
+    open_store(tmp_path / "s")
+    (tmp_path / "s" / "tflitekit-store.json").write_text('{"format": 2}')
+    with pytest.raises(StoreError, match="format 2; this kit reads format 1"):
+        open_store(tmp_path / "s")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_is_read_only_can_be_read(tmp_path):
+    entry = open_store(tmp_path / "s").add(made()).entry
+    (tmp_path / "s" / "reports").chmod(0o555)
+    try:
+        store = open_store(tmp_path / "s", create=False)
+        assert store.entries().entries == (entry,)
+        with pytest.raises(TflitekitError, match="Cannot write"):
+            store.add(made(1))
+    finally:
+        (tmp_path / "s" / "reports").chmod(0o755)
+
+
+# Databases
+
+
+@pytest.fixture
+def _sqlalchemy():
+    pytest.importorskip("sqlalchemy")
+
+
+databases = pytest.mark.usefixtures("_sqlalchemy")
+
+
+def test_tables_of_an_older_kit_are_upgraded_when_the_user_says_so(address, cli):
+    if "://" not in address:
+        return  # a folder has no tables
+    import sqlalchemy as sa
+
+    from tflitekit.store.migrations import REVISIONS, upgrade
+
+    engine = sa.create_engine(address)
+    with engine.begin() as connection:
+        upgrade(connection, to="0001")
+        connection.execute(sa.text("INSERT INTO tflitekit_reports (id, added, created, model, device) VALUES (:id, '', '', 'old', '')"), {"id": "a" * 64})  # fmt: skip
+    code, _, err = cli("store", "list", "--store", address)
+    assert code == 2
+    assert "older tflitekit (0001; this one has" in err
+    assert "tflitekit store upgrade" in err
+    assert cli("store", "upgrade", "--store", address)[:2] == (0, f"{without_password(address)} is upgraded; its tables were those of version 0001.\n")  # fmt: skip
+    assert "is up to date" in cli("store", "upgrade", "--store", address)[1]
+    assert [entry.model for entry in open_store(address).entries().entries] == ["old"]
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE tflitekit_version SET version_num = '9999'"))
+    with pytest.raises(StoreError, match=f"newer tflitekit \\(9999; this one knows .*{REVISIONS[-1]}"):
+        open_store(address)
+    engine.dispose()
+
+
+@databases
+def test_migrations_end_in_the_tables_that_are_used(tmp_path):
+    import sqlalchemy as sa
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    from tflitekit.store import tables
+    from tflitekit.store.migrations import REVISIONS
+
+    settings = Config()
+    settings.set_main_option("script_location", "tflitekit.store:migrations")
+    assert tuple(r.revision for r in ScriptDirectory.from_config(settings).walk_revisions())[::-1] == REVISIONS
+    open_store(f"sqlite:///{tmp_path}/s.db")
+    found = sa.inspect(sa.create_engine(f"sqlite:///{tmp_path}/s.db"))
+    for table in (tables.REPORTS, tables.VARIANTS, tables.ACCEPTED):
+        assert {c["name"]: str(c["type"]) for c in found.get_columns(table.name)} == {
+            c.name: str(c.type.compile(sa.create_engine("sqlite://").dialect)) for c in table.c
+        }
+
+
+@databases
+def test_mlflow_may_live_in_the_same_database(tmp_path):
+    path = tmp_path / "runs.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+        connection.execute("INSERT INTO alembic_version VALUES ('mlflows')")
+    store = open_store(f"sqlite:///{path}")
+    store.add(made())
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT * FROM alembic_version").fetchall() == [("mlflows",)]
+
+
+@databases
+@pytest.mark.parametrize("content", [b"no database at all, but long enough for a header of SQLite" * 20, None])
+def test_a_damaged_database_is_an_error(tmp_path, cli, content):
+    path = tmp_path / "s.db"
+    if content is None:
+        open_store(f"sqlite:///{path}").add(made())
+        whole = path.read_bytes()
+        content = whole[: len(whole) // 3]
+    path.write_bytes(content)
+    code, _, err = cli("store", "list", "--store", f"sqlite:///{path}")
+    assert code == 2
+    assert "cannot be used" in err
+
+
+@databases
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("nonsense://user:hidden@host/x", "is not the address of a store"),
+        ("postgresql+psycopg://user:hidden@127.0.0.1:1/x?connect_timeout=2", "cannot be used"),
+        ("postgresql+psycopg://127.0.0.1:1/x?password=hidden", "cannot be used"),
+        ("postgresql+pg8000://user:hidden@host/x", "needs a package that is not installed"),
+    ],
+)
+def test_no_password_is_shown(cli, tmp_path, monkeypatch, address, words):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = cli("store", "list", "--store", address)
+    assert code == 2
+    assert words in err
+    assert "hidden" not in out + err
+
+
+@given(st.text(st.characters(exclude_categories=("Cs", "Z", "C")), min_size=1))
+def test_whatever_a_password_is_it_is_hidden(password):
+    assert password + "@" not in without_password(f"postgresql://user:{password}@host/base?x=1").replace("//***@", "//")
+
+
+# The command line
+
+
+def written(folder, *arguments, **changes):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.json").write_text(json.dumps(made(*arguments, **changes).to_json()))
+    return folder
+
+
+def test_compare_against_the_last_accepted(tmp_path, cli):
+    store, old, new = tmp_path / "s", written(tmp_path / "old"), written(tmp_path / "new", 1, wrong=60, us=100.0)
+    against = ("compare", new, "--against", "last-accepted", "--store", store)
+    code, _, err = cli(*against)
+    assert (code, "There is no store at" in err) == (2, True)
+    assert cli("store", "add", new, "--store", store)[0] == 0
+    code, _, err = cli(*against)
+    assert code == 2
+    assert "Nothing of the model 'm.keras' on the device 'a cpu, 2 cores' was accepted" in err
+    assert cli("store", "accept", old, "--store", store, "--note", "release")[0] == 0
+    code, out, _ = cli(*against, "--max-accuracy-drop", 1)
+    assert code == 1
+    assert "broken: int8: top1 drops 25.00 points" in out.replace("\n", " ")
+    assert f"in {store}, accepted 20" in out.replace("\n", " ")
+    assert cli("compare", old, *against[2:], "--max-accuracy-drop", 1)[0] == 0
+    id = open_store(store).add(old).entry.short
+    assert run_json(cli("compare", new, "--against", id, "--store", store, "--json"))["old"]["location"].startswith(id)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("one",), "takes two reports, the old and the new; 1 was given"),
+        (("one", "two", "three"), "takes two reports, the old and the new; 3 were given"),
+        (("one", "--store", "s"), "--store only applies with --against"),
+        (("one", "--against", "last-accepted"), "--against only applies with --store"),
+        (("one", "two", "--against", "last-accepted", "--store", "s"), "takes one report with --against; 2 were given"),
+        (("one", "two", "--model", "m"), "--model only applies with --against"),
+    ],
+)
+def test_what_compare_takes(cli, arguments, words):
+    code, _, err = cli("compare", *arguments)
+    assert code == 2
+    assert words in err
+
+
+def test_a_list_of_a_store(tmp_path, cli):
+    store = tmp_path / "s"
+    assert (
+        cli(
+            "store", "add", written(tmp_path / "a"), written(tmp_path / "b", 1), "--store", store, "--commit", "c0ffee"
+        )[0]
+        == 0
+    )
+    cli("store", "accept", tmp_path / "a", "--store", store, "--note", "[bold]first[/bold]")
+    _, out, _ = cli("store", "list", "--store", store)
+    assert "accepted [bold]first[/bold]" in out
+    assert "2 reports in" in out
+    found = run_json(cli("store", "list", "--store", store, "--json"))
+    assert [entry["commit"] for entry in found] == ["c0ffee", "c0ffee"]
+    assert sorted(bool(entry["acceptance"]) for entry in found) == [False, True]
+    assert run_json(cli("store", "list", "--store", store, "--model", "other", "--json")) == []
+
+
+def test_reports_of_tflite_files_need_a_name(tmp_path, cli):
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(made().model_copy(update={"source": None}).to_json()))
+    code, _, err = cli("store", "add", path, "--store", tmp_path / "s")
+    assert code == 2
+    assert "does not say of which model its files are" in err
+    assert cli("store", "add", path, "--store", tmp_path / "s", "--model", "mine")[0] == 0
+    assert open_store(tmp_path / "s").entries().entries[0].model == "mine"
+
+
+def test_a_report_of_an_unknown_version_is_refused(tmp_path):
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(made().to_json() | {"schema_version": 99}))
+    with pytest.raises(ModelError, match="schema version 99"):
+        open_store(tmp_path / "s").add(path)
+
+
+# Commits
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A repository with one commit of 2026-03-01."""
+
+    def git(*arguments):
+        identity = ("-c", "user.name=a", "-c", "user.email=a@b")
+        environment = os.environ | {"GIT_COMMITTER_DATE": "2026-03-01T12:00:00+00:00"}
+        return subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True, env=environment).stdout  # fmt: skip
+
+    (tmp_path / "train.py").write_text("1")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "first")
+    return tmp_path, git("rev-parse", "HEAD").strip()
+
+
+def test_the_commit_that_a_report_was_made_from(project):
+    folder, commit = project
+    assert commit_of(folder, "2026-03-01T13:00:00+00:00") == commit
+    assert commit_of(folder, "2026-03-01T11:00:00+00:00") is None  # the report is older
+    (folder / "train.py").write_text("2")
+    assert commit_of(folder, "2026-03-02T00:00:00") == f"{commit}-dirty"
+    assert commit_of(Path("/"), "2026-03-02T00:00:00") is None
+
+
+def test_a_repository_runs_no_program(project):
+    folder, commit = project
+    (folder / "monitor").write_text(f"#!/bin/sh\ntouch {folder}/ran\n")
+    (folder / "monitor").chmod(0o755)
+    subprocess.run(["git", "config", "core.fsmonitor", str(folder / "monitor")], cwd=folder, check=True)
+    assert commit_of(folder, "2026-03-02T00:00:00") == commit
+    assert not (folder / "ran").exists()

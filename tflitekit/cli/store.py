@@ -1,0 +1,144 @@
+"""`tflitekit store`: adds reports to a store, lists and accepts them, and upgrades its tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tflitekit.cli.commands import Command, CommandGroup, guarded, print_json
+from tflitekit.cli.shared import as_json, option, path, store_option
+
+_MODEL = option(
+    "--model", panel="Model", metavar="NAME", help="What the model is called. Default: the name of its file."
+)
+
+
+@click.group(
+    cls=CommandGroup,
+    examples=(
+        "tflitekit store add build --store results",
+        "tflitekit store accept build --store results --note 'release 1.2'",
+        "tflitekit store list --store sqlite:///results.db",
+    ),
+)
+def store() -> None:
+    """Keeps reports in a folder or a database, to see what changes over time (docs/store.md)."""
+
+
+@store.command(
+    cls=Command,
+    examples=(
+        "tflitekit store add build --store results",
+        "tflitekit store add runs/*/report.json --store postgresql+psycopg://kit@db.example.com/results",
+    ),
+)
+@path("reports", nargs=-1, required=True, help="Reports: report.json or its folder.")
+@store_option
+@_MODEL
+@option(
+    "--commit",
+    panel="Model",
+    metavar="COMMIT",
+    help="Commit that the reports were made from. Default: the working directory's, unless it is newer than the report.",
+)
+@as_json
+@guarded
+def add(reports: tuple[Path, ...], store: str, model: str | None, commit: str | None, as_json: bool) -> int:
+    """Adds reports; adding one again is harmless."""
+    from tflitekit.cli.keeping import told
+    from tflitekit.store import open_store
+
+    home, found = open_store(store), []
+    for report in reports:
+        added = home.add(report, model=model, commit=commit)
+        found.append({"new": added.is_new, **added.entry.model_dump(mode="json")})
+        if not as_json:
+            click.echo(told(home, added))
+    if as_json:
+        print_json(found)
+    return 0
+
+
+@store.command(
+    cls=Command,
+    examples=(
+        "tflitekit store accept build --store results --note 'release 1.2'",
+        "tflitekit store accept 3f2a91c0 --store results",
+    ),
+)
+@click.argument(
+    "report", help="A report (it is added if it is not stored yet), or the first digits of a stored one's id."
+)
+@store_option
+@_MODEL
+@option("--note", metavar="TEXT", default="", help="Why it is accepted.")
+@as_json
+@guarded
+def accept(report: str, store: str, model: str | None, note: str, as_json: bool) -> int:
+    """Accepts a report: later ones of its model on its device are compared with it."""
+    from tflitekit.core.files import is_file, is_folder
+    from tflitekit.store import open_store
+
+    is_path = is_file(Path(report)) or is_folder(Path(report))
+    home = open_store(store, create=is_path)
+    entry = home.add(report, model=model).entry if is_path else home.find(report)
+    found = home.accept(entry, note)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        from tflitekit.core.printable import printable
+
+        click.echo(printable(f"Accepted for {found.model} on {found.device}: report {entry.short}."))
+    return 0
+
+
+@store.command(name="list", cls=Command, examples=("tflitekit store list --store results --model shapes.keras",))
+@store_option
+@option("--model", panel="Model", metavar="NAME", help="Only reports of this model.")
+@as_json
+@guarded
+def list_(store: str, model: str | None, as_json: bool) -> int:
+    """Lists the reports of a store, the oldest first."""
+    from tflitekit.store import open_store
+
+    home = open_store(store, create=False)
+    listing, accepted = home.entries(model), {one.report: one for one in home.acceptances()}
+    if as_json:
+        print_json([
+            entry.model_dump(mode="json")
+            | {"acceptance": accepted[entry.id].model_dump(mode="json") if entry.id in accepted else None}
+            for entry in listing.entries
+        ])  # fmt: skip
+        return 0
+    from tflitekit.cli.console import print_dim, show_table, show_warnings
+    from tflitekit.render.history_text import made, short_commit
+    from tflitekit.render.text import counted
+
+    rows = [
+        (entry.short, made(entry.created), entry.model, entry.device, short_commit(entry.commit), entry.chosen or "–",
+         f"accepted {accepted[entry.id].note}".strip() if entry.id in accepted else "–", entry.mlflow_run or "–")
+        for entry in listing.entries
+    ]  # fmt: skip
+    columns = ("Report", "Made", "Model", "Device", "Commit", "Recommended", "Accepted", "MLflow")
+    kept = [i for i in range(len(columns)) if i < 4 or any(row[i] != "–" for row in rows)]
+    if rows:
+        show_table(tuple(columns[i] for i in kept), [tuple(row[i] for i in kept) for row in rows])
+    print_dim(f"{counted(len(rows), 'report')} in {home.name}.")
+    show_warnings(list(map(str, listing.warnings)))
+    return 0
+
+
+@store.command(cls=Command, examples=("tflitekit store upgrade --store sqlite:///results.db",))
+@store_option
+@guarded
+def upgrade(store: str) -> int:
+    """Brings the tables of a database that an older tflitekit made to those of this one."""
+    from tflitekit.store import open_store
+
+    home = open_store(store, create=False, upgraded=True)
+    if home.upgraded_from is None:
+        click.echo(f"{home.name} is up to date.")
+    else:
+        click.echo(f"{home.name} is upgraded; its tables were those of version {home.upgraded_from}.")
+    return 0

@@ -1,0 +1,116 @@
+"""Where a series of figures shifted: numbers in, places with probabilities out."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflitekit.core.statistics import welch_half_width
+
+__all__ = ["ALPHA", "FEWEST", "Shift", "find_shifts"]
+
+ALPHA = 0.05
+FEWEST = 8
+"""Of fewer values no order is rarer than `ALPHA`: of seven, three and four that lie apart come first or last in 2 of 35 orders."""
+_SMALLEST = 2
+"""One value alone is no level: it may be an outlier."""
+_ORDERS = 999
+_BATCH = 111
+_DRAWS = 500
+
+
+class Shift(NamedTuple):
+    """One change of level.
+
+    Attributes:
+        at: The first value of the new level; ``earliest`` and ``latest`` are the 95 % interval of that place.
+        value: The level after it minus the level before, each the mean up to the next shift.
+        half: Half the 95 % interval of ``value`` (Welch's), from the scatter of the values around their levels.
+        p_value: Of the split that found it.
+    """
+
+    at: int
+    earliest: int
+    latest: int
+    value: float
+    half: float
+    p_value: float
+
+
+def find_shifts(values: NDArray[np.float64], *, seed: int = 0) -> list[Shift]:
+    """Finds where the level of a series shifts, in order.
+
+    Binary segmentation (A. J. Scott and M. Knott, 'A cluster analysis method for grouping means in the analysis of variance', Biometrics 30,
+    1974) by the largest two-sample t over all splits, which is monotone in the sum of squares between both sides. A split counts where at
+    most 5 % of the orders of the same values have one as large: a permutation test, which needs neither a normal distribution nor a
+    known noise. So among series without any shift, whose values are independent and equally distributed, at most 5 % show one. Slow drift is not
+    such a series and is found as one shift or several. The place of a shift has a percentile interval of a bootstrap of the values around their
+    levels (D. V. Hinkley and E. Schechtman, 'Conditional bootstrap methods in the mean-shift model', Biometrika 74, 1987).
+
+    Args:
+        values: In the order of time, shape ``(n,)``. With fewer than `FEWEST` nothing can be found.
+        seed: Of the orders and draws.
+
+    Returns:
+        Shifts with at least two values on each side.
+
+    Example:
+        >>> [shift.at for shift in find_shifts(np.array([5.0] * 10 + [6.0] * 10))]
+        [10]
+    """
+    generator = np.random.default_rng(seed)
+    found = sorted(_split(np.asarray(values, np.float64), 0, generator))
+    bounds = [0, *(at for at, _ in found), len(values)]
+    levels = zip(found, bounds, bounds[1:], bounds[2:], strict=False)
+    return [_shift(values[first:at], values[at:last], first, p, generator) for (_, p), first, at, last in levels]
+
+
+def _split(values: NDArray[np.float64], start: int, generator: np.random.Generator) -> list[tuple[int, float]]:
+    """Returns the place and p-value of each split of a stretch that begins at ``start``."""
+    if len(values) < FEWEST:
+        return []
+    spread = _between(values[None])
+    at, largest = int(spread.argmax()) + _SMALLEST, float(spread.max())
+    p_value = _p_value(values, largest, generator)
+    if p_value > ALPHA:
+        return []
+    left, right = _split(values[:at], start, generator), _split(values[at:], start + at, generator)
+    return [*left, (start + at, p_value), *right]
+
+
+def _between(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the sum of squares between both sides of each split, shape ``(rows, splits)``; the first has `_SMALLEST` values on its left."""
+    n = rows.shape[1]
+    before = np.arange(_SMALLEST, n - _SMALLEST + 1)
+    sums = np.cumsum(rows - rows.mean(axis=1, keepdims=True), axis=1)[:, before - 1]
+    spread: NDArray[np.float64] = np.square(sums) * n / (before * (n - before))
+    return spread
+
+
+def _p_value(values: NDArray[np.float64], largest: float, generator: np.random.Generator) -> float:
+    """Returns the share of orders whose largest split is as large, the given one included; 1 as soon as it is sure to be above `ALPHA`."""
+    if np.ptp(values) == 0:
+        return 1.0
+    enough = largest * (1 - 1e-9)  # the same values in another order add up to the same but for rounding
+    beyond = 1
+    for _ in range(_ORDERS // _BATCH):
+        orders = generator.permuted(np.tile(values, (_BATCH, 1)), axis=1)
+        beyond += int(np.count_nonzero(_between(orders).max(axis=1) >= enough))
+        if beyond > ALPHA * (_ORDERS + 1):
+            return 1.0
+    return beyond / (_ORDERS + 1)
+
+
+def _shift(
+    before: NDArray[np.float64], after: NDArray[np.float64], start: int, p_value: float, generator: np.random.Generator
+) -> Shift:
+    parts = [(float(side.var(ddof=1)) / side.size, side.size - 1) for side in (before, after)]
+    half = welch_half_width(parts) if all(math.isfinite(part) for part, _ in parts) else math.inf
+    draws = [generator.choice(side, (_DRAWS, side.size)) for side in (before, after)]
+    places = _between(np.concatenate(draws, axis=1)).argmax(axis=1) + _SMALLEST + start
+    earliest, latest = np.quantile(places, (0.025, 0.975), method="nearest")
+    at = start + before.size
+    return Shift(at, min(int(earliest), at), max(int(latest), at), float(after.mean() - before.mean()), half, p_value)

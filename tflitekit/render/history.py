@@ -1,0 +1,125 @@
+"""The page of a history: plots of each figure over time, and a table of the shifts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tflitekit.render import history_text as words
+from tflitekit.render.blocks import Badge, Cell, Choice, Column, Figure, Note, Section, Table
+from tflitekit.render.page import PLOTTING, fill, plots_of
+from tflitekit.render.plots.history import course
+from tflitekit.store.history import FIGURES, Change, History, Series
+
+__all__ = ["render"]
+
+_TONES = {"worse": "bad", "better": "good", "undecided": "warn"}
+_CAPTION = (
+    "Points are reports, with the 95 % interval of each. Steps are levels; a dashed line marks a shift, and the shaded stretch its 95 % interval. "
+    "Filled diamonds were accepted."
+)
+
+
+def render(history: History) -> str:
+    """Returns the page."""
+    models = list(dict.fromkeys(one.model for one in history.series))
+    sections = [_section(number, model, history) for number, model in enumerate(models)]
+    last = max((point.created for one in history.series for point in one.points), default="")
+    return fill(
+        "history.html.jinja",
+        libraries=(*PLOTTING, "sortable.min.js"),
+        script="report.js",
+        title=models[0] if len(models) == 1 else f"{len(models)} models",
+        last=last,
+        sections=sections,
+        note=words.testing_line(history.series),
+        warnings=history.warnings,
+        plots=plots_of({figure.id: figure.specs for section in sections for figure in section.figures}),
+    )
+
+
+def _section(number: int, model: str, history: History) -> Section:
+    series = [one for one in history.series if one.model == model]
+    figures = (
+        _figure(f"model-{number}-{figure}", [one for one in series if one.figure == figure]) for figure in FIGURES
+    )
+    return Section(f"model-{number}", model, blocks=(_shifts(series), *figures, _overview(series)))
+
+
+def _figure(id: str, series: Sequence[Series]) -> Figure | None:
+    if not series:
+        return None
+    names = tuple(_name(one) for one in series)
+    specs = {str(number): course(one, words.figure_name(one)) for number, one in enumerate(series)}
+    title = {"accuracy": "Accuracy", "size": "Size", "latency": "Latency"}[series[0].figure]
+    if len(series) == 1:
+        return Figure(id, f"{title}: {names[0]}", _CAPTION, {"": specs["0"]})
+    return Figure(id, title, _CAPTION, specs, choices=(Choice("Series", names),))
+
+
+def _name(series: Series) -> str:
+    return ", ".join(filter(None, (series.variant, series.output, series.device, series.conditions)))
+
+
+def _shifts(series: Iterable[Series]) -> Table | Note:
+    columns = (
+        Column("Variant", numeric=False),
+        Column("Figure", numeric=False),
+        Column("From", numeric=False, about="The first report after the shift, and the 95 % interval of that."),
+        Column("Change", about="Positive is worse for accuracy; with the 95 % interval."),
+        Column("p", about="Share of the orders of the same figures in which a shift this large shows."),
+        Column("With it", numeric=False, about="What else changed between the reports before and after."),
+    )
+    rows = [_shift_row(one, change) for one in series for change in one.changes]
+    return Table("Shifts", columns, tuple(rows)) if rows else Note("No shift stands out from the noise.")
+
+
+def _shift_row(series: Series, change: Change) -> tuple[Cell, ...]:
+    points = series.points
+    amount, _, interval = words.amount(series, change).partition(" (")
+    between = (
+        ""
+        if change.earliest == change.latest
+        else f"between {words.place(points[change.earliest])} and {words.place(points[change.latest])}"
+    )
+    return (
+        Cell(series.variant),
+        Cell(words.figure_name(series), note=", ".join(filter(None, (series.device, series.conditions)))),
+        Cell(words.place(points[change.at]), sort=points[change.at].created, note=between),
+        Cell(
+            amount,
+            sort=change.value,
+            note=interval.removesuffix(")"),
+            badges=(Badge(change.verdict, _TONES[change.verdict]),),
+        ),
+        Cell("exact" if change.p_value is None else f"{change.p_value:.3f}", sort=change.p_value or 0.0),
+        Cell(", ".join(words.changed_with(series, change)) or "–"),
+    )
+
+
+def _overview(series: Sequence[Series]) -> Table | None:
+    columns = (
+        Column("Variant", numeric=False),
+        Column("Figure", numeric=False),
+        Column("Reports"),
+        Column("First"),
+        Column("Last"),
+        Column("Lowest"),
+        Column("Highest"),
+    )
+    rows = []
+    for one in series:
+        values = [point.value for point in one.points]
+        told = [
+            Cell(words.shown_value(one, value), sort=value)
+            for value in (values[0], values[-1], min(values), max(values))
+        ]
+        note = ", ".join(filter(None, (one.device, one.conditions)))
+        rows.append(
+            (
+                Cell(one.variant),
+                Cell(words.figure_name(one), note=note),
+                Cell(str(len(values)), sort=len(values)),
+                *told,
+            )
+        )
+    return Table.of("All series", columns, rows, folded="All series")

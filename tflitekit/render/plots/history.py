@@ -1,0 +1,117 @@
+"""The plot of a series of reports over time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import pairwise
+from statistics import fmean
+
+from tflitekit.render.plots import Spec, Values, base, tips
+from tflitekit.store.history import Point, Series
+from tflitekit.tasks.metric_words import is_share
+
+__all__ = ["course"]
+
+_UNITS = {"size": ("kB", 1e-3), "latency": ("ms", 1.0)}
+_COLORS = {"worse": "var(--bad)", "better": "var(--good)", "undecided": "var(--warn)"}
+
+
+def course(series: Series, title: str) -> Spec:
+    """Points with their intervals, the levels between shifts, and the shifts."""
+    shares = series.figure == "accuracy" and is_share(series.metric)
+    unit, factor = _UNITS.get(series.figure, ("", 1.0))
+    points: Values = [
+        {
+            "t": _moment(point),
+            "v": point.value * factor,
+            **(
+                {"low": point.low * factor, "high": point.high * factor}
+                if point.low is not None and point.high is not None
+                else {}
+            ),
+            "commit": (point.commit or "–")[:8],
+            "runtime": point.runtime or "–",
+            "report": point.report[:8],
+            **({"accepted": True} if point.accepted else {}),
+        }
+        for point in series.points
+    ]
+    x = {"field": "t", "type": "temporal", "axis": {"title": None, "labelOverlap": True}}
+    y = {
+        "field": "v",
+        "type": "quantitative",
+        "axis": {"title": f"{title} in {unit}" if unit else title, "tickCount": 6}
+        | ({"format": ".1%"} if shares else {}),
+        "scale": {"zero": False, "nice": True},
+    }
+    told = tips({"report": "Report", "commit": "Commit", "runtime": "Runtime"})
+    value = {"field": "v", "title": title, "type": "quantitative", "format": ".2%" if shares else ".4~g"}
+    made = {"field": "t", "title": "Made", "type": "temporal", "format": "%Y-%m-%d %H:%M"}
+    marked = {"condition": {"test": "datum.accepted", "value": "diamond"}, "value": "circle"}
+    layers = [
+        *_shifts(series, x),
+        {
+            "transform": [{"filter": "isValid(datum.low)"}],
+            "mark": {"type": "rule", "stroke": "var(--edge)", "strokeWidth": 1, "aria": False},
+            "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}},
+        },
+        {
+            "data": {"values": _levels(series, factor)},
+            "mark": {"type": "rule", "stroke": "var(--accent)", "strokeWidth": 3, "opacity": 0.5, "aria": False},
+            "encoding": {"x": x, "x2": {"field": "t2"}, "y": y},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "fill": "var(--accent)", "opacity": 1},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "shape": marked,
+                "size": {"condition": {"test": "datum.accepted", "value": 130}, "value": 36},
+                "tooltip": [made, value, *told],
+            },
+        },
+    ]
+    about = f"{title} of {len(points)} reports over time, with {len(series.changes)} shifts."
+    return {**base(about, points, height=280), "layer": layers}
+
+
+def _moment(point: Point) -> int:
+    """Returns when a report was made, in milliseconds as browsers count them."""
+    return round(datetime.fromisoformat(point.created).timestamp() * 1000)
+
+
+def _levels(series: Series, factor: float) -> Values:
+    bounds = [0, *(change.at for change in series.changes), len(series.points)]
+    return [
+        {
+            "t": _moment(series.points[first]),
+            "t2": _moment(series.points[last - 1]),
+            "v": fmean(point.value for point in series.points[first:last]) * factor,
+        }
+        for first, last in pairwise(bounds)
+    ]
+
+
+def _shifts(series: Series, x: Spec) -> list[Spec]:
+    marks: Values = [
+        {
+            "t": _moment(series.points[change.at]),
+            "from": _moment(series.points[change.earliest]),
+            "to": _moment(series.points[change.latest]),
+            "verdict": change.verdict,
+        }
+        for change in series.changes
+    ]
+    if not marks:
+        return []
+    color = {"field": "verdict", "scale": {"domain": list(_COLORS), "range": list(_COLORS.values())}, "legend": None}
+    whole = {"y": {"value": 0}, "y2": {"value": "height"}}
+    stretch = {"x": x | {"field": "from"}, "x2": {"field": "to"}, "fill": color, **whole}
+    return [
+        {"data": {"values": marks}, "mark": {"type": "rect", "opacity": 0.12, "aria": False}, "encoding": stretch},
+        {
+            "data": {"values": marks},
+            "mark": {"type": "rule", "strokeDash": [5, 4], "strokeWidth": 2, "aria": False},
+            "encoding": {"x": x, "stroke": color, **whole},
+        },
+    ]

@@ -1,0 +1,205 @@
+"""A store in any database that SQLAlchemy speaks; Alembic makes and upgrades its tables."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from tflitekit.core.errors import MissingDependencyError, StoreError, UsageError
+from tflitekit.core.files import TEXT_LIMIT_BYTES, is_file, shortened
+from tflitekit.core.printable import without_password
+from tflitekit.core.structured import describe_problem
+from tflitekit.results import Finding
+from tflitekit.store.entry import Acceptance, Entry
+from tflitekit.store.store import Listing, Store
+
+try:
+    import sqlalchemy as sa
+    from sqlalchemy import exc
+except ImportError as error:
+    raise MissingDependencyError(
+        "A store in a database needs the packages sqlalchemy and alembic, which are not installed.",
+        fix="Install them with: pip install 'tflitekit[store]'; or name a folder as the store.",
+    ) from error
+
+from tflitekit.store import tables
+from tflitekit.store.migrations import REVISIONS, upgrade
+
+__all__ = ["DatabaseStore"]
+
+_WRITES = {"tflitekit_writes": True}
+_PATIENCE_S = 60
+"""How long a writer waits for another one's lock in SQLite, which has one for the whole file."""
+
+
+class DatabaseStore(Store):
+    """A store in a database.
+
+    Args:
+        address: SQLAlchemy's URL.
+        create: Make its tables where there are none.
+        upgraded: Bring the tables of an older kit to those of this one.
+    """
+
+    def __init__(self, address: str, *, create: bool = True, upgraded: bool = False) -> None:
+        self.name = without_password(address)
+        self._engine = _connect(address, self.name, create=create)
+        self._prepare(create=create, upgraded=upgraded)
+
+    def get(self, id: str) -> Entry | None:
+        found = self._select(sa.select(tables.REPORTS).where(tables.REPORTS.c.id == id)).entries
+        return found[0] if found else None
+
+    def entries(self, model: str | None = None) -> Listing:
+        chosen = sa.select(tables.REPORTS)
+        return self._select(chosen if model is None else chosen.where(tables.REPORTS.c.model == model))
+
+    def acceptances(self) -> Iterable[Acceptance]:
+        with self._transaction() as connection:
+            rows = connection.execute(sa.select(tables.ACCEPTED)).mappings().all()
+        try:
+            return [Acceptance.model_validate({**row}) for row in rows]
+        except ValidationError as error:
+            raise StoreError(f"An acceptance in {self.name} is malformed at {describe_problem(error)}.") from None
+
+    def _select(self, chosen: sa.Select[Any]) -> Listing:
+        """Returns the entries of the reports that a query names."""
+        ids = chosen.with_only_columns(tables.REPORTS.c.id)
+        of_them = sa.select(tables.VARIANTS).where(tables.VARIANTS.c.report.in_(ids))
+        with self._transaction() as connection:
+            reports = connection.execute(chosen.with_only_columns(*tables.FIGURES)).mappings().all()
+            variants = connection.execute(of_them.order_by(tables.VARIANTS.c.position)).mappings().all()
+        rows: dict[str, list[Any]] = {}
+        for variant in variants:
+            rows.setdefault(variant["report"], []).append(variant)
+        found, warnings = [], []
+        for report in reports:
+            try:
+                found.append(Entry.model_validate({**report, "rows": [dict(v) for v in rows.get(report["id"], ())]}))
+            except ValidationError as error:
+                what = f"The entry {str(report['id'])[:8]} of {self.name} is malformed at {describe_problem(error)}."
+                warnings.append(Finding(kind="damaged-entry", message=what))
+        return Listing(tuple(sorted(found, key=lambda entry: (entry.created, entry.id))), tuple(warnings))
+
+    def _put(self, content: Any, entry: Entry) -> bool:
+        packed = zlib.compress(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode())
+        figures = entry.model_dump(mode="json", exclude={"rows"})
+        rows = [row.model_dump(mode="json") | {"report": entry.id, "position": i} for i, row in enumerate(entry.rows)]
+        with self._transaction(_WRITES) as connection:
+            try:
+                with connection.begin_nested():
+                    connection.execute(sa.insert(tables.REPORTS), [figures | {"content": packed}])
+            except exc.IntegrityError:  # another process was faster
+                return False
+            if rows:
+                connection.execute(sa.insert(tables.VARIANTS), rows)
+        return True
+
+    def _content(self, id: str) -> Any:
+        with self._transaction() as connection:
+            packed = connection.scalar(sa.select(tables.REPORTS.c.content).where(tables.REPORTS.c.id == id))
+        name = f"The report {id[:8]} in {self.name}"
+        if packed is None:
+            raise StoreError(f"{name} is gone.")
+        try:
+            return json.loads(zlib.decompressobj().decompress(packed, TEXT_LIMIT_BYTES))
+        except (zlib.error, ValueError, TypeError, RecursionError) as error:
+            raise StoreError(f"{name} is damaged.", why=shortened(str(error))) from error
+
+    def _put_acceptance(self, acceptance: Acceptance) -> None:
+        with self._transaction(_WRITES) as connection:
+            connection.execute(sa.insert(tables.ACCEPTED), [acceptance.model_dump(mode="json")])
+
+    def _prepare(self, *, create: bool, upgraded: bool) -> None:
+        """Makes the tables where there are none; those of an older kit are upgraded if that is wanted, else refused."""
+        found = self._revision()
+        if found is None and not create:
+            raise UsageError(
+                f"There is no store at {self.name}.", fix="'tflitekit store add REPORT --store ...' makes its tables."
+            )
+        if found not in (None, REVISIONS[-1]) and not upgraded:
+            raise StoreError(
+                f"The tables of {self.name} are those of an older tflitekit ({found}; this one has {REVISIONS[-1]}).",
+                fix="Run 'tflitekit store upgrade' once; older versions of tflitekit cannot use the store afterwards.",
+            )
+        if found != REVISIONS[-1]:
+            with self._transaction(_WRITES) as connection:
+                upgrade(connection)
+            self.upgraded_from = found
+
+    def _revision(self) -> str | None:
+        """Returns the version of the tables; None where there are none."""
+        with self._transaction() as connection:
+            if not sa.inspect(connection).has_table(tables.VERSION):
+                return None
+            found: str | None = connection.scalar(sa.text(f"SELECT version_num FROM {tables.VERSION}"))
+        if found is not None and found not in REVISIONS:
+            raise StoreError(
+                f"The tables of {self.name} are those of a newer tflitekit ({str(found)[:40]}; this one knows {', '.join(REVISIONS)}).",
+                fix="Update tflitekit.",
+            )
+        return found
+
+    @contextmanager
+    def _transaction(self, options: dict[str, Any] | None = None) -> Iterator[sa.Connection]:
+        """Opens a transaction; what the database says of it becomes an error of the kit."""
+        try:
+            with self._engine.connect().execution_options(**options or {}) as connection, connection.begin():
+                yield connection
+        except (exc.SQLAlchemyError, OSError, OverflowError) as error:
+            raise _refused(self.name, error) from error
+
+
+def _connect(address: str, name: str, *, create: bool) -> sa.Engine:
+    """Returns what connects to a database when it is first used."""
+    try:
+        url = sa.make_url(address)
+        is_sqlite = url.get_backend_name() == "sqlite"
+        if is_sqlite and not create and url.database and not is_file(Path(url.database)):
+            raise UsageError(f"There is no store at {name}.", fix="Name the file that 'tflitekit store add' made.")
+        engine = sa.create_engine(url, connect_args={"timeout": _PATIENCE_S} if is_sqlite else {})
+    except (exc.ArgumentError, exc.NoSuchModuleError, ValueError, TypeError) as error:
+        raise UsageError(
+            f"{name} is not the address of a store.",
+            why=without_password(str(error)),
+            fix="Name a folder, sqlite:///FILE, or a URL of SQLAlchemy such as postgresql+psycopg://USER@HOST/DATABASE.",
+        ) from None
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{name} needs a package that is not installed: {error.name}.",
+            fix="Install the driver of the database; for PostgreSQL: pip install 'tflitekit[postgresql]'",
+        ) from error
+    if is_sqlite:
+        sa.event.listen(engine, "connect", _begin_ourselves)
+        sa.event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _begin_ourselves(connection: Any, _: Any) -> None:
+    """Keeps Python's sqlite3 from beginning transactions later than it is told to, which would leave tables outside of them.
+
+    Source: SQLAlchemy's manual, 'Serializable isolation / Savepoints / Transactional DDL' of its dialect for SQLite.
+    """
+    connection.isolation_level = None
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin(connection: sa.Connection) -> None:
+    # Who is going to write takes the lock at once, and waits for it: two readers that both want to write would wait for each other.
+    writes = "tflitekit_writes" in connection.get_execution_options()
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _refused(name: str, error: Exception) -> StoreError:
+    reason = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return StoreError(
+        f"The store {name} cannot be used.",
+        why=without_password(reason[0][:500]) if reason else type(error).__name__,
+        fix="Check the address, the rights and the database. Nothing that was stored before is changed.",
+    )

@@ -1,0 +1,300 @@
+"""How the figures of a model's variants went over time, and where they shifted."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflitekit.core.change_points import FEWEST, find_shifts
+from tflitekit.core.errors import TflitekitError, UsageError
+from tflitekit.results import Finding
+from tflitekit.results.base import Part
+from tflitekit.results.comparison.accuracy import compare_accuracy, shared_data
+from tflitekit.store.entry import Entry, Row
+from tflitekit.store.store import Store
+
+__all__ = ["FIGURES", "Change", "Figure", "History", "Point", "Series", "history"]
+
+Figure = Literal["accuracy", "size", "latency"]
+FIGURES: tuple[Figure, ...] = ("accuracy", "size", "latency")
+
+
+class Point(Part):
+    """One figure of one report.
+
+    Attributes:
+        report: The id of its entry.
+        low: 95 % interval of ``value`` within that report; null where there is none.
+        accepted: The report was accepted.
+    """
+
+    report: str
+    created: str
+    commit: str | None
+    runtime: str | None
+    kit: str | None
+    value: float
+    low: float | None = None
+    high: float | None = None
+    accepted: bool = False
+
+
+class Change(Part):
+    """One shift of a series.
+
+    Attributes:
+        at: The number of its first point after the shift, from 0; ``earliest`` and ``latest`` are the 95 % interval of that.
+        value: As in `tflitekit.results.comparison.Change`, positive is worse: for shares a fraction, for other metrics in their unit, for size and
+            latency relative to before. Where it is not known which is better, after minus before.
+        low: 95 % interval of ``value``; null where nothing is known of the noise.
+        p_value: Of the test that found it; null for sizes, which are exact.
+        method: 'exact', 'runs' (the scatter of the reports), 'runs and samples' (and of the samples that accuracy was measured on, in pairs
+            where both reports beside the shift have them).
+    """
+
+    at: int
+    earliest: int
+    latest: int
+    value: float
+    low: float | None
+    high: float | None
+    p_value: float | None
+    method: Literal["exact", "runs", "runs and samples"]
+
+    @property
+    def verdict(self) -> Literal["worse", "better", "undecided"]:
+        """Whether the interval lies on one side of zero."""
+        if self.low is None or self.high is None or self.low <= 0 <= self.high:
+            return "undecided"
+        return "worse" if self.low > 0 else "better"
+
+
+class Series(Part):
+    """Figures that can be compared with each other, the oldest first.
+
+    Attributes:
+        metric: The metric's name, 'bytes', or 'median_ms', 'p90_ms', 'throughput_ms'.
+        conditions: What all points have in common beyond the device, in words; ``data_sha256`` is that of the samples.
+        changes: Where the level shifted.
+    """
+
+    model: str
+    variant: str
+    device: str
+    figure: Figure
+    metric: str
+    output: str | None = None
+    conditions: str = ""
+    data_sha256: str | None = None
+    higher_is_better: bool | None = None
+    points: tuple[Point, ...]
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def tested(self) -> bool:
+        """Whether it has enough points for shifts to be told from noise; sizes need none."""
+        return self.figure == "size" or len(self.points) >= FEWEST
+
+
+class History(Part):
+    """Series of one or several models."""
+
+    series: tuple[Series, ...]
+    warnings: tuple[Finding, ...] = ()
+
+
+def history(
+    store: Store,
+    *,
+    model: str | None = None,
+    variant: str | None = None,
+    device: str | None = None,
+    metric: Figure | None = None,
+) -> History:
+    """Returns how size, accuracy and latency went from report to report, with the shifts among them.
+
+    Only what can be compared stands in one series: accuracy of one metric on the same samples, latency on one device under one protocol. Versions of
+    the runtime and of the kit may change within a series, because they may be what made the difference.
+    A size is exact, and each change of it is one. Accuracy and latency are tested as `tflitekit.core.change_points.find_shifts` says, the
+    latency as its logarithm; with fewer than eight points nothing can be told. The interval of a shift of accuracy also covers that
+    other samples would have given another answer (see `Change`).
+
+    Args:
+        store: Of `open_store`.
+        model: Only this model, by its name in the store.
+        variant: Only this variant.
+        device: Only devices with this text in their name; case does not count.
+        metric: Only this figure: 'accuracy', 'size' or 'latency'.
+
+    Returns:
+        The series, by model, variant, figure and device, and what of the store cannot be read.
+
+    Raises:
+        UsageError: Nothing in the store fits.
+        StoreError: The store cannot be read.
+
+    Example:
+        >>> found = tk.history(tk.open_store("results"), model="shapes.keras", metric="latency")
+        >>> print([(series.variant, len(series.points), series.changes) for series in found.series])
+    """
+    if metric not in (None, *FIGURES):
+        raise UsageError(f"There is no history of '{metric}'.", fix=f"Choose from: {', '.join(FIGURES)}.")
+    listing = store.entries(model)
+    accepted = {acceptance.report for acceptance in store.acceptances()}
+    found: dict[tuple[object, ...], list[tuple[Entry, Row, Point]]] = {}
+    for entry in listing.entries:
+        for key, row, point in _points(entry, metric, is_accepted=entry.id in accepted):
+            if (variant is None or row.variant == variant) and (device or "").lower() in row.device.lower():
+                found.setdefault(key, []).append((entry, row, point))
+    if not found:
+        raise UsageError(f"Nothing in {store.name} fits.", fix=_choices(store, listing.entries, model))
+    judge = _Judge(store, listing.entries)
+    series = [_series(key, members, judge) for key, members in found.items()]
+    order = {figure: number for number, figure in enumerate(FIGURES)}
+    series.sort(key=lambda one: (one.model, one.variant, order[one.figure], one.device, one.conditions))
+    return History(series=tuple(series), warnings=listing.warnings)
+
+
+def _choices(store: Store, entries: Iterable[Entry], model: str | None) -> str:
+    rows = [row for entry in entries for row in entry.rows]
+    if not rows:
+        models = sorted({entry.model for entry in store.entries().entries})
+        return (
+            f"Models: {', '.join(models) or 'none'}."
+            if model is not None
+            else "'tflitekit store add' puts reports there."
+        )
+    variants, devices = sorted({row.variant for row in rows}), sorted({row.device for row in rows})
+    return f"Variants: {', '.join(variants)}. Devices: {'; '.join(devices)}."
+
+
+def _points(
+    entry: Entry, metric: Figure | None, *, is_accepted: bool
+) -> Iterator[tuple[tuple[object, ...], Row, Point]]:
+    """Yields each figure of a report with what it has to share with others of its series."""
+    sized: set[str] = set()
+    common = {
+        "report": entry.id,
+        "created": entry.created,
+        "commit": entry.commit,
+        "kit": entry.kit,
+        "accepted": is_accepted,
+    }
+    for row in entry.rows:
+        if row.status != "ok":
+            continue
+        of, known = (entry.model, row.variant), common | {"runtime": row.runtime}
+        if metric in (None, "accuracy") and row.value is not None and row.metric is not None:
+            alike = (row.device, row.metric, row.output, entry.data_sha256)
+            yield (*of, "accuracy", *alike), row, Point(**known, value=row.value, low=row.low, high=row.high)
+        if metric in (None, "size") and row.size_bytes is not None and row.variant not in sized:
+            sized.add(row.variant)
+            yield (*of, "size"), row, Point(**known, value=row.size_bytes)
+        if metric in (None, "latency") and row.latency_ms is not None and row.latency_ms > 0:
+            how = (row.device, row.statistic, row.protocol, row.threads, row.accelerator)
+            yield (
+                (*of, "latency", *how),
+                row,
+                Point(**known, value=row.latency_ms, low=row.latency_low_ms, high=row.latency_high_ms),
+            )
+
+
+def _series(
+    key: tuple[object, ...],
+    members: Sequence[tuple[Entry, Row, Point]],
+    changes_of: Callable[[Series], tuple[Change, ...]],
+) -> Series:
+    entry, row, _ = members[-1]
+    figure = next(known for known in FIGURES if known == key[2])
+    metric = {"accuracy": str(row.metric), "size": "bytes", "latency": f"{row.statistic}_ms"}[figure]
+    conditions = ""
+    if figure == "latency":
+        threads = f"{row.threads} thread{'' if row.threads == 1 else 's'}"
+        conditions = ", ".join(filter(None, (row.protocol, threads, row.accelerator)))
+    elif figure == "accuracy" and entry.data_sha256 is not None:
+        conditions = f"data {entry.data_sha256[:8]}"
+    found = Series(
+        model=entry.model,
+        variant=row.variant,
+        device="" if figure == "size" else row.device,
+        figure=figure,
+        metric=metric,
+        output=row.output if figure == "accuracy" else None,
+        conditions=conditions,
+        data_sha256=entry.data_sha256 if figure == "accuracy" else None,
+        higher_is_better=row.higher_is_better if figure == "accuracy" else False,
+        points=tuple(point for _, _, point in members),
+    )
+    return found.model_copy(update={"changes": changes_of(found)})
+
+
+class _Judge:
+    """Finds the shifts of a series."""
+
+    def __init__(self, store: Store, entries: Iterable[Entry]) -> None:
+        known = {entry.id: entry for entry in entries}
+        self._report = functools.lru_cache(maxsize=16)(lambda id, variant: store.report(known[id], accuracy_of=variant))
+
+    def __call__(self, series: Series) -> tuple[Change, ...]:
+        values = np.array([point.value for point in series.points], np.float64)
+        if series.figure == "size":
+            return tuple(_resized(values))
+        is_latency = series.figure == "latency"
+        found = []
+        for shift in find_shifts(np.log(values) if is_latency else values):
+            low, high = shift.value - shift.half, shift.value + shift.half
+            if is_latency:
+                value, low, high = (math.expm1(bound) for bound in (shift.value, low, high))
+            else:
+                half = math.hypot(shift.half, self._sampling(series, shift.at))
+                sign = -1.0 if series.higher_is_better else 1.0
+                value = sign * shift.value
+                low, high = value - half, value + half
+            found.append(
+                Change(
+                    at=shift.at,
+                    earliest=shift.earliest,
+                    latest=shift.latest,
+                    value=value,
+                    low=low if math.isfinite(low) else None,
+                    high=high if math.isfinite(high) else None,
+                    p_value=shift.p_value,
+                    method="runs" if is_latency else "runs and samples",
+                )
+            )
+        return tuple(found)
+
+    def _sampling(self, series: Series, at: int) -> float:
+        """Returns half the 95 % interval of a difference of accuracies for the choice of the samples: of the reports on both sides, as `compare`
+        has it, sample by sample where they hold that."""
+        points = series.points[at - 1 : at + 1]
+        try:
+            old, new = (self._report(point.report, series.variant) for point in points)
+            change = compare_accuracy(old.variant(series.variant), new.variant(series.variant), shared_data(old, new))
+        except TflitekitError:
+            change = None
+        judged = [point.value for point in points]  # and not the same variant's on another device
+        if (
+            change is not None
+            and [change.old, change.new] == judged
+            and change.low is not None
+            and change.high is not None
+        ):
+            return (change.high - change.low) / 2
+        widths = [(p.high - p.low) / 2 for p in points if p.low is not None and p.high is not None]
+        return math.hypot(*widths) if len(widths) == len(points) else math.inf
+
+
+def _resized(values: NDArray[np.float64]) -> Iterator[Change]:
+    """Yields each change of a size."""
+    for at in (np.flatnonzero(np.diff(values)) + 1).tolist():
+        value = float(values[at] / values[at - 1] - 1) if values[at - 1] else math.inf
+        if math.isfinite(value):
+            yield Change(
+                at=at, earliest=at, latest=at, value=value, low=value, high=value, p_value=None, method="exact"
+            )

@@ -1,0 +1,212 @@
+"""What every store does; where the reports lie is the matter of `FolderStore` and `DatabaseStore`."""
+
+from __future__ import annotations
+
+import getpass
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tflitekit.core.errors import UsageError
+from tflitekit.core.files import hash_json
+from tflitekit.results import Finding, Report
+from tflitekit.results.report import check_report, read_content
+from tflitekit.store.commit import commit_of
+from tflitekit.store.entry import Acceptance, Entry, now
+
+__all__ = ["Added", "Listing", "Store"]
+
+_SHORTEST = 4
+"""Digits of an id that name a report where no other begins with them."""
+
+
+@dataclass(frozen=True)
+class Added:
+    """What became of a report: its entry, and whether it is a new one."""
+
+    entry: Entry
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a store holds, the oldest report first, and what of it cannot be read."""
+
+    entries: tuple[Entry, ...]
+    warnings: tuple[Finding, ...] = ()
+
+
+class Store(ABC):
+    """Reports that are kept and compared over time.
+
+    Several processes may add to one store at once. A report is there as a whole or not at all, once however often it is added, and is
+    never changed.
+
+    Attributes:
+        name: Where it is, as messages may say it: without a password.
+        upgraded_from: The version of its tables before it was opened, where that upgraded them.
+    """
+
+    name: str
+    upgraded_from: str | None = None
+
+    def add(
+        self,
+        report: Report | str | Path,
+        *,
+        model: str | None = None,
+        commit: str | None = None,
+        mlflow_run: str | None = None,
+        mlflow_link: str | None = None,
+    ) -> Added:
+        """Stores a report.
+
+        Args:
+            report: A report, its file, or its folder.
+            model: What its model is called in the store; the name of the model's file when not given.
+            commit: Of the project that it was made from; that of the working directory when not given, unless that is newer
+                than the report.
+            mlflow_run: The run that it was logged as, and ``mlflow_link`` that run's page.
+
+        Returns:
+            Its key figures. A report that is there already stays as it was added first.
+
+        Raises:
+            ModelError: The report is missing, malformed, or of an unknown version.
+            UsageError: It does not say of which model it is, and ``model`` is not given.
+            StoreError: The store cannot be reached or written.
+        """
+        content, found = _opened(report)
+        id = _id(content)
+        if known := self.get(id):
+            return Added(known, is_new=False)
+        commit = commit or commit_of(Path.cwd(), found.created)
+        entry = Entry.of(found, id, model=model, commit=commit, mlflow_run=mlflow_run, mlflow_link=mlflow_link)
+        return Added(entry, is_new=self._put(content, entry))
+
+    def entry_of(self, report: Report | str | Path, *, model: str | None = None) -> Entry:
+        """Returns what `add` would store of a report, or has stored; nothing is written.
+
+        Raises:
+            ModelError: The report is missing, malformed, or of an unknown version.
+            UsageError: It does not say of which model it is.
+        """
+        content, found = _opened(report)
+        id = _id(content)
+        return self.get(id) or Entry.of(found, id, model=model)
+
+    def find(self, id: str) -> Entry:
+        """Returns the report whose id begins so.
+
+        Raises:
+            UsageError: There is none, or several.
+        """
+        fits = [] if len(id) < _SHORTEST else [e for e in self.entries().entries if e.id.startswith(id.lower())]
+        if len(fits) == 1:
+            return fits[0]
+        what = f"{len(fits)} reports begin with {id}" if fits else f"There is no report {id}"
+        raise UsageError(f"{what} in {self.name}.", fix="'tflitekit store list' shows the first digits of each.")
+
+    def report(self, entry: Entry, *, accuracy_of: str | None = None) -> Report:
+        """Returns a stored report, migrated if an older version of the kit wrote it.
+
+        Args:
+            accuracy_of: Only what belongs to the accuracy of this variant is wanted, which takes a tenth of the time.
+
+        Raises:
+            ModelError: It is of a schema version that this kit does not know.
+            StoreError: It is damaged or gone.
+        """
+        content, name = self._content(entry.id), f"{entry.short} in {self.name}"
+        return check_report(content if accuracy_of is None else _slim(content, accuracy_of), name)
+
+    def accept(self, entry: Entry, note: str = "") -> Acceptance:
+        """Marks a stored report as what later ones of its model on its device are compared with.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        try:
+            by = getpass.getuser()
+        except (KeyError, OSError, ImportError):  # a container may run under a number without a name
+            by = ""
+        found = Acceptance(report=entry.id, model=entry.model, device=entry.device, accepted=now(), by=by, note=note)
+        self._put_acceptance(found)
+        return found
+
+    def last_accepted(self, model: str, device: str) -> tuple[Entry, Acceptance]:
+        """Returns what was accepted last for a model on a device.
+
+        Raises:
+            UsageError: Nothing was.
+        """
+        of_model = [found for found in self.acceptances() if found.model == model]
+        fits = [found for found in of_model if found.device == device]
+        if not fits:
+            others = ", ".join(sorted({found.device for found in of_model}))
+            raise UsageError(
+                f"Nothing of the model '{model}' on the device '{device}' was accepted in {self.name}.",
+                why=f"Accepted on other devices: {others}." if others else None,
+                fix="Accept a report with 'tflitekit store accept', or name one to compare with.",
+            )
+        last = max(fits, key=lambda found: found.accepted)
+        return self.find(last.report), last
+
+    @abstractmethod
+    def get(self, id: str) -> Entry | None:
+        """Returns the entry of this whole id; None where there is none."""
+
+    @abstractmethod
+    def entries(self, model: str | None = None) -> Listing:
+        """Returns what is stored, or what is stored of one model."""
+
+    @abstractmethod
+    def acceptances(self) -> Iterable[Acceptance]:
+        """Returns all acceptances, in any order."""
+
+    @abstractmethod
+    def _put(self, content: Any, entry: Entry) -> bool:
+        """Stores a report and its entry, whole; returns False where another process did so in the meantime."""
+
+    @abstractmethod
+    def _content(self, id: str) -> Any:
+        """Returns the JSON of a report."""
+
+    @abstractmethod
+    def _put_acceptance(self, acceptance: Acceptance) -> None:
+        """Stores an acceptance."""
+
+
+def _opened(report: Report | str | Path) -> tuple[Any, Report]:
+    """Returns a report as JSON as it stands in its file, and as what it says."""
+    if isinstance(report, Report):
+        return report.to_json(), report
+    content, name = read_content(report)
+    return content, check_report(content, name)
+
+
+def _id(content: Any) -> str:
+    """Returns the hash of a report, without when it was made and what was reused: a run that only took what was finished found nothing new."""
+    rows = [{name: value for name, value in row.items() if name != "reused"} for row in content["variants"]]
+    return hash_json({name: value for name, value in content.items() if name != "created"} | {"variants": rows})
+
+
+_OF_ACCURACY = ("name", "scheme", "status", "warnings", "latency", "accuracy", "hits")
+"""Fields of a variant that accuracies are compared with, and those that every version of the schema must have."""
+
+
+def _slim(content: Any, variant: str) -> Any:
+    try:
+        rows = [row for row in content["variants"] if row["name"] == variant]
+        slim = [{name: row[name] for name in _OF_ACCURACY if name in row} | {"latency": None} for row in rows]
+        return content | {
+            "variants": slim,
+            "baseline": None,
+            "recommendation": None,
+            "warnings": [],
+            "calibration_curve": [],
+        }
+    except (LookupError, TypeError):
+        return content  # it is malformed, which is said by who checks it
