@@ -481,6 +481,31 @@ def _read_coco(path: Path) -> None:
         assert len(sample.label.xyxy) == len(sample.label.classes)
 
 
+_COCO_MASKS = json.dumps(
+    {
+        "images": [{"id": 1, "file_name": "PICTURE", "width": 40, "height": 20}],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 9, "name": "dog"}],
+        "annotations": [
+            {"image_id": 1, "category_id": 9, "segmentation": [[1, 2, 8, 2, 8, 9.5]], "iscrowd": 0},
+            {
+                "image_id": 1,
+                "category_id": 1,
+                "segmentation": {"size": [20, 40], "counts": [100, 50, 650]},
+                "iscrowd": 1,
+            },
+            {"image_id": 1, "category_id": 1, "segmentation": {"size": [20, 40], "counts": "T3b1Zd0"}},
+        ],
+    }
+).encode()
+
+
+def _read_coco_masks(path: Path) -> None:
+    picture = next((DATA.parent.parent / "docs" / "images").glob("*.png"))
+    path.write_bytes(path.read_bytes().replace(b"PICTURE", picture.name.encode()))
+    for sample in open_dataset(f"{path}:images={picture.parent}:as=masks"):
+        assert sample.label.load().ndim == 2
+
+
 def _read_poses(path: Path) -> None:
     picture = next((DATA.parent.parent / "docs" / "images").glob("*.png"))
     path.write_bytes(path.read_bytes().replace(b"PICTURE", picture.name.encode()))
@@ -616,6 +641,7 @@ def _readers() -> dict[str, Reader]:
         "checkpoint": Reader(read_arrays, (_file(_checkpoint, "c.npz"),), zip_of(array_of), ".npz"),
         "record": Reader(lambda path: read_record(path, _Kept), (_file(_record, "r.json"),), json_of, ".json"),
         "coco": Reader(_read_coco, (_COCO,), json_of, ".json"),
+        "coco masks": Reader(_read_coco_masks, (_COCO_MASKS,), json_of, ".json"),
         "poses": Reader(_read_poses, (_POSES,), json_of, ".json"),
         "color map": Reader(
             lambda path: read_color_map(path, None),
@@ -651,7 +677,7 @@ def json_or_bytes(content: bytes, chance: random.Random) -> bytes:
 
 READERS: tuple[str, ...] = (
     "tflite", "keras", "hdf5", "sidecar", "report", "bundle", "labels", "labels in JSON", "preprocessing", "class weights",
-    "TF_CONFIG", "suite", "csv", "tfrecord", "tar", "npz", "checkpoint", "record", "coco", "poses", "color map", "color map in CSV", "color map of CVAT",
+    "TF_CONFIG", "suite", "csv", "tfrecord", "tar", "npz", "checkpoint", "record", "coco", "coco masks", "poses", "color map", "color map in CSV", "color map of CVAT",
     "voc", "yolo", "data.yaml", "pt2", "apk",
 )  # fmt: skip
 
