@@ -19,6 +19,7 @@ from tflitekit.data.dataset import InputPipeline, UnreadableSampleError, open_da
 from tflitekit.data.preprocessing import PRESETS
 from tflitekit.data.samples import Subset
 from tflitekit.data.sound_format import SoundFormat, check_same_rate
+from tflitekit.source.few_samples import keep_samples
 
 
 def spec(name, *shape, dtype="float32"):
@@ -336,6 +337,9 @@ def test_sound_folders(sounds):
     with pytest.raises(DataError, match=r"shape \[60\] does not fit") as caught:
         prepared(data, spec("audio", 80))
     assert "length=SAMPLES" in caught.value.fix
+    with pytest.raises(DataError) as caught:  # as a worker tells it
+        keep_samples(data, root / "few.npz", "data", PRESETS["raw"]).of([spec("audio", 80)])
+    assert "length=SAMPLES" in caught.value.fix
     data = open_dataset(f"{root}:length=80:pad=both:crop=center")
     short, long = (row[0] for row in prepared(data, spec("audio", 80)))
     assert not short[:10].any() and not short[70:].any() and short[11]
@@ -362,6 +366,9 @@ def test_rates_and_channels(sounds):
     with pytest.raises(DataError, match=r"'stereo\.wav' has 2 channels, and the first one has 1") as caught:
         [sample.read() for sample in open_dataset(root / "a", need_labels=False)]
     assert "channels=1" in caught.value.fix
+    with pytest.raises(DataError, match=r"shape \[16000, 2\] does not fit") as caught:
+        prepared(open_dataset(root / "b", need_labels=False), spec("audio", 16000))
+    assert "channels=1" in caught.value.fix and "batches" not in caught.value.fix
     (root / "a" / "1.wav").write_bytes(b"RIFF")
     with pytest.raises(UnreadableSampleError):
         next(iter(open_dataset(root))).read()

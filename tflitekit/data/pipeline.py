@@ -14,9 +14,13 @@ from tflitekit.data.columns import Columns
 from tflitekit.data.frame import Frame
 from tflitekit.data.preprocessing import Preprocessing, image_layout, is_picture
 from tflitekit.data.rows import check_finite
-from tflitekit.data.samples import Array, Raw
+from tflitekit.data.samples import Advised, Array, Raw
 
 __all__ = ["InputPipeline", "check_vocabulary", "without_batch"]
+
+
+class _ShapeError(DataError):
+    """A sample is of another shape than the model takes."""
 
 
 class InputPipeline:
@@ -49,9 +53,9 @@ class InputPipeline:
             return tuple(
                 self._array(spec, values, key) for spec, values in zip(self.inputs, self._by_name(raw), strict=True)
             )
-        except DataError as error:
-            advice = getattr(raw, "advice", None)  # what this kind of data says where the model does not take it
-            raise error if advice is None or error.fix else DataError(error.what, why=error.why, fix=advice) from error
+        except _ShapeError as error:
+            fix = raw.advice if isinstance(raw, Advised) else error.fix
+            raise DataError(error.what, why=error.why, fix=fix) from error
 
     def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
         """Returns an image as the only input has it before normalization.
@@ -108,7 +112,7 @@ class InputPipeline:
             values = values[..., None]
         if values.ndim != len(wanted) or any(w not in (-1, have) for w, have in zip(wanted, values.shape, strict=True)):
             batched = values.ndim == len(wanted) + 1
-            raise DataError(
+            raise _ShapeError(
                 f"The data's shape {given} does not fit the model's input '{spec.name}', "
                 f"which takes {shown_shape(wanted)} (both without batch; {key}).",
                 fix="Give samples one by one, not in batches." if batched else None,

@@ -25,6 +25,7 @@ from tflitekit.options.general import SEED
 __all__ = [
     "DEFAULT_SEED",
     "IN_MEMORY",
+    "Advised",
     "Array",
     "Dataset",
     "Raw",
@@ -47,6 +48,14 @@ IN_MEMORY = "arrays in memory"
 
 Array = NDArray[Any]
 Raw = Image.Image | Mapping[str, Array]
+
+
+class Advised(dict[str, Array]):
+    """Arrays by input name, and what to do where their shape is not the model's."""
+
+    def __init__(self, arrays: Mapping[str, Array], advice: str) -> None:
+        super().__init__(arrays)
+        self.advice = advice
 
 
 class UnreadableSampleError(Exception):

@@ -13,7 +13,7 @@ import numpy as np
 
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.extras import import_extra
-from tflitekit.data.samples import Array, UnreadableSampleError
+from tflitekit.data.samples import Advised, Array, UnreadableSampleError
 from tflitekit.data.settings import whole_number_of
 from tflitekit.data.sound_format import SoundFormat
 
@@ -27,13 +27,11 @@ _PLACES = {"pad": ("start", "end", "both"), "crop": ("start", "end", "center")}
 _MOST_VALUES = 2**29
 
 
-class _Sound(dict[str, Array]):
-    """A recording, and what to say where its length does not suit."""
-
-    advice = (
-        "Say what makes all sounds as long as the model's input: PATH:length=SAMPLES:pad=end:crop=start (pad: start, end or both; "
-        "crop keeps the start, the end or the center)."
-    )
+_MIX = "Where the model hears one channel, mix them: PATH:channels=1. "
+_LENGTH = (
+    "Say what makes all sounds as long as the model's input: PATH:length=SAMPLES:pad=end:crop=start (pad: start, end or both; "
+    "crop keeps the start, the end or the center)."
+)
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,8 @@ class SoundReader:
         if self.channels == 1:
             values = values.mean(axis=1, keepdims=True)
         values = self._cut(values, key)
-        return _Sound(x=values[:, 0] if values.shape[1] == 1 else values)
+        several = values.shape[1] > 1
+        return Advised({"x": values if several else values[:, 0]}, _MIX + _LENGTH if several else _LENGTH)
 
     def _check_rate(self, rate: int, key: str) -> None:
         if self.rate is not None and rate != self.rate:

@@ -19,6 +19,7 @@ from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.columns import Columns
 from tflitekit.data.dataset import Dataset, InputPipeline, Raw, UnreadableSampleError
 from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.data.samples import Advised
 from tflitekit.source.prepared import Exported
 from tflitekit.tflite.proof import BOUND, Proof, difference, write_reference
 
@@ -94,7 +95,8 @@ def _plain(raw: Raw) -> dict[str, Array]:
     if isinstance(raw, Columns):
         return {f"table/{name}": values for name, values in raw.packed().items()}
     found = {name: np.asarray(values) for name, values in raw.items()}
-    return {
+    advice = {"advice": np.array(raw.advice)} if isinstance(raw, Advised) else {}
+    return advice | {
         f"in/{name}": np.array(values.tolist()) if values.dtype.kind == "O" else values
         for name, values in found.items()
     }
@@ -115,7 +117,10 @@ def _raw(arrays: Mapping[str, Array], number: int) -> Raw:
     if picture is not None:
         return Image.fromarray(picture)
     table = _below(arrays, f"{number}/table/")
-    return Columns.unpacked(table) if table else _below(arrays, f"{number}/in/")
+    if table:
+        return Columns.unpacked(table)
+    found, advice = _below(arrays, f"{number}/in/"), arrays.get(f"{number}/advice")
+    return found if advice is None else Advised(found, str(advice))
 
 
 def _below(arrays: Mapping[str, Array], start: str) -> dict[str, Array]:
