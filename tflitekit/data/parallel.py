@@ -8,7 +8,6 @@ where processes do not fit: with one job, on systems that cannot fork safely, in
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import itertools
 import multiprocessing
@@ -18,7 +17,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
@@ -36,8 +34,6 @@ MODEL_CRASHED = ModelError(
 )
 
 _POLL_S = 0.2
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
-_LARGE_BYTES = 1 << 25
 
 
 class Done(NamedTuple):
@@ -92,7 +88,6 @@ def _forked(
         for asked in (signal.SIGINT, signal.SIGTERM):  # the parent decides what these mean
             signal.signal(asked, signal.SIG_IGN)
         end_with_parent(parent)
-        _keep_freed_memory()
         gc.freeze()  # the collector would touch, and so copy, every object that the parent made
         try:
             process = make_processor()
@@ -135,14 +130,6 @@ def _forked(
             child.kill()
         for child in children:
             child.join()
-
-
-def _keep_freed_memory() -> None:
-    """Has glibc reuse the memory of arrays that are freed: given back, each page of the next one is a fault, which costs more than the sums on it."""
-    with suppress(AttributeError):  # other C libraries have no mallopt
-        tune = ctypes.CDLL(None).mallopt
-        tune(_MMAP_THRESHOLD, _LARGE_BYTES)
-        tune(_TRIM_THRESHOLD, 2 * _LARGE_BYTES)
 
 
 def _take(ticket: Any) -> int:
