@@ -533,8 +533,8 @@ def test_a_model_with_several_inputs_trains_on_the_batches(tf, tmp_path):
         TensorSpec(name="wide", shape=(1, 4), dtype="float32"),
     )
     data = store(rows, tmp_path, inputs=inputs)
-    stream, steps = train_batches(data, batch_size=6, seed=0, class_weights=[1, 2], output="answer")
-    held = validation_batches(data, batch_size=3, output="answer")
+    stream, steps = train_batches(data, batch_size=6, seed=0, class_weights=[1, 2], outputs=["answer"])
+    held = validation_batches(data, batch_size=3, outputs=["answer"])
     model.compile("sgd", {"answer": tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)})
     history = model.fit(stream, steps_per_epoch=steps, epochs=2, validation_data=held, verbose=0).history
     assert steps == 6

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from test_training_run import reference, train
 
+from tflitekit.core.arrays import read_arrays
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.annotations import Boxes, Mask, Poses
@@ -177,11 +178,64 @@ def test_zeros_and_ones_for_each_class(tmp_path):
     assert fit(model, list(labels), tmp_path).record.loss == "binary_crossentropy"
 
 
-def test_labels_of_several_outputs_are_taken_for_the_one_that_is_named(tmp_path):
+def two_outputs():
+    """A class and four numbers, which cells cannot tell apart, of one body; and what both are of the pictures."""
+    layers = tf_keras.layers
+    model = network(
+        lambda x: layers.Dense(2, "softmax", name="kind")(layers.GlobalAveragePooling2D()(x)),
+        lambda x: layers.Dense(3, name="color")(layers.GlobalAveragePooling2D()(x)),
+    )
+    colors = PICTURES.mean(axis=(1, 2))
+    kinds = (colors[:, 0] > np.median(colors[:, 0])).astype(int)
+    return model, [{"kind": int(kind), "color": color} for kind, color in zip(kinds, colors, strict=True)]
+
+
+def test_each_output_with_labels_is_trained_by_a_loss_of_its_own(tmp_path):
+    model, labels = two_outputs()
+    trained = fit(model, labels, tmp_path, epochs=30, learning_rate=0.05, validation_split=0)
+    assert trained.record.loss == "kind: sparse_categorical_crossentropy, color: mean_squared_error"
+    assert (trained.output, trained.record.metric) == ("kind", "accuracy")
+    groups, _ = read_arrays(trained.folder / "reference.npz")
+    wanted = np.array([one["color"] for one in labels])
+    before, after = (np.square(groups[name][1] - wanted).mean() for name in ("float", "trained"))
+    assert after < 0.1 * before
+
+
+def test_losses_have_names_and_weights_by_output(tmp_path):
+    model, labels = two_outputs()
+    options = {"epochs": 1, "output": "kind=1,color=3", "loss": ["color=mae"]}
+    trained = fit(model, labels, tmp_path / "a", **options)
+    assert trained.record.loss == "color: 0.75 x mae, kind: 0.25 x sparse_categorical_crossentropy"
+    assert trained.output == "color"
+    model.compile("sgd", {"kind": "sparse_categorical_crossentropy", "color": "mae"}, loss_weights={"color": 4.0})
+    trained = fit(model, labels, tmp_path / "b", epochs=1, distill=0.5)
+    assert trained.record.loss == "kind: 1 x sparse_categorical_crossentropy, color: 4 x mae"
+
+
+def test_boxes_beside_other_labels_are_left_to_the_float_model(tmp_path):
+    labels = [{"scores": np.zeros((64, 2), np.float32), "places": one} for one in some_boxes()]
+    trained = fit(network(cells("places", 4), cells("scores", 2)), labels, tmp_path)
+    assert (trained.output, trained.record.loss) == ("scores", "mean_squared_error")
+    assert any("The boxes took no part in training" in note for note in trained.record.notes)
+
+
+def test_labels_by_output_belong_to_outputs(tmp_path):
+    model, labels = two_outputs()
+    with pytest.raises(DataError, match="have labels for kind and color, and none for 'size'"):
+        fit(model, labels, tmp_path, output="size")
+    with pytest.raises(DataError, match="have labels for 'size', and the model has no output of that name"):
+        fit(model, [one | {"size": 1.5} for one in labels], tmp_path)
+    with pytest.raises(UsageError, match="--loss names 'color', which is not trained"):
+        fit(model, labels, tmp_path, output="kind", loss="color=mae")
+    with pytest.raises(UsageError, match="Class weights are for one output, and kind, color are trained"):
+        fit(model, labels, tmp_path, class_weights="balanced")
+    with pytest.raises(DataError, match="one label a sample, and --output names 2 outputs"):
+        fit(model, [one["kind"] for one in labels], tmp_path, output="kind=1,color=1")
+
+
+def test_labels_of_one_output_are_taken_for_it(tmp_path):
     both = [{"places": np.zeros((64, 4), np.float32), "scores": np.zeros((64, 2), np.float32)}] * COUNT
     model = network(cells("places", 4), cells("scores", 2))
-    with pytest.raises(
-        DataError, match=r"labels for several outputs, places and scores, and training takes those of one"
-    ):
-        fit(model, both, tmp_path)
     assert reference(fit(model, both, tmp_path, output="scores"))[2].shape[1:] == (64, 2)
+    single = [{"scores": np.zeros((64, 2), np.float32)}] * COUNT
+    assert reference(fit(model, single, tmp_path))[2].shape[1:] == (64, 2)

@@ -36,6 +36,7 @@ __all__ = [
     "convert_unlocked",
     "require_chief",
     "with_controls",
+    "with_output",
 ]
 
 
@@ -73,7 +74,7 @@ def convert(
     requests = parse_requests(_schemes(wanted, options), wanted.rounding)
     members = members_of(options)
     if members is not None and not members.is_chief:
-        options = _with_output(options, wanted.scored)
+        options = with_output(options, wanted.output)
         return train_along(members, model, _all_requests(requests, options), out, options, progress)
     with locked(out):
         preprocessing, labels = given_or_told(model, wanted.preprocess, wanted.labels)
@@ -116,7 +117,7 @@ def convert_unlocked(
     require_utf8(out, why="TensorFlow cannot write there.")
     spec = replace(spec, requests=_all_requests(spec.requests, options))
     refuse_without_clock(spec)
-    options = _with_output(options, spec.output)
+    options = with_output(options, spec.output)
     data = _calibration_data(spec, options)
     members = members_of(options)
     chief = None
@@ -152,8 +153,8 @@ def _calibration_data(spec: ConversionSpec, options: ConvertOptions) -> Dataset 
     return data
 
 
-def _with_output(options: ConvertOptions, output: str | None) -> ConvertOptions:
-    """Lets training know the output that the labels belong to."""
+def with_output(options: ConvertOptions, output: str | None) -> ConvertOptions:
+    """Lets training know the output that the labels belong to, or the weights of several."""
     training = options.training
     if training is None or training.output is not None or output is None:
         return options

@@ -15,7 +15,14 @@ from tflitekit.accuracy.metric_choice import by_reference
 from tflitekit.accuracy.on_targets import on_targets, opened
 from tflitekit.accuracy.suitability import check_evaluation_data
 from tflitekit.accuracy.without_labels import check_limits
-from tflitekit.conversion import WORK_FOLDER, ConversionSpec, ConvertResult, convert_unlocked, require_chief
+from tflitekit.conversion import (
+    WORK_FOLDER,
+    ConversionSpec,
+    ConvertResult,
+    convert_unlocked,
+    require_chief,
+    with_output,
+)
 from tflitekit.conversion.proving import BASELINE
 from tflitekit.core.errors import TflitekitError
 from tflitekit.core.files import check_written, locked
@@ -79,6 +86,7 @@ def run(order: Order, crew: Crew, progress: Progress, *, ahead: bool = False) ->
         values = background.submit(dataset.check_values)
         fingerprint = background.submit(_prepare_evaluation, dataset, values)  # while the worker imports TensorFlow
         check = functools.partial(_check_data, dataset, spec, how, values)
+        options = with_output(options, how.output)
         converted = convert_unlocked(
             order.model, spec, out=out, options=options, progress=progress, check=check, crew=crew
         )

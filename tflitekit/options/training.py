@@ -9,7 +9,7 @@ from pydantic import Field
 
 from tflitekit.core.errors import UsageError
 from tflitekit.options.base import Option, Options, Panel
-from tflitekit.options.values import Text
+from tflitekit.options.values import ByOutput, Text, output_weights
 
 __all__ = ["TrainingOptions"]
 
@@ -26,11 +26,12 @@ class TrainingOptions(Options):
         learning_rate: The highest; it rises over the first steps and falls to zero as a cosine. 1e-4 for Adam and 1e-3 for
             SGD when not given, ten times that while pruning.
         optimizer: 'adam', 'sgd' (momentum 0.9), 'adamw', or ``module:function`` that takes the learning rate's schedule.
-        loss: A loss of Keras by name, or ``module:function(y_true, y_pred)``. When not given: the one that the model was
-            compiled with, else the one that labels and outputs call for.
+        loss: A loss of Keras by name, or ``module:function(y_true, y_pred)``; by output, where several have labels. When not given: the
+            one that the model was compiled with, else the one that labels and outputs call for.
         metric: ``module:function(y_true, y_pred)`` to show while training; accuracy for classes when not given. Which epoch
             is the best is decided by that accuracy, and without it by the loss.
-        output: The output that the labels belong to; the first when not given.
+        output: The output that the labels belong to; the first when not given. Where several have labels: the one to train, or weights of
+            the losses as in ``a=0.7,b=0.3``; all of them when not given.
         ignore_label: Value of pixels in masks that count for nothing; that of evaluation in `optimize`, when not given.
         callbacks: ``module:function`` that returns tf_keras callbacks.
         function: ``module:function`` that trains in place of the kit's loop (see `tflitekit.training.run.loop`).
@@ -67,9 +68,13 @@ class TrainingOptions(Options):
     ] = None
     optimizer: Annotated[str, _option("adam, adamw, sgd, or module:function(schedule).")] = "adam"
     loss: Annotated[
-        str | None,
-        _option("Name of a Keras loss, or module:function(y_true, y_pred). Default: the model's own."),
-    ] = None
+        ByOutput,
+        _option(
+            "Name of a Keras loss, or module:function(y_true, y_pred); OUTPUT=LOSS for one of several outputs with labels. Default: the model's own.",
+            repeatable=True,
+            metavar="LOSS",
+        ),
+    ] = Field(default_factory=dict)
     metric: Annotated[
         str | None, _option("module:function(y_true, y_pred) to show while training.", ("--train-metric",))
     ] = None
@@ -116,6 +121,21 @@ class TrainingOptions(Options):
         Field(ge=1),
         _option("Train on this many samples, drawn at random and balanced by class.", ("--train-limit",), shapes=False),
     ] = None
+
+    @property
+    def own_loss(self) -> str | None:
+        """The loss that is named without an output."""
+        return self.loss.get("")
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The outputs that are trained, with the weights of their losses as shares of 1; empty where none is named."""
+        return output_weights(self.output)
+
+    def of(self, output: str) -> TrainingOptions:
+        """Returns the same for one output: with its loss alone."""
+        loss = self.loss.get(output, self.own_loss)
+        return self.replaced(loss={} if loss is None else {"": loss})
 
     def model_post_init(self, context: Any) -> None:
         """Refuses what cannot be together."""

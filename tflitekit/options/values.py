@@ -82,7 +82,7 @@ def _parse_by_output(value: Any) -> Any:
     for text in as_list(value):
         output, _, name = str(text).rpartition("=")
         if output in found:
-            raise ValueError("Name one for all outputs, or OUTPUT=METRIC for each of several.")
+            raise ValueError("Name one for all outputs, or OUTPUT=NAME for each of several.")
         found[output] = name
     return found
 

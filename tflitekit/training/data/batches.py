@@ -33,7 +33,7 @@ def train_batches(
     augment: str | Callable[..., Any] | None = None,
     class_weights: Sequence[float] | None = None,
     shard: tuple[int, int] = (0, 1),
-    output: str | None = None,
+    outputs: Sequence[str] = (),
 ) -> tuple[Any, int]:
     """Makes an endless stream of batches to train on.
 
@@ -45,11 +45,11 @@ def train_batches(
         augment: See `load_augmentation`; works on the model's inputs, float32 after normalization.
         class_weights: One weight a class, as the third element of a batch.
         shard: Number of this worker and of all workers: each gets its part of every batch.
-        output: The model's output that the labels are for; without it there is one.
+        outputs: The model's outputs that the labels are for; without them there is one.
 
     Returns:
         A ``tf.data.Dataset`` of ``(x, y)`` or ``(x, y, weights)``, and the steps of one epoch. ``x`` is a tensor, or for
-        several inputs a dict by input name.
+        several inputs a dict by input name; ``y`` likewise, where ``outputs`` are given.
 
     Raises:
         UsageError: The batch cannot be divided among the workers, weights without classes or not one a class, or an
@@ -79,10 +79,11 @@ def train_batches(
     def finish(x: Any, y: Any, step: Any) -> Any:
         if change is not None:
             x = change(x, tf.stack([tf.constant(worker_seed, tf.int32), tf.cast(step % (1 << 31), tf.int32)]))
-        batch = (x, y) if weigh is None else (x, y, weigh(y))
-        return batch if output is None else (x, *({output: part} for part in batch[1:]))
+        return (
+            (x, y) if weigh is None else (x, y, {name: weigh(one) for name, one in y.items()} if outputs else weigh(y))
+        )
 
-    return _assemble(data, "train", numbered, finish), steps
+    return _assemble(data, "train", numbered, finish, outputs), steps
 
 
 def _part_of(batch_size: int, length: int, shard: tuple[int, int]) -> slice:
@@ -96,7 +97,7 @@ def _part_of(batch_size: int, length: int, shard: tuple[int, int]) -> slice:
     return slice(index * length // workers, (index + 1) * length // workers)
 
 
-def validation_batches(data: TrainingSet, *, batch_size: int, output: str | None = None) -> Any:
+def validation_batches(data: TrainingSet, *, batch_size: int, outputs: Sequence[str] = ()) -> Any:
     """Makes a finite stream of all validation samples in the order of the data, with the remainder.
 
     Returns:
@@ -110,7 +111,7 @@ def validation_batches(data: TrainingSet, *, batch_size: int, output: str | None
     if not data.validation_samples:
         raise DataError("No samples are held out to validate on.", fix="Give validation data or a validation split.")
     numbered = tf.data.Dataset.range(data.validation_samples).batch(batch_size).map(lambda places: (places, places[0]))
-    return _assemble(data, "validation", numbered, lambda x, y, step: (x, y if output is None else {output: y}))
+    return _assemble(data, "validation", numbered, lambda x, y, step: (x, y), outputs)
 
 
 def read_rows(data: TrainingSet, part: Part, limit: int) -> tuple[list[NDArray[Any]], NDArray[Any]]:
@@ -143,7 +144,9 @@ def _weigh(data: TrainingSet, weights: Sequence[float] | None) -> Callable[[Any]
     return lambda y: tf.gather(table, y)
 
 
-def _assemble(data: TrainingSet, part: Part, numbered: Any, finish: Callable[[Any, Any, Any], Any]) -> Any:
+def _assemble(
+    data: TrainingSet, part: Part, numbered: Any, finish: Callable[[Any, Any, Any], Any], outputs: Sequence[str]
+) -> Any:
     """Turns a stream of ``(places in the part, step)`` into batches, in that order, made in parallel ahead of their use."""
     import tensorflow as tf
 
@@ -151,7 +154,7 @@ def _assemble(data: TrainingSet, part: Part, numbered: Any, finish: Callable[[An
     # (Grappler), which rounds differently from evaluation and calibration.
     factors = _factors(data)
     along = tf.data.Dataset.from_tensors(tuple(value for _, _, value in factors)).repeat() if factors else None
-    fetch = _fetch(data, part)
+    fetch = _fetch(data, part, outputs)
 
     def make(places: Any, step: Any, *values: Any) -> Any:
         columns, labels = fetch(places)
@@ -189,16 +192,23 @@ def _factors(data: TrainingSet) -> list[tuple[int, str, NDArray[np.float32]]]:
     ]
 
 
-def _fetch(data: TrainingSet, part: Part) -> Callable[[Any], tuple[list[Any], Any]]:
-    """Returns a function from places in a part to the stored columns and labels, as tensors."""
+def _fetch(data: TrainingSet, part: Part, outputs: Sequence[str]) -> Callable[[Any], tuple[list[Any], Any]]:
+    """Returns a function from places in a part to the stored columns and labels, as tensors: a dict of labels where outputs are given."""
     import tensorflow as tf
 
     rows = data.part(part)
     with tf.device("CPU"):
-        labels_of = _labels(data, rows)
+        sets = {name: data.of(name) if data.by_output else data for name in outputs} or {"": data}
+        labels = {name: _labels(one, rows) for name, one in sets.items()}
+
+    def labels_at(places: Any) -> Any:
+        found = {name: at(places) for name, at in labels.items()}
+        return found if outputs else found[""]
+
+    with tf.device("CPU"):
         if not data.streamed and sum(column.row_bytes for column in data.columns) * len(rows) <= _MOST_IN_MEMORY:
             tensors = [tf.constant(stored_column(data, number)[rows]) for number in range(len(data.columns))]
-            return lambda places: ([tf.gather(tensor, places) for tensor in tensors], labels_of(places))
+            return lambda places: ([tf.gather(tensor, places) for tensor in tensors], labels_at(places))
     reader = open_rows(data)
     types = [tf.as_dtype(np.dtype(column.dtype)) for column in data.columns]
 
@@ -206,7 +216,7 @@ def _fetch(data: TrainingSet, part: Part) -> Callable[[Any], tuple[list[Any], An
         values = tf.numpy_function(lambda chosen: reader.read(rows[chosen]), [places], types)
         for value, column in zip(values, data.columns, strict=True):
             value.set_shape([places.shape[0], *column.shape])
-        return list(values), labels_of(places)
+        return list(values), labels_at(places)
 
     return fetch
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -21,7 +21,7 @@ from tflitekit.data.annotations import Boxes, Mask, Poses
 from tflitekit.data.calibration import check_shapes
 from tflitekit.data.dataset import Dataset, InputPipeline, Sample, SkippedSamples, UnreadableSampleError
 from tflitekit.data.parallel import process_chunks
-from tflitekit.training.data.labels import LabelKind, label_of, stack_labels, stored_label
+from tflitekit.training.data.labels import LabelKind, labels_of, stack_labels, stored_label
 
 __all__ = ["Column", "SampleWriter", "image_bytes"]
 
@@ -84,7 +84,7 @@ class SampleWriter:
     Args:
         store: False decodes images only to see whether they can be read.
         hashed: Whether to fill ``digest``; it needs the order, so that one process does all.
-        output: Whose labels to take of samples that have them by output.
+        outputs: Whose labels to take of samples that have them by output; those of the first sample when none are named.
         ignore: Value of pixels in masks that count for nothing.
     """
 
@@ -95,10 +95,10 @@ class SampleWriter:
         *,
         store: bool,
         hashed: bool,
-        output: str | None = None,
+        outputs: Sequence[str] = (),
         ignore: int | None = None,
     ) -> None:
-        self._pipeline, self._store, self._hashed, self._output = pipeline, store, hashed, output
+        self._pipeline, self._store, self._hashed, self._outputs = pipeline, store, hashed, tuple(outputs)
         self._ignore, self._masks = ignore, folder / _MASKS
         self._masks.unlink(missing_ok=True)  # of a run that was ended
         self._mask_shape: tuple[int, ...] | None = None
@@ -139,7 +139,9 @@ class SampleWriter:
         before = len(self.labels)
         if not before:
             first = next((sample.label for sample in dataset), None)
-            self.first_label = label_of(first, self._output, dataset.location)
+            self.first_label = labels_of(first, self._outputs, dataset.location)
+            if isinstance(first, Mapping):
+                self._outputs = self._outputs or tuple(first)
         labels: dict[int, list[Any]] = {}
         verb = "Reading" if self._store else "Checking"
         with progress.task(f"{verb} training samples", dataset.size) as advance:
@@ -163,14 +165,20 @@ class SampleWriter:
             raise DataError(f"None of the samples at {dataset.location} can be read.")
         return count
 
-    def stacked(self, dataset: Dataset) -> tuple[NDArray[Any], LabelKind]:
-        """Returns the labels of all rows as `stack_labels` does; masks stay on disk, with zeros for those that cannot be read."""
+    def stacked(self, dataset: Dataset) -> dict[str, tuple[NDArray[Any], LabelKind]]:
+        """Returns the labels of all rows by output, '' for the only one, as `stack_labels` does; masks of an only one stay on disk, with
+        zeros for those that cannot be read."""
+        if isinstance(self.first_label, dict):
+            return {
+                output: stack_labels([row[output] for row in self.labels], one, dataset)
+                for output, one in self.first_label.items()
+            }
         if self._mask_shape is None:
-            return stack_labels(self.labels, self.first_label, dataset)
+            return {"": stack_labels(self.labels, self.first_label, dataset)}
         shape = (len(self.labels), *self._mask_shape)
         with self._masks.open("r+b") as stream:
             stream.truncate(int(np.prod(shape)) * _MASK_TYPE.itemsize)
-        return np.memmap(self._masks, _MASK_TYPE, "r", shape=shape), "mask"
+        return {"": (np.memmap(self._masks, _MASK_TYPE, "r", shape=shape), "mask")}
 
     def delete_masks(self) -> None:
         """Deletes the file of masks."""
@@ -198,7 +206,7 @@ class SampleWriter:
         pixels, key = False, ""
         for index, sample in enumerate(samples):
             arrays: tuple[NDArray[Any], ...] | None = None
-            label = label_of(sample.label, self._output, location)
+            label = labels_of(sample.label, self._outputs, location)
             try:
                 raw = sample.read()
                 label = stored_label(label, functools.partial(self._pipeline.frame, raw), self._ignore)
@@ -209,7 +217,7 @@ class SampleWriter:
                     arrays = self._pipeline.prepare(raw, sample.key)
             except UnreadableSampleError as error:
                 unreadable.append((index, sample.key, str(error)))
-                label = None if isinstance(label, Boxes | Mask | Poses) else label
+                label = _without_places(label)
             rows.append(arrays)
             labels.append(label)
             if arrays is not None:
@@ -243,9 +251,17 @@ class SampleWriter:
         if self._hashed:
             for array in chunk.arrays:
                 self.digest.update(array.tobytes())
-            self.digest.update(repr([np.asarray(label).tolist() for label in chunk.labels]).encode())
+            each = (one for label in chunk.labels for one in (label.values() if isinstance(label, dict) else [label]))
+            self.digest.update(repr([np.asarray(one).tolist() for one in each]).encode())
 
     def _describe(self, columns: Sequence[Column]) -> None:
         self.columns = list(columns)
         if columns[0].pixels:  # means that do not fit the channels are an error now, not in the worker
             self._pipeline.preprocessing.steps(self._pipeline.inputs[0].shape[1:])
+
+
+def _without_places(label: Any) -> Any:
+    """Returns what is kept of the label of a picture that cannot be read: nothing where it lies in the picture."""
+    if isinstance(label, dict):
+        return {output: _without_places(one) for output, one in label.items()}
+    return None if isinstance(label, Boxes | Mask | Poses) else label

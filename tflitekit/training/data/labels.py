@@ -13,7 +13,7 @@ from tflitekit.data.annotations import Boxes, Mask, Poses
 from tflitekit.data.dataset import Dataset, class_labels
 from tflitekit.data.frame import Frame
 
-__all__ = ["IGNORED", "PLACES", "LabelKind", "count_classes", "label_of", "stack_labels", "stored_label"]
+__all__ = ["IGNORED", "PLACES", "LabelKind", "count_classes", "labels_of", "stack_labels", "stored_label"]
 
 LabelKind = Literal["class", "values", "mask", "boxes", "poses"]
 """What labels are: class numbers; targets; the class of each pixel; boxes or keypoints, whose number differs from sample to sample."""
@@ -28,7 +28,7 @@ IGNORED = -1
 
 
 def stored_label(label: Any, find_frame: Callable[[], Frame], ignore: int | None = None) -> Any:
-    """Returns what is kept of one label.
+    """Returns what is kept of one label, or of those of several outputs.
 
     Args:
         find_frame: Returns where the picture lies in the model's input.
@@ -41,6 +41,8 @@ def stored_label(label: Any, find_frame: Callable[[], Frame], ignore: int | None
     Raises:
         DataError: A mask is of another size than its picture.
     """
+    if isinstance(label, dict):
+        return {output: stored_label(one, find_frame, ignore) for output, one in label.items()}
     if not isinstance(label, Boxes | Mask | Poses):
         return label if ignore is None else _without(label, ignore)
     frame = find_frame()
@@ -55,26 +57,28 @@ def stored_label(label: Any, find_frame: Callable[[], Frame], ignore: int | None
     return _mask_in_input(label, frame, label.ignore if ignore is None else ignore)
 
 
-def label_of(label: Any, output: str | None, location: str) -> Any:
-    """Returns the label of one output, where a sample has labels by output.
+def labels_of(label: Any, outputs: Sequence[str], location: str) -> Any:
+    """Returns a label, or of labels by output a dict of those that are trained.
+
+    Args:
+        label: Of a sample: one, or one for each of several outputs.
+        outputs: Those that are named; none for all that have labels.
 
     Raises:
-        DataError: There are labels for several outputs and none is named, or none for the one that is.
+        DataError: An output that is named has none.
     """
     if not isinstance(label, Mapping):
+        if len(outputs) > 1:
+            raise DataError(
+                f"The training data at {location} have one label a sample, and --output names {len(outputs)} outputs.",
+                fix="Give labels by output: arrays y.OUTPUT in an .npz, or a dict from output to label from a factory; or name one output.",
+            )
         return label
-    if output is None and len(label) == 1:
-        return next(iter(label.values()))
-    if output in label:
-        return label[output]
-    names = " and ".join(map(str, label))
-    if output is not None:
-        raise DataError(f"The training data at {location} have labels for {names}, and none for '{output}'.")
-    raise DataError(
-        f"The training data at {location} have labels for several outputs, {names}, and training takes those of one.",
-        why="The other outputs are held to what the float model says.",
-        fix="Name the output with --output.",
-    )
+    lacking = next((name for name in outputs if name not in label), None)
+    if lacking is not None:
+        names = " and ".join(map(str, label))
+        raise DataError(f"The training data at {location} have labels for {names}, and none for '{lacking}'.")
+    return {name: label[name] for name in outputs or label}
 
 
 def _without(label: Any, ignore: int) -> Any:

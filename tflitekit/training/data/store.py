@@ -25,6 +25,7 @@ from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import Dataset, ImageFolder, InputPipeline, open_dataset
 from tflitekit.data.preprocessing import Preprocessing
 from tflitekit.data.sound_format import SoundFormat, check_same_rate
+from tflitekit.options.values import output_weights
 from tflitekit.training.data.decoding import Column, SampleWriter, image_bytes
 from tflitekit.training.data.labels import LabelKind, count_classes
 from tflitekit.training.data.split import split_rows
@@ -34,7 +35,7 @@ __all__ = ["Part", "StreamedFolder", "TrainingSet", "store_training_data"]
 Part = Literal["train", "validation"]
 
 _RECORD = "training_set.json"
-_ARRAYS = ("labels", "train", "validation")
+_PARTS = ("train", "validation")
 _FORMAT = 1  # raise it when files of the same data would be laid out otherwise
 
 
@@ -54,6 +55,19 @@ class StreamedFolder(BaseModel):
         return open_dataset(self.source, labels=self.labels, limit=self.limit, seed=self.seed)
 
 
+class StoredLabels(BaseModel):
+    """What is known of the labels of one output: fields of the same names of a `TrainingSet`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label_file: str
+    labels: LabelKind
+    label_shape: tuple[int, ...]
+    label_dtype: str
+    classes: int | None
+    class_counts: tuple[int, ...]
+
+
 class TrainingSet(BaseModel):
     """Labelled samples on disk (or in folders of images), split into a part to train on and one to validate on.
 
@@ -66,6 +80,8 @@ class TrainingSet(BaseModel):
         columns: What is stored, one for each input.
         samples: Readable ones in both parts; ``rows`` counts unreadable ones as well.
         labels: What they are (see `tflitekit.training.data.labels`), each of ``label_shape``.
+        label_file: That holds them, without its ending.
+        by_output: What is known of the labels of each output, where they are given by name; `of` takes those of one.
         classes: How many there are: names, or the largest label and one; None where a label is not one class.
         class_counts: Samples of each class in the part to train on; empty for values.
         sha256: Hash of content, labels, preprocessing and split: part of the key of everything trained on the set.
@@ -90,6 +106,8 @@ class TrainingSet(BaseModel):
     labels: LabelKind
     label_shape: tuple[int, ...]
     label_dtype: str
+    label_file: str = "labels"
+    by_output: dict[str, StoredLabels] = {}
     classes: int | None
     class_names: tuple[str, ...] | None
     class_counts: tuple[int, ...]
@@ -119,10 +137,19 @@ class TrainingSet(BaseModel):
         """Returns the steps of one epoch: a remainder is left out, and fewer samples than a batch are one smaller batch."""
         return max(1, self.train_samples // batch_size)
 
+    def of(self, output: str) -> TrainingSet:
+        """Returns the same samples with the labels of one of several outputs."""
+        return self.model_copy(update=dict(self.by_output[output]))
+
+    @property
+    def each(self) -> tuple[TrainingSet, ...]:
+        """The same samples with the labels of each output; itself where there is one."""
+        return tuple(map(self.of, self.by_output)) or (self,)
+
     def read_labels(self) -> NDArray[Any]:
         """Returns the labels of all rows."""
         mapped: Literal["r"] | None = "r" if self.labels == "mask" else None  # masks are as large as pictures
-        labels: NDArray[Any] = np.load(self.folder / "labels.npy", mmap_mode=mapped, allow_pickle=False)
+        labels: NDArray[Any] = np.load(self.folder / f"{self.label_file}.npy", mmap_mode=mapped, allow_pickle=False)
         return labels
 
     def part(self, part: Part) -> NDArray[np.int64]:
@@ -179,7 +206,7 @@ def store_training_data(
         validation: Data of their own to validate on, instead of a part of ``data``; like ``data``.
         validation_split: Share of each class that is held out; 0 for none.
         seed: Of the split and of the sample.
-        output: Whose labels to take of samples that have them by output.
+        output: Whose labels to take of samples that have them by output, one or several as in ``a=0.7,b=0.3``; all when not given.
         ignore_label: Value of pixels in masks that count for nothing; what the data say when not given.
         jobs: Processes that decode images; all cores by default.
         most_bytes: Folders of images that would need more are decoded in every epoch instead of being stored. Other data
@@ -194,7 +221,7 @@ def store_training_data(
     if not 0 <= validation_split < 1:
         raise UsageError(f"The validation split must be at least 0 and below 1, not {validation_split:g}.")
     sources = _open(data, labels=labels, limit=limit, validation=validation, seed=seed)
-    first = sources[0].dataset
+    first, outputs = sources[0].dataset, tuple(output_weights(output))
     pipeline = InputPipeline(inputs, preprocessing, vocabularies)
     streams = _streams(sources, pipeline, seed, most_bytes)
     rest = {
@@ -203,7 +230,11 @@ def store_training_data(
         "preprocessing": preprocessing.model_dump(mode="json", exclude={"name"}),
         "class_names": first.classes,
         "split": [seed, validation_split if validation is None else "own"],
-    } | {name: value for name, value in (("output", output), ("ignore_label", ignore_label)) if value is not None}
+    } | {
+        name: value
+        for name, value in (("output", outputs or None), ("ignore_label", ignore_label))
+        if value is not None
+    }
     held_out = "split" if validation_split else "none"
     placed = {
         "folder": folder,
@@ -221,7 +252,13 @@ def store_training_data(
     written, digest = _write(
         folder,
         functools.partial(
-            SampleWriter, folder, pipeline, store=not streams, hashed=None in prints, output=output, ignore=ignore_label
+            SampleWriter,
+            folder,
+            pipeline,
+            store=not streams,
+            hashed=None in prints,
+            outputs=outputs,
+            ignore=ignore_label,
         ),
         sources,
         validation_split,
@@ -239,7 +276,8 @@ def store_training_data(
         seed=seed,
         streamed=streams,
     )
-    write_record(folder / _RECORD, result.model_dump(mode="json"), *(f"{name}.npy" for name in _ARRAYS))
+    files = dict.fromkeys([*(part.label_file for part in result.each), *_PARTS])
+    write_record(folder / _RECORD, result.model_dump(mode="json"), *(f"{name}.npy" for name in files))
     return result
 
 
@@ -283,12 +321,16 @@ def _write(
         try:
             with open_writer() as writer:
                 counts = [writer.add(source.dataset, progress, jobs) for source in sources]
-            targets, kind = writer.stacked(first)
-            train, held = _split(writer, targets, kind, sum(counts[1:]), split, seed)
-            for name, array in zip(_ARRAYS, (targets, train, held), strict=True):
+            stacked = writer.stacked(first)
+            train, held = _split(writer, *_stratified(stacked), sum(counts[1:]), split, seed)
+            for name, array in zip(_PARTS, (train, held), strict=True):
                 np.save(folder / f"{name}.npy", array, allow_pickle=False)
+            several = len(stacked) > 1
+            labels = {
+                output: _stored(folder, "labels" if not number else f"labels-{number}", *found, first, train, several)
+                for number, (output, found) in enumerate(stacked.items())
+            }
             writer.delete_masks()
-            classes = count_classes(targets, first, kind)
         except BaseException:
             for path in folder.glob("*.raw"):
                 with suppress(OSError):
@@ -298,16 +340,40 @@ def _write(
         "columns": tuple(writer.columns),
         "rows": sum(counts),
         "samples": len(train) + len(held),
-        "labels": kind,
-        "label_shape": targets.shape[1:],
-        "label_dtype": targets.dtype.str,
-        "classes": classes,
-        "class_counts": () if classes is None else tuple(np.bincount(targets[train], minlength=classes).tolist()),
         "skipped": tuple(sorted(writer.skipped)),
         "train_samples": len(train),
         "validation_samples": len(held),
     }
+    written |= dict(next(iter(labels.values()))) | {"by_output": {} if "" in labels else labels}
     return written, writer.digest.hexdigest()
+
+
+def _stratified(stacked: Mapping[str, tuple[NDArray[Any], LabelKind]]) -> tuple[NDArray[Any], LabelKind]:
+    """Returns the labels by which samples are held out: the first that are classes, else the first."""
+    found = list(stacked.values())
+    return next((one for one in found if one[1] == "class"), found[0])
+
+
+def _stored(
+    folder: Path,
+    file: str,
+    targets: NDArray[Any],
+    kind: LabelKind,
+    dataset: Dataset,
+    train: NDArray[np.int64],
+    several: bool,
+) -> StoredLabels:
+    """Writes the labels of an output; names of classes are those of the only one."""
+    np.save(folder / f"{file}.npy", targets, allow_pickle=False)
+    classes = count_classes(targets, dataset, kind) if not several or kind != "class" else int(targets.max()) + 1
+    return StoredLabels(
+        label_file=file,
+        labels=kind,
+        label_shape=targets.shape[1:],
+        label_dtype=targets.dtype.str,
+        classes=classes,
+        class_counts=() if classes is None else tuple(np.bincount(targets[train], minlength=classes).tolist()),
+    )
 
 
 def _open(data: Any, *, labels: tuple[str, ...] | None, limit: int | None, validation: Any, seed: int) -> list[_Source]:
@@ -338,10 +404,11 @@ def _find(folder: Path, sha256: str, *, stored: bool) -> TrainingSet | None:
         return None
     found = found.model_copy(update={"folder": folder})
     try:
-        lengths = len(found.read_labels()), len(found.part("train")), len(found.part("validation"))
+        labels = {len(part.read_labels()) for part in found.each}
+        lengths = len(found.part("train")), len(found.part("validation"))
     except (OSError, ValueError, EOFError):
         return None
-    return found if lengths == (found.rows, found.train_samples, found.validation_samples) else None
+    return found if labels == {found.rows} and lengths == (found.train_samples, found.validation_samples) else None
 
 
 def _size(path: Path) -> int:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
 
-__all__ = ["spread", "with_teacher"]
+__all__ = ["Lesson", "spread", "with_teacher"]
 
 _SMALLEST = 1e-7  # probability whose logarithm is taken for zero's
 _CONSTANT = (
@@ -17,13 +18,20 @@ _CONSTANT = (
 )
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """An output that has labels: whether they are classes, and whether it holds probabilities; and the weight of its loss."""
+
+    classes: bool
+    probabilities: bool
+    weight: float = 1.0
+
+
 def with_teacher(
     model: Any,
     teacher: Any,
     *,
-    index: int | None,
-    classes: bool,
-    probabilities: bool,
+    lessons: Mapping[int, Lesson] | None,
     share: float | None,
     temperature: float,
     spreads: Sequence[Any],
@@ -36,28 +44,28 @@ def with_teacher(
     each column, is added. Without that, training for one output would spoil what the others know.
 
     Args:
-        index: The output that has labels; None where labels take no part: all outputs are then compared with the teacher's.
-        share: Of that output's loss that comes from the teacher; None for nothing.
+        lessons: By the places of the outputs that have labels; None where labels take no part: all outputs are then compared with the
+            teacher's.
+        share: Of the loss of those outputs that comes from the teacher; None for nothing.
         spreads: From `spread`, for each output.
     """
 
     class Student(tf_keras.Model):  # type: ignore[misc]
         def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None) -> Any:
             taught, learned = tf.nest.flatten(teacher(x, training=False)), tf.nest.flatten(y_pred)
-            if index is None:
+            if lessons is None:
                 return super().compute_loss(x, _scaled(taught, spreads), _scaled(learned, spreads))
             loss = super().compute_loss(x, y, y_pred, sample_weight)
             # Keras has divided its loss by the number of replicas, over which gradients are summed.
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
             if share is not None:
-                one, other = taught[index], learned[index]
-                if classes:
-                    from_teacher = _divergence(one, other, probabilities, temperature)
-                else:
-                    from_teacher = tf.reduce_mean(tf.square(one - other))
+                from_teacher = sum(
+                    one.weight * _apart(one, taught[index], learned[index], temperature)
+                    for index, one in lessons.items()
+                )
                 loss = (1.0 - share) * loss + share * from_teacher / replicas
             for position, (one, other) in enumerate(zip(taught, learned, strict=True)):
-                if position != index and other.dtype.is_floating:
+                if position not in lessons and other.dtype.is_floating:
                     loss += tf.reduce_mean(tf.square(one - other) / spreads[position]) / replicas
             return loss
 
@@ -82,6 +90,12 @@ def spread(values: Any, column: int | None) -> Any:
 def _scaled(outputs: Sequence[Any], spreads: Sequence[Any]) -> Any:
     scaled = [tf.cast(output, tf.float32) / np.sqrt(spread) for output, spread in zip(outputs, spreads, strict=True)]
     return scaled if len(scaled) > 1 else scaled[0]
+
+
+def _apart(lesson: Lesson, teacher: Any, student: Any, temperature: float) -> Any:
+    if lesson.classes:
+        return _divergence(teacher, student, lesson.probabilities, temperature)
+    return tf.reduce_mean(tf.square(teacher - student))
 
 
 def _divergence(teacher: Any, student: Any, probabilities: bool, temperature: float) -> Any:

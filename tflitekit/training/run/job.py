@@ -73,8 +73,9 @@ def train_stage(
         if not distribution.writes:
             return {}
         finished = _finish(prepared, opened.rebuilt, run.stage)
+        main = opened.main
         keep_outcome(
-            finished, opened.original.model, out, found, batch, input_shapes, opened.index, prepared.paths, opened.kind
+            finished, opened.original.model, out, main.data, batch, input_shapes, main.index, prepared.paths, main.kind
         )
         facts = run.facts(opened, prepared, trained)
         write_record(out / "stage.json", {"facts": facts}, "saved_model", "weights.npz", "reference.npz")

@@ -29,7 +29,7 @@ from tflitekit.tflite.training_record import EpochRecord, StageRecord
 from tflitekit.training.distributed.strategy import ONE_DEVICE, Distribution
 from tflitekit.training.quantize.observers import freeze_ranges
 from tflitekit.training.run.checkpoint import Checkpoint
-from tflitekit.training.run.objective import Objective, make_optimizer
+from tflitekit.training.run.objective import Goal, Objective, make_optimizer
 
 __all__ = ["Job", "train"]
 
@@ -41,6 +41,7 @@ class Job:
     """What one stage trains on.
 
     Attributes:
+        goals: The outputs that are trained; the main one first.
         batches: From the first epoch to an endless data set of training batches.
         validation: A data set of validation batches; None without.
         steps_per_epoch: Steps of one epoch.
@@ -51,8 +52,7 @@ class Job:
 
     stage: Stage
     options: TrainingOptions
-    objective: Objective
-    output: str
+    goals: Sequence[Goal]
     batches: Callable[[int], Any]
     validation: Any
     steps_per_epoch: int
@@ -61,6 +61,11 @@ class Job:
     callbacks: Sequence[Any] = ()
     tensorboard: Path | None = None
     distribution: Distribution = ONE_DEVICE
+
+    @property
+    def objective(self) -> Objective:
+        """That of the main output, whose metric is watched."""
+        return self.goals[0].objective
 
 
 class _Diverged(Exception):
@@ -149,11 +154,14 @@ def _compile(model: Any, optimizer: Any, job: Job) -> None:
     names = list(model.output_names)
     loss: Any = job.objective.loss
     metrics: Any = [job.objective.metric] if job.objective.metric is not None else None
+    weights = None
     if len(names) > 1 and job.objective.taught:
         loss = [loss] * len(names)
     elif len(names) > 1:
-        loss, metrics = {job.output: loss}, {job.output: metrics} if metrics else None
-    model.compile(optimizer, loss=loss, metrics=metrics)
+        loss = {goal.output: goal.objective.loss for goal in job.goals}
+        weights = {goal.output: goal.weight for goal in job.goals} if len(job.goals) > 1 else None
+        metrics = {job.goals[0].output: metrics} if metrics else None
+    model.compile(optimizer, loss=loss, metrics=metrics, loss_weights=weights)
 
 
 def _fit(model: Any, batches: Any, validation: Any, **options: Any) -> None:
@@ -323,10 +331,11 @@ class _Keeper(tf_keras.callbacks.Callback):  # type: ignore[misc]
             ).save(self.path)
 
     def _is_best(self, record: EpochRecord) -> bool:
-        """Whether an epoch is better than the best so far: by accuracy, else by loss; without validation the last one is."""
+        """Whether an epoch is better than the best so far: by accuracy, else by loss, as for several outputs; without validation the last
+        one is."""
         if not self.best_epoch or record.val_loss is None:
             return True
-        accuracy = self._job.objective.classes and self._job.options.metric is None
+        accuracy = len(self._job.goals) == 1 and self._job.objective.classes and self._job.options.metric is None
 
         def rank(epoch: EpochRecord) -> tuple[float, ...]:
             assert epoch.val_loss is not None

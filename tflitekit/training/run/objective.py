@@ -15,16 +15,19 @@ from tflitekit.options.training import TrainingOptions
 from tflitekit.source.allowlist import named_beyond
 from tflitekit.source.keras_file import read_archive_config, read_hdf5_config
 from tflitekit.training.data.labels import PLACES, LabelKind
+from tflitekit.training.data.store import TrainingSet
 
 __all__ = [
+    "Compiled",
+    "Goal",
     "Objective",
     "TrainingLabels",
     "check_labels",
     "choose_objective",
-    "compiled_loss",
     "ends_in",
     "load_class_weights",
     "make_optimizer",
+    "read_compiled",
 ]
 
 _WARM_UP = 0.05  # share of the steps in which the learning rate rises
@@ -62,10 +65,50 @@ class Objective:
     notes: tuple[str, ...] = ()
 
 
-def compiled_loss(path: str | Path | None, kind: str) -> Any:
-    """Returns the loss that a model file was compiled with, as its configuration says; None where it says nothing."""
+@dataclass(frozen=True)
+class Goal:
+    """An output that is trained.
+
+    Attributes:
+        index: Its place among the model's outputs.
+        data: With its labels.
+        weight: Of its loss.
+    """
+
+    output: str
+    index: int
+    data: TrainingSet
+    kind: TrainingLabels
+    objective: Objective
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What a model was compiled with.
+
+    Attributes:
+        loss: As its configuration says: one, or one for each output; None where nothing says.
+        weights: Of the losses of several outputs, in the model's order or by name; None for 1 each.
+    """
+
+    loss: Any = None
+    weights: Any = None
+
+    def weight(self, index: int, name: str) -> float:
+        """Returns the weight of an output's loss."""
+        found = _of_output(self.weights, index, name)
+        return float(found) if isinstance(found, int | float) and found > 0 else 1.0
+
+
+def read_compiled(path: str | Path | None, kind: str) -> Compiled:
+    """Returns the losses that a model file was compiled with, with their weights.
+
+    Raises:
+        ModelError: One of them is beyond computation.
+    """
     if path is None or kind not in ("keras", "hdf5"):
-        return None
+        return Compiled()
     if kind == "keras":
         config = read_archive_config(Path(path)).get("compile_config")
     else:
@@ -77,19 +120,21 @@ def compiled_loss(path: str | Path | None, kind: str) -> Any:
             f"The model {path} was compiled with {beyond[0]}, and the kit runs nothing from a file beyond computation.",
             fix="Name the loss with --loss.",
         )
-    return loss
+    return Compiled(loss, config.get("loss_weights") if isinstance(config, dict) else None)
 
 
 def choose_objective(
-    options: TrainingOptions, model: Any, index: int, labels: TrainingLabels, compiled: Any
+    options: TrainingOptions, model: Any, index: int, labels: TrainingLabels, compiled: Any, *, alone: bool = True
 ) -> Objective:
-    """Chooses the loss and the metric.
+    """Chooses the loss and the metric of an output.
 
     Args:
+        options: With the loss of this output alone (see `TrainingOptions.of`).
         model: The rebuilt tf_keras model.
         index: Which of its outputs the labels belong to.
         labels: What they are for that output (see `TrainingLabels`).
-        compiled: The loss in the model's file (see `compiled_loss`).
+        compiled: The loss in the model's file (see `Compiled`).
+        alone: Whether this is the only output with labels; a loss of boxes or keypoints then takes all outputs.
 
     Raises:
         UsageError: The model was compiled with a loss of the user's own that was not given, or there is no such loss.
@@ -97,7 +142,7 @@ def choose_objective(
     import tf_keras
 
     if labels in PLACES:
-        return _of_places(options, model, labels)
+        return _of_places(options, model, labels, alone=alone)
     output = model.outputs[index]
     size = int(output.shape[-1]) if len(output.shape) > 1 and output.shape[-1] is not None else 1
     probabilities = ends_in(output, {"softmax", "sigmoid"})
@@ -120,7 +165,7 @@ def choose_objective(
     return Objective(loss, name, metric, metric_name, classes, probabilities)
 
 
-def _of_places(options: TrainingOptions, model: Any, labels: str) -> Objective:
+def _of_places(options: TrainingOptions, model: Any, labels: str, *, alone: bool) -> Objective:
     """Returns the user's loss for boxes or keypoints; without one, the distance to what the float model says.
 
     Which cell of an output is to find which box is known to those alone who trained the model.
@@ -130,25 +175,25 @@ def _of_places(options: TrainingOptions, model: Any, labels: str) -> Objective:
     metric = load_function(options.metric, "metric") if options.metric is not None else None
     metric_name = options.metric.rpartition(":")[2] if options.metric is not None else None
     what = "boxes" if labels == "boxes" else "keypoints"
-    if options.loss is None:
+    if options.own_loss is None:
         note = (
             f"The {what} took no part in training: how they belong to the outputs is known to those who trained the model. The loss was "
             "the squared difference from the float model's outputs, over the variance of each; --loss module:function gives your own."
         )
         loss, name = tf_keras.losses.MeanSquaredError(), "squared difference from the float model's outputs"
         return Objective(loss, name, None, None, classes=False, probabilities=False, taught=True, notes=(note,))
-    if ":" not in options.loss:
+    if ":" not in options.own_loss:
         raise UsageError(
-            f"The loss '{options.loss}' cannot compare {what} with the model's outputs.",
+            f"The loss '{options.own_loss}' cannot compare {what} with the model's outputs.",
             why=f"How the {what} of a sample, of which there may be any number, belong to the outputs is known to those who trained the model.",
             fix="Give their loss as module:function(y_true, y_pred), or leave out --loss: the model then learns from its own float outputs.",
         )
-    own, joint = load_function(options.loss, "loss"), len(model.outputs) > 1
+    own, joint = load_function(options.own_loss, "loss"), alone and len(model.outputs) > 1
     if joint:
         from tflitekit.training.run.task_losses import of_all_outputs
 
         own = of_all_outputs(own, model)
-    name = options.loss.rpartition(":")[2]
+    name = options.own_loss.rpartition(":")[2]
     return Objective(own, name, metric, metric_name, classes=False, probabilities=False, joint=joint)
 
 
@@ -156,9 +201,9 @@ def _pixel_loss(options: TrainingOptions, compiled: Any, size: int, probabilitie
     """Returns the loss of each pixel's class."""
     from tflitekit.training.run.task_losses import of_known_pixels, pixel_crossentropy
 
-    if options.loss is not None and ":" in options.loss:
-        return load_function(options.loss, "loss"), options.loss.rpartition(":")[2]
-    wanted = options.loss or _name(compiled)
+    if options.own_loss is not None and ":" in options.own_loss:
+        return load_function(options.own_loss, "loss"), options.own_loss.rpartition(":")[2]
+    wanted = options.own_loss or _name(compiled)
     if wanted in (None, *_CROSSENTROPIES):
         kind = "binary" if size == 1 else "categorical"
         return pixel_crossentropy(size, probabilities), f"{kind} cross-entropy of each pixel"
@@ -167,7 +212,7 @@ def _pixel_loss(options: TrainingOptions, compiled: Any, size: int, probabilitie
 
 
 def _of_output(compiled: Any, index: int, name: str) -> Any:
-    """Returns the loss of one output, where a model was compiled with one for each."""
+    """Returns the loss, or the weight, of one output, where a model was compiled with one for each."""
     if isinstance(compiled, list | tuple):
         return compiled[index] if index < len(compiled) else None
     if isinstance(compiled, Mapping) and "class_name" not in compiled:
@@ -183,15 +228,17 @@ def _loss(
     classes = labels == "class"
 
     losses = tf_keras.losses
-    if options.loss is not None and ":" in options.loss:
-        return load_function(options.loss, "loss"), options.loss.rpartition(":")[2]
-    wanted = options.loss or _name(compiled)
+    if options.own_loss is not None and ":" in options.own_loss:
+        return load_function(options.own_loss, "loss"), options.own_loss.rpartition(":")[2]
+    wanted = options.own_loss or _name(compiled)
     default_class = (losses.BinaryCrossentropy, "binary_crossentropy") if size == 1 else (
         losses.SparseCategoricalCrossentropy, "sparse_categorical_crossentropy")  # fmt: skip
     if classes and wanted in (None, *_CROSSENTROPIES):
         # Labels are class numbers here, however they were encoded when the model was first trained.
         kind, name = default_class
-        config = (compiled or {}).get("config", {}) if isinstance(compiled, Mapping) and options.loss is None else {}
+        config = (
+            (compiled or {}).get("config", {}) if isinstance(compiled, Mapping) and options.own_loss is None else {}
+        )
         smoothing = float(config.get("label_smoothing") or 0.0)
         if smoothing and size > 1:
             return _smoothed(
@@ -211,11 +258,11 @@ def _keras_loss(options: TrainingOptions, compiled: Any, wanted: str, *, classes
     import tf_keras
 
     try:
-        return (_configured(compiled) if options.loss is None else None) or tf_keras.losses.get(wanted)
+        return (_configured(compiled) if options.own_loss is None else None) or tf_keras.losses.get(wanted)
     except ValueError as error:
-        if options.loss is not None:
+        if options.own_loss is not None:
             raise UsageError(
-                f"Keras has no loss '{options.loss}'.",
+                f"Keras has no loss '{options.own_loss}'.",
                 fix="Give the name of a Keras loss, or module:function.",
             ) from error
         raise UsageError(

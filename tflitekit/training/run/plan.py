@@ -124,8 +124,8 @@ class TrainingPlan:
         )
         self.data: TrainingSet = self._store(rows=False)
         if options.augment is not None:
-            given = self.data.labels, self.data.label_shape
-            check_labels_follow(options.augment, *given, own_loss=options.loss is not None)
+            for part in self.data.each:
+                check_labels_follow(options.augment, part.labels, part.label_shape, own_loss=bool(options.loss))
 
     def key(self, request: Request) -> str:
         """Returns the hash of everything that shapes what the request's stages train."""
@@ -148,7 +148,7 @@ class TrainingPlan:
     def _own_code(self) -> list[str | None]:
         options = self.options
         return [
-            options.loss,
+            *options.loss.values(),
             options.metric,
             options.callbacks,
             options.function,

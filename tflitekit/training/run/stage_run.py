@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,13 +27,15 @@ from tflitekit.training.model.outputs import column_axes
 from tflitekit.training.model.rebuild import Rebuilt, rebuild
 from tflitekit.training.run.checkpoint import discard_damaged
 from tflitekit.training.run.objective import (
+    Compiled,
+    Goal,
     Objective,
     TrainingLabels,
     check_labels,
     choose_objective,
-    compiled_loss,
     ends_in,
     load_class_weights,
+    read_compiled,
 )
 from tflitekit.training.run.outcome import run_model
 from tflitekit.training.run.stages import Prepared, prepare_stage
@@ -53,8 +55,7 @@ class Opened:
         model: The user's.
         original: The same for Keras 2; it is not trained.
         rebuilt: A copy of that with the weights of the stage before.
-        index: Of the output that is trained.
-        kind: Of the labels.
+        goals: The outputs that are trained; the `main` one first.
         notes: What users should know.
     """
 
@@ -63,14 +64,30 @@ class Opened:
     rebuilt: Rebuilt
     counterparts: Mapping[str, Any]
     samples: list[NDArray[Any]]
-    index: int
-    kind: TrainingLabels
-    objective: Objective
+    goals: tuple[Goal, ...]
     notes: list[str]
 
     @property
-    def output(self) -> str:
-        return str(self.original.model.output_names[self.index])
+    def main(self) -> Goal:
+        """The output whose accuracy is watched: the first in the model's order, or the one with the largest weight."""
+        return self.goals[0]
+
+    @property
+    def by_name(self) -> tuple[str, ...]:
+        """The outputs by whose names labels reach the model; none where it has one, or where one loss takes all outputs."""
+        several = len(self.original.model.outputs) > 1 and not self.main.objective.joint
+        return tuple(goal.output for goal in self.goals) if several else ()
+
+    @property
+    def loss_name(self) -> str:
+        """The losses for people, with their weights where these differ."""
+        if len(self.goals) == 1:
+            return self.main.objective.loss_name
+        weighted = len({goal.weight for goal in self.goals}) > 1
+        return ", ".join(
+            f"{goal.output}: {f'{goal.weight:.3g} x ' if weighted else ''}{goal.objective.loss_name}"
+            for goal in self.goals
+        )
 
     def copy(self) -> Rebuilt:
         return _copy(self.model, self.rebuilt, self.counterparts)
@@ -114,20 +131,19 @@ class StageRun:
         counterparts = import_custom_objects(source["custom_objects"], attribute="tf_keras_objects")
         samples, _ = read_rows(self.data, "train", PARITY_SAMPLES)
         original = rebuild(model, samples=samples, counterparts=counterparts)
-        index = _output_index(original.model, self.options.output)
-        kind = _label_kind(self.data, original.model, index)
         with self.distribution.scope():
-            objective = choose_objective(self.options, original.model, index, kind, compiled)
-        notes += _check_labels(original.model, index, kind, objective, self.options, self.data)
-        notes += objective.notes
+            goals = choose_goals(self.options, original.model, self.data, compiled)
+        for goal in goals:
+            notes += _check_labels(original.model, goal, self.options.of(goal.output))
+            notes += goal.objective.notes
         rebuilt = _copy(model, original, counterparts)
         if previous is not None:
             rebuilt.model.set_weights(read_arrays(Path(previous) / "weights.npz")[0]["weights"])
-        return Opened(model, original, rebuilt, counterparts, samples, index, kind, objective, notes)
+        kept = tuple(goal for goal in goals if not goal.objective.taught) or goals[:1]
+        return Opened(model, original, rebuilt, counterparts, samples, kept, notes)
 
     def batches(self, opened: Opened) -> _Batches:
-        several = len(opened.original.model.outputs) > 1 and not opened.objective.joint
-        return _batches(self.distribution, self.data, self.options, self.seed, opened.output if several else None)
+        return _batches(self.distribution, opened.main.data, self.options, self.seed, opened.by_name)
 
     def preparing(self, opened: Opened, batches: _Batches) -> Callable[..., Prepared]:
         """Returns the function that prunes, clusters or quantizes a rebuilt model for training."""
@@ -153,12 +169,11 @@ class StageRun:
             if self.distribution.strategy is not None:
                 replicated = prepare(opened.copy(), prove=False)
                 replicated.model.set_weights(prepared.model.get_weights())
-            trainee = _trainee(replicated, opened.original, self.options, opened.objective, opened.index, self.data)
+            trainee = _trainee(replicated, opened.original, self.options, opened.goals)
         job = Job(
             stage=self.stage,
             options=self.options,
-            objective=opened.objective,
-            output=opened.output,
+            goals=opened.goals,
             batches=batches.training,
             validation=batches.validation,
             steps_per_epoch=batches.steps_per_epoch,
@@ -180,12 +195,12 @@ class StageRun:
             "record": trained.record.model_dump(mode="json"),
             "optimizer": trained.optimizer,
             "learning_rate": trained.learning_rate,
-            "loss": opened.objective.loss_name,
-            "metric": opened.objective.metric_name,
+            "loss": opened.loss_name,
+            "metric": opened.main.objective.metric_name,
             "compressed": list(prepared.compressed),
             "left_float": list(prepared.left_float),
             "paths": dict(prepared.paths),
-            "output": opened.output,
+            "output": opened.main.output,
             "rebuilt": _parity(opened.original.parity),
             "annotated": _parity(prepared.parity),
             "notes": [*opened.notes, *opened.original.notes, *prepared.notes],
@@ -195,10 +210,10 @@ class StageRun:
         }
 
 
-def _load(source: Mapping[str, Any], model: Any) -> tuple[Any, Any, list[str]]:
-    """Returns the model, the loss that it was compiled with, and notes on how it was loaded."""
+def _load(source: Mapping[str, Any], model: Any) -> tuple[Any, Compiled, list[str]]:
+    """Returns the model, what it was compiled with, and notes on how it was loaded."""
     if model is not None:
-        return model, _loss_of_object(model), []
+        return model, _compiled_object(model), []
     model, notes = load_model(
         Path(source["path"]),
         kind=source["kind"],
@@ -206,21 +221,23 @@ def _load(source: Mapping[str, Any], model: Any) -> tuple[Any, Any, list[str]]:
         custom_objects=source["custom_objects"],
         keras2=True,
     )
-    return model, compiled_loss(source["path"], source["kind"]), notes
+    return model, read_compiled(source["path"], source["kind"]), notes
 
 
-def _check_labels(
-    model: Any, index: int, kind: TrainingLabels, objective: Objective, options: TrainingOptions, data: TrainingSet
-) -> list[str]:
+def _check_labels(model: Any, goal: Goal, options: TrainingOptions) -> list[str]:
     """Refuses labels that the loss would compare with the wrong outputs, and returns what users should know.
+
+    Args:
+        options: With the loss of this output alone.
 
     Raises:
         DataError: A class number is beyond the outputs, there are more or fewer classes, or targets of another size.
     """
-    if kind in PLACES:
+    if goal.kind in PLACES:
         return []
-    if options.loss is None or ":" not in options.loss:  # a loss of the user's own compares what it likes
-        if kind == "mask":
+    index, data, objective = goal.index, goal.data, goal.objective
+    if options.own_loss is None or ":" not in options.own_loss:  # a loss of the user's own compares what it likes
+        if goal.kind == "mask":
             _check_mask(model, index, data)
         else:
             _check_sizes(model, index, objective, data)
@@ -269,7 +286,7 @@ def _check_sizes(model: Any, index: int, objective: Objective, data: TrainingSet
 
 
 def _batches(
-    distribution: Distribution, data: TrainingSet, options: TrainingOptions, seed: int, output: str | None
+    distribution: Distribution, data: TrainingSet, options: TrainingOptions, seed: int, outputs: Sequence[str]
 ) -> _Batches:
     make = functools.partial(
         train_batches,
@@ -277,13 +294,13 @@ def _batches(
         batch_size=options.batch_size,
         seed=seed,
         augment=options.augment,
-        class_weights=_class_weights(options, data),
-        output=output,
+        class_weights=_class_weights(options, data, outputs),
+        outputs=outputs,
     )
     samples = min(options.batch_size, data.train_samples)
     validation = None
     if data.validation_samples:
-        validation = validation_batches(data, batch_size=max(options.batch_size, CHUNK), output=output)
+        validation = validation_batches(data, batch_size=max(options.batch_size, CHUNK), outputs=outputs)
         validation = distribution.divide(validation)
     return _Batches(
         lambda first: distribution.spread(lambda shard: make(first_epoch=first, shard=shard)[0], samples),
@@ -299,29 +316,73 @@ def _copy(model: Any, original: Rebuilt, counterparts: Mapping[str, Any]) -> Reb
     return copied
 
 
-def _trainee(
-    prepared: Prepared, original: Rebuilt, options: TrainingOptions, objective: Objective, index: int, data: TrainingSet
-) -> Any:
-    model, teacher = prepared.model, original.model
-    if objective.joint:
+def _trainee(prepared: Prepared, original: Rebuilt, options: TrainingOptions, goals: Sequence[Goal]) -> Any:
+    model, teacher, first = prepared.model, original.model, goals[0].objective
+    if first.joint:
         from tflitekit.training.run.task_losses import packed
 
-        model, teacher, index = packed(model), packed(teacher), 0
-    if options.distill is None and len(teacher.outputs) == 1 and not objective.taught:
+        model, teacher = packed(model), packed(teacher)
+    if options.distill is None and len(teacher.outputs) == 1 and not first.taught:
         return model
-    from tflitekit.training.run.distillation import spread, with_teacher
+    from tflitekit.training.run.distillation import Lesson, spread, with_teacher
 
-    columns, _ = read_rows(data, "train", SETTLING_SAMPLES)
+    columns, _ = read_rows(goals[0].data, "train", SETTLING_SAMPLES)
+    lessons = {
+        0 if first.joint else goal.index: Lesson(goal.objective.classes, goal.objective.probabilities, goal.weight)
+        for goal in goals
+    }
     return with_teacher(
         model,
         teacher,
-        index=None if objective.taught else index,
-        classes=objective.classes,
-        probabilities=objective.probabilities,
+        lessons=None if first.taught else lessons,
         share=options.distill,
         temperature=options.temperature,
         spreads=[spread(*pair) for pair in zip(run_model(teacher, columns), column_axes(teacher), strict=True)],
     )
+
+
+def choose_goals(options: TrainingOptions, model: Any, data: TrainingSet, compiled: Compiled) -> tuple[Goal, ...]:
+    """Returns the outputs that are trained, each with its labels, loss and weight; the one with the largest named weight first.
+
+    Weights are those of ``--output``, else those that the model was compiled with.
+
+    Raises:
+        UsageError: An option names an output that the model does not have, or that has no labels.
+        DataError: There are labels for such an output.
+    """
+    names = list(model.output_names)
+    shown = f"Its outputs are {', '.join(names)}."
+    unknown = next((name for name in (*options.weights, *data.by_output) if name not in names), None)
+    if unknown is not None and unknown in options.weights:
+        raise UsageError(f"The model has no output '{unknown}'.", fix=shown)
+    if unknown is not None:
+        raise DataError(
+            f"The training data at {data.location} have labels for '{unknown}', and the model has no output of that name.",
+            fix=f"Name labels as the outputs are named. {shown}",
+        )
+    trained = [name for name in names if name in data.by_output] or [next(iter(options.weights), names[0])]
+    odd = next((name for name in options.loss if name and name not in trained), None)
+    if odd is not None:
+        raise UsageError(
+            f"--loss names '{odd}', which is not trained: it has no labels, or --output leaves it out.",
+            fix=f"Outputs that are trained: {', '.join(trained)}.",
+        )
+    goals = [_goal(options, model, names.index(name), data, compiled, alone=len(trained) == 1) for name in trained]
+    return tuple(sorted(goals, key=lambda goal: -options.weights.get(goal.output, 0.0)))
+
+
+def _goal(
+    options: TrainingOptions, model: Any, index: int, data: TrainingSet, compiled: Compiled, *, alone: bool
+) -> Goal:
+    name = str(model.output_names[index])
+    own = data.of(name) if name in data.by_output else data
+    size = max(2, int(np.prod([d for d in model.outputs[index].shape[1:] if d])))
+    if not alone and own.class_names is not None and len(own.class_names) != size:
+        own = own.model_copy(update={"class_names": None})  # those of another output
+    kind = _label_kind(own, model, index)
+    objective = choose_objective(options.of(name), model, index, kind, compiled.loss, alone=alone)
+    weight = 1.0 if alone else options.weights.get(name) or compiled.weight(index, name)
+    return Goal(name, index, own, kind, objective, weight)
 
 
 def _label_kind(data: TrainingSet, model: Any, index: int) -> TrainingLabels:
@@ -340,26 +401,32 @@ def _label_kind(data: TrainingSet, model: Any, index: int) -> TrainingLabels:
     return "several classes" if several and ends_in(output, {"sigmoid"}) else "values"
 
 
-def _output_index(model: Any, output: str | None) -> int:
-    names = list(model.output_names)
-    if output is None:
-        return 0
-    if output not in names:
-        raise UsageError(f"The model has no output '{output}'.", fix=f"Its outputs are {', '.join(names)}.")
-    return names.index(output)
-
-
-def _class_weights(options: TrainingOptions, data: TrainingSet) -> list[float] | None:
+def _class_weights(options: TrainingOptions, data: TrainingSet, outputs: Sequence[str]) -> list[float] | None:
     if options.class_weights is None:
         return None
+    if len(outputs) > 1:
+        raise UsageError(
+            f"Class weights are for one output, and {', '.join(outputs)} are trained.",
+            fix="Leave out --class-weights, or name one output with --output.",
+        )
     if data.labels != "class" or not data.class_counts:
         raise UsageError("Class weights are for labels that are classes.", fix="Leave out --class-weights.")
     return load_class_weights(options.class_weights, data.class_counts, data.class_names)
 
 
-def _loss_of_object(model: Any) -> Any:
-    """Returns the loss that a model object was compiled with, by its name."""
-    loss = getattr(model, "loss", None) or getattr(getattr(model, "compiled_loss", None), "_user_losses", None)
+def _compiled_object(model: Any) -> Compiled:
+    """Returns what a model object was compiled with, losses by their names."""
+    inner = getattr(model, "compiled_loss", None) or getattr(model, "_compile_loss", None)
+    loss = getattr(model, "loss", None) or getattr(inner, "_user_losses", None)
+    weights = next((found for n in ("_user_loss_weights", "_loss_weights") if (found := getattr(inner, n, None))), None)
+    if isinstance(loss, Mapping):
+        return Compiled({name: _name_of(one) for name, one in loss.items()}, weights)
+    if isinstance(loss, list | tuple):
+        return Compiled([_name_of(one) for one in loss], weights)
+    return Compiled(_name_of(loss), weights)
+
+
+def _name_of(loss: Any) -> str | None:
     if loss is None or isinstance(loss, str):
         return loss
     return getattr(loss, "name", None) or getattr(loss, "__name__", None)
