@@ -3,8 +3,10 @@
 import shlex
 import shutil
 
+import numpy as np
 import pytest
 from conftest import DATA
+from scipy.special import softmax
 
 from tflitekit.cli import app
 from tflitekit.optimization.quickstart import TASKS, commands
@@ -42,3 +44,18 @@ def test_the_commands_to_go_on_with_are_taken(task, tmp_path):
         program, name, *arguments = shlex.split(line)
         assert program == "tflitekit"
         app.load(name).make_context(name, arguments)
+
+
+def test_the_loss_of_masks_is_the_crossentropy_of_all_classes_in_two_parts():
+    from tflitekit.optimization.quickstart.segmenter import segmentation_loss
+
+    generator = np.random.default_rng(2)
+    logits = generator.normal(size=(1, 4, 4, 11)).astype(np.float32)
+    mask = generator.integers(0, 3, (1, 4, 4))  # no pixel is in two classes
+    chances = softmax(logits, axis=-1)
+    digit, background = mask > 0, chances[..., 0]
+    of_pixels = -np.log(np.where(digit, 1 - background, background)).mean()
+    of_classes = -np.log(np.take_along_axis(chances, mask[..., None], -1)).mean()
+    labels = np.stack([digit, np.maximum(mask - 1, 0)], axis=-1).astype(np.float32)
+    found = float(segmentation_loss(labels, logits)[0])
+    assert found == pytest.approx(of_pixels + 0.2 * (of_classes - of_pixels) / digit.mean(), rel=1e-4)

@@ -10,6 +10,7 @@ from PIL import Image
 from tflitekit.optimization.quickstart.digits import LABELS
 from tflitekit.optimization.quickstart.scene_files import MASK_LABELS, write_coco, write_masks
 from tflitekit.optimization.quickstart.scenes import scenes
+from tflitekit.optimization.quickstart.segmenter import labels_of
 from tflitekit.tflite.runtime import Model
 
 TASKS = DATA / "tasks"
@@ -37,6 +38,15 @@ def test_boxes_and_masks_show_the_same(composed):
             assert 0 <= top < bottom <= 64
             assert (scene.mask[top:bottom, left:right] == digit + 1).any()
         assert set(np.unique(scene.mask)) <= {0, *(scene.digits + 1)}
+
+
+def test_labels_of_two_by_two_pixels_say_how_much_a_digit_covers(composed):
+    mask = np.zeros((4, 4), np.uint8)
+    mask[0, 1], mask[2:, 2:] = 8, 3
+    covered, digits = np.moveaxis(labels_of(mask), -1, 0)
+    assert covered.tolist() == [[0.25, 0], [0, 1]]
+    assert digits[0, 0] == 7 and digits[1, 1] == 2
+    assert labels_of(composed[0].mask)[..., 0].mean() == pytest.approx((composed[0].mask > 0).mean())
 
 
 def test_files_hold_what_was_composed(composed, tmp_path):

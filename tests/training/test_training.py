@@ -179,9 +179,7 @@ def test_architectures_train_and_convert_to_integers(title, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "title", [*most("MobileNet (V1)", "MobileNetV3-Small", "EfficientNet-B0"), "Pre-activation ResNet"]
-)
+@pytest.mark.parametrize("title", [*most(*page.APPLICATIONS), "Pre-activation ResNet"])
 def test_architectures_of_keras2_are_annotated_like_those_of_keras3(title):
     """What is trained and converted is the same from there on: both are rebuilt for Keras 2."""
     from tflitekit.training.model.rebuild import rebuild
