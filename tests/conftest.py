@@ -120,6 +120,16 @@ def nothing_else() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def patient_workers() -> Iterator[None]:
+    """Keeps workers for longer than users' are kept: between two tests that need one there may be minutes."""
+    from tflitekit.core.process import workers
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "_IDLE_S", 150.0)
+        yield
+
+
 @pytest.fixture
 def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Installs a package that adds to registries, in this process and its workers, for one test.

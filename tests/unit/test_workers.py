@@ -66,6 +66,12 @@ def test_a_server_that_would_differ_is_not_taken(change, monkeypatch, tmp_path):
     assert after - before
 
 
+def test_a_server_is_taken_again_where_only_the_terminal_is_wider(monkeypatch):
+    before = run()
+    monkeypatch.setenv("COLUMNS", "77")
+    assert run() == before
+
+
 def test_a_server_that_was_killed_is_not_taken():
     run()
     processes = psutil.Process().children()

@@ -52,6 +52,7 @@ def _environment() -> dict[str, str]:
     # NumPy's linear algebra would start a thread per core in each worker, and they would wait for each other.
     defaults = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "OPENBLAS_NUM_THREADS": "1"}
     environment = defaults | os.environ | {"TMPDIR": str(scratch())}
+    environment.pop("COLUMNS", None)  # of a terminal that they do not see; another width is no other environment
     if "PYTHONPATH" in environment:  # an empty part, as in ":/my/modules", would be the working directory
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, environment["PYTHONPATH"].split(os.pathsep)))
     return environment
