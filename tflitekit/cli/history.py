@@ -59,9 +59,8 @@ def history(
     if len(found.series) == 1:
         show_table(words.POINT_COLUMNS, words.point_rows(found.series[0], _MOST_POINTS))
     colors = {"worse": "bold red", "better": "green", "undecided": "yellow"}
-    for series in found.series:
-        for verdict, sentence in words.change_lines(series):
-            stdout.print(Padding(Text.assemble((verdict, colors[verdict]), f": {sentence}"), (0, 0, 0, 2)))
+    for verdict, sentence in words.change_lines(found.series):
+        stdout.print(Padding(Text.assemble((verdict, colors[verdict]), f": {sentence}"), (0, 0, 0, 2)))
     print_dim(words.testing_line(found.series))
     show_warnings(list(map(str, found.warnings)))
     if out is not None:

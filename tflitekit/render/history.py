@@ -14,7 +14,7 @@ __all__ = ["render"]
 
 _TONES = {"worse": "bad", "better": "good", "undecided": "warn"}
 _CAPTION = (
-    "Points are reports, with the 95 % interval of each. Steps are levels; a dashed line marks a shift, and the shaded stretch its 95 % interval. "
+    "Points are reports, with the 95 % interval of each. Horizontal lines are levels; a dashed line marks a shift, and the shaded stretch its 95 % interval. "
     "Filled diamonds were accepted."
 )
 
@@ -42,18 +42,29 @@ def _section(number: int, model: str, history: History) -> Section:
     figures = (
         _figure(f"model-{number}-{figure}", [one for one in series if one.figure == figure]) for figure in FIGURES
     )
-    return Section(f"model-{number}", model, blocks=(_shifts(series), *figures, _overview(series)))
+    return Section(f"model-{number}", model, blocks=(*figures, _shifts(series), _overview(series)))
 
 
 def _figure(id: str, series: Sequence[Series]) -> Figure | None:
     if not series:
         return None
     names = tuple(_name(one) for one in series)
-    specs = {str(number): course(one, words.figure_name(one)) for number, one in enumerate(series)}
+    specs = {str(number): course(one, _titled(one)) for number, one in enumerate(series)}
     title = {"accuracy": "Accuracy", "size": "Size", "latency": "Latency"}[series[0].figure]
     if len(series) == 1:
         return Figure(id, f"{title}: {names[0]}", _CAPTION, {"": specs["0"]})
-    return Figure(id, title, _CAPTION, specs, choices=(Choice("Series", names),))
+    return Figure(id, title, _CAPTION, specs, choices=(Choice("Series", names, _first(series)),))
+
+
+def _first(series: Sequence[Series]) -> int:
+    """Returns which series is shown first: the one that got worse last."""
+    worse = [max((c.at / len(one.points) for c in one.changes if c.verdict == "worse"), default=-1.0) for one in series]
+    return worse.index(max(worse))
+
+
+def _titled(series: Series) -> str:
+    name = words.figure_name(series)
+    return name[:1].upper() + name[1:]
 
 
 def _name(series: Series) -> str:
@@ -76,15 +87,10 @@ def _shifts(series: Iterable[Series]) -> Table | Note:
 def _shift_row(series: Series, change: Change) -> tuple[Cell, ...]:
     points = series.points
     amount, _, interval = words.amount(series, change).partition(" (")
-    between = (
-        ""
-        if change.earliest == change.latest
-        else f"between {words.place(points[change.earliest])} and {words.place(points[change.latest])}"
-    )
     return (
         Cell(series.variant),
-        Cell(words.figure_name(series), note=", ".join(filter(None, (series.device, series.conditions)))),
-        Cell(words.place(points[change.at]), sort=points[change.at].created, note=between),
+        Cell(_titled(series), note=", ".join(filter(None, (series.device, series.conditions)))),
+        Cell(words.place(points[change.at]), sort=points[change.at].created, note=words.stretch(series, change)),
         Cell(
             amount,
             sort=change.value,
@@ -117,7 +123,7 @@ def _overview(series: Sequence[Series]) -> Table | None:
         rows.append(
             (
                 Cell(one.variant),
-                Cell(words.figure_name(one), note=note),
+                Cell(_titled(one), note=note),
                 Cell(str(len(values)), sort=len(values)),
                 *told,
             )

@@ -24,6 +24,7 @@ __all__ = [
     "short_commit",
     "shown_value",
     "sparkline",
+    "stretch",
     "testing_line",
 ]
 
@@ -91,22 +92,37 @@ def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
     return "".join(_BARS[min(len(_BARS) - 1, int((mean - low) / (high - low) * len(_BARS)))] for mean in means)
 
 
-def change_lines(series: Series) -> list[tuple[str, str]]:
-    """Returns the verdict on each shift and a sentence about it."""
-    return [(change.verdict, _sentence(series, change)) for change in series.changes]
+def change_lines(series: Sequence[Series]) -> list[tuple[str, str]]:
+    """Returns the verdict on each shift and a sentence about it; models and devices are named where there are several."""
+    models, devices = ({getattr(one, name) for one in series} - {""} for name in ("model", "device"))
+    lines = []
+    for one in series:
+        names = (
+            one.model if len(models) > 1 else "",
+            one.variant,
+            figure_name(one),
+            one.device if len(devices) > 1 else "",
+        )
+        told = ", ".join(filter(None, names))
+        lines += [(change.verdict, f"{told}: {_sentence(one, change)}") for change in one.changes]
+    return lines
 
 
 def _sentence(series: Series, change: Change) -> str:
-    points = series.points
-    where = place(points[change.at])
-    if change.earliest != change.latest:
-        where += f" (between {place(points[change.earliest])} and {place(points[change.latest])})"
-    where_of = ", ".join(filter(None, (series.variant, figure_name(series), series.device)))
-    said = f"{where_of}: {amount(series, change)} from {where} on"
+    said = f"{amount(series, change)} from {place(series.points[change.at])} on"
+    if between := stretch(series, change):
+        said += f" ({between})"
     if change.p_value is not None:
         said += f", p = {change.p_value:.3f}"
     other = changed_with(series, change)
     return f"{said}; with it {', '.join(other)}." if other else f"{said}."
+
+
+def stretch(series: Series, change: Change) -> str:
+    """Returns the reports between which a shift began; nothing where that is one."""
+    if change.earliest == change.latest:
+        return ""
+    return f"between {place(series.points[change.earliest])} and {place(series.points[change.latest])}"
 
 
 def changed_with(series: Series, change: Change) -> list[str]:
@@ -117,9 +133,8 @@ def changed_with(series: Series, change: Change) -> list[str]:
 
 
 def place(point: Point) -> str:
-    """Returns when a report was made, its id and its commit."""
-    commit = f", commit {short_commit(point.commit)}" if point.commit else ""
-    return f"{point.created[:10]} ({point.report[:8]}{commit})"
+    """Returns when a report was made, and its commit, or its id where that is not known."""
+    return f"{point.created[:10]}, {f'commit {short_commit(point.commit)}' if point.commit else f'report {point.report[:8]}'}"
 
 
 def made(created: str) -> str:
@@ -130,7 +145,7 @@ def made(created: str) -> str:
 def short_commit(commit: str | None) -> str:
     """Returns the first digits of a commit."""
     hash, dirty, _ = (commit or "–").partition("-dirty")
-    return hash[:10] + dirty
+    return hash[:8] + dirty
 
 
 def amount(series: Series, change: Change) -> str:

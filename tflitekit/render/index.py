@@ -103,13 +103,15 @@ def _row(entry: Entry, row: Row, report: dict[str, Any], table: _Texts) -> list[
 
 
 def _metric(row: Row) -> str:
+    """Returns the value, and in a second line the metric's name."""
     if row.value is None or row.metric is None:
         return "–"
-    name = text.metric_name(row.metric)
     half = None if row.low is None or row.high is None else (row.high - row.low) / 2
     if is_share(row.metric):
-        return f"{name} {row.value:.2%}" + ("" if half is None else f" ±{half * 100:.1f}")
-    return f"{name} {row.value:.4g}" + ("" if half is None else f" ±{half:.2g}")
+        shown = f"{row.value:.2%}" + ("" if half is None else f" ±{half * 100:.1f}")
+    else:
+        shown = f"{row.value:.4g}" + ("" if half is None else f" ±{half:.2g}")
+    return f"{shown}\n{text.metric_name(row.metric)}"
 
 
 def _drop(row: Row) -> str:

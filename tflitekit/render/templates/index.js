@@ -3,6 +3,7 @@
   "use strict";
   const PAGE = 100;
   const NUMBERS = new Map([[3, 0], [4, 1], [5, 2], [6, 3]]); // columns of numbers, and where a row keeps each
+  const METRIC = 3;
   const [MADE, SCHEME, REPORT_PAGE, RUN, REPORT, STATUS] = [7, 9, 10, 11, 12, 13];
   const MARKS = { chosen: 1, accepted: 2, latest: 4 };
   const COLUMNS = 9;
@@ -64,7 +65,11 @@
     for (let column = 0; column < COLUMNS; column += 1) {
       const cell = element(column === 0 ? "th" : "td", "", NUMBERS.has(column) ? "number" : "");
       if (column === 0) cell.scope = "row";
-      cell.append(element("bdi", texts[cells[column]]));
+      const text = texts[cells[column]];
+      const [first, second] = column === METRIC ? text.split("\n") : [text];
+      cell.append(element("bdi", column === MADE ? text.slice(0, 10) : first));
+      if (second) cell.append(element("small", second));
+      if (column === MADE) cell.title = `${text} UTC`;
       if (column === 1) {
         if (marks & MARKS.chosen) cell.append(element("span", "recommended", "badge good"));
         if (texts[cells[STATUS]]) cell.append(element("span", texts[cells[STATUS]], "badge bad"));
