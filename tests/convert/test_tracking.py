@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tflitekit import read_report
+from tflitekit import open_store, read_report
 from tflitekit.core.errors import MissingDependencyError, TrackingError
 from tflitekit.results.tracking import log_report
 
@@ -50,12 +50,15 @@ def only_run(store, experiment="tflitekit"):
 
 
 def test_a_run_is_logged(command, store, cli, tmp_path):
-    code, _, err = cli(*command, "--mlflow", store, "--mlflow-experiment", "ours")
+    kept = tmp_path / "kept"
+    code, _, err = cli(*command, "--mlflow", store, "--mlflow-experiment", "ours", "--store", kept)
     report = read_report(tmp_path / "build")
     assert code == 0
     client, run = only_run(store, "ours")
     assert f"Logged to MLflow: experiment 'ours', run {run.info.run_id}." in err
     assert run.info.status == "FINISHED"
+    (entry,) = open_store(kept).entries().entries
+    assert (entry.model, entry.mlflow_run, entry.mlflow_link) == ("shapes.keras", run.info.run_id, None)
     chosen = report.recommendation.chosen
     assert run.info.run_name == f"shapes.keras: {chosen}"
 
@@ -102,8 +105,9 @@ def test_without_a_choice_and_with_odd_names(optimized, store):
 @pytest.mark.parametrize("uri", ["http://user:secret@127.0.0.1:9", "nonsense://user:secret@x"])
 def test_an_unreachable_tracker_loses_no_report(command, store, cli, tmp_path, uri):
     (tmp_path / "build" / "report.json").unlink()
-    code, out, err = cli(*command, "--mlflow", uri)
+    code, out, err = cli(*command, "--mlflow", uri, "--store", tmp_path / "kept")
     assert code == 2
+    assert len(open_store(tmp_path / "kept").entries().entries) == 1  # which knows no tracker
     assert "Recommended: " in out
     assert "The report is written, but logging it to MLflow at " in err
     assert "secret" not in err

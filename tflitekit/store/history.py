@@ -293,7 +293,7 @@ class _Judge:
 def _resized(values: NDArray[np.float64]) -> Iterator[Change]:
     """Yields each change of a size."""
     for at in (np.flatnonzero(np.diff(values)) + 1).tolist():
-        value = float(values[at] / values[at - 1] - 1) if values[at - 1] else math.inf
+        value = float((values[at] - values[at - 1]) / values[at - 1]) if values[at - 1] else math.inf
         if math.isfinite(value):
             yield Change(
                 at=at, earliest=at, latest=at, value=value, low=value, high=value, p_value=None, method="exact"

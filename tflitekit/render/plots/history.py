@@ -48,13 +48,14 @@ def course(series: Series, title: str) -> Spec:
     value = {"field": "v", "title": title, "type": "quantitative", "format": ".2%" if shares else ".4~g"}
     made = {"field": "t", "title": "Made", "type": "temporal", "format": "%Y-%m-%d %H:%M"}
     marked = {"condition": {"test": "datum.accepted", "value": "diamond"}, "value": "circle"}
+    intervals = {
+        "transform": [{"filter": "isValid(datum.low)"}],
+        "mark": {"type": "rule", "stroke": "var(--edge)", "strokeWidth": 1, "aria": False},
+        "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}},
+    }
     layers = [
         *_shifts(series, x),
-        {
-            "transform": [{"filter": "isValid(datum.low)"}],
-            "mark": {"type": "rule", "stroke": "var(--edge)", "strokeWidth": 1, "aria": False},
-            "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}},
-        },
+        *([intervals] if any("low" in point for point in points) else []),
         {
             "data": {"values": _levels(series, factor)},
             "mark": {"type": "rule", "stroke": "var(--accent)", "strokeWidth": 3, "opacity": 0.5, "aria": False},
