@@ -95,7 +95,7 @@ def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
 def change_lines(series: Sequence[Series]) -> list[tuple[str, str]]:
     """Returns the verdict on each shift and a sentence about it; models and devices are named where there are several."""
     models, devices = ({getattr(one, name) for one in series} - {""} for name in ("model", "device"))
-    lines = []
+    lines: list[tuple[str, str]] = []
     for one in series:
         names = (
             one.model if len(models) > 1 else "",
