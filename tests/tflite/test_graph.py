@@ -10,6 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 from conftest import direct_schemes, run_json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tiny_network import Network
 
 from tflitekit.core.errors import ModelError
 from tflitekit.tflite.flatbuffer import pack, unpack
@@ -139,3 +140,18 @@ def test_inspect_command(variants, cli):
     assert code == 2
     assert json.loads(out)["error"]["type"] == "ModelError"
     assert "TFL3" in err
+
+
+@pytest.mark.parametrize(
+    ("kinds", "meaning"), [(("LOGISTIC", "LOGISTIC"), "probabilities"), (("LOGISTIC", "RELU"), "values")]
+)
+def test_scores_of_several_heads_are_probabilities_where_all_of_them_are(tmp_path, kinds, meaning):
+    network = Network(1, 4, 4, 3)
+    heads = []
+    for number, kind in enumerate(kinds):
+        scores = network.conv(network.input, f"head{number}", 2, activation="NONE")
+        heads.append(
+            network.reshape(network.add(kind, [scores], [1, 4, 4, 2], f"scores{number}"), f"rows{number}", 1, 16, 2)
+        )
+    (tmp_path / "heads.tflite").write_bytes(network.finish(network.concatenate(*heads, "scores", axis=1)))
+    assert read_graph(tmp_path / "heads.tflite").output_meanings == (meaning,)

@@ -217,7 +217,7 @@ def _graph(reader: Reader) -> Graph:
     silent = PER_CHANNEL_FULLY_CONNECTED if _has_per_channel_dense(reader) else None
     minimum = max((v for v in (minimum, recorded, silent) if v), key=version_key, default=None)
     by_kind, by_dtype, parameters = measure_sizes(reader, roles, metadata)
-    final = tuple(_final_op(reader, main, main.Outputs(i)) for i in range(main.OutputsLength()))
+    final = _final_ops(reader, main)
     axes = column_axes(reader)
     in_main, *elsewhere = map(_has_variables, reader.subgraphs)
     unreachable = any(elsewhere) or _assigns_variables(reader)
@@ -371,15 +371,16 @@ def _dynamic(reader: Reader, *, first: int = 0) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _final_op(reader: Reader, main: Any, wanted: int) -> str | None:
-    """Returns what computes an output, behind conversions, changes of its shape and resizing; None for an input."""
-    for i in reversed(range(main.OperatorsLength())):
-        operator = main.Operators(i)
-        if wanted not in [operator.Outputs(j) for j in range(operator.OutputsLength())]:
-            continue
-        name = reader.codes[operator.OpcodeIndex()][0]
+def _final_ops(reader: Reader, main: Any) -> tuple[str | None, ...]:
+    """Returns what computes each output, behind conversions, changes of its shape, resizing, and joins of what softmax or sigmoid alone
+    compute, such as the scores of several heads; None for an input."""
+    made: dict[int, str | None] = {}
+    for operator in map(main.Operators, range(main.OperatorsLength())):  # in the order in which they run
+        name: str | None = str(reader.codes[operator.OpcodeIndex()][0])
         if name in CONVERSIONS | _MOVES:
-            wanted = operator.Inputs(0)
-        else:
-            return str(name)
-    return None
+            name = made.get(operator.Inputs(0))
+        elif name == "CONCATENATION":
+            parts = {made.get(operator.Inputs(j)) for j in range(operator.InputsLength())}
+            name = next(iter(parts)) if len(parts) == 1 and parts <= _PROBABILITY_OPS else name
+        made |= dict.fromkeys((operator.Outputs(j) for j in range(operator.OutputsLength())), name)
+    return tuple(made.get(main.Outputs(i)) for i in range(main.OutputsLength()))
