@@ -19,9 +19,10 @@ class DaskCluster:
 
     Args:
         folder: For what they print.
+        environment: Of the scheduler.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -29,14 +30,14 @@ class DaskCluster:
         self._programs: list[subprocess.Popen[bytes]] = []
         port = self.address.rpartition(":")[2]
         self.scheduler = self._start(
-            "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"
+            "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard", **environment
         )
 
     def _start(self, module: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         log = (self.folder / f"{len(self._programs)}.log").open("wb")
         started = subprocess.Popen(
             [sys.executable, "-m", module, *arguments], stdout=log, stderr=log, cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+            env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"} | environment,
         )  # fmt: skip
         self._programs.append(started)
         return started

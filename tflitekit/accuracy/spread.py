@@ -10,6 +10,7 @@ import itertools
 import json
 import math
 import shutil
+import socket
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,10 +22,11 @@ import numpy as np
 from tflitekit.accuracy.fidelity import pack, unpack
 from tflitekit.accuracy.scoring import RUNTIME, ChunkEvaluator, ScoringJob
 from tflitekit.accuracy.suitability import metric_of
-from tflitekit.core.errors import DataError
+from tflitekit.core.errors import DataError, MachineError
 from tflitekit.core.files import content_hash, hash_json, write_whole
 from tflitekit.core.process.crew import Crew
 from tflitekit.core.process.workers import wait_for
+from tflitekit.data.contents import Contents
 from tflitekit.data.dataset import Dataset, open_dataset
 from tflitekit.data.parallel import Done
 from tflitekit.options.evaluate import EvaluateOptions
@@ -68,12 +70,13 @@ class Spread:
         total = len(dataset)
         step = size * max(1, math.ceil(max(_LEAST, total / (_PARTS_EACH * max(1, self.crew.spread))) / size))
         common = self._common(runs, dataset, baseline, size)
+        contents = Contents(dataset)
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.crew.pool(jobs=self.crew.spread, timeout_s=_TIMEOUT_S, preload=RUNTIME) as pool:
             parts = []
             for start in range(0, total, step):
                 stop = min(total, start + step)
-                part = common | {"start": start, "stop": stop}
+                part = common | {"start": start, "stop": stop, "content": contents.of(start, stop)}
                 part["out"] = str(self.folder / f"part-{hash_json(part)[:32]}.npz")
                 label = f"samples {start + 1:,} to {stop:,}"
                 parts.append(pool.submit("tflitekit.accuracy.spread:score_part", part, label=label))
@@ -140,14 +143,25 @@ def score_part(
     size: int,
     start: int,
     stop: int,
+    content: str | None,
     out: str,
 ) -> dict[str, Any]:
-    """Scores samples ``start`` to ``stop`` of the data and writes them to ``out`` (runs in a worker)."""
+    """Scores samples ``start`` to ``stop`` of the data and writes them to ``out`` (runs in a worker).
+
+    Raises:
+        MachineError: The data are not those of the machine that asks, of which ``content`` is a hash.
+    """
     options = EvaluateOptions(**how)
     dataset = open_dataset(**{**data, "labels": tuple(data["labels"]) if data["labels"] else None})
+    if Contents(dataset).of(start, stop) != content:
+        raise MachineError(
+            f"{dataset.location} has other contents on {socket.gethostname()} than on the machine that asks.",
+            why=f"Samples {start + 1:,} to {stop:,} differ, or their labels.",
+            fix="Let both see the same folder, or copy it anew.",
+        )
     runs = []
-    for content in variants:
-        variant = Variant.model_validate(content).model_copy(update={"folder": Path(content["folder"])})
+    for told in variants:
+        variant = Variant.model_validate(told).model_copy(update={"folder": Path(told["folder"])})
         run = ScoringJob(variant, read_graph(variant.path), options.scored)
         run.probabilities = frozenset(probabilities[variant.name])
         runs.append(run)

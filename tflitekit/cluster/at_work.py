@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from types import TracebackType
 from typing import Self
 
@@ -32,11 +32,6 @@ class AtWork(Crew):
     def alone(self, *, here: bool) -> Iterator[None]:
         """Waits for the work of others on this machine to end, where that matters, and lets none begin."""
         self._work.close()
-        try:
-            if here:
-                with measuring():
-                    yield
-            else:
-                yield
-        finally:
-            self._work.enter_context(working())
+        with measuring() if here else nullcontext():
+            yield
+        self._work.enter_context(working())

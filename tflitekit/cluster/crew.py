@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tflitekit.cluster.kinds import import_dask, open_kind
-from tflitekit.cluster.pool import SLOT, ClusterPool, device_resource
+from tflitekit.cluster.pool import SLOT, ClusterPool, device_resource, scheduler_gone
 from tflitekit.cluster.tasks import Answer, kit_identity
 from tflitekit.core.errors import MachineError
 from tflitekit.core.machine_lock import measuring
@@ -46,8 +46,17 @@ class ClusterCrew(Crew):
         return sum(int(worker["resources"].get(SLOT, 0)) for worker in self.workers().values())
 
     def workers(self) -> dict[str, Any]:
-        """Returns what the scheduler knows of each worker, by address."""
-        return dict(self.client.scheduler_info()["workers"])
+        """Returns what the scheduler knows of each worker, by address.
+
+        Raises:
+            ClusterLostError: It no longer answers.
+        """
+        if self.client.status != "running":
+            raise scheduler_gone(None)
+        try:
+            return dict(self.client.scheduler_info()["workers"])
+        except OSError as error:
+            raise scheduler_gone(error) from error
 
     @property
     def dashboard(self) -> str | None:

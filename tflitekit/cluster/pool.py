@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Mapping
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from tflitekit.cluster.tasks import Answer, Task, kit_identity, run_task
-from tflitekit.core.errors import ConversionError, MachineError, TflitekitError
+from tflitekit.core.errors import ClusterLostError, ConversionError, MachineError, TflitekitError
 
 if TYPE_CHECKING:
     import distributed
@@ -22,6 +25,11 @@ ATTEMPTS = 3
 """Machines that one task is tried on."""
 SLOT = "slot"
 """The resource of a worker that takes tasks; one that only has devices has none."""
+BUSY_S = 1800.0
+"""How long a task waits for what somebody else has: a device, or the folder that it writes to."""
+ABSENT_S = 600.0
+"""How long a task waits where every worker that could do it has gone: they may be started again."""
+_AGAIN_S = 5.0
 
 
 def device_resource(name: str) -> str:
@@ -40,7 +48,10 @@ class _Asked:
     told: Callable[[Answer], object]
     tried: list[tuple[str, str]] = field(default_factory=list)
     avoid: set[str] = field(default_factory=set)
+    allowed: list[str] | None = None
     running: Any = None
+    busy_since: float | None = None
+    absent_since: float | None = None
 
 
 class ClusterPool:
@@ -68,8 +79,10 @@ class ClusterPool:
         self._client, self._timeout_s, self._preload = client, timeout_s, preload
         self._places, self._told = places, told
         self._asked: dict[int, _Asked] = {}
-        self._numbers = itertools.count()
-        self._lock = threading.Lock()
+        self._numbers, self._name = itertools.count(), uuid.uuid4().hex[:12]
+        self._lock, self._closed = threading.Lock(), threading.Event()
+        self._unfit: dict[str, tuple[str, str]] = {}
+        threading.Thread(target=self._look, daemon=True).start()
 
     def submit(
         self,
@@ -82,6 +95,7 @@ class ClusterPool:
         resources: Mapping[str, float] | None = None,
         priority: int = 0,
         waits: bool = True,
+        needs: Iterable[str] = (),
     ) -> Future[Any]:
         """Runs ``module:function`` of the kit with JSON arguments on some worker.
 
@@ -90,13 +104,14 @@ class ClusterPool:
             resources: What the worker needs to have free, such as a device; a slot when not given.
             priority: Higher ones go first.
             waits: Whether it waits for whoever measures on that machine.
+            needs: Paths that the worker has to see besides the pool's places.
 
         Returns:
             A future of its JSON value; its exception is a `TflitekitError`.
         """
         task = Task(
             call=call, arguments=arguments, label=label, kit=kit_identity(), preload=self._preload, gpu=gpu, waits=waits,
-            timeout_s=self._timeout_s if timeout_s == 0.0 else timeout_s, places=self._places,
+            timeout_s=self._timeout_s if timeout_s == 0.0 else timeout_s, places=(*self._places, *needs),
         )  # fmt: skip
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
@@ -107,17 +122,19 @@ class ClusterPool:
 
     def _try(self, number: int, asked: _Asked) -> None:
         """Sends a task to a worker that it was not tried on yet."""
-        allowed = None
-        if asked.avoid:
-            allowed = [name for name in self._client.scheduler_info()["workers"] if name not in asked.avoid]
-            if not allowed:
-                return self._give_up(number, asked)
+        if self._closed.is_set():
+            return
+        if self._client.status != "running":  # it would keep the task for itself
+            return self._end(number, asked, scheduler_gone(None))
         try:
+            asked.allowed = self._allowed(asked) if asked.avoid or self._unfit else None
+            if asked.allowed == []:
+                return self._give_up(number, asked)
             running: Any = self._client.submit(
                 run_task,
                 asked.task.model_dump(mode="json"),
-                key=f"{asked.task.label}-{id(self):x}-{number}-{len(asked.tried)}",
-                workers=allowed,
+                key=f"{asked.task.label}-{self._name}-{next(self._numbers)}",
+                workers=asked.allowed,
                 resources=dict(asked.resources),
                 priority=asked.priority,
                 pure=False,
@@ -127,17 +144,30 @@ class ClusterPool:
         asked.running = running  # one that nobody holds is cancelled
         running.add_done_callback(lambda done: self._done(number, asked, done))
 
+    def _allowed(self, asked: _Asked) -> list[str]:
+        """Returns the workers that could do a task and were not found unable to; those of other machines where there are any."""
+        able = self._able(asked.resources)
+        left = [name for name in able if name not in asked.avoid and name not in self._unfit]
+        hosts = {_host(name) for name in asked.avoid}
+        return [name for name in left if _host(name) not in hosts] or left
+
+    def _able(self, resources: Mapping[str, float]) -> list[str]:
+        """Returns the addresses of workers that have these resources."""
+        found = self._client.scheduler_info()["workers"]
+        return [name for name, worker in found.items() if resources.keys() <= worker["resources"].keys()]
+
     def _done(self, number: int, asked: _Asked, done: Any) -> None:
         from distributed.scheduler import KilledWorker
 
-        if number not in self._asked:  # closed meanwhile
+        if number not in self._asked or asked.running is not done:  # closed, or sent elsewhere meanwhile
             return
         try:
             if done.cancelled():
                 raise scheduler_gone(None)
             answer = Answer.model_validate(done.result())
         except KilledWorker as error:
-            words = f"Workers died while it ran, {error.allowed_failures + 1} in all, the last on {error.last_worker.address}."
+            last = error.last_worker
+            words = f"Workers died while it ran, {error.allowed_failures + 1} in all, the last {last.name} at {last.address}."
             return self._end(number, asked, poisonous(asked.task.label, words))
         except MachineError as error:
             return self._end(number, asked, error)
@@ -147,16 +177,64 @@ class ClusterPool:
         if answer.error is None:
             return self._end(number, asked, None, answer.value)
         refusal = TflitekitError.from_json(answer.error)
+        said = answer.machine, str(refusal)
         if answer.blame == "task":
             return self._end(number, asked, refusal)
-        asked.tried.append((answer.machine, str(refusal)))
+        if answer.blame == "busy":
+            return self._try_later(number, asked, refusal)
+        if answer.blame == "unfit":
+            self._unfit[answer.worker] = said
+            return self._try(number, asked)
+        asked.tried.append(said)
         asked.avoid.add(answer.worker)
         if len(asked.tried) < ATTEMPTS:
             return self._try(number, asked)
         return self._give_up(number, asked)
 
+    def _try_later(self, number: int, asked: _Asked, refusal: TflitekitError) -> None:
+        """Waits for whoever has what the task needs."""
+        now = time.monotonic()
+        asked.busy_since = asked.busy_since or now
+        if now - asked.busy_since > BUSY_S:
+            return self._end(number, asked, refusal)
+        again = threading.Timer(_AGAIN_S, self._try, (number, asked))
+        again.daemon = True
+        return again.start()
+
+    def _look(self) -> None:
+        """Sends tasks again whose workers have all gone: Dask would wait for these very ones. Ends those that nobody could do for long."""
+        while not self._closed.wait(_AGAIN_S):
+            for number, asked in list(self._asked.items()):
+                if asked.running is None or asked.running.done():
+                    continue
+                try:
+                    able = self._able(asked.resources)
+                except Exception as error:  # noqa: BLE001 - it is slow for a moment, or gone
+                    if self._client.status != "running":
+                        self._end(number, asked, scheduler_gone(error))
+                    continue
+                self._look_at(number, asked, set(able) - self._unfit.keys())
+
+    def _look_at(self, number: int, asked: _Asked, able: set[str]) -> None:
+        if able & set(able if asked.allowed is None else asked.allowed):
+            asked.absent_since = None
+            return
+        if able:
+            self._take_back(asked)
+            return self._try(number, asked)
+        asked.absent_since = asked.absent_since or time.monotonic()
+        if time.monotonic() - asked.absent_since > ABSENT_S:
+            self._take_back(asked)
+            self._end(number, asked, nobody_left(asked.task.label, asked.resources))
+
+    def _take_back(self, asked: _Asked) -> None:
+        running, asked.running = asked.running, None
+        with suppress(Exception):  # the scheduler is gone, and everything with it
+            running.cancel()
+
     def _give_up(self, number: int, asked: _Asked) -> None:
-        words = "\n".join(f"{machine}: {' '.join(said.splitlines())}" for machine, said in asked.tried)
+        tried = dict.fromkeys([*asked.tried, *self._unfit.values()])
+        words = "\n".join(f"{machine}: {' '.join(said.splitlines())}" for machine, said in tried)
         self._end(number, asked, poisonous(asked.task.label, words))
 
     def _end(self, number: int, asked: _Asked, error: TflitekitError | None, value: Any = None) -> None:
@@ -170,11 +248,12 @@ class ClusterPool:
 
     def close(self) -> None:
         """Takes back what was not done yet."""
+        self._closed.set()
         with self._lock:
             left, self._asked = list(self._asked.values()), {}
         for asked in left:
             if asked.running is not None:
-                asked.running.cancel()
+                self._take_back(asked)
             asked.answer.set_exception(MachineError(f"{asked.task.label} was taken back."))
 
     def __enter__(self) -> Self:
@@ -195,9 +274,23 @@ def poisonous(label: str, tried: str) -> ConversionError:
     )
 
 
-def scheduler_gone(error: BaseException | None) -> MachineError:
-    """Returns the error for a cluster that no longer answers."""
+def nobody_left(label: str, wanted: Iterable[str]) -> MachineError:
+    """Returns the error for a task that no worker could do any more."""
     return MachineError(
+        f"{label}: no worker of the cluster is left that could do it.",
+        why=f"It needs one with {' and '.join(wanted)}, and none came for {ABSENT_S / 60:.0f} minutes.",
+        fix="Start one with 'tflitekit worker', and run the same command again: it continues where it stopped.",
+    )
+
+
+def _host(address: str) -> str:
+    """Returns the machine in a worker's address."""
+    return address.rpartition(":")[0]
+
+
+def scheduler_gone(error: BaseException | None) -> ClusterLostError:
+    """Returns the error for a cluster that no longer answers."""
+    return ClusterLostError(
         "The scheduler of the cluster went away.",
         why=f"{type(error).__name__}: {error}" if error is not None and str(error) else None,
         fix="Run the same command again when it is back: it continues where it stopped.",

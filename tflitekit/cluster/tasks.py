@@ -6,19 +6,21 @@ versions of packages differ.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import importlib
 import os
 import socket
+import threading
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tflitekit.core.errors import CrashError, MachineError, StorageError, TflitekitError, as_known
+from tflitekit.core.errors import BusyError, CrashError, MachineError, StorageError, TflitekitError, as_known
 from tflitekit.core.files import content_hash, hash_json
 from tflitekit.core.machine_lock import working
 from tflitekit.core.process.workers import WorkerPool, wait_for
@@ -27,6 +29,10 @@ __all__ = ["SHARE", "Answer", "Task", "kit_identity", "run_task", "share_of_mach
 
 SHARE = "TFLITEKIT_JOBS"
 """Set by `tflitekit worker`: how many processes a task may use on this worker."""
+Blame = Literal["machine", "unfit", "busy", "task"]
+_LOOK_S = 0.5
+_AGAIN = 40
+_ENDING = ("closing", "closed", "stopping", "stopped", "failed")
 
 
 class Task(BaseModel):
@@ -66,7 +72,8 @@ class Answer(BaseModel):
         began, ended: Seconds since 1970, by that machine's clock.
         value: What the function returned, JSON.
         error: What it raised, as `TflitekitError.to_json` has it.
-        blame: 'machine' where another one may well be able to.
+        blame: 'machine' where another one may well be able to, 'unfit' where this one can do no task of this run, 'busy' where somebody else
+            has what it needs.
     """
 
     machine: str
@@ -75,7 +82,11 @@ class Answer(BaseModel):
     ended: float
     value: Any = None
     error: dict[str, Any] | None = None
-    blame: Literal["machine", "task"] = "task"
+    blame: Blame = "task"
+
+
+class _UnwantedError(BaseException):
+    """Nobody waits for the task any more."""
 
 
 @functools.cache
@@ -102,16 +113,57 @@ def run_task(content: dict[str, Any]) -> dict[str, Any]:
     try:
         _check_kit(task.kit)
         _check_places(task.places)
-        with working() if task.waits else nullcontext():
-            found: dict[str, Any] = {"value": _run(task)}
-    except TflitekitError as error:
-        found = {"error": error.to_json(), "blame": "machine" if _is_of_machine(error) else "task"}
-    except Exception as error:  # noqa: BLE001 - recorded, whatever it is
-        known = as_known(error) or TflitekitError(f"{task.label}: {type(error).__name__}: {error}")
-        found = {"error": known.to_json(), "blame": "machine" if _is_of_machine(known) else "task"}
+        found = _outcome(task)
+        if "error" in found:
+            _check_places(task.places)  # that is why, where they went away meanwhile
+    except MachineError as error:
+        found = {"error": error.to_json(), "blame": "unfit"}
     return Answer(machine=machine_name(), worker=_address(), began=began, ended=time.time(), **found).model_dump(
         mode="json"
     )
+
+
+def _outcome(task: Task) -> dict[str, Any]:
+    """Returns what a task came to, as `Answer` has it."""
+    try:
+        with _while_wanted(), working() if task.waits else nullcontext():
+            return {"value": _run(task)}
+    except _UnwantedError:
+        return {"error": MachineError(f"{task.label} was taken back.").to_json()}
+    except Exception as error:  # noqa: BLE001 - recorded, whatever it is
+        known = as_known(error) or TflitekitError(f"{task.label}: {type(error).__name__}: {error}")
+        return {"error": known.to_json(), "blame": _blame(known)}
+
+
+@contextmanager
+def _while_wanted() -> Iterator[None]:
+    """Stops the block, as Ctrl-C would, where the task is taken back or its client is gone: Dask lets what runs go on."""
+    from distributed import get_worker
+
+    worker, thread = get_worker(), threading.get_ident()
+    key, done, lock = worker.get_current_task(), threading.Event(), threading.Lock()
+
+    def stop(error: type[BaseException] | None) -> None:
+        what = None if error is None else ctypes.py_object(error)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), what)
+
+    def look() -> None:
+        unwanted = 0
+        while not done.wait(_LOOK_S) and worker.active_threads.get(thread) == key:
+            state = worker.state.tasks.get(key)
+            gone = state is None or state.state == "cancelled" or worker.status.name in _ENDING
+            unwanted = unwanted + 1 if gone else 0
+            with lock:
+                if unwanted and unwanted % _AGAIN == 1 and not done.is_set():  # again where a library dropped it
+                    stop(_UnwantedError)
+
+    threading.Thread(target=look, daemon=True).start()
+    try:
+        yield
+    finally:
+        with lock:
+            done.set()
+            stop(None)
 
 
 def _check_kit(wanted: str) -> None:
@@ -153,7 +205,9 @@ def _run(task: Task) -> Any:
         return wait_for(future)
 
 
-def _is_of_machine(error: TflitekitError) -> bool:
-    """Whether another machine may well be able to: this one's disk is full or gone, its memory, or its installation."""
+def _blame(error: TflitekitError) -> Blame:
+    """Returns whether another machine may well be able to: this one's disk is full or gone, its memory, or its installation."""
+    if isinstance(error, BusyError):
+        return "busy"
     killed = isinstance(error, CrashError) and "SIGKILL" in error.what  # by the system, which ran out of memory
-    return killed or isinstance(error, MachineError | StorageError)
+    return "machine" if killed or isinstance(error, MachineError | StorageError) else "task"

@@ -18,6 +18,7 @@ __all__ = [
     "BundleError",
     "BusyError",
     "CheckFailedError",
+    "ClusterLostError",
     "ContractError",
     "ConversionError",
     "CrashError",
@@ -161,6 +162,10 @@ class LostWorkerError(ConversionError):
 
 class MachineError(TflitekitError):
     """A machine of a cluster, or the cluster, that cannot do what it should; another machine may."""
+
+
+class ClusterLostError(MachineError):
+    """A cluster that no longer answers: nothing more can be done with it."""
 
 
 class CheckFailedError(TflitekitError):

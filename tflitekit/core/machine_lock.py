@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ if sys.platform != "win32":
     import fcntl
 
 __all__ = ["measuring", "working"]
+
+_POLL_S = 0.05
 
 
 @contextmanager
@@ -57,6 +60,12 @@ def _open(name: str) -> Iterator[int]:
 
 
 def _lock(descriptor: int, *, exclusive: bool) -> None:
-    """Locks an open file until it is closed. Python opens files so that programs that it starts do not get them."""
-    if sys.platform != "win32":
-        fcntl.flock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+    """Locks an open file until it is closed. Python opens files so that programs that it starts do not get them.
+
+    It waits in short steps: a thread that waits in the operating system cannot be stopped.
+    """
+    while sys.platform != "win32":
+        try:
+            return fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_POLL_S)

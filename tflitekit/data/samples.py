@@ -18,6 +18,7 @@ from PIL import Image
 
 from tflitekit.core.errors import DataError, UnreadableError, UsageError
 from tflitekit.core.files import open_file
+from tflitekit.data.annotations import Boxes, Poses
 from tflitekit.data.settings import split_settings
 from tflitekit.data.sound_format import SoundFormat
 from tflitekit.options.general import SEED
@@ -261,6 +262,8 @@ def label_content(label: Any) -> bytes:
     """Returns all that there is of a label, for hashes; NumPy's own text of an array leaves out the middle of long ones."""
     if isinstance(label, Mapping):
         return b"".join(f"{name}=".encode() + label_content(label[name]) for name in sorted(label))
+    if isinstance(label, Boxes | Poses):
+        return label_content(vars(label))
     if isinstance(label, np.ndarray | np.generic):
         return f"{label.dtype.str}{label.shape}".encode() + label.tobytes()
     return f"{label!r}\0".encode()

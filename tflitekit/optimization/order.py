@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from tflitekit.data.settings import split_settings
 from tflitekit.options.convert import ConvertOptions
 from tflitekit.options.optimize import OptimizeOptions
 from tflitekit.results import Constraints
@@ -27,6 +28,12 @@ class Order:
     def with_jobs(self, jobs: int) -> Self:
         """Returns the same with so many processes at a time."""
         return replace(self, options=self.options.replaced(jobs=jobs))
+
+    def files(self) -> list[str]:
+        """Returns the paths of its model and its data, those that there are here."""
+        named = (self.model, self.data, self.how.calibration)
+        paths = [Path(split_settings(str(one))[0]) for one in named if isinstance(one, str | Path)]
+        return [str(path.absolute()) for path in paths if path.exists()]
 
     def to_json(self) -> dict[str, Any]:
         """Returns it for a machine of a cluster, where the paths are the same."""

@@ -55,8 +55,9 @@ class Phases:
     ) -> Future[Any]:
         arguments = {"order": order.to_json(), "ahead": ahead}
         return self._pool.submit(
-            _HERE, arguments, label=name, timeout_s=None, resources=resources, priority=priority, waits=False
-        )
+            _HERE, arguments, label=name, timeout_s=None, resources=resources, priority=priority, waits=False,
+            needs=order.files(),
+        )  # fmt: skip
 
     def __enter__(self) -> Self:
         return self

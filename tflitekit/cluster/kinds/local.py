@@ -9,11 +9,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from tflitekit.cluster.kinds import import_dask, register_cluster, wanted_workers
-from tflitekit.cluster.pool import SLOT
+from tflitekit.cluster.pool import ATTEMPTS, SLOT
 from tflitekit.cluster.tasks import SHARE
 from tflitekit.core.lifetime import scratch
 
-__all__ = ["local"]
+__all__ = ["SETTINGS", "local"]
+
+SETTINGS = {
+    "distributed.scheduler.worker-ttl": "60s",  # a worker that says nothing for so long is ended and started again
+    "distributed.scheduler.allowed-failures": ATTEMPTS - 1,  # workers that die under one task before it is given up
+}
+"""Of Dask, for the scheduler."""
 
 
 @register_cluster("local")
@@ -23,16 +29,19 @@ def local(rest: str) -> Iterator[Any]:
     count = wanted_workers("local", rest)
     distributed = import_dask()
     share = max(1, (os.cpu_count() or 1) // count)
-    with distributed.LocalCluster(
-        n_workers=count,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        resources={SLOT: 1},
-        env={SHARE: str(share)},
-        local_directory=str(scratch()),
-        silence_logs=logging.CRITICAL,
-        memory_limit=0,  # models and data are in processes of their own, which Dask does not count
-    ) as cluster:
+    with (
+        import_dask("dask").config.set(SETTINGS),
+        distributed.LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            resources={SLOT: 1},
+            env={SHARE: str(share)},
+            local_directory=str(scratch()),
+            silence_logs=logging.CRITICAL,
+            memory_limit=0,  # models and data are in processes of their own, which Dask does not count
+        ) as cluster,
+    ):
         yield cluster

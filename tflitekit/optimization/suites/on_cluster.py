@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
 from tflitekit.cluster.crew import ClusterCrew
-from tflitekit.core.errors import TflitekitError
+from tflitekit.core.errors import ClusterLostError, TflitekitError
 from tflitekit.core.progress import Progress
 from tflitekit.optimization.order import Order
 from tflitekit.optimization.phases import Phases
@@ -28,23 +28,31 @@ def run_on_cluster(orders: dict[str, Order], crew: ClusterCrew, progress: Progre
         waiting = deque(orders.items())
         pending: dict[Future[Any], tuple[str, Order, bool]] = {}
         while waiting or pending:
-            while waiting and sum(first for *_, first in pending.values()) < crew.spread:
+            room = max(1, crew.spread) if waiting else 0
+            while waiting and sum(first for *_, first in pending.values()) < room:
                 name, order = waiting.popleft()
-                pending[phases.ahead(name, order) if phases.can_go_ahead(order) else phases.finish(name, order)] = (
-                    name,
-                    order,
-                    phases.can_go_ahead(order),
-                )
-            for future in wait(pending, timeout=0.2, return_when=FIRST_COMPLETED).done:
-                name, order, first = pending.pop(future)
+                first = phases.can_go_ahead(order)
                 try:
-                    future.result()
+                    asked = phases.ahead(name, order) if first else phases.finish(name, order)
+                except ClusterLostError:
+                    raise
                 except TflitekitError as error:
                     yield EntryResult(name=name, status="failed", error=str(error))
                     advance(1, name)
                     continue
-                if first:
-                    pending[phases.finish(name, order)] = name, order, False
+                pending[asked] = name, order, first
+            for future in wait(pending, timeout=0.2, return_when=FIRST_COMPLETED).done:
+                name, order, first = pending.pop(future)
+                try:
+                    future.result()
+                    if first:
+                        pending[phases.finish(name, order)] = name, order, False
+                        continue
+                except ClusterLostError:  # the next entries would fare no better
+                    raise
+                except TflitekitError as error:
+                    yield EntryResult(name=name, status="failed", error=str(error))
+                    advance(1, name)
                     continue
                 yield EntryResult(
                     name=name, status="ok", report=read_report(order.out / "report.json"), folder=str(order.out)

@@ -1,0 +1,197 @@
+"""What can go wrong on a cluster: each fault happens for real to workers that are programs of their own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from dask_cluster import ROOT, DaskCluster
+
+from tflitekit.cluster import pool as pool_module
+from tflitekit.cluster.crew import open_cluster
+from tflitekit.cluster.tasks import machine_name
+from tflitekit.core.errors import BusyError, ClusterLostError, ConversionError, DataError, MachineError
+from tflitekit.core.files import locked
+from tflitekit.core.process.workers import wait_for
+
+pytestmark = pytest.mark.slow
+
+CLIENT = """
+import sys
+from tflitekit.cluster.crew import open_cluster
+from tflitekit.core.process.workers import wait_for
+with open_cluster(sys.argv[1]) as crew, crew.pool(jobs=1, timeout_s=0.0, preload=None) as pool:
+    wait_for(pool.submit("cluster_tasks:wait", {"began": sys.argv[2], "ended": sys.argv[3]}, label="long"))
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    found = DaskCluster(
+        tmp_path_factory.mktemp("cluster"),
+        DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL="5s",
+        DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="1",
+    )
+    found.join("--workers", "2")
+    found.wait(2)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def crew(cluster):
+    with open_cluster(cluster.address) as found:
+        yield found
+
+
+@pytest.fixture
+def pool(crew, monkeypatch):
+    monkeypatch.setattr(pool_module, "_AGAIN_S", 0.2)
+    with crew.pool(jobs=2, timeout_s=0.0, preload=None) as found:
+        yield found
+
+
+def until(true, what, timeout_s=60):
+    for _ in range(timeout_s * 10):
+        if true():
+            return
+        time.sleep(0.1)
+    pytest.fail(f"{what} did not happen")
+
+
+def test_two_clients_who_call_their_tasks_the_same_get_their_own_answers(crew):
+    with crew.pool(jobs=1, timeout_s=0.0, preload=None) as one, crew.pool(jobs=1, timeout_s=0.0, preload=None) as other:
+        asked = [each.submit("cluster_tasks:name", {"value": n}, label="same") for n, each in enumerate((one, other))]
+        assert [wait_for(each) for each in asked] == [0, 1]
+
+
+def test_a_full_disk_is_tried_on_another_worker_and_named(pool, tmp_path):
+    told = []
+    pool._told = told.append
+    asked = {"folder": str(tmp_path), "once": str(tmp_path / "once")}
+    wait_for(pool.submit("cluster_tasks:write", asked, label="one"))
+    refused, done = told
+    assert "limit on the size of a file is too low" in refused.error["what"]
+    assert refused.blame == "machine"
+    assert refused.worker != done.worker
+    assert (tmp_path / "result.bin").stat().st_size == 1 << 16
+
+
+def test_a_folder_that_goes_away_under_a_worker_is_the_machines_fault_not_the_tasks(pool, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    asked = pool.submit("cluster_tasks:unmount", {"folder": str(data)}, label="one", needs=[str(data)])
+    with pytest.raises(ConversionError, match="no machine of the cluster could do it") as raised:
+        wait_for(asked)
+    assert raised.value.why.startswith(f"{machine_name()}: {machine_name()} does not see {data}.")
+
+
+def test_a_task_whose_own_fault_it_is_fails_once(pool, tmp_path):
+    told = []
+    pool._told = told.append
+    (tmp_path / "data").mkdir()
+    with pytest.raises(DataError, match="There is no data"):
+        wait_for(pool.submit("cluster_tasks:unmount", {"folder": str(tmp_path / "data")}, label="one"))
+    assert len(told) == 1
+
+
+def test_a_folder_that_somebody_holds_is_waited_for(pool, tmp_path, monkeypatch):
+    refused = threading.Event()
+    pool._told = lambda answer: refused.set()
+    with locked(tmp_path):
+        asked = pool.submit("cluster_tasks:hold", {"folder": str(tmp_path)}, label="one")
+        assert refused.wait(30)
+    assert wait_for(asked) == "held"
+    monkeypatch.setattr(pool_module, "BUSY_S", 0.0)
+    with locked(tmp_path), pytest.raises(BusyError, match="Another tflitekit run is writing"):
+        wait_for(pool.submit("cluster_tasks:hold", {"folder": str(tmp_path)}, label="one"))
+
+
+def test_what_is_taken_back_ends(crew, tmp_path):
+    asked = {"began": str(tmp_path / "began"), "ended": str(tmp_path / "ended")}
+    with crew.pool(jobs=1, timeout_s=0.0, preload=None) as pool:
+        future = pool.submit("cluster_tasks:wait", asked, label="long")
+        until((tmp_path / "began").exists, "the start")
+    assert isinstance(future.exception(), MachineError)
+    until((tmp_path / "ended").exists, "the end")
+
+
+def test_what_a_killed_client_had_asked_for_ends(cluster, tmp_path):
+    began, ended = tmp_path / "began", tmp_path / "ended"
+    client = subprocess.Popen([sys.executable, "-c", CLIENT, cluster.address, began, ended], cwd=ROOT)
+    until(began.exists, "the start")
+    client.kill()
+    client.wait()
+    until(ended.exists, "the end")
+
+
+def test_a_worker_of_another_version_that_joins_is_passed_over(cluster, crew, pool, tmp_path):
+    shutil.copytree(ROOT / "tflitekit", tmp_path / "tflitekit", ignore=shutil.ignore_patterns("__pycache__"))
+    with (tmp_path / "tflitekit" / "__init__.py").open("a") as code:
+        code.write("\n# another version\n")
+    before = set(crew.workers())
+    other = cluster.join("--workers", "1", PYTHONPATH=f"{tmp_path}:{ROOT / 'tests'}")
+    until(lambda: len(crew.workers()) == len(before) + 1, "joining")
+    told = []
+    pool._told = told.append
+    asked = [pool.submit("cluster_tasks:name", {"value": n}, label=str(n)) for n in range(12)]
+    assert [wait_for(each) for each in asked] == list(range(12))
+    refused = [answer for answer in told if answer.error is not None]
+    assert {answer.blame for answer in refused} == {"unfit"}
+    assert all("has other versions than the machine that asks" in answer.error["what"] for answer in refused)
+    assert {answer.worker for answer in told if answer.error is None} <= before
+    other.terminate()
+    other.wait()
+    until(lambda: set(crew.workers()) == before, "leaving")
+
+
+def test_what_no_worker_is_left_for_is_named(pool, monkeypatch):
+    monkeypatch.setattr(pool_module, "ABSENT_S", 0.5)
+    with pytest.raises(MachineError, match="no worker of the cluster is left that could do it") as raised:
+        wait_for(pool.submit("cluster_tasks:name", {"value": 1}, label="one", resources={"device adb:X": 1}))
+    assert "device adb:X" in raised.value.why
+
+
+def test_a_worker_that_dies_is_replaced_and_its_task_done_again(pool, tmp_path):
+    assert wait_for(pool.submit("cluster_tasks:die", {"once": str(tmp_path / "once")}, label="one")) == "done"
+
+
+def test_a_task_that_kills_its_workers_is_given_up_and_they_are_named(pool):
+    with pytest.raises(ConversionError, match="poison: no machine of the cluster could do it") as raised:
+        wait_for(pool.submit("cluster_tasks:die", {"once": None}, label="poison"))
+    assert re.search(
+        rf"Workers died while it ran, 2 in all, the last {machine_name()}-\d+-\d at tcp://", raised.value.why
+    )
+
+
+@pytest.mark.thorough
+def test_a_worker_that_hangs_is_ended_and_its_task_done_again(pool, tmp_path):
+    assert wait_for(pool.submit("cluster_tasks:hang", {"once": str(tmp_path / "once")}, label="one")) == "done"
+
+
+def test_a_scheduler_that_goes_away_is_told_at_once(tmp_path):
+    cluster = DaskCluster(tmp_path)
+    worker = cluster.join("--workers", "1")
+    cluster.wait(1)
+    try:
+        with open_cluster(cluster.address) as crew, crew.pool(jobs=1, timeout_s=0.0, preload=None) as pool:
+            asked = {"began": str(tmp_path / "began"), "ended": str(tmp_path / "ended")}
+            future = pool.submit("cluster_tasks:wait", asked, label="long")
+            until((tmp_path / "began").exists, "the start")
+            cluster.scheduler.send_signal(signal.SIGKILL)
+            with pytest.raises(ClusterLostError, match="The scheduler of the cluster went away") as raised:
+                future.result(20)
+            assert "continues where it stopped" in raised.value.fix
+            with pytest.raises(ClusterLostError):
+                pool.submit("cluster_tasks:name", {"value": 1}, label="next").result(20)
+        assert worker.wait(60) == 0
+        assert "has ended" in Path(tmp_path / "1.log").read_text()
+    finally:
+        cluster.close()
