@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tflitekit.cluster.kinds import import_dask, open_kind
+from tflitekit.cluster.kinds import TAKES_TASKS, import_dask, open_kind
 from tflitekit.cluster.pool import SLOT, ClusterPool, device_resource, scheduler_gone
 from tflitekit.cluster.tasks import Answer, kit_identity
 from tflitekit.core.errors import MachineError
 from tflitekit.core.machine_lock import measuring
 from tflitekit.core.process.crew import THIS_MACHINE, Crew
 from tflitekit.core.process.workers import TENSORFLOW
+from tflitekit.core.progress import Progress
 
 if TYPE_CHECKING:
     import distributed
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ClusterCrew", "crew_of", "open_cluster"]
 
 _CONNECT_S = 20.0
+_POLL_S = 0.2
 
 
 class ClusterCrew(Crew):
@@ -96,13 +99,18 @@ class ClusterCrew(Crew):
 
 @contextmanager
 def open_cluster(
-    name: str, *, places: tuple[str, ...] = (), told: Callable[[Answer], object] = lambda answer: None
+    name: str,
+    *,
+    places: tuple[str, ...] = (),
+    told: Callable[[Answer], object] = lambda answer: None,
+    progress: Progress | None = None,
 ) -> Iterator[ClusterCrew]:
     """Connects to a cluster, or starts one.
 
     Args:
         name: ``tcp://HOST:PORT`` of a scheduler, ``local:N``, or another kind (see `tflitekit.cluster.kinds`).
         places: Paths that all workers have to see.
+        progress: Receives what is waited for.
 
     Raises:
         UsageError: There is no such kind.
@@ -123,18 +131,26 @@ def open_cluster(
             ) from error
         with client:
             crew = ClusterCrew(client, places=places, told=told)
+            if cluster != name:  # it was started, and its workers may be jobs in a queue
+                _await_worker(crew, name, progress or Progress())
             _check_workers(crew, name)
             yield crew
 
 
 @contextmanager
-def crew_of(name: str | None, places: tuple[str, ...]) -> Iterator[Crew]:
+def crew_of(name: str | None, places: tuple[str, ...], progress: Progress) -> Iterator[Crew]:
     """Opens the cluster of that name; this machine where there is none."""
     if name is None:
         yield THIS_MACHINE
         return
-    with open_cluster(name, places=places) as crew:
+    with open_cluster(name, places=places, progress=progress) as crew:
         yield crew
+
+
+def _await_worker(crew: ClusterCrew, name: str, progress: Progress) -> None:
+    with progress.task(f"Waiting for the first worker of {name}", None):
+        while not crew.workers():
+            time.sleep(_POLL_S)
 
 
 def _check_workers(crew: ClusterCrew, name: str) -> None:
@@ -142,7 +158,7 @@ def _check_workers(crew: ClusterCrew, name: str) -> None:
     if not any(SLOT in worker["resources"] for worker in crew.workers().values()):
         raise MachineError(
             f"The cluster {name} has no workers that take work.",
-            fix=f"Start some with: tflitekit worker --cluster {name}",
+            fix=f"Start some with: tflitekit worker --cluster {crew.client.scheduler_info()['address']}. Dask's own take work with {' '.join(TAKES_TASKS)}.",
         )
     here = kit_identity()
     found = crew.client.run(kit_identity, on_error="return")

@@ -69,7 +69,8 @@ def optimize(
         constraints=constraints or Constraints(),
         options=options if seed is None else options.replaced(seed=seed),
     )
-    with crew_of(how.cluster, (str(out.resolve()),)) as crew:
+    progress = progress or Progress()
+    with crew_of(how.cluster, (str(out.resolve()),), progress) as crew:
         if not isinstance(crew, ClusterCrew) or not devices_of(order):
-            return run(order, crew, progress or Progress())
-        return run_at_devices(order, crew, progress or Progress())
+            return run(order, crew, progress)
+        return run_at_devices(order, crew, progress)

@@ -12,7 +12,7 @@ Cluster = Annotated[
     str | None,
     Option(
         Panel.OUTPUT,
-        "Dask cluster that does the work: tcp://SCHEDULER:8786, local:N for N workers on this machine, slurm:N, kubernetes:N. Default: this machine.",
+        "Dask cluster that does the work: tcp://SCHEDULER:8786, local:N for N workers on this machine, slurm:N, kubernetes:N, or your own as module:function. Default: this machine.",
         metavar="CLUSTER",
         shapes=False,
     ),

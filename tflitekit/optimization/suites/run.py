@@ -61,7 +61,7 @@ def run_suite(
         except Exception as error:  # noqa: BLE001 - recorded, whatever it is; the rest of the suite goes on
             results[name] = failed(name, error)
     names = [name for name, *_ in suite.entries()]
-    with crew_of(cluster, (str(home),)) as crew:
+    with crew_of(cluster, (str(home),), progress) as crew:
         done = (
             run_on_cluster(orders, crew, progress)
             if isinstance(crew, ClusterCrew)
