@@ -14,9 +14,11 @@ from PIL import Image
 import tflitekit as tk
 from tflitekit.bundling import golden
 from tflitekit.bundling.tolerances import tolerances
+from tflitekit.cli.views.bundle import show_bundle
 from tflitekit.core.errors import BundleError, ContractError, DataError, ModelError, StorageError, UsageError
 from tflitekit.core.progress import Progress
 from tflitekit.data.preprocessing import Preprocessing
+from tflitekit.results import Measured
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model, dequantize
 
@@ -431,3 +433,13 @@ def test_photos_that_are_larger_than_the_input(tmp_path):
         tmp_path / "c" / "float32.tflite", data=folder, preprocess=preprocessing, labels=CLASSES, out=tmp_path / "b"
     )
     runs_again(tmp_path / "b", found, preprocessing)
+
+
+def test_only_models_of_classes_are_asked_for_labels(made, capsys):
+    found = tk.read_bundle(made)
+    figure = Measured(metric="pck", value=0.9, low=0.8, high=0.95, n=40, higher_is_better=True)
+    points = tuple(variant.model_copy(update={"accuracy": figure}) for variant in found.variants)
+    show_bundle(found.model_copy(update={"labels": None, "task": "keypoints", "variants": points}), made)
+    assert "PCK" in (told := "".join(capsys.readouterr())) and "labels" not in told
+    show_bundle(found.model_copy(update={"labels": None}), made)
+    assert "an app can only show class numbers" in "".join(capsys.readouterr())

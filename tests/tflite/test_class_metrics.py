@@ -96,7 +96,9 @@ def test_thresholds_show_what_crosses_them(inputs, answers, worse, cli, tmp_path
             "--output",
             "alpha",
             "--threshold",
-            "0.5,0.9",
+            "0.5",
+            "--threshold",
+            "0.9",
             "--json",
         )
     )

@@ -278,7 +278,7 @@ def test_voc_that_cannot_be(tmp_path: Path, xml: str, message: str) -> None:
         ("cat 0.5 0.5 0.1 0.1\n", "is no object"),
         ("0.5 0.5 0.5 0.1 0.1\n", "is no object"),
         ("2 0.5 0.5 0.1 0.1\n", "is of the class 2, and there are 2 classes"),
-        ("0 1.5 1.5 0.1 0.1\n", "1 of 1 boxes .* outside"),
+        ("0 1.5 1.5 0.1 0.1\n", "1 of 1 box at .* outside"),
         ("0 10 10 20 20\n", "counts in pixels, not in shares of the picture"),
     ],
 )

@@ -306,7 +306,7 @@ def test_a_failure_breaks_always_and_a_missing_variant_is_a_doubt():
         variant("e", hits=hits),
     ]
     found = compare(report(*good), report(good[0], *bad))
-    assert [(g.variant, g.state) for g in found.gates] == [("b", "broken"), ("c", "undecided"), ("d", "undecided")]
+    assert [(g.variant, g.state) for g in found.gates] == [("b", "broken"), ("c", "missing"), ("d", "missing")]
     assert found.broken[0].message == "b was ok and is failed now: the converter aborted"
     assert {v.name: v.presence for v in found.variants} == {
         "a": "both", "b": "both", "c": "both", "e": "new", "d": "removed",
@@ -413,7 +413,7 @@ def test_a_higher_limit_never_turns_a_kept_gate_into_a_broken_one(pair, before, 
         report(variant("a", hits=np.asarray(h), rounds=r, size=s, sha256=str(s)))
         for h, r, s in zip(pair, (before, after), sizes, strict=True)
     )
-    order = {"kept": 0, "undecided": 1, "broken": 2}
+    order = {"kept": 0, "missing": 1, "undecided": 1, "broken": 2}
     last = 2
     for limit in (0, 1, 10, 100, 1e6):
         found = compare(old, new, max_accuracy_drop=limit, max_latency_increase=limit, max_size_increase=limit)

@@ -312,8 +312,8 @@ def test_a_long_name_leaves_room_for_the_others(report, monkeypatch):
 
 
 def test_figures_for_people():
-    assert [text.milliseconds(value) for value in (0.03571, 0.15, 12.0, 99.96, 4321)] == [
-        "35.7 µs", "0.150", "12.0", "100", "4321",
+    assert [text.duration(value) for value in (0.03571, 0.15, 12.0, 99.96, 4321)] == [
+        "35.7 µs", "0.150 ms", "12.0 ms", "100 ms", "4321 ms",
     ]  # fmt: skip
     assert text.signed(-0.004, 2) == "0.00"
     assert text.signed(-1.25, 1) == "−1.2"

@@ -18,6 +18,7 @@ from tflitekit.bundling.contents import LABELS_FILE, Task, is_unicode, labels_fi
 from tflitekit.bundling.embedding import embed, extract_model
 from tflitekit.core.errors import ContractError
 from tflitekit.core.tensor import TensorSpec
+from tflitekit.core.units import counted
 from tflitekit.data.preprocessing import Preprocessing, image_layout
 from tflitekit.render.text import interval, measured, metric_name
 from tflitekit.results import Measured
@@ -194,7 +195,7 @@ def _description(scheme: str | None, accuracy: Measured | None) -> str:
         bounds = interval(accuracy, percent=is_share(accuracy.metric))
         bounds = f" (95% interval {bounds})" if bounds else ""
         parts.append(
-            f"{metric_name(accuracy.metric)} {measured(accuracy)}{bounds} on {accuracy.n} samples, "
+            f"{metric_name(accuracy.metric)} {measured(accuracy)}{bounds} on {counted(accuracy.n, 'sample')}, "
             "measured before these metadata were added."
         )
     return " ".join([*parts, f"Made with tflitekit {__version__}."])

@@ -24,6 +24,7 @@ from tflitekit.bundling.decoding_words import decoding_words
 from tflitekit.core.errors import BundleError, UsageError
 from tflitekit.core.files import write_whole
 from tflitekit.core.tensor import Quantization, TensorSpec
+from tflitekit.core.units import counted
 from tflitekit.data.preprocessing import Preprocessing, image_layout
 from tflitekit.render.text import measured, metric_name
 
@@ -319,7 +320,7 @@ def _resizing(preprocessing: Preprocessing) -> str:
 
 def _about(bundle: Bundle, variant: BundledVariant, inputs: Sequence[_Tensor], outputs: Sequence[_Tensor]) -> list[str]:
     found = variant.accuracy
-    accuracy = f" {metric_name(found.metric)} {measured(found)} on {found.n} samples." if found else ""
+    accuracy = f" {metric_name(found.metric)} {measured(found)} on {counted(found.n, 'sample')}." if found else ""
     source = f", converted from {bundle.source.location}" if bundle.source else ""
     state = " The model keeps state between steps; each run starts afresh." if variant.keeps_state else ""
     facts = (

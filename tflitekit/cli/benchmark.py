@@ -75,18 +75,18 @@ def _show(report: Report) -> None:
     several = any(row.other_latencies for row in report.variants)
     columns = [
         "File",
-        "Init ms",
-        "First ms",
-        "p50 ms",
+        "Init",
+        "First",
+        "p50",
         "± 95 %",
-        "p90 ms",
-        "p99 ms",
+        "p90",
+        "p99",
         "Against",
         "Runs",
         "Memory",
         "Arena",
     ]
-    dropped = set() if wide else {"Init ms", "p99 ms", "Runs", "Arena"} | ({"First ms"} if several else set())
+    dropped = set() if wide else {"Init", "p99", "Runs", "Arena"} | ({"First"} if several else set())
     measured = [(row, one) for row in report.variants for one in (row.latency, *row.other_latencies) if one is not None]
     added = {
         "Threads": len({one.threads for _, one in measured}) > 1,
@@ -126,9 +126,9 @@ def _caveat(found: Latency) -> str:
 def _cells(row: VariantReport, found: Latency, added: Mapping[str, bool]) -> tuple[str, ...]:
     from tflitekit.render import text
 
-    ms = text.milliseconds
     times = (found.init_ms, found.first_ms, found.median_ms)
-    cells = [row.name, *map(ms, times), text.precision(found), ms(found.p90_ms), ms(found.p99_ms)]
+    cells = [row.name, *map(text.duration, times), text.precision(found)]
+    cells += [text.duration(found.p90_ms), text.duration(found.p99_ms)]
     cells += [text.against(found), f"{found.runs:,}", text.size(row.peak_memory_bytes), text.size(row.arena_bytes)]
     extra = {"Threads": str(found.threads), "On": found.target}
     cells[1:1] = [extra[name] for name, wanted in added.items() if wanted]

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @option("--store", panel="Model", metavar="STORE", help="Where --against looks: a folder, or the URL of a database.")
 @option("--model", panel="Model", metavar="NAME", help="With --against: what the model is called in the store.")
 @takes_options(CompareOptions, "how")
-@flag("--strict", panel="Limits", help="Also exit with 1 if a gate is undecided.")
+@flag("--strict", panel="Limits", help="Also exit with 1 if a gate is undecided or what it judges is missing.")
 @option(
     "--format",
     "form",
@@ -126,7 +126,7 @@ def _show(comparison: Comparison) -> None:
     gates = words.gate_lines(comparison)
     if gates:
         stdout.print(Text("\nGates", style="bold"))
-    colors = {"broken": "bold red", "undecided": "yellow", "kept": "green"}
+    colors = {"broken": "bold red", "undecided": "yellow", "missing": "yellow", "kept": "green"}
     for state, sentence in gates:
         stdout.print(Padding(Text.assemble((state, colors[state]), f": {sentence}"), (0, 0, 0, 2)))
     show_warnings(list(map(str, comparison.warnings)))

@@ -17,6 +17,7 @@ from PIL import Image
 
 from tflitekit.core.errors import DataError
 from tflitekit.core.files import is_file
+from tflitekit.core.units import counted
 from tflitekit.data.annotations import Boxes
 from tflitekit.data.image_files import decode_annotated, image_names
 from tflitekit.data.samples import MAX_UNREADABLE, Dataset, Sample, UnreadableSampleError, balanced, file_content, some
@@ -238,7 +239,7 @@ def _told(location: str, unusable: list[str], beyond: list[str], total: int) -> 
     told = []
     if unusable:
         what = (
-            f"{len(unusable)} of {total} boxes at {location} are outside of their pictures or without area "
+            f"{len(unusable)} of {counted(total, 'box', 'boxes')} at {location} are outside of their pictures or without area "
             f"(left, top, right, bottom): {some(unusable, 3)}"
         )
         if len(unusable) > MAX_UNREADABLE * total:
@@ -246,7 +247,7 @@ def _told(location: str, unusable: list[str], beyond: list[str], total: int) -> 
         told.append(f"{what}; they are left out.")
     if beyond:
         told.append(
-            f"{len(beyond)} of {total} boxes at {location} reach beyond the edges of their pictures "
+            f"{len(beyond)} of {counted(total, 'box', 'boxes')} at {location} reach beyond the edges of their pictures "
             f"(left, top, right, bottom): {some(beyond, 3)}; they are taken as they are annotated."
         )
     return told

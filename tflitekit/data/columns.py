@@ -160,7 +160,7 @@ class Columns(Mapping[str, Array]):
             return _numbers_in(cell.strip())
         except (ValueError, TypeError) as error:
             name = self._layout.names[position]
-            holds = f"holds '{str(cell)[:40]}'" if str(cell).strip() else "is empty"
+            holds = f"holds {_told(cell)}" if str(cell).strip() else "is empty"
             raise DataError(
                 f"The column '{name}' of {self._layout.location} {holds}, and the model takes numbers ({self._key}).",
                 fix=self._repair(name, str(cell)),
@@ -219,6 +219,15 @@ def _numbers_in(text: str) -> Array:
     if not texts:
         raise ValueError("empty")
     return np.array(texts, np.float64)
+
+
+def _told(cell: Any) -> str:
+    """Returns what a cell holds in words: a list of records, as Parquet and JSON have them, by their fields."""
+    first = cell[0] if isinstance(cell, Sequence | np.ndarray) and not isinstance(cell, str) and len(cell) else cell
+    if isinstance(first, Mapping):
+        fields = some(list(map(str, first)))
+        return f"a record with {fields}" if first is cell else f"a list of records with {fields}"
+    return f"'{str(cell)[:40]}'"
 
 
 def has_decimal_comma(text: str) -> bool:

@@ -58,5 +58,6 @@ def check_same_rate(formats: Mapping[str, SoundFormat | None]) -> None:
             raise DataError(
                 f"{name} has {rate:,} samples a second, and {first} has {expected:,}.",
                 why="A model hears sounds of another rate slower or faster.",
-                fix=f"Let one be resampled to the rate that the model was trained with, as in PATH:resample={expected}.",
+                fix="Let one of them be resampled to the rate that the model was trained with: PATH:resample=RATE, "
+                f"with {expected} or {rate}.",
             )

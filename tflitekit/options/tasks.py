@@ -52,6 +52,7 @@ class TaskOptions(ReadingOptions):
         Option(
             Panel.DATA,
             "Thresholds of the app's own, as in 0.3,0.5: precision, recall and what crosses each, for classes and labels.",
+            repeatable=True,
             metavar="SHARES",
         ),
     ] = ()

@@ -102,7 +102,9 @@ def recommendation_line(comparison: Comparison) -> str:
 
 def gate_lines(comparison: Comparison) -> list[tuple[str, str]]:
     """Returns what to say of the gates: state and sentence, the broken ones first; the kept ones are only counted."""
-    lines = [(state, g.message) for state in ("broken", "undecided") for g in comparison.gates if g.state == state]
+    lines = [
+        (state, g.message) for state in ("broken", "missing", "undecided") for g in comparison.gates if g.state == state
+    ]
     kept = Counter(_title(g) for g in comparison.gates if g.state == "kept")
     return lines + [("kept", f"{gate} for {count} of {_judged(comparison, gate)}") for gate, count in kept.items()]
 

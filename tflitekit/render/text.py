@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from tflitekit.core.statistics import is_skewed
-from tflitekit.core.units import duration, milliseconds
+from tflitekit.core.units import counted, duration
 from tflitekit.tasks.metric_words import is_share, words_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ __all__ = [
     "listed",
     "measured",
     "metric_name",
-    "milliseconds",
+    "metric_title",
     "per_second",
     "precision",
     "ratio",
@@ -68,12 +68,12 @@ __all__ = [
 ]
 
 COLUMNS = (
-    "Variant", "Size", "Deflated", "Accuracy", "Change", "Median ms", "Speed", "Throughput", "p90 ms", "Memory",
+    "Variant", "Size", "Deflated", "Accuracy", "Change", "Median", "Speed", "Throughput", "p90", "Memory",
     "Integer ops",
 )  # fmt: skip
-MEDIUM = ("Variant", "Size", "Accuracy", "Change", "Median ms", "Speed", "Memory", "Integer ops")
+MEDIUM = ("Variant", "Size", "Accuracy", "Change", "Median", "Speed", "Memory", "Integer ops")
 """The columns that fit a terminal of 118 characters."""
-NARROW = ("Variant", "Size", "Accuracy", "Change", "Median ms")
+NARROW = ("Variant", "Size", "Accuracy", "Change", "Median")
 """The columns that fit a terminal of 80 characters; the median comes without its interval there."""
 
 
@@ -85,11 +85,6 @@ def size(value: int | None) -> str:
         if value >= factor:
             return f"{value / factor:.1f} {unit}"
     return f"{value} B"
-
-
-def counted(number: int, noun: str) -> str:
-    """Returns '1 thread' or '2 threads'."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -116,6 +111,11 @@ def share(value: float, digits: int = 1) -> str:
 def metric_name(metric: str) -> str:
     """Returns a metric's name for people."""
     return words_of(metric).name
+
+
+def metric_title(metric: str, output: str | None) -> str:
+    """Returns the metric's name as a title; of one of several outputs, with its name."""
+    return metric_name(metric) if output is None else f"{output}: {metric_name(metric)}"
 
 
 def measured(found: Measured) -> str:
@@ -258,7 +258,7 @@ def latency_interval(found: Latency) -> str:
     low, high = found.low_ms, found.high_ms
     if found.value_ms is None:  # a report of version 1
         low, high = found.median_low_ms, found.median_high_ms
-    return between(low, high, milliseconds)
+    return between(low, high, duration)
 
 
 def against(latency: Latency) -> str:
@@ -311,8 +311,8 @@ def row(variant: VariantReport, report: Report) -> tuple[str, ...]:
     if found := variant.latency:
         half = precision(found)
         against_base = against(found) if found.ratio or variant.name == report.baseline else "–"
-        times = [milliseconds(found.median_ms) + (f" {half}" if half != "–" else ""), against_base]
-        times += [per_second(found.throughput_per_s), milliseconds(found.p90_ms)]
+        times = [duration(found.median_ms) + (f" {half}" if half != "–" else ""), against_base]
+        times += [per_second(found.throughput_per_s), duration(found.p90_ms)]
     return (
         variant.name,
         size(variant.size_bytes),
@@ -330,7 +330,7 @@ def table(report: Report, columns: Sequence[str] = COLUMNS) -> tuple[list[str], 
     rows = [dict(zip(COLUMNS, row(variant, report), strict=True)) for variant in report.variants]
     if columns is NARROW:
         for cells in rows:
-            cells["Median ms"] = cells["Median ms"].partition(" ±")[0]
+            cells["Median"] = cells["Median"].partition(" ±")[0]
     used = [name for name in columns if any(cells[name] not in ("–", "baseline", "reference") for cells in rows)]
     titles = figure_columns(report.dataset, report.variants)
     return [titles.get(name, name) for name in used], [[cells[name] for name in used] for cells in rows]

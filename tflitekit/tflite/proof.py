@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from tflitekit.core.files import write_whole
+from tflitekit.core.units import counted
 
 __all__ = ["BOUND", "Proof", "compare", "difference", "read_inputs", "write_reference"]
 
@@ -57,7 +58,7 @@ class Proof(BaseModel):
         if self.samples == 0 or self.largest is None or self.relative is None:
             return self.why or "Not compared with the original."
         return (
-            f"The float model computes what the original does ({self.original}) on {self.samples} {self.origin} samples: largest "
+            f"The float model computes what the original does ({self.original}) on {counted(self.samples, f'{self.origin} sample')}: largest "
             f"difference {self.largest:.2g}, {self.relative:.2g} of the largest value of '{self.output}' (bound {self.bound:g})."
         )
 

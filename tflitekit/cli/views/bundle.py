@@ -15,17 +15,19 @@ if TYPE_CHECKING:
 
 __all__ = ["show_bundle"]
 
+_OF_CLASSES = ("classification", "binary", "detection", "segmentation")
+
 
 def show_bundle(found: Bundle, folder: Path) -> None:
     """Shows what a bundle holds and how exactly a device has to agree."""
-    measured = any(v.accuracy for v in found.variants)
+    figures = [text.metric_title(v.accuracy.metric, v.accuracy.output) for v in found.variants if v.accuracy]
     console.show_table(
-        ("Variant", "Size", *(["Accuracy"] if measured else []), "Runtime", "Tolerance"),
+        ("Variant", "Size", *figures[:1], "Runtime", "Tolerance"),
         [
             (
                 f"{v.name} ★" if v.name == found.recommended else v.name,
                 text.size(v.size_bytes),
-                *([text.with_interval(v.accuracy)] if measured else []),
+                *([text.with_interval(v.accuracy)] if figures else []),
                 f">= {v.min_runtime_version}" if v.min_runtime_version else "–",
                 _tolerance(v.tolerances[v.primary_output].cpu),
             )
@@ -34,9 +36,11 @@ def show_bundle(found: Bundle, folder: Path) -> None:
     )
     count = len(found.golden.samples)
     console.print_dim(f"{text.counted(count, 'golden sample')} of {found.name}{_right(found)}{_taken(found)}.")
-    if found.labels is None and found.task != "other":
+    if found.labels is None and found.task in _OF_CLASSES:
+        outputs = found.variants[0].outputs
+        of = f" of '{outputs[found.variants[0].primary_output].name}'" if len(outputs) > 1 else ""
         console.show_warnings(
-            ["The bundle has no labels: an app can only show class numbers. Give them with --labels FILE."]
+            [f"The bundle has no labels: an app can only show class numbers{of}. Give them with --labels FILE."]
         )
     console.print_dim(f"Written: {folder}, {folder}.zip", whole=True)
 

@@ -22,7 +22,10 @@ def show_explanation(found: Explanation) -> None:
     known = found.baseline is not None
     title = f" beside {found.baseline}" if known else ", without its float original"
     stdout.print(
-        Text.assemble((found.variant, "bold"), f"{title}, on {found.samples:,} samples of {found.location}"), "\n"
+        Text.assemble(
+            (found.variant, "bold"), f"{title}, on {text.counted(found.samples, 'sample')} of {found.location}"
+        ),
+        "\n",
     )
     if found.figure is not None and found.float_figure is not None:
         verdict = f": {found.drop.verdict}" if found.drop is not None else ""

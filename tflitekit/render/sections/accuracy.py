@@ -34,13 +34,15 @@ def accuracy(view: View) -> Section:
 
 def _figures(view: View, scored: list[VariantReport]) -> Table | None:
     metrics = list(dict.fromkeys((found.metric, found.output) for row in scored for found in row.other_metrics))
-    first = next((_title(row.accuracy.metric, row.accuracy.output) for row in scored if row.accuracy), "Accuracy")
+    first = next(
+        (text.metric_title(row.accuracy.metric, row.accuracy.output) for row in scored if row.accuracy), "Accuracy"
+    )
     unlike = len({row.accuracy.n for row in scored if row.accuracy}) > 1
     columns = (
         Column("Variant", numeric=False),
         *([Column("Samples", about="That the variant was evaluated on")] if unlike else []),
         Column(first),
-        *(Column(_title(*metric)) for metric in metrics),
+        *(Column(text.metric_title(*metric)) for metric in metrics),
         Column("Change", about="Paired difference from the baseline"),
         Column("p", about="McNemar's exact test for classes, else the paired t test"),
         Column("Verdict", numeric=False),
@@ -72,10 +74,6 @@ def _figures(view: View, scored: list[VariantReport]) -> Table | None:
             )
         )
     return Table.of("Accuracy by variant", columns, rows)
-
-
-def _title(metric: str, output: str | None) -> str:
-    return text.metric_name(metric) if output is None else f"{output}: {text.metric_name(metric)}"
 
 
 def _by_output(view: View, scored: list[VariantReport]) -> Table | None:

@@ -45,7 +45,7 @@ def explanation(view: View) -> Section:
     return Section(
         "explanation",
         "Where it departs from float",
-        f"Each tensor beside that of the float model, on {first.samples:,} samples; higher is better.{_further(len(explained) - shown)}",
+        f"Each tensor beside that of the float model, on {text.counted(first.samples, 'sample')}; higher is better.{_further(len(explained) - shown)}",
         (
             *(note for name, each in found.items() for note in _notes(name, each)),
             Figure.of_variants(

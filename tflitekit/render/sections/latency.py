@@ -184,12 +184,12 @@ def _ratio_plot(view: View, timed: list[tuple[VariantReport, Latency]], base: st
 def _figures(view: View, timed: list[VariantReport]) -> Table | None:
     columns = (
         Column("Variant", numeric=False),
-        Column("Load ms", about="Reading the file, up to allocated tensors"),
-        Column("First ms", about="The first inference after loading"),
-        Column("Median ms", about="Below it the 95 % interval"),
-        Column("Mean ms"),
-        Column("p90 ms"),
-        Column("p99 ms"),
+        Column("Load", about="Reading the file, up to allocated tensors"),
+        Column("First", about="The first inference after loading"),
+        Column("Median", about="Below it the 95 % interval"),
+        Column("Mean"),
+        Column("p90"),
+        Column("p99"),
         Column("Throughput", about="Median of the windows"),
         Column("Runs", about="Measured inferences; below it in how many rounds, and why measuring ended"),
     )
@@ -198,8 +198,8 @@ def _figures(view: View, timed: list[VariantReport]) -> Table | None:
         found = row.latency
         assert found is not None
         times = (found.init_ms, found.first_ms, found.median_ms, found.mean_ms, found.p90_ms, found.p99_ms)
-        cells = [Cell(text.milliseconds(value), value) for value in times]
-        interval = text.between(found.median_low_ms, found.median_high_ms, text.milliseconds)
+        cells = [Cell(text.duration(value), value) for value in times]
+        interval = text.between(found.median_low_ms, found.median_high_ms, text.duration)
         cells[2] = Cell(cells[2].text, found.median_ms, interval)
         throughput = found.throughput_per_s
         rounds = f"{text.counted(found.rounds, 'round')}, {found.stopped_by}"
@@ -280,7 +280,7 @@ def _threads(view: View) -> Figure | None:
             )
         cells = [
             Cell(
-                text.milliseconds(by_threads[count].median_ms),
+                text.duration(by_threads[count].median_ms),
                 by_threads[count].median_ms,
                 text.latency_interval(by_threads[count]),
             )
@@ -291,7 +291,7 @@ def _threads(view: View) -> Figure | None:
         rows.append((named(view, row), *cells))
     if not values:
         return None
-    columns = (Column("Variant", numeric=False), *(Column(f"{text.counted(count, 'thread')}, ms") for count in counts))
+    columns = (Column("Variant", numeric=False), *(Column(text.counted(count, "thread")) for count in counts))
     about = "Speed-up with more threads, by variant; the table below has the medians."
     return Figure(
         "threads",
@@ -325,15 +325,15 @@ def _sustained(view: View) -> Figure | None:
         rows.append(
             (
                 named(view, row),
-                Cell(text.milliseconds(found.start_ms), found.start_ms),
-                Cell(text.milliseconds(found.end_ms), found.end_ms),
+                Cell(text.duration(found.start_ms), found.start_ms),
+                Cell(text.duration(found.end_ms), found.end_ms),
                 Cell(f"{found.change:.2f}×", found.change, tone="bad" if found.change > 1.1 else ""),
                 Cell(str(sorted(starts.values()).index(found.start_ms) + 1)),
                 Cell(str(sorted(ends.values()).index(found.end_ms) + 1)),
                 *(Cell(show(found) or "–") for show in shown.values()),
             )
         )
-    heads = ("Start ms", "End ms", "Change", "Rank at start", "Rank at end", *shown)
+    heads = ("Start", "End", "Change", "Rank at start", "Rank at end", *shown)
     minutes = max(found.minutes for _, found in loaded)
     told = "; ".join(f"{row.name} ends at {found.change:.2f} times its start" for row, found in loaded[:12])
     return Figure(

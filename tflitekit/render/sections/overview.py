@@ -80,7 +80,7 @@ def samples_text(view: View) -> str:
     """Returns '5,000 samples', or '600 to 1,800 samples' where variants saw different numbers of them."""
     counts = [row.figure.n for row in view.able if row.figure] or [0]
     span = f"{min(counts):,} to " if min(counts) < max(counts) else ""
-    return f"{span}{max(counts):,} samples"
+    return f"{span}{text.counted(max(counts), 'sample')}"
 
 
 def accuracy_cell(row: VariantReport) -> Cell:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.core.statistics import paired_accuracy_drop, proportion_difference, welch_half_width
+from tflitekit.core.units import counted
 from tflitekit.results import ClassRecall, Measured, Report, VariantReport, finite
 from tflitekit.results.comparison.results import Change
 from tflitekit.results.packing import unpack_hits, unpack_labels
@@ -55,7 +56,7 @@ def shared_data(old: Report, new: Report) -> SharedData:
     if first is None or second is None or first.sha256 is None or second.sha256 is None:
         return SharedData(None, (*unlike, "the evaluation data (at least one report cannot say which they were)"))
     if first.sha256 != second.sha256:
-        were, are = (f"{d.samples:,} samples from {d.location}" for d in (first, second))
+        were, are = (f"{counted(d.samples, 'sample')} from {d.location}" for d in (first, second))
         return SharedData(None, (*unlike, f"the evaluation data ({were}; now {are})"))
     if first.stream != second.stream:
         return SharedData(None, (*unlike, "whether the samples are one stream (--stream)"))

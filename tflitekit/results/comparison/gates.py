@@ -33,10 +33,10 @@ def judge_presence(variants: Sequence[VariantChange], chosen: str | None) -> lis
             continue
         if variant.presence == "removed":
             shipped = (variant.old_name or variant.name) == chosen
-            state = "broken" if shipped else "undecided"
+            state = "broken" if shipped else "missing"
             message = "is not in the new report" + (", and the old one recommends it" if shipped else "")
         else:
-            state = "broken" if variant.new_status == "failed" else "undecided"
+            state = "broken" if variant.new_status == "failed" else "missing"
             why = f": {variant.error.splitlines()[0]}" if variant.error else ""
             message = f"was ok and is {variant.new_status} now{why}"
         results.append(
@@ -127,7 +127,7 @@ def _judge(gate: str, limit: float, variant: VariantChange, allow_unlike: bool, 
         yield GateResult(
             gate=gate,
             variant=variant.name,
-            state="undecided",
+            state="missing",
             message=f"{variant.name}: only one report or neither has {what}",
         )
 

@@ -102,7 +102,7 @@ class GateResult(Part):
         gate: 'status', 'max-accuracy-drop', 'max-fidelity-drop', 'max-class-drop', 'max-latency-increase' or 'max-size-increase'.
         limit: In the unit of `Change.value`; null for 'status'.
         state: 'broken': the whole interval lies beyond the limit. 'undecided': the estimate does, but the interval
-            reaches back, or the figure is missing. 'kept': the estimate is within the limit.
+            reaches back. 'missing': the variant or its figure is not there to judge. 'kept': the estimate is within the limit.
         message: The same in words, with the figures.
     """
 
@@ -110,7 +110,7 @@ class GateResult(Part):
     variant: str
     label: str | None = None
     limit: float | None = None
-    state: Literal["kept", "undecided", "broken"]
+    state: Literal["kept", "undecided", "missing", "broken"]
     message: str
 
 
@@ -140,5 +140,5 @@ class Comparison(Part):
 
     @property
     def undecided(self) -> tuple[GateResult, ...]:
-        """What may have got worse than allowed."""
-        return tuple(g for g in self.gates if g.state == "undecided")
+        """What may have got worse than allowed, or cannot be judged because it is missing."""
+        return tuple(g for g in self.gates if g.state in ("undecided", "missing"))
