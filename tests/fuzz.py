@@ -56,13 +56,19 @@ from tflitekit.data.preprocessing import load_preprocessing
 from tflitekit.data.tfrecord_file import example_class
 from tflitekit.latency.interleaving import _Kept
 from tflitekit.optimization.suites import read_suite
-from tflitekit.render import html, markdown, spreadsheet
+from tflitekit.render import history as history_page
+from tflitekit.render import html, index, markdown, spreadsheet
 from tflitekit.results import read_report
+from tflitekit.results.report import check_report
 from tflitekit.source.allowlist import named_beyond
 from tflitekit.source.foreign.converters import SCRIPTS
 from tflitekit.source.keras_config import without_compile
 from tflitekit.source.keras_file import read_archive_config, read_hdf5_config, refuse_outside_data
 from tflitekit.source.models import identify
+from tflitekit.store import open_store
+from tflitekit.store.entry import Entry
+from tflitekit.store.folder import FolderStore
+from tflitekit.store.history import history
 from tflitekit.tflite.variant import load_variant
 from tflitekit.training.distributed.members import parse_members
 from tflitekit.training.run.objective import load_class_weights
@@ -537,11 +543,45 @@ def _read_report(path: Path) -> None:
         show_report(report)
 
 
+def _stored() -> bytes:
+    """The entry of a report in a store, and beside it the report, as one JSON value."""
+    report = json.loads((DATA / "report-version-1.json").read_text(encoding="utf-8"))
+    entry = Entry.of(check_report(report, "r"), "a" * 64, model="m").model_dump(mode="json")
+    return json.dumps({"entry": entry, "report": report}).encode()
+
+
+def _read_store(path: Path) -> None:
+    parts = json.loads(path.read_bytes())
+    store = open_store(path.parent / "store")
+    assert isinstance(store, FolderStore)
+    home = store.folder / "reports" / ("a" * 64)
+    home.mkdir(parents=True, exist_ok=True)
+    for name in ("entry", "report"):
+        (home / f"{name}.json").write_text(json.dumps(parts[name]))
+    listing = store.entries()
+    index.render(listing.entries, (), ()).encode()
+    for entry in listing.entries:
+        store.report(entry)
+        store.report(entry, only_accuracy=True)
+    history_page.render(history(store)).encode()
+
+
 def _read_bundle(path: Path) -> None:
     shutil.copy(path, path.parent / "bundle.json")
     found = read_bundle(path.parent)
     with redirect_stdout(io.StringIO()):
         show_bundle(found, path.parent)
+
+
+def _parts_of(content: bytes, chance: random.Random) -> bytes:
+    """Changes values of the entry or of the report, so that both stay where they are."""
+    parts = json.loads(content)
+    name = chance.choice(("entry", "report"))
+    try:
+        parts[name] = json.loads(json_of(json.dumps(parts[name]).encode(), chance))
+    except ValueError:
+        parts[name] = None
+    return json.dumps(parts).encode()
 
 
 def _bundle(model: bytes) -> bytes:
@@ -617,6 +657,7 @@ def _readers() -> dict[str, Reader]:
         "hdf5": Reader(_read_hdf5, (_file(_hdf5, "m.h5"),), h5_of, ".h5"),
         "sidecar": Reader(_read_sidecar, (sidecar,), json_of, ".sidecar"),
         "report": Reader(_read_report, (report, newer), json_of, ".json"),
+        "store": Reader(_read_store, (_stored(),), _parts_of, ".json"),
         "bundle": Reader(_read_bundle, (_bundle(model),), json_of, ".bundle"),
         "labels": Reader(load_labels, (b"cat\ndog\nbird\n",), text_of, ".txt"),
         "labels in JSON": Reader(load_labels, (b'["cat", "dog"]', b'{"0": "cat", "1": "dog"}'), json_of, ".json"),
@@ -676,7 +717,7 @@ def json_or_bytes(content: bytes, chance: random.Random) -> bytes:
 
 
 READERS: tuple[str, ...] = (
-    "tflite", "keras", "hdf5", "sidecar", "report", "bundle", "labels", "labels in JSON", "preprocessing", "class weights",
+    "tflite", "keras", "hdf5", "sidecar", "report", "store", "bundle", "labels", "labels in JSON", "preprocessing", "class weights",
     "TF_CONFIG", "suite", "csv", "tfrecord", "tar", "npz", "checkpoint", "record", "coco", "coco masks", "poses", "color map", "color map in CSV", "color map of CVAT",
     "voc", "yolo", "data.yaml", "pt2", "apk",
 )  # fmt: skip

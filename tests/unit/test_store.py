@@ -96,7 +96,7 @@ def test_an_older_report_is_migrated_when_it_is_read(address):
     store = open_store(address)
     entry = store.add(V1).entry
     assert store.report(entry).schema_version == 2
-    assert store.report(entry, accuracy_of="float16").variant("float16").accuracy.value == 1
+    assert store.report(entry, only_accuracy=True).variant("float16").accuracy.value == 1
     assert [row.variant for row in entry.rows][:2] == ["float32", "float16"]
 
 
@@ -205,6 +205,14 @@ def test_a_newer_folder_is_refused(tmp_path):
         open_store(tmp_path / "s")
 
 
+def test_a_place_that_cannot_be_written(tmp_path, cli):
+    (tmp_path / "file").write_text("")
+    code, _, err = cli("store", "add", written(tmp_path / "a"), "--store", tmp_path / "file" / "s")
+    assert code == 2
+    assert "Cannot write" in err
+    assert "--out" not in err
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_is_read_only_can_be_read(tmp_path):
     entry = open_store(tmp_path / "s").add(made()).entry
@@ -239,7 +247,7 @@ def test_tables_of_an_older_kit_are_upgraded_when_the_user_says_so(address, cli)
     engine = sa.create_engine(address)
     with engine.begin() as connection:
         upgrade(connection, to="0001")
-        connection.execute(sa.text("INSERT INTO tflitekit_reports (id, added, created, model, device) VALUES (:id, '', '', 'old', '')"), {"id": "a" * 64})  # fmt: skip
+        connection.execute(sa.text("INSERT INTO tflitekit_reports (id, added, created, model, device) VALUES (:id, '2026-01-01', '2026-01-01', 'old', '')"), {"id": "a" * 64})  # fmt: skip
     code, _, err = cli("store", "list", "--store", address)
     assert code == 2
     assert "older tflitekit (0001; this one has" in err

@@ -10,6 +10,7 @@ from tflitekit.cli.commands import command, print_json
 from tflitekit.cli.shared import as_json, flag, option, store_option
 
 _MOST_POINTS = 30
+_MOST_SERIES = 30
 _FILE = click.Path(path_type=Path)
 
 
@@ -55,13 +56,22 @@ def history(
     from tflitekit.cli.console import print_dim, show_table, show_warnings, stdout
     from tflitekit.render import history_text as words
 
-    show_table(words.columns(found.series), words.rows(found.series))
+    shown = found.series
+    if len(shown) > _MOST_SERIES:
+        shown = tuple(one for one in shown if one.changes)[:_MOST_SERIES]
+    if shown:
+        show_table(words.columns(shown), words.rows(shown))
     if len(found.series) == 1:
         show_table(words.POINT_COLUMNS, words.point_rows(found.series[0], _MOST_POINTS))
     colors = {"worse": "bold red", "better": "green", "undecided": "yellow"}
-    for verdict, sentence in words.change_lines(found.series):
+    for verdict, sentence in words.change_lines(shown):
         stdout.print(Padding(Text.assemble((verdict, colors[verdict]), f": {sentence}"), (0, 0, 0, 2)))
     print_dim(words.testing_line(found.series))
+    if len(shown) < len(found.series):
+        print_dim(
+            f"{len(shown)} of {len(found.series)} series are shown, of those that shifted: --model, --variant, --metric and --device "
+            "choose others, and --out writes a page of all."
+        )
     show_warnings(list(map(str, found.warnings)))
     if out is not None:
         print_dim(f"Written: {out}", whole=True)

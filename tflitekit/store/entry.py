@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from tflitekit.core.errors import UsageError
 from tflitekit.results import Latency, Measured, OnTarget, Report, VariantReport
@@ -94,6 +94,14 @@ class Entry(_Kept):
     mlflow_run: str | None = None
     mlflow_link: str | None = None
     rows: tuple[Row, ...] = ()
+
+    @field_validator("added", "created")
+    @classmethod
+    def _is_time(cls, value: str) -> str:
+        found = _time(value)
+        if found is None:
+            raise ValueError("it is no time")
+        return found
 
     @property
     def short(self) -> str:

@@ -7,13 +7,14 @@ acceptance. Every file is written whole and never changed, and a report counts f
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from tflitekit.core.errors import StoreError, UnreadableError, UsageError, disk_errors
+from tflitekit.core.errors import OTHER_OUT, StorageError, StoreError, UnreadableError, UsageError
 from tflitekit.core.files import is_folder, read_bytes, shortened, write_json
 from tflitekit.core.structured import describe_problem, read_json
 from tflitekit.results import Finding
@@ -53,7 +54,7 @@ class FolderStore(Store):
             raise UsageError(
                 f"There is no store at {folder}.", fix="'tflitekit store add REPORT --store FOLDER' makes one."
             )
-        with disk_errors(folder, _FIX):
+        with _writing():
             write_json(mark, {"format": FORMAT})  # first of all, so that the folder is never taken for another one
 
     def get(self, id: str) -> Entry | None:
@@ -94,7 +95,7 @@ class FolderStore(Store):
 
     def _put(self, content: Any, entry: Entry) -> bool:
         folder = self._reports / entry.id
-        with disk_errors(folder, _FIX):
+        with _writing():
             write_json(folder / "report.json", content)
             write_json(folder / "entry.json", entry.model_dump(mode="json"))
         return True
@@ -112,8 +113,17 @@ class FolderStore(Store):
     def _put_acceptance(self, acceptance: Acceptance) -> None:
         when = "".join(filter(str.isalnum, acceptance.accepted))
         path = self._accepted / f"{when}-{acceptance.report[:16]}.json"
-        with disk_errors(path, _FIX):
+        with _writing():
             write_json(path, acceptance.model_dump(mode="json"))
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Says of a place that cannot be written what to do about a store."""
+    try:
+        yield
+    except StorageError as error:
+        raise StorageError(error.what, why=error.why, fix=_FIX if error.fix == OTHER_OUT else error.fix) from error
 
 
 def _names(folder: Path) -> list[str]:

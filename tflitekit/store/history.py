@@ -238,7 +238,7 @@ class _Judge:
 
     def __init__(self, store: Store, entries: Iterable[Entry]) -> None:
         known = {entry.id: entry for entry in entries}
-        self._report = functools.lru_cache(maxsize=16)(lambda id, variant: store.report(known[id], accuracy_of=variant))
+        self._report = functools.lru_cache(maxsize=64)(lambda id: store.report(known[id], only_accuracy=True))
 
     def __call__(self, series: Series) -> tuple[Change, ...]:
         values = np.array([point.value for point in series.points], np.float64)
@@ -274,7 +274,7 @@ class _Judge:
         has it, sample by sample where they hold that."""
         points = series.points[at - 1 : at + 1]
         try:
-            old, new = (self._report(point.report, series.variant) for point in points)
+            old, new = (self._report(point.report) for point in points)
             change = compare_accuracy(old.variant(series.variant), new.variant(series.variant), shared_data(old, new))
         except TflitekitError:
             change = None

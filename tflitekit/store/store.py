@@ -109,18 +109,18 @@ class Store(ABC):
         what = f"{len(fits)} reports begin with {id}" if fits else f"There is no report {id}"
         raise UsageError(f"{what} in {self.name}.", fix="'tflitekit store list' shows the first digits of each.")
 
-    def report(self, entry: Entry, *, accuracy_of: str | None = None) -> Report:
+    def report(self, entry: Entry, *, only_accuracy: bool = False) -> Report:
         """Returns a stored report, migrated if an older version of the kit wrote it.
 
         Args:
-            accuracy_of: Only what belongs to the accuracy of this variant is wanted, which takes a tenth of the time.
+            only_accuracy: Leave out what does not belong to accuracy, which takes a fraction of the time.
 
         Raises:
             ModelError: It is of a schema version that this kit does not know.
             StoreError: It is damaged or gone.
         """
         content, name = self._content(entry.id), f"{entry.short} in {self.name}"
-        return check_report(content if accuracy_of is None else _slim(content, accuracy_of), name)
+        return check_report(_slim(content) if only_accuracy else content, name)
 
     def accept(self, entry: Entry, note: str = "") -> Acceptance:
         """Marks a stored report as what later ones of its model on its device are compared with.
@@ -197,16 +197,13 @@ _OF_ACCURACY = ("name", "scheme", "status", "warnings", "latency", "accuracy", "
 """Fields of a variant that accuracies are compared with, and those that every version of the schema must have."""
 
 
-def _slim(content: Any, variant: str) -> Any:
+def _slim(content: Any) -> Any:
+    """Returns a report without what does not belong to accuracy."""
     try:
-        rows = [row for row in content["variants"] if row["name"] == variant]
-        slim = [{name: row[name] for name in _OF_ACCURACY if name in row} | {"latency": None} for row in rows]
-        return content | {
-            "variants": slim,
-            "baseline": None,
-            "recommendation": None,
-            "warnings": [],
-            "calibration_curve": [],
-        }
+        slim = [
+            {name: row[name] for name in _OF_ACCURACY if name in row} | {"latency": None} for row in content["variants"]
+        ]
+        without = {"baseline": None, "recommendation": None, "warnings": [], "calibration_curve": []}
+        return content | {"variants": slim} | without
     except (LookupError, TypeError):
         return content  # it is malformed, which is said by who checks it
