@@ -411,6 +411,12 @@ def test_a_report_of_an_unknown_version_is_refused(tmp_path):
         open_store(tmp_path / "s").add(path)
 
 
+def test_a_figure_that_no_store_can_hold_is_refused(tmp_path):
+    huge = made().variants[0].model_copy(update={"size_bytes": 2**63})
+    with pytest.raises(ModelError, match="size_bytes"):
+        open_store(tmp_path / "s").add(made().model_copy(update={"variants": (huge,), "baseline": "float32"}))
+
+
 # Commits
 
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator
 
-from tflitekit.core.errors import UsageError
+from tflitekit.core.errors import ModelError, UsageError
+from tflitekit.core.structured import describe_problem
 from tflitekit.results import Latency, Measured, OnTarget, Report, VariantReport
 from tflitekit.results.base import Part
 
 __all__ = ["Acceptance", "Entry", "Row", "device_of", "now", "rows_of"]
 
 _ID = r"^[0-9a-f]{64}$"
+
+
+_Count = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""What databases have room for."""
 
 
 class _Kept(Part):
@@ -45,13 +50,13 @@ class Row(_Kept):
     provenance: str = "measured"
     runtime: str | None = None
     sha256: str | None = None
-    size_bytes: int | None = None
+    size_bytes: _Count | None = None
     metric: str | None = None
     output: str | None = None
     value: float | None = None
     low: float | None = None
     high: float | None = None
-    n: int | None = None
+    n: _Count | None = None
     higher_is_better: bool | None = None
     drop: float | None = None
     drop_low: float | None = None
@@ -61,9 +66,9 @@ class Row(_Kept):
     latency_high_ms: float | None = None
     statistic: str | None = None
     protocol: str | None = None
-    threads: int | None = None
+    threads: _Count | None = None
     accelerator: str | None = None
-    memory_bytes: int | None = None
+    memory_bytes: _Count | None = None
 
 
 class Entry(_Kept):
@@ -122,19 +127,24 @@ class Entry(_Kept):
 
         Raises:
             UsageError: The report does not name a model, and none is given.
+            ModelError: A figure is larger than a store can hold.
         """
-        return cls(
-            id=id,
-            added=now(),
-            created=_time(report.created) or now(),
-            model=model or model_name(report),
-            model_sha256=report.source.sha256 if report.source else None,
-            data_sha256=report.dataset.sha256 if report.dataset else None,
-            kit=report.tool.get("tflitekit"),
-            device=_device(report),
-            rows=tuple(rows_of(report)),
-            **known,
-        )
+        name = model or model_name(report)
+        try:
+            return cls(
+                id=id,
+                added=now(),
+                created=_time(report.created) or now(),
+                model=name,
+                model_sha256=report.source.sha256 if report.source else None,
+                data_sha256=report.dataset.sha256 if report.dataset else None,
+                kit=report.tool.get("tflitekit"),
+                device=_device(report),
+                rows=tuple(rows_of(report)),
+                **known,
+            )
+        except ValidationError as error:
+            raise ModelError(f"The report cannot be stored: it is malformed at {describe_problem(error)}.") from None
 
 
 class Acceptance(_Kept):

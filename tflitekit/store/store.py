@@ -203,7 +203,7 @@ def _slim(content: Any) -> Any:
         slim = [
             {name: row[name] for name in _OF_ACCURACY if name in row} | {"latency": None} for row in content["variants"]
         ]
-        without = {"baseline": None, "recommendation": None, "warnings": [], "calibration_curve": []}
+        without: dict[str, Any] = {"baseline": None, "recommendation": None, "warnings": [], "calibration_curve": []}
         return content | {"variants": slim} | without
     except (LookupError, TypeError):
         return content  # it is malformed, which is said by who checks it
