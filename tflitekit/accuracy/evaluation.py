@@ -47,6 +47,7 @@ from tflitekit.core.files import hash_json
 from tflitekit.core.process.crew import THIS_MACHINE, Crew
 from tflitekit.core.process.workers import run_alone
 from tflitekit.core.progress import Progress
+from tflitekit.core.remote import local_copy
 from tflitekit.data.contract import Contract, resolve_labels
 from tflitekit.data.dataset import Dataset, UnreadableSampleError, open_dataset
 from tflitekit.data.facts import Inputs, usual_shapes
@@ -178,11 +179,12 @@ def named_variants(
     """
     if not files:
         raise UsageError("No .tflite file was given.")
-    stems = [Path(path).stem for path in files]
+    paths = [local_copy(path) for path in files]
+    stems = [path.stem for path in paths]
     named: list[Variant] = []
-    for path, stem in zip(files, stems, strict=True):
+    for path, stem in zip(paths, stems, strict=True):
         variant, _ = load_variant(path, preprocessing=preprocessing, labels=labels)
-        name = stem if stems.count(stem) == 1 else str(Path(path).with_suffix(""))
+        name = stem if stems.count(stem) == 1 else str(path.with_suffix(""))
         if name in [other.name for other in named]:
             raise UsageError(f"{path} was given twice.")
         named.append(variant.model_copy(update={"name": name}))

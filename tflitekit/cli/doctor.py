@@ -35,6 +35,7 @@ def _installation(*, as_json: bool) -> int:
     else:
         from tflitekit.cli.console import show_table, stdout
         from tflitekit.cli.views.environments import show_environments
+        from tflitekit.render.text import size
 
         show_table(("Package", "Version", "State", "For"), [
             (p["name"], p["version"] or "–", p["state"], p["purpose"]) for p in found["packages"]
@@ -49,6 +50,8 @@ def _installation(*, as_json: bool) -> int:
             f"{machine['cpu']}, {machine['cores']} cores, {machine['architecture']}, {machine['system']}", markup=False
         )
         stdout.print(f"CPU features that kernels use: {features}", markup=False)
+        if (copies := found["copies"])["bytes"]:
+            stdout.print(f"Copies of what is behind URLs: {size(copies['bytes'])} in {copies['folder']}", markup=False)
         for problem in found["problems"]:
             stdout.print(f"• {problem}", style="yellow", markup=False)
         if not found["problems"]:

@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from tflitekit._version import __version__
 from tflitekit.core.errors import MissingDependencyError
 from tflitekit.core.machine import describe_machine
+from tflitekit.core.remote import copies_folder
 from tflitekit.environments import Environment, environments
 from tflitekit.targets.adb.client import find_adb
 from tflitekit.targets.board.connection import find_client
@@ -82,6 +83,7 @@ def diagnose() -> dict[str, Any]:
         "packages": packages,
         "environments": found_environments,
         "programs": [_program(name, purpose, find) for name, (purpose, find) in _PROGRAMS.items()],
+        "copies": _copies(),
         "machine": describe_machine(),
         "problems": problems,
     }
@@ -90,6 +92,13 @@ def diagnose() -> dict[str, Any]:
 def describe_environments() -> list[dict[str, Any]]:
     """Returns all environments with what they are for, their state, and the command that makes them."""
     return [_environment(each) for each in environments().values()]
+
+
+def _copies() -> dict[str, Any]:
+    """Returns where copies of what is behind URLs lie, and how large they are."""
+    folder = copies_folder()
+    sizes = {found.st_ino: found.st_size for path in folder.rglob("*") if (found := path.lstat()) and path.is_file()}
+    return {"folder": str(folder), "bytes": sum(sizes.values())}
 
 
 def _program(name: str, purpose: str, find: Callable[[], str]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import click
 
 from tflitekit.cli.commands import PanelOption
+from tflitekit.core.remote import at_hand, is_url
 
 __all__ = [
     "as_json",
@@ -27,6 +30,13 @@ __all__ = [
 _PATH = click.Path(path_type=Path)
 
 
+class _File(click.Path):
+    """A file as a path, or a URL as it is: a path has no two slashes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if is_url(value) else Path(os.fsdecode(super().convert(value, param, ctx)))
+
+
 def option(*names: str, panel: str = "Output", **settings: Any) -> Callable[[Any], Any]:
     """Adds an option that is the command line's own."""
     return click.option(*names, cls=PanelOption, panel=panel, **settings)
@@ -37,8 +47,18 @@ def flag(*names: str, help: str, panel: str = "Output") -> Callable[[Any], Any]:
 
 
 def path(name: str, *, help: str, **settings: Any) -> Callable[[Any], Any]:
-    """Adds an argument that names files."""
-    return click.argument(name, help=help, type=_PATH, **settings)
+    """Adds an argument that names files; of one behind a URL the command gets the copy."""
+
+    def decorate(command: Any) -> Any:
+        @functools.wraps(command)
+        def run(**values: Any) -> Any:
+            given = values[name]
+            values[name] = tuple(map(at_hand, given)) if isinstance(given, tuple) else at_hand(given)
+            return command(**values)
+
+        return click.argument(name, help=help, type=_File(), **settings)(run)
+
+    return decorate
 
 
 def out(
@@ -53,7 +73,9 @@ def out(
 as_json = flag("--json", "as_json", help="Print the result as JSON, and nothing else, on standard output.")
 files = path("files", nargs=-1, required=True, help="Any .tflite files.")
 model = click.argument(
-    "model", help="Keras model (.keras, .h5), SavedModel folder or float .tflite file.", type=click.Path()
+    "model",
+    help="Keras model (.keras, .h5), SavedModel folder or float .tflite file; also behind a URL, as in s3://bucket/model.keras.",
+    type=click.Path(),
 )
 data = option(
     "--data",
@@ -61,7 +83,7 @@ data = option(
     required=True,
     metavar="DATA",
     type=click.Path(),
-    help="Labelled data: folder of class folders, .npz, .csv, module:function, ... (docs/data.md).",
+    help="Labelled data: folder of class folders, .npz, .csv, s3://bucket/test, module:function, ... (docs/data.md).",
 )
 store_option = option(
     "--store",

@@ -24,9 +24,8 @@ from tflitekit.options.store import StoreOptions
 @option(
     "--data-root",
     panel="Data",
-    type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Where the suite's paths start; TFLITEKIT_DATA or the suite's own if not given.",
+    help="Folder or URL where the suite's paths start; TFLITEKIT_DATA or the suite's own if not given.",
 )
 @option("--cluster", metavar="CLUSTER", help=option_of(ClusterOptions.model_fields["cluster"]).help)
 @option("--update-readme", type=click.Path(path_type=Path), metavar="FILE", help="Write the tables also to this file.")
@@ -35,7 +34,7 @@ from tflitekit.options.store import StoreOptions
 def suite(
     file: Path,
     out: Path,
-    data_root: Path | None,
+    data_root: str | None,
     cluster: str | None,
     update_readme: Path | None,
     keep: StoreOptions,

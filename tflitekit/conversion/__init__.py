@@ -16,6 +16,7 @@ from tflitekit.core.errors import UsageError
 from tflitekit.core.files import check_written, locked, require_utf8
 from tflitekit.core.process.crew import THIS_MACHINE, Crew
 from tflitekit.core.progress import Progress
+from tflitekit.core.remote import at_hand
 from tflitekit.data.dataset import Dataset, open_dataset
 from tflitekit.hardware import default_schemes, load_profile
 from tflitekit.options.base import takes
@@ -70,7 +71,7 @@ def convert(
         >>> print([(variant.name, variant.size_bytes) for variant in result.variants])
     """
     out, options, progress = Path(out), options or ConvertOptions(), progress or Progress()
-    model = on_disk(model, example_inputs, out / WORK_FOLDER)
+    model = at_hand(on_disk(model, example_inputs, out / WORK_FOLDER))
     requests = parse_requests(_schemes(wanted, options), wanted.rounding)
     members = members_of(options)
     if members is not None and not members.is_chief:

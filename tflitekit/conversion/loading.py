@@ -14,6 +14,7 @@ from tflitekit.core.files import content_hash, hash_json
 from tflitekit.core.process.crew import Pool
 from tflitekit.core.process.workers import wait_for
 from tflitekit.core.progress import Progress
+from tflitekit.core.remote import shown_place
 from tflitekit.core.structured import read_record, write_record
 from tflitekit.options.convert import ConvertOptions, LoadOptions
 from tflitekit.source.custom_objects import module_hash
@@ -56,7 +57,7 @@ class Loading:
         self.file: SourceFile | None = None
         if isinstance(model, str | Path):
             self.file = identify(model)
-            self.location, self.sha256 = str(model), self.file.sha256
+            self.location, self.sha256 = shown_place(model), self.file.sha256
         else:
             self.location, self.sha256 = f"{type(model).__name__} object", hash_model(model)
         self._environment = environment_key(self.file, options)

@@ -28,7 +28,7 @@ def printable(text: str) -> str:
 # Up to the last @: a password may hold any character that its writer forgot to escape.
 _CREDENTIALS = re.compile(r"//\S*@")
 _SECRET = re.compile(
-    r"(?i)([?&;\s](?:[a-z_]*passw(?:or)?d|pwd|passfile|[a-z_]*token|[a-z_]*secret|[a-z_]*key)=)[^&;\s]*"
+    r"(?i)([?&;\s](?:[a-z_]*passw(?:or)?d|pwd|passfile|[a-z_-]*token|[a-z_]*secret|[a-z_]*key|[a-z_-]*signature|sig)=)[^&;\s]*"
 )
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tflitekit.core.errors import ContractError, UnreadableError, UsageError
 from tflitekit.core.files import decode_text, read_bytes
+from tflitekit.core.remote import local_copy
 from tflitekit.core.structured import parse_json
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.preprocessing import Preprocessing
@@ -45,7 +46,7 @@ def load_labels(path: str | Path) -> tuple[str, ...]:
     Raises:
         ContractError: The file is missing, empty or malformed.
     """
-    path = Path(path)
+    path = local_copy(path)
     try:
         text = decode_text(read_bytes(path), str(path))
     except UnreadableError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tflitekit.core.errors import DataError, UsageError
+from tflitekit.core.remote import is_url, local_copy, shown_place
 from tflitekit.data.kinds import open_kind
 from tflitekit.data.kinds.images import ImageFolder
 from tflitekit.data.pipeline import InputPipeline
@@ -40,6 +41,7 @@ __all__ = [
     "UnreadableSampleError",
     "balanced",
     "class_labels",
+    "everywhere",
     "open_dataset",
 ]
 
@@ -57,7 +59,7 @@ def open_dataset(
     Args:
         source: A folder of images or sounds, with one subfolder per class or without classes; a file (``.npz``, ``.csv``, ``.parquet``,
             ``.tfrecord``, ``.tar``) or a folder of shards; a data set that Hugging Face's ``datasets`` saved; ``module:function``; with
-            settings behind it, as in ``weather.csv:x=temp,wind:label=rain`` (see docs/data.md); in Python also ``(x, y)``, a dict of
+            settings behind it, as in ``weather.csv:x=temp,wind:label=rain`` (see docs/data.md), and any of these places behind a URL, as in ``s3://bucket/test``; in Python also ``(x, y)``, a dict of
             arrays, a function, a tf.data pipeline (batches are taken apart), or a `Dataset`.
         labels: Class names in the order of the model's output; class folders are matched to them by name.
         limit: A seeded, class-balanced sample of this many.
@@ -80,10 +82,12 @@ def open_dataset(
     options: dict[str, Any] = {"labels": labels, "limit": limit, "seed": seed, "need_labels": need_labels}
     if isinstance(source, Dataset):
         return source if limit is None else Subset(source, limit=limit, seed=seed)
-    found = open_kind(source, **options)
+    found = open_kind(_here(source), **options)
     if found is not None:
         if isinstance(source, str | Path):
-            found.recipe = options | {"source": _everywhere(str(source))}
+            found.recipe = options | {"source": everywhere(str(source))}
+        if is_url(source):
+            found.location = shown_place(source)
         return found
     if not isinstance(source, str | Path):
         raise UsageError(
@@ -101,7 +105,17 @@ def open_dataset(
     )
 
 
-def _everywhere(source: str) -> str:
-    """Returns a place so that it does not depend on the working directory; a function stays as it is."""
+def _here(source: Any) -> Any:
+    """Returns a place on this machine: of data behind a URL their copy, with the settings."""
+    if not is_url(source):
+        return source
     place, _ = split_settings(source)
+    return f"{local_copy(place)}{source.removeprefix(place)}"
+
+
+def everywhere(source: str) -> str:
+    """Returns a place so that it does not depend on the working directory; a function or a URL stays as it is."""
+    place, _ = split_settings(source)
+    if is_url(source):
+        return source
     return f"{Path(place).resolve()}{source.removeprefix(place)}" if Path(place).exists() else source

@@ -15,6 +15,7 @@ from PIL import Image
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from tflitekit.core.errors import ContractError, UnreadableError
+from tflitekit.core.remote import local_copy
 from tflitekit.core.structured import check_model, read_json
 from tflitekit.data.frame import Frame
 
@@ -286,7 +287,7 @@ def load_preprocessing(value: str | Path | Preprocessing | None) -> Preprocessin
         return value
     if str(value) in PRESETS:
         return PRESETS[str(value)]
-    path = Path(value)
+    path = local_copy(value)
     choice = f"Choose from: {', '.join(PRESETS)}; or give a JSON file (see 'tflitekit presets --json' for the fields)."
     try:
         content = read_json(path)

@@ -22,7 +22,9 @@ def split_settings(source: str | Path) -> tuple[str, dict[str, str]]:
         UsageError: A setting stands there twice, or has no value.
     """
     text = str(source)
-    place, *parts = _SETTING.split(text)
+    before, rest = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]*://[^/]*)?(.*)", text, re.DOTALL).groups("")  # type: ignore[union-attr]
+    place, *parts = _SETTING.split(rest)  # ports are none
+    place = before + place
     if not parts or not place or is_file(Path(text)) or is_folder(Path(text)):
         return text, {}
     settings: dict[str, str] = {}

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tflitekit.core.caches import cache_folder
 from tflitekit.core.errors import MissingDependencyError
 from tflitekit.environments.workshop import Workshop
 
-__all__ = ["OTHER_CACHE", "Environment", "State", "Status", "cache_folder"]
+__all__ = ["Environment", "State", "Status"]
 
 State = Literal["ready", "missing", "unfinished", "broken", "outdated"]
 _MARK = "tflitekit.json"
-
-OTHER_CACHE = "Make that folder writable, or name another folder for caches in the environment variable XDG_CACHE_HOME (LOCALAPPDATA on Windows)."
 
 
 @dataclass(frozen=True)
@@ -118,14 +115,3 @@ class Environment(ABC):
     @abstractmethod
     def wanted(self) -> dict[str, Any]:
         """Returns as JSON what belongs in it, by which it is marked."""
-
-
-def cache_folder() -> Path:
-    """Returns the kit's folder among the user's caches."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = str(Path.home() / "Library" / "Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "tflitekit"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from tflitekit.core.caches import OTHER_CACHE
 from tflitekit.core.errors import BusyError
 from tflitekit.core.files import locked, write_json
 from tflitekit.core.lifetime import temporary_folder
 from tflitekit.core.progress import Progress
-from tflitekit.environments.environment import OTHER_CACHE, Environment
+from tflitekit.environments.environment import Environment
 from tflitekit.environments.workshop import Workshop
 
 __all__ = ["set_up"]

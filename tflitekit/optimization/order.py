@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from tflitekit.data.dataset import everywhere
 from tflitekit.data.settings import split_settings
 from tflitekit.options.convert import ConvertOptions
 from tflitekit.options.optimize import OptimizeOptions
@@ -38,8 +39,8 @@ class Order:
     def to_json(self) -> dict[str, Any]:
         """Returns it for a machine of a cluster, where the paths are the same."""
         return {
-            "model": str(Path(self.model).resolve()),
-            "data": str(self.data),
+            "model": everywhere(str(self.model)),
+            "data": everywhere(str(self.data)),
             "out": str(self.out.resolve()),
             "how": self.how.model_dump(mode="json", exclude_unset=True),
             "constraints": self.constraints.model_dump(mode="json", exclude_unset=True),

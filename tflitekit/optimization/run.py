@@ -28,6 +28,7 @@ from tflitekit.core.errors import TflitekitError
 from tflitekit.core.files import check_written, locked
 from tflitekit.core.process.crew import Crew
 from tflitekit.core.progress import Progress
+from tflitekit.core.remote import at_hand
 from tflitekit.data.dataset import Dataset, InputPipeline, open_dataset
 from tflitekit.hardware import Hardware, Profile, default_schemes, load_profile
 from tflitekit.latency.benchmarking import measure_variants
@@ -63,6 +64,7 @@ def run(order: Order, crew: Crew, progress: Progress, *, ahead: bool = False) ->
     Raises:
         TflitekitError: See `tflitekit.optimize`.
     """
+    order = dataclasses.replace(order, model=at_hand(order.model))
     out, how, constraints = order.out, order.how, order.constraints
     options = _with_ignored(order.options, how.ignore_label)
     profile = load_profile(constraints.deploy_on)

@@ -14,6 +14,7 @@ from typing import Any
 from tflitekit.core.answers import answering
 from tflitekit.core.errors import ModelError, UnreadableError, UsageError
 from tflitekit.core.files import content_hash, is_folder, open_file
+from tflitekit.core.remote import local_copy
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.options.convert import LoadOptions
 from tflitekit.source.few_samples import FewSamples
@@ -30,7 +31,7 @@ def identify(path: str | Path) -> SourceFile:
     Raises:
         ModelError: It is missing, or of a kind that the kit does not convert.
     """
-    path = Path(path)
+    path = local_copy(path)
     folder = is_folder(path)
     head = b"" if folder else _head(path)
     # A file is asked of those first whose ending it has (many are ZIP archives), and of other packages before the kit's own.

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from tflitekit.core.progress import Progress
+from tflitekit.core.remote import is_url
 from tflitekit.data.settings import split_settings
 from tflitekit.optimization.order import Order
 from tflitekit.optimization.suites.file import Data, Model, Suite
@@ -20,10 +21,13 @@ DATA_VARIABLE = "TFLITEKIT_DATA"
 _EMBEDDED = "embedded:"
 
 
-def root_of(path: Path, suite: Suite, given: str | Path | None) -> Path:
-    """Returns where the paths of a suite start."""
+def root_of(path: Path, suite: Suite, given: str | Path | None) -> str | Path:
+    """Returns where the paths of a suite start: a folder, or a URL."""
     chosen = given or os.environ.get(DATA_VARIABLE)
-    return Path(chosen) if chosen else Path(os.path.normpath(path.parent / suite.data_root))
+    if chosen or is_url(suite.data_root):
+        chosen = str(chosen or suite.data_root)
+        return chosen if is_url(chosen) else Path(chosen)
+    return Path(os.path.normpath(path.parent / suite.data_root))
 
 
 class AbsentError(Exception):
@@ -33,17 +37,20 @@ class AbsentError(Exception):
 class Places:
     """Finds what a suite names."""
 
-    def __init__(self, root: Path, embedded: Path, progress: Progress) -> None:
+    def __init__(self, root: str | Path, embedded: Path, progress: Progress) -> None:
         self._root, self._embedded, self._progress = root, embedded, progress
 
-    def find(self, name: str | None) -> Path | None:
-        if name is None:
-            return None
+    def find(self, name: str | None) -> str | Path | None:
+        """Returns where it is; what is behind a URL is looked for when it is read."""
+        if name is None or is_url(name):
+            return name
         if name.startswith(_EMBEDDED):
             from tflitekit.optimization import quickstart
 
             quickstart.prepare(self._embedded, progress=self._progress)
             return self._embedded / name.removeprefix(_EMBEDDED)
+        if isinstance(self._root, str):
+            return f"{self._root.rstrip('/')}/{name}"
         path = self._root / name
         if not path.exists():
             raise AbsentError(
@@ -53,12 +60,13 @@ class Places:
 
     def find_data(self, name: str | None) -> str | Path | None:
         """As `find`, with the settings behind it; ``module:function`` is a factory and stays as it is."""
-        place, settings = split_settings(name) if name is not None else (None, {})
-        is_factory = place is not None and ":" in place and not place.startswith(_EMBEDDED)
-        if is_factory or name is None:
+        if name is None or is_url(name):
+            return name
+        place, settings = split_settings(name)
+        if ":" in place and not place.startswith(_EMBEDDED):
             return name
         path = self.find(place)
-        return f"{path}{name.removeprefix(str(place))}" if settings else path
+        return f"{path}{name.removeprefix(place)}" if settings else path
 
 
 def _conversion(suite: Suite, model: Model, data: Data, places: Places) -> ConvertOptions:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from tflitekit.core.caches import OTHER_CACHE, cache_folder
 from tflitekit.core.errors import DeviceError
 from tflitekit.core.files import locked, write_whole
 from tflitekit.core.lifetime import temporary_folder
 from tflitekit.core.progress import Progress
-from tflitekit.environments.environment import OTHER_CACHE, cache_folder
 from tflitekit.environments.wheels import unpack_wheels
 from tflitekit.environments.workshop import Workshop
 from tflitekit.targets.remote import WORKER

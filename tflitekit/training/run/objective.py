@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tflitekit.core.errors import DataError, ModelError, UnreadableError, UsageError
+from tflitekit.core.remote import local_copy
 from tflitekit.core.structured import read_json
 from tflitekit.core.user_code import call_function, load_function
 from tflitekit.options.training import TrainingOptions
@@ -386,7 +387,7 @@ def load_class_weights(text: str, counts: Sequence[int], names: Sequence[str] | 
     """
     if text == "balanced":
         return [sum(counts) / (len(counts) * count) if count else 0.0 for count in counts]
-    path = Path(text)
+    path = local_copy(text)
     fix = "Give 'balanced', or a JSON file with one weight for each class."
     try:
         content = read_json(path)

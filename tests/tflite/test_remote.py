@@ -1,0 +1,200 @@
+"""Models and data behind URLs, in a real object store on the loopback interface."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+
+import pytest
+from object_store import object_store
+
+from tflitekit.cli import app
+from tflitekit.core import remote
+from tflitekit.core.errors import DataError, MachineError, MissingDependencyError, UsageError
+from tflitekit.core.process.crew import THIS_MACHINE
+from tflitekit.core.progress import Progress
+from tflitekit.core.remote import local_copy, shown_place
+from tflitekit.data.dataset import open_dataset
+from tflitekit.data.settings import split_settings
+from tflitekit.optimization.order import Order
+from tflitekit.optimization.run import run
+from tflitekit.optimization.suites import read_suite
+from tflitekit.optimization.suites.places import Places, order_of, root_of
+
+
+@pytest.fixture(scope="module")
+def bucket():
+    with object_store() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="module")
+def few(shapes, tmp_path_factory):
+    """A few pictures of each class."""
+    folder = tmp_path_factory.mktemp("few")
+    for path in shapes.glob("test/*/00*.png"):
+        (folder / path.parent.name).mkdir(exist_ok=True)
+        shutil.copy(path, folder / path.parent.name)
+    return folder
+
+
+@pytest.fixture
+def fetched(monkeypatch):
+    """The objects that are read, in order."""
+    from s3fs import S3FileSystem
+
+    names, get_file = [], S3FileSystem._get_file
+
+    async def noted(self, name, *rest, **more):
+        names.append(name)
+        return await get_file(self, name, *rest, **more)
+
+    monkeypatch.setattr(S3FileSystem, "_get_file", noted)
+    S3FileSystem.clear_instance_cache()
+    yield names
+    S3FileSystem.clear_instance_cache()
+
+
+def test_only_what_changed_is_read_again(bucket, fetched):
+    for name in ("a/1.txt", "a/2.txt", "b/1.txt"):
+        bucket.put(f"folder/{name}", name.encode())
+    first = local_copy(f"{bucket.url}/folder")
+    assert first.name == "folder" and (first / "a" / "2.txt").read_text() == "a/2.txt" and len(fetched) == 3
+    assert local_copy(f"{bucket.url}/folder/") == first and len(fetched) == 3
+    bucket.put("folder/b/1.txt", b"other")
+    second = local_copy(f"{bucket.url}/folder")
+    assert len(fetched) == 4 and (second / "b" / "1.txt").read_text() == "other"
+    assert (first / "b" / "1.txt").read_text() == "b/1.txt"  # who reads the first goes on
+    assert shown_place(second / "a") == f"{bucket.url}/folder//a"
+    assert local_copy(f"{bucket.url}/folder//a/1.txt").read_text() == "a/1.txt"
+
+
+def test_many_may_copy_the_same_at_once(bucket, cache):
+    for number in range(20):
+        bucket.put(f"many/{number}", b"x" * number)
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(local_copy(f"{bucket.url}/many"))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4 and len(set(found)) == 1 and len(list(found[0].iterdir())) == 20
+    assert not list(cache.rglob(".partial-*"))
+
+
+@pytest.mark.parametrize("key", ["evil/../../up", "evil/a\\b", "evil//etc/passwd"])
+def test_names_that_lead_out_of_a_folder_are_refused(bucket, key):
+    bucket.put(key, b"x")
+    with pytest.raises(DataError, match="name no folder can hold"):
+        local_copy(f"{bucket.url}/evil")
+    bucket.client.delete_object(Bucket="models-and-data", Key=key)
+
+
+def test_what_cannot_be_had_is_one_sentence_without_a_password(bucket, monkeypatch):
+    with pytest.raises(DataError, match=f"There is nothing at {bucket.url}/absent."):
+        local_copy(f"{bucket.url}/absent")
+    with pytest.raises(DataError, match="There is nothing at s3://no-such-bucket/a"):
+        local_copy("s3://no-such-bucket/a")
+    with pytest.raises(MachineError, match="cannot be reached") as refused:
+        local_copy("http://me:secret@127.0.0.1:9/model.tflite")
+    assert "secret" not in str(refused.value)
+    with pytest.raises(UsageError, match="nonsense://"):
+        local_copy("nonsense://a/b")
+    with pytest.raises(MissingDependencyError, match="gcsfs"):
+        local_copy("gs://bucket/a")
+    bucket.put("other/a", b"a")
+    with pytest.raises(UsageError, match="cannot be"):
+        local_copy(f"{bucket.url}/other//../a")
+
+
+def test_what_changes_while_it_is_read_is_told(bucket, monkeypatch):
+    from s3fs import S3FileSystem
+
+    bucket.put("moving", b"one")
+    get_file = S3FileSystem._get_file
+
+    async def moving(self, *arguments, **more):
+        await get_file(self, *arguments, **more)
+        bucket.put("moving", b"two")
+
+    monkeypatch.setattr(S3FileSystem, "_get_file", moving)
+    S3FileSystem.clear_instance_cache()
+    with pytest.raises(DataError, match="changes while it is read"):
+        local_copy(f"{bucket.url}/moving")
+    S3FileSystem.clear_instance_cache()
+
+
+def test_a_web_server_is_a_store_of_files(bucket):
+    address = f"{os.environ['AWS_ENDPOINT_URL']}/models-and-data/web.txt"
+    bucket.put("web.txt", b"text")
+    with pytest.raises(DataError, match="may not be used with the credentials"):
+        local_copy(address)
+    bucket.put("web.txt", b"text", ACL="public-read")
+    assert local_copy(address).read_bytes() == b"text"
+    signed = f"{address}?X-Amz-Signature=abc&X-Amz-Security-Token=def&sig=ghi"
+    assert shown_place(signed) == f"{address}?X-Amz-Signature=***&X-Amz-Security-Token=***&sig=***"
+
+
+def test_settings_behind_a_url():
+    assert split_settings("s3://b/x.csv:label=y:x=a,b") == ("s3://b/x.csv", {"label": "y", "x": "a,b"})
+    assert split_settings("https://host:9000/day=1/x.csv:label=y") == ("https://host:9000/day=1/x.csv", {"label": "y"})
+    assert split_settings("https://host:9000/x=1") == ("https://host:9000/x=1", {})
+
+
+def test_a_table_with_settings(bucket):
+    bucket.put("t.csv", b"a,b,y\n1,2,0\n3,4,1\n")
+    data = open_dataset(f"{bucket.url}/t.csv:label=y")
+    assert [sample.label for sample in data] == [0, 1]
+    assert data.location == data.recipe["source"] == f"{bucket.url}/t.csv:label=y"
+
+
+def test_evaluate_takes_urls(bucket, variants, few, capsys, cache):
+    model, data = bucket.put_tree("int8.tflite", variants / "int8.tflite"), bucket.put_tree("shapes", few)
+    shown = []
+    for file, samples in ((model, data), (variants / "int8.tflite", few)):
+        app(["evaluate", str(file), "--data", str(samples), "--preprocess", "raw", "--json"], standalone_mode=False)
+        shown.append(capsys.readouterr().out)
+    elsewhere, here = map(json.loads, shown)
+    assert elsewhere["dataset"]["location"] == data and str(cache) not in shown[0]
+    assert elsewhere["variants"][0]["hits"] == here["variants"][0]["hits"]
+
+
+def test_a_suite_whose_root_is_a_url(bucket, variants, few, tmp_path):
+    bucket.put_tree("root/float32.tflite", variants / "float32.tflite")
+    bucket.put_tree("root/shapes", few)
+    bucket.put_tree("root/raw.json", _written(tmp_path / "raw.json", '{"name": "raw"}'))
+    suite = _written(
+        tmp_path / "s.toml",
+        f"""
+data_root = "{bucket.url}/root"
+schemes = ["float32"]
+[[models]]
+name = "one"
+path = "float32.tflite"
+data = ["d"]
+[data.d]
+evaluation = "shapes"
+preprocess = "raw.json"
+""",
+    )
+    ((_, model, data, protocol),) = read_suite(suite).entries()
+    places = Places(root_of(suite, read_suite(suite), None), tmp_path / ".embedded", Progress())
+    order = order_of(read_suite(suite), model, data, protocol, tmp_path / "out", places)
+    report = run(order, THIS_MACHINE, Progress(), ahead=True)
+    assert report.source.location == f"{bucket.url}/root/float32.tflite"
+    assert report.dataset.location == f"{bucket.url}/root/shapes"
+    assert str(remote.copies_folder()) not in (tmp_path / "out" / "report.json").read_text()
+    assert Order.from_json(order.to_json()).data == f"{bucket.url}/root/shapes"
+
+
+def _written(path, text):
+    path.write_text(text)
+    return path

@@ -1,0 +1,297 @@
+"""Files and folders behind a URL (S3, GCS, Azure, HTTP and whatever else fsspec has a backend for), and their copies in the user's cache.
+
+A copy is known by its content: each object by what the store says of it (ETag, checksum, version, else time and size), and a folder by all objects
+in it. So what has not changed is not read again, what has changed never takes the place of a copy that somebody reads, and any number of
+processes may copy the same at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tflitekit.core.caches import OTHER_CACHE, cache_folder
+from tflitekit.core.errors import (
+    DataError,
+    MachineError,
+    MissingDependencyError,
+    TflitekitError,
+    UsageError,
+    as_known,
+    disk_errors,
+)
+from tflitekit.core.files import content_hash, hash_json, require_inside, write_whole
+from tflitekit.core.printable import without_password
+
+__all__ = [
+    "at_hand",
+    "copies_folder",
+    "is_url",
+    "keep_tree",
+    "local_copy",
+    "open_store",
+    "reaching",
+    "shown_place",
+    "store_object",
+]
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_AT_A_TIME = 16
+_MARKS = (
+    "ETag", "etag", "md5Hash", "content_md5", "Content-MD5", "Digest", "crc32c", "checksum", "generation", "version_id",
+    "LastModified", "last_modified", "Last-Modified", "updated", "mtime", "modified",
+)  # fmt: skip
+"""What stores say of an object that changes with its content."""
+_NAME = "place.json"
+_MOST_SAID = 300
+_LOOK = "Look at the names of bucket and object."
+_PACKAGES = {
+    "s3": "s3fs",
+    "s3a": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+    "abfss": "adlfs",
+}
+
+
+def is_url(place: object) -> bool:
+    """Whether a place is behind a URL, as in ``s3://bucket/model.keras``."""
+    return isinstance(place, str) and _URL.match(place) is not None
+
+
+def local_copy(place: str | Path) -> Path:
+    """Returns a file or folder on this machine: the place itself, or the copy of what is behind its URL.
+
+    Two slashes name what lies in a folder that is copied as a whole, with all that belongs to it: ``s3://bucket/coco//annotations.json``.
+
+    Raises:
+        DataError: Nothing is there, it may not be read, or it changes while it is read.
+        MachineError: The store does not answer.
+        MissingDependencyError: fsspec, or its backend, is not installed.
+        UsageError: The URL cannot be.
+        StorageError: The cache cannot be written.
+
+    Example:
+        >>> local_copy("s3://bucket/photos/test")  # doctest: +SKIP
+        PosixPath('/home/me/.cache/tflitekit/remote/trees/5f…/test')
+    """
+    if not is_url(place):
+        return Path(place)
+    scheme, _, rest = str(place).partition("://")
+    outer, _, inner = rest.rstrip("/").partition("//")
+    url = f"{scheme}://{outer}"
+    with reaching(url):
+        copy = _copied(url)
+    if not inner:
+        return copy
+    try:
+        return copy / require_inside(inner)
+    except ValueError as error:
+        raise UsageError(f"{without_password(str(place))} cannot be: {error}.") from None
+
+
+def at_hand(given: Any) -> Any:
+    """Returns what `local_copy` does for a URL, and anything else as it is."""
+    return local_copy(given) if is_url(given) else given
+
+
+def shown_place(path: str | Path) -> str:
+    """Returns what the user calls a place: for a copy in the cache the URL that it is of, without a password."""
+    if is_url(path):
+        return without_password(str(path))
+    with suppress(ValueError, OSError, KeyError):
+        tree, *inner = Path(path).relative_to(copies_folder() / "trees").parts
+        said = json.loads((copies_folder() / "trees" / tree / _NAME).read_text(encoding="utf-8"))
+        return "//".join([str(said["place"]), *(["/".join(inner[1:])] if inner[1:] else [])])
+    return str(path)
+
+
+def copies_folder() -> Path:
+    """Returns where copies lie. Nothing else is there, and it may be removed while nothing runs."""
+    return cache_folder() / "remote"
+
+
+def open_store(url: str) -> tuple[Any, str]:
+    """Returns the file system of a URL, and the path in it.
+
+    Raises:
+        MissingDependencyError: fsspec, or its backend, is not installed.
+        UsageError: fsspec has no backend of that name.
+    """
+    scheme = url.partition(":")[0].lower()
+    if "::" in url:
+        raise UsageError(
+            f"{without_password(url)} names one store behind another.", fix="Give the place of the files themselves."
+        )
+    package = _PACKAGES.get(scheme, "aiohttp" if scheme in ("http", "https") else "")
+    try:
+        from fsspec.core import url_to_fs
+
+        store, path = url_to_fs(url)
+    except ImportError as error:
+        missing = "fsspec" if error.name == "fsspec" else package or str(error)
+        raise MissingDependencyError(
+            f"{scheme}:// needs the package {missing}, which is not installed.",
+            fix="Install it with: pip install 'tflitekit[remote]'"
+            + (f" {package}" if package not in ("", "s3fs") else ""),
+        ) from error
+    except ValueError as error:
+        raise UsageError(f"{without_password(url)} cannot be read: {without_password(str(error))}.") from error
+    store.invalidate_cache()
+    return store, str(path)
+
+
+@contextmanager
+def reaching(url: str) -> Iterator[None]:
+    """Says in one sentence what the store of a URL answers, whatever its backend raises."""
+    shown = without_password(url)
+    try:
+        yield
+    except TflitekitError:
+        raise
+    except Exception as raised:  # noqa: BLE001 - each backend has its own
+        error = _cause(raised)
+        refused = isinstance(error, PermissionError) or "Credentials" in type(error).__name__
+        if refused or getattr(error, "status", None) in (401, 403):
+            raise DataError(
+                f"{shown} may not be used with the credentials of {socket.gethostname()}.",
+                why=_said(error),
+                fix="Give them as the store's own tools take them, such as AWS_PROFILE or AWS_ACCESS_KEY_ID in the environment.",
+            ) from error
+        if isinstance(error, FileNotFoundError):
+            raise DataError(f"There is nothing at {shown}.", why=_said(error), fix=_LOOK) from error
+        if (known := as_known(error)) is not None:
+            raise known from error
+        raise MachineError(
+            f"The store of {shown} cannot be reached from {socket.gethostname()}.",
+            why=f"{type(error).__name__}: {_said(error) or ''}".rstrip(": "),
+            fix="Look at the network and at the address, and run the same command again: what was copied is kept.",
+        ) from error
+
+
+def _cause(error: Exception) -> Exception:
+    """Returns why HTTP's backend found nothing, where that is another reason than that there is nothing."""
+    cause = error.__cause__
+    told = isinstance(cause, OSError) or getattr(cause, "status", 404) != 404
+    return cause if isinstance(error, FileNotFoundError) and isinstance(cause, Exception) and told else error
+
+
+def _said(error: Exception) -> str | None:
+    return without_password(" ".join(str(error).split()))[:_MOST_SAID] or None
+
+
+def _copied(url: str) -> Path:
+    store, root = open_store(url)
+    found = _listed(store, root, url)
+    folder = copies_folder() / "objects"
+    shown = without_password(url)
+    keys = {
+        inside: None if marks is None else hash_json([shown, inside, marks]) for inside, (_, marks) in found.items()
+    }
+    fetched = [inside for inside, key in keys.items() if key is None or not (folder / key).is_file()]
+
+    def fetch(inside: str) -> None:
+        keys[inside] = store_object(keys[inside], lambda target: store.get_file(found[inside][0], str(target)))
+
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        list(pool.map(fetch, fetched))
+    if fetched:
+        store.invalidate_cache()
+        if _listed(store, root, url) != found:
+            raise DataError(f"{shown} changes while it is read.", fix="Run the same command again when it is complete.")
+    return keep_tree(
+        shown, root.rstrip("/").rpartition("/")[2] or "data", {inside: str(key) for inside, key in keys.items()}
+    )
+
+
+def _listed(store: Any, root: str, url: str) -> dict[str, tuple[str, Any]]:
+    """Returns name and marks of each object, by its path inside; '' is the object itself. Marks are None where the store has none.
+
+    Raises:
+        DataError: A name leads out of the folder, or there is no object.
+    """
+    info = store.info(root)
+    if info["type"] == "file":
+        return {"": (root, _marks(info))}
+    found = {}
+    for name, one in store.find(root, detail=True).items():
+        inside = str(name)[len(root.rstrip("/")) + 1 :]
+        if one["type"] != "file" or not inside or inside.endswith("/"):
+            continue
+        try:
+            normal = str(PurePosixPath(require_inside(inside)))
+        except ValueError as error:
+            raise DataError(f"{without_password(url)} has an object whose name no folder can hold: {error}.") from None
+        if normal != inside:
+            raise DataError(f"{without_password(url)} has an object whose name no folder can hold: '{inside}'.")
+        found[inside] = (str(name), _marks(one))
+    if not found:
+        raise DataError(f"There is nothing at {without_password(url)}.", fix=_LOOK)
+    return found
+
+
+def _marks(info: Mapping[str, Any]) -> dict[str, str] | None:
+    marks = {name: str(info[name]) for name in _MARKS if info.get(name) is not None}
+    return marks | {"size": str(info.get("size"))} if marks else None
+
+
+def store_object(key: str | None, write: Callable[[Path], object]) -> str:
+    """Writes an object into the cache, whole, under its key, by default the hash of its content, and returns that."""
+    folder = copies_folder() / "objects"
+    with disk_errors(folder, OTHER_CACHE):
+        folder.mkdir(parents=True, exist_ok=True)
+        number, name = tempfile.mkstemp(dir=folder, prefix=".partial-")
+    os.close(number)
+    target = Path(name)
+    try:
+        write(target)
+        target.chmod(0o444)
+        key = key or content_hash(target)
+        target.replace(folder / key)
+    finally:
+        target.unlink(missing_ok=True)
+    return key
+
+
+def keep_tree(place: str, name: str, keys: Mapping[str, str]) -> Path:
+    """Returns a file, or a folder, of objects in the cache.
+
+    Args:
+        place: What the user calls it.
+        name: Its own name.
+        keys: Of its objects, by their paths inside; that of a file is ''.
+    """
+    home = copies_folder() / "trees" / hash_json([place, name, dict(keys)])[:32]
+    if not home.is_dir():
+        with disk_errors(home, OTHER_CACHE):
+            home.parent.mkdir(parents=True, exist_ok=True)
+            made = Path(tempfile.mkdtemp(dir=home.parent, prefix=".partial-"))
+            try:
+                for inside, key in keys.items():
+                    target = made / name / inside if inside else made / name
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    _link(copies_folder() / "objects" / key, target)
+                write_whole(made / _NAME, json.dumps({"place": place}))
+                with suppress(OSError):  # another process was first
+                    made.rename(home)
+            finally:
+                shutil.rmtree(made, ignore_errors=True)
+    return home / name
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links
+        shutil.copyfile(source, target)
