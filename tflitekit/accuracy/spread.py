@@ -26,6 +26,7 @@ from tflitekit.core.errors import DataError, MachineError
 from tflitekit.core.files import content_hash, hash_json, write_whole
 from tflitekit.core.process.crew import Crew
 from tflitekit.core.process.workers import wait_for
+from tflitekit.core.registry import modules_in
 from tflitekit.data.contents import Contents
 from tflitekit.data.dataset import Dataset, open_dataset
 from tflitekit.data.parallel import Done
@@ -38,8 +39,16 @@ __all__ = ["Spread", "score_part", "spread_over"]
 
 _PARTS_EACH = 4
 """Parts for each worker, so that none waits long for the last one."""
-_LEAST = 256
-"""Samples of a part at least: loading the files takes as long as many samples."""
+_LEAST = 512
+"""Samples of a part at least: opening files and data takes as long as many samples."""
+_PRELOAD = (
+    *RUNTIME,
+    __name__,
+    *modules_in("tflitekit.accuracy.metrics"),
+    *modules_in("tflitekit.data.kinds"),
+    "PIL.JpegImagePlugin",
+)
+"""What each part would import otherwise, which took as long as 200 images."""
 _TIMEOUT_S = 3600.0
 
 
@@ -72,7 +81,7 @@ class Spread:
         common = self._common(runs, dataset, baseline, size)
         contents = Contents(dataset)
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self.crew.pool(jobs=self.crew.spread, timeout_s=_TIMEOUT_S, preload=RUNTIME) as pool:
+        with self.crew.pool(jobs=self.crew.spread, timeout_s=_TIMEOUT_S, preload=_PRELOAD) as pool:
             parts = []
             for start in range(0, total, step):
                 stop = min(total, start + step)

@@ -17,7 +17,7 @@ from tflitekit.core.errors import UsageError, package_adds
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "modules_in"]
 
 T = TypeVar("T")
 
@@ -80,8 +80,8 @@ class Registry(Generic[T]):
         return found[name]
 
     def _load(self) -> None:
-        for module in pkgutil.iter_modules(importlib.import_module(self._folder).__path__):
-            importlib.import_module(f"{self._folder}.{module.name}")
+        for module in modules_in(self._folder):
+            importlib.import_module(module)
         for entry in _installed().select(group=self._group):
             package_adds(entry.module, _package(entry))
             try:
@@ -103,6 +103,12 @@ class Registry(Generic[T]):
             why=f"At {place[-1].filename}, line {place[-1].lineno}." if place and kind else None,
             fix=f"Fix the package, or uninstall it: pip uninstall {package}.",
         )
+
+
+def modules_in(folder: str) -> tuple[str, ...]:
+    """Returns the full names of the modules of a package, without importing these."""
+    found = pkgutil.iter_modules(importlib.import_module(folder).__path__)
+    return tuple(f"{folder}.{module.name}" for module in found)
 
 
 def _package(entry: EntryPoint) -> str:

@@ -1,0 +1,325 @@
+"""What a cluster costs and brings, beside one machine in the same run. All workers are on this machine.
+
+    python -m edge_benchmarks.cluster suite MODEL --data TEST --calibration TRAIN [--entries 12] [--rounds 2]
+    python -m edge_benchmarks.cluster scaling REPORT.json [--workers 12] [--entries 120]
+    python -m edge_benchmarks.cluster evaluation FILE.tflite ... --data TEST [--limit 2000] [--rounds 5]
+
+*suite*: `tflitekit suite --cluster local:2` beside `tflitekit suite` on the same cores, in turns, the start of the cluster included.
+*scaling*: entries go the way of a suite on a cluster, through a scheduler and workers that are programs of their own, but sleep instead of working, so that
+many workers fit on few cores; what goes through the scheduler's port is counted.
+*evaluation*: samples are scored by two workers and by two processes of one machine, in turns; the arrays have to be the same to the last bit.
+
+On a machine that others use, processor time says more than the clock. It is that of all processes, those that have ended included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from edge_benchmarks.startup import run_s
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+# -- A suite ----------------------------------------------------------------------------------------------------------------------------
+
+
+def suite_text(model: Path, data: str, calibration: str, entries: int, limit: int) -> str:
+    """Returns a suite file in which all entries are the same work under names of their own."""
+    models = "".join(
+        f'[[models]]\nname = "model-{number}"\npath = "{model.resolve()}"\ndata = ["all"]\n\n'
+        for number in range(entries)
+    )
+    places = f'evaluation = "{Path(data).resolve()}"\ncalibration = "{Path(calibration).resolve()}"\n'
+    return (
+        f'schemes = ["float32", "dynamic_range", "int8"]\nrounding = "nearest"\n\n{models}'
+        f'[data.all]\n{places}preprocess = "raw"\nlimit = {limit}\n'
+    )
+
+
+def adopt_orphans() -> None:
+    """Makes this process the parent of processes whose own has ended, so that their processor time counts (Linux)."""
+    set_child_subreaper = 36
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(set_child_subreaper, 1)
+
+
+def timed(command: list[str]) -> tuple[float, float]:
+    """Returns the seconds by the clock and those of the processor, of all processes that a command leaves behind too."""
+    before = os.times()
+    clock, _ = run_s(command)
+    with suppress(ChildProcessError):
+        while True:
+            os.wait()
+    after = os.times()
+    return clock, after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def compare_suites(arguments: argparse.Namespace) -> None:
+    adopt_orphans()
+    taken: dict[str, list[tuple[float, float]]] = {"local:2": [], "one machine": []}
+    with tempfile.TemporaryDirectory() as folder:
+        suite = Path(folder) / "suite.toml"
+        suite.write_text(
+            suite_text(arguments.model, arguments.data, arguments.calibration, arguments.entries, arguments.limit)
+        )
+        for turn in range(arguments.rounds):
+            for name in taken if turn % 2 == 0 else reversed(taken):
+                out = Path(folder) / f"{name}-{turn}".replace(" ", "-")
+                options = ["--cluster", name] if name.startswith("local") else []
+                line = [sys.executable, "-m", "tflitekit", "suite", str(suite), "--out", str(out), *options]
+                taken[name].append(timed(line))
+                shutil.rmtree(out)
+            told = (
+                f"{name} {found[-1][0]:.1f} s, of the processor {found[-1][1]:.1f} s" for name, found in taken.items()
+            )
+            print("; ".join(told), flush=True)
+    for index, what in enumerate(("clock", "processor")):
+        sums = {name: sum(times[index] for times in found) for name, found in taken.items()}
+        print(f"local:2 / one machine, {what}: {sums['local:2'] / sums['one machine']:.3f}")
+
+
+# -- A cluster of programs, whose scheduler is behind a port that counts -----------------------------------------------------------------
+
+
+class CountingPort:
+    """A port of this machine that passes everything on to another and counts the bytes, both ways."""
+
+    def __init__(self, port: int) -> None:
+        self._to, self.bytes = port, 0
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._server.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            here, _ = self._server.accept()
+            there = socket.create_connection(("127.0.0.1", self._to))
+            for one, other in ((here, there), (there, here)):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+
+    def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while content := one.recv(1 << 16):
+                self.bytes += len(content)
+                other.sendall(content)
+            other.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def programs(workers: int) -> Iterator[tuple[CountingPort, Any]]:
+    """Starts a scheduler and `tflitekit worker`; gives the port that counts, and the scheduler as psutil has it."""
+    import psutil
+    from distributed import Client
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+
+        def start(*arguments: str) -> subprocess.Popen[bytes]:
+            log = stack.enter_context((Path(folder) / f"{arguments[0]}.log").open("wb"))
+            path = {"PYTHONPATH": str(ROOT)}
+            line = [sys.executable, "-m", *arguments]
+            started = subprocess.Popen(line, stdout=log, stderr=log, cwd=folder, env=os.environ | path)
+            stack.callback(started.wait)
+            stack.callback(started.terminate)
+            return started
+
+        scheduler = start(
+            "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"
+        )
+        with Client(f"tcp://127.0.0.1:{port}", timeout=60, set_as_default=False) as client:
+            counting = CountingPort(port)
+            start("tflitekit", "worker", "--cluster", f"tcp://127.0.0.1:{counting.port}", "--workers", str(workers))
+            client.wait_for_workers(workers, timeout=300)
+        yield counting, psutil.Process(scheduler.pid)
+
+
+def used_s(process: Any) -> float:
+    """Returns the processor time of a process and all that it started."""
+    total = 0.0
+    for one in [process, *process.children(recursive=True)]:
+        with suppress(Exception):  # it has ended: it is in its parent's time
+            times = one.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+# -- Scaling ------------------------------------------------------------------------------------------------------------------------------
+
+
+def sleep_phase(*, order: dict[str, Any], ahead: bool) -> None:
+    """Takes the place of `tflitekit.optimization.phases.run_phase` in a worker: waits, and leaves the report of another run."""
+    out = Path(order["out"])
+    number = int(out.name)
+    time.sleep((2 + number % 3 * 0.5) if ahead else 0.5)
+    out.mkdir(exist_ok=True)
+    shutil.copyfile(order["model"], out / "report.json")
+
+
+def measure_scaling(arguments: argparse.Namespace) -> None:
+    from tflitekit.cluster.crew import open_cluster
+    from tflitekit.core.progress import Progress
+    from tflitekit.optimization import phases
+    from tflitekit.optimization.order import Order
+    from tflitekit.optimization.suites.on_cluster import run_on_cluster
+    from tflitekit.options.convert import ConvertOptions
+    from tflitekit.options.optimize import OptimizeOptions
+    from tflitekit.results import Constraints
+
+    phases._HERE = f"{sleep_phase.__module__}:{sleep_phase.__name__}"  # type: ignore[misc]
+    with tempfile.TemporaryDirectory() as folder, programs(arguments.workers) as (port, scheduler):
+        orders = {
+            f"entry-{number}": Order(
+                model=arguments.report, data="data", out=Path(folder) / str(number),
+                how=OptimizeOptions(schemes=("float32", "int8")), constraints=Constraints(), options=ConvertOptions(),
+            )
+            for number in range(arguments.entries)
+        }  # fmt: skip
+        before = port.bytes
+        time.sleep(10)
+        idle = (port.bytes - before) / 10
+        with open_cluster(f"tcp://127.0.0.1:{port.port}", places=(folder,)) as crew:
+            start, bytes_before, used_before, own_before = (
+                time.perf_counter(),
+                port.bytes,
+                used_s(scheduler),
+                time.process_time(),
+            )
+            found = list(run_on_cluster(orders, crew, Progress()))
+            took = time.perf_counter() - start
+            through, used, own = (
+                port.bytes - bytes_before,
+                used_s(scheduler) - used_before,
+                time.process_time() - own_before,
+            )
+        assert {result.name for result in found} == set(orders)
+        assert all(result.status == "ok" for result in found), [result.error for result in found]
+        ideal = sum(2.5 + number % 3 * 0.5 for number in range(arguments.entries)) / arguments.workers
+        memory = scheduler.memory_info().rss / 1e6
+    each = through / arguments.entries
+    print(
+        f"{arguments.entries} entries on {arguments.workers} workers: {took:.1f} s, with nothing lost {ideal:.1f} s: {ideal / took:.1%}"
+    )
+    print(
+        f"through the scheduler: {each / 1e3:.1f} kB an entry in all; {idle / 1e3:.2f} kB/s of signs of life from idle workers, "
+        f"{(through - idle * took) / arguments.entries / 1e3:.1f} kB an entry without these"
+    )
+    print(
+        f"processor time: {used / arguments.entries * 1e3:.1f} ms an entry in the scheduler ({memory:.0f} MB resident), "
+        f"{own / arguments.entries * 1e3:.1f} ms in the suite's own process (which also counts bytes)"
+    )
+
+
+# -- Evaluation ----------------------------------------------------------------------------------------------------------------------------
+
+
+def compare_evaluations(arguments: argparse.Namespace) -> None:
+    import psutil
+
+    from tflitekit.accuracy.scoring import Against, ScoringJob, score
+    from tflitekit.accuracy.spread import Spread
+    from tflitekit.accuracy.suitability import metric_of
+    from tflitekit.cluster.crew import open_cluster
+    from tflitekit.core.progress import Progress
+    from tflitekit.data.dataset import SkippedSamples, open_dataset
+    from tflitekit.options.evaluate import EvaluateOptions
+    from tflitekit.results import Constraints
+    from tflitekit.tflite.graph import read_graph
+    from tflitekit.tflite.variant import load_variant
+
+    how, constraints = EvaluateOptions(), Constraints()
+    variants = [load_variant(path)[0] for path in arguments.files]
+    runs = {v.name: ScoringJob(v, read_graph(v.path), None) for v in variants}
+    dataset = open_dataset(arguments.data, limit=arguments.limit)
+    metric = metric_of(runs, dataset, how, constraints)
+    me = psutil.Process()
+
+    def scored(spread: Spread | None) -> tuple[dict[str, Any], float, float]:
+        against = Against(variants[0].name)
+        start, before = time.perf_counter(), used_s(me)
+        found = score(
+            list(runs.values()), dataset, metric, jobs=2, progress=Progress(), skipped=SkippedSamples(dataset.size),
+            against=against, spread=spread,
+        )  # fmt: skip
+        return found, time.perf_counter() - start, used_s(me) - before
+
+    ratios: list[tuple[float, float]] = []
+    with tempfile.TemporaryDirectory() as folder, programs(2) as (port, _):
+        for turn in range(arguments.rounds + 1):
+
+            def spread_out() -> tuple[dict[str, Any], float, float]:
+                with open_cluster(f"tcp://127.0.0.1:{port.port}") as crew:
+                    return scored(Spread(crew, how, constraints, Path(folder) / "parts"))
+
+            ways = {"cluster": spread_out, "one machine": lambda: scored(None)}
+            found = {name: ways[name]() for name in (ways if turn % 2 == 0 else reversed(ways))}
+            (spread, s_clock, s_used), (alone, a_clock, a_used) = found["cluster"], found["one machine"]
+            assert_same(spread, alone)
+            if turn:
+                ratios.append((s_clock / a_clock, s_used / a_used))
+            print(
+                f"{dataset.size} samples x {len(runs)} files: cluster {s_clock:.2f} s ({s_used:.2f} s of the processor), "
+                f"one machine {a_clock:.2f} s ({a_used:.2f} s){'' if turn else '; with imports in the workers, not counted below'}",
+                flush=True,
+            )
+    clock, used = (statistics.median(column) for column in zip(*ratios, strict=True))
+    print(
+        f"cluster / one machine, medians of pairs: clock {clock:.3f}, processor {used:.3f}; scores are the same arrays"
+    )
+
+
+def assert_same(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert one.keys() == other.keys()
+    for name, columns in one.items():
+        assert columns.keys() == other[name].keys()
+        for column, values in columns.items():
+            against = other[name][column]
+            assert values.dtype == against.dtype and values.shape == against.shape, (name, column)
+            assert values.tobytes() == against.tobytes(), (name, column)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    suite = commands.add_parser("suite")
+    suite.add_argument("model", type=Path)
+    suite.add_argument("--data", required=True)
+    suite.add_argument("--calibration", required=True)
+    suite.add_argument("--entries", type=int, default=12)
+    suite.add_argument("--limit", type=int, default=500)
+    suite.add_argument("--rounds", type=int, default=2)
+    suite.set_defaults(run=compare_suites)
+    scaling = commands.add_parser("scaling")
+    scaling.add_argument("report", type=Path)
+    scaling.add_argument("--workers", type=int, default=12)
+    scaling.add_argument("--entries", type=int, default=120)
+    scaling.set_defaults(run=measure_scaling)
+    evaluation = commands.add_parser("evaluation")
+    evaluation.add_argument("files", nargs="+", type=Path)
+    evaluation.add_argument("--data", required=True)
+    evaluation.add_argument("--limit", type=int, default=2000)
+    evaluation.add_argument("--rounds", type=int, default=5)
+    evaluation.set_defaults(run=compare_evaluations)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    main()
