@@ -17,7 +17,8 @@ def test_commands_and_python_run_as_they_stand(models, shapes, tmp_path):
     commands = [
         line for kind, text in BLOCKS if not kind for line in text.splitlines() if line.startswith("tflitekit ")
     ]
-    assert [command.split()[1] for command in commands] == ["optimize", "optimize", "compare", "optimize", "check"]
+    verbs = ["optimize", "optimize", "compare", "optimize", "history", "optimize", "check"]
+    assert [command.split()[1] for command in commands] == verbs
 
     def run(*arguments):
         return subprocess.run([sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -31,7 +32,12 @@ def test_commands_and_python_run_as_they_stand(models, shapes, tmp_path):
     shutil.copytree(tmp_path / "build", tmp_path / "accepted")
     done = run("-m", *shlex.split(commands[2]))
     assert done.returncode == 0, done.stderr
+    done = run("-m", *shlex.split(commands[3]))  # takes what is finished, and stores the report
+    assert "Added to results: report" in done.stderr
     done = run("-m", *shlex.split(commands[4]))
+    assert done.returncode == 0, done.stderr
+    assert "int8" in done.stdout
+    done = run("-m", *shlex.split(commands[6]))
     assert done.returncode == 0, done.stderr
     assert "run on the GPU, but computed otherwise" in " ".join(done.stdout.split())
     done = run("-m", *shlex.split(commands[1]))  # trains
