@@ -357,5 +357,5 @@ def test_intervals_that_reach_further_to_one_side_have_their_bounds():
     found = Measured(metric="pck", value=0.998, low=0.99, high=1.0, n=9)
     assert text.with_interval(found) == "99.80% (99.0 to 100.0)"
     assert text.with_interval(found.model_copy(update={"low": 0.996})) == "99.80% ±0.2"
-    assert text.with_interval(found.model_copy(update={"low": None})) == "99.80%"
+    assert text.with_interval(found.model_copy(update={"low": None})) == "99.80% (no interval)"
     assert text.with_interval(Measured(metric="mae", value=0.2, low=0.1, high=0.5, n=9)) == "0.2 (0.1 to 0.5)"

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import beta
 
+from tflitekit.accuracy.draws import bounds_of_draws, bounds_of_mean
 from tflitekit.core.statistics import (
     bootstrap_bounds,
     mean_interval,
@@ -121,3 +123,13 @@ def test_mean_interval_and_percentile():
 def test_a_single_sample_has_no_bootstrap_interval():
     assert bootstrap_bounds(np.full(400, 0.5), 1) == (-np.inf, np.inf)
     assert bootstrap_bounds(np.full(400, 0.5), 2) == (0.5, 0.5)
+
+
+def test_samples_that_are_all_alike_are_not_certain():
+    low, high = bounds_of_mean(np.ones(120), share=True)
+    assert high == 1 and low == pytest.approx(beta.ppf(0.025, 120, 1), abs=1e-9)
+    assert bounds_of_mean(np.zeros(120), share=True) == pytest.approx((0, 1 - low))
+    assert bounds_of_mean(np.full(120, 0.5), share=True) == bounds_of_mean(np.ones(120)) == (-np.inf, np.inf)
+    assert bounds_of_draws(np.ones(400), 120) == (-np.inf, np.inf)
+    assert bounds_of_draws(np.array([0.5, 1.0] * 200), 120) == (0.5, 1.0)
+    assert bounds_of_mean([0.0, 1.0], share=True) == mean_interval([0.0, 1.0])

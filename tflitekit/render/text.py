@@ -140,7 +140,7 @@ def with_interval(found: Measured | None) -> str:
     percent = is_share(found.metric)
     value = f"{found.value:.2%}" if percent else f"{found.value:.4g}"
     if found.low is None or found.high is None:
-        return value
+        return f"{value} (no interval)"
     half = (found.high - found.low) / 2
     if is_skewed(found.value, found.low, found.high):
         return f"{value} ({interval(found, percent=percent)})"

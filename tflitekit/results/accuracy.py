@@ -29,7 +29,8 @@ __all__ = [
 class Measured(Part):
     """A metric on ``n`` samples with its 95 % interval (Wilson for proportions, Student for means, else a bootstrap).
 
-    ``low`` and ``high`` are null where one sample gives no interval; ``higher_is_better`` is null where it is not known,
+    ``low`` and ``high`` are null where the samples give no interval: one alone, or draws that are all alike, which say nothing of other
+    samples (shares that are all right keep the exact bound of Clopper and Pearson). ``higher_is_better`` is null where it is not known,
     as for a metric of one's own in a report of schema version 1. ``output`` is the one that it is of, where several are scored.
     """
 

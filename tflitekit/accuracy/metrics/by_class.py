@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.core.statistics import bootstrap_bounds, paired_bootstrap_increase
+from tflitekit.accuracy.draws import bounds_of_draws
+from tflitekit.core.statistics import paired_bootstrap_increase
 from tflitekit.results import ClassRecall, Drop, finite
 
 __all__ = ["ByClass", "class_rows"]
@@ -49,7 +50,7 @@ def class_rows(
             increases = baseline.drawn[:, number] - own.drawn[:, number]
             resolution = (max_class_drop or 1.0) / 100
             drop = Drop.of(paired_bootstrap_increase(lost, increases, n, resolution=resolution, points=True))
-        low, high = bootstrap_bounds(own.drawn[:, number], n)
+        low, high = bounds_of_draws(own.drawn[:, number], n)
         rows.append(
             ClassRecall(
                 label=name(number),

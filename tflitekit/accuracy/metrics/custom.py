@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tflitekit.accuracy.draws import bounds_of_mean
 from tflitekit.accuracy.metrics import Meaning, Metric, Scores
 from tflitekit.core.errors import DataError
-from tflitekit.core.statistics import mean_interval, paired_mean_increase
+from tflitekit.core.statistics import paired_mean_increase
 from tflitekit.core.user_code import place
 from tflitekit.results import Drop, Measured, finite
 
@@ -52,7 +53,7 @@ class CustomMetric(Metric):
         return {"value": found, "finite": whole}
 
     def summarize(self, scores: Scores) -> tuple[Measured, ...]:
-        low, high = mean_interval(scores["value"])
+        low, high = bounds_of_mean(scores["value"])
         value = float(scores["value"].mean())
         return (
             Measured(

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from tflitekit.accuracy.coco.bootstrap import AP50, AP75, Draws, mean_of_classes
 from tflitekit.accuracy.coco.curves import Curves, columns_of, met_share
 from tflitekit.accuracy.coco.matching import SIZES
+from tflitekit.accuracy.draws import bounds_of_draws
 from tflitekit.accuracy.metrics import Scores, metric
 from tflitekit.accuracy.metrics.by_class import ByClass, class_rows
 from tflitekit.accuracy.metrics.classification import class_name
 from tflitekit.accuracy.metrics.decoded import DecodedMetric, OpenReader
 from tflitekit.core.errors import DataError
-from tflitekit.core.statistics import bootstrap_bounds, paired_bootstrap_increase
+from tflitekit.core.statistics import paired_bootstrap_increase
 from tflitekit.data.annotations import Boxes
 from tflitekit.data.dataset import Dataset
 from tflitekit.options.tasks import TaskOptions
@@ -165,7 +166,7 @@ class Detection(DecodedMetric):
     def _figure(
         self, name: str, value: NDArray[np.float64], scores: Scores, drawn: NDArray[np.float64] | None
     ) -> Measured:
-        low, high = (None, None) if drawn is None else map(finite, bootstrap_bounds(drawn, len(scores["finite"])))
+        low, high = (None, None) if drawn is None else map(finite, bounds_of_draws(drawn, len(scores["finite"])))
         return Measured(
             metric=name, value=float(value), low=low, high=high, n=len(scores["finite"]), higher_is_better=True
         )

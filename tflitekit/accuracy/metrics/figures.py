@@ -9,11 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.accuracy.draws import DRAWS, drawn_counts
+from tflitekit.accuracy.draws import DRAWS, bounds_of_draws, bounds_of_mean, drawn_counts
 from tflitekit.accuracy.metrics import Scores
 from tflitekit.core.statistics import (
-    bootstrap_bounds,
-    mean_interval,
     paired_bootstrap_increase,
     paired_mean_increase,
 )
@@ -56,7 +54,7 @@ class MeanFigure:
         known = values[np.isfinite(values)]
         if not known.size:
             return None
-        low, high = mean_interval(known)
+        low, high = bounds_of_mean(known, share=is_share(self.name))
         return _measured(self, float(known.mean()), (low, high), known.size)
 
     def drawn(self, scores: Scores) -> NDArray[np.float64]:
@@ -90,7 +88,7 @@ class SumFigure:
         value = self._value(terms)
         if not np.isfinite(value):
             return None
-        bounds = bootstrap_bounds(self.drawn(scores), len(scores["finite"]))
+        bounds = bounds_of_draws(self.drawn(scores), len(scores["finite"]))
         return _measured(self, value, bounds, len(scores["finite"]))
 
     def drawn(self, scores: Scores) -> NDArray[np.float64]:

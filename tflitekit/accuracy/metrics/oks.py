@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from tflitekit.accuracy.coco.curves import Curves
 from tflitekit.accuracy.coco.matching import IOU_THRESHOLDS, assign
-from tflitekit.accuracy.draws import drawn_weights
+from tflitekit.accuracy.draws import bounds_of_draws, drawn_weights
 from tflitekit.accuracy.metrics import Scores, metric
 from tflitekit.accuracy.metrics.keypoints import PERSON, CorrectKeypoints, opener
 from tflitekit.core.errors import DataError
-from tflitekit.core.statistics import bootstrap_bounds, paired_bootstrap_increase
+from tflitekit.core.statistics import paired_bootstrap_increase
 from tflitekit.data.annotations import Poses
 from tflitekit.data.dataset import Dataset
 from tflitekit.options.tasks import TaskOptions
@@ -59,7 +59,7 @@ class KeypointPrecision(CorrectKeypoints):
             raise DataError(
                 "No person of the labels has an annotated keypoint.", fix="Give labels with visible keypoints."
             )
-        low, high = bootstrap_bounds(self.drawn(scores), len(scores["finite"]))
+        low, high = bounds_of_draws(self.drawn(scores), len(scores["finite"]))
         first = Measured(
             metric=self.name,
             value=float(value[0]),

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.accuracy.draws import drawn_rows
+from tflitekit.accuracy.draws import bounds_of_draws, drawn_rows
 from tflitekit.accuracy.metrics import Meaning, Metric, Scores
 from tflitekit.core.answers import answering, expect
-from tflitekit.core.statistics import bootstrap_bounds, paired_bootstrap_increase
+from tflitekit.core.statistics import paired_bootstrap_increase
 from tflitekit.results import Drop, Measured, finite
 
 __all__ = ["Columns", "PooledMetric"]
@@ -61,7 +61,7 @@ class PooledMetric(Metric):
         return answering(self.columns, dict)(outputs, labels, meaning) | {"finite": np.asarray(finite_outputs)}
 
     def summarize(self, scores: Scores) -> tuple[Measured, ...]:
-        low, high = bootstrap_bounds(self.drawn(scores), len(scores["finite"]))
+        low, high = bounds_of_draws(self.drawn(scores), len(scores["finite"]))
         return (
             Measured(
                 metric=self.name,

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.accuracy.draws import drawn_counts
+from tflitekit.accuracy.draws import bounds_of_draws, drawn_counts
 from tflitekit.accuracy.metrics import Scores
-from tflitekit.core.statistics import bootstrap_bounds, paired_bootstrap_increase
+from tflitekit.core.statistics import paired_bootstrap_increase
 from tflitekit.results import Drop, Measured, finite
 from tflitekit.tasks.metric_words import is_share
 
@@ -45,7 +45,7 @@ class SetFigure:
         value = float(figure(np.ones((1, n)))[0])
         if not np.isfinite(value):
             return None
-        low, high = bootstrap_bounds(drawn(figure, n), self._rarest(scores))
+        low, high = bounds_of_draws(drawn(figure, n), self._rarest(scores))
         return Measured(
             metric=self.name,
             value=value,

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tflitekit.accuracy.draws import bounds_of_draws, bounds_of_mean
 from tflitekit.accuracy.metrics import Drawable, Meaning, Metric, PerSample, Scores
 from tflitekit.accuracy.metrics.figures import drawn_means
 from tflitekit.core.errors import UsageError
 from tflitekit.core.statistics import (
     PairedDifference,
-    bootstrap_bounds,
-    mean_interval,
     paired_bootstrap_increase,
     paired_mean_increase,
 )
@@ -164,9 +163,9 @@ class SeveralMetrics(Metric):
         value = sum((part.weight or 0.0) * one.value for part, one in zip(self._weighted, firsts, strict=True))
         costs = self._costs(scores)
         if costs is not None:
-            low, high = (value + bound - float(costs.mean()) for bound in mean_interval(costs))
+            low, high = (value + bound - float(costs.mean()) for bound in bounds_of_mean(costs))
         else:
-            low, high = bootstrap_bounds(self._drawn(scores), len(scores["finite"]))
+            low, high = bounds_of_draws(self._drawn(scores), len(scores["finite"]))
         return Measured(
             metric="weighted" if is_share(firsts[0].metric) else f"weighted_{firsts[0].metric}",
             value=value,
