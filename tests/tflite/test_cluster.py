@@ -6,10 +6,14 @@ import signal
 import threading
 import time
 
+import numpy as np
 import pytest
+from conftest import shape_arrays
 from dask_cluster import DaskCluster
 from suite_files import written
 
+import tflitekit as tk
+from tflitekit.core.errors import UsageError
 from tflitekit.optimization.suites import run_suite
 
 pytest_plugins = ["sshd"]
@@ -88,3 +92,17 @@ def test_a_suite_on_a_cluster_whose_worker_is_killed_is_that_of_one_machine(clus
     for one, other in zip(alone, spread, strict=True):
         assert outcome(one.report) == outcome(other.report)
         assert all(row.latency is not None for row in other.report.variants)
+
+
+@pytest.mark.slow
+def test_files_evaluated_on_a_cluster_have_the_scores_of_one_machine(cluster, variants, tmp_path):
+    x, y = shape_arrays(600, 3)
+    np.savez(tmp_path / "many.npz", x=x, y=y)
+    files = [variants / "float32.tflite", variants / "int8.tflite"]
+    data = f"{tmp_path}/many.npz"
+    alone = tk.evaluate(files, data=data, preprocess="raw")
+    spread = tk.evaluate(files, data=data, preprocess="raw", cluster=cluster.address)
+    assert [row.model_dump() for row in spread.variants] == [row.model_dump() for row in alone.variants]
+    assert not list(variants.glob(".tflitekit-scores-*"))
+    with pytest.raises(UsageError, match="--until-certain takes one sample after the other"):
+        tk.evaluate(files, data=data, cluster=cluster.address, until_certain=True)

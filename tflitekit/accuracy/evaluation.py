@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,11 @@ from tflitekit.accuracy.spread import spread_over
 from tflitekit.accuracy.suitability import metric_of
 from tflitekit.accuracy.variant_rows import control_of, inputs_of, linted, row_of, with_examples
 from tflitekit.accuracy.without_labels import ambiguous_output, choose_reference, left_out
+from tflitekit.cluster.crew import crew_of
 from tflitekit.core.arguments import as_list
 from tflitekit.core.errors import DataError, ModelError, UsageError
 from tflitekit.core.files import hash_json
+from tflitekit.core.lifetime import temporary_folder
 from tflitekit.core.process.crew import THIS_MACHINE, Crew
 from tflitekit.core.process.workers import run_alone
 from tflitekit.core.progress import Progress
@@ -138,7 +140,7 @@ def evaluate(
         >>> print({row.name: row.drop.verdict for row in evaluation.variants if row.drop})
     """
     files, progress = as_list(files), progress or Progress()
-    with opened(how.also_on, stream=how.stream) as places:
+    with opened(how.also_on, stream=how.stream) as places, _crew(files, how, progress) as (crew, folder):
         preprocessing = load_preprocessing(how.preprocess) if how.preprocess is not None else None
         names = resolve_labels(how.labels)
         variants = named_variants(files, preprocessing=preprocessing, labels=names)
@@ -152,13 +154,30 @@ def evaluate(
         )
         for variant in stored:
             probe(variant, dataset)
-        found = evaluate_variants(stored, dataset, how, constraints=constraints, progress=progress)
-        rows = on_targets(found.variants, stored, dataset, places, how, progress=progress, constraints=constraints)
+        common: dict[str, Any] = {"constraints": constraints, "progress": progress}
+        found = evaluate_variants(stored, dataset, how, cache=folder, crew=crew, **common)
+        rows = on_targets(found.variants, stored, dataset, places, how, **common)
         notes = [stored_pixels(now) for now, before in zip(stored, variants, strict=True) if now != before]
         for variant in variants:
             told = told_by(variant.path) if variant.scheme is None else Told()
             notes += told_by_file(variant.name, told, how.preprocess, how.labels)
         return replace(found, contract=stored[0].contract, variants=rows, warnings=(*notes, *found.warnings))
+
+
+@contextlib.contextmanager
+def _crew(files: Sequence[str | Path], how: EvaluateOptions, progress: Progress) -> Iterator[tuple[Crew, Path | None]]:
+    """Gives who runs the files, and where scores of other machines come back: a folder beside the first file, which all of them see."""
+    if how.cluster is None or not files:
+        yield THIS_MACHINE, None
+        return
+    if how.until_certain or how.stream:
+        flag = "--until-certain" if how.until_certain else "--stream"
+        raise UsageError(f"{flag} takes one sample after the other, on one machine.", fix="Leave out --cluster.")
+    with (
+        temporary_folder(Path(files[0]).resolve().parent, ".tflitekit-scores-") as folder,
+        crew_of(how.cluster, (str(folder),), progress) as crew,
+    ):
+        yield crew, folder
 
 
 def _reference(variants: Sequence[Variant], files: Sequence[str | Path], dataset: Dataset, how: EvaluateOptions) -> str:
@@ -294,6 +313,10 @@ def evaluate_variants(
     )
     if not how.until_certain:
         spread = spread_over(crew, dataset, how, constraints, cache)
+        if crew.spread and spread is None:
+            progress.note(
+                f"{dataset.location} is evaluated on this machine: it is small, or no other one could open it."
+            )
         scored = score_all(
             runs, dataset, metric, store, baseline=baseline, jobs=how.jobs, progress=progress, spread=spread
         )

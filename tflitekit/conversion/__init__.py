@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tflitekit.cluster.crew import crew_of
 from tflitekit.conversion.multi_worker import command_of, members_of, model_file, require_chief, train_along
 from tflitekit.conversion.result import WORK_FOLDER, ConvertResult
 from tflitekit.conversion.run import Conversion
@@ -82,7 +83,8 @@ def convert(
         most = None if wanted.max_accuracy_drop is None else wanted.max_accuracy_drop / 100
         limits = SearchLimits(lost=most, unlike=most)
         spec = ConversionSpec(requests, wanted.calibration, preprocessing, labels, wanted.scored, limits=limits)
-        result = convert_unlocked(model, spec, out=out, options=options, progress=progress)
+        with crew_of(wanted.cluster, (str(out.resolve()),), progress) as crew:
+            result = convert_unlocked(model, spec, out=out, options=options, progress=progress, crew=crew)
         check_written(result.files())
         return result
 
@@ -124,6 +126,7 @@ def convert_unlocked(
     chief = None
     if members is not None:
         chief = Chief(members, out / WORK_FOLDER, command_of(model_file(model), spec.requests, options), progress)
+    out = out.resolve() if crew.spread else out
     return Conversion(model, spec, out, data, options, progress, chief, check, crew).run()
 
 

@@ -125,7 +125,7 @@ class Loading:
             future = self._pool().submit(
                 "tflitekit.source.models:prepare",
                 {
-                    "path": str(self.file.path),
+                    "path": str(self.file.path.absolute()),
                     "kind": self.file.kind,
                     "folder": str(partial),
                     "options": self._options.part(LoadOptions).model_dump(mode="json"),

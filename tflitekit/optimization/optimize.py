@@ -61,6 +61,7 @@ def optimize(
         >>> print(report.recommendation.chosen, report.recommendation.reasons)
     """
     out, options = Path(out), options or ConvertOptions()
+    out = out if how.cluster is None else out.resolve()  # where workers see it
     order = Order(
         model=on_disk(model, example_inputs, out / WORK_FOLDER),
         data=data,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from tflitekit.options.base import Option, Options, Panel
+from tflitekit.options.cluster import ClusterOptions
 from tflitekit.options.evaluate import SampleOptions
 from tflitekit.options.general import InputShapes, JobOptions
 from tflitekit.options.search import SearchOptions
@@ -124,7 +125,7 @@ class SchemeOptions(Options):
     ] = None
 
 
-class VariantOptions(SchemeOptions, SampleOptions):
+class VariantOptions(SchemeOptions, SampleOptions, ClusterOptions):
     """What is made of a model, and what its samples mean.
 
     Attributes:

@@ -10,6 +10,7 @@ from pydantic import Field
 from tflitekit.core.errors import UsageError
 from tflitekit.options.also_on import AlsoOnOptions
 from tflitekit.options.base import Option, Options, Panel
+from tflitekit.options.cluster import ClusterOptions
 from tflitekit.options.general import JobOptions
 from tflitekit.options.tasks import TaskOptions
 from tflitekit.options.values import ByOutput, output_weights
@@ -112,7 +113,7 @@ class ScoringOptions(TaskOptions, SampleOptions):
             raise UsageError("--error-rate only applies with --until-certain.", fix="Give both, or neither.")
 
 
-class EvaluateOptions(ScoringOptions, JobOptions, AlsoOnOptions):
+class EvaluateOptions(ScoringOptions, JobOptions, AlsoOnOptions, ClusterOptions):
     """Options of *evaluate*."""
 
     baseline: Baseline = None

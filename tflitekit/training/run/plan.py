@@ -203,7 +203,7 @@ class TrainingPlan:
             "source": {
                 "unsafe_load": conversion.unsafe_load,
                 "custom_objects": conversion.custom_objects,
-                "path": str(source.path) if in_file else None,
+                "path": str(source.path.absolute()) if in_file else None,
                 "kind": source.kind if in_file else None,
             },
             "stage": asdict(stage),
