@@ -38,17 +38,14 @@ ROOT = Path(__file__).resolve().parents[1]
 # -- A suite ----------------------------------------------------------------------------------------------------------------------------
 
 
-def suite_text(model: Path, data: str, calibration: str, entries: int, limit: int) -> str:
+def suite_text(model: Path, data: str, calibration: str, entries: int, limit: int, schemes: str) -> str:
     """Returns a suite file in which all entries are the same work under names of their own."""
     models = "".join(
         f'[[models]]\nname = "model-{number}"\npath = "{model.resolve()}"\ndata = ["all"]\n\n'
         for number in range(entries)
     )
     places = f'evaluation = "{Path(data).resolve()}"\ncalibration = "{Path(calibration).resolve()}"\n'
-    return (
-        f'schemes = ["float32", "dynamic_range", "int8"]\nrounding = "nearest"\n\n{models}'
-        f'[data.all]\n{places}preprocess = "raw"\nlimit = {limit}\n'
-    )
+    return f'schemes = {schemes.split(",")}\n\n{models}[data.all]\n{places}preprocess = "raw"\nlimit = {limit}\n'
 
 
 def adopt_orphans() -> None:
@@ -75,7 +72,14 @@ def compare_suites(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         suite = Path(folder) / "suite.toml"
         suite.write_text(
-            suite_text(arguments.model, arguments.data, arguments.calibration, arguments.entries, arguments.limit)
+            suite_text(
+                arguments.model,
+                arguments.data,
+                arguments.calibration,
+                arguments.entries,
+                arguments.limit,
+                arguments.schemes,
+            )
         )
         for turn in range(arguments.rounds):
             for name in taken if turn % 2 == 0 else reversed(taken):
@@ -304,6 +308,7 @@ def main() -> None:
     suite.add_argument("--calibration", required=True)
     suite.add_argument("--entries", type=int, default=12)
     suite.add_argument("--limit", type=int, default=500)
+    suite.add_argument("--schemes", default="float32,dynamic_range,int8")
     suite.add_argument("--rounds", type=int, default=2)
     suite.set_defaults(run=compare_suites)
     scaling = commands.add_parser("scaling")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -24,6 +25,8 @@ __all__ = ["ClusterCrew", "crew_of", "open_cluster"]
 
 _CONNECT_S = 20.0
 _POLL_S = 0.2
+_COUNTED_S = 2.0
+"""How long a count of workers holds: the scheduler answers with all that it knows of each."""
 
 
 class ClusterCrew(Crew):
@@ -42,11 +45,15 @@ class ClusterCrew(Crew):
         told: Callable[[Answer], object] = lambda answer: None,
     ) -> None:
         self.client, self._places, self._told = client, places, told
+        self._spread, self._counted = 0, -math.inf
 
     @property
     def spread(self) -> int:  # type: ignore[override]
-        """How many tasks the cluster does at a time."""
-        return sum(int(worker["resources"].get(SLOT, 0)) for worker in self.workers().values())
+        """How many tasks the cluster does at a time, as of two seconds ago at most."""
+        if time.monotonic() - self._counted >= _COUNTED_S:
+            self._spread = sum(int(worker["resources"].get(SLOT, 0)) for worker in self.workers().values())
+            self._counted = time.monotonic()
+        return self._spread
 
     def workers(self) -> dict[str, Any]:
         """Returns what the scheduler knows of each worker, by address.

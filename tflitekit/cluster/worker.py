@@ -18,6 +18,8 @@ from tflitekit.targets import is_device, open_target
 __all__ = ["join_cluster"]
 
 _CONNECT_S = 20.0
+_START_S = 20.0
+"""For each process that is started: many at once share this machine's cores while they import."""
 
 
 def join_cluster(
@@ -87,7 +89,8 @@ async def _work(address: str, count: int, devices: Sequence[str], note: Callable
         )
     nannies = [distributed.Nanny(address, **common, **one) for one in wanted]
     try:
-        async with asyncio.timeout(_CONNECT_S):
+        await (await distributed.core.connect(address, timeout=_CONNECT_S)).close()
+        async with asyncio.timeout(_CONNECT_S + _START_S * len(nannies)):
             await asyncio.gather(*nannies)
     except (OSError, TimeoutError) as error:
         raise MachineError(
