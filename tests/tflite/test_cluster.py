@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 import time
 
@@ -14,6 +15,7 @@ from suite_files import written
 
 import tflitekit as tk
 from tflitekit.core.errors import UsageError
+from tflitekit.core.progress import Progress
 from tflitekit.optimization.suites import run_suite
 
 pytest_plugins = ["sshd"]
@@ -64,6 +66,31 @@ def outcome(report):
     }
 
 
+class Heard(Progress):
+    def __init__(self):
+        self.events = []
+
+    def event(self, event):
+        self.events.append(event)
+
+
+def check_events(events, cluster, entries):
+    told = [(event.kind, event.name, event.state) for event in events]
+    assert told[0] == ("run", "small", "started") and told[-1] == ("run", "small", "ended")
+    assert ("cluster", cluster, "started") in told and ("cluster", cluster, "ended") in told
+    workers = {event.name for event in events if event.kind == "worker" and event.state == "joined"}
+    tasks = [event for event in events if event.kind == "task"]
+    for name in entries:
+        states = [event.state for event in tasks if event.name == name]
+        assert states.count("waiting") == states.count("done") == 2 and states[0] == "waiting" and "working" in states
+        assert [event.state for event in events if (event.kind, event.name) == ("entry", name)] == ["waiting", "done"]
+    working = [event for event in tasks if event.state == "working"]
+    assert {event.machine for event in working} == {socket.gethostname()} and len(workers) >= 2
+    assert any((event.detail or "").startswith("Measuring latency on host") for event in working)
+    assert all(event.seconds > 0 for event in tasks if event.state == "done")
+    assert sum(len(event.model_dump_json()) for event in working) < 100_000  # what went through the scheduler
+
+
 @pytest.mark.slow
 def test_a_suite_on_a_cluster_whose_worker_is_killed_is_that_of_one_machine(cluster, variants, shapes, tmp_path):
     suite = written(tmp_path, SUITE.format(model=variants / "float32.tflite", shapes=shapes, target=""))
@@ -82,7 +109,8 @@ def test_a_suite_on_a_cluster_whose_worker_is_killed_is_that_of_one_machine(clus
 
     killer = threading.Thread(target=kill)
     killer.start()
-    spread = run_suite(suite, out=tmp_path / "spread", cluster=cluster.address)
+    heard = Heard()
+    spread = run_suite(suite, out=tmp_path / "spread", cluster=cluster.address, progress=heard)
     done.set()
     killer.join()
     assert killed
@@ -92,6 +120,7 @@ def test_a_suite_on_a_cluster_whose_worker_is_killed_is_that_of_one_machine(clus
     for one, other in zip(alone, spread, strict=True):
         assert outcome(one.report) == outcome(other.report)
         assert all(row.latency is not None for row in other.report.variants)
+    check_events(heard.events, cluster.address, [entry.name for entry in spread])
 
 
 @pytest.mark.slow

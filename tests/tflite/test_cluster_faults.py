@@ -16,9 +16,9 @@ from dask_cluster import ROOT, DaskCluster
 
 from tflitekit.cluster import pool as pool_module
 from tflitekit.cluster.crew import open_cluster
-from tflitekit.cluster.tasks import machine_name
 from tflitekit.core.errors import BusyError, ClusterLostError, ConversionError, DataError, MachineError
 from tflitekit.core.files import locked
+from tflitekit.core.machine import machine_name
 from tflitekit.core.process.workers import wait_for
 
 pytestmark = pytest.mark.slow

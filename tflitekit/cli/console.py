@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.cells import cell_len
@@ -17,7 +19,12 @@ from rich.text import Text
 
 from tflitekit.core.errors import TflitekitError
 from tflitekit.core.printable import is_printable, printable
-from tflitekit.core.progress import Advance, Progress
+from tflitekit.core.progress import Advance, Event, Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+    from tflitekit.cli.screen import Screen
 
 __all__ = ["WORD", "Bars", "print_dim", "print_points", "show_error", "show_table", "show_warnings", "stderr", "stdout"]
 
@@ -54,39 +61,23 @@ stderr = _PrintableConsole(stderr=True, highlight=False)
 
 
 class Bars(Progress):
-    """Progress bars on standard error; where that is not a terminal, a line now and then for work that has words for it."""
+    """Progress bars on standard error; where that is not a terminal, a line now and then for work that has words for it.
+
+    A run of many pieces has a screen of its own, which the bars are part of.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._screen: Screen | None = None
 
     @contextmanager
     def task(self, description: str, total: int | None) -> Iterator[Advance]:
         if not stderr.is_terminal:
             yield _Lines(description)
             return
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            SpinnerColumn,
-            Task,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-        from rich.progress import Progress as RichProgress
-
-        class TimeLeft(TimeRemainingColumn):
-            def render(self, task: Task) -> Text:
-                started = task.percentage >= _ESTIMATE_FROM  # the first step takes what only happens once, like tracing
-                return super().render(task) if started else Text("-:--:--", style="progress.remaining")
-
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),  # names of files may look like markup
-            BarColumn(bar_width=30),
-            MofNCompleteColumn() if total is not None else TextColumn(""),
-            TimeElapsedColumn(),
-            TimeLeft() if total is not None else TextColumn(""),
-            TextColumn("{task.fields[detail]}", style="dim", markup=False),
-        )
-        with RichProgress(*columns, console=stderr, transient=True) as bars:
+        bars = _bars(with_total=total is not None)
+        shown = bars if self._screen is None else self._screen.beside(bars)
+        with shown:
             task = bars.add_task(description, total=total, detail="")
 
             def advance(steps: int, detail: str = "") -> None:
@@ -98,6 +89,46 @@ class Bars(Progress):
 
     def note(self, message: str) -> None:
         stderr.print(message, style="dim", markup=False)
+
+    def event(self, event: Event) -> None:
+        with self._lock:
+            if self._screen is None:
+                if event.state != "started":
+                    return  # late news of what has ended
+                from tflitekit.cli.screen import Screen
+
+                self._screen = Screen(stderr)
+            if not self._screen.take(event):
+                self._screen = None
+
+
+def _bars(*, with_total: bool) -> RichProgress:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    class TimeLeft(TimeRemainingColumn):
+        def render(self, task: Task) -> Text:
+            started = task.percentage >= _ESTIMATE_FROM  # the first step takes what only happens once, like tracing
+            return super().render(task) if started else Text("-:--:--", style="progress.remaining")
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),  # names of files may look like markup
+        BarColumn(bar_width=30),
+        MofNCompleteColumn() if with_total else TextColumn(""),
+        TimeElapsedColumn(),
+        TimeLeft() if with_total else TextColumn(""),
+        TextColumn("{task.fields[detail]}", style="dim", markup=False),
+    )
+    return Progress(*columns, console=stderr, transient=True)
 
 
 class _Lines:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tflitekit.cli.commands import command, print_json
+from tflitekit.cli.events import events_option, written_events
 from tflitekit.cli.keeping import Keeper
 from tflitekit.cli.options import takes_options
 from tflitekit.cli.shared import as_json, data, model, option, out, progress, start_workers
@@ -68,6 +69,7 @@ def quickstart(task: str, out: Path | None, as_json: bool) -> int:
 @out("build")
 @takes_options(TrackingOptions, "log")
 @takes_options(StoreOptions, "keep")
+@events_option
 @as_json
 def optimize(
     model: str,
@@ -79,6 +81,7 @@ def optimize(
     out: Path,
     log: TrackingOptions,
     keep: StoreOptions,
+    events: Path | None,
     as_json: bool,
 ) -> int:
     """Converts with every scheme, measures each variant, and recommends one."""
@@ -89,15 +92,16 @@ def optimize(
     if log.mlflow is not None:
         tracking.require_mlflow()  # before the long work
     keeper = Keeper(keep, is_named=True)
-    report = run(
-        model,
-        data=data,
-        out=out,
-        constraints=limits,
-        options=conversion.replaced(training=training),
-        progress=progress(),
-        **how.given(),
-    )
+    with written_events(events, progress(), as_json=as_json) as told:
+        report = run(
+            model,
+            data=data,
+            out=out,
+            constraints=limits,
+            options=conversion.replaced(training=training),
+            progress=told,
+            **how.given(),
+        )
     code = 0 if as_json else show_result(report, out, as_json)
     run_of: dict[str, str | None] = {}
     try:

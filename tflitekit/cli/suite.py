@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tflitekit.cli.commands import command, print_json
+from tflitekit.cli.events import events_option, written_events
 from tflitekit.cli.keeping import Keeper
 from tflitekit.cli.options import takes_options
 from tflitekit.cli.shared import as_json, option, out, path, progress
@@ -30,6 +31,7 @@ from tflitekit.options.store import StoreOptions
 @option("--cluster", metavar="CLUSTER", help=option_of(ClusterOptions.model_fields["cluster"]).help)
 @option("--update-readme", type=click.Path(path_type=Path), metavar="FILE", help="Write the tables also to this file.")
 @takes_options(StoreOptions, "keep", without=("store_model",))
+@events_option
 @as_json
 def suite(
     file: Path,
@@ -38,6 +40,7 @@ def suite(
     cluster: str | None,
     update_readme: Path | None,
     keep: StoreOptions,
+    events: Path | None,
     as_json: bool,
 ) -> int:
     """Runs all entries of a benchmark suite; reuses finished ones, and continues after failures."""
@@ -45,7 +48,8 @@ def suite(
     from tflitekit.optimization.suites import run_suite
 
     keeper = Keeper(keep, is_named=True)
-    results = run_suite(file, out=out, data_root=data_root, cluster=cluster, progress=progress())
+    with written_events(events, progress(), as_json=as_json) as told:
+        results = run_suite(file, out=out, data_root=data_root, cluster=cluster, progress=told)
     for result in results:
         if result.report is not None:
             keeper.keep(result.report, out / file.stem / result.name)

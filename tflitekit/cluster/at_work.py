@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
 from tflitekit.core.machine_lock import measuring, working
 from tflitekit.core.process.crew import Crew
+from tflitekit.core.progress import Progress
 
 __all__ = ["AtWork"]
 
 
 class AtWork(Crew):
-    """This machine, of which others use a part."""
+    """This machine, of which others use a part.
 
-    def __init__(self) -> None:
-        self._work = ExitStack()
+    Args:
+        progress: Is told that it waits.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._work, self._progress = ExitStack(), progress
 
     def __enter__(self) -> Self:
         self._work.enter_context(working())
@@ -32,6 +37,9 @@ class AtWork(Crew):
     def alone(self, *, here: bool) -> Iterator[None]:
         """Waits for the work of others on this machine to end, where that matters, and lets none begin."""
         self._work.close()
-        with measuring() if here else nullcontext():
+        with ExitStack() as measured:
+            if here:
+                with self._progress.task("Waiting until nobody works on this machine", None):
+                    measured.enter_context(measuring())
             yield
         self._work.enter_context(working())

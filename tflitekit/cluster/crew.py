@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tflitekit.cluster.kinds import TAKES_TASKS, import_dask, open_kind
 from tflitekit.cluster.pool import SLOT, ClusterPool, device_resource, scheduler_gone
-from tflitekit.cluster.tasks import Answer, kit_identity
+from tflitekit.cluster.tasks import kit_identity
+from tflitekit.cluster.telling import Listener
 from tflitekit.core.errors import MachineError
 from tflitekit.core.machine_lock import measuring
 from tflitekit.core.process.crew import THIS_MACHINE, Crew
@@ -34,17 +35,11 @@ class ClusterCrew(Crew):
 
     Args:
         places: Paths that all workers have to see: where results go.
-        told: Receives how each task went.
+        listener: Hears of each task.
     """
 
-    def __init__(
-        self,
-        client: distributed.Client,
-        *,
-        places: tuple[str, ...] = (),
-        told: Callable[[Answer], object] = lambda answer: None,
-    ) -> None:
-        self.client, self._places, self._told = client, places, told
+    def __init__(self, client: distributed.Client, listener: Listener, *, places: tuple[str, ...] = ()) -> None:
+        self.client, self._listener, self._places = client, listener, places
         self._spread, self._counted = 0, -math.inf
 
     @property
@@ -64,15 +59,9 @@ class ClusterCrew(Crew):
         if self.client.status != "running":
             raise scheduler_gone(None)
         try:
-            return dict(self.client.scheduler_info()["workers"])
+            return dict(self.client.scheduler_info(n_workers=-1)["workers"])
         except OSError as error:
             raise scheduler_gone(error) from error
-
-    @property
-    def dashboard(self) -> str | None:
-        """Where the scheduler shows its own page; None without one."""
-        link: str | None = self.client.dashboard_link
-        return link
 
     def pool(self, *, jobs: int, timeout_s: float, preload: tuple[str, ...] | None = TENSORFLOW) -> ClusterPool:
         del jobs  # which are of one machine
@@ -82,7 +71,7 @@ class ClusterCrew(Crew):
             timeout_s=timeout_s,
             preload=preload,
             places=self._places,
-            told=self._told,
+            listener=self._listener,
         )
 
     def require_devices(self, names: Sequence[str]) -> None:
@@ -105,19 +94,13 @@ class ClusterCrew(Crew):
 
 
 @contextmanager
-def open_cluster(
-    name: str,
-    *,
-    places: tuple[str, ...] = (),
-    told: Callable[[Answer], object] = lambda answer: None,
-    progress: Progress | None = None,
-) -> Iterator[ClusterCrew]:
+def open_cluster(name: str, *, places: tuple[str, ...] = (), progress: Progress | None = None) -> Iterator[ClusterCrew]:
     """Connects to a cluster, or starts one.
 
     Args:
         name: ``tcp://HOST:PORT`` of a scheduler, ``local:N``, or another kind (see `tflitekit.cluster.kinds`).
         places: Paths that all workers have to see.
-        progress: Receives what is waited for.
+        progress: Receives what is waited for, and what happens there (see `tflitekit.core.progress.Event`).
 
     Raises:
         UsageError: There is no such kind.
@@ -137,11 +120,13 @@ def open_cluster(
                 fix="Start it with 'dask scheduler', and look for a firewall between the two machines.",
             ) from error
         with client:
-            crew = ClusterCrew(client, places=places, told=told)
+            listener = Listener(client, progress or Progress())
+            crew = ClusterCrew(client, listener, places=places)
             if cluster != name:  # it was started, and its workers may be jobs in a queue
                 _await_worker(crew, name, progress or Progress())
             _check_workers(crew, name)
-            yield crew
+            with listener.listening(name):
+                yield crew
 
 
 @contextmanager

@@ -11,13 +11,16 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tflitekit.cluster.tasks import Answer, Task, kit_identity, run_task
 from tflitekit.core.errors import ClusterLostError, ConversionError, MachineError, TflitekitError
+from tflitekit.core.progress import Event
 
 if TYPE_CHECKING:
     import distributed
+
+    from tflitekit.cluster.telling import Listener
 
 __all__ = ["ATTEMPTS", "SLOT", "ClusterPool", "device_resource"]
 
@@ -30,11 +33,12 @@ BUSY_S = 1800.0
 ABSENT_S = 600.0
 """How long a task waits where every worker that could do it has gone: they may be started again."""
 _AGAIN_S = 5.0
+_DEVICE = "device "
 
 
 def device_resource(name: str) -> str:
     """Returns the resource of a worker that has a device."""
-    return f"device {name}"
+    return f"{_DEVICE}{name}"
 
 
 @dataclass
@@ -62,6 +66,7 @@ class ClusterPool:
         timeout_s: A task that takes longer is ended and recorded as a failure.
         preload: Modules that the process of a task needs.
         places: Paths that workers have to see.
+        listener: Hears of each task.
         told: Receives how each task went, also those of which another attempt follows.
     """
 
@@ -72,12 +77,13 @@ class ClusterPool:
         jobs: int,
         timeout_s: float,
         preload: tuple[str, ...] | None,
+        listener: Listener,
         places: tuple[str, ...] = (),
         told: Callable[[Answer], object] = lambda answer: None,
     ) -> None:
         self.jobs = jobs
         self._client, self._timeout_s, self._preload = client, timeout_s, preload
-        self._places, self._told = places, told
+        self._places, self._listener, self._told = places, listener, told
         self._asked: dict[int, _Asked] = {}
         self._numbers, self._name = itertools.count(), uuid.uuid4().hex[:12]
         self._lock, self._closed = threading.Lock(), threading.Event()
@@ -130,10 +136,11 @@ class ClusterPool:
             asked.allowed = self._allowed(asked) if asked.avoid or self._unfit else None
             if asked.allowed == []:
                 return self._give_up(number, asked)
+            self._tell(number, asked, "waiting" if asked.running is None else "again")
             running: Any = self._client.submit(
                 run_task,
                 asked.task.model_dump(mode="json"),
-                key=f"{asked.task.label}-{self._name}-{next(self._numbers)}",
+                key=f"{self._key(number, asked)}-{next(self._numbers)}",
                 workers=asked.allowed,
                 resources=dict(asked.resources),
                 priority=asked.priority,
@@ -144,6 +151,16 @@ class ClusterPool:
         asked.running = running  # one that nobody holds is cancelled
         running.add_done_callback(lambda done: self._done(number, asked, done))
 
+    def _key(self, number: int, asked: _Asked) -> str:
+        return f"{asked.task.label}-{self._name}-{number}"
+
+    def _tell(
+        self, number: int, asked: _Asked, state: Literal["waiting", "again", "done", "failed"], **found: Any
+    ) -> None:
+        devices = tuple(name.removeprefix(_DEVICE) for name in asked.resources if name.startswith(_DEVICE))
+        event = Event(kind="task", name=asked.task.label, state=state, devices=devices, **found)
+        self._listener.task(self._key(number, asked), event)
+
     def _allowed(self, asked: _Asked) -> list[str]:
         """Returns the workers that could do a task and were not found unable to; those of other machines where there are any."""
         able = self._able(asked.resources)
@@ -153,7 +170,7 @@ class ClusterPool:
 
     def _able(self, resources: Mapping[str, float]) -> list[str]:
         """Returns the addresses of workers that have these resources."""
-        found = self._client.scheduler_info()["workers"]
+        found = self._client.scheduler_info(n_workers=-1)["workers"]
         return [name for name, worker in found.items() if resources.keys() <= worker["resources"].keys()]
 
     def _done(self, number: int, asked: _Asked, done: Any) -> None:
@@ -175,6 +192,9 @@ class ClusterPool:
             return self._end(number, asked, scheduler_gone(error))
         asked.told(answer)
         if answer.error is None:
+            self._tell(
+                number, asked, "done", machine=answer.machine, worker=answer.worker, seconds=answer.ended - answer.began
+            )
             return self._end(number, asked, None, answer.value)
         refusal = TflitekitError.from_json(answer.error)
         said = answer.machine, str(refusal)
@@ -242,6 +262,7 @@ class ClusterPool:
             if self._asked.pop(number, None) is None:
                 return
         if error is not None:
+            self._tell(number, asked, "failed", detail=str(error))
             asked.answer.set_exception(error)
         else:
             asked.answer.set_result(value)

@@ -10,7 +10,6 @@ import ctypes
 import functools
 import importlib
 import os
-import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -20,8 +19,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from tflitekit.cluster.telling import Telling
 from tflitekit.core.errors import BusyError, CrashError, MachineError, StorageError, TflitekitError, as_known
 from tflitekit.core.files import content_hash, hash_json
+from tflitekit.core.machine import machine_name
 from tflitekit.core.machine_lock import working
 from tflitekit.core.process.workers import WorkerPool, wait_for
 
@@ -110,6 +111,7 @@ def run_task(content: dict[str, Any]) -> dict[str, Any]:
     """Runs a `Task` and returns an `Answer`, both as JSON."""
     began = time.time()
     task = Task.model_validate(content)
+    Telling().say()
     try:
         _check_kit(task.kit)
         _check_places(task.places)
@@ -189,11 +191,6 @@ def _address() -> str:
     from distributed import get_worker
 
     return str(get_worker().address)
-
-
-def machine_name() -> str:
-    """Returns this machine's name, for people."""
-    return socket.gethostname()
 
 
 def _run(task: Task) -> Any:

@@ -10,9 +10,10 @@ from typing import Any
 
 from tflitekit.cluster.kinds import import_dask
 from tflitekit.cluster.pool import SLOT, device_resource
-from tflitekit.cluster.tasks import SHARE, machine_name
+from tflitekit.cluster.tasks import SHARE
 from tflitekit.core.errors import MachineError, UsageError
 from tflitekit.core.lifetime import scratch
+from tflitekit.core.machine import machine_name
 from tflitekit.targets import is_device, open_target
 
 __all__ = ["join_cluster"]

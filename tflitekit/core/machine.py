@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import socket
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Load", "LoadWatch", "cpu_model", "describe_machine", "kernel_features"]
+__all__ = ["Load", "LoadWatch", "cpu_model", "describe_machine", "kernel_features", "machine_name"]
 
 
 class Load(NamedTuple):
@@ -69,6 +70,11 @@ class LoadWatch:
             except psutil.Error:  # it has just ended
                 continue
         return sum(getattr(times, name, 0.0) for name in names), getattr(times, "steal", 0.0), own
+
+
+def machine_name() -> str:
+    """Returns this machine's name, for people."""
+    return socket.gethostname()
 
 
 def describe_machine() -> dict[str, Any]:

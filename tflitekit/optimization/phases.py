@@ -9,6 +9,7 @@ from tflitekit.cluster.at_work import AtWork
 from tflitekit.cluster.crew import ClusterCrew
 from tflitekit.cluster.pool import SLOT, device_resource
 from tflitekit.cluster.tasks import share_of_machine
+from tflitekit.cluster.telling import Telling
 from tflitekit.core.process.workers import wait_for
 from tflitekit.core.progress import Progress
 from tflitekit.optimization.order import Order
@@ -89,5 +90,6 @@ def run_phase(*, order: dict[str, Any], ahead: bool) -> None:
     wanted = Order.from_json(order)
     if wanted.options.jobs is None:
         wanted = wanted.with_jobs(share_of_machine())
-    with AtWork() as crew:
-        run(wanted, crew, Progress(), ahead=ahead)
+    telling = Telling()
+    with AtWork(telling) as crew:
+        run(wanted, crew, telling, ahead=ahead)

@@ -13,7 +13,6 @@ from typing import Any
 
 from tflitekit.cluster.crew import ClusterCrew
 from tflitekit.core.errors import ClusterLostError, TflitekitError
-from tflitekit.core.progress import Progress
 from tflitekit.optimization.order import Order
 from tflitekit.optimization.phases import Phases
 from tflitekit.render.suite_text import EntryResult
@@ -22,9 +21,9 @@ from tflitekit.results.report import read_report
 __all__ = ["run_on_cluster"]
 
 
-def run_on_cluster(orders: dict[str, Order], crew: ClusterCrew, progress: Progress) -> Iterator[EntryResult]:
+def run_on_cluster(orders: dict[str, Order], crew: ClusterCrew) -> Iterator[EntryResult]:
     """Yields what becomes of each entry, in the order in which they end."""
-    with Phases(crew) as phases, progress.task("Entries", len(orders)) as advance:
+    with Phases(crew) as phases:
         waiting = deque(orders.items())
         pending: dict[Future[Any], tuple[str, Order, bool]] = {}
         while waiting or pending:
@@ -38,7 +37,6 @@ def run_on_cluster(orders: dict[str, Order], crew: ClusterCrew, progress: Progre
                     raise
                 except TflitekitError as error:
                     yield EntryResult(name=name, status="failed", error=str(error))
-                    advance(1, name)
                     continue
                 pending[asked] = name, order, first
             for future in wait(pending, timeout=0.2, return_when=FIRST_COMPLETED).done:
@@ -52,9 +50,7 @@ def run_on_cluster(orders: dict[str, Order], crew: ClusterCrew, progress: Progre
                     raise
                 except TflitekitError as error:
                     yield EntryResult(name=name, status="failed", error=str(error))
-                    advance(1, name)
                     continue
                 yield EntryResult(
                     name=name, status="ok", report=read_report(order.out / "report.json"), folder=str(order.out)
                 )
-                advance(1, name)

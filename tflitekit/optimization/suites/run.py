@@ -5,14 +5,17 @@ Each is one run of *optimize* into a folder of its own, so a suite resumes as *o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from tflitekit.cluster.crew import ClusterCrew, crew_of
 from tflitekit.core.errors import TflitekitError, as_known
 from tflitekit.core.files import write_whole
+from tflitekit.core.machine import machine_name
 from tflitekit.core.process.crew import THIS_MACHINE
-from tflitekit.core.progress import Progress
+from tflitekit.core.progress import Event, Progress
 from tflitekit.optimization.order import Order
 from tflitekit.optimization.run import run
 from tflitekit.optimization.suites.file import read_suite
@@ -61,14 +64,11 @@ def run_suite(
         except Exception as error:  # noqa: BLE001 - recorded, whatever it is; the rest of the suite goes on
             results[name] = failed(name, error)
     names = [name for name, *_ in suite.entries()]
-    with crew_of(cluster, (str(home),), progress) as crew:
-        done = (
-            run_on_cluster(orders, crew, progress)
-            if isinstance(crew, ClusterCrew)
-            else _one_by_one(orders, path.stem, progress)
-        )
+    with _told(path.stem, names, results, progress), crew_of(cluster, (str(home),), progress) as crew:
+        done = run_on_cluster(orders, crew) if isinstance(crew, ClusterCrew) else _one_by_one(orders, progress)
         for result in done:
             results[result.name] = result
+            _tell(result, progress)
             _write(home, path.stem, suite.description, [results[name] for name in names if name in results])
     found = [results[name] for name in names]
     _write(home, path.stem, suite.description, found)
@@ -79,9 +79,28 @@ def _write(home: Path, name: str, description: str, results: list[EntryResult]) 
     write_whole(home / "README.md", suite_text.render(name, description, results))
 
 
-def _one_by_one(orders: dict[str, Order], suite: str, progress: Progress) -> Iterator[EntryResult]:
+@contextmanager
+def _told(suite: str, names: Sequence[str], early: Mapping[str, EntryResult], progress: Progress) -> Iterator[None]:
+    """Tells that a suite runs within the block, of its entries, and of those that ended before."""
+    progress.event(Event(kind="run", name=suite, state="started"))
+    for name in names:
+        progress.event(Event(kind="entry", name=name, state="waiting"))
+    for result in early.values():
+        _tell(result, progress)
+    try:
+        yield
+    finally:
+        progress.event(Event(kind="run", name=suite, state="ended"))
+
+
+def _tell(result: EntryResult, progress: Progress) -> None:
+    state: Literal["done", "failed", "skipped"] = "done" if result.status == "ok" else result.status
+    progress.event(Event(kind="entry", name=result.name, state=state, detail=result.error))
+
+
+def _one_by_one(orders: dict[str, Order], progress: Progress) -> Iterator[EntryResult]:
     for name, order in orders.items():
-        progress.note(f"{suite}: {name}")
+        progress.event(Event(kind="task", name=name, state="working", machine=machine_name()))
         try:
             report = run(order, THIS_MACHINE, progress)
         except Exception as error:  # noqa: BLE001 - recorded, whatever it is; the rest of the suite goes on
