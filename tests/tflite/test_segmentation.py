@@ -11,8 +11,12 @@ import pytest
 from PIL import Image
 
 from tflitekit.accuracy.evaluation import evaluate
+from tflitekit.accuracy.metric_choice import choose_metric
 from tflitekit.core.errors import DataError
 from tflitekit.data.contract import load_labels
+from tflitekit.data.dataset import open_dataset
+from tflitekit.options.evaluate import EvaluateOptions
+from tflitekit.tasks.interface import Interface
 from tflitekit.tflite.runtime import Model
 
 PAGE = Path(__file__).parents[2] / "docs" / "segmentation.md"
@@ -109,11 +113,15 @@ def test_what_is_wrong_with_masks_is_told_by_name(tmp_path):
         match=r"(?s)masks/0003\.png has the class 200, and the model's classes are 0 to 10.*--ignore-label 200",
     ):
         evaluate(FILES[:1], data=scenes, **options)
+    model = Model(FILES[0])
+    interface = Interface(tuple(model.inputs), tuple(model.outputs), classes=load_labels(FOLDER / "labels.txt"))
+    with pytest.raises(DataError, match="--ignore-label 200"):  # before anything is converted
+        choose_metric(open_dataset(scenes), interface, EvaluateOptions())
     ignored = evaluate(FILES[:1], data=scenes, ignore_label=200, **options)
     assert ignored.variants[0].accuracy.n == 12
     Image.fromarray(mask[:30].astype(np.uint8)).save(path)
     with pytest.raises(DataError, match=r"0003\.png has 64 x 30 pixels, and its picture 64 x 64"):
-        evaluate(FILES[:1], data=scenes, **options)
+        evaluate(FILES[:1], data=scenes, ignore_label=200, **options)
 
 
 def test_masks_that_know_nothing_of_the_picture_are_told(found):

@@ -8,10 +8,14 @@ from conftest import DATA
 from edit_tflite import edit_weights
 
 from tflitekit import Constraints, evaluate
+from tflitekit.accuracy.metric_choice import choose_metric
 from tflitekit.core.errors import DataError, UsageError
+from tflitekit.data.dataset import open_dataset
 from tflitekit.data.kinds.arrays import Arrays
+from tflitekit.options.evaluate import EvaluateOptions
 from tflitekit.render import outputs_text
 from tflitekit.results.recommendation import recommend
+from tflitekit.tasks.interface import Interface
 from tflitekit.tflite.runtime import Model
 
 FILE = DATA / "converted" / "two_inputs" / "float32.tflite"
@@ -28,6 +32,23 @@ class Labelled(Arrays):
         for index, sample in enumerate(super().__iter__()):
             label = {name: values[index] for name, values in self._by_output.items()}
             yield replace(sample, label={n: int(v) if np.asarray(v).dtype.kind == "i" else v for n, v in label.items()})
+
+
+def test_columns_that_are_called_as_outputs_are_not_left_out_in_silence(tmp_path):
+    model = Model(FILE)
+    interface = Interface(tuple(model.inputs), tuple(model.outputs))
+    path = tmp_path / "test.csv"
+
+    def chosen(columns, **how):
+        path.write_text("\n".join([f"left_0,left_1,a-right_0,{columns}", *["0.5,0.5,0.5,1,2"] * 3]))
+        return choose_metric(open_dataset(path, need_labels=False), interface, EvaluateOptions(**how))
+
+    with pytest.raises(
+        DataError, match=r"(?s)no labels, but columns .*: zeta, alpha\..*call them y\.zeta, y\.alpha.*fidelity"
+    ):
+        chosen("zeta,alpha")
+    assert chosen("zeta,alpha", metric="fidelity").name == "fidelity"
+    assert chosen("other,more").name == "fidelity"
 
 
 @pytest.fixture(scope="module")

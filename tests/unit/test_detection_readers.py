@@ -261,6 +261,11 @@ def test_no_reader_and_several() -> None:
     with pytest.raises(DataError, match=r"'out' \[10\], and no reader of detection fits") as none:
         open_reader(_interface(("out", (10,))), task="detection", wanted=None)
     assert "yolov8" in str(none.value)
+    assert "cells" not in str(none.value)
+    with pytest.raises(
+        DataError, match=r"(?s)need a decoding that this model leaves to the app.*--reader my_reader\.py:read"
+    ):
+        open_reader(_interface(("heat", (24, 24, 3)), ("size", (24, 24, 2))), task="detection", wanted=None)
     with pytest.raises(DataError, match="end-to-end, yolov8 and yolov5 can read, each otherwise"):
         open_reader(_interface(("out", (300, 6))), task="detection", wanted=None)
 

@@ -18,6 +18,7 @@ from tflitekit.core.user_code import load_function
 from tflitekit.data.annotations import task_of
 from tflitekit.data.by_output import labelled_outputs
 from tflitekit.data.dataset import Dataset
+from tflitekit.data.samples import some
 from tflitekit.options.evaluate import ScoringOptions
 from tflitekit.options.tasks import TaskOptions
 from tflitekit.tasks.interface import Interface
@@ -47,11 +48,29 @@ def choose_metric(dataset: Dataset, interface: Interface, how: ScoringOptions) -
     """
     for metric in how.metric.values():
         _check_name(metric)
+    _check_columns(dataset, interface, how)
     outputs = labelled_outputs(dataset)
     if outputs and not by_reference(how, dataset):
         return choose_several(dataset, interface, how, outputs, _choose_one)
     check_single(dataset, interface, how)
     return _choose_one(dataset, interface, how, how.metric.get(interface.output.name, how.metric_of_all))
+
+
+def _check_columns(dataset: Dataset, interface: Interface, how: ScoringOptions) -> None:
+    """Refuses a table without labels whose columns are called as outputs: they are probably labels, and would be left out."""
+    inputs = {spec.name for spec in interface.inputs}
+    found = [spec.name for spec in interface.outputs if spec.name in dataset.columns and spec.name not in inputs]
+    if not found or how.metric or dataset.labelled:
+        return
+    call = (
+        f"name it, PATH:label={found[0]}"
+        if len(interface.outputs) == 1
+        else f"call them {some([f'y.{n}' for n in found])}"
+    )
+    raise DataError(
+        f"{dataset.location} has no labels, but columns that are called as the model's outputs: {some(found)}.",
+        fix=f"If they are labels, {call}. If not, --metric fidelity compares outputs with the float model's.",
+    )
 
 
 def _check_name(metric: str) -> None:

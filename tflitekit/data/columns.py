@@ -171,7 +171,10 @@ class Columns(Mapping[str, Array]):
             return f"Where the column names files: {self._layout.location}:file={name}."
         if has_decimal_comma(cell):
             return "Write decimals with a point, as in 1.5, and several numbers in a cell as 1 5 or [1, 5]."
-        return "Repair the data, or name the columns that the model takes: PATH:INPUT=COLUMN,COLUMN."
+        return (
+            f"Where the column is the label: {self._layout.location}:label={name}. "
+            "Else repair the data, or name the columns that the model takes: PATH:INPUT=COLUMN,COLUMN."
+        )
 
 
 class Series(Columns):

@@ -121,6 +121,7 @@ class Dataset:
         available: Samples that there are where only a part is drawn from them; else None.
         seed: Of that draw.
         sound: What recordings are when they were read, where the samples are sounds.
+        columns: Names of a table's columns.
         notes: What was not taken from there, in sentences for people.
         numberings: Other numbers that its classes could have, by the source and setting that give them, from the number that each has.
         recipe: What `tflitekit.data.dataset.open_dataset` opens the same data with, on any machine that has them; None for objects of this program.
@@ -133,6 +134,7 @@ class Dataset:
     available: int | None = None
     seed: int | None = None
     sound: SoundFormat | None = None
+    columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     numberings: Mapping[str, Mapping[int, int]] = MappingProxyType({})
     recipe: Mapping[str, Any] | None = None
@@ -220,6 +222,7 @@ class Selection(Dataset):
         self.kind = dataset.kind
         self.pictures, self.upright, self.random_access = dataset.pictures, dataset.upright, dataset.random_access
         self.notes, self.numberings, self.sound = dataset.notes, dataset.numberings, dataset.sound
+        self.columns = dataset.columns
         self._dataset = dataset
         self._chosen = {int(position) for position in positions}
 

@@ -96,6 +96,7 @@ class TableRows(Records):
         **options: Any,
     ) -> None:
         self.kind, self._table, self._group = kind, table, group
+        self.columns = tuple(table.names)
         names = [*inputs, *(name for found in given.values() for name in found if name not in inputs)]
         self._layout = Layout(str(table.path), list(dict.fromkeys(names)), given)
         if not names:
@@ -131,6 +132,7 @@ class MediaRows(Records):
         **options: Any,
     ) -> None:
         self.kind, self._table, self._column = kind, table, column
+        self.columns = tuple(table.names)
         cell = next(cells[column] for _, cells in table.rows())
         self._is_path = isinstance(cell, str)
         self.pictures = is_image(cell) if self._is_path else not _holds_sound(cell)

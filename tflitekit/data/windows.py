@@ -51,6 +51,7 @@ class Windows(Records):
         self, rows: Dataset, length: int, step: int, *, grouped: bool, limit: int | None, seed: int, need_labels: bool
     ) -> None:
         self.kind, self.random_access, self.notes = rows.kind, rows.random_access, rows.notes
+        self.columns = rows.columns
         self._rows, self._length, self._step, self._grouped = rows, length, step, grouped
         labels = [window[-1].label for window in self._windows()]
         if not labels:

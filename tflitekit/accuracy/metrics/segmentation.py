@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -61,6 +62,8 @@ DICE = SumFigure(
 )
 BORDERS = MeanFigure("boundary-f1", "border", higher_is_better=True)
 
+_LOOKED_AT = 10
+"""Masks whose classes are looked at before anything is converted: a border of 255 or missing colors are in nearly every mask of a data set."""
 _WHITE = 255
 """The foreground in masks that are black and white; without a foreground that would be no class of a model with two."""
 
@@ -73,7 +76,10 @@ def segment(dataset: Dataset, interface: Interface, how: TaskOptions) -> Segment
             f"The labels at {dataset.location} are boxes, and segmentation is judged by masks.",
             fix="COCO's outlines become masks with as=masks behind the path: annotations.json:as=masks.",
         )
-    return Segmentation(_opener(how), _classes(dataset, interface, how), how.ignore_label)
+    found = Segmentation(_opener(how), _classes(dataset, interface, how), how.ignore_label)
+    for sample in itertools.islice(dataset, _LOOKED_AT):
+        found.truth_of(sample.label)
+    return found
 
 
 @metric("mask-iou", reference=True, task="segmentation")
@@ -152,16 +158,25 @@ class Segmentation(DecodedMetric):
         }
 
     def _truth(self, label: Any, found: NDArray[Any]) -> tuple[NDArray[Any], int | None]:
-        """Returns the classes of a label, and the value that counts for nothing."""
-        mask = label if isinstance(label, Mask) else Mask(lambda: np.asarray(label), "of a sample")
-        ignore = mask.ignore if self._ignore is None else self._ignore
-        truth = mask.load()
+        """Returns the classes of a label of this picture, and the value that counts for nothing."""
+        mask, truth, ignore = self.truth_of(label)
         if truth.shape != found.shape:
             (height, width), (own_height, own_width) = found.shape, truth.shape
             raise DataError(
                 f"The mask {mask.key} has {own_width} x {own_height} pixels, and its picture {width} x {height}.",
                 fix="Give each picture a mask of its own size.",
             )
+        return truth, ignore
+
+    def truth_of(self, label: Any) -> tuple[Mask, NDArray[Any], int | None]:
+        """Returns a label as a mask, the classes of its pixels, and the value that counts for nothing.
+
+        Raises:
+            DataError: It cannot be read, or has a class that the model does not have.
+        """
+        mask = label if isinstance(label, Mask) else Mask(lambda: np.asarray(label), "of a sample")
+        ignore = mask.ignore if self._ignore is None else self._ignore
+        truth = mask.load()
         if self._count == 2 and ignore is None and (truth == _WHITE).any() and np.isin(truth, (0, _WHITE)).all():
             truth = (truth == _WHITE).astype(truth.dtype)
         wrong = (truth < 0) | (truth >= self._count)
@@ -177,7 +192,7 @@ class Segmentation(DecodedMetric):
                 )
                 + " masks that count classes from 0 in the model's order.",
             )
-        return truth, ignore
+        return mask, truth, ignore
 
     def summarize(self, scores: Scores) -> tuple[Measured, ...]:
         first = MIOU.measured(scores)

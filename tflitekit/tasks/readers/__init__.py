@@ -165,16 +165,30 @@ def open_reader(interface: Interface, *, task: TaskName, wanted: str | None) -> 
     fitting = {name: one for name, one in found if one is not None}
     if len(fitting) == 1:
         return next(iter(fitting.values()))
-    how = f"Name one with --reader: {', '.join(readers(task))}, or your own as module:function."
     told = f"{interface.owner} has the outputs {interface.shown_outputs()}"
     if not fitting:
-        raise DataError(f"{told}, and no reader of {task} fits them.", fix=how)
+        raise DataError(
+            f"{told}, and no reader of {task} fits them.",
+            why=_GRIDS if task == "detection" and _are_grids(interface) else None,
+            fix="Read them with a function of your own, --reader my_reader.py:read, or name one of the kit's and its options: "
+            f"{', '.join(readers(task))}.",
+        )
     names = list(fitting)
     raise DataError(
         f"{told}, which {', '.join(names[:-1])} and {names[-1]} can read, each otherwise.",
         why="Their shapes do not tell which one is right.",
         fix=f"Name it: {' or '.join(f'--reader {name}' for name in names)}.",
     )
+
+
+_GRIDS = (
+    "Outputs that are maps of cells need a decoding that this model leaves to the app; many exporters can include it."
+)
+
+
+def _are_grids(interface: Interface) -> bool:
+    """Whether each output is a map over the input, as heads of YOLO and CenterNet without their decoding are."""
+    return all(len(spec.shape) >= 4 and min(spec.shape[1:]) != 1 for spec in interface.outputs)
 
 
 def _named(interface: Interface, task: TaskName, wanted: str) -> Reader:
