@@ -7,6 +7,7 @@ from edit_tflite import edit_weights
 
 from tflitekit import Constraints, evaluate
 from tflitekit.core.errors import DataError, UsageError
+from tflitekit.tflite.graph import read_graph
 
 FILE = DATA / "converted" / "two_inputs" / "float32.tflite"
 
@@ -166,3 +167,14 @@ def test_a_limit_on_each_label(inputs, answers, worse):
     found = evaluate([FILE, worse], data=data, output="alpha", constraints=Constraints(max_class_drop=5))
     (broken,) = found.broken
     assert any(reason.startswith("the AP of '") and "more than the limit of 5" in reason for reason in broken.reasons)
+
+
+def test_one_label_beside_several_sigmoids_is_told():
+    file = DATA / "converted" / "detector" / "float32.tflite"
+    (spec,) = read_graph(file).inputs
+    images = np.random.default_rng(1).random((30, *spec.shape[1:]), np.float32)
+    found = evaluate(file, data=(images, np.arange(30) % 2), output="scores")
+    assert [w.message for w in found.warnings if "3 sigmoids" in w.message and "one label for each sample" in w.message]
+    assert not [
+        w for w in evaluate(file, data=(images, np.arange(30) % 3), output="scores").warnings if w.kind == "one-label"
+    ]

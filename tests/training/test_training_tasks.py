@@ -195,6 +195,7 @@ def test_each_output_with_labels_is_trained_by_a_loss_of_its_own(tmp_path):
     trained = fit(model, labels, tmp_path, epochs=30, learning_rate=0.05, validation_split=0)
     assert trained.record.loss == "kind: sparse_categorical_crossentropy, color: mean_squared_error"
     assert (trained.output, trained.record.metric) == ("kind", "accuracy")
+    assert trained.labelled == ("kind", "color")  # which training may move
     groups, _ = read_arrays(trained.folder / "reference.npz")
     wanted = np.array([one["color"] for one in labels])
     before, after = (np.square(groups[name][1] - wanted).mean() for name in ("float", "trained"))

@@ -14,6 +14,7 @@ from tflitekit.accuracy.lints.class_numbers import MOSTLY_RIGHT, class_numbers
 from tflitekit.accuracy.lints.float16 import lint_float16
 from tflitekit.accuracy.lints.inputs import lint_inputs
 from tflitekit.accuracy.lints.nothing_found import nothing_found
+from tflitekit.accuracy.lints.one_label import one_label
 from tflitekit.accuracy.lints.presets import other_preset
 from tflitekit.accuracy.lints.search import lint_search
 from tflitekit.accuracy.lints.training import lint_training
@@ -366,6 +367,7 @@ def _evaluation(
         inputs = inputs_of(run, scores[baseline])
         if advise:
             warnings += ambiguous_output(run, scored.metric, how.metric_of_all)
+            warnings += one_label(deciding.runs[baseline], deciding.scores[baseline], deciding.metric, dataset.location)
             warnings += chance(
                 deciding.runs[baseline],
                 deciding.scores[baseline],

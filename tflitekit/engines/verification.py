@@ -75,7 +75,7 @@ def verify(
             f"Training changed the output '{other.output}', which has no labels, by {other.training:.0%} of its spread: train "
             "at a lower rate (--learning-rate), or give labels for that output in a training of your own (--train-function)."
             for other in found.others
-            if other.training > _MOVED
+            if other.training > _MOVED and other.output not in trained.get("labelled", ())
         ]
         record = record.model_copy(update={"three_way": found})
     return record, compression, doubts

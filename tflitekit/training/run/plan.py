@@ -44,7 +44,8 @@ class Trained:
         key: Hash of everything that shaped it.
         compressed: The user's names of the layers that were pruned or clustered.
         paths: The user's layer name for each layer of the trained model.
-        output: Name of the output that has labels.
+        output: Name of the output that has labels; of several, the one that decides.
+        labelled: The outputs that are trained by labels of their own.
     """
 
     folder: Path
@@ -53,6 +54,7 @@ class Trained:
     compressed: tuple[str, ...]
     paths: Mapping[str, str]
     output: str
+    labelled: tuple[str, ...] = ()
 
     @property
     def saved_model(self) -> Path:
@@ -67,6 +69,7 @@ class Trained:
             "compressed": list(self.compressed),
             "paths": dict(self.paths),
             "output": self.output,
+            "labelled": list(self.labelled),
         }
 
 
@@ -189,6 +192,7 @@ class TrainingPlan:
             compressed=tuple(last["compressed"]),
             paths=last["paths"],
             output=last["output"],
+            labelled=tuple(last.get("labelled", ())),
         )
 
     def _stage(

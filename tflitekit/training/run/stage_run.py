@@ -201,6 +201,7 @@ class StageRun:
             "left_float": list(prepared.left_float),
             "paths": dict(prepared.paths),
             "output": opened.main.output,
+            "labelled": [goal.output for goal in opened.goals],
             "rebuilt": _parity(opened.original.parity),
             "annotated": _parity(prepared.parity),
             "notes": [*opened.notes, *opened.original.notes, *prepared.notes],
