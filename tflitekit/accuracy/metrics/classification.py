@@ -21,6 +21,7 @@ from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.class_folders import no_class
 from tflitekit.data.contract import labels_mismatch
 from tflitekit.data.dataset import Dataset
+from tflitekit.data.samples import some
 from tflitekit.data.settings import split_settings
 from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import Agreement, AtThreshold, ClassRecall, Drop, Flips, Measured
@@ -134,7 +135,7 @@ def _check_classes(dataset: Dataset, labels: Sequence[str] | None, outputs: int)
     single = f" {no_class(Path(split_settings(dataset.location)[0], dataset.classes[0]))}" if alone else ""
     raise DataError(
         f"The data at {dataset.location} have {found}, {more} than the model's {outputs} outputs.",
-        why="Without a labels file, their names in sorted order are the model's classes, so the counts must agree.",
+        why=f"Without a labels file, their names in sorted order are the model's classes, so the counts must agree: {some(dataset.classes)}.",
         fix=f"Give the model's labels, one per line in output order, with --labels FILE; classes are then matched by name.{single}"
         if more == "fewer"
         else "Remove the samples of classes that the model does not know, or check that this is the right model.",
