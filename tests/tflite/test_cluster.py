@@ -125,7 +125,7 @@ def test_a_suite_on_a_cluster_whose_worker_is_killed_is_that_of_one_machine(clus
 
 @pytest.mark.slow
 def test_files_evaluated_on_a_cluster_have_the_scores_of_one_machine(cluster, variants, tmp_path):
-    x, y = shape_arrays(600, 3)
+    x, y = shape_arrays(1100, 3)
     np.savez(tmp_path / "many.npz", x=x, y=y)
     files = [variants / "float32.tflite", variants / "int8.tflite"]
     data = f"{tmp_path}/many.npz"

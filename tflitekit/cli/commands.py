@@ -126,11 +126,14 @@ def command(*examples: str) -> Callable[[Callable[..., int]], Command]:
     return decorate
 
 
-_RESUMING = ("quickstart", "optimize", "convert", "suite")
 _KEPT = (
     " Finished variants and measurements are kept; the same command continues where it was, "
     "a training from its last checkpoint."
 )
+_AFTER = dict.fromkeys(("quickstart", "optimize", "convert", "suite"), _KEPT) | {
+    "worker": " What was begun here is done by other workers."
+}
+"""What is said of a command's work where the command was stopped."""
 
 
 def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
@@ -143,8 +146,7 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
             finished()
         except (KeyboardInterrupt, Stopped) as stopped:
             finished()
-            kept = command.__name__ in _RESUMING
-            click.echo(f"Stopped.{_KEPT if kept else ' Nothing was kept.'}", err=True)
+            click.echo(f"Stopped.{_AFTER.get(command.__name__, ' Nothing was kept.')}", err=True)
             raise click.exceptions.Exit(getattr(stopped, "exit_code", INTERRUPTED)) from None
         except Exception as error:
             known = _without_working_directory() or as_known(error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
+import logging
 import os
 import threading
 import time
@@ -24,16 +25,22 @@ from tflitekit.core.errors import BusyError, CrashError, MachineError, StorageEr
 from tflitekit.core.files import content_hash, hash_json
 from tflitekit.core.machine import machine_name
 from tflitekit.core.machine_lock import working
+from tflitekit.core.printable import printable
 from tflitekit.core.process.workers import WorkerPool, wait_for
 
-__all__ = ["SHARE", "Answer", "Task", "kit_identity", "run_task", "share_of_machine"]
+__all__ = ["LOG", "SHARE", "Answer", "Task", "kit_identity", "run_task", "share_of_machine"]
 
+LOG = "tflitekit.cluster"
+"""The logger of what a worker takes and finishes; `tflitekit worker` shows it."""
 SHARE = "TFLITEKIT_JOBS"
 """Set by `tflitekit worker`: how many processes a task may use on this worker."""
 Blame = Literal["machine", "unfit", "busy", "task"]
 _LOOK_S = 0.5
 _AGAIN = 40
 _ENDING = ("closing", "closed", "stopping", "stopped", "failed")
+
+
+_log = logging.getLogger(LOG)
 
 
 class Task(BaseModel):
@@ -112,6 +119,8 @@ def run_task(content: dict[str, Any]) -> dict[str, Any]:
     began = time.time()
     task = Task.model_validate(content)
     Telling().say()
+    label = printable(task.label)
+    _log.info("took %s", label)
     try:
         _check_kit(task.kit)
         _check_places(task.places)
@@ -120,6 +129,8 @@ def run_task(content: dict[str, Any]) -> dict[str, Any]:
             _check_places(task.places)  # that is why, where they went away meanwhile
     except MachineError as error:
         found = {"error": error.to_json(), "blame": "unfit"}
+    said = f"failed {label}: {printable(found['error']['what'])}" if "error" in found else f"finished {label}"
+    _log.info("%s (%.0f s)", said, time.time() - began)
     return Answer(machine=machine_name(), worker=_address(), began=began, ended=time.time(), **found).model_dump(
         mode="json"
     )

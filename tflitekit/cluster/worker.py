@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from tflitekit.cluster.kinds import import_dask
 from tflitekit.cluster.pool import SLOT, device_resource
-from tflitekit.cluster.tasks import SHARE
+from tflitekit.cluster.tasks import LOG, SHARE
 from tflitekit.core.errors import MachineError, UsageError
 from tflitekit.core.lifetime import scratch
 from tflitekit.core.machine import machine_name
+from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.targets import is_device, open_target
 
 __all__ = ["join_cluster"]
 
-_CONNECT_S = 20.0
-_START_S = 20.0
-"""For each process that is started: many at once share this machine's cores while they import."""
+_ANSWER_S, _PAUSE_S = 5.0, 1.0
 
 
 def join_cluster(
@@ -32,7 +33,7 @@ def join_cluster(
 ) -> None:
     """Works for a cluster until the process is stopped or the scheduler ends.
 
-    A worker that dies is started again. Each works on one thing at a time, with its share of this machine's cores; devices have a worker of
+    A scheduler that is not there yet is waited for. A worker that dies is started again. Each works on one thing at a time, with its share of this machine's cores; devices have a worker of
     their own, which does nothing else.
 
     Args:
@@ -43,11 +44,13 @@ def join_cluster(
 
     Raises:
         UsageError: The address is none, or a target is no device.
-        MachineError: The scheduler does not answer.
+        MachineError: The scheduler's machine is not known.
         DeviceError: A device cannot be reached.
     """
     if not address.startswith(("tcp://", "tls://")):
         raise UsageError(f"'{address}' is no address of a scheduler.", fix="Write tcp://HOST:8786.")
+    import_dask()
+    _check_host(address)
     for name in devices:
         _check_device(name)
     count = (os.cpu_count() or 1) if workers is None else workers
@@ -58,6 +61,27 @@ def join_cluster(
     asyncio.run(_work(address, count, list(devices), note))
 
 
+def dask_setup(worker: Any) -> None:
+    """Lets a worker say on standard error what it takes and finishes; Dask calls it in the worker's process."""
+    del worker
+    log = logging.getLogger(LOG)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+
+
+def _check_host(address: str) -> None:
+    """Raises where the address names no machine, for which nobody needs to wait."""
+    host = urlsplit(address).hostname
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError as error:
+        raise MachineError(
+            f"There is no machine '{host}', which {address} names.", why=error.strerror, fix="Write tcp://HOST:8786."
+        ) from error
+
+
 def _check_device(name: str) -> None:
     """Raises where a target is no device, or cannot be reached."""
     if not is_device(name):
@@ -65,18 +89,38 @@ def _check_device(name: str) -> None:
             f"'{name}' is no device of its own.",
             fix="Name a phone or a board, such as adb:SERIAL or ssh:pi@board; --workers is for this machine.",
         )
-    with open_target(name):
-        pass
+    with open_target(name) as target:
+        target.check(BenchmarkOptions(target=name, protocol="quick"))
+
+
+async def _scheduler(address: str, note: Callable[[str], object]) -> None:
+    """Waits until the scheduler is there."""
+    distributed = import_dask()
+    security = distributed.Security().get_connection_args("worker")
+    waits = False
+    while True:
+        try:
+            comm = await distributed.comm.connect(address, timeout=_ANSWER_S, **security)
+        except OSError as error:  # a TimeoutError too
+            if not waits:
+                note(f"No scheduler answers at {address}: it is waited for. Start it with 'dask scheduler'. ({error})")
+                waits = True
+            await asyncio.sleep(_PAUSE_S)
+        else:
+            await comm.close()
+            return
 
 
 async def _work(address: str, count: int, devices: Sequence[str], note: Callable[[str], object]) -> None:
     distributed = import_dask()
+    logging.getLogger("distributed").setLevel(logging.ERROR)
     share = str(max(1, (os.cpu_count() or 1) // max(1, count)))
     common: dict[str, Any] = {
         "memory_limit": 0,
         "silence_logs": logging.ERROR,
         "local_directory": str(scratch()),
         "dashboard_address": None,
+        "preload": [__name__],
         "env": {SHARE: share},
     }
     wanted = [
@@ -89,16 +133,8 @@ async def _work(address: str, count: int, devices: Sequence[str], note: Callable
             {"name": f"{machine_name()}-{os.getpid()}-devices", "nthreads": len(devices), "resources": resources}
         )
     nannies = [distributed.Nanny(address, **common, **one) for one in wanted]
-    try:
-        await (await distributed.core.connect(address, timeout=_CONNECT_S)).close()
-        async with asyncio.timeout(_CONNECT_S + _START_S * len(nannies)):
-            await asyncio.gather(*nannies)
-    except (OSError, TimeoutError) as error:
-        raise MachineError(
-            f"The scheduler {address} does not answer.",
-            why=str(error) or None,
-            fix="Start it with 'dask scheduler', and look for a firewall between the two machines.",
-        ) from error
+    await _scheduler(address, note)
+    await asyncio.gather(*nannies)
     has = f" and {', '.join(devices)}" if devices else ""
     note(f"{machine_name()} works for {address}: {count} at a time{has}. Stop it with Ctrl-C.")
     try:
