@@ -9,6 +9,7 @@ import pytest
 
 from tflitekit.cluster.crew import open_cluster
 from tflitekit.cluster.kinds import open_kind
+from tflitekit.cluster.worker import join_cluster
 from tflitekit.core.errors import MachineError, MissingDependencyError, TflitekitError, UsageError
 
 dask_config = pytest.importorskip("dask.config")
@@ -126,3 +127,17 @@ def test_a_function_of_the_users_starts_a_cluster(tmp_path):
     assert crew.client.status == "closed"
     with pytest.raises(UsageError, match="returned str, which is no cluster"), open_kind(f"{own}:other"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("address", "devices", "words"),
+    [
+        ("scheduler:8786", (), "is no address of a scheduler"),
+        ("tcp://nowhere.invalid:8786", (), "There is no machine 'nowhere.invalid'"),
+        ("tcp://127.0.0.1:1", ("host",), "'host' is no device of its own"),
+        ("tcp://127.0.0.1:1", ("ssh:nobody@nowhere.invalid",), "nowhere.invalid"),
+    ],
+)
+def test_a_worker_that_cannot_join_says_so_before_it_waits(address, devices, words):
+    with pytest.raises(TflitekitError, match=words):
+        join_cluster(address, workers=0, devices=devices)
