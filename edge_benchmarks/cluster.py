@@ -125,6 +125,15 @@ class CountingPort:
             other.shutdown(socket.SHUT_WR)
 
 
+def end(program: subprocess.Popen[bytes]) -> None:
+    program.terminate()
+    try:
+        program.wait(20)
+    except subprocess.TimeoutExpired:
+        program.kill()
+        program.wait()
+
+
 @contextmanager
 def programs(workers: int) -> Iterator[tuple[CountingPort, Any]]:
     """Starts a scheduler and `tflitekit worker`; gives the port that counts, and the scheduler as psutil has it."""
@@ -141,8 +150,7 @@ def programs(workers: int) -> Iterator[tuple[CountingPort, Any]]:
             path = {"PYTHONPATH": str(ROOT)}
             line = [sys.executable, "-m", *arguments]
             started = subprocess.Popen(line, stdout=log, stderr=log, cwd=folder, env=os.environ | path)
-            stack.callback(started.wait)
-            stack.callback(started.terminate)
+            stack.callback(end, started)
             return started
 
         scheduler = start(
@@ -187,7 +195,7 @@ def measure_scaling(arguments: argparse.Namespace) -> None:
     from tflitekit.options.optimize import OptimizeOptions
     from tflitekit.results import Constraints
 
-    phases._HERE = f"{sleep_phase.__module__}:{sleep_phase.__name__}"  # type: ignore[misc]
+    phases._HERE = "edge_benchmarks.cluster:sleep_phase"  # type: ignore[misc]
     with tempfile.TemporaryDirectory() as folder, programs(arguments.workers) as (port, scheduler):
         orders = {
             f"entry-{number}": Order(
@@ -197,8 +205,8 @@ def measure_scaling(arguments: argparse.Namespace) -> None:
             for number in range(arguments.entries)
         }  # fmt: skip
         before = port.bytes
-        time.sleep(10)
-        idle = (port.bytes - before) / 10
+        time.sleep(5)
+        idle = (port.bytes - before) / 5
         with open_cluster(f"tcp://127.0.0.1:{port.port}", places=(folder,)) as crew:
             start, bytes_before, used_before, own_before = (
                 time.perf_counter(),
