@@ -12,7 +12,7 @@ from tflitekit.cli.keeping import Keeper
 from tflitekit.cli.options import takes_options
 from tflitekit.cli.shared import as_json, option, out, path, progress
 from tflitekit.options.base import option_of
-from tflitekit.options.cluster import ClusterOptions
+from tflitekit.options.cluster import DepotOptions
 from tflitekit.options.store import StoreOptions
 
 
@@ -28,7 +28,8 @@ from tflitekit.options.store import StoreOptions
     metavar="FOLDER",
     help="Folder or URL where the suite's paths start; TFLITEKIT_DATA or the suite's own if not given.",
 )
-@option("--cluster", metavar="CLUSTER", help=option_of(ClusterOptions.model_fields["cluster"]).help)
+@option("--cluster", metavar="CLUSTER", help=option_of(DepotOptions.model_fields["cluster"]).help)
+@option("--depot", metavar="URL", help=option_of(DepotOptions.model_fields["depot"]).help)
 @option("--update-readme", type=click.Path(path_type=Path), metavar="FILE", help="Write the tables also to this file.")
 @takes_options(StoreOptions, "keep", without=("store_model",))
 @events_option
@@ -38,6 +39,7 @@ def suite(
     out: Path,
     data_root: str | None,
     cluster: str | None,
+    depot: str | None,
     update_readme: Path | None,
     keep: StoreOptions,
     events: Path | None,
@@ -49,7 +51,7 @@ def suite(
 
     keeper = Keeper(keep, is_named=True)
     with written_events(events, progress(), as_json=as_json) as told:
-        results = run_suite(file, out=out, data_root=data_root, cluster=cluster, progress=told)
+        results = run_suite(file, out=out, data_root=data_root, cluster=cluster, depot=depot, progress=told)
     for result in results:
         if result.report is not None:
             keeper.keep(result.report, out / file.stem / result.name)

@@ -9,11 +9,12 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tflitekit.cluster.depot import Depot
 from tflitekit.cluster.kinds import TAKES_TASKS, import_dask, open_kind
 from tflitekit.cluster.pool import SLOT, ClusterPool, device_resource, scheduler_gone
 from tflitekit.cluster.tasks import kit_identity
 from tflitekit.cluster.telling import Listener
-from tflitekit.core.errors import MachineError
+from tflitekit.core.errors import MachineError, UsageError
 from tflitekit.core.machine_lock import measuring
 from tflitekit.core.process.crew import THIS_MACHINE, Crew
 from tflitekit.core.process.workers import TENSORFLOW
@@ -35,11 +36,19 @@ class ClusterCrew(Crew):
 
     Args:
         places: Paths that all workers have to see: where results go.
+        depot: Through which files travel where machines share no folder.
         listener: Hears of each task.
     """
 
-    def __init__(self, client: distributed.Client, listener: Listener, *, places: tuple[str, ...] = ()) -> None:
-        self.client, self._listener, self._places = client, listener, places
+    def __init__(
+        self,
+        client: distributed.Client,
+        listener: Listener,
+        *,
+        places: tuple[str, ...] = (),
+        depot: Depot | None = None,
+    ) -> None:
+        self.client, self._listener, self._places, self._depot = client, listener, places, depot
         self._spread, self._counted = 0, -math.inf
 
     @property
@@ -71,6 +80,7 @@ class ClusterCrew(Crew):
             timeout_s=timeout_s,
             preload=preload,
             places=self._places,
+            depot=self._depot,
             listener=self._listener,
         )
 
@@ -94,12 +104,15 @@ class ClusterCrew(Crew):
 
 
 @contextmanager
-def open_cluster(name: str, *, places: tuple[str, ...] = (), progress: Progress | None = None) -> Iterator[ClusterCrew]:
+def open_cluster(
+    name: str, *, places: tuple[str, ...] = (), depot: str | None = None, progress: Progress | None = None
+) -> Iterator[ClusterCrew]:
     """Connects to a cluster, or starts one.
 
     Args:
         name: ``tcp://HOST:PORT`` of a scheduler, ``local:N``, or another kind (see `tflitekit.cluster.kinds`).
-        places: Paths that all workers have to see.
+        places: Paths that all workers have to see; with a depot the folder of the run, which they need not.
+        depot: URL through which files travel then.
         progress: Receives what is waited for, and what happens there (see `tflitekit.core.progress.Event`).
 
     Raises:
@@ -108,6 +121,7 @@ def open_cluster(name: str, *, places: tuple[str, ...] = (), progress: Progress 
         MissingDependencyError: Dask is not installed.
     """
     distributed = import_dask()
+    store = Depot(depot) if depot is not None else None
     for place in places:
         Path(place).mkdir(parents=True, exist_ok=True)
     with open_kind(name) as cluster:
@@ -121,7 +135,7 @@ def open_cluster(name: str, *, places: tuple[str, ...] = (), progress: Progress 
             ) from error
         with client:
             listener = Listener(client, progress or Progress())
-            crew = ClusterCrew(client, listener, places=places)
+            crew = ClusterCrew(client, listener, places=places, depot=store)
             if cluster != name:  # it was started, and its workers may be jobs in a queue
                 _await_worker(crew, name, progress or Progress())
             _check_workers(crew, name)
@@ -130,12 +144,16 @@ def open_cluster(name: str, *, places: tuple[str, ...] = (), progress: Progress 
 
 
 @contextmanager
-def crew_of(name: str | None, places: tuple[str, ...], progress: Progress) -> Iterator[Crew]:
+def crew_of(
+    name: str | None, places: tuple[str, ...], progress: Progress, *, depot: str | None = None
+) -> Iterator[Crew]:
     """Opens the cluster of that name; this machine where there is none."""
     if name is None:
+        if depot is not None:
+            raise UsageError("--depot only applies with --cluster.", fix="Give both, or neither.")
         yield THIS_MACHINE
         return
-    with open_cluster(name, places=places, progress=progress) as crew:
+    with open_cluster(name, places=places, depot=depot, progress=progress) as crew:
         yield crew
 
 

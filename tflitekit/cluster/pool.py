@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from tflitekit.cluster.depot import Depot, pack, take
 from tflitekit.cluster.tasks import Answer, Task, kit_identity, run_task
 from tflitekit.core.errors import ClusterLostError, ConversionError, MachineError, TflitekitError
 from tflitekit.core.progress import Event
@@ -65,7 +67,8 @@ class ClusterPool:
         jobs: How many the cluster runs at a time.
         timeout_s: A task that takes longer is ended and recorded as a failure.
         preload: Modules that the process of a task needs.
-        places: Paths that workers have to see.
+        places: Paths that workers have to see; with a depot the folder of the run.
+        depot: Through which files travel where machines share no folder.
         listener: Hears of each task.
         told: Receives how each task went, also those of which another attempt follows.
     """
@@ -79,9 +82,10 @@ class ClusterPool:
         preload: tuple[str, ...] | None,
         listener: Listener,
         places: tuple[str, ...] = (),
+        depot: Depot | None = None,
         told: Callable[[Answer], object] = lambda answer: None,
     ) -> None:
-        self.jobs = jobs
+        self.jobs, self._depot = jobs, depot
         self._client, self._timeout_s, self._preload = client, timeout_s, preload
         self._places, self._listener, self._told = places, listener, told
         self._asked: dict[int, _Asked] = {}
@@ -115,9 +119,11 @@ class ClusterPool:
         Returns:
             A future of its JSON value; its exception is a `TflitekitError`.
         """
+        parcel = pack(self._depot, Path(self._places[0]), arguments) if self._depot is not None else None
         task = Task(
             call=call, arguments=arguments, label=label, kit=kit_identity(), preload=self._preload, gpu=gpu, waits=waits,
-            timeout_s=self._timeout_s if timeout_s == 0.0 else timeout_s, places=(*self._places, *needs),
+            timeout_s=self._timeout_s if timeout_s == 0.0 else timeout_s, places=() if parcel is not None else (*self._places, *needs),
+            parcel=parcel,
         )  # fmt: skip
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
@@ -195,7 +201,7 @@ class ClusterPool:
             self._tell(
                 number, asked, "done", machine=answer.machine, worker=answer.worker, seconds=answer.ended - answer.began
             )
-            return self._end(number, asked, None, answer.value)
+            return self._take(number, asked, answer)
         refusal = TflitekitError.from_json(answer.error)
         said = answer.machine, str(refusal)
         if answer.blame == "task":
@@ -210,6 +216,15 @@ class ClusterPool:
         if len(asked.tried) < ATTEMPTS:
             return self._try(number, asked)
         return self._give_up(number, asked)
+
+    def _take(self, number: int, asked: _Asked, answer: Answer) -> None:
+        """Ends a task that was done, when the files that it made are here."""
+        try:
+            if self._depot is not None and answer.files is not None:
+                take(self._depot, Path(self._places[0]), answer.files)
+        except TflitekitError as error:
+            return self._end(number, asked, error)
+        return self._end(number, asked, None, answer.value)
 
     def _try_later(self, number: int, asked: _Asked, refusal: TflitekitError) -> None:
         """Waits for whoever has what the task needs."""

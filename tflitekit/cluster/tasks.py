@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from tflitekit.cluster.depot import Parcel, unpacked
 from tflitekit.cluster.telling import Telling
 from tflitekit.core.errors import BusyError, CrashError, MachineError, StorageError, TflitekitError, as_known
 from tflitekit.core.files import content_hash, hash_json
@@ -56,6 +57,7 @@ class Task(BaseModel):
             verbs need: they start processes by themselves.
         waits: Whether it only starts while nobody measures on that machine. What measures there waits by itself.
         places: Paths that the machine has to see, as the one that asks does.
+        parcel: What travels through a depot, where machines share no folder.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -69,6 +71,7 @@ class Task(BaseModel):
     gpu: bool = False
     waits: bool = True
     places: tuple[str, ...] = ()
+    parcel: Parcel | None = None
 
 
 class Answer(BaseModel):
@@ -82,6 +85,7 @@ class Answer(BaseModel):
         error: What it raised, as `TflitekitError.to_json` has it.
         blame: 'machine' where another one may well be able to, 'unfit' where this one can do no task of this run, 'busy' where somebody else
             has what it needs.
+        files: Hash of the list of what a task with a parcel made.
     """
 
     machine: str
@@ -91,6 +95,7 @@ class Answer(BaseModel):
     value: Any = None
     error: dict[str, Any] | None = None
     blame: Blame = "task"
+    files: str | None = None
 
 
 class _UnwantedError(BaseException):
@@ -140,7 +145,7 @@ def _outcome(task: Task) -> dict[str, Any]:
     """Returns what a task came to, as `Answer` has it."""
     try:
         with _while_wanted(), working() if task.waits else nullcontext():
-            return {"value": _run(task)}
+            return _run_anywhere(task)
     except _UnwantedError:
         return {"error": MachineError(f"{task.label} was taken back.").to_json()}
     except Exception as error:  # noqa: BLE001 - recorded, whatever it is
@@ -202,6 +207,15 @@ def _address() -> str:
     from distributed import get_worker
 
     return str(get_worker().address)
+
+
+def _run_anywhere(task: Task) -> dict[str, Any]:
+    """Runs a task in the folder that all machines see, or in one of its own."""
+    if task.parcel is None:
+        return {"value": _run(task)}
+    with unpacked(task.parcel, task.arguments) as (arguments, pack_back):
+        value, files = pack_back(_run(task.model_copy(update={"arguments": arguments})))
+    return {"value": value, "files": files}
 
 
 def _run(task: Task) -> Any:

@@ -114,6 +114,7 @@ async def _scheduler(address: str, note: Callable[[str], object]) -> None:
 async def _work(address: str, count: int, devices: Sequence[str], note: Callable[[str], object]) -> None:
     distributed = import_dask()
     logging.getLogger("distributed").setLevel(logging.ERROR)
+    import_dask("dask").config.set({"distributed.worker.daemon": False})  # evaluation has processes of its own
     share = str(max(1, (os.cpu_count() or 1) // max(1, count)))
     common: dict[str, Any] = {
         "memory_limit": 0,

@@ -40,6 +40,7 @@ __all__ = [
     "local_copy",
     "open_store",
     "reaching",
+    "run_folder",
     "shown_place",
     "store_object",
 ]
@@ -113,7 +114,8 @@ def shown_place(path: str | Path) -> str:
     with suppress(ValueError, OSError, KeyError):
         tree, *inner = Path(path).relative_to(copies_folder() / "trees").parts
         said = json.loads((copies_folder() / "trees" / tree / _NAME).read_text(encoding="utf-8"))
-        return "//".join([str(said["place"]), *(["/".join(inner[1:])] if inner[1:] else [])])
+        place, rest = str(said["place"]), "/".join(inner[1:])
+        return f"{place}{'//' if is_url(place) else '/'}{rest}" if rest else place
     return str(path)
 
 
@@ -288,6 +290,19 @@ def keep_tree(place: str, name: str, keys: Mapping[str, str]) -> Path:
             finally:
                 shutil.rmtree(made, ignore_errors=True)
     return home / name
+
+
+@contextmanager
+def run_folder(place: str) -> Iterator[Path]:
+    """Gives an empty folder that stands for a place on another machine, and removes it afterwards."""
+    (copies_folder() / "trees").mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=copies_folder() / "trees", prefix="run-"))
+    try:
+        write_whole(made / _NAME, json.dumps({"place": place}))
+        (made / "run").mkdir()
+        yield made / "run"
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def _link(source: Path, target: Path) -> None:

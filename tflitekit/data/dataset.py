@@ -86,8 +86,9 @@ def open_dataset(
     if found is not None:
         if isinstance(source, str | Path):
             found.recipe = options | {"source": everywhere(str(source))}
-        if is_url(source):
-            found.location = shown_place(source)
+            place = split_settings(source)[0]
+            if (shown := shown_place(place)) != place or is_url(source):
+                found.location = f"{shown}{str(source).removeprefix(place)}"
         return found
     if not isinstance(source, str | Path):
         raise UsageError(

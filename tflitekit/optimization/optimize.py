@@ -71,7 +71,7 @@ def optimize(
         options=options if seed is None else options.replaced(seed=seed),
     )
     progress = progress or Progress()
-    with crew_of(how.cluster, (str(out.resolve()),), progress) as crew:
+    with crew_of(how.cluster, (str(out.resolve()),), progress, depot=how.depot) as crew:
         if not isinstance(crew, ClusterCrew) or not devices_of(order):
             return run(order, crew, progress)
         return run_at_devices(order, crew, progress)

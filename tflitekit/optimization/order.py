@@ -42,9 +42,9 @@ class Order:
             "model": everywhere(str(self.model)),
             "data": everywhere(str(self.data)),
             "out": str(self.out.resolve()),
-            "how": self.how.model_dump(mode="json", exclude_unset=True),
+            "how": _everywhere(self.how.model_dump(mode="json", exclude_unset=True)),
             "constraints": self.constraints.model_dump(mode="json", exclude_unset=True),
-            "options": self.options.model_dump(mode="json", exclude_unset=True),
+            "options": _everywhere(self.options.model_dump(mode="json", exclude_unset=True)),
         }
 
     @classmethod
@@ -58,3 +58,19 @@ class Order:
             constraints=Constraints(**content["constraints"]),
             options=ConvertOptions(**content["options"]),
         )
+
+
+_PLACES = ("app", "calibration", "class_weights", "data", "labels", "search_data", "validation")
+_FILES = {"custom_objects": ".py", "preprocess": ".json"}
+"""Options that name a file only where it has this ending."""
+
+
+def _everywhere(options: dict[str, Any]) -> dict[str, Any]:
+    """Returns options whose paths do not depend on the working directory."""
+    found = dict(options)
+    for name, value in options.items():
+        if isinstance(value, dict):
+            found[name] = _everywhere(value)
+        elif isinstance(value, str) and (name in _PLACES or value.endswith(_FILES.get(name, "\0"))):
+            found[name] = everywhere(value)
+    return found

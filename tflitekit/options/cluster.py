@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tflitekit.options.base import Option, Options, Panel
 
-__all__ = ["Cluster", "ClusterOptions"]
+__all__ = ["Cluster", "ClusterOptions", "Depot", "DepotOptions"]
 
 Cluster = Annotated[
     str | None,
@@ -18,8 +18,24 @@ Cluster = Annotated[
     ),
 ]
 
+Depot = Annotated[
+    str | None,
+    Option(
+        Panel.OUTPUT,
+        "With --cluster, where its machines share no folder: URL of a store that all can write to, through which files travel, such as s3://bucket/depot.",
+        metavar="URL",
+        shapes=False,
+    ),
+]
+
 
 class ClusterOptions(Options):
     """Which cluster does the work, if any."""
 
     cluster: Cluster = None
+
+
+class DepotOptions(ClusterOptions):
+    """Which cluster does the work, if any, and how files get there."""
+
+    depot: Depot = None

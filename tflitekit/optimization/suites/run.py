@@ -33,6 +33,7 @@ def run_suite(
     out: str | Path,
     data_root: str | Path | None = None,
     cluster: str | None = None,
+    depot: str | None = None,
     progress: Progress | None = None,
 ) -> list[EntryResult]:
     """Runs all entries of a suite, each into ``out/<suite>/<entry>``, and writes ``out/<suite>/README.md``.
@@ -45,6 +46,7 @@ def run_suite(
         out: Folder for the results of all suites.
         data_root: Where the paths of the suite start; the variable TFLITEKIT_DATA, else the suite's own, when not given.
         cluster: Who runs the entries, as ``--cluster``; this machine, one after the other, when not given.
+        depot: URL through which files travel where the machines of the cluster share no folder, as ``--depot``.
 
     Raises:
         UsageError: The suite file is wrong.
@@ -64,7 +66,10 @@ def run_suite(
         except Exception as error:  # noqa: BLE001 - recorded, whatever it is; the rest of the suite goes on
             results[name] = failed(name, error)
     names = [name for name, *_ in suite.entries()]
-    with _told(path.stem, names, results, progress), crew_of(cluster, (str(home),), progress) as crew:
+    with (
+        _told(path.stem, names, results, progress),
+        crew_of(cluster, (str(home.resolve()),), progress, depot=depot) as crew,
+    ):
         done = run_on_cluster(orders, crew) if isinstance(crew, ClusterCrew) else _one_by_one(orders, progress)
         for result in done:
             results[result.name] = result

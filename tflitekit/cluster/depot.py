@@ -1,0 +1,210 @@
+"""Files of a run on machines that share no folder: they travel through a store behind a URL, the depot, where each has the hash of its content as name.
+
+Who asks publishes what a task names: files below the folder of the run, and the model and the data where they lie on that machine. The worker
+copies what it lacks, runs the task in a folder of its own, and publishes what is new there; who asked takes that into the folder of the run. The
+scheduler sees hashes only.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from tflitekit.core.errors import DataError, MachineError, disk_errors
+from tflitekit.core.files import content_hash, read_bytes, require_inside, write_whole
+from tflitekit.core.remote import copies_folder, keep_tree, open_store, reaching, run_folder, store_object
+from tflitekit.data.settings import split_settings
+
+__all__ = ["Depot", "Parcel", "pack", "take", "unpacked"]
+
+_AT_A_TIME = 16
+_OWN = ("converter_python",)
+"""Arguments that name programs of each machine."""
+
+
+class Parcel(BaseModel):
+    """What belongs to a task.
+
+    Attributes:
+        depot: Its URL.
+        home: The folder of the run, on the machine that asks.
+        files: Hash of the list of what the task reads below that.
+        inputs: Name, and hash of the list of files, of each path outside of it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    depot: str
+    home: str
+    files: str
+    inputs: dict[str, tuple[str, str]]
+
+
+class Depot:
+    """A store of files by the SHA-256 of their content.
+
+    Raises:
+        MachineError: It cannot be reached, or it refuses; another machine may be let in.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._store, self._root = open_store(url)
+
+    def publish(self, files: Mapping[str, Path]) -> str:
+        """Stores files by their names, those that it lacks, and returns the hash of the list of them."""
+        with self._reached(), ThreadPoolExecutor(_AT_A_TIME) as pool:
+            hashes = dict(zip(files, pool.map(self._put, files.values()), strict=True))
+            with tempfile.NamedTemporaryFile() as made:
+                made.write(json.dumps(hashes, sort_keys=True).encode())
+                made.flush()
+                return self._put(Path(made.name))
+
+    def listed(self, sha256: str) -> dict[str, str]:
+        """Returns the hashes of published files, by their names."""
+        content = json.loads(read_bytes(self.fetch(sha256)))
+        return {require_inside(name) if name else "": str(found) for name, found in content.items()}
+
+    def fetch_all(self, hashes: Mapping[str, str]) -> None:
+        """Copies objects into the cache, those that it lacks."""
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            list(pool.map(self.fetch, set(hashes.values())))
+
+    def fetch(self, sha256: str) -> Path:
+        """Returns an object's copy in the cache."""
+        path = copies_folder() / "objects" / sha256
+        if not path.is_file():
+            with self._reached():
+                store_object(sha256, lambda target: self._get(sha256, target))
+        return path
+
+    def _get(self, sha256: str, target: Path) -> None:
+        self._store.get_file(f"{self._root}/{sha256}", str(target))
+        if content_hash(target) != sha256:
+            raise MachineError(
+                f"The depot {self.url} holds something else as {sha256} than was stored there.", fix="Empty it."
+            )
+
+    def _put(self, path: Path) -> str:
+        status = path.stat()
+        sha256 = _hash_of(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
+        name = f"{self._root}/{sha256}"
+        if not self._store.exists(name):
+            self._store.put_file(str(path), name)
+        return sha256
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            with reaching(self.url):
+                yield
+        except DataError as error:
+            raise MachineError(error.what, why=error.why, fix=error.fix) from error
+
+
+@functools.lru_cache(maxsize=100_000)
+def _hash_of(path: str, size: int, time_ns: int, number: int) -> str:
+    del size, time_ns, number  # with which it changes
+    return content_hash(Path(path))
+
+
+def pack(depot: Depot, home: Path, arguments: Mapping[str, Any]) -> Parcel:
+    """Publishes what the arguments of a task name."""
+    files: dict[str, Path] = {}
+    inputs: dict[str, tuple[str, str]] = {}
+    for place in set(_paths(arguments)):
+        path = Path(place)
+        if path.is_relative_to(home):
+            files |= {str(one.relative_to(home)): one for one in _files(path).values()}
+        else:
+            inputs[place] = path.name, depot.publish(_files(path))
+    return Parcel(depot=depot.url, home=str(home), files=depot.publish(files), inputs=inputs)
+
+
+@contextmanager
+def unpacked(
+    parcel: Parcel, arguments: Mapping[str, Any]
+) -> Iterator[tuple[dict[str, Any], Callable[[Any], tuple[Any, str]]]]:
+    """Gives the arguments with paths of this machine, and what takes the value of the task, afterwards: it publishes what is new, and returns
+    the value with paths of the machine that asked, and the hash of the list of what is new."""
+    depot, there = Depot(parcel.depot), Path(parcel.home)
+    hashes = depot.listed(parcel.files)
+    depot.fetch_all(hashes)
+    with run_folder(parcel.home) as here:
+        for name, sha256 in hashes.items():
+            _copy(depot.fetch(sha256), here / name)
+        places = {parcel.home: str(here)}
+        for place, (name, listed) in parcel.inputs.items():
+            inside = depot.listed(listed)
+            depot.fetch_all(inside)
+            places[place] = str(keep_tree(place, name, inside))
+
+        def pack_back(value: Any) -> tuple[Any, str]:
+            new = {name: path for name, path in _named(here).items() if hashes.get(name) != content_hash(path)}
+            return _moved(value, {str(here): str(there)}), depot.publish(new)
+
+        yield _moved(dict(arguments), places), pack_back
+
+
+def take(depot: Depot, home: Path, listed: str) -> None:
+    """Takes what a worker published into the folder of the run."""
+    hashes = depot.listed(listed)
+    depot.fetch_all(hashes)
+    for name, sha256 in hashes.items():
+        _copy(depot.fetch(sha256), home / name)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with disk_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(target, source.read_bytes())
+
+
+def _paths(value: Any, name: str = "") -> Iterator[str]:
+    """Yields the absolute paths in a value that there are here."""
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _paths(one, key)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _paths(one, name)
+    elif isinstance(value, str) and name not in _OWN and Path(value).is_absolute():
+        place = split_settings(value)[0]
+        with suppress(OSError, ValueError):
+            if Path(place).exists():
+                yield place
+
+
+def _files(path: Path) -> dict[str, Path]:
+    """Returns the files of a path by their names in it; '' is a file itself."""
+    return {"": path} if path.is_file() else _named(path)
+
+
+def _named(folder: Path) -> dict[str, Path]:
+    own = (".lock", ".partial-")
+    return {
+        str(path.relative_to(folder)): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith(own)
+    }
+
+
+def _moved(value: Any, places: Mapping[str, str]) -> Any:
+    """Returns a value with other paths."""
+    if isinstance(value, Mapping):
+        return {key: _moved(one, places) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_moved(one, places) for one in value]
+    if isinstance(value, str):
+        for place in sorted(places, key=len, reverse=True):
+            if value == place or value.startswith((f"{place}/", f"{place}:")):
+                return f"{places[place]}{value.removeprefix(place)}"
+    return value
