@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from suite_files import written
 
 import tflitekit as tk
 from tflitekit.core.errors import UsageError
+from tflitekit.core.machine import machine_name
 from tflitekit.core.progress import Progress
 from tflitekit.optimization.suites import run_suite
 
@@ -120,6 +122,14 @@ def test_a_suite_on_a_cluster_whose_worker_is_killed_is_that_of_one_machine(clus
     for one, other in zip(alone, spread, strict=True):
         assert outcome(one.report) == outcome(other.report)
         assert all(row.latency is not None for row in other.report.variants)
+        here = machine_name()
+        assert {(p.converted, p.evaluated, p.measured) for p in (row.places for row in other.report.variants)} == {
+            (here, (here,), here)
+        }
+        assert f"Converted on {here}, evaluated on {here}, latency measured on {here}." in (
+            Path(other.folder, "report.md").read_text()
+        )
+        assert all(row.places is None for row in one.report.variants)
     check_events(heard.events, cluster.address, [entry.name for entry in spread])
 
 

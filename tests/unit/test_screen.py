@@ -12,7 +12,8 @@ from tflitekit.cli.board import Board
 from tflitekit.cli.events import written_events
 from tflitekit.cli.screen import Screen
 from tflitekit.core.errors import UsageError
-from tflitekit.core.progress import Event, Progress
+from tflitekit.core.events import Event
+from tflitekit.core.progress import Progress
 
 HOSTILE = "a\x1b[31m[red]b"
 

@@ -47,7 +47,11 @@ def test_the_documented_suite_is_well_formed(tmp_path):
 def test_a_suite_can_say_all_that_optimize_can():
     keys = set().union(*(table.model_fields for table in (Suite, Model, Data, Conversion, Limits)))
     wanted = {*OptimizeOptions.model_fields, *ConvertOptions.model_fields, *Constraints.model_fields}
-    assert wanted - keys == {"protocol", "cluster"}  # of the one a suite has several, and the other is for who runs it
+    assert wanted - keys == {
+        "protocol",
+        "cluster",
+        "depot",
+    }  # of the first a suite has several, and the others are for who runs it
     assert Data.model_fields["training"].annotation == ConvertOptions.model_fields["training"].annotation
 
 

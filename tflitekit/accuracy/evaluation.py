@@ -31,6 +31,7 @@ from tflitekit.accuracy.notes import (
     stopped_early,
     stored_pixels,
     told_by_file,
+    unlike_processors,
     without_baseline,
 )
 from tflitekit.accuracy.on_targets import on_targets, opened
@@ -59,7 +60,7 @@ from tflitekit.data.sound_format import check_same_rate
 from tflitekit.options.base import takes
 from tflitekit.options.evaluate import EvaluateOptions
 from tflitekit.options.tasks import TaskOptions
-from tflitekit.results import Constraints, DatasetRecord, Finding, Rejection, Report, VariantReport
+from tflitekit.results import Constraints, DatasetRecord, Finding, Rejection, Report, VariantReport, only_here
 from tflitekit.results.limits import certainty_limit
 from tflitekit.results.packing import pack_labels
 from tflitekit.results.recommendation import UNFIT, broken_gates
@@ -162,7 +163,7 @@ def evaluate(
         for variant in variants:
             told = told_by(variant.path) if variant.scheme is None else Told()
             notes += told_by_file(variant.name, told, how.preprocess, how.labels)
-        return replace(found, contract=stored[0].contract, variants=rows, warnings=(*notes, *found.warnings))
+        return replace(found, contract=stored[0].contract, variants=only_here(rows), warnings=(*notes, *found.warnings))
 
 
 @contextlib.contextmanager
@@ -321,6 +322,7 @@ def evaluate_variants(
         scored = score_all(
             runs, dataset, metric, store, baseline=baseline, jobs=how.jobs, progress=progress, spread=spread
         )
+        notes += unlike_processors(spread.machines) if spread is not None else []
     elif baseline is None:
         raise UsageError("--until-certain needs a baseline, and the baseline cannot run here.")
     else:
@@ -355,7 +357,12 @@ def _evaluation(
 ) -> Evaluation:
     """Compares, lints and sums up."""
     baseline, scores = scored.baseline, scored.scores
-    rows = tuple(row_of(v, scored, constraints, control=control_of(v, variants, scores)) for v in variants)
+    rows = tuple(
+        row_of(v, scored, constraints, control=control_of(v, variants, scores)).at(
+            evaluated=scored.machines.get(v.name, ())
+        )
+        for v in variants
+    )
     deciding, labelled = of_deciding(scored, dataset)
     rows = with_examples(rows, deciding, dataset)
     warnings = without_baseline(rows, how.baseline) if baseline is None else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,15 @@ from tflitekit.results import Finding, VariantReport
 from tflitekit.tflite.told import Told
 from tflitekit.tflite.variant import Variant
 
-__all__ = ["as_stream", "skipped_samples", "stopped_early", "stored_pixels", "told_by_file", "without_baseline"]
+__all__ = [
+    "as_stream",
+    "skipped_samples",
+    "stopped_early",
+    "stored_pixels",
+    "told_by_file",
+    "unlike_processors",
+    "without_baseline",
+]
 
 
 def stored_pixels(variant: Variant) -> Finding:
@@ -109,5 +117,19 @@ def as_stream(stream: bool, runs: Iterable[ScoringJob]) -> list[Finding]:
             message="The samples were evaluated as one stream (--stream), in their order: "
             + (f"{whose} from each to the next." if keeping else "no variant keeps state, so this made no difference."),
             advice="Leave out --stream if samples do not belong together.",
+        )
+    ]
+
+
+def unlike_processors(machines: Mapping[str, str]) -> list[Finding]:
+    """Notes that samples were run on machines whose processors differ, by the machine's name: kernels may round otherwise there."""
+    if len(set(machines.values())) < 2:
+        return []
+    which = "; ".join(f"{name}: {cpu}" for name, cpu in sorted(machines.items()))
+    return [
+        Finding(
+            kind="unlike-processors",
+            message=f"Samples were run on machines with different processors ({which}), whose kernels may round differently.",
+            advice="Where the last sample counts, evaluate on machines of one kind.",
         )
     ]

@@ -16,6 +16,7 @@ from tflitekit.accuracy.metrics import AnyMetric, Scores
 from tflitekit.accuracy.scored import Scored
 from tflitekit.accuracy.scoring import Against, ScoringJob, Spreading, score
 from tflitekit.core.files import content_hash, hash_json, write_whole
+from tflitekit.core.machine import machine_name
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_record, write_record
 from tflitekit.data.dataset import Dataset, SkippedSamples
@@ -38,12 +39,14 @@ class StoredScores(NamedTuple):
     sums: Sums
     skipped: list[str]
     drawn: int
+    machines: tuple[str, ...] = ()
 
 
 class _Kept(BaseModel):
     """The record of a file of scores, with its hash."""
 
     drawn: int
+    machines: tuple[str, ...] = ()
 
 
 class ScoreStore:
@@ -113,9 +116,17 @@ class ScoreStore:
             columns = {name: archive[name] for name in archive.files}
         skipped = [str(name) for name in columns.pop("skipped_names")]
         sums = {int(n.removeprefix(_SUMS)): unpack(columns.pop(n)) for n in list(columns) if n.startswith(_SUMS)}
-        return StoredScores(columns, sums, skipped, kept.drawn)
+        return StoredScores(columns, sums, skipped, kept.drawn, kept.machines)
 
-    def save(self, variant: Variant, scores: Scores, sums: Sums, skipped: Sequence[str], drawn: int = -1) -> None:
+    def save(
+        self,
+        variant: Variant,
+        scores: Scores,
+        sums: Sums,
+        skipped: Sequence[str],
+        drawn: int = -1,
+        machines: Sequence[str] = (),
+    ) -> None:
         """Keeps the scores and sums of a variant, whole; ``drawn`` counts the draws where the order matters."""
         path = self._path(variant)
         if path is None:
@@ -125,7 +136,8 @@ class ScoreStore:
         columns |= {f"{_SUMS}{index}": pack(pairs) for index, pairs in sums.items()}
         np.savez_compressed(buffer, **columns)
         write_whole(path, buffer.getvalue())
-        write_record(path.with_suffix(".json"), {"drawn": drawn}, path.name)
+        kept = {"drawn": drawn, "machines": list(machines) or [machine_name()]}
+        write_record(path.with_suffix(".json"), kept, path.name)
 
 
 def _content(variant: Variant) -> dict[str, Any]:
@@ -154,6 +166,7 @@ def score_all(
     scores: dict[str, Scores] = {}
     sums: dict[str, Sums] = {}
     names: list[str] = []
+    machines: dict[str, tuple[str, ...]] = {}
     pending: list[ScoringJob] = []
     for name, run in runs.items():
         found = store.load(run.variant)
@@ -161,6 +174,7 @@ def score_all(
             pending.append(run)
         else:
             scores[name], sums[name], names = found.scores, found.sums, found.skipped
+            machines[name] = found.machines
     if pending:
         reference = runs[baseline] if baseline is not None else None
         distinct = beside_baseline(pending, reference)
@@ -181,8 +195,9 @@ def score_all(
         for run in pending:
             own, twin = run.variant.name, distinct[run.identity].variant.name
             scores[own], sums[own] = fresh[twin], against.sums.get(twin, {}) if against else {}
-            store.save(run.variant, scores[own], sums[own], names)
-    return Scored(runs, metric, baseline, scores, sums, names)
+            machines[own] = tuple(sorted(spread.machines)) if spread is not None else (machine_name(),)
+            store.save(run.variant, scores[own], sums[own], names, machines=machines[own])
+    return Scored(runs, metric, baseline, scores, sums, names, machines=machines)
 
 
 def beside_baseline(runs: Sequence[ScoringJob], baseline: ScoringJob | None) -> dict[Any, ScoringJob]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,7 @@ class Scored:
         wanted: Name of the variant that the others are to be compared with.
         sums: Of each variant beside the baseline.
         skipped: Samples that could not be read, with the reason.
+        machines: By variant, those on which samples were run; empty where an older version of the kit did.
         stopped: None where all samples were scored.
     """
 
@@ -48,6 +49,7 @@ class Scored:
     sums: Mapping[str, Sums]
     skipped: list[str]
     stopped: Stopped | None = None
+    machines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def baseline(self) -> str | None:

@@ -114,6 +114,10 @@ class ScoringJob:
 class Spreading(Protocol):
     """Others who run chunks; see `tflitekit.accuracy.spread.Spread`."""
 
+    @property
+    def machines(self) -> Mapping[str, str]:
+        """The processors of the machines that did, by the machine's name."""
+
     def chunks(
         self, runs: Sequence[ScoringJob], dataset: Dataset, baseline: str | None, size: int
     ) -> Generator[Done, None, None]:

@@ -13,7 +13,7 @@ import shutil
 import socket
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from tflitekit.accuracy.scoring import RUNTIME, ChunkEvaluator, ScoringJob
 from tflitekit.accuracy.suitability import metric_of
 from tflitekit.core.errors import DataError, MachineError
 from tflitekit.core.files import content_hash, hash_json, write_whole
+from tflitekit.core.machine import cpu_model, machine_name
 from tflitekit.core.process.crew import Crew
 from tflitekit.core.process.workers import wait_for
 from tflitekit.core.registry import modules_in
@@ -58,12 +59,14 @@ class Spread:
 
     Attributes:
         folder: Where scores come back as files.
+        machines: Takes the processor of each machine that took a part, by the machine's name.
     """
 
     crew: Crew
     how: EvaluateOptions
     constraints: Constraints
     folder: Path
+    machines: dict[str, str] = field(default_factory=dict)
 
     def chunks(
         self, runs: Sequence[ScoringJob], dataset: Dataset, baseline: str | None, size: int
@@ -90,6 +93,7 @@ class Spread:
                 label = f"samples {start + 1:,} to {stop:,}"
                 parts.append(pool.submit("tflitekit.accuracy.spread:score_part", part, label=label))
             for answer in map(wait_for, parts):
+                self.machines.update(answer["machine"])
                 yield from _taken(answer)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -201,4 +205,4 @@ def score_part(
     buffer = io.BytesIO()
     np.savez(buffer, chunks=np.frombuffer(json.dumps(chunks).encode(), np.uint8), **arrays)
     write_whole(Path(out), buffer.getvalue())
-    return {"file": out, "sha256": content_hash(Path(out))}
+    return {"file": out, "sha256": content_hash(Path(out)), "machine": {machine_name(): cpu_model()}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from tflitekit.core.progress import Event
+from tflitekit.core.events import Event
 
 __all__ = ["Board", "Row"]
 

@@ -19,12 +19,13 @@ from rich.text import Text
 
 from tflitekit.core.errors import TflitekitError
 from tflitekit.core.printable import is_printable, printable
-from tflitekit.core.progress import Advance, Event, Progress
+from tflitekit.core.progress import Advance, Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
     from tflitekit.cli.screen import Screen
+    from tflitekit.core.events import Event
 
 __all__ = ["WORD", "Bars", "print_dim", "print_points", "show_error", "show_table", "show_warnings", "stderr", "stdout"]
 

@@ -14,7 +14,8 @@ import click
 
 from tflitekit.cli.shared import option
 from tflitekit.core.errors import UsageError
-from tflitekit.core.progress import Advance, Event, Progress
+from tflitekit.core.events import Event
+from tflitekit.core.progress import Advance, Progress
 
 __all__ = ["events_option", "written_events"]
 

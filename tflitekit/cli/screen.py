@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tflitekit.cli.board import Board, Row
+from tflitekit.core.events import Event
 from tflitekit.core.printable import printable
-from tflitekit.core.progress import Event
 
 __all__ = ["Screen"]
 

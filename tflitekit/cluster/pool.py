@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from tflitekit.cluster.depot import Depot, pack, take
 from tflitekit.cluster.tasks import Answer, Task, kit_identity, run_task
 from tflitekit.core.errors import ClusterLostError, ConversionError, MachineError, TflitekitError
-from tflitekit.core.progress import Event
+from tflitekit.core.events import Event
 
 if TYPE_CHECKING:
     import distributed

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tflitekit.core.events import Event
 from tflitekit.core.machine import machine_name
-from tflitekit.core.progress import Advance, Event, Progress
+from tflitekit.core.progress import Advance, Progress
 
 if TYPE_CHECKING:
     import distributed

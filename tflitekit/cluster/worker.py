@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +16,7 @@ from tflitekit.cluster.kinds import import_dask
 from tflitekit.cluster.pool import SLOT, device_resource
 from tflitekit.cluster.tasks import LOG, SHARE
 from tflitekit.core.errors import MachineError, UsageError
-from tflitekit.core.lifetime import scratch
+from tflitekit.core.lifetime import Stopped, scratch
 from tflitekit.core.machine import machine_name
 from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.targets import is_device, open_target
@@ -58,7 +60,26 @@ def join_cluster(
         raise UsageError(
             "A worker needs something to do: --workers is 0, and no --device is given.", fix="Leave out --workers 0."
         )
-    asyncio.run(_work(address, count, list(devices), note))
+    asyncio.run(_until_stopped(_work(address, count, list(devices), note)))
+
+
+async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Ends what runs on a signal. An exception that a signal raises in a callback is taken by the event loop, which would go on."""
+    task, loop, heard = asyncio.ensure_future(work), asyncio.get_running_loop(), list[int]()
+
+    def stop(number: int) -> None:
+        heard.append(number)
+        task.cancel()
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, stop, number)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if heard:
+            raise Stopped(heard[0]) from None
+        raise
 
 
 def dask_setup(worker: Any) -> None:

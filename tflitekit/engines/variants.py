@@ -12,6 +12,7 @@ import numpy as np
 
 from tflitekit.core.errors import ConversionError, DataError, ModelError
 from tflitekit.core.files import content_hash, deflated_size, write_whole
+from tflitekit.core.machine import machine_name
 from tflitekit.data.calibration import CalibrationSet
 from tflitekit.data.contract import Contract
 from tflitekit.data.preprocessing import Preprocessing
@@ -109,6 +110,7 @@ def make_variant(
         status="ok",
         engine=engine,
         engine_why=why,
+        machine=machine_name(),
         file=target.name,
         folder=target.parent,
         sha256=content_hash(candidate),

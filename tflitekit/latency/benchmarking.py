@@ -14,7 +14,7 @@ from tflitekit.accuracy.evaluation import choose_baseline, named_variants
 from tflitekit.core.arguments import as_list
 from tflitekit.core.errors import TflitekitError, UsageError
 from tflitekit.core.files import hash_json
-from tflitekit.core.machine import Load, LoadWatch, describe_machine
+from tflitekit.core.machine import Load, LoadWatch, describe_machine, machine_name
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_record, write_record
 from tflitekit.core.tensor import TensorSpec, shown_shape
@@ -26,7 +26,7 @@ from tflitekit.latency.sustained import sustain
 from tflitekit.latency.unmeasured import unmeasured
 from tflitekit.options.base import takes
 from tflitekit.options.benchmark import BenchmarkOptions
-from tflitekit.results import Constraints, Finding, Latency, OpRow, Profile, Report, VariantReport
+from tflitekit.results import Constraints, Finding, Latency, OpRow, Profile, Report, VariantReport, only_here
 from tflitekit.targets import AWAY, CheckedTarget, Run, Shapes, TimingTarget, open_target
 from tflitekit.targets.protocols import BenchmarkProtocol, find_protocol
 from tflitekit.tflite.graph import read_graph
@@ -89,7 +89,7 @@ def benchmark(
         contract=None,
         baseline=chosen,
         constraints=Constraints(),
-        variants=measured,
+        variants=only_here(measured),
         recommendation=None,
         warnings=tuple(findings),
     )
@@ -139,7 +139,7 @@ def measure_variants(
     refused: list[TflitekitError] = []
     for threads in how.threads if usable else ():
         path = _cache_path(usable, shapes, target, threads, how, cache)
-        runs, load = _measure(usable, shapes, target, threads, how, progress, path)
+        runs, load, machine = _measure(usable, shapes, target, threads, how, progress, path)
         good = {name: run for name, run in runs.items() if isinstance(run, Run)}
         latencies = to_latencies(good, baseline, target, threads, rules_of(how))
         doubts = _doubts(rows, latencies, target, load)
@@ -149,7 +149,7 @@ def measure_variants(
         refused += [run for run in runs.values() if isinstance(run, TflitekitError)]
         for name, run in runs.items():
             told = threads if len(how.threads) > 1 else None
-            by_name[name] = _with_run(by_name[name], run, latencies.get(name), told)
+            by_name[name] = _with_run(by_name[name], run, latencies.get(name), told).at(measured=machine)
     if strict and refused and all(by_name[v.name].latency is None for v in usable):
         raise refused[0]
     _profile(by_name, [v for v in usable if by_name[v.name].latency is not None], shapes, target, how, progress)
@@ -280,11 +280,13 @@ def _measure(
     how: BenchmarkOptions,
     progress: Progress,
     path: Path | None,
-) -> tuple[dict[str, Run | TflitekitError], Load]:
+) -> tuple[dict[str, Run | TflitekitError], Load, str | None]:
+    """Returns a run or an error for each file, how busy the machine was, and its name."""
     distinct = {str(v.sha256): v for v in reversed(usable)}  # the same bytes are measured once
     kept = read_record(path, _Kept) if path is not None else None
     if kept is not None and set(kept.runs) == set(distinct):
         found: tuple[Mapping[str, Run | TflitekitError], Load] = kept.runs, kept.load
+        machine = kept.machine
     else:
         watch = LoadWatch()
         taken = measure_interleaved(
@@ -294,13 +296,13 @@ def _measure(
             protocol=rules_of(how),
             seed=how.seed,
             progress=progress,
-            partial=path.with_suffix(".partial.json") if path else None,
+            partial=path.with_suffix(f".{hash_json(machine_name())[:8]}.partial.json") if path else None,
             after_round=watch.sample,
         )
-        found = taken, watch.finish()
+        found, machine = (taken, watch.finish()), machine_name()
         _save(path, *found)
     runs, load = found
-    return {v.name: runs[str(v.sha256)] for v in usable}, load
+    return {v.name: runs[str(v.sha256)] for v in usable}, load, machine
 
 
 class _Kept(BaseModel):
@@ -308,12 +310,13 @@ class _Kept(BaseModel):
 
     runs: dict[str, Run]
     load: Load
+    machine: str | None = None
 
 
 def _save(path: Path | None, runs: Mapping[str, Run | TflitekitError], load: Load) -> None:
     complete = {name: run.model_dump(mode="json") for name, run in runs.items() if isinstance(run, Run)}
     if path is not None and len(complete) == len(runs):
-        write_record(path, {"runs": complete, "load": load._asdict()})
+        write_record(path, {"runs": complete, "load": load._asdict(), "machine": machine_name()})
 
 
 def _profile(

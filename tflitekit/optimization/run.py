@@ -26,7 +26,7 @@ from tflitekit.conversion import (
 from tflitekit.conversion.proving import BASELINE
 from tflitekit.core.errors import TflitekitError
 from tflitekit.core.files import check_written, locked
-from tflitekit.core.process.crew import Crew
+from tflitekit.core.process.crew import THIS_MACHINE, Crew
 from tflitekit.core.progress import Progress
 from tflitekit.core.remote import at_hand
 from tflitekit.data.dataset import Dataset, InputPipeline, open_dataset
@@ -42,7 +42,7 @@ from tflitekit.options.convert import ConvertOptions
 from tflitekit.options.evaluate import EvaluateOptions, ScoringOptions
 from tflitekit.options.optimize import OptimizeOptions
 from tflitekit.render import write_all
-from tflitekit.results import CalibrationPoint, Constraints, Finding, Report, VariantReport
+from tflitekit.results import CalibrationPoint, Constraints, Finding, Report, VariantReport, only_here
 from tflitekit.schemes import Request, parse_request, parse_requests
 from tflitekit.search import Clock, SearchLimits
 from tflitekit.source.models import identify
@@ -114,6 +114,7 @@ def run(order: Order, crew: Crew, progress: Progress, *, ahead: bool = False) ->
             rows = explain_lost(rows, converted.variants, dataset, constraints, options, scoring, progress)
         doubts = [*data_warnings(order.model, converted, evaluation, dataset, how), *doubts]
         rows = judged(rows, converted.variants, profile)
+        rows = only_here(rows) if crew is THIS_MACHINE else rows
         report = report_of(converted, evaluation, rows, constraints, profile, doubts, curve)
         write_all(report, out)
         check_written([out / "report.json", *converted.files()])

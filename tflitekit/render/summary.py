@@ -38,6 +38,7 @@ __all__ = [
     "refused",
     "scored_on",
     "subject",
+    "where_made",
 ]
 
 
@@ -229,7 +230,19 @@ def latency_conditions(report: Report) -> str:
     phones = {one.target for place in places(report) for one in place.latencies.values() if one.target_kind != "host"}
     slowest = " With several phones, the slowest decides for each variant." if len(phones) > 1 else ""
     sizes = text.measured_shapes(found, ", most frequent in the evaluation data" if report.dataset else "")
-    return f"Latency on {where}, {how}; protocol {found.protocol}, in which {statistic} decides.{sizes}{slowest}"
+    return f"Latency on {where}, {how}; protocol {found.protocol}, in which {statistic} decides.{sizes}{slowest}{where_made(report)}"
+
+
+def where_made(report: Report) -> str:
+    """Returns in a sentence, with a space before it, on which machines files were converted, evaluated and measured; nothing where one did it all."""
+    found = [row.places for row in report.variants if row.places]
+    parts = {
+        "converted": sorted({one.converted for one in found if one.converted}),
+        "evaluated": sorted({name for one in found for name in one.evaluated}),
+        "latency measured": sorted({one.measured for one in found if one.measured}),
+    }
+    told = [f"{what} on {text.listed(names)}" for what, names in parts.items() if names]
+    return f" {told[0][0].upper()}{', '.join(told)[1:]}." if told else ""
 
 
 class Place(NamedTuple):

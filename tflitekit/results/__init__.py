@@ -50,6 +50,7 @@ from tflitekit.results.report import (
     Report,
     SourceRecord,
     VariantReport,
+    only_here,
     read_report,
 )
 
@@ -102,6 +103,7 @@ __all__ = [
     "TargetKind",
     "VariantReport",
     "finite",
+    "only_here",
     "provenance_of",
     "read_report",
 ]

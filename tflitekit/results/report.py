@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from pydantic import Field, field_validator
 
 from tflitekit.core.errors import ModelError, UnreadableError
 from tflitekit.core.files import is_folder, require_path, shortened
-from tflitekit.core.machine import describe_machine
+from tflitekit.core.machine import describe_machine, machine_name
 from tflitekit.core.structured import LARGEST, check_model, read_json
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.contract import Contract
@@ -68,6 +69,20 @@ class OpRow(Part):
     weight_bytes: int
 
 
+class Places(Part):
+    """On which machines one row of a report was made, by their names.
+
+    Attributes:
+        converted: Where the file was made; null where an older version of the kit made it, or others did.
+        evaluated: Where samples were run; each of several machines took a part of them.
+        measured: Where latency was measured, or the machine that had the device.
+    """
+
+    converted: str | None = None
+    evaluated: tuple[str, ...] = ()
+    measured: str | None = None
+
+
 class VariantReport(Part):
     """One row of the report; fields that could not be measured are null, and ``warnings`` or ``error`` say why.
 
@@ -91,6 +106,7 @@ class VariantReport(Part):
         drop_from_control: Paired difference to it: what quantizing, pruning or clustering costs, without the gain of training.
         latency: The measurement that decides. Further numbers of threads, and after a merge of phones also further targets, are
             in ``other_latencies``.
+        places: On which machines this row was made; null where one machine did the whole run.
         hardware: What the hardware of ``--deploy-on`` would do with the file, by its profile; null where no profile was asked.
         peak_memory_bytes: Highest resident set of the process minus what stays resident after the model is released.
         arena_bytes: Tensor memory that the interpreter itself plans; what delegates allocate is not in it.
@@ -135,6 +151,7 @@ class VariantReport(Part):
     other_latencies: tuple[Latency, ...] = ()
     sustained: Sustained | None = None
     profile: Profile | None = None
+    places: Places | None = None
     hardware: Judgement | None = None
     peak_memory_bytes: int | None = None
     arena_bytes: int | None = None
@@ -146,6 +163,10 @@ class VariantReport(Part):
     conversion_s: float | None = None
     reused: bool = False
     warnings: tuple[Finding, ...] = ()
+
+    def at(self, **where: Any) -> VariantReport:
+        """Returns the row with where something of it was made; see `Places`."""
+        return self.model_copy(update={"places": (self.places or Places()).model_copy(update=where)})
 
     @property
     def figure(self) -> Measured | None:
@@ -172,11 +193,24 @@ class VariantReport(Part):
                 "integer_op_fraction", "min_runtime_version", "training", "compression", "search", "conversion_s", "reused")  # fmt: skip
         fields = {name: getattr(variant, name) for name in same} | {
             "file": variant.file if variant.status == "ok" else None,
+            "places": Places(converted=variant.machine),
             "warnings": tuple(Finding(kind="conversion", message=text) for text in variant.warnings),
             "inputs": contract.inputs if contract else (),
             "outputs": contract.outputs if contract else (),
         }
         return cls(**(fields | measured))
+
+
+def only_here(rows: Sequence[VariantReport]) -> tuple[VariantReport, ...]:
+    """Returns the rows of a run of one machine: where they were made says nothing then, unless an earlier run was on another."""
+    names = {
+        name
+        for row in rows
+        if row.places
+        for name in (row.places.converted, *row.places.evaluated, row.places.measured)
+        if name
+    }
+    return tuple(rows) if names - {machine_name()} else tuple(row.model_copy(update={"places": None}) for row in rows)
 
 
 class SourceRecord(Part):

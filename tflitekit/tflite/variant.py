@@ -47,6 +47,7 @@ class Variant(BaseModel):
         proof: That the float file of the model computes what the original does; None for a file that was trained, and where an
             older version of the kit made it.
         search: How it was found; None for schemes that do not search.
+        machine: Name of the machine that made it; None where an older version of the kit did.
         reused: Whether this run found it finished.
     """
 
@@ -78,6 +79,7 @@ class Variant(BaseModel):
     compression: Compression | None = None
     proof: Proof | None = None
     search: SearchRecord | None = None
+    machine: str | None = None
     reused: bool = Field(False, exclude=True)
     folder: Path | None = Field(None, exclude=True)
 

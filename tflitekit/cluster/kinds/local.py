@@ -18,8 +18,9 @@ __all__ = ["SETTINGS", "local"]
 SETTINGS = {
     "distributed.scheduler.worker-ttl": "60s",  # a worker that says nothing for so long is ended and started again
     "distributed.scheduler.allowed-failures": ATTEMPTS - 1,  # workers that die under one task before it is given up
+    "distributed.worker.daemon": False,  # evaluation has processes of its own
 }
-"""Of Dask, for the scheduler."""
+"""Of Dask, for the scheduler and the workers."""
 
 
 @register_cluster("local")

@@ -12,10 +12,11 @@ from typing import Literal
 
 from tflitekit.cluster.crew import ClusterCrew, crew_of
 from tflitekit.core.errors import TflitekitError, as_known
+from tflitekit.core.events import Event
 from tflitekit.core.files import write_whole
 from tflitekit.core.machine import machine_name
 from tflitekit.core.process.crew import THIS_MACHINE
-from tflitekit.core.progress import Event, Progress
+from tflitekit.core.progress import Progress
 from tflitekit.optimization.order import Order
 from tflitekit.optimization.run import run
 from tflitekit.optimization.suites.file import read_suite

@@ -27,7 +27,7 @@ public final class ReportWriter {
     private static final String[] NOT_MEASURED_HERE = {
         "engine", "engine_why", "deflated_bytes", "accuracy", "likeness", "agreement", "drop", "control", "drop_from_control",
         "hits", "confusion", "confidence", "flips", "sequential", "explanation", "profile", "peak_memory_bytes",
-        "arena_bytes", "training", "search", "compression", "conversion_s", "hardware"
+        "arena_bytes", "training", "search", "compression", "conversion_s", "places", "hardware"
     };
     private static final String[] EMPTY_HERE = {
         "other_metrics", "output_scores", "per_class", "fidelity", "differing", "thresholds", "examples", "on_targets", "ops", "warnings"
