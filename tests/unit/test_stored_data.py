@@ -395,7 +395,7 @@ def test_what_recordings_are_is_known_of_every_kind_of_data(sounds, tmp_path):
     assert expected.describe() == "8,000 samples a second, mono, 40 samples (of longer ones the start)"
     with pytest.raises(DataError, match=r"^B has 4,000 samples a second, and A has 8,000") as caught:
         check_same_rate({"A": expected, "nothing": None, "B": SoundFormat(rate=4000, channels=1)})
-    assert "resample=8000" in caught.value.fix
+    assert "PATH:resample=RATE, with 8000 or 4000" in caught.value.fix
 
 
 def test_list_of_sounds(sounds):

@@ -26,7 +26,9 @@ AGENT = Path(__file__).parent / "agent.py"
 
 _READY = "tflitekit-is-here"
 _CALL_S = 120.0
-_LAST_WORDS = 1000
+_LAST_WORDS = 10_000
+"""More than the client says of a changed key, in which paths stand several times."""
+_SHOWN_WORDS = 1000
 _CUT_CODE = 255
 """The exit code of the client where not the command but the connection ended."""
 _OPTIONS = {
@@ -209,7 +211,10 @@ class Connection:
         if not told:
             if process.returncode == _CUT_CODE:
                 raise self.failure(words)
-            raise DeviceError(f"{self.address.destination} did not do what was asked.", why=words or "It said nothing.")
+            raise DeviceError(
+                f"{self.address.destination} did not do what was asked.",
+                why=words[-_SHOWN_WORDS:] or "It said nothing.",
+            )
         return told
 
     def failure(self, words: str) -> DeviceError:
