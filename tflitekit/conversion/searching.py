@@ -23,11 +23,12 @@ from tflitekit.data.dataset import Dataset, InputPipeline, Selection, Unreadable
 from tflitekit.data.facts import input_facts
 from tflitekit.data.samples import same_place
 from tflitekit.options.convert import ConvertOptions
+from tflitekit.schemes import Request
 from tflitekit.search import Found, Search, Selected, Setting
 from tflitekit.source.prepared import PreparedSource
 from tflitekit.tflite.variant import Variant
 
-__all__ = ["refuse_without_clock", "search_key", "search_variant", "select"]
+__all__ = ["refuse_without_clock", "search_key", "search_variant", "searches_by_latency", "select"]
 
 _FEWEST = 100
 """Fewer further samples than this say less than those that were calibrated on."""
@@ -91,10 +92,15 @@ def _identity(spec: ConversionSpec) -> dict[str, Any] | None:
     return {"target": clock.target.identity(), "threads": clock.threads, "limit_ms": clock.limit_ms}
 
 
+def searches_by_latency(request: Request) -> bool:
+    """Whether a scheme looks for the fastest file, which only the target tells."""
+    return request.scheme.search is not None and request.options.get("minimize") == "latency"
+
+
 def refuse_without_clock(spec: ConversionSpec) -> None:
     """Raises `UsageError` where the fastest file is asked for, and nothing is known that tells what is fast."""
     for request in spec.requests:
-        if request.scheme.search and request.options.get("minimize") == "latency" and spec.clock is None:
+        if searches_by_latency(request) and spec.clock is None:
             raise UsageError(
                 f"{request.scheme.name}:minimize=latency needs to measure where the model will run.",
                 why="Only latency of the hardware that --deploy-on names counts, which this host's is not for a phone; 'convert' measures nothing, "

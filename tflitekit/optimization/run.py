@@ -24,6 +24,7 @@ from tflitekit.conversion import (
     with_output,
 )
 from tflitekit.conversion.proving import BASELINE
+from tflitekit.conversion.searching import searches_by_latency
 from tflitekit.core.errors import TflitekitError
 from tflitekit.core.files import check_written, locked
 from tflitekit.core.process.crew import THIS_MACHINE, Crew
@@ -191,8 +192,7 @@ def _clock(
 
 def needs_clock(how: OptimizeOptions) -> bool:
     """Whether something is searched for by its latency, which only the target tells."""
-    requests = _requests(how.schemes or (), how.rounding)
-    return any(request.scheme.search and request.options.get("minimize") == "latency" for request in requests)
+    return any(map(searches_by_latency, _requests(how.schemes or (), how.rounding)))
 
 
 def _refuse_early(model: Any, how: OptimizeOptions, constraints: Constraints, options: ConvertOptions) -> None:
