@@ -187,7 +187,6 @@ def sleep_phase(*, order: dict[str, Any], ahead: bool) -> None:
 
 def measure_scaling(arguments: argparse.Namespace) -> None:
     from tflitekit.cluster.crew import open_cluster
-    from tflitekit.core.progress import Progress
     from tflitekit.optimization import phases
     from tflitekit.optimization.order import Order
     from tflitekit.optimization.suites.on_cluster import run_on_cluster
@@ -195,7 +194,7 @@ def measure_scaling(arguments: argparse.Namespace) -> None:
     from tflitekit.options.optimize import OptimizeOptions
     from tflitekit.results import Constraints
 
-    phases._HERE = "edge_benchmarks.cluster:sleep_phase"  # type: ignore[misc]
+    phases._HERE = "edge_benchmarks.cluster:sleep_phase"
     with tempfile.TemporaryDirectory() as folder, programs(arguments.workers) as (port, scheduler):
         orders = {
             f"entry-{number}": Order(
@@ -214,7 +213,7 @@ def measure_scaling(arguments: argparse.Namespace) -> None:
                 used_s(scheduler),
                 time.process_time(),
             )
-            found = list(run_on_cluster(orders, crew, Progress()))
+            found = list(run_on_cluster(orders, crew))
             took = time.perf_counter() - start
             through, used, own = (
                 port.bytes - bytes_before,

@@ -82,7 +82,8 @@ def main() -> None:
             file = folder / "plain" / f"{scheme}.tflite"
             copy = folder / f"copy-of-{scheme}.tflite"
             copy.write_bytes(file.read_bytes() + b"\0")
-            verdicts, off = collections.Counter(), []
+            verdicts: collections.Counter[str] = collections.Counter()
+            off = []
             for seed in range(arguments.repetitions):
                 ratio = compare(file, copy, seed)
                 verdicts[ratio.verdict] += 1

@@ -306,8 +306,8 @@ def make(out: Path, names: list[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         MAKERS[name]().save(folder / "model.keras")
         calibration, test = data(name)
-        np.savez(folder / "calibration.npz", **calibration)
-        np.savez(folder / "test.npz", **test)
+        np.savez(folder / "calibration.npz", allow_pickle=False, **calibration)
+        np.savez(folder / "test.npz", allow_pickle=False, **test)
         print(name, flush=True)
 
 
