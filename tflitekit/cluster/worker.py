@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from tflitekit.cluster.kinds import import_dask
 from tflitekit.cluster.pool import SLOT, device_resource
+from tflitekit.cluster.settings import SETTINGS
 from tflitekit.cluster.tasks import LOG, SHARE
 from tflitekit.core.errors import MachineError, UsageError
 from tflitekit.core.lifetime import Stopped, scratch
@@ -135,7 +136,7 @@ async def _scheduler(address: str, note: Callable[[str], object]) -> None:
 async def _work(address: str, count: int, devices: Sequence[str], note: Callable[[str], object]) -> None:
     distributed = import_dask()
     logging.getLogger("distributed").setLevel(logging.ERROR)
-    import_dask("dask").config.set({"distributed.worker.daemon": False})  # evaluation has processes of its own
+    import_dask("dask").config.set(SETTINGS)
     share = str(max(1, (os.cpu_count() or 1) // max(1, count)))
     common: dict[str, Any] = {
         "memory_limit": 0,

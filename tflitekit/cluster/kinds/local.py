@@ -9,18 +9,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from tflitekit.cluster.kinds import import_dask, register_cluster, wanted_workers
-from tflitekit.cluster.pool import ATTEMPTS, SLOT
+from tflitekit.cluster.pool import SLOT
+from tflitekit.cluster.settings import SETTINGS
 from tflitekit.cluster.tasks import SHARE
 from tflitekit.core.lifetime import scratch
 
-__all__ = ["SETTINGS", "local"]
-
-SETTINGS = {
-    "distributed.scheduler.worker-ttl": "60s",  # a worker that says nothing for so long is ended and started again
-    "distributed.scheduler.allowed-failures": ATTEMPTS - 1,  # workers that die under one task before it is given up
-    "distributed.worker.daemon": False,  # evaluation has processes of its own
-}
-"""Of Dask, for the scheduler and the workers."""
+__all__ = ["local"]
 
 
 @register_cluster("local")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tflitekit.cluster.kinds import TAKES_TASKS, import_dask, register_cluster, wanted_workers
-from tflitekit.cluster.kinds.local import SETTINGS
+from tflitekit.cluster.settings import SETTINGS
 from tflitekit.core.errors import MachineError, MissingDependencyError, UsageError
 
 __all__ = ["slurm"]
