@@ -6,51 +6,90 @@ measured on, or to a worker that has its machine for itself for that time.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tflitekit.cluster.crew import ClusterCrew
 from tflitekit.core.errors import ClusterLostError, TflitekitError
 from tflitekit.optimization.order import Order
-from tflitekit.optimization.phases import Phases
+from tflitekit.optimization.phases import Phases, devices_of
 from tflitekit.render.suite_text import EntryResult
 from tflitekit.results.report import read_report
 
 __all__ = ["run_on_cluster"]
 
 
+@dataclass(frozen=True)
+class _Step:
+    """One phase of an entry."""
+
+    name: str
+    order: Order
+    ahead: bool
+
+    @property
+    def takes_slot(self) -> bool:
+        """Whether any worker could do it; others wait at their devices."""
+        return self.ahead or not devices_of(self.order)
+
+    def ask(self, phases: Phases) -> Future[Any]:
+        """Sends it to the cluster; the future also has the error of one that nobody could do."""
+        try:
+            return (phases.ahead if self.ahead else phases.finish)(self.name, self.order)
+        except TflitekitError as error:
+            refused: Future[Any] = Future()
+            refused.set_exception(error)
+            return refused
+
+
 def run_on_cluster(orders: dict[str, Order], crew: ClusterCrew) -> Iterator[EntryResult]:
     """Yields what becomes of each entry, in the order in which they end."""
     with Phases(crew) as phases:
-        waiting = deque(orders.items())
-        pending: dict[Future[Any], tuple[str, Order, bool]] = {}
-        while waiting or pending:
-            room = max(1, crew.spread) if waiting else 0
-            while waiting and sum(first for *_, first in pending.values()) < room:
-                name, order = waiting.popleft()
-                first = phases.can_go_ahead(order)
-                try:
-                    asked = phases.ahead(name, order) if first else phases.finish(name, order)
-                except ClusterLostError:
-                    raise
-                except TflitekitError as error:
-                    yield EntryResult(name=name, status="failed", error=str(error))
-                    continue
-                pending[asked] = name, order, first
+        waiting = [_Step(name, order, ahead=phases.can_go_ahead(order)) for name, order in orders.items()]
+        pending: dict[Future[Any], _Step] = {}
+        ended: list[tuple[_Step, TflitekitError | None]] = []
+        while waiting or pending or ended:
+            for step in _startable(waiting, pending.values(), crew):
+                waiting.remove(step)
+                pending[step.ask(phases)] = step
+            for step, error in ended:
+                yield _result(step, error)
+            ended = []
             for future in wait(pending, timeout=0.2, return_when=FIRST_COMPLETED).done:
-                name, order, first = pending.pop(future)
-                try:
-                    future.result()
-                    if first:
-                        pending[phases.finish(name, order)] = name, order, False
-                        continue
-                except ClusterLostError:  # the next entries would fare no better
-                    raise
-                except TflitekitError as error:
-                    yield EntryResult(name=name, status="failed", error=str(error))
-                    continue
-                yield EntryResult(
-                    name=name, status="ok", report=read_report(order.out / "report.json"), folder=str(order.out)
-                )
+                step, error = pending.pop(future), _error(future)
+                if step.ahead and error is None:
+                    waiting.append(replace(step, ahead=False))
+                else:
+                    ended.append((step, error))
+
+
+def _error(ended: Future[Any]) -> TflitekitError | None:
+    """Returns why a step failed; raises what ends the whole suite."""
+    try:
+        ended.result()
+    except ClusterLostError:  # the next entries would fare no better
+        raise
+    except TflitekitError as error:
+        return error
+    return None
+
+
+def _result(step: _Step, error: TflitekitError | None) -> EntryResult:
+    if error is not None:
+        return EntryResult(name=step.name, status="failed", error=str(error))
+    report = read_report(step.order.out / "report.json")
+    return EntryResult(name=step.name, status="ok", report=report, folder=str(step.order.out))
+
+
+def _startable(waiting: Collection[_Step], running: Collection[_Step], crew: ClusterCrew) -> list[_Step]:
+    """Returns what is to start now: all that waits for devices, and as much as there are slots free.
+
+    Dask gives a task to a worker when it is submitted, and moves none that needs a resource to a worker that is free earlier. What remains of
+    entries goes last, because all work on its machine has to stop for it.
+    """
+    at_devices = [step for step in waiting if not step.takes_slot]
+    ahead_first = sorted((step for step in waiting if step.takes_slot), key=lambda step: not step.ahead)
+    room = max(1, crew.spread) - sum(step.takes_slot for step in running)
+    return at_devices + ahead_first[: max(0, room)]
