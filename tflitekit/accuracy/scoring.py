@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -119,9 +119,19 @@ class Spreading(Protocol):
         """The processors of the machines that did, by the machine's name."""
 
     def chunks(
-        self, runs: Sequence[ScoringJob], dataset: Dataset, baseline: str | None, size: int
+        self,
+        runs: Sequence[ScoringJob],
+        dataset: Dataset,
+        baseline: str | None,
+        size: int,
+        evaluator: Callable[[], ChunkEvaluator],
     ) -> Generator[Done, None, None]:
-        """Yields the chunks of the data, as `tflitekit.data.parallel.process_chunks` does."""
+        """Yields the chunks of the data, as `tflitekit.data.parallel.process_chunks` does.
+
+        Args:
+            size: Samples of a chunk.
+            evaluator: Makes what would run them on this machine.
+        """
 
 
 @dataclass
@@ -182,7 +192,7 @@ def score(
         found = (
             process_chunks(dataset, size, workers, evaluator)
             if spread is None
-            else spread.chunks(runs, dataset, baseline, size)
+            else spread.chunks(runs, dataset, baseline, size, evaluator)
         )
         with closing(found) as chunks:  # threads end before their models
             for done in chunks:

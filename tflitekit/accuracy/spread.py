@@ -11,7 +11,8 @@ import json
 import math
 import shutil
 import socket
-from collections.abc import Generator, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,8 +41,10 @@ __all__ = ["Spread", "score_part", "spread_over"]
 
 _PARTS_EACH = 4
 """Parts for each worker, so that none waits long for the last one."""
-_LEAST = 512
-"""Samples of a part at least: opening files and data takes as long as many samples."""
+_PART_S = 1.5
+"""Seconds that a part takes at least, where that leaves one for each worker: opening files and data takes about a tenth of a second."""
+_FEWEST = 1024
+"""Samples from which on an evaluation is spread."""
 _PRELOAD = (
     *RUNTIME,
     __name__,
@@ -69,18 +72,24 @@ class Spread:
     machines: dict[str, str] = field(default_factory=dict)
 
     def chunks(
-        self, runs: Sequence[ScoringJob], dataset: Dataset, baseline: str | None, size: int
+        self,
+        runs: Sequence[ScoringJob],
+        dataset: Dataset,
+        baseline: str | None,
+        size: int,
+        evaluator: Callable[[], ChunkEvaluator],
     ) -> Generator[Done, None, None]:
         """Yields what the parts of the data came to, in their order.
 
         Args:
             size: Samples that are run at a time.
+            evaluator: Is timed on this machine, to choose the size of parts.
 
         Raises:
             TflitekitError: A part could not be scored.
         """
         total = len(dataset)
-        step = size * max(1, math.ceil(max(_LEAST, total / (_PARTS_EACH * max(1, self.crew.spread))) / size))
+        step = _samples_of_part(total, max(1, self.crew.spread), _seconds_each(dataset, evaluator), size)
         common = self._common(runs, dataset, baseline, size)
         contents = Contents(dataset)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -109,6 +118,22 @@ class Spread:
             "baseline": baseline,
             "size": size,
         }
+
+
+def _seconds_each(dataset: Dataset, evaluator: Callable[[], ChunkEvaluator]) -> float:
+    """Returns about how long one sample takes all files."""
+    first, *few = itertools.islice(dataset, 3)
+    with closing(evaluator()) as evaluate:
+        evaluate([first])  # the first call of an interpreter takes longer
+        start = time.perf_counter()
+        evaluate(few)
+        return (time.perf_counter() - start) / len(few)
+
+
+def _samples_of_part(total: int, workers: int, seconds_each: float, size: int) -> int:
+    """Returns how many samples a worker gets at a time: whole chunks of ``size``."""
+    step = max(total / (_PARTS_EACH * workers), min(_PART_S / seconds_each, total / workers))
+    return size * math.ceil(step / size)
 
 
 def _taken(answer: Mapping[str, Any]) -> Iterator[Done]:
@@ -140,7 +165,7 @@ def spread_over(
     """Returns how an evaluation is spread; None where it is done here: nobody else is there, or nobody else could open the data."""
     if not crew.spread or folder is None or dataset.recipe is None or dataset.size is None or how.stream:
         return None
-    if not dataset.random_access or dataset.size < 2 * _LEAST:
+    if not dataset.random_access or dataset.size < _FEWEST:
         return None
     return Spread(crew, how, constraints, folder.resolve() / "parts")
 
