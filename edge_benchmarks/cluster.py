@@ -187,6 +187,7 @@ def sleep_phase(*, order: dict[str, Any], ahead: bool) -> None:
 
 def measure_scaling(arguments: argparse.Namespace) -> None:
     from tflitekit.cluster.crew import open_cluster
+    from tflitekit.core.progress import Progress
     from tflitekit.optimization import phases
     from tflitekit.optimization.order import Order
     from tflitekit.optimization.suites.on_cluster import run_on_cluster
@@ -213,7 +214,7 @@ def measure_scaling(arguments: argparse.Namespace) -> None:
                 used_s(scheduler),
                 time.process_time(),
             )
-            found = list(run_on_cluster(orders, crew))
+            found = list(run_on_cluster(orders, crew, Progress()))
             took = time.perf_counter() - start
             through, used, own = (
                 port.bytes - bytes_before,

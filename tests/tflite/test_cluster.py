@@ -145,3 +145,40 @@ def test_files_evaluated_on_a_cluster_have_the_scores_of_one_machine(cluster, va
     assert not list(variants.glob(".tflitekit-scores-*"))
     with pytest.raises(UsageError, match="--until-certain takes one sample after the other"):
         tk.evaluate(files, data=data, cluster=cluster.address, until_certain=True)
+
+
+ONE = """
+schemes = ["float32", "int8", "mixed"]
+constraints = {{max_accuracy_drop = 2.0}}
+conversion = {{search_budget = "2"}}
+
+[[models]]
+name = "one"
+path = "{model}"
+data = ["many"]
+
+[data.many]
+evaluation = "{folder}/many.npz"
+calibration = "{folder}/few.npz"
+preprocess = "raw"
+"""
+
+
+@pytest.mark.slow
+def test_fewer_entries_than_workers_are_done_in_parts_by_all_of_them(cluster, variants, tmp_path):
+    for name, count, seed in (("many", 1100, 3), ("few", 120, 4)):
+        x, y = shape_arrays(count, seed)
+        np.savez(tmp_path / f"{name}.npz", x=x, y=y)
+    suite = written(tmp_path, ONE.format(model=variants / "float32.tflite", folder=tmp_path))
+    (alone,) = run_suite(suite, out=tmp_path / "alone")
+    heard = Heard()
+    (spread,) = run_suite(suite, out=tmp_path / "spread", cluster=cluster.address, progress=heard)
+    assert (spread.status, spread.error) == ("ok", None)
+    assert outcome(spread.report) == outcome(alone.report)
+    assert all(row.latency is not None for row in spread.report.variants)
+    told = [event for event in heard.events if event.kind == "task" and event.state in ("done", "failed")]
+    parts = {event.name: event.worker for event in told if event.name.startswith(f"{alone.name}: ")}
+    called = {name.partition(": ")[2] for name in parts}
+    assert {"int8", "mixed"} <= called and any(name.startswith("samples 1 to ") for name in called)
+    assert len(set(parts.values())) == 2
+    assert [event.state for event in told if event.name == alone.name] == ["done", "done"]

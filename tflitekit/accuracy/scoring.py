@@ -7,7 +7,6 @@ Memory holds a few samples and a few bytes of scores per sample.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,7 @@ from tflitekit.accuracy.metrics.anomaly import AnomalyScore, Reconstructed
 from tflitekit.accuracy.metrics.several import SeveralMetrics
 from tflitekit.accuracy.reading import reading_of
 from tflitekit.core.errors import DataError, UsageError
+from tflitekit.core.machine import usable_cores
 from tflitekit.core.progress import Progress
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.contract import Contract, find_output
@@ -178,7 +178,7 @@ def score(
             f"Samples are one stream (--stream), but a file takes {batch} at once.", fix="Convert with --batch 1."
         )
     alone = stream or any(run.place is not None and not run.place.parallel for run in runs)
-    workers = 1 if alone else jobs or os.cpu_count() or 1
+    workers = 1 if alone else jobs or usable_cores()
     baseline = against.baseline if against is not None else None
     collected = _Collector(dataset.size or 1024)
     with ExitStack() as stack, progress.task(f"Evaluating {len(runs)} variants", dataset.size) as advance:

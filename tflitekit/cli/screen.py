@@ -80,9 +80,10 @@ class Screen:
         self._console.print(text, style="dim", markup=False, soft_wrap=True)
 
     def _summary(self, now: float) -> str:
-        rows = self._board.rows.values()
+        rows = list(self._board.rows.values())
+        rows = [row for row in rows if row.is_entry] or rows  # of a suite, not the parts of its entries
         ended = sum(row.ended for row in rows)
-        failed = len(self._board.of("failed"))
+        failed = sum(row.state == "failed" for row in rows)
         parts = [f"{ended} of {len(rows)} ended", *([f"{failed} failed"] if failed else [])]
         if any(row.is_entry for row in rows):
             left = self._board.left_s(now)

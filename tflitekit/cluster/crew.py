@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from tflitekit.cluster.depot import Depot
 from tflitekit.cluster.kinds import TAKES_TASKS, import_dask, open_kind
@@ -19,6 +20,7 @@ from tflitekit.core.machine_lock import measuring
 from tflitekit.core.process.crew import THIS_MACHINE, Crew
 from tflitekit.core.process.workers import TENSORFLOW
 from tflitekit.core.progress import Progress
+from tflitekit.core.remote import is_url
 
 if TYPE_CHECKING:
     import distributed
@@ -49,6 +51,7 @@ class ClusterCrew(Crew):
         depot: Depot | None = None,
     ) -> None:
         self.client, self._listener, self._places, self._depot = client, listener, places, depot
+        self._prefix = ""
         self._spread, self._counted = 0, -math.inf
 
     @property
@@ -58,6 +61,16 @@ class ClusterCrew(Crew):
             self._spread = sum(int(worker["resources"].get(SLOT, 0)) for worker in self.workers().values())
             self._counted = time.monotonic()
         return self._spread
+
+    def part(self, name: str) -> Self:
+        """Returns the same crew for one of several pieces that go on at the same time: its tasks are called ``NAME: TASK``."""
+        found = copy.copy(self)
+        found._prefix = f"{name}: "
+        return found
+
+    def reads(self, place: object) -> bool:
+        """Whether workers get what this machine copies from behind a URL."""
+        return self._depot is not None or not is_url(place)
 
     def workers(self) -> dict[str, Any]:
         """Returns what the scheduler knows of each worker, by address.
@@ -79,6 +92,7 @@ class ClusterCrew(Crew):
             jobs=max(1, self.spread),
             timeout_s=timeout_s,
             preload=preload,
+            prefix=self._prefix,
             places=self._places,
             depot=self._depot,
             listener=self._listener,

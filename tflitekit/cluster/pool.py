@@ -67,6 +67,7 @@ class ClusterPool:
         jobs: How many the cluster runs at a time.
         timeout_s: A task that takes longer is ended and recorded as a failure.
         preload: Modules that the process of a task needs.
+        prefix: Of the labels of all tasks.
         places: Paths that workers have to see; with a depot the folder of the run.
         depot: Through which files travel where machines share no folder.
         listener: Hears of each task.
@@ -81,13 +82,15 @@ class ClusterPool:
         timeout_s: float,
         preload: tuple[str, ...] | None,
         listener: Listener,
+        prefix: str = "",
         places: tuple[str, ...] = (),
         depot: Depot | None = None,
         told: Callable[[Answer], object] = lambda answer: None,
     ) -> None:
         self.jobs, self._depot = jobs, depot
+        self.threads: int | None = None
         self._client, self._timeout_s, self._preload = client, timeout_s, preload
-        self._places, self._listener, self._told = places, listener, told
+        self._prefix, self._places, self._listener, self._told = prefix, places, listener, told
         self._asked: dict[int, _Asked] = {}
         self._numbers, self._name = itertools.count(), uuid.uuid4().hex[:12]
         self._lock, self._closed = threading.Lock(), threading.Event()
@@ -121,7 +124,7 @@ class ClusterPool:
         """
         parcel = pack(self._depot, Path(self._places[0]), arguments) if self._depot is not None else None
         task = Task(
-            call=call, arguments=arguments, label=label, kit=kit_identity(), preload=self._preload, gpu=gpu, waits=waits,
+            call=call, arguments=arguments, label=f"{self._prefix}{label}", kit=kit_identity(), preload=self._preload, gpu=gpu, waits=waits,
             timeout_s=self._timeout_s if timeout_s == 0.0 else timeout_s, places=() if parcel is not None else (*self._places, *needs),
             parcel=parcel,
         )  # fmt: skip

@@ -24,17 +24,15 @@ from tflitekit.cluster.depot import Parcel, unpacked
 from tflitekit.cluster.telling import Telling
 from tflitekit.core.errors import BusyError, CrashError, MachineError, StorageError, TflitekitError, as_known
 from tflitekit.core.files import content_hash, hash_json
-from tflitekit.core.machine import machine_name
+from tflitekit.core.machine import SHARE, machine_name
 from tflitekit.core.machine_lock import working
 from tflitekit.core.printable import printable
 from tflitekit.core.process.workers import WorkerPool, wait_for
 
-__all__ = ["LOG", "SHARE", "Answer", "Task", "kit_identity", "run_task", "share_of_machine"]
+__all__ = ["LOG", "Answer", "Task", "kit_identity", "run_task"]
 
 LOG = "tflitekit.cluster"
 """The logger of what a worker takes and finishes; `tflitekit worker` shows it."""
-SHARE = "TFLITEKIT_JOBS"
-"""Set by `tflitekit worker`: how many processes a task may use on this worker."""
 Blame = Literal["machine", "unfit", "busy", "task"]
 _LOOK_S = 0.5
 _AGAIN = 40
@@ -112,18 +110,12 @@ def kit_identity() -> str:
     return ", ".join(f"{name} {version}" for name, version in tool_versions().items()) + f", code {code[:8]}"
 
 
-def share_of_machine() -> int:
-    """Returns how many processes a task may use on this worker: its threads, unless `tflitekit worker` says otherwise."""
-    from distributed import get_worker
-
-    return int(os.environ.get(SHARE) or get_worker().state.nthreads)
-
-
 def run_task(content: dict[str, Any]) -> dict[str, Any]:
     """Runs a `Task` and returns an `Answer`, both as JSON."""
     began = time.time()
     task = Task.model_validate(content)
     Telling().say()
+    os.environ.setdefault(SHARE, str(_worker().state.nthreads))  # of Dask's own workers
     label = printable(task.label)
     _log.info("took %s", label)
     try:
@@ -136,9 +128,9 @@ def run_task(content: dict[str, Any]) -> dict[str, Any]:
         found = {"error": error.to_json(), "blame": "unfit"}
     said = f"failed {label}: {printable(found['error']['what'])}" if "error" in found else f"finished {label}"
     _log.info("%s (%.0f s)", said, time.time() - began)
-    return Answer(machine=machine_name(), worker=_address(), began=began, ended=time.time(), **found).model_dump(
-        mode="json"
-    )
+    return Answer(
+        machine=machine_name(), worker=str(_worker().address), began=began, ended=time.time(), **found
+    ).model_dump(mode="json")
 
 
 def _outcome(task: Task) -> dict[str, Any]:
@@ -156,9 +148,7 @@ def _outcome(task: Task) -> dict[str, Any]:
 @contextmanager
 def _while_wanted() -> Iterator[None]:
     """Stops the block, as Ctrl-C would, where the task is taken back or its client is gone: Dask lets what runs go on."""
-    from distributed import get_worker
-
-    worker, thread = get_worker(), threading.get_ident()
+    worker, thread = _worker(), threading.get_ident()
     key, done, lock = worker.get_current_task(), threading.Event(), threading.Lock()
 
     def stop(error: type[BaseException] | None) -> None:
@@ -203,10 +193,10 @@ def _check_places(places: Sequence[str]) -> None:
             )
 
 
-def _address() -> str:
+def _worker() -> Any:
     from distributed import get_worker
 
-    return str(get_worker().address)
+    return get_worker()
 
 
 def _run_anywhere(task: Task) -> dict[str, Any]:

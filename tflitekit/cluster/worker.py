@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 from tflitekit.cluster.kinds import import_dask
 from tflitekit.cluster.pool import SLOT, device_resource
 from tflitekit.cluster.settings import SETTINGS
-from tflitekit.cluster.tasks import LOG, SHARE
+from tflitekit.cluster.tasks import LOG
 from tflitekit.core.errors import MachineError, UsageError
 from tflitekit.core.lifetime import Stopped, scratch
-from tflitekit.core.machine import machine_name
+from tflitekit.core.machine import SHARE, machine_name
 from tflitekit.options.benchmark import BenchmarkOptions
 from tflitekit.targets import is_device, open_target
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -20,6 +19,7 @@ from tflitekit.conversion.searching import search_key, search_variant, select
 from tflitekit.conversion.spec import ConversionSpec
 from tflitekit.core.errors import CrashError, ModelError, TflitekitError
 from tflitekit.core.files import content_hash, hash_json
+from tflitekit.core.machine import usable_cores
 from tflitekit.core.process.crew import Crew, Pool
 from tflitekit.core.progress import Advance, Progress
 from tflitekit.data.calibration import CalibrationSet, store_calibration
@@ -81,7 +81,7 @@ class Conversion:
     def pool(self) -> Pool:
         """The workers, started when first needed: a run that finds everything finished starts none."""
         if self._pool is None:
-            jobs = self.options.jobs or os.cpu_count() or 1
+            jobs = self.options.jobs or usable_cores()
             modules = worker_modules(tensorflow=self.loading.file is None or needs_tensorflow(self.loading.file))
             modules += (CANDIDATES,) if any(request.scheme.search for request in self.spec.requests) else ()
             self._pool = self._crew.pool(jobs=jobs, timeout_s=self.options.timeout_s, preload=modules)

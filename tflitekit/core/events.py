@@ -15,7 +15,7 @@ class Event(BaseModel):
 
     Attributes:
         kind: What it happened to: the suite (run), the cluster, a worker, an entry of the suite, or a task, which is a piece of work on a worker.
-            An entry of a suite is one or two tasks of its name.
+            An entry of a suite is one or two tasks of its name; their parts are called ``ENTRY: PART``.
         name: Of that: the address of a cluster or a worker.
         state: What it is since then.
         time: Seconds since 1970.

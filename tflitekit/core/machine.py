@@ -9,7 +9,24 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Load", "LoadWatch", "cpu_model", "describe_machine", "kernel_features", "machine_name"]
+__all__ = [
+    "SHARE",
+    "Load",
+    "LoadWatch",
+    "cpu_model",
+    "describe_machine",
+    "kernel_features",
+    "machine_name",
+    "usable_cores",
+]
+
+SHARE = "TFLITEKIT_JOBS"
+"""Set for each worker of a cluster: how many cores of its machine are its share."""
+
+
+def usable_cores() -> int:
+    """Returns how many cores a piece of work may use: all of this machine, or the share of the cluster's worker that does it."""
+    return int(os.environ.get(SHARE) or os.cpu_count() or 1)
 
 
 class Load(NamedTuple):

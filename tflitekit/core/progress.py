@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:  # which needs pydantic, and most commands report no events
     from tflitekit.core.events import Event
 
-__all__ = ["Advance", "Progress"]
+__all__ = ["Advance", "PartProgress", "Progress"]
 
 
 class Advance(Protocol):
@@ -34,3 +34,21 @@ class Progress:
     def event(self, event: Event) -> None:
         """Tells what happened in a run of many pieces; may be called in any thread."""
         del event
+
+
+class PartProgress(Progress):
+    """The progress of one of several pieces that go on at the same time: what it tells begins with its name."""
+
+    def __init__(self, name: str, whole: Progress) -> None:
+        self._name, self._whole = name, whole
+
+    @contextmanager
+    def task(self, description: str, total: int | None) -> Iterator[Advance]:
+        with self._whole.task(f"{self._name}: {description}", total) as advance:
+            yield advance
+
+    def note(self, message: str) -> None:
+        self._whole.note(f"{self._name}: {message}")
+
+    def event(self, event: Event) -> None:
+        self._whole.event(event)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from tflitekit.accuracy.evaluation import named_variants, probe
 from tflitekit.core.errors import DataError, ModelError, UsageError
 from tflitekit.core.lifetime import scratch, temporary_folder
+from tflitekit.core.machine import usable_cores
 from tflitekit.core.progress import Progress
 from tflitekit.data.calibration import store_calibration
 from tflitekit.data.contract import Contract, resolve_labels
@@ -84,7 +84,7 @@ def explain(file: str | Path, *, data: Any, how: ExplainOptions, progress: Progr
     files = [each for each in (baseline, variant) if each is not None]
     read = read_as(files, dataset, how.part(EvaluateOptions), progress=progress)
     found = explain_variant(
-        variant, baseline, dataset, read.columns, read.figures, jobs=how.jobs or os.cpu_count() or 1, progress=progress
+        variant, baseline, dataset, read.columns, read.figures, jobs=how.jobs or usable_cores(), progress=progress
     )
     return found.model_copy(update={"notes": (*found.notes, *read.notes)})
 

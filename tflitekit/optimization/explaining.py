@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from tflitekit.conversion.proving import BASELINE
 from tflitekit.core.errors import TflitekitError
+from tflitekit.core.machine import usable_cores
 from tflitekit.core.progress import Progress
 from tflitekit.data.dataset import Dataset, open_dataset
 from tflitekit.explanation.explain import explain_variant, probed
@@ -48,7 +48,7 @@ def explain_lost(
                 data,
                 columns_read(original, data, scoring),
                 {},
-                jobs=options.jobs or os.cpu_count() or 1,
+                jobs=options.jobs or usable_cores(),
                 progress=progress,
             )
         except TflitekitError as error:

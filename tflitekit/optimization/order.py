@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,10 +25,6 @@ class Order:
     how: OptimizeOptions
     constraints: Constraints
     options: ConvertOptions
-
-    def with_jobs(self, jobs: int) -> Self:
-        """Returns the same with so many processes at a time."""
-        return replace(self, options=self.options.replaced(jobs=jobs))
 
     def files(self) -> list[str]:
         """Returns the paths of its model and its data, those that there are here."""

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+from concurrent.futures import Future, wait
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from tflitekit.cluster.at_work import AtWork
 from tflitekit.cluster.crew import ClusterCrew
 from tflitekit.cluster.pool import SLOT, device_resource
-from tflitekit.cluster.tasks import share_of_machine
 from tflitekit.cluster.telling import Telling
+from tflitekit.core.errors import TflitekitError, as_known
+from tflitekit.core.events import Event
+from tflitekit.core.machine import machine_name
+from tflitekit.core.process.threads import in_thread
 from tflitekit.core.process.workers import wait_for
-from tflitekit.core.progress import Progress
+from tflitekit.core.progress import PartProgress, Progress
 from tflitekit.optimization.order import Order
 from tflitekit.optimization.run import needs_clock, run
 from tflitekit.results.report import Report, read_report
 from tflitekit.targets import is_device
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 __all__ = ["Phases", "devices_of", "run_at_devices", "run_phase"]
 
@@ -26,15 +28,37 @@ _HERE = "tflitekit.optimization.phases:run_phase"
 
 
 class Phases:
-    """The two phases of runs on the workers of a cluster."""
+    """The two phases of runs on the workers of a cluster.
 
-    def __init__(self, crew: ClusterCrew) -> None:
-        self._crew = crew
+    Args:
+        progress: Receives what is done from here.
+        in_parts: Whether workers get conversions, trainings and parts of evaluations, and this machine does the rest, where else one worker works
+            ahead on a run: for fewer runs than there are workers.
+    """
+
+    def __init__(self, crew: ClusterCrew, progress: Progress, *, in_parts: bool = False) -> None:
+        self._crew, self._progress, self._in_parts = crew, progress, in_parts
         self._pool = crew.pool(jobs=1, timeout_s=0.0, preload=None)
+        self._from_here: list[Future[None]] = []
 
     def ahead(self, name: str, order: Order) -> Future[Any]:
-        """Works ahead on some worker."""
+        """Works ahead, on one worker or on all."""
+        if self._in_parts and self._crew.reads(order.model):
+            self._from_here.append(in_thread(lambda: self._ahead_in_parts(name, order)))
+            return self._from_here[-1]
         return self._submit(name, order, ahead=True, resources={SLOT: 1}, priority=0)
+
+    def _ahead_in_parts(self, name: str, order: Order) -> None:
+        """Works ahead with all workers. Nobody else waits for these parts, so that they always find a slot in the end."""
+        told = functools.partial(Event, kind="task", name=name, machine=machine_name())
+        self._progress.event(told(state="working"))
+        try:
+            run(order, self._crew.part(name), PartProgress(name, self._progress), ahead=True)
+        except Exception as error:
+            known = as_known(error) or TflitekitError(f"{name}: {type(error).__name__}: {error}")
+            self._progress.event(told(state="failed", detail=str(known)))
+            raise known from error
+        self._progress.event(told(state="done"))
 
     def finish(self, name: str, order: Order) -> Future[Any]:
         """Does what remains where the devices are, or on a worker that has its machine for itself meanwhile.
@@ -45,7 +69,17 @@ class Phases:
         devices = devices_of(order)
         self._crew.require_devices(devices)
         resources = {device_resource(device): 1.0 for device in devices} or {SLOT: 1.0}
-        return self._submit(name, order, ahead=False, resources=resources, priority=1 if devices else -1)
+        ask = functools.partial(
+            self._submit, name, order, ahead=False, resources=resources, priority=1 if devices else -1
+        )
+        if devices or not self._from_here:
+            return ask()
+
+        def ask_when_quiet() -> None:
+            wait(self._from_here)  # this may be the machine that measures
+            wait_for(ask())
+
+        return in_thread(ask_when_quiet)
 
     def can_go_ahead(self, order: Order) -> bool:
         """Whether anything can be done before something is measured; a search for the fastest file measures all the time."""
@@ -77,7 +111,7 @@ def devices_of(order: Order) -> list[str]:
 def run_at_devices(order: Order, crew: ClusterCrew, progress: Progress) -> Report:
     """Spreads a run over a cluster, and finishes it where its devices are."""
     crew.require_devices(devices_of(order))  # before anything takes time
-    with Phases(crew) as phases:
+    with Phases(crew, progress) as phases:
         if phases.can_go_ahead(order):
             run(order, crew, progress, ahead=True)
         with progress.task(f"Measuring on {', '.join(devices_of(order))}", None):
@@ -88,8 +122,6 @@ def run_at_devices(order: Order, crew: ClusterCrew, progress: Progress) -> Repor
 def run_phase(*, order: dict[str, Any], ahead: bool) -> None:
     """Runs a phase of an order (in a worker); results are in its folder."""
     wanted = Order.from_json(order)
-    if wanted.options.jobs is None:
-        wanted = wanted.with_jobs(share_of_machine())
     telling = Telling()
     with AtWork(telling) as crew:
         run(wanted, crew, telling, ahead=ahead)

@@ -159,7 +159,7 @@ class Candidates:
             write_whole(path, changed)
         return path.read_bytes()
 
-    def rounded(self, plan: Plan, *, threads: int) -> bytes:
+    def rounded(self, plan: Plan, *, threads: int | None) -> bytes:
         """Returns the float file with weights rounded for a plan's types; kept for other candidates."""
         bits = plan.bits(self._prepared.layers, self._recipe)
         path = self._folder / f"rounded-{hash_json([bits, plan.equalized])[:16]}.tflite"
@@ -304,8 +304,12 @@ def _passages(content: bytes, operators: Sequence[SearchedLayer]) -> Iterator[Pa
                 yield Passing(source=given[index], reader=reader, elements=elements)
 
 
-def round_layers(*, job: dict[str, Any], threads: int) -> None:
-    """Rounds the weights of all layers to the smallest type that each can have."""
+def round_layers(*, job: dict[str, Any], threads: int | None) -> None:
+    """Rounds the weights of all layers to the smallest type that each can have.
+
+    Args:
+        threads: Of the interpreters; all cores that it may use when not given.
+    """
     _candidates(job).rounded(Plan(types={}), threads=threads)
 
 

@@ -48,8 +48,8 @@ class Workshop:
             return Prepared.model_validate(wait_for(self._submit("prepare", arguments, None)))
 
     def round(self, timeout_s: float | None) -> Future[Any]:
-        """Rounds all layers to their smallest type, on all cores: other candidates take layers from there."""
-        return self._submit("round_layers", {"job": self._job, "threads": self.jobs}, timeout_s)
+        """Rounds all layers to their smallest type, on all cores of a machine: other candidates take layers from there."""
+        return self._submit("round_layers", {"job": self._job, "threads": self._pool.threads}, timeout_s)
 
     def judge(self, plan: Plan, bounds: Bounds, timeout_s: float | None) -> Future[Any]:
         """Makes a candidate and judges it."""

@@ -11,8 +11,8 @@ from typing import Any
 from tflitekit.cluster.kinds import import_dask, register_cluster, wanted_workers
 from tflitekit.cluster.pool import SLOT
 from tflitekit.cluster.settings import SETTINGS
-from tflitekit.cluster.tasks import SHARE
 from tflitekit.core.lifetime import scratch
+from tflitekit.core.machine import SHARE
 
 __all__ = ["local"]
 

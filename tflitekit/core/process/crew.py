@@ -20,6 +20,10 @@ class Pool(Protocol):
     def jobs(self) -> int:
         """How many run at a time."""
 
+    @property
+    def threads(self) -> int | None:
+        """How many threads one of them may have that runs alone; None for what its machine gives it (`tflitekit.core.machine.usable_cores`)."""
+
     def submit(
         self,
         call: str,

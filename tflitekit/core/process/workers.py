@@ -174,6 +174,7 @@ class WorkerPool:
 
     def __init__(self, *, jobs: int, timeout_s: float, preload: tuple[str, ...] = TENSORFLOW) -> None:
         self.jobs, self._timeout_s = jobs, timeout_s
+        self.threads: int | None = jobs
         # What tasks print and return; apart from the results, so that a full disk there can still be reported.
         self._folder = tempfile.TemporaryDirectory(dir=scratch())
         self._logs = Path(self._folder.name)

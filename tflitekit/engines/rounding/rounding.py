@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.lifetime import scratch
+from tflitekit.core.machine import usable_cores
 from tflitekit.engines.rounding.editing import EditableModel
 from tflitekit.engines.rounding.grid import Grid, nearest, round_weights_on_grid
 from tflitekit.engines.rounding.layers import Layer, LeftLayer, find_layers
@@ -122,7 +122,7 @@ def round_weights(
         bits: Of each layer by its name (see `weight_layers`), or of all. Layers that are not named stay as they are.
         refit: Whether weights are refitted before they are rounded.
         places: The most places of a layer's output that each sample contributes, drawn at random.
-        threads: Of the interpreters; all cores when not given.
+        threads: Of the interpreters; all cores that it may use when not given.
         most_disk_bytes: What activations may take in the folder for temporary files, at one place of the graph; for a moment twice.
 
     Raises:
@@ -138,7 +138,7 @@ def round_weights(
     _check_names(wanted, found, left)
     chosen = [layer for layer in found if layer.name in wanted]
     asked = [each for each in left if not isinstance(bits, Mapping) or each.name in bits]
-    cores = threads or os.cpu_count() or 1
+    cores = threads or usable_cores()
     done: list[RoundedLayer] = []
     groups = list(_groups(original, chosen))
     with tempfile.TemporaryDirectory(dir=scratch()) as folder:

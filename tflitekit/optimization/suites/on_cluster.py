@@ -1,6 +1,6 @@
 """Entries of a suite on the workers of a cluster.
 
-Each is worked ahead on any worker, several at a time. What then remains of it, latency above all, goes where the device is that it is
+Each is worked ahead on any worker, several at a time; where there are fewer entries than workers, on all workers in parts. What then remains of it, latency above all, goes where the device is that it is
 measured on, or to a worker that has its machine for itself for that time.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from tflitekit.cluster.crew import ClusterCrew
 from tflitekit.core.errors import ClusterLostError, TflitekitError
+from tflitekit.core.progress import Progress
 from tflitekit.optimization.order import Order
 from tflitekit.optimization.phases import Phases, devices_of
 from tflitekit.render.suite_text import EntryResult
@@ -44,9 +45,9 @@ class _Step:
             return refused
 
 
-def run_on_cluster(orders: dict[str, Order], crew: ClusterCrew) -> Iterator[EntryResult]:
+def run_on_cluster(orders: dict[str, Order], crew: ClusterCrew, progress: Progress) -> Iterator[EntryResult]:
     """Yields what becomes of each entry, in the order in which they end."""
-    with Phases(crew) as phases:
+    with Phases(crew, progress, in_parts=len(orders) < crew.spread) as phases:
         waiting = [_Step(name, order, ahead=phases.can_go_ahead(order)) for name, order in orders.items()]
         pending: dict[Future[Any], _Step] = {}
         ended: list[tuple[_Step, TflitekitError | None]] = []

@@ -71,7 +71,9 @@ def run_suite(
         _told(path.stem, names, results, progress),
         crew_of(cluster, (str(home.resolve()),), progress, depot=depot) as crew,
     ):
-        done = run_on_cluster(orders, crew) if isinstance(crew, ClusterCrew) else _one_by_one(orders, progress)
+        done = (
+            run_on_cluster(orders, crew, progress) if isinstance(crew, ClusterCrew) else _one_by_one(orders, progress)
+        )
         for result in done:
             results[result.name] = result
             _tell(result, progress)

@@ -16,6 +16,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 from tflitekit.core.errors import DataError
+from tflitekit.core.machine import usable_cores
 from tflitekit.core.progress import Progress
 from tflitekit.data.annotations import Boxes, Mask, Poses
 from tflitekit.data.calibration import check_shapes
@@ -133,7 +134,7 @@ class SampleWriter:
             DataError: It is empty, has samples of different shapes, or more than 1 % cannot be read.
         """
         images = dataset.pictures
-        cores = (jobs or os.cpu_count() or 1) if images and not self._hashed else 1
+        cores = (jobs or usable_cores()) if images and not self._hashed else 1
         size = max(1, min(_MOST_CHUNK, _CHUNK_BYTES // max(1, image_bytes(self._pipeline)))) if images else _MOST_CHUNK
         skipped = SkippedSamples(dataset.size)
         before = len(self.labels)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tflitekit.core.errors import DataError
+from tflitekit.core.machine import usable_cores
 from tflitekit.data.dataset import InputPipeline, Sample, UnreadableSampleError
 from tflitekit.training.data.store import TrainingSet
 
@@ -59,7 +59,7 @@ class _StreamedRows:
         labels = [sample.label for _, dataset in self._folders for sample in dataset]
         if not np.array_equal(labels, data.read_labels()):
             raise _changed(data.location, "the files differ from those when training was prepared")
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode")
+        self._pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode")
 
     def read(self, rows: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
         return (np.stack(list(self._pool.map(self._pixels, self._samples(rows)))),)
