@@ -25,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -38,14 +38,11 @@ ROOT = Path(__file__).resolve().parents[1]
 # -- A suite ----------------------------------------------------------------------------------------------------------------------------
 
 
-def suite_text(model: Path, data: str, calibration: str, entries: int, limit: int, schemes: str) -> str:
-    """Returns a suite file in which all entries are the same work under names of their own."""
-    models = "".join(
-        f'[[models]]\nname = "model-{number}"\npath = "{model.resolve()}"\ndata = ["all"]\n\n'
-        for number in range(entries)
-    )
+def suite_text(models: Sequence[Path], data: str, calibration: str, limit: int, schemes: str) -> str:
+    """Returns a suite file with an entry for each model."""
+    tables = "".join(f'[[models]]\nname = "{model.stem}"\npath = "{model}"\ndata = ["all"]\n\n' for model in models)
     places = f'evaluation = "{Path(data).resolve()}"\ncalibration = "{Path(calibration).resolve()}"\n'
-    return f'schemes = {schemes.split(",")}\n\n{models}[data.all]\n{places}preprocess = "raw"\nlimit = {limit}\n'
+    return f'schemes = {schemes.split(",")}\n\n{tables}[data.all]\n{places}preprocess = "raw"\nlimit = {limit}\n'
 
 
 def adopt_orphans() -> None:
@@ -70,13 +67,15 @@ def compare_suites(arguments: argparse.Namespace) -> None:
     adopt_orphans()
     taken: dict[str, list[tuple[float, float]]] = {"local:2": [], "one machine": []}
     with tempfile.TemporaryDirectory() as folder:
+        models = [Path(folder) / f"model-{number}{arguments.model.suffix}" for number in range(arguments.entries)]
+        for copy in models:  # the same path twice would be the same work, which is done once
+            shutil.copyfile(arguments.model, copy)
         suite = Path(folder) / "suite.toml"
         suite.write_text(
             suite_text(
-                arguments.model,
+                models,
                 arguments.data,
                 arguments.calibration,
-                arguments.entries,
                 arguments.limit,
                 arguments.schemes,
             )
@@ -199,7 +198,7 @@ def measure_scaling(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder, programs(arguments.workers) as (port, scheduler):
         orders = {
             f"entry-{number}": Order(
-                model=arguments.report, data="data", out=Path(folder) / str(number),
+                model=arguments.report, data=f"data-{number}", out=Path(folder) / str(number),
                 how=OptimizeOptions(schemes=("float32", "int8")), constraints=Constraints(), options=ConvertOptions(),
             )
             for number in range(arguments.entries)

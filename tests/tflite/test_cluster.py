@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import threading
@@ -35,7 +36,7 @@ data = ["few", "many"]
 
 [[models]]
 name = "two"
-path = "{model}"
+path = "{copy}"
 data = ["few"]
 
 [data.few]
@@ -95,7 +96,9 @@ def check_events(events, cluster, entries):
 
 @pytest.mark.slow
 def test_a_suite_on_a_cluster_whose_worker_is_killed_is_that_of_one_machine(cluster, variants, shapes, tmp_path):
-    suite = written(tmp_path, SUITE.format(model=variants / "float32.tflite", shapes=shapes, target=""))
+    model = variants / "float32.tflite"
+    shutil.copy(model, tmp_path / "copy.tflite")
+    suite = written(tmp_path, SUITE.format(model=model, copy=tmp_path / "copy.tflite", shapes=shapes, target=""))
     alone = run_suite(suite, out=tmp_path / "alone")
     done = threading.Event()
     killed = []

@@ -108,5 +108,5 @@ limit = 30
 def order_of_entry(suite, out):
     """What the first entry of a suite asks of this machine."""
     content = read_suite(suite)
-    ((_, model, data, protocol),) = content.entries()
-    return order_of(content, model, data, protocol, out, Places(root_of(suite, content, None), out, Progress()))
+    (entry,) = content.entries()
+    return order_of(content, entry, out, Places(root_of(suite, content, None), out, Progress()))

@@ -185,9 +185,9 @@ evaluation = "shapes"
 preprocess = "raw.json"
 """,
     )
-    ((_, model, data, protocol),) = read_suite(suite).entries()
+    (entry,) = read_suite(suite).entries()
     places = Places(root_of(suite, read_suite(suite), None), tmp_path / ".embedded", Progress())
-    order = order_of(read_suite(suite), model, data, protocol, tmp_path / "out", places)
+    order = order_of(read_suite(suite), entry, tmp_path / "out", places)
     report = run(order, THIS_MACHINE, Progress(), ahead=True)
     assert report.source.location == f"{bucket.url}/root/float32.tflite"
     assert report.dataset.location == f"{bucket.url}/root/shapes"

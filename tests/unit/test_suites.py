@@ -71,9 +71,9 @@ def test_entries_are_models_times_data_times_protocols(tmp_path):
     [data.e]
     evaluation = "e"
     """
-    names = [name for name, *_ in read_suite(written(tmp_path, text)).entries()]
+    names = [entry.name for entry in read_suite(written(tmp_path, text)).entries()]
     assert names == ["a-d-quick", "a-d-mlperf-mobile", "a-e-quick", "a-e-mlperf-mobile", "b-quick", "b-mlperf-mobile"]
-    assert [name for name, *_ in read_suite(written(tmp_path, SMALLEST)).entries()] == ["m"]
+    assert [entry.name for entry in read_suite(written(tmp_path, SMALLEST)).entries()] == ["m"]
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ import codecs
 import hashlib
 import json
 import os
+import shutil
 import stat
 import tempfile
+import uuid
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -202,6 +204,29 @@ def write_whole(path: Path, content: bytes | str) -> None:
             with suppress(OSError):
                 Path(temporary).unlink()
             raise
+
+
+def write_same(path: Path, source: Path) -> None:
+    """Gives a file the content of another one, as `write_whole` does: one content with two names where the file system can, a copy elsewhere.
+
+    Both may only ever be replaced as a whole then.
+
+    Raises:
+        StorageError: The disk is full or the folder cannot be written.
+    """
+    temporary = path.parent / f"{_PARTIAL}{uuid.uuid4().hex}"
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            try:
+                temporary.hardlink_to(source)
+            except OSError:
+                shutil.copyfile(source, temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(
+                missing_ok=True
+            )  # also where both names were of one content, which replacing leaves as it is
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from tflitekit.core.files import hash_json
 from tflitekit.data.dataset import everywhere
 from tflitekit.data.settings import split_settings
+from tflitekit.options.benchmark import LatencyOptions
 from tflitekit.options.convert import ConvertOptions
 from tflitekit.options.optimize import OptimizeOptions
 from tflitekit.results import Constraints
@@ -42,6 +44,12 @@ class Order:
             "constraints": self.constraints.model_dump(mode="json", exclude_unset=True),
             "options": _everywhere(self.options.model_dump(mode="json", exclude_unset=True)),
         }
+
+    def without_latency(self) -> str:
+        """Returns what names all that conversion and evaluation go by: the same for orders that differ in the folder or in how latency is measured."""
+        content = self.to_json()
+        how = {name: value for name, value in content["how"].items() if name not in LatencyOptions.model_fields}
+        return hash_json(content | {"out": None, "how": how})
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:

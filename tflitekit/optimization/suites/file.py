@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,11 +26,12 @@ from tflitekit.options.training import TrainingOptions
 from tflitekit.options.values import Counts, Names
 from tflitekit.targets import require_target
 
-__all__ = ["Conversion", "Data", "Limits", "Model", "Suite", "read_suite"]
+__all__ = ["Conversion", "Data", "Entry", "Limits", "Model", "Suite", "read_suite"]
 
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Targets = Annotated[Names, Field(min_length=1)]
 
 
 class Places(BaseModel):
@@ -83,12 +86,24 @@ class Limits(Constraints):
         return name
 
 
+@dataclass(frozen=True)
+class Entry:
+    """One run of *optimize*."""
+
+    name: str
+    model: Model
+    data: Data
+    protocol: ProtocolName
+    target: str
+
+
 class Suite(BaseModel):
     """What a suite file says.
 
     Attributes:
         data_root: Where paths start if neither ``--data-root`` nor TFLITEKIT_DATA says so; relative to the suite file.
         schemes: When not given all that need no training, and with training data also qat, pruned and clustered.
+        target: What latency is measured on; each is an entry of its own.
         protocols: Each is an entry of its own: latencies of different protocols are not comparable.
         threads: Measured one after the other within an entry.
     """
@@ -101,7 +116,7 @@ class Suite(BaseModel):
     rounding: Rounding = default_of(OptimizeOptions, "rounding")
     calibration_curve: Counts = default_of(OptimizeOptions, "calibration_curve")
     explain: bool = default_of(OptimizeOptions, "explain")
-    target: str = default_of(LatencyOptions, "target")
+    target: Targets = (default_of(LatencyOptions, "target"),)
     also_on: Names = default_of(AlsoOnOptions, "also_on")
     also_on_limit: int = Field(default_of(AlsoOnOptions, "also_on_limit"), ge=1)
     protocols: tuple[ProtocolName, ...] = Field((default_of(LatencyOptions, "protocol"),), min_length=1)
@@ -137,25 +152,26 @@ class Suite(BaseModel):
                     raise ValueError(
                         f"The model '{model.name}' needs the data '{name}', for which there is no table [data.{name}]."
                     )
-        names = [entry_name for entry_name, *_ in self.entries()]
+        names = [entry.name for entry in self.entries()]
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise ValueError(
-                f"There are two entries '{min(twice)}': give models unique names, and list data only once."
+                f"There are two entries '{min(twice)}': give models unique names, and list data and targets only once."
             )
         return self
 
-    def entries(self) -> list[tuple[str, Model, Data, ProtocolName]]:
-        """Returns name, model, data and protocol of each entry; a part of the name that is always the same is left out."""
+    def entries(self) -> list[Entry]:
+        """Returns all entries; a part of the name that is always the same is left out."""
         found = []
         for model in self.models:
-            for data, protocol in itertools.product(model.data, self.protocols):
+            for data, protocol, target in itertools.product(model.data, self.protocols, self.target):
                 parts = [
                     model.name,
                     *([data] if len(model.data) > 1 else []),
                     *([protocol] if len(self.protocols) > 1 else []),
+                    *([re.sub(r"[^A-Za-z0-9_.-]+", "-", target)] if len(self.target) > 1 else []),
                 ]
-                found.append(("-".join(parts), model, self.data[data], protocol))
+                found.append(Entry("-".join(parts), model, self.data[data], protocol, target))
         return found
 
 

@@ -1,14 +1,15 @@
 """Entries of a suite on the workers of a cluster.
 
-Each is worked ahead on any worker, several at a time; where there are fewer entries than workers, on all workers in parts. What then remains of it, latency above all, goes where the device is that it is
-measured on, or to a worker that has its machine for itself for that time.
+Each is worked ahead on any worker, several at a time; where there are fewer entries than workers, on all workers in parts. What then remains
+of it, latency above all, goes where the device is that it is measured on, or to a worker that has its machine for itself for that time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tflitekit.cluster.crew import ClusterCrew
@@ -16,6 +17,7 @@ from tflitekit.core.errors import ClusterLostError, TflitekitError
 from tflitekit.core.progress import Progress
 from tflitekit.optimization.order import Order
 from tflitekit.optimization.phases import Phases, devices_of
+from tflitekit.optimization.suites.sharing import alike, begin_like
 from tflitekit.render.suite_text import EntryResult
 from tflitekit.results.report import read_report
 
@@ -24,46 +26,73 @@ __all__ = ["run_on_cluster"]
 
 @dataclass(frozen=True)
 class _Step:
-    """One phase of an entry."""
+    """One phase of an entry.
+
+    Attributes:
+        others: Entries that need the same files and scores, and begin when these are there.
+        like: The folder of the entry that made these.
+    """
 
     name: str
     order: Order
     ahead: bool
+    others: Mapping[str, Order] = field(default_factory=dict)
+    like: Path | None = None
 
     @property
     def takes_slot(self) -> bool:
         """Whether any worker could do it; others wait at their devices."""
         return self.ahead or not devices_of(self.order)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The entries for which nothing is left to do if it fails."""
+        return self.name, *self.others
+
     def ask(self, phases: Phases) -> Future[Any]:
         """Sends it to the cluster; the future also has the error of one that nobody could do."""
         try:
+            if self.like is not None:
+                begin_like(self.like, self.order.out)
             return (phases.ahead if self.ahead else phases.finish)(self.name, self.order)
         except TflitekitError as error:
             refused: Future[Any] = Future()
             refused.set_exception(error)
             return refused
 
+    def next(self) -> Iterator[_Step]:
+        """Yields what can be done after it."""
+        if self.ahead:
+            yield _Step(self.name, self.order, ahead=False)
+        for name, order in self.others.items():
+            yield _Step(name, order, ahead=False, like=self.order.out)
+
 
 def run_on_cluster(orders: dict[str, Order], crew: ClusterCrew, progress: Progress) -> Iterator[EntryResult]:
     """Yields what becomes of each entry, in the order in which they end."""
-    with Phases(crew, progress, in_parts=len(orders) < crew.spread) as phases:
-        waiting = [_Step(name, order, ahead=phases.can_go_ahead(order)) for name, order in orders.items()]
+    groups = alike(orders)
+    with Phases(crew, progress, in_parts=len(groups) < crew.spread) as phases:
+        waiting = [_first_step(group, phases) for group in groups]
         pending: dict[Future[Any], _Step] = {}
         ended: list[tuple[_Step, TflitekitError | None]] = []
         while waiting or pending or ended:
             for step in _startable(waiting, pending.values(), crew):
                 waiting.remove(step)
                 pending[step.ask(phases)] = step
-            for step, error in ended:
-                yield _result(step, error)
+            for step, error in ended:  # after others were started: the report takes a moment
+                yield from _results(step, error)
             ended = []
             for future in wait(pending, timeout=0.2, return_when=FIRST_COMPLETED).done:
                 step, error = pending.pop(future), _error(future)
-                if step.ahead and error is None:
-                    waiting.append(replace(step, ahead=False))
-                else:
+                if error is None:
+                    waiting.extend(step.next())
+                if error is not None or not step.ahead:
                     ended.append((step, error))
+
+
+def _first_step(group: Mapping[str, Order], phases: Phases) -> _Step:
+    (name, order), *others = group.items()
+    return _Step(name, order, ahead=phases.can_go_ahead(order), others=dict(others))
 
 
 def _error(ended: Future[Any]) -> TflitekitError | None:
@@ -77,11 +106,12 @@ def _error(ended: Future[Any]) -> TflitekitError | None:
     return None
 
 
-def _result(step: _Step, error: TflitekitError | None) -> EntryResult:
+def _results(step: _Step, error: TflitekitError | None) -> Iterator[EntryResult]:
     if error is not None:
-        return EntryResult(name=step.name, status="failed", error=str(error))
+        yield from (EntryResult(name=name, status="failed", error=str(error)) for name in step.names)
+        return
     report = read_report(step.order.out / "report.json")
-    return EntryResult(name=step.name, status="ok", report=report, folder=str(step.order.out))
+    yield EntryResult(name=step.name, status="ok", report=report, folder=str(step.order.out))
 
 
 def _startable(waiting: Collection[_Step], running: Collection[_Step], crew: ClusterCrew) -> list[_Step]:

@@ -9,8 +9,7 @@ from tflitekit.core.progress import Progress
 from tflitekit.core.remote import is_url
 from tflitekit.data.settings import split_settings
 from tflitekit.optimization.order import Order
-from tflitekit.optimization.suites.file import Data, Model, Suite
-from tflitekit.options.benchmark import ProtocolName
+from tflitekit.optimization.suites.file import Data, Entry, Model, Suite
 from tflitekit.options.convert import ConvertOptions, LoadOptions, WorkOptions
 from tflitekit.options.evaluate import ScoringOptions
 from tflitekit.options.optimize import OptimizeOptions
@@ -86,12 +85,13 @@ def _conversion(suite: Suite, model: Model, data: Data, places: Places) -> Conve
     return ConvertOptions(**conversion, **loading, training=training)
 
 
-def order_of(suite: Suite, model: Model, data: Data, protocol: ProtocolName, out: Path, places: Places) -> Order:
+def order_of(suite: Suite, entry: Entry, out: Path, places: Places) -> Order:
     """Returns what an entry asks of *optimize*.
 
     Raises:
         AbsentError: A file that it names is not there.
     """
+    model, data = entry.model, entry.data
     preprocess = places.find(data.preprocess) if str(data.preprocess).endswith(".json") else data.preprocess
     scoring = data.part(ScoringOptions).given() | {"preprocess": preprocess, "labels": places.find(data.labels)}
     conversion = _conversion(suite, model, data, places)
@@ -103,10 +103,10 @@ def order_of(suite: Suite, model: Model, data: Data, protocol: ProtocolName, out
         rounding=suite.rounding,
         calibration_curve=suite.calibration_curve,
         explain=suite.explain,
-        target=suite.target,
+        target=entry.target,
         **suite.model_dump(include={"also_on", "also_on_limit"}, exclude_unset=True),
         threads=suite.threads,
-        protocol=protocol,
+        protocol=entry.protocol,
         profile=suite.profile,
         app=places.find(suite.app),
     )

@@ -22,6 +22,7 @@ from tflitekit.optimization.run import run
 from tflitekit.optimization.suites.file import read_suite
 from tflitekit.optimization.suites.on_cluster import run_on_cluster
 from tflitekit.optimization.suites.places import AbsentError, Places, order_of, root_of
+from tflitekit.optimization.suites.sharing import alike, begin_like
 from tflitekit.render import suite_text
 from tflitekit.render.suite_text import EntryResult
 
@@ -59,14 +60,14 @@ def run_suite(
     places = Places(root_of(path, suite, data_root), home / ".embedded", progress)
     results: dict[str, EntryResult] = {}
     orders: dict[str, Order] = {}
-    for name, model, data, protocol in suite.entries():
+    for entry in suite.entries():
         try:
-            orders[name] = order_of(suite, model, data, protocol, home / name, places)
+            orders[entry.name] = order_of(suite, entry, home / entry.name, places)
         except AbsentError as error:
-            results[name] = EntryResult(name=name, status="skipped", error=str(error))
+            results[entry.name] = EntryResult(name=entry.name, status="skipped", error=str(error))
         except Exception as error:  # noqa: BLE001 - recorded, whatever it is; the rest of the suite goes on
-            results[name] = failed(name, error)
-    names = [name for name, *_ in suite.entries()]
+            results[entry.name] = failed(entry.name, error)
+    names = [entry.name for entry in suite.entries()]
     with (
         _told(path.stem, names, results, progress),
         crew_of(cluster, (str(home.resolve()),), progress, depot=depot) as crew,
@@ -107,14 +108,19 @@ def _tell(result: EntryResult, progress: Progress) -> None:
 
 
 def _one_by_one(orders: dict[str, Order], progress: Progress) -> Iterator[EntryResult]:
-    for name, order in orders.items():
-        progress.event(Event(kind="task", name=name, state="working", machine=machine_name()))
-        try:
-            report = run(order, THIS_MACHINE, progress)
-        except Exception as error:  # noqa: BLE001 - recorded, whatever it is; the rest of the suite goes on
-            yield failed(name, error)
-        else:
-            yield EntryResult(name=name, status="ok", report=report, folder=str(order.out))
+    for group in alike(orders):
+        first: Path | None = None
+        for name, order in group.items():
+            progress.event(Event(kind="task", name=name, state="working", machine=machine_name()))
+            try:
+                if first is not None:
+                    begin_like(first, order.out)
+                report = run(order, THIS_MACHINE, progress)
+            except Exception as error:  # noqa: BLE001 - recorded, whatever it is; the rest of the suite goes on
+                yield failed(name, error)
+            else:
+                first = order.out
+                yield EntryResult(name=name, status="ok", report=report, folder=str(order.out))
 
 
 def failed(name: str, error: Exception) -> EntryResult:
