@@ -21,6 +21,7 @@ from edit_tflite import edit_constants
 from tflitekit.conversion import convert
 from tflitekit.core.arrays import read_arrays
 from tflitekit.core.errors import ConversionError, DataError, ModelError, TflitekitError, UsageError
+from tflitekit.core.process.crew import Crew
 from tflitekit.core.progress import Progress
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.dataset import InputPipeline
@@ -84,17 +85,20 @@ def run_here(call, arguments, label):
     return future
 
 
-def train(
-    model, data, folder, scheme="finetuned", *, inputs=None, labels=None, seed=SEED, custom_objects=None,
-    submit=run_here, **options,
-):  # fmt: skip
+def train(model, data, folder, scheme="finetuned", **how):
     """Runs the stages of a scheme."""
+    return plan(model, data, folder, **how).train(parse_request(scheme))
+
+
+def plan(
+    model, data, folder, *, inputs=None, labels=None, seed=SEED, custom_objects=None, submit=run_here, **options
+):  # fmt: skip
     if not isinstance(model, str | Path):
         model = saved(model, folder)
     source = identify(model)
     training = TrainingOptions(data=data, **({"epochs": 1, "batch_size": 20, "validation_split": 0.2} | options))
     inputs = inputs or [TensorSpec(name="features", shape=(1, FEATURES), dtype="float32")]
-    trainer = TrainingPlan(
+    return TrainingPlan(
         source,
         source_key=source.sha256,
         conversion=ConvertOptions(training=training, custom_objects=custom_objects, seed=seed, jobs=1),
@@ -104,7 +108,6 @@ def train(
         submit=submit,
         progress=Progress(),
     )
-    return trainer.train(parse_request(scheme))
 
 
 def reference(trained):
@@ -859,9 +862,14 @@ def whole(street):
     return out, street.convert(out)["qat"]
 
 
+def checkpoints(out):
+    """Returns those of trainings that go on."""
+    return list((out / ".tflitekit").glob("trained-*/checkpoint.npz"))
+
+
 def kept_epochs(out):
     """How many epochs the checkpoint of an unfinished training has."""
-    found = list((out / ".tflitekit").glob("trained-*/checkpoint.npz"))
+    found = checkpoints(out)
     return len(read_arrays(found[0])[1]["history"]) if found else 0
 
 
@@ -870,8 +878,30 @@ def weights(out):
     return read_arrays(path)[0]["weights"]
 
 
-def test_the_same_seed_gives_the_same_file(street, whole, tmp_path, cli):
-    again = street.again(cli, tmp_path)["qat"]
+class OfTwo(Crew):
+    """This machine as a cluster of two; what a real one adds, tests/tflite/test_cluster.py has."""
+
+    spread = 2
+
+
+def test_workers_train_at_the_same_time_and_the_same_seed_gives_the_same_file(
+    street, whole, tmp_path, cli, monkeypatch
+):
+    monkeypatch.setattr("tflitekit.conversion.crew_of", lambda *given, **named: contextlib.nullcontext(OfTwo()))
+    together = threading.Event()
+
+    def release_both():
+        with street.held(1):
+            for _ in range(1200):
+                if len(checkpoints(tmp_path)) == 2:
+                    return together.set()
+                time.sleep(0.1)
+
+    with ThreadPoolExecutor() as pool:
+        released = pool.submit(release_both)
+        again = street.again(cli, tmp_path, scheme="qat,finetuned")["qat"]
+        released.result()
+    assert together.is_set()
     assert again["sha256"] == whole[1]["sha256"]
     assert again["training"]["seed"] == SEED
 
@@ -952,6 +982,22 @@ def test_what_is_trained_is_reused(street, whole, cli):
     assert found["qat-io-int8"]["training"]["stages"] == first["training"]["stages"]
     assert {p: p.stat().st_mtime_ns for p in (out / ".tflitekit").glob("trained-*/stage.json")} == stages
     assert not list((out / ".tflitekit" / "training-data").glob("*.raw"))
+
+
+def test_what_two_schemes_share_is_trained_once_also_at_the_same_time(tmp_path):
+    import keras
+
+    trained = []
+
+    def submit(call, arguments, label):
+        trained.append(arguments["stage"]["kind"])
+        return run_here(call, arguments, label)
+
+    trainer = plan(network(keras), features(), tmp_path, submit=submit)
+    with ThreadPoolExecutor() as pool:
+        one, two = pool.map(trainer.train, map(parse_request, ("finetuned", "finetuned:rounds=2")))
+    assert trained == ["finetune", "finetune"]
+    assert two.record.stages[0] == one.record.stages[0]
 
 
 def test_a_changed_option_trains_again(own, tmp_path):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import nullcontext
 from pathlib import Path
@@ -21,6 +22,7 @@ from tflitekit.core.errors import CrashError, ModelError, TflitekitError
 from tflitekit.core.files import content_hash, hash_json
 from tflitekit.core.machine import usable_cores
 from tflitekit.core.process.crew import Crew, Pool
+from tflitekit.core.process.threads import in_thread
 from tflitekit.core.progress import Advance, Progress
 from tflitekit.data.calibration import CalibrationSet, store_calibration
 from tflitekit.data.contract import find_output, labels_mismatch
@@ -265,22 +267,36 @@ class Conversion:
             if job.request.scheme.search:
                 done[job] = self._search(job, source, calibration)
         unconvertible = any(v.scheme == "float32" and v.status == "failed" for v in done.values())
-        for job in open_jobs:
-            if job.request.stages and unconvertible:
-                done[job] = without_file(
-                    job.request, "skipped", "Was not trained, because not even float32 can be converted: see its error."
-                )
-            elif job.request.stages:
-                assert self._plan is not None
-                try:
-                    submit(job, self._plan.train(job.request, try_first=True))
-                except TflitekitError as error:
-                    done[job] = self._failure(job, error)
+        to_train = [job for job in open_jobs if job.request.stages]
+        if unconvertible:
+            why = "Was not trained, because not even float32 can be converted: see its error."
+            done |= {job: without_file(job.request, "skipped", why) for job in to_train}
+            to_train = []
+        for job, trained in self._trained(to_train):
+            try:
+                submit(job, trained())
+            except TflitekitError as error:
+                done[job] = self._failure(job, error)
         if self._chief is not None:
             self._chief.release(source.model_dump(mode="json"))
         with self.progress.task("Converting what was trained", len(pending)) as advance:
             collect_all(advance)
         return [done[job] for job in jobs]
+
+    def _trained(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Callable[[], Trained]]]:
+        """Yields jobs with what returns their training or raises why it failed: one after the other, and on a cluster all at the same time,
+        in the order in which they end."""
+        assert self._plan is not None or not jobs
+        trainings = {
+            job: functools.partial(self._plan.train, job.request, try_first=True) for job in jobs if self._plan
+        }
+        if not self._crew.spread or self._chief is not None or self.loading.file is None:
+            yield from trainings.items()
+            return
+        pending = {in_thread(train): job for job, train in trainings.items()}
+        while pending:
+            for future in wait(pending, timeout=0.2, return_when=FIRST_COMPLETED).done:
+                yield pending.pop(future), future.result
 
     def _reusable(self, job: Job, source: PreparedSource, calibration: CalibrationSet | None) -> Variant | None:
         """Returns the variant of an earlier run that has the same key."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import asdict, dataclass
@@ -102,6 +104,7 @@ class TrainingPlan:
         self._source, self._source_key = source, source_key
         self._work, self._tensorboard = work, work.parent / "tensorboard"
         self._progress, self._submit = progress, submit
+        self._locks: dict[Path, threading.Lock] = collections.defaultdict(threading.Lock)
         options = self.options
         if isinstance(source, SourceFile):
             require_layers(source)
@@ -163,6 +166,8 @@ class TrainingPlan:
     def train(self, request: Request, *, try_first: bool = False) -> Trained:
         """Trains the stages of a request that no earlier request or run has finished.
 
+        May be called in several threads: what two requests have in common is trained once.
+
         Args:
             try_first: Convert the untrained model before anything trains, so that a file that cannot be is known.
 
@@ -173,16 +178,17 @@ class TrainingPlan:
         facts: list[dict[str, Any]] = []
         untried = try_first
         for index, (stage, folder) in enumerate(zip(request.stages, folders, strict=True)):
-            found = _finished(folder)
-            if found is None:
-                before = folders[index - 1] if index else None
-                try:
-                    found = self._stage(request, index, stage, folder, before, trial=untried)
-                except TflitekitError as error:
-                    finished = [path for path in folders[:index] if _finished(path) is not None]
-                    started = [folder] if (folder / "checkpoint.npz").is_file() else []
-                    raise with_note(error, kept_note([*finished, *started])) from error
-                untried = False
+            with self._locks[folder]:
+                found = _finished(folder)
+                if found is None:
+                    before = folders[index - 1] if index else None
+                    try:
+                        found = self._stage(request, index, stage, folder, before, trial=untried)
+                    except TflitekitError as error:
+                        finished = [path for path in folders[:index] if _finished(path) is not None]
+                        started = [folder] if (folder / "checkpoint.npz").is_file() else []
+                        raise with_note(error, kept_note([*finished, *started])) from error
+                    untried = False
             facts.append(found)
         last = facts[-1]
         return Trained(
@@ -198,8 +204,9 @@ class TrainingPlan:
     def _stage(
         self, request: Request, index: int, stage: Stage, folder: Path, previous: Path | None, *, trial: bool
     ) -> dict[str, Any]:
-        if not self.data.has_rows:
-            self.data = self._store()
+        with self._locks[self._work]:
+            if not self.data.has_rows:
+                self.data = self._store()
         source, conversion = self._source, self._conversion
         in_file = isinstance(source, SourceFile)
         name = f"{request.name}" + (f" {index + 1}/{len(request.stages)}" if len(request.stages) > 1 else "")
