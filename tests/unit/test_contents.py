@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tflitekit.accuracy.spread import score_part
+from tflitekit.accuracy.spread import samples_of_part, score_part
 from tflitekit.core.errors import MachineError
 from tflitekit.data.contents import Contents
 from tflitekit.data.dataset import open_dataset
@@ -68,3 +68,13 @@ def test_a_worker_that_sees_other_data_scores_nothing(folder):
             baseline=None, size=3, start=0, stop=3, content=wanted, out=str(folder / "out.npz"),
         )  # fmt: skip
     assert raised.value.why == "Samples 1 to 3 differ, or their labels."
+
+
+@pytest.mark.parametrize(
+    ("total", "workers", "seconds_each", "parts"),
+    [(2000, 2, 0.0005, 2), (2000, 2, 0.005, 4), (2000, 12, 0.1, 48), (50_000, 2, 0.005, 8), (2000, 2, 9.0, 8)],
+)
+def test_parts_of_an_evaluation_are_long_and_reach_every_worker(total, workers, seconds_each, parts):
+    step = samples_of_part(total, workers, seconds_each, 8)
+    assert step % 8 == 0
+    assert parts - workers < -(-total // step) <= parts

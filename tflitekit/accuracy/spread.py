@@ -37,12 +37,12 @@ from tflitekit.results import Constraints
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.variant import Variant
 
-__all__ = ["Spread", "score_part", "spread_over"]
+__all__ = ["Spread", "samples_of_part", "score_part", "spread_over"]
 
 _PARTS_EACH = 4
-"""Parts for each worker, so that none waits long for the last one."""
-_PART_S = 1.5
-"""Seconds that a part takes at least, where that leaves one for each worker: opening files and data takes about a tenth of a second."""
+"""Parts for each worker at most, so that none waits long for the last one."""
+_PART_S = 2.5
+"""Seconds that a part takes at least, where each worker has several: opening files and data takes about a tenth of a second."""
 _FEWEST = 1024
 """Samples from which on an evaluation is spread."""
 _PRELOAD = (
@@ -89,7 +89,7 @@ class Spread:
             TflitekitError: A part could not be scored.
         """
         total = len(dataset)
-        step = _samples_of_part(total, max(1, self.crew.spread), _seconds_each(dataset, evaluator), size)
+        step = samples_of_part(total, max(1, self.crew.spread), _seconds_each(dataset, evaluator), size)
         common = self._common(runs, dataset, baseline, size)
         contents = Contents(dataset)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -130,10 +130,10 @@ def _seconds_each(dataset: Dataset, evaluator: Callable[[], ChunkEvaluator]) -> 
         return (time.perf_counter() - start) / len(few)
 
 
-def _samples_of_part(total: int, workers: int, seconds_each: float, size: int) -> int:
+def samples_of_part(total: int, workers: int, seconds_each: float, size: int) -> int:
     """Returns how many samples a worker gets at a time: whole chunks of ``size``."""
-    step = max(total / (_PARTS_EACH * workers), min(_PART_S / seconds_each, total / workers))
-    return size * math.ceil(step / size)
+    each = min(_PARTS_EACH, max(1, int(total * seconds_each / (workers * _PART_S))))
+    return size * math.ceil(total / (workers * each * size))
 
 
 def _taken(answer: Mapping[str, Any]) -> Iterator[Done]:
