@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
+from conftest import shape_arrays
 from dask_cluster import DaskCluster
 from object_store import object_store
 from suite_files import written
 
+import tflitekit as tk
 from tflitekit.cluster.depot import Depot, pack, take, unpacked
 from tflitekit.core.errors import MachineError, UsageError
+from tflitekit.core.files import content_hash
 from tflitekit.core.process.crew import THIS_MACHINE
 from tflitekit.core.progress import Progress
 from tflitekit.optimization.optimize import optimize
@@ -63,12 +69,49 @@ def test_what_was_changed_in_the_depot_is_not_taken(bucket, tmp_path):
 
 
 def test_a_depot_needs_a_cluster(tmp_path):
-    with pytest.raises(UsageError, match="--depot only applies with --cluster"):
-        optimize("a.tflite", data="b", out=tmp_path, depot="s3://b/depot")
+    depot = "s3://b/depot"
+    for run_without in (
+        lambda: optimize("a.tflite", data="b", out=tmp_path, depot=depot),
+        lambda: tk.convert("a.tflite", schemes=["float32"], out=tmp_path, depot=depot),
+        lambda: tk.evaluate("a.tflite", data="b", depot=depot),
+    ):
+        with pytest.raises(UsageError, match="--depot only applies with --cluster"):
+            run_without()
+
+
+@pytest.fixture(scope="module")
+def cluster(bucket, tmp_path_factory):
+    """A worker that has another cache than who asks, as another machine has."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    found = DaskCluster(elsewhere)
+    found.join("--workers", "1", XDG_CACHE_HOME=str(elsewhere))
+    found.wait(1)
+    yield found
+    found.close()
 
 
 @pytest.mark.slow
-def test_a_suite_without_a_shared_folder_is_that_of_one_machine(bucket, variants, shapes, tmp_path, monkeypatch):
+def test_files_are_evaluated_and_converted_that_only_this_machine_has(bucket, cluster, variants, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x, y = shape_arrays(1100, 3)
+    np.savez("many.npz", x=x, y=y)
+    Path("own.py").write_text("def score(output, label):\n    return float(output.argmax() == label) / 2\n")
+    Path("private.txt").write_text("beside the files")
+    files = [shutil.copy(variants / f"{name}.tflite", ".") for name in ("float32", "int8")]
+    asked = {"data": "many.npz", "preprocess": "raw", "metric": "own.py:score"}
+    there = {"cluster": cluster.address, "depot": f"{bucket.url}/verbs"}
+    alone, spread = tk.evaluate(files, **asked), tk.evaluate(files, **asked, **there)
+    assert [row.model_dump() for row in spread.variants] == [row.model_dump() for row in alone.variants]
+    one = tk.convert("float32.tflite", schemes=["dynamic_range"], out="one").variants
+    other = tk.convert("float32.tflite", schemes=["dynamic_range"], out="other", **there).variants
+    assert [row.sha256 for row in other] == [row.sha256 for row in one]
+    assert (tmp_path / "other" / "dynamic_range.tflite").is_file()
+    assert f"verbs/{content_hash(Path('many.npz'))}" in bucket.keys("verbs")
+    assert f"verbs/{content_hash(Path('private.txt'))}" not in bucket.keys("verbs")
+
+
+@pytest.mark.slow
+def test_a_suite_without_a_shared_folder_is_that_of_one_machine(bucket, cluster, variants, shapes, tmp_path):
     suite = written(
         tmp_path,
         f"""
@@ -83,20 +126,12 @@ preprocess = "raw"
 limit = 30
 """,
     )
-    (tmp_path / "elsewhere").mkdir()
-    cluster = DaskCluster(tmp_path / "elsewhere")
-    try:
-        cluster.join("--workers", "1", XDG_CACHE_HOME=str(tmp_path / "elsewhere"))
-        cluster.wait(1)
-        (found,) = run_suite(suite, out=tmp_path / "out", cluster=cluster.address, depot=f"{bucket.url}/depot")
-        assert found.error is None
-        written_by = (tmp_path / "out" / "small" / "one" / "report.json").read_text()
-        assert str(tmp_path / "elsewhere") not in written_by
-        assert not (tmp_path / "out" / "small" / "one" / ".lock").exists()  # nobody worked in this folder
-        (again,) = run_suite(suite, out=tmp_path / "out", cluster=cluster.address, depot=f"{bucket.url}/depot")
-        assert all(row.reused for row in again.report.variants)
-    finally:
-        cluster.close()
+    (found,) = run_suite(suite, out=tmp_path / "out", cluster=cluster.address, depot=f"{bucket.url}/depot")
+    assert found.error is None
+    assert str(cluster.folder) not in (tmp_path / "out" / "small" / "one" / "report.json").read_text()
+    assert not (tmp_path / "out" / "small" / "one" / ".lock").exists()  # nobody worked in this folder
+    (again,) = run_suite(suite, out=tmp_path / "out", cluster=cluster.address, depot=f"{bucket.url}/depot")
+    assert all(row.reused for row in again.report.variants)
     order = order_of_entry(suite, tmp_path / "alone")
     alone = run(order, THIS_MACHINE, Progress(), ahead=True)
     for row, other in zip(found.report.variants, alone.variants, strict=True):

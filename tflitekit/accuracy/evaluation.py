@@ -47,7 +47,7 @@ from tflitekit.cluster.crew import crew_of
 from tflitekit.core.arguments import as_list
 from tflitekit.core.errors import DataError, ModelError, UsageError
 from tflitekit.core.files import hash_json
-from tflitekit.core.lifetime import temporary_folder
+from tflitekit.core.lifetime import scratch, temporary_folder
 from tflitekit.core.process.crew import THIS_MACHINE, Crew
 from tflitekit.core.process.workers import run_alone
 from tflitekit.core.progress import Progress
@@ -168,16 +168,20 @@ def evaluate(
 
 @contextlib.contextmanager
 def _crew(files: Sequence[str | Path], how: EvaluateOptions, progress: Progress) -> Iterator[tuple[Crew, Path | None]]:
-    """Gives who runs the files, and where scores of other machines come back: a folder beside the first file, which all of them see."""
+    """Gives who runs the files, and where scores of other machines come back: without a depot a folder beside the first file, which all of
+    them see."""
     if how.cluster is None or not files:
-        yield THIS_MACHINE, None
+        with crew_of(None, (), progress, depot=how.depot) as here:
+            yield here, None
         return
     if how.until_certain or how.stream:
         flag = "--until-certain" if how.until_certain else "--stream"
         raise UsageError(f"{flag} takes one sample after the other, on one machine.", fix="Leave out --cluster.")
     with (
-        temporary_folder(Path(files[0]).resolve().parent, ".tflitekit-scores-") as folder,
-        crew_of(how.cluster, (str(folder),), progress) as crew,
+        temporary_folder(
+            Path(files[0]).resolve().parent if how.depot is None else scratch(), ".tflitekit-scores-"
+        ) as folder,
+        crew_of(how.cluster, (str(folder),), progress, depot=how.depot) as crew,
     ):
         yield crew, folder
 

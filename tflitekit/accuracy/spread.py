@@ -108,9 +108,8 @@ class Spread:
 
     def _common(self, runs: Sequence[ScoringJob], dataset: Dataset, baseline: str | None, size: int) -> dict[str, Any]:
         return {
-            "variants": [
-                run.variant.model_dump(mode="json") | {"folder": str(run.variant.path.parent.resolve())} for run in runs
-            ],
+            "variants": [run.variant.model_dump(mode="json") for run in runs],
+            "files": [str(run.variant.path.parent.resolve() / run.variant.path.name) for run in runs],
             "probabilities": {run.variant.name: sorted(run.probabilities) for run in runs},
             "data": dict(dataset.recipe or {}),
             "how": self.how.model_dump(mode="json", exclude_unset=True),
@@ -173,6 +172,7 @@ def spread_over(
 def score_part(
     *,
     variants: list[dict[str, Any]],
+    files: list[str],
     probabilities: dict[str, list[str]],
     data: dict[str, Any],
     how: dict[str, Any],
@@ -198,8 +198,8 @@ def score_part(
             fix="Let both see the same folder, or copy it anew.",
         )
     runs = []
-    for told in variants:
-        variant = Variant.model_validate(told).model_copy(update={"folder": Path(told["folder"])})
+    for told, file in zip(variants, files, strict=True):
+        variant = Variant.model_validate(told).model_copy(update={"folder": Path(file).parent})
         run = ScoringJob(variant, read_graph(variant.path), options.scored)
         run.probabilities = frozenset(probabilities[variant.name])
         runs.append(run)

@@ -12,7 +12,7 @@ from tflitekit.cli.keeping import Keeper
 from tflitekit.cli.options import takes_options
 from tflitekit.cli.shared import as_json, option, out, path, progress
 from tflitekit.options.base import option_of
-from tflitekit.options.cluster import DepotOptions
+from tflitekit.options.cluster import ClusterOptions
 from tflitekit.options.store import StoreOptions
 
 
@@ -28,8 +28,8 @@ from tflitekit.options.store import StoreOptions
     metavar="FOLDER",
     help="Folder or URL where the suite's paths start; TFLITEKIT_DATA or the suite's own if not given.",
 )
-@option("--cluster", metavar="CLUSTER", help=option_of(DepotOptions.model_fields["cluster"]).help)
-@option("--depot", metavar="URL", help=option_of(DepotOptions.model_fields["depot"]).help)
+@option("--cluster", metavar="CLUSTER", help=option_of(ClusterOptions.model_fields["cluster"]).help)
+@option("--depot", metavar="URL", help=option_of(ClusterOptions.model_fields["depot"]).help)
 @option("--update-readme", type=click.Path(path_type=Path), metavar="FILE", help="Write the tables also to this file.")
 @takes_options(StoreOptions, "keep", without=("store_model",))
 @events_option

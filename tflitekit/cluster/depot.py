@@ -18,10 +18,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from tflitekit.cluster.places import each_text, place_of
 from tflitekit.core.errors import DataError, MachineError, disk_errors
 from tflitekit.core.files import content_hash, read_bytes, require_inside, write_whole
 from tflitekit.core.remote import copies_folder, keep_tree, open_store, reaching, run_folder, store_object
-from tflitekit.data.settings import split_settings
 
 __all__ = ["Depot", "Parcel", "pack", "take", "unpacked"]
 
@@ -58,6 +58,7 @@ class Depot:
     def __init__(self, url: str) -> None:
         self.url = url
         self._store, self._root = open_store(url)
+        self._there: set[str] = set()
 
     def publish(self, files: Mapping[str, Path]) -> str:
         """Stores files by their names, those that it lacks, and returns the hash of the list of them."""
@@ -97,8 +98,9 @@ class Depot:
         status = path.stat()
         sha256 = _hash_of(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
         name = f"{self._root}/{sha256}"
-        if not self._store.exists(name):
+        if sha256 not in self._there and not self._store.exists(name):
             self._store.put_file(str(path), name)
+        self._there.add(sha256)
         return sha256
 
     @contextmanager
@@ -177,7 +179,7 @@ def _paths(value: Any, name: str = "") -> Iterator[str]:
         for one in value:
             yield from _paths(one, name)
     elif isinstance(value, str) and name not in _OWN and Path(value).is_absolute():
-        place = split_settings(value)[0]
+        place = place_of(value)
         with suppress(OSError, ValueError):
             if Path(place).exists():
                 yield place
@@ -199,12 +201,12 @@ def _named(folder: Path) -> dict[str, Path]:
 
 def _moved(value: Any, places: Mapping[str, str]) -> Any:
     """Returns a value with other paths."""
-    if isinstance(value, Mapping):
-        return {key: _moved(one, places) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_moved(one, places) for one in value]
-    if isinstance(value, str):
-        for place in sorted(places, key=len, reverse=True):
-            if value == place or value.startswith((f"{place}/", f"{place}:")):
-                return f"{places[place]}{value.removeprefix(place)}"
-    return value
+    outermost_last = sorted(places, key=len, reverse=True)
+
+    def moved(text: str) -> str:
+        for place in outermost_last:
+            if text == place or text.startswith((f"{place}/", f"{place}:")):
+                return f"{places[place]}{text.removeprefix(place)}"
+        return text
+
+    return each_text(value, moved)

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tflitekit.cluster.depot import Depot, pack, take
+from tflitekit.cluster.places import absolute
 from tflitekit.cluster.tasks import Answer, Task, kit_identity, run_task
 from tflitekit.core.errors import ClusterLostError, ConversionError, MachineError, TflitekitError
 from tflitekit.core.events import Event
@@ -122,6 +123,7 @@ class ClusterPool:
         Returns:
             A future of its JSON value; its exception is a `TflitekitError`.
         """
+        arguments = absolute(arguments)
         parcel = pack(self._depot, Path(self._places[0]), arguments) if self._depot is not None else None
         task = Task(
             call=call, arguments=arguments, label=f"{self._prefix}{label}", kit=kit_identity(), preload=self._preload, gpu=gpu, waits=waits,

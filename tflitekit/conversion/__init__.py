@@ -83,7 +83,7 @@ def convert(
         most = None if wanted.max_accuracy_drop is None else wanted.max_accuracy_drop / 100
         limits = SearchLimits(lost=most, unlike=most)
         spec = ConversionSpec(requests, wanted.calibration, preprocessing, labels, wanted.scored, limits=limits)
-        with crew_of(wanted.cluster, (str(out.resolve()),), progress) as crew:
+        with crew_of(wanted.cluster, (str(out.resolve()),), progress, depot=wanted.depot) as crew:
             result = convert_unlocked(model, spec, out=out, options=options, progress=progress, crew=crew)
         check_written(result.files())
         return result

@@ -65,8 +65,6 @@ class Order:
 
 
 _PLACES = ("app", "calibration", "class_weights", "data", "labels", "search_data", "validation")
-_FILES = {"custom_objects": ".py", "preprocess": ".json"}
-"""Options that name a file only where it has this ending."""
 
 
 def _everywhere(options: dict[str, Any]) -> dict[str, Any]:
@@ -75,6 +73,6 @@ def _everywhere(options: dict[str, Any]) -> dict[str, Any]:
     for name, value in options.items():
         if isinstance(value, dict):
             found[name] = _everywhere(value)
-        elif isinstance(value, str) and (name in _PLACES or value.endswith(_FILES.get(name, "\0"))):
+        elif isinstance(value, str) and name in _PLACES:
             found[name] = everywhere(value)
     return found

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tflitekit.options.base import Option, Options, Panel
 
-__all__ = ["Cluster", "ClusterOptions", "Depot", "DepotOptions"]
+__all__ = ["Cluster", "ClusterOptions", "Depot"]
 
 Cluster = Annotated[
     str | None,
@@ -30,12 +30,7 @@ Depot = Annotated[
 
 
 class ClusterOptions(Options):
-    """Which cluster does the work, if any."""
-
-    cluster: Cluster = None
-
-
-class DepotOptions(ClusterOptions):
     """Which cluster does the work, if any, and how files get there."""
 
+    cluster: Cluster = None
     depot: Depot = None

@@ -7,7 +7,7 @@ from typing import Annotated
 from tflitekit.options.also_on import AlsoOnOptions
 from tflitekit.options.base import Option, Panel
 from tflitekit.options.benchmark import LatencyOptions
-from tflitekit.options.cluster import DepotOptions
+from tflitekit.options.cluster import ClusterOptions
 from tflitekit.options.convert import SchemeOptions
 from tflitekit.options.evaluate import ScoringOptions
 from tflitekit.options.values import Counts
@@ -15,7 +15,7 @@ from tflitekit.options.values import Counts
 __all__ = ["OptimizeOptions"]
 
 
-class OptimizeOptions(SchemeOptions, ScoringOptions, LatencyOptions, AlsoOnOptions, DepotOptions):
+class OptimizeOptions(SchemeOptions, ScoringOptions, LatencyOptions, AlsoOnOptions, ClusterOptions):
     """What is made, and how it is measured.
 
     Attributes:
