@@ -8,6 +8,7 @@ On a machine that others use, processor time (user and system) says more than th
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import statistics
 import subprocess
@@ -16,9 +17,10 @@ import time
 
 
 def run_s(command: list[str]) -> tuple[float, float]:
-    """Returns the seconds by the clock and those of the processor."""
+    """Returns the seconds by the clock and those of the processor; modules are compiled once, as those of an installed package are."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return time.perf_counter() - start, used

@@ -10,10 +10,10 @@ The verbs are functions with keyword-only options; importing this package loads 
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from tflitekit._version import __version__
+from tflitekit.core.lazy import lazily
 
 if TYPE_CHECKING:
     from tflitekit.accuracy.evaluation import Evaluation, evaluate
@@ -122,9 +122,4 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'tflitekit' has no attribute '{name}'")
-    value = getattr(importlib.import_module(f"tflitekit.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily("tflitekit", _HOMES)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from light_process import run_light
 
+from tflitekit import open_store
+
 
 @pytest.mark.parametrize("arguments", [["--help"], ["schemes"], ["presets"], ["doctor", "--json"], ["--version"]])
 def test_commands_without_a_model(arguments):
@@ -46,6 +48,12 @@ def test_commands_on_a_tflite_file(variants, shapes, tmp_path):
 def test_comparing_reports():
     old = Path(__file__).parents[1] / "data" / "report-version-1.json"
     done = run_light("compare", old, old, "--max-accuracy-drop", 1)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_index_of_a_store_needs_no_numbers(tmp_path):
+    open_store(tmp_path / "s").add(Path(__file__).parents[1] / "data" / "report-version-1.json")
+    done = run_light("index", "--store", tmp_path / "s", "--out", tmp_path / "i.html", absent="numpy scipy PIL")
     assert done.returncode == 0, done.stderr
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tflitekit.results.base import Finding, Part
+from tflitekit.core.parts import Finding, Part
 
 __all__ = [
     "ABIS",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -61,56 +62,70 @@ def find_shifts(values: NDArray[np.float64], *, seed: int = 0) -> list[Shift]:
         >>> [shift.at for shift in find_shifts(np.array([5.0] * 10 + [6.0] * 10))]
         [10]
     """
-    generator = np.random.default_rng(seed)
-    found = sorted(_split(np.asarray(values, np.float64), 0, generator))
+    values = np.asarray(values, np.float64)
+    found = sorted(_split(values, 0, seed))
     bounds = [0, *(at for at, _ in found), len(values)]
     levels = zip(found, bounds, bounds[1:], bounds[2:], strict=False)
-    return [_shift(values[first:at], values[at:last], first, p, generator) for (_, p), first, at, last in levels]
+    return [_shift(values[first:at], values[at:last], first, p, seed) for (_, p), first, at, last in levels]
 
 
-def _split(values: NDArray[np.float64], start: int, generator: np.random.Generator) -> list[tuple[int, float]]:
+def _split(values: NDArray[np.float64], start: int, seed: int) -> list[tuple[int, float]]:
     """Returns the place and p-value of each split of a stretch that begins at ``start``."""
     if len(values) < FEWEST:
         return []
-    spread = _between(values[None])
+    centered = values - values.mean()
+    spread = _between(centered)
     at, largest = int(spread.argmax()) + _SMALLEST, float(spread.max())
-    p_value = _p_value(values, largest, generator)
+    p_value = 1.0 if np.ptp(values) == 0 else _p_value(centered, largest, seed)
     if p_value > ALPHA:
         return []
-    left, right = _split(values[:at], start, generator), _split(values[at:], start + at, generator)
+    left, right = _split(values[:at], start, seed), _split(values[at:], start + at, seed)
     return [*left, (start + at, p_value), *right]
 
 
-def _between(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the sum of squares between both sides of each split, shape ``(rows, splits)``; the first has `_SMALLEST` values on its left."""
-    n = rows.shape[1]
+def _between(centered: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the sum of squares between both sides of each split, shape ``(..., splits)``; the first has `_SMALLEST` values on its left.
+
+    Args:
+        centered: Values around their mean, shape ``(..., n)``.
+    """
+    n = centered.shape[-1]
     before = np.arange(_SMALLEST, n - _SMALLEST + 1)
-    sums = np.cumsum(rows - rows.mean(axis=1, keepdims=True), axis=1)[:, before - 1]
-    spread: NDArray[np.float64] = np.square(sums) * n / (before * (n - before))
+    sums = np.cumsum(centered, axis=-1)[..., _SMALLEST - 1 : n - _SMALLEST]
+    spread: NDArray[np.float64] = np.square(sums) * (n / (before * (n - before)))
     return spread
 
 
-def _p_value(values: NDArray[np.float64], largest: float, generator: np.random.Generator) -> float:
+def _p_value(centered: NDArray[np.float64], largest: float, seed: int) -> float:
     """Returns the share of orders whose largest split is as large, the given one included; 1 as soon as it is sure to be above `ALPHA`."""
-    if np.ptp(values) == 0:
-        return 1.0
     enough = largest * (1 - 1e-9)  # the same values in another order add up to the same but for rounding
     beyond = 1
-    for _ in range(_ORDERS // _BATCH):
-        orders = generator.permuted(np.tile(values, (_BATCH, 1)), axis=1)
-        beyond += int(np.count_nonzero(_between(orders).max(axis=1) >= enough))
+    for batch in range(_ORDERS // _BATCH):
+        spread = _between(centered[_orders(centered.size, seed, batch)])
+        beyond += int(np.count_nonzero(spread.max(axis=1) >= enough))
         if beyond > ALPHA * (_ORDERS + 1):
             return 1.0
     return beyond / (_ORDERS + 1)
 
 
-def _shift(
-    before: NDArray[np.float64], after: NDArray[np.float64], start: int, p_value: float, generator: np.random.Generator
-) -> Shift:
+@functools.lru_cache(maxsize=32)
+def _orders(n: int, seed: int, batch: int) -> NDArray[np.intp]:
+    """Returns orders of ``n`` values, shape ``(_BATCH, n)``: the same for all series of a length, because drawing takes longer than testing."""
+    orders = np.tile(np.arange(n), (_BATCH, 1))
+    return np.random.default_rng((seed, n, batch)).permuted(orders, axis=1)
+
+
+def _shift(before: NDArray[np.float64], after: NDArray[np.float64], start: int, p_value: float, seed: int) -> Shift:
     parts = [(float(side.var(ddof=1)) / side.size, side.size - 1) for side in (before, after)]
     half = welch_half_width(parts) if all(math.isfinite(part) for part, _ in parts) else math.inf
-    draws = [generator.choice(side, (_DRAWS, side.size)) for side in (before, after)]
-    places = _between(np.concatenate(draws, axis=1)).argmax(axis=1) + _SMALLEST + start
+    drawn = np.concatenate([side[_draws(side.size, seed, which)] for which, side in enumerate((before, after))], axis=1)
+    places = _between(drawn - drawn.mean(axis=1, keepdims=True)).argmax(axis=1) + _SMALLEST + start
     earliest, latest = np.quantile(places, (0.025, 0.975), method="nearest")
     at = start + before.size
     return Shift(at, min(int(earliest), at), max(int(latest), at), float(after.mean() - before.mean()), half, p_value)
+
+
+@functools.lru_cache(maxsize=32)
+def _draws(n: int, seed: int, which: int) -> NDArray[np.int64]:
+    """Returns draws of ``n`` values with replacement for one side of a shift, shape ``(_DRAWS, n)``."""
+    return np.random.default_rng((seed, n, which)).integers(0, n, (_DRAWS, n))

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from tflitekit.core.errors import CrashError
 from tflitekit.core.lifetime import scratch, temporary_folder
+from tflitekit.core.parts import Part
 from tflitekit.core.process.workers import run_alone
 from tflitekit.core.progress import Progress
 from tflitekit.data.calibration import CalibrationSet
@@ -32,7 +33,6 @@ from tflitekit.explanation.constants import WeightSums
 from tflitekit.explanation.costs import Reference, Rows, lost
 from tflitekit.explanation.pairs import INPUT, Pair, Step, read_steps, steps_of
 from tflitekit.explanation.sums import TensorSums
-from tflitekit.results.base import Part
 from tflitekit.results.explanation import LayerCost
 from tflitekit.schemes import Recipe
 from tflitekit.tflite.flatbuffer import parse_with

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tflitekit.core.parts import finite
 from tflitekit.explanation.candidates import LayerCosts
 from tflitekit.explanation.constants import WeightSums
 from tflitekit.explanation.pairs import Pair
 from tflitekit.explanation.sums import CELLS, TensorSums
-from tflitekit.results.base import finite
 from tflitekit.results.explanation import ChannelError, LayerError, WeightError
 
 __all__ = ["described"]

@@ -1,11 +1,21 @@
-"""What does a piece of hardware take? Profiles as data, and what each would do with a file."""
+"""What does a piece of hardware take? Profiles as data, and what each would do with a file.
 
-from tflitekit.hardware.checking import check
-from tflitekit.hardware.default_schemes import default_schemes
+Reports hold judgements, and need no more of this room: the rest is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tflitekit.core.lazy import lazily
 from tflitekit.hardware.judgement import Hardware, IoJudgement, Judgement, OperatorGroup, Verdict
-from tflitekit.hardware.judging import judge
-from tflitekit.hardware.library import load_profile, profile_names, register_profiles
 from tflitekit.hardware.profile import Profile
+
+if TYPE_CHECKING:
+    from tflitekit.hardware.checking import check
+    from tflitekit.hardware.defaults import default_schemes
+    from tflitekit.hardware.judging import judge
+    from tflitekit.hardware.library import load_profile, profile_names, register_profiles
 
 __all__ = [
     "Hardware",
@@ -21,3 +31,9 @@ __all__ = [
     "profile_names",
     "register_profiles",
 ]
+
+_HOMES = {
+    "check": "checking", "default_schemes": "defaults", "judge": "judging", "load_profile": "library", "profile_names": "library", "register_profiles": "library",
+}  # fmt: skip
+
+__getattr__ = lazily("tflitekit.hardware", _HOMES)

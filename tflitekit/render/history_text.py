@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from tflitekit.render import text
-from tflitekit.store.history import Change, Point, Series
 from tflitekit.tasks.metric_words import is_share
+
+if TYPE_CHECKING:
+    from tflitekit.store.history import Change, Point, Series
 
 __all__ = [
     "POINT_COLUMNS",

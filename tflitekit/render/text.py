@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
-from tflitekit.core.statistics import is_skewed
 from tflitekit.core.units import counted, duration
 from tflitekit.tasks.metric_words import is_share, words_of
 
@@ -141,6 +140,8 @@ def with_interval(found: Measured | None) -> str:
     value = f"{found.value:.2%}" if percent else f"{found.value:.4g}"
     if found.low is None or found.high is None:
         return f"{value} (no interval)"
+    from tflitekit.core.statistics import is_skewed  # NumPy, which nothing else here needs
+
     half = (found.high - found.low) / 2
     if is_skewed(found.value, found.low, found.high):
         return f"{value} ({interval(found, percent=percent)})"

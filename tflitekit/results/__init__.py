@@ -4,6 +4,7 @@ Fractions are fractions (an accuracy of 0.764, a drop of 0.008); units stand in 
 ``docs/report-schema.md`` describes them for people.
 """
 
+from tflitekit.core.parts import Finding, Part, finite
 from tflitekit.results.accuracy import (
     Adaptive,
     Agreement,
@@ -21,7 +22,6 @@ from tflitekit.results.accuracy import (
     Picture,
     Sequential,
 )
-from tflitekit.results.base import Finding, Part, finite
 from tflitekit.results.energy import Energy
 from tflitekit.results.fidelity import ColumnFidelity, OutputFidelity, PartLoss
 from tflitekit.results.latency import (

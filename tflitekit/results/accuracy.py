@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tflitekit.core.parts import Part, finite
 from tflitekit.core.statistics import PairedDifference
-from tflitekit.results.base import Part, finite
 
 __all__ = [
     "Adaptive",

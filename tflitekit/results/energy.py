@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tflitekit.results.base import Part
+from tflitekit.core.parts import Part
 
 __all__ = ["Energy"]
 

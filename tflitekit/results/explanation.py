@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tflitekit.core.parts import Part
 from tflitekit.results.accuracy import Drop, Measured
-from tflitekit.results.base import Part
 
 __all__ = ["ChannelError", "Culprit", "Explanation", "LayerCost", "LayerError", "WeightError"]
 

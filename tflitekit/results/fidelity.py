@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tflitekit.results.base import Part
+from tflitekit.core.parts import Part
 
 __all__ = ["ColumnFidelity", "OutputFidelity", "PartLoss"]
 

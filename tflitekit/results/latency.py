@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from tflitekit.core.parts import Part
 from tflitekit.hardware.profile import Kind
-from tflitekit.results.base import Part
 from tflitekit.results.energy import Energy
 
 __all__ = [

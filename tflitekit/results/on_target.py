@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from tflitekit.core.parts import Part
 from tflitekit.results.accuracy import Drop, Measured
-from tflitekit.results.base import Part
 from tflitekit.results.latency import Figure, TargetKind
 
 __all__ = ["Examination", "OnTarget", "Placement", "Provenance", "provenance_of"]

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 from tflitekit.core.errors import ModelError, UnreadableError
 from tflitekit.core.files import is_folder, require_path, shortened
 from tflitekit.core.machine import describe_machine, machine_name
+from tflitekit.core.parts import Finding, Part
 from tflitekit.core.structured import LARGEST, check_model, read_json
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.contract import Contract
@@ -33,7 +34,6 @@ from tflitekit.results.accuracy import (
     OutputScore,
     Sequential,
 )
-from tflitekit.results.base import Finding, Part
 from tflitekit.results.explanation import Explanation
 from tflitekit.results.fidelity import OutputFidelity
 from tflitekit.results.latency import Latency, Profile, Sustained

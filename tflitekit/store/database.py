@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from tflitekit.core.errors import MissingDependencyError, StoreError, UsageError
 from tflitekit.core.files import TEXT_LIMIT_BYTES, is_file, shortened
+from tflitekit.core.parts import Finding
 from tflitekit.core.printable import without_password
 from tflitekit.core.structured import describe_problem
-from tflitekit.results import Finding
 from tflitekit.store.entry import Acceptance, Entry
 from tflitekit.store.store import Listing, Store
 
@@ -73,15 +74,15 @@ class DatabaseStore(Store):
         ids = chosen.with_only_columns(tables.REPORTS.c.id)
         of_them = sa.select(tables.VARIANTS).where(tables.VARIANTS.c.report.in_(ids))
         with self._transaction() as connection:
-            reports = connection.execute(chosen.with_only_columns(*tables.FIGURES)).mappings().all()
-            variants = connection.execute(of_them.order_by(tables.VARIANTS.c.position)).mappings().all()
-        rows: dict[str, list[Any]] = {}
+            reports = _dicts(connection.execute(chosen.with_only_columns(*tables.FIGURES)))
+            variants = _dicts(connection.execute(of_them.order_by(tables.VARIANTS.c.position)))
+        rows: dict[str, list[dict[str, Any]]] = {}
         for variant in variants:
             rows.setdefault(variant["report"], []).append(variant)
         found, warnings = [], []
         for report in reports:
             try:
-                found.append(Entry.model_validate({**report, "rows": [dict(v) for v in rows.get(report["id"], ())]}))
+                found.append(Entry.model_validate({**report, "rows": rows.get(report["id"], ())}))
             except ValidationError as error:
                 what = f"The entry {str(report['id'])[:8]} of {self.name} is malformed at {describe_problem(error)}."
                 warnings.append(Finding(kind="damaged-entry", message=what))
@@ -108,8 +109,8 @@ class DatabaseStore(Store):
         if packed is None:
             raise StoreError(f"{name} is gone.")
         try:
-            return json.loads(zlib.decompressobj().decompress(packed, TEXT_LIMIT_BYTES))
-        except (zlib.error, ValueError, TypeError, RecursionError) as error:
+            return from_json(zlib.decompressobj().decompress(packed, TEXT_LIMIT_BYTES))
+        except (zlib.error, ValueError, TypeError) as error:
             raise StoreError(f"{name} is damaged.", why=shortened(str(error))) from error
 
     def _put_acceptance(self, acceptance: Acceptance) -> None:
@@ -179,6 +180,12 @@ def _connect(address: str, name: str, *, create: bool) -> sa.Engine:
         sa.event.listen(engine, "connect", _begin_ourselves)
         sa.event.listen(engine, "begin", _begin)
     return engine
+
+
+def _dicts(result: sa.CursorResult[Any]) -> list[dict[str, Any]]:
+    """Returns the rows of a result; a mapping of SQLAlchemy's for each of thousands takes half of the time that they are read in."""
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result.all()]
 
 
 def _begin_ourselves(connection: Any, _: Any) -> None:

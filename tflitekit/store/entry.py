@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from tflitekit.core.errors import ModelError, UsageError
+from tflitekit.core.parts import Part
 from tflitekit.core.structured import describe_problem
-from tflitekit.results import Latency, Measured, OnTarget, Report, VariantReport
-from tflitekit.results.base import Part
+
+if TYPE_CHECKING:  # lists of entries are shown without what whole reports need
+    from tflitekit.results import Latency, Measured, OnTarget, Report, VariantReport
 
 __all__ = ["Acceptance", "Entry", "Row", "device_of", "now", "rows_of"]
 

@@ -6,18 +6,18 @@ acceptance. Every file is written whole and never changed, and a report counts f
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from tflitekit.core.errors import OTHER_OUT, StorageError, StoreError, UnreadableError, UsageError
 from tflitekit.core.files import is_folder, read_bytes, shortened, write_json
+from tflitekit.core.parts import Finding
 from tflitekit.core.structured import describe_problem, read_json
-from tflitekit.results import Finding
 from tflitekit.store.entry import Acceptance, Entry
 from tflitekit.store.store import Listing, Store
 
@@ -103,8 +103,8 @@ class FolderStore(Store):
     def _content(self, id: str) -> Any:
         path = self._reports / id / "report.json"
         try:
-            return json.loads(read_bytes(path))
-        except (UnreadableError, ValueError, RecursionError) as error:
+            return from_json(read_bytes(path))
+        except (UnreadableError, ValueError) as error:
             what = (
                 error.what if isinstance(error, UnreadableError) else f"{path} is no report: {shortened(str(error))}."
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -12,9 +13,7 @@ from numpy.typing import NDArray
 
 from tflitekit.core.change_points import FEWEST, find_shifts
 from tflitekit.core.errors import TflitekitError, UsageError
-from tflitekit.results import Finding
-from tflitekit.results.base import Part
-from tflitekit.results.comparison.accuracy import compare_accuracy, shared_data
+from tflitekit.core.parts import Finding, Part
 from tflitekit.store.entry import Entry, Row
 from tflitekit.store.store import Store
 
@@ -24,8 +23,9 @@ Figure = Literal["accuracy", "size", "latency"]
 FIGURES: tuple[Figure, ...] = ("accuracy", "size", "latency")
 
 
-class Point(Part):
-    """One figure of one report.
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One figure of one report; there are many.
 
     Attributes:
         report: The id of its entry.
@@ -178,30 +178,22 @@ def _points(
 ) -> Iterator[tuple[tuple[object, ...], Row, Point]]:
     """Yields each figure of a report with what it has to share with others of its series."""
     sized: set[str] = set()
-    common = {
-        "report": entry.id,
-        "created": entry.created,
-        "commit": entry.commit,
-        "kit": entry.kit,
-        "accepted": is_accepted,
-    }
     for row in entry.rows:
         if row.status != "ok":
             continue
-        of, known = (entry.model, row.variant), common | {"runtime": row.runtime}
+        of = (entry.model, row.variant)
+        made = functools.partial(
+            Point, entry.id, entry.created, entry.commit, row.runtime, entry.kit, accepted=is_accepted
+        )
         if metric in (None, "accuracy") and row.value is not None and row.metric is not None:
             alike = (row.device, row.metric, row.output, entry.data_sha256)
-            yield (*of, "accuracy", *alike), row, Point(**known, value=row.value, low=row.low, high=row.high)
+            yield (*of, "accuracy", *alike), row, made(row.value, row.low, row.high)
         if metric in (None, "size") and row.size_bytes is not None and row.variant not in sized:
             sized.add(row.variant)
-            yield (*of, "size"), row, Point(**known, value=row.size_bytes)
+            yield (*of, "size"), row, made(float(row.size_bytes))
         if metric in (None, "latency") and row.latency_ms is not None and row.latency_ms > 0:
             how = (row.device, row.statistic, row.protocol, row.threads, row.accelerator)
-            yield (
-                (*of, "latency", *how),
-                row,
-                Point(**known, value=row.latency_ms, low=row.latency_low_ms, high=row.latency_high_ms),
-            )
+            yield (*of, "latency", *how), row, made(row.latency_ms, row.latency_low_ms, row.latency_high_ms)
 
 
 def _series(
@@ -272,6 +264,8 @@ class _Judge:
     def _sampling(self, series: Series, at: int) -> float:
         """Returns half the 95 % interval of a difference of accuracies for the choice of the samples: of the reports on both sides, as `compare`
         has it, sample by sample where they hold that."""
+        from tflitekit.results.comparison.accuracy import compare_accuracy, shared_data
+
         points = series.points[at - 1 : at + 1]
         try:
             old, new = (self._report(point.report) for point in points)

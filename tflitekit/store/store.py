@@ -7,14 +7,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tflitekit.core.errors import UsageError
 from tflitekit.core.files import hash_json
-from tflitekit.results import Finding, Report
-from tflitekit.results.report import check_report, read_content
+from tflitekit.core.parts import Finding
 from tflitekit.store.commit import commit_of
 from tflitekit.store.entry import Acceptance, Entry, now
+
+if TYPE_CHECKING:
+    from tflitekit.results import Report
 
 __all__ = ["Added", "Listing", "Store"]
 
@@ -119,6 +121,8 @@ class Store(ABC):
             ModelError: It is of a schema version that this kit does not know.
             StoreError: It is damaged or gone.
         """
+        from tflitekit.results.report import check_report
+
         content, name = self._content(entry.id), f"{entry.short} in {self.name}"
         return check_report(_slim(content) if only_accuracy else content, name)
 
@@ -181,6 +185,8 @@ class Store(ABC):
 
 def _opened(report: Report | str | Path) -> tuple[Any, Report]:
     """Returns a report as JSON as it stands in its file, and as what it says."""
+    from tflitekit.results.report import Report, check_report, read_content
+
     if isinstance(report, Report):
         return report.to_json(), report
     content, name = read_content(report)

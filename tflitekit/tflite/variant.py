@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,7 +14,6 @@ from tflitekit.core.files import content_hash, deflated_size, write_json
 from tflitekit.core.structured import read_model
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.contract import Contract
-from tflitekit.data.dataset import Dataset
 from tflitekit.data.pixels import holds_pixels, stored_pixels
 from tflitekit.data.preprocessing import PRESETS, Preprocessing
 from tflitekit.tflite.graph import Graph, read_graph
@@ -22,6 +21,9 @@ from tflitekit.tflite.proof import Proof
 from tflitekit.tflite.search_record import SearchRecord
 from tflitekit.tflite.told import Told, told_by, without_background
 from tflitekit.tflite.training_record import Compression, TrainingRecord
+
+if TYPE_CHECKING:
+    from tflitekit.data.dataset import Dataset
 
 __all__ = ["Variant", "load_variant", "read_sidecar", "sidecar_path", "tool_versions", "with_stored_pixels"]
 

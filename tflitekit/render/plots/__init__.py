@@ -8,10 +8,9 @@ in expressions or field names.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
-
-import numpy as np
 
 __all__ = [
     "CONFIG",
@@ -119,7 +118,7 @@ def _is_wide(values: Sequence[float]) -> bool:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     steps = (1, 3) if high > 100 * low else (1, 2, 5)
     return [tick for decade in decades for step in steps if low <= (tick := float(f"{step}e{decade}")) <= high]
 
@@ -127,7 +126,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
 def middle(values: Sequence[float], *, wide: bool = True) -> float:
     """Returns the value in the middle of the axis that `quantity` gives them."""
     low, high = min(values), max(values)
-    return float(np.sqrt(low * high)) if wide and _is_wide(values) else (low + high) / 2
+    return math.sqrt(low * high) if wide and _is_wide(values) else (low + high) / 2
 
 
 def labels(

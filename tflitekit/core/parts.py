@@ -1,4 +1,4 @@
-"""What the parts of a report have in common."""
+"""What the parts of a report have in common, and of all else that the kit says as JSON."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["Finding", "Part", "finite"]
 
 
 class Part(BaseModel):
-    """A piece of a report: immutable, JSON."""
+    """A piece of a report: immutable, JSON. Its checks are made when they are first used, since reports have a hundred kinds of pieces."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class Finding(Part):
