@@ -6,11 +6,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 import zipfile
 from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import pytest
 
+from tflitekit.cli import installation
 from tflitekit.core.errors import MissingDependencyError, StorageError
 from tflitekit.core.progress import Progress
 from tflitekit.environments import environment, set_up
@@ -19,6 +23,7 @@ from tflitekit.environments.npm import NpmPackages
 from tflitekit.environments.unpacked import UnpackedEnvironment
 from tflitekit.environments.wheels import Wheels
 
+ROOT = Path(__file__).resolve().parents[2]
 needs_apt = pytest.mark.skipif(not shutil.which("apt-get") or not shutil.which("dpkg-deb"), reason="no apt")
 
 
@@ -247,6 +252,29 @@ def test_setup_lists_all_environments_and_names_them_where_there_is_none_of_a_na
     assert "missing" in out and "tflitekit setup NAME" in out
     code, _, err = cli("setup", "onx")
     assert code == 2 and "There is no environment 'onx'" in err and "arm64" in err
+
+
+def test_doctor_says_of_each_extra_what_is_missing(cli, monkeypatch):
+    def version(name):
+        if name in ("fsspec", "psycopg"):
+            raise PackageNotFoundError(name)
+        return {"distributed": "0.1", "sqlalchemy": "2.5"}.get(name, "2026.1")
+
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    lines = [f"{wanted}; extra == '{name}'" for name, required in extras.items() for wanted in required]
+    monkeypatch.setattr(installation, "requires", lambda name: lines)
+    monkeypatch.setattr(installation, "version", version)
+    _, out, _ = cli("doctor", "--json")
+    found = {each["name"]: (each["missing"], each["command"]) for each in json.loads(out)["extras"]}
+    assert found["cluster"] == (["distributed>=2025.1"], "pip install 'tflitekit[cluster]'")
+    assert found["remote"] == (["fsspec>=2024.9"], "pip install 'tflitekit[remote]'")
+    assert [name[:7] for name in found["store"][0]] == ["alembic"]  # 2026 is no version 1
+    assert [name[:7] for name in found["postgresql"][0]] == [
+        "alembic",
+        "psycopg",
+    ]  # the first of the extra store, which it takes along
+    _, out, _ = cli("doctor")
+    assert "distributed>=2025.1: pip install" in " ".join(out.split())
 
 
 def test_doctor_lists_the_programs_that_targets_need(cli, monkeypatch, tmp_path):

@@ -79,7 +79,7 @@ _COMMANDS = {
     ),
     "doctor": (
         "doctor",
-        "Checks this installation: versions, environments, programs that targets need, CPU features, and how to install what is missing.",
+        "Checks this installation: versions, extras, environments, programs that targets need, CPU features, and how to install what is missing.",
     ),
 }
 

@@ -18,7 +18,7 @@ from tflitekit.cli.shared import as_json, path
 @as_json
 @click.pass_context
 def doctor(context: click.Context, as_json: bool) -> None:
-    """Checks this installation: versions, environments, programs that targets need, CPU features, and how to install what is missing."""
+    """Checks this installation: versions, extras, environments, programs that targets need, CPU features, and how to install what is missing."""
     if context.invoked_subcommand is None:
         _installation(as_json=as_json)
     elif as_json:
@@ -39,6 +39,9 @@ def _installation(*, as_json: bool) -> int:
 
         show_table(("Package", "Version", "State", "For"), [
             (p["name"], p["version"] or "–", p["state"], p["purpose"]) for p in found["packages"]
+        ])  # fmt: skip
+        show_table(("Extra", "For", "State", "What is missing, and how to get it"), [
+            (e["name"], e["purpose"], e["state"], f"{', '.join(e['missing'])}: {e['command']}" if e["missing"] else "–") for e in found["extras"]
         ])  # fmt: skip
         show_environments(found["environments"])
         show_table(("Program", "For", "State", "Where, or how to get it"), [

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
 
@@ -32,6 +33,17 @@ _PURPOSES = {
 }
 
 
+_EXTRAS = {
+    "tasks": "boxes, masks, sound and tables",
+    "cluster": "--cluster and the verb worker",
+    "remote": "--depot, and models and data by URL",
+    "store": "reports in a database",
+    "postgresql": "reports in PostgreSQL",
+    "mlflow": "logging to MLflow",
+}
+"""Extras of the kit beside those that convert, and what each is for."""
+
+
 _PROGRAMS: dict[str, tuple[str, Callable[[], str]]] = {
     "adb": ("the target adb: phones", find_adb),
     "ssh": ("the target ssh: boards", lambda: find_client()[0]),
@@ -41,8 +53,8 @@ _PROGRAMS: dict[str, tuple[str, Callable[[], str]]] = {
 
 
 def diagnose() -> dict[str, Any]:
-    """Returns packages, environments and programs with their state, the machine, and problems each with its remedy; that an environment
-    or a program is missing is none."""
+    """Returns packages, extras, environments and programs with their state, the machine, and problems each with its remedy; that an extra,
+    an environment or a program is missing is none."""
     wanted = {}
     for line in requires("tflitekit") or ():
         parsed = Requirement(line)
@@ -81,6 +93,7 @@ def diagnose() -> dict[str, Any]:
         "tflitekit": __version__,
         "python": platform.python_version(),
         "packages": packages,
+        "extras": [_extra(name, purpose) for name, purpose in _EXTRAS.items()],
         "environments": found_environments,
         "programs": [_program(name, purpose, find) for name, (purpose, find) in _PROGRAMS.items()],
         "copies": _copies(),
@@ -92,6 +105,36 @@ def diagnose() -> dict[str, Any]:
 def describe_environments() -> list[dict[str, Any]]:
     """Returns all environments with what they are for, their state, and the command that makes them."""
     return [_environment(each) for each in environments().values()]
+
+
+def _extra(name: str, purpose: str) -> dict[str, Any]:
+    """Returns an extra with what of it is not installed, and the command that brings it."""
+    required = list(_required(name))
+    missing = [str(wanted) for wanted in required if not _is_installed(wanted)]
+    if not required:  # what pip knows of an editable installation is as old as its last 'pip install'
+        missing = ["unknown to this installation"]
+    found = {"name": name, "purpose": purpose, "state": "missing" if missing else "ready", "missing": missing}
+    return found | {"command": f"pip install 'tflitekit[{name}]'" if missing else None}
+
+
+def _required(extra: str) -> Iterator[Requirement]:
+    """Yields the packages that an extra adds on this machine, also by another extra, without their markers."""
+    for line in requires("tflitekit") or ():
+        wanted = Requirement(line)
+        if wanted.marker is None or wanted.marker.evaluate() or not wanted.marker.evaluate({"extra": extra}):
+            continue
+        wanted.marker = None
+        if wanted.name == "tflitekit":
+            yield from itertools.chain.from_iterable(map(_required, sorted(wanted.extras)))
+        else:
+            yield wanted
+
+
+def _is_installed(wanted: Requirement) -> bool:
+    try:
+        return wanted.specifier.contains(version(wanted.name), prereleases=True)
+    except PackageNotFoundError:
+        return False
 
 
 def _copies() -> dict[str, Any]:
