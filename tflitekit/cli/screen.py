@@ -85,9 +85,8 @@ class Screen:
         ended = sum(row.ended for row in rows)
         failed = sum(row.state == "failed" for row in rows)
         parts = [f"{ended} of {len(rows)} ended", *([f"{failed} failed"] if failed else [])]
-        if any(row.is_entry for row in rows):
-            left = self._board.left_s(now)
-            parts.append(f"{'-' if left is None else f'about {_clock(left)}'} left")
+        if left := self._board.left_s(now):
+            parts.append(f"about {_clock(left)} left")
         return ", ".join(parts)
 
     def _drawn(self) -> RenderableType:
