@@ -144,6 +144,19 @@ def test_index_links_pages_and_runs(tmp_path, cli):
     assert "int8" in (tmp_path / "site" / "pages" / f"{first.id}.html").read_text()
 
 
+def test_a_history_names_runs_and_links_them(tmp_path, cli):
+    store = open_store(tmp_path / "s")
+    for day, report in enumerate(nightly(12, shift_at=6)):
+        link = "javascript:alert(1)" if day < 6 else f"https://mlflow.example.com/#/runs/r{day}"
+        store.add(report, mlflow_run=f"r{day}", mlflow_link=link)
+    how = ("--variant", "int8", "--metric", "latency", "--out", tmp_path / "h.html")
+    _, out, _ = cli("history", "--store", store.folder, *how)
+    assert "MLflow" in out and "r11" in out
+    page = (tmp_path / "h.html").read_text()
+    assert '<a href="https://mlflow.example.com/#/runs/r6">' in page
+    assert "javascript:alert" not in page
+
+
 def test_an_index_of_nothing(tmp_path, cli):
     open_store(tmp_path / "s")
     assert cli("index", "--store", tmp_path / "s", "--out", tmp_path / "i.html")[0] == 0

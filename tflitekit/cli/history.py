@@ -55,6 +55,7 @@ def history(
 
     from tflitekit.cli.console import print_dim, show_table, show_warnings, stdout
     from tflitekit.render import history_text as words
+    from tflitekit.render.text import without_empty
 
     shown = found.series
     if len(shown) > _MOST_SERIES:
@@ -62,7 +63,8 @@ def history(
     if shown:
         show_table(words.columns(shown), words.rows(shown))
     if len(found.series) == 1:
-        show_table(words.POINT_COLUMNS, words.point_rows(found.series[0], _MOST_POINTS))
+        rows = words.point_rows(found.series[0], _MOST_POINTS)
+        show_table(*without_empty(words.POINT_COLUMNS, rows))
     colors = {"worse": "bold red", "better": "green", "undecided": "yellow"}
     for verdict, sentence in words.change_lines(shown):
         stdout.print(Padding(Text.assemble((verdict, colors[verdict]), f": {sentence}"), (0, 0, 0, 2)))

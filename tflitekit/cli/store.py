@@ -113,7 +113,7 @@ def list_(store: str, model: str | None, as_json: bool) -> int:
         return 0
     from tflitekit.cli.console import print_dim, show_table, show_warnings
     from tflitekit.render.history_text import made, short_commit
-    from tflitekit.render.text import counted
+    from tflitekit.render.text import counted, without_empty
 
     rows = [
         (entry.short, made(entry.created), entry.model, entry.device, short_commit(entry.commit), entry.chosen or "–",
@@ -121,9 +121,8 @@ def list_(store: str, model: str | None, as_json: bool) -> int:
         for entry in listing.entries
     ]  # fmt: skip
     columns = ("Report", "Made", "Model", "Device", "Commit", "Recommended", "Accepted", "MLflow")
-    kept = [i for i in range(len(columns)) if i < 4 or any(row[i] != "–" for row in rows)]
     if rows:
-        show_table(tuple(columns[i] for i in kept), [tuple(row[i] for i in kept) for row in rows])
+        show_table(*without_empty(columns, rows))
     print_dim(f"{counted(len(rows), 'report')} in {home.name}.")
     show_warnings(list(map(str, listing.warnings)))
     return 0

@@ -42,6 +42,7 @@ class Cell:
         note: A second, quieter line.
         tone: As of a `Badge`.
         symbol: The variant's color and shape, before its name.
+        link: The address of the web that the text leads to.
     """
 
     text: str
@@ -50,6 +51,7 @@ class Cell:
     tone: str = ""
     badges: tuple[Badge, ...] = ()
     symbol: Look | None = None
+    link: str = ""
 
 
 NOTHING = Cell("–", sort="")

@@ -75,7 +75,11 @@ def _shifts(series: Iterable[Series]) -> Table | Note:
     columns = (
         Column("Variant", numeric=False),
         Column("Figure", numeric=False),
-        Column("From", numeric=False, about="The first report after the shift, and the 95 % interval of that."),
+        Column(
+            "From",
+            numeric=False,
+            about="The first report after the shift, which leads to its run in MLflow if it has one, and the 95 % interval of that.",
+        ),
         Column("Change", about="Positive is worse for accuracy; with the 95 % interval."),
         Column("p", about="Share of the orders of the same figures in which a shift this large shows."),
         Column("With it", numeric=False, about="What else changed between the reports before and after."),
@@ -85,12 +89,17 @@ def _shifts(series: Iterable[Series]) -> Table | Note:
 
 
 def _shift_row(series: Series, change: Change) -> tuple[Cell, ...]:
-    points = series.points
+    after = series.points[change.at]
     amount, _, interval = words.amount(series, change).partition(" (")
     return (
         Cell(series.variant),
         Cell(_titled(series), note=", ".join(filter(None, (series.device, series.conditions)))),
-        Cell(words.place(points[change.at]), sort=points[change.at].created, note=words.stretch(series, change)),
+        Cell(
+            words.place(after),
+            sort=after.created,
+            note=words.stretch(series, change),
+            link=words.web(after.mlflow_link),
+        ),
         Cell(
             amount,
             sort=change.value,

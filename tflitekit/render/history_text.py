@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from tflitekit.core.units import duration
 from tflitekit.render import text
 from tflitekit.tasks.metric_words import is_share
 
@@ -29,9 +30,10 @@ __all__ = [
     "sparkline",
     "stretch",
     "testing_line",
+    "web",
 ]
 
-POINT_COLUMNS = ("Made", "Commit", "Value", "95 % interval", "Runtime", "Report")
+POINT_COLUMNS = ("Made", "Commit", "Value", "95 % interval", "Runtime", "Report", "MLflow")
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 40
 
@@ -48,7 +50,7 @@ def shown_value(series: Series, value: float) -> str:
     if series.figure == "size":
         return text.size(round(value))
     if series.figure == "latency":
-        return f"{value:.3g} ms"
+        return duration(value)
     return text.share(value, 2) if is_share(series.metric) else f"{value:.4g}"
 
 
@@ -151,6 +153,11 @@ def short_commit(commit: str | None) -> str:
     return hash[:8] + dirty
 
 
+def web(link: str | None) -> str:
+    """Returns an address only if it is one of the web: no other kind may stand behind a link."""
+    return link if link is not None and link.startswith(("http://", "https://")) else ""
+
+
 def amount(series: Series, change: Change) -> str:
     """Returns how much better or worse, with the interval in brackets."""
     shares = series.figure == "accuracy" and is_share(series.metric)
@@ -202,6 +209,7 @@ def point_rows(series: Series, most: int) -> list[tuple[str, ...]]:
                 interval,
                 point.runtime or "–",
                 point.report[:8],
+                point.mlflow_run or "–",
             )
         )
     return found

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from tflitekit.core.units import duration
 from tflitekit.render import text
-from tflitekit.render.history_text import made, short_commit
+from tflitekit.render.history_text import made, short_commit, web
 from tflitekit.render.page import fill, plain, script_json
 from tflitekit.store import Acceptance, Entry, Row
 from tflitekit.tasks.metric_words import is_share
@@ -47,7 +48,7 @@ def render(entries: Iterable[Entry], acceptances: Iterable[Acceptance], pages: C
             "latest": place not in seen,
             "accepted": entry.id in accepted,
             "page": f"{PAGES}/{entry.id}.html" if entry.id in pages else "",
-            "run": _web(entry.mlflow_link),
+            "run": web(entry.mlflow_link),
         }
         seen.add(place)
         rows += [_row(entry, row, reports, table) for row in entry.rows]
@@ -88,7 +89,7 @@ def _row(entry: Entry, row: Row, report: dict[str, Any], table: _Texts) -> list[
         _metric(row),
         _drop(row),
         text.size(row.size_bytes),
-        f"{row.latency_ms:.3g} ms" if row.latency_ms is not None else "–",
+        duration(row.latency_ms) if row.latency_ms is not None else "–",
         made(entry.created),
         short_commit(entry.commit),
         row.scheme or "–",
@@ -118,8 +119,3 @@ def _drop(row: Row) -> str:
     if row.drop is None or row.metric is None:
         return "–"
     return f"{text.signed(row.drop * 100, 2)} points" if is_share(row.metric) else f"{row.drop:+.3g}"
-
-
-def _web(link: str | None) -> str:
-    """Returns an address only if it is one of the web: no other kind may stand behind a link."""
-    return link if link is not None and link.startswith(("http://", "https://")) else ""

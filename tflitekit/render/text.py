@@ -63,6 +63,7 @@ __all__ = [
     "size",
     "table",
     "with_interval",
+    "without_empty",
     "worst_class",
 ]
 
@@ -335,3 +336,11 @@ def table(report: Report, columns: Sequence[str] = COLUMNS) -> tuple[list[str], 
     used = [name for name in columns if any(cells[name] not in ("–", "baseline", "reference") for cells in rows)]
     titles = figure_columns(report.dataset, report.variants)
     return [titles.get(name, name) for name in used], [[cells[name] for name in used] for cells in rows]
+
+
+def without_empty(
+    columns: Sequence[str], rows: Sequence[tuple[str, ...]]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Returns a table without the columns in which there is nothing."""
+    kept = [i for i in range(len(columns)) if any(row[i] != "–" for row in rows)]
+    return tuple(columns[i] for i in kept), [tuple(row[i] for i in kept) for row in rows]

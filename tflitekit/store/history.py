@@ -31,6 +31,7 @@ class Point:
         report: The id of its entry.
         low: 95 % interval of ``value`` within that report; null where there is none.
         accepted: The report was accepted.
+        mlflow_run: The run that it was logged as, and ``mlflow_link`` its page; null where it was not.
     """
 
     report: str
@@ -42,6 +43,8 @@ class Point:
     low: float | None = None
     high: float | None = None
     accepted: bool = False
+    mlflow_run: str | None = None
+    mlflow_link: str | None = None
 
 
 class Change(Part):
@@ -183,8 +186,9 @@ def _points(
             continue
         of = (entry.model, row.variant)
         made = functools.partial(
-            Point, entry.id, entry.created, entry.commit, row.runtime, entry.kit, accepted=is_accepted
-        )
+            Point, entry.id, entry.created, entry.commit, row.runtime, entry.kit,
+            accepted=is_accepted, mlflow_run=entry.mlflow_run, mlflow_link=entry.mlflow_link,
+        )  # fmt: skip
         if metric in (None, "accuracy") and row.value is not None and row.metric is not None:
             alike = (row.device, row.metric, row.output, entry.data_sha256)
             yield (*of, "accuracy", *alike), row, made(row.value, row.low, row.high)

@@ -12,14 +12,13 @@ from tflitekit.tasks.metric_words import is_share
 
 __all__ = ["course"]
 
-_UNITS = {"size": ("kB", 1e-3), "latency": ("ms", 1.0)}
 _COLORS = {"worse": "var(--bad)", "better": "var(--good)", "undecided": "var(--warn)"}
 
 
 def course(series: Series, title: str) -> Spec:
     """Points with their intervals, the levels between shifts, and the shifts."""
     shares = series.figure == "accuracy" and is_share(series.metric)
-    unit, factor = _UNITS.get(series.figure, ("", 1.0))
+    unit, factor = _unit(series)
     points: Values = [
         {
             "t": _moment(point),
@@ -32,6 +31,7 @@ def course(series: Series, title: str) -> Spec:
             "commit": (point.commit or "–")[:8],
             "runtime": point.runtime or "–",
             "report": point.report[:8],
+            **({"run": point.mlflow_run} if point.mlflow_run else {}),
             **({"accepted": True} if point.accepted else {}),
         }
         for point in series.points
@@ -44,7 +44,8 @@ def course(series: Series, title: str) -> Spec:
         | ({"format": ".1%"} if shares else {}),
         "scale": {"zero": False, "nice": True},
     }
-    told = tips({"report": "Report", "commit": "Commit", "runtime": "Runtime"})
+    runs = {"run": "MLflow"} if any("run" in point for point in points) else {}
+    told = tips({"report": "Report", "commit": "Commit", "runtime": "Runtime", **runs})
     value = {"field": "v", "title": title, "type": "quantitative", "format": ".2%" if shares else ".4~g"}
     made = {"field": "t", "title": "Made", "type": "temporal", "format": "%Y-%m-%d %H:%M"}
     marked = {"condition": {"test": "datum.accepted", "value": "diamond"}, "value": "circle"}
@@ -74,6 +75,15 @@ def course(series: Series, title: str) -> Spec:
     ]
     about = f"{title} of {len(points)} reports over time, with {len(series.changes)} shifts."
     return {**base(about, points, height=280), "layer": layers}
+
+
+def _unit(series: Series) -> tuple[str, float]:
+    """Returns the unit of the axis, and what values are multiplied with."""
+    if series.figure == "size":
+        return "kB", 1e-3
+    if series.figure == "latency":
+        return ("ms", 1.0) if max(point.value for point in series.points) >= 0.1 else ("µs", 1e3)
+    return "", 1.0
 
 
 def _moment(point: Point) -> int:
