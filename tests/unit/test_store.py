@@ -115,6 +115,36 @@ def test_last_accepted_is_of_the_model_and_the_device(address):
     assert first.device in raised.value.why
 
 
+def test_reports_are_removed_but_for_accepted_ones(address, cli):
+    store = open_store(address)
+    first, second, third = (store.add(made(i, created=f"2026-01-0{i + 1}T00:00:00+00:00")).entry for i in range(3))
+    other = store.add(made(7, model="other.keras")).entry
+    store.accept(second)
+
+    def left():
+        return {entry.id for entry in open_store(address).entries().entries}
+
+    remove = ("store", "remove", "--store", address)
+    code, _, err = cli(*remove, first.short)
+    assert (code, "Nobody can be asked here" in err, "--yes" in err) == (2, True, True)
+    code, _, err = cli(*remove, first.short, second.short, "--yes")
+    assert (code, f"{second.short} of m.keras was accepted, and stays" in err) == (2, True)
+    assert left() == {first.id, second.id, third.id, other.id}
+    assert cli(*remove, third.short, "--yes")[0] == 0
+    assert left() == {first.id, second.id, other.id}
+    with pytest.raises(StoreError):
+        store.report(third)
+    assert "0 reports removed" in cli(*remove, "--older-than", 36_500, "--yes")[1]
+    code, out, err = cli(*remove, "--model", "m.keras", "--older-than", 1, "--yes")
+    assert (code, "1 report removed from" in out) == (0, True)
+    assert "Kept, because accepted: 1 report." in out + err
+    assert left() == {second.id, other.id}
+    assert store.add(made(0)).is_new
+    for arguments in ((), (second.short, "--model", "m.keras")):
+        code, _, err = cli(*remove, *arguments, "--yes")
+        assert (code, "takes the ids of reports, or --model and --older-than" in err) == (2, True)
+
+
 def _add(address, start, count, begin):
     begin.wait()
     store = open_store(address)

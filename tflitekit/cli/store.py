@@ -1,14 +1,17 @@
-"""`tflitekit store`: adds reports to a store, lists and accepts them, and upgrades its tables."""
+"""`tflitekit store`: adds reports to a store, lists, accepts and removes them, and upgrades its tables."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from tflitekit.cli.commands import Command, CommandGroup, guarded, print_json
-from tflitekit.cli.shared import as_json, option, path, store_option
+from tflitekit.cli.shared import as_json, flag, option, path, store_option
+from tflitekit.core.errors import UsageError
 
+_MOST_SHOWN = 20
 _MODEL = option(
     "--model", panel="Model", metavar="NAME", help="What the model is called. Default: the name of its file."
 )
@@ -126,6 +129,68 @@ def list_(store: str, model: str | None, as_json: bool) -> int:
     print_dim(f"{counted(len(rows), 'report')} in {home.name}.")
     show_warnings(list(map(str, listing.warnings)))
     return 0
+
+
+@store.command(
+    cls=Command,
+    examples=(
+        "tflitekit store remove 3f2a91c0 --store results",
+        "tflitekit store remove --model shapes.keras --older-than 90 --store results",
+    ),
+)
+@click.argument(
+    "reports", nargs=-1, help="The first digits of the ids of reports; without them --model and --older-than choose."
+)
+@store_option
+@option("--model", panel="Model", metavar="NAME", help="All reports of this model.")
+@option(
+    "--older-than", type=click.IntRange(0, 36_500), metavar="DAYS", help="All reports that were made more days ago."
+)
+@flag("--yes", help="Do not ask.")
+@guarded
+def remove(reports: tuple[str, ...], store: str, model: str | None, older_than: int | None, yes: bool) -> int:
+    """Removes reports; those that were accepted stay."""
+    from tflitekit.cli.console import print_dim
+    from tflitekit.core.printable import printable
+    from tflitekit.render.history_text import made
+    from tflitekit.render.text import counted
+    from tflitekit.store import open_store
+    from tflitekit.store.entry import before
+
+    if bool(reports) == (model is not None or older_than is not None):
+        raise UsageError(
+            "'tflitekit store remove' takes the ids of reports, or --model and --older-than.",
+            fix="'tflitekit store list' shows the ids.",
+        )
+    home = open_store(store, create=False)
+    accepted = {found.report for found in home.acceptances()}
+    if reports:
+        chosen = list(dict.fromkeys(map(home.find, reports)))
+        if kept := [entry for entry in chosen if entry.id in accepted]:
+            home.remove(kept[0])  # which refuses it, before any other is gone
+    else:
+        last = None if older_than is None else before(older_than)
+        fits = [entry for entry in home.entries(model).entries if last is None or entry.created <= last]
+        chosen = [entry for entry in fits if entry.id not in accepted]
+        if len(chosen) < len(fits):
+            print_dim(f"Kept, because accepted: {counted(len(fits) - len(chosen), 'report')}.")
+    if chosen and not yes:
+        for entry in chosen[:_MOST_SHOWN]:
+            click.echo(printable(f"{entry.short}  {made(entry.created)}  {entry.model}, {entry.device}"))
+        if len(chosen) > _MOST_SHOWN:
+            click.echo(f"and {len(chosen) - _MOST_SHOWN:,} more")
+        _ask(f"Remove {counted(len(chosen), 'report')} from {home.name}?")
+    for entry in chosen:
+        home.remove(entry)
+    click.echo(printable(f"{counted(len(chosen), 'report')} removed from {home.name}."))
+    return 0
+
+
+def _ask(question: str) -> None:
+    """Goes on only if somebody says so."""
+    if not sys.stdin.isatty():
+        raise UsageError("Nobody can be asked here whether to remove them.", fix="Say so with --yes.")
+    click.confirm(question, abort=True)
 
 
 @store.command(cls=Command, examples=("tflitekit store upgrade --store sqlite:///results.db",))

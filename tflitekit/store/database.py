@@ -113,6 +113,11 @@ class DatabaseStore(Store):
         except (zlib.error, ValueError, TypeError) as error:
             raise StoreError(f"{name} is damaged.", why=shortened(str(error))) from error
 
+    def _remove(self, id: str) -> None:
+        with self._transaction(_WRITES) as connection:
+            connection.execute(sa.delete(tables.VARIANTS).where(tables.VARIANTS.c.report == id))
+            connection.execute(sa.delete(tables.REPORTS).where(tables.REPORTS.c.id == id))
+
     def _put_acceptance(self, acceptance: Acceptance) -> None:
         with self._transaction(_WRITES) as connection:
             connection.execute(sa.insert(tables.ACCEPTED), [acceptance.model_dump(mode="json")])

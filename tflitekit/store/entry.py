@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator
@@ -16,7 +16,7 @@ from tflitekit.core.structured import describe_problem
 if TYPE_CHECKING:  # lists of entries are shown without what whole reports need
     from tflitekit.results import Latency, Measured, OnTarget, Report, VariantReport
 
-__all__ = ["Acceptance", "Entry", "Row", "device_of", "now", "rows_of"]
+__all__ = ["Acceptance", "Entry", "Row", "before", "device_of", "now", "rows_of"]
 
 _ID = r"^[0-9a-f]{64}$"
 
@@ -167,7 +167,12 @@ class Acceptance(_Kept):
 
 def now() -> str:
     """Returns this moment in UTC, to the microsecond, so that texts sort as times do."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
+    return before(0)
+
+
+def before(days: float) -> str:
+    """Returns the moment that many days ago, as `now` does."""
+    return (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="microseconds")
 
 
 def _time(text: str) -> str | None:

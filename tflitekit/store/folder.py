@@ -6,15 +6,16 @@ acceptance. Every file is written whole and never changed, and a report counts f
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from tflitekit.core.errors import OTHER_OUT, StorageError, StoreError, UnreadableError, UsageError
+from tflitekit.core.errors import OTHER_OUT, StorageError, StoreError, UnreadableError, UsageError, disk_errors
 from tflitekit.core.files import is_folder, read_bytes, shortened, write_json
 from tflitekit.core.parts import Finding
 from tflitekit.core.structured import describe_problem, read_json
@@ -109,6 +110,14 @@ class FolderStore(Store):
                 error.what if isinstance(error, UnreadableError) else f"{path} is no report: {shortened(str(error))}."
             )
             raise StoreError(what, fix="Add the report again: that repairs it.") from error
+
+    def _remove(self, id: str) -> None:
+        gone = self._reports / f".removed-{id}"
+        with _writing(), disk_errors(gone):
+            with suppress(FileNotFoundError):  # another process was faster
+                (self._reports / id).rename(gone)  # at once, so that nobody finds half of it
+            for path in self._reports.glob(".removed-*"):  # also of a process that was stopped here
+                shutil.rmtree(path, ignore_errors=True)
 
     def _put_acceptance(self, acceptance: Acceptance) -> None:
         when = "".join(filter(str.isalnum, acceptance.accepted))

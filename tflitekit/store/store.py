@@ -43,7 +43,7 @@ class Listing:
 class Store(ABC):
     """Reports that are kept and compared over time.
 
-    Several processes may add to one store at once. A report is there as a whole or not at all, once however often it is added, and is
+    Several processes may use one store at once. A report is there as a whole or not at all, once however often it is added, and is
     never changed.
 
     Attributes:
@@ -158,6 +158,20 @@ class Store(ABC):
         last = max(fits, key=lambda found: found.accepted)
         return self.find(last.report), last
 
+    def remove(self, entry: Entry) -> None:
+        """Removes a report, whole. What was accepted stays, because later reports are compared with it.
+
+        Raises:
+            UsageError: It was accepted.
+            StoreError: The store cannot be written.
+        """
+        if any(found.report == entry.id for found in self.acceptances()):
+            raise UsageError(
+                f"The report {entry.short} of {entry.model} was accepted, and stays.",
+                why="Later reports are compared with what was accepted.",
+            )
+        self._remove(entry.id)
+
     @abstractmethod
     def get(self, id: str) -> Entry | None:
         """Returns the entry of this whole id; None where there is none."""
@@ -177,6 +191,10 @@ class Store(ABC):
     @abstractmethod
     def _content(self, id: str) -> Any:
         """Returns the JSON of a report."""
+
+    @abstractmethod
+    def _remove(self, id: str) -> None:
+        """Removes a report and its entry, whole; one that is gone already is fine."""
 
     @abstractmethod
     def _put_acceptance(self, acceptance: Acceptance) -> None:
