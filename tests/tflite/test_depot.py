@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cluster_page import commands
 from conftest import shape_arrays
 from dask_cluster import DaskCluster
 from object_store import object_store
@@ -21,8 +22,9 @@ from tflitekit.core.process.crew import THIS_MACHINE
 from tflitekit.core.progress import Progress
 from tflitekit.optimization.optimize import optimize
 from tflitekit.optimization.run import run
-from tflitekit.optimization.suites import read_suite, run_suite
+from tflitekit.optimization.suites import read_suite
 from tflitekit.optimization.suites.places import Places, order_of, root_of
+from tflitekit.results.report import read_report
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,16 @@ def test_files_are_evaluated_and_converted_that_only_this_machine_has(bucket, cl
 
 
 @pytest.mark.slow
-def test_a_suite_without_a_shared_folder_is_that_of_one_machine(bucket, cluster, variants, shapes, tmp_path):
+def test_a_suite_without_a_shared_folder_is_that_of_one_machine(
+    bucket, cluster, variants, shapes, tmp_path, cli, monkeypatch
+):
+    """By the commands of docs/cluster.md, of which the second takes what the first finished."""
+    monkeypatch.chdir(tmp_path)
+    shared, through_depot = (
+        [word.replace("tcp://scheduler:8786", cluster.address).replace("s3://bucket", bucket.url) for word in words]
+        for _, program, *words in commands()
+        if (program, words[0]) == ("tflitekit", "suite") and "tcp:" in words[3]
+    )
     suite = written(
         tmp_path,
         f"""
@@ -125,19 +136,23 @@ evaluation = "{shapes}/test"
 preprocess = "raw"
 limit = 30
 """,
+        "nightly.toml",
     )
-    (found,) = run_suite(suite, out=tmp_path / "out", cluster=cluster.address, depot=f"{bucket.url}/depot")
-    assert found.error is None
-    assert str(cluster.folder) not in (tmp_path / "out" / "small" / "one" / "report.json").read_text()
-    assert not (tmp_path / "out" / "small" / "one" / ".lock").exists()  # nobody worked in this folder
-    (again,) = run_suite(suite, out=tmp_path / "out", cluster=cluster.address, depot=f"{bucket.url}/depot")
-    assert all(row.reused for row in again.report.variants)
+    code, _, err = cli(*through_depot)
+    assert code == 0, err
+    out = tmp_path / "out" / "nightly" / "one"
+    found = read_report(out / "report.json")
+    assert str(cluster.folder) not in (out / "report.json").read_text()
+    assert not (out / ".lock").exists()  # nobody worked in this folder
+    code, _, err = cli(*shared)
+    assert code == 0, err
+    assert all(row.reused for row in read_report(out / "report.json").variants)
     order = order_of_entry(suite, tmp_path / "alone")
     alone = run(order, THIS_MACHINE, Progress(), ahead=True)
-    for row, other in zip(found.report.variants, alone.variants, strict=True):
+    for row, other in zip(found.variants, alone.variants, strict=True):
         assert (row.sha256, row.accuracy, row.hits) == (other.sha256, other.accuracy, other.hits)
-    assert found.report.dataset.location == alone.dataset.location
-    assert found.report.source.location == alone.source.location
+    assert found.dataset.location == alone.dataset.location
+    assert found.source.location == alone.source.location
 
 
 def order_of_entry(suite, out):

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tflitekit.cluster.kinds import import_dask
+from tflitekit.cluster.kinds.address import connection_arguments
 from tflitekit.cluster.pool import SLOT, device_resource
 from tflitekit.cluster.settings import SETTINGS
 from tflitekit.cluster.tasks import LOG
@@ -118,7 +119,7 @@ def _check_device(name: str) -> None:
 async def _scheduler(address: str, note: Callable[[str], object]) -> None:
     """Waits until the scheduler is there."""
     distributed = import_dask()
-    security = distributed.Security().get_connection_args("worker")
+    security = connection_arguments(address, "worker")
     waits = False
     while True:
         try:
