@@ -95,7 +95,7 @@ def check_events(events, cluster, entries):
 
 
 @pytest.mark.slow
-def test_a_suite_on_a_cluster_whose_worker_is_killed_is_that_of_one_machine(cluster, variants, shapes, tmp_path):
+def test_a_suite_on_a_cluster_whose_worker_is_killed_is_that_of_one_machine(cluster, variants, shapes, tmp_path, cli):
     model = variants / "float32.tflite"
     shutil.copy(model, tmp_path / "copy.tflite")
     suite = written(tmp_path, SUITE.format(model=model, copy=tmp_path / "copy.tflite", shapes=shapes, target=""))
@@ -134,6 +134,12 @@ def test_a_suite_on_a_cluster_whose_worker_is_killed_is_that_of_one_machine(clus
         )
         assert all(row.places is None for row in one.report.variants)
     check_events(heard.events, cluster.address, [entry.name for entry in spread])
+    # again, with a store: what is finished is taken and stored
+    again = ("suite", suite, "--out", tmp_path / "spread", "--cluster", cluster.address, "--store", tmp_path / "store")
+    assert cli(*again)[0] == 0
+    stored = tk.open_store(tmp_path / "store").entries().entries
+    assert sorted(entry.model for entry in stored) == ["copy.tflite", "float32.tflite", "float32.tflite"]
+    assert len({entry.data_sha256 for entry in stored}) == 2
 
 
 @pytest.mark.slow

@@ -36,11 +36,12 @@ class Keeper:
                 fix="Name the model: reports of one name stand in one history.",
             )
 
-    def keep(self, report: Report, out: Path | None, **run: Any) -> None:
+    def keep(self, report: Report, out: Path | None, *, again: str | None = None, **run: Any) -> None:
         """Adds a report.
 
         Args:
             out: Where it is written; None where it is nowhere, so that it is written if it cannot be stored.
+            again: What to add when the store is repaired, where that is more than this report.
             run: The run of MLflow, as `tflitekit.store.Store.add` takes it.
 
         Raises:
@@ -55,7 +56,7 @@ class Keeper:
             raise StoreError(
                 f"The report is written to {path}, but adding it to the store {self._store.name} failed.",
                 why=" ".join(filter(None, (error.what, error.why))),
-                fix=f"When that is repaired: tflitekit store add {path} --store ..."
+                fix=f"When that is repaired: tflitekit store add {again or path} --store ..."
                 + (f" --model {self._model}" if self._model else ""),
             ) from error
 

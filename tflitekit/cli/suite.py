@@ -54,7 +54,7 @@ def suite(
         results = run_suite(file, out=out, data_root=data_root, cluster=cluster, depot=depot, progress=told)
     for result in results:
         if result.report is not None:
-            keeper.keep(result.report, out / file.stem / result.name)
+            keeper.keep(result.report, out / file.stem / result.name, again=f"{out / file.stem}/*/report.json")
     readme = out / file.stem / "README.md"
     if update_readme is not None:
         write_whole(update_readme, readme.read_text(encoding="utf-8"))
