@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from object_store import object_store
@@ -108,8 +110,9 @@ def test_what_cannot_be_had_is_one_sentence_without_a_password(bucket, monkeypat
     assert "secret" not in str(refused.value)
     with pytest.raises(UsageError, match="nonsense://"):
         local_copy("nonsense://a/b")
-    with pytest.raises(MissingDependencyError, match="gcsfs"):
-        local_copy("gs://bucket/a")
+    for place, package in {"gs://bucket/a": "gcsfs", "abfss://box@host/a": "adlfs"}.items():
+        with pytest.raises(MissingDependencyError, match=package):
+            local_copy(place)
     bucket.put("other/a", b"a")
     with pytest.raises(UsageError, match="cannot be"):
         local_copy(f"{bucket.url}/other//../a")
@@ -141,6 +144,75 @@ def test_a_web_server_is_a_store_of_files(bucket):
     assert local_copy(address).read_bytes() == b"text"
     signed = f"{address}?X-Amz-Signature=abc&X-Amz-Security-Token=def&sig=ghi"
     assert shown_place(signed) == f"{address}?X-Amz-Signature=***&X-Amz-Security-Token=***&sig=***"
+
+
+class _Answers(BaseHTTPRequestHandler):
+    """A web server that refuses, breaks off, or falls silent, as the path says."""
+
+    def do_GET(self):
+        if self.path[1:].isdigit():
+            self.send_error(int(self.path[1:]))
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b"x" * 500)
+        if self.path == "/silent":
+            self.server.done.wait(20)
+        self.close_connection = True
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "words", "fix"),
+    [
+        ("401", DataError, "may not be used with the credentials", "Write user and password into the URL"),
+        ("404", DataError, "There is nothing at", "Look at the address"),
+        ("503", MachineError, "answers 503", "Run the same command again"),
+        ("half", MachineError, "broke off while", "Run the same command again"),
+        ("silent", MachineError, "broke off while", "Run the same command again"),
+    ],
+)
+def test_a_web_server_that_does_not_give_a_file(monkeypatch, cache, path, error, words, fix):
+    from fsspec.implementations.http import HTTPFileSystem
+
+    monkeypatch.setattr(remote, "_SILENCE_S", 0.5)
+    HTTPFileSystem.clear_instance_cache()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Answers) as server:
+        server.done = threading.Event()
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with pytest.raises(error, match=words) as refused:
+                local_copy(f"http://127.0.0.1:{server.server_port}/{path}")
+        finally:
+            server.done.set()
+            server.shutdown()
+            thread.join()
+    assert fix in refused.value.fix
+    assert not list(cache.rglob(".partial-*")) and not list(cache.rglob("trees/*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("AWS_PROFILE", "absent", r"config profile \(absent\) could not be found"),
+        ("AWS_ENDPOINT_URL", "minio:9000", "Invalid endpoint: minio:9000"),
+    ],
+)
+def test_settings_of_a_store_that_cannot_be_are_told(bucket, monkeypatch, name, value, words):
+    from s3fs import S3FileSystem
+
+    monkeypatch.setenv(name, value)
+    S3FileSystem.clear_instance_cache()
+    with pytest.raises(MachineError, match="cannot be used as it is set up on") as refused:
+        local_copy(f"{bucket.url}/any")
+    S3FileSystem.clear_instance_cache()
+    assert re.search(words, refused.value.why)
 
 
 def test_settings_behind_a_url():

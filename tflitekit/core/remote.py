@@ -55,6 +55,11 @@ _MARKS = (
 _NAME = "place.json"
 _MOST_SAID = 300
 _LOOK = "Look at the names of bucket and object."
+_LATER = "Run the same command again: what was copied is kept."
+_OF_SETTINGS = ("ParamValidationError", "ProfileNotFound")
+_BROKEN_OFF = ("ClientPayloadError", "IncompleteRead", "ResponseStreamingError", "SocketTimeoutError", "FSTimeoutError")
+_SILENCE_S = 60.0
+"""A web server that sends nothing for that long has broken off. How long a whole file takes has no limit."""
 _PACKAGES = {
     "s3": "s3fs",
     "s3a": "s3fs",
@@ -140,46 +145,78 @@ def open_store(url: str) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
 
-        store, path = url_to_fs(url)
+        store, path = url_to_fs(url, **_patience(scheme))
     except ImportError as error:
         missing = "fsspec" if error.name == "fsspec" else package or str(error)
-        raise MissingDependencyError(
-            f"{scheme}:// needs the package {missing}, which is not installed.",
-            fix="Install it with: pip install 'tflitekit[remote]'"
-            + (f" {package}" if package not in ("", "s3fs") else ""),
-        ) from error
+        raise _missing(scheme, package, missing) from error
     except ValueError as error:
-        raise UsageError(f"{without_password(url)} cannot be read: {without_password(str(error))}.") from error
+        if scheme in _PACKAGES:  # fsspec learns some names of a backend only with that
+            raise _missing(scheme, package) from error
+        why = without_password(str(error))
+        fix = "Name a place as s3://, gs://, abfs://, https:// or another URL of fsspec's."
+        raise UsageError(f"{without_password(url)} cannot be read.", why=why, fix=fix) from error
     store.invalidate_cache()
     return store, str(path)
+
+
+def _missing(scheme: str, package: str, missing: str = "") -> MissingDependencyError:
+    more = f" {package}" if package not in ("", "s3fs") else ""
+    return MissingDependencyError(
+        f"{scheme}:// needs the package {missing or package}, which is not installed.",
+        fix=f"Install it with: pip install 'tflitekit[remote]'{more}",
+    )
+
+
+def _patience(scheme: str) -> dict[str, Any]:
+    """Returns how long a store is waited for: by default aiohttp ends each file after five minutes, whether it comes or not."""
+    if scheme not in ("http", "https"):
+        return {}
+    from aiohttp import ClientTimeout
+
+    return {"client_kwargs": {"timeout": ClientTimeout(total=None, sock_connect=_SILENCE_S, sock_read=_SILENCE_S)}}
 
 
 @contextmanager
 def reaching(url: str) -> Iterator[None]:
     """Says in one sentence what the store of a URL answers, whatever its backend raises."""
-    shown = without_password(url)
     try:
         yield
     except TflitekitError:
         raise
     except Exception as raised:  # noqa: BLE001 - each backend has its own
         error = _cause(raised)
-        refused = isinstance(error, PermissionError) or "Credentials" in type(error).__name__
-        if refused or getattr(error, "status", None) in (401, 403):
-            raise DataError(
-                f"{shown} may not be used with the credentials of {socket.gethostname()}.",
-                why=_said(error),
-                fix="Give them as the store's own tools take them, such as AWS_PROFILE or AWS_ACCESS_KEY_ID in the environment.",
-            ) from error
-        if isinstance(error, FileNotFoundError):
-            raise DataError(f"There is nothing at {shown}.", why=_said(error), fix=_LOOK) from error
-        if (known := as_known(error)) is not None:
-            raise known from error
-        raise MachineError(
-            f"The store of {shown} cannot be reached from {socket.gethostname()}.",
-            why=f"{type(error).__name__}: {_said(error) or ''}".rstrip(": "),
-            fix="Look at the network and at the address, and run the same command again: what was copied is kept.",
-        ) from error
+        raise _problem(error, url) from error
+
+
+def _problem(error: Exception, url: str) -> TflitekitError:
+    """Returns what the error of a store's backend means, and what to do about it."""
+    shown, host, why = without_password(url), socket.gethostname(), _said(error)
+    name, status = type(error).__name__, getattr(error, "status", None)
+    is_web = url.lower().startswith(("http:", "https:"))
+    if isinstance(error, PermissionError) or "Credentials" in name or status in (401, 403):
+        fix = (
+            "Give them as the store's own tools take them, such as AWS_PROFILE or AWS_ACCESS_KEY_ID in the environment."
+        )
+        if is_web:
+            fix = "Write user and password into the URL, or take one that the server signed."
+        return DataError(f"{shown} may not be used with the credentials of {host}.", why=why, fix=fix)
+    if isinstance(error, FileNotFoundError):
+        why = None if why and why in shown else why
+        return DataError(f"There is nothing at {shown}.", why=why, fix="Look at the address." if is_web else _LOOK)
+    if (known := as_known(error)) is not None:
+        return known
+    if isinstance(error, ValueError) or name in _OF_SETTINGS:
+        fix = "Look at the URL, and at the variables of the environment that are for this store."
+        return MachineError(f"{shown} cannot be used as it is set up on {host}.", why=why, fix=fix)
+    if isinstance(status, int) and status >= 400:
+        return MachineError(f"The server of {shown} answers {status} to {host}.", why=why, fix=_LATER)
+    if name in _BROKEN_OFF:
+        return MachineError(f"{shown} broke off while {host} read it.", why=why, fix=_LATER)
+    return MachineError(
+        f"The store of {shown} cannot be reached from {host}.",
+        why=f"{name}: {why or ''}".rstrip(": "),
+        fix="Look at the network and at the address, and run the same command again: what was copied is kept.",
+    )
 
 
 def _cause(error: Exception) -> Exception:
