@@ -170,7 +170,7 @@ class _Answers(BaseHTTPRequestHandler):
 @pytest.mark.parametrize(
     ("path", "error", "words", "fix"),
     [
-        ("401", DataError, "may not be used with the credentials", "Write user and password into the URL"),
+        ("401", DataError, "may not be used with the credentials", "user and password in the URL"),
         ("404", DataError, "There is nothing at", "Look at the address"),
         ("503", MachineError, "answers 503", "Run the same command again"),
         ("half", MachineError, "broke off while", "Run the same command again"),

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -56,6 +57,14 @@ _NAME = "place.json"
 _MOST_SAID = 300
 _LOOK = "Look at the names of bucket and object."
 _LATER = "Run the same command again: what was copied is kept."
+_STATUS = ("status", "status_code", "code")
+"""How backends call what a server answered."""
+_CREDENTIALS = {
+    "http": "user and password in the URL, or take a URL that the server signed",
+    "s3fs": "AWS's own tools take them: AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, in the environment",
+    "gcsfs": "Google's own tools take them: GOOGLE_APPLICATION_CREDENTIALS in the environment",
+    "adlfs": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or as AZURE_STORAGE_CONNECTION_STRING, in the environment",
+}
 _OF_SETTINGS = ("ParamValidationError", "ProfileNotFound")
 _BROKEN_OFF = ("ClientPayloadError", "IncompleteRead", "ResponseStreamingError", "SocketTimeoutError", "FSTimeoutError")
 _SILENCE_S = 60.0
@@ -150,8 +159,10 @@ def open_store(url: str) -> tuple[Any, str]:
         missing = "fsspec" if error.name == "fsspec" else package or str(error)
         raise _missing(scheme, package, missing) from error
     except ValueError as error:
-        if scheme in _PACKAGES:  # fsspec learns some names of a backend only with that
+        if scheme in _PACKAGES and find_spec(package) is None:  # fsspec learns some names of a backend only with that
             raise _missing(scheme, package) from error
+        if scheme in _PACKAGES:
+            raise _problem(error, url) from error
         why = without_password(str(error))
         fix = "Name a place as s3://, gs://, abfs://, https:// or another URL of fsspec's."
         raise UsageError(f"{without_password(url)} cannot be read.", why=why, fix=fix) from error
@@ -191,24 +202,24 @@ def reaching(url: str) -> Iterator[None]:
 def _problem(error: Exception, url: str) -> TflitekitError:
     """Returns what the error of a store's backend means, and what to do about it."""
     shown, host, why = without_password(url), socket.gethostname(), _said(error)
-    name, status = type(error).__name__, getattr(error, "status", None)
-    is_web = url.lower().startswith(("http:", "https:"))
-    if isinstance(error, PermissionError) or "Credentials" in name or status in (401, 403):
-        fix = (
-            "Give them as the store's own tools take them, such as AWS_PROFILE or AWS_ACCESS_KEY_ID in the environment."
+    name, status = type(error).__name__, next((n for n in map(error.__dict__.get, _STATUS) if isinstance(n, int)), 0)
+    refused = isinstance(error, PermissionError) or "Credentials" in name or str(error).startswith("Forbidden")
+    if refused or status in (401, 403):
+        given = _CREDENTIALS.get(
+            _PACKAGES.get(url.partition(":")[0].lower(), "http"), "the store's own tools take them"
         )
-        if is_web:
-            fix = "Write user and password into the URL, or take one that the server signed."
-        return DataError(f"{shown} may not be used with the credentials of {host}.", why=why, fix=fix)
+        what = f"{shown} may not be used with the credentials of {host}."
+        return DataError(what, why=why, fix=f"Give them as {given}.")
     if isinstance(error, FileNotFoundError):
         why = None if why and why in shown else why
+        is_web = url.lower().startswith(("http:", "https:"))
         return DataError(f"There is nothing at {shown}.", why=why, fix="Look at the address." if is_web else _LOOK)
     if (known := as_known(error)) is not None:
         return known
     if isinstance(error, ValueError) or name in _OF_SETTINGS:
         fix = "Look at the URL, and at the variables of the environment that are for this store."
         return MachineError(f"{shown} cannot be used as it is set up on {host}.", why=why, fix=fix)
-    if isinstance(status, int) and status >= 400:
+    if status >= 400:
         return MachineError(f"The server of {shown} answers {status} to {host}.", why=why, fix=_LATER)
     if name in _BROKEN_OFF:
         return MachineError(f"{shown} broke off while {host} read it.", why=why, fix=_LATER)
