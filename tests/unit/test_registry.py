@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from tflitekit.accuracy.metrics.custom import CustomMetric
 from tflitekit.accuracy.metrics.pooled import PooledMetric
 from tflitekit.accuracy.reading import _checked
 from tflitekit.core.errors import DataError, ModelError, PackageError, UsageError, as_known
+from tflitekit.core.registry import Registry
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data import kinds as data_kinds
 from tflitekit.data.dataset import open_dataset
@@ -371,3 +375,25 @@ def test_installed_packages_are_looked_for_only_when_a_registry_is_asked():
         "assert r._installed.cache_info().misses == 1"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_two_threads_that_ask_first_both_find_all(tmp_path, monkeypatch):
+    """The second asks while the first imports the module, which waits for it."""
+    (tmp_path / "slowly").mkdir()
+    (tmp_path / "slowly" / "__init__.py").touch()
+    (tmp_path / "slowly" / "late.py").write_text(
+        "from tests_registry import asked, registry\nasked.wait(0.5)\nregistry.add('late', 1, __name__)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    shared = ModuleType("tests_registry")
+    shared.asked, shared.registry = threading.Event(), Registry("thing", "slowly", "tflitekit.nothing")
+    monkeypatch.setitem(sys.modules, "tests_registry", shared)
+
+    def second():
+        try:
+            return shared.registry.find("late")
+        finally:
+            shared.asked.set()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert [each.result() for each in (pool.submit(shared.registry.find, "late"), pool.submit(second))] == [1, 1]

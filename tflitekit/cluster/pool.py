@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from tflitekit.cluster.depot import Depot, pack, take
 from tflitekit.cluster.places import absolute
 from tflitekit.cluster.tasks import Answer, Task, kit_identity, run_task
-from tflitekit.core.errors import ClusterLostError, ConversionError, MachineError, TflitekitError
+from tflitekit.core.errors import BusyError, ClusterLostError, ConversionError, MachineError, TflitekitError
 from tflitekit.core.events import Event
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tflitekit.cluster.telling import Listener
 
-__all__ = ["ATTEMPTS", "SLOT", "ClusterPool", "device_resource"]
+__all__ = ["ATTEMPTS", "SLOT", "ClusterPool", "device_resource", "when_free"]
 
 ATTEMPTS = 3
 """Machines that one task is tried on."""
@@ -304,6 +304,20 @@ class ClusterPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def when_free(do: Callable[[], object]) -> None:
+    """Does something here, and waits as a task does for what somebody else has."""
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            do()
+        except BusyError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_AGAIN_S)
+        else:
+            return
 
 
 def poisonous(label: str, tried: str) -> ConversionError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
+import threading
 import traceback
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Registry", "modules_in"]
 
 T = TypeVar("T")
+_loading = threading.RLock()
+"""Who asks while another thread loads would get half; one for all, since modules ask other registries while they are imported."""
 
 
 class Registry(Generic[T]):
@@ -59,14 +62,15 @@ class Registry(Generic[T]):
         Raises:
             UsageError: A package adds a module that cannot be loaded.
         """
-        if not self._complete:
-            self._complete = True  # first: modules may ask while they are imported
-            try:
-                self._load()
-            except BaseException:
-                self._complete = False
-                raise
-        return dict(self._things)
+        with _loading:
+            if not self._complete:
+                self._complete = True  # first: modules may ask while they are imported
+                try:
+                    self._load()
+                except BaseException:
+                    self._complete = False
+                    raise
+            return dict(self._things)
 
     def find(self, name: str) -> T:
         """Returns one by name.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import threading
 from concurrent.futures import Future, wait
 from types import TracebackType
 from typing import Any, Self
 
 from tflitekit.cluster.at_work import AtWork
 from tflitekit.cluster.crew import ClusterCrew
-from tflitekit.cluster.pool import SLOT, device_resource
+from tflitekit.cluster.pool import SLOT, device_resource, when_free
 from tflitekit.cluster.telling import Telling
 from tflitekit.core.errors import TflitekitError, as_known
 from tflitekit.core.events import Event
@@ -32,14 +33,15 @@ class Phases:
 
     Args:
         progress: Receives what is done from here.
-        in_parts: Whether workers get conversions, trainings and parts of evaluations, and this machine does the rest, where else one worker works
-            ahead on a run: for fewer runs than there are workers.
+        in_parts: Whether workers get conversions, trainings and parts of evaluations, and this machine does the rest, one run after the other,
+            where else one worker works ahead on a run: for few runs and many workers.
     """
 
     def __init__(self, crew: ClusterCrew, progress: Progress, *, in_parts: bool = False) -> None:
         self._crew, self._progress, self._in_parts = crew, progress, in_parts
         self._pool = crew.pool(jobs=1, timeout_s=0.0, preload=None)
         self._from_here: list[Future[None]] = []
+        self._turn = threading.Lock()
 
     def ahead(self, name: str, order: Order) -> Future[Any]:
         """Works ahead, on one worker or on all."""
@@ -51,14 +53,15 @@ class Phases:
     def _ahead_in_parts(self, name: str, order: Order) -> None:
         """Works ahead with all workers. Nobody else waits for these parts, so that they always find a slot in the end."""
         told = functools.partial(Event, kind="task", name=name, machine=machine_name())
-        self._progress.event(told(state="working"))
-        try:
-            run(order, self._crew.part(name), PartProgress(name, self._progress), ahead=True)
-        except Exception as error:
-            known = as_known(error) or TflitekitError(f"{name}: {type(error).__name__}: {error}")
-            self._progress.event(told(state="failed", detail=str(known)))
-            raise known from error
-        self._progress.event(told(state="done"))
+        with self._turn:
+            self._progress.event(told(state="working"))
+            try:
+                when_free(lambda: run(order, self._crew.part(name), PartProgress(name, self._progress), ahead=True))
+            except Exception as error:
+                known = as_known(error) or TflitekitError(f"{name}: {type(error).__name__}: {error}")
+                self._progress.event(told(state="failed", detail=str(known)))
+                raise known from error
+            self._progress.event(told(state="done"))
 
     def finish(self, name: str, order: Order) -> Future[Any]:
         """Does what remains where the devices are, or on a worker that has its machine for itself meanwhile.

@@ -1,6 +1,6 @@
 """Entries of a suite on the workers of a cluster.
 
-Each is worked ahead on any worker, several at a time; where there are fewer entries than workers, on all workers in parts. What then remains
+Each is worked ahead on any worker, several at a time; few entries on many workers one after the other, in parts. What then remains
 of it, latency above all, goes where the device is that it is measured on, or to a worker that has its machine for itself for that time.
 """
 
@@ -71,7 +71,7 @@ class _Step:
 def run_on_cluster(orders: dict[str, Order], crew: ClusterCrew, progress: Progress) -> Iterator[EntryResult]:
     """Yields what becomes of each entry, in the order in which they end."""
     groups = alike(orders)
-    with Phases(crew, progress, in_parts=len(groups) < crew.spread) as phases:
+    with Phases(crew, progress, in_parts=2 * len(groups) <= crew.spread) as phases:
         waiting = [_first_step(group, phases) for group in groups]
         pending: dict[Future[Any], _Step] = {}
         ended: list[tuple[_Step, TflitekitError | None]] = []
