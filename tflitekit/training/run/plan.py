@@ -104,7 +104,9 @@ class TrainingPlan:
         self._source, self._source_key = source, source_key
         self._work, self._tensorboard = work, work.parent / "tensorboard"
         self._progress, self._submit = progress, submit
-        self._locks: dict[Path, threading.Lock] = collections.defaultdict(threading.Lock)
+        self._locks: dict[str, threading.Lock] = collections.defaultdict(
+            threading.Lock
+        )  # of texts: no other thread comes between
         options = self.options
         if isinstance(source, SourceFile):
             require_layers(source)
@@ -178,7 +180,7 @@ class TrainingPlan:
         facts: list[dict[str, Any]] = []
         untried = try_first
         for index, (stage, folder) in enumerate(zip(request.stages, folders, strict=True)):
-            with self._locks[folder]:
+            with self._locks[folder.name]:
                 found = _finished(folder)
                 if found is None:
                     before = folders[index - 1] if index else None
@@ -204,7 +206,7 @@ class TrainingPlan:
     def _stage(
         self, request: Request, index: int, stage: Stage, folder: Path, previous: Path | None, *, trial: bool
     ) -> dict[str, Any]:
-        with self._locks[self._work]:
+        with self._locks["data"]:
             if not self.data.has_rows:
                 self.data = self._store()
         source, conversion = self._source, self._conversion
