@@ -10,10 +10,12 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from conftest import run_json
 from object_store import object_store
 
 from tflitekit.cli import app
 from tflitekit.core import remote
+from tflitekit.core.copies import copies_folder, copies_in_use
 from tflitekit.core.errors import DataError, MachineError, MissingDependencyError, UsageError
 from tflitekit.core.process.crew import THIS_MACHINE
 from tflitekit.core.progress import Progress
@@ -215,6 +217,30 @@ def test_settings_of_a_store_that_cannot_be_are_told(bucket, monkeypatch, name, 
     assert re.search(words, refused.value.why)
 
 
+def test_the_cache_is_purged_only_while_nothing_uses_it(bucket, cli):
+    bucket.put("old.txt", b"x" * 1000)
+    bucket.put("new.txt", b"y" * 2000)
+    with copies_in_use():
+        old, new = (local_copy(f"{bucket.url}/{name}.txt") for name in ("old", "new"))
+        code, _, err = cli("cache", "purge")
+        assert (code, "is in use, and nothing was removed" in err) == (2, True)
+    for path in (old, copies_folder() / "objects"):
+        for one in (path, path.parent / "place.json", *path.glob("*")):
+            if one.exists():
+                os.utime(one, (0, 0))
+    shown = run_json(cli("cache", "info", "--json"))
+    assert [(one["place"], one["bytes"] > 1000) for one in shown["copies"]] == [
+        (f"{bucket.url}/new.txt", True),
+        (f"{bucket.url}/old.txt", True),
+    ]
+    assert cli("cache", "purge", "--unused", 1)[0] == 0
+    assert (old.exists(), new.exists(), len(list((copies_folder() / "objects").iterdir()))) == (False, True, 1)
+    assert cli("cache", "purge")[0] == 0
+    assert "0 B" in cli("cache", "info")[1]
+    with copies_in_use():
+        assert local_copy(f"{bucket.url}/old.txt").read_bytes() == b"x" * 1000
+
+
 def test_settings_behind_a_url():
     assert split_settings("s3://b/x.csv:label=y:x=a,b") == ("s3://b/x.csv", {"label": "y", "x": "a,b"})
     assert split_settings("https://host:9000/day=1/x.csv:label=y") == ("https://host:9000/day=1/x.csv", {"label": "y"})
@@ -263,7 +289,7 @@ preprocess = "raw.json"
     report = run(order, THIS_MACHINE, Progress(), ahead=True)
     assert report.source.location == f"{bucket.url}/root/float32.tflite"
     assert report.dataset.location == f"{bucket.url}/root/shapes"
-    assert str(remote.copies_folder()) not in (tmp_path / "out" / "report.json").read_text()
+    assert str(copies_folder()) not in (tmp_path / "out" / "report.json").read_text()
     assert Order.from_json(order.to_json()).data == f"{bucket.url}/root/shapes"
 
 

@@ -54,6 +54,7 @@ _COMMANDS = {
         "suite",
         "Runs all entries of a benchmark suite; reuses finished ones, and continues after failures.",
     ),
+    "cache": ("cache", "Shows and removes the copies of models and data from URLs and depots (docs/data.md)."),
     "worker": ("worker", "Lets this machine, and the devices at it, work for a cluster until it is stopped."),
     "bundle": (
         "bundle",

@@ -11,9 +11,9 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from tflitekit._version import __version__
+from tflitekit.core.copies import copies_folder, copies_size
 from tflitekit.core.errors import MissingDependencyError
 from tflitekit.core.machine import describe_machine
-from tflitekit.core.remote import copies_folder
 from tflitekit.environments import Environment, environments
 from tflitekit.targets.adb.client import find_adb
 from tflitekit.targets.board.connection import find_client
@@ -139,9 +139,7 @@ def _is_installed(wanted: Requirement) -> bool:
 
 def _copies() -> dict[str, Any]:
     """Returns where copies of what is behind URLs lie, and how large they are."""
-    folder = copies_folder()
-    sizes = {found.st_ino: found.st_size for path in folder.rglob("*") if (found := path.lstat()) and path.is_file()}
-    return {"folder": str(folder), "bytes": sum(sizes.values())}
+    return {"folder": str(copies_folder()), "bytes": copies_size()}
 
 
 def _program(name: str, purpose: str, find: Callable[[], str]) -> dict[str, Any]:

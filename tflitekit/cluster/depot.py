@@ -19,9 +19,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from tflitekit.cluster.places import each_text, place_of
+from tflitekit.core.copies import copies_folder, keep_tree, run_folder, store_object, use_copies
 from tflitekit.core.errors import DataError, MachineError, disk_errors
 from tflitekit.core.files import content_hash, read_bytes, require_inside, write_whole
-from tflitekit.core.remote import copies_folder, keep_tree, open_store, reaching, run_folder, store_object
+from tflitekit.core.remote import open_store, reaching
 
 __all__ = ["Depot", "Parcel", "pack", "take", "unpacked"]
 
@@ -81,6 +82,7 @@ class Depot:
 
     def fetch(self, sha256: str) -> Path:
         """Returns an object's copy in the cache."""
+        use_copies()
         path = copies_folder() / "objects" / sha256
         if not path.is_file():
             with self._reached():

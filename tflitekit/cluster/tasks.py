@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tflitekit.cluster.depot import Parcel, unpacked
 from tflitekit.cluster.telling import Telling
+from tflitekit.core.copies import copies_in_use
 from tflitekit.core.errors import BusyError, CrashError, MachineError, StorageError, TflitekitError, as_known
 from tflitekit.core.files import content_hash, hash_json
 from tflitekit.core.machine import SHARE, machine_name
@@ -136,7 +137,7 @@ def run_task(content: dict[str, Any]) -> dict[str, Any]:
 def _outcome(task: Task) -> dict[str, Any]:
     """Returns what a task came to, as `Answer` has it."""
     try:
-        with _while_wanted(), working() if task.waits else nullcontext():
+        with copies_in_use(), _while_wanted(), working() if task.waits else nullcontext():
             return _run_anywhere(task)
     except _UnwantedError:
         return {"error": MachineError(f"{task.label} was taken back.").to_json()}

@@ -111,12 +111,16 @@ def live_without_parent() -> None:
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, 0)
 
 
-def hold(descriptor: int) -> bool | None:
-    """Locks an open file until it is closed; returns False where another process holds it, None where nothing can be locked."""
+def hold(descriptor: int, *, shared: bool = False) -> bool | None:
+    """Locks an open file until it is closed; returns False where another process holds it, None where nothing can be locked.
+
+    Args:
+        shared: Others may hold it so, too.
+    """
     if sys.platform == "win32":
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:

@@ -7,20 +7,16 @@ processes may copy the same at once.
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
 import socket
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tflitekit.core.caches import OTHER_CACHE, cache_folder
+from tflitekit.core.copies import copies_folder, keep_tree, place_of, store_object, use_copies
 from tflitekit.core.errors import (
     DataError,
     MachineError,
@@ -28,23 +24,11 @@ from tflitekit.core.errors import (
     TflitekitError,
     UsageError,
     as_known,
-    disk_errors,
 )
-from tflitekit.core.files import content_hash, hash_json, require_inside, write_whole
+from tflitekit.core.files import hash_json, require_inside
 from tflitekit.core.printable import without_password
 
-__all__ = [
-    "at_hand",
-    "copies_folder",
-    "is_url",
-    "keep_tree",
-    "local_copy",
-    "open_store",
-    "reaching",
-    "run_folder",
-    "shown_place",
-    "store_object",
-]
+__all__ = ["at_hand", "is_url", "local_copy", "open_store", "reaching", "shown_place"]
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _AT_A_TIME = 16
@@ -53,7 +37,6 @@ _MARKS = (
     "LastModified", "last_modified", "Last-Modified", "updated", "mtime", "modified",
 )  # fmt: skip
 """What stores say of an object that changes with its content."""
-_NAME = "place.json"
 _MOST_SAID = 300
 _LOOK = "Look at the names of bucket and object."
 _LATER = "Run the same command again: what was copied is kept."
@@ -61,7 +44,7 @@ _STATUS = ("status", "status_code", "code")
 """How backends call what a server answered."""
 _CREDENTIALS = {
     "http": "user and password in the URL, or take a URL that the server signed",
-    "s3fs": "AWS's own tools take them: AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, in the environment",
+    "s3fs": "AWS's own tools take them: AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, in the environment; FSSPEC_S3_ANON=true reads a public bucket",
     "gcsfs": "Google's own tools take them: GOOGLE_APPLICATION_CREDENTIALS in the environment",
     "adlfs": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or as AZURE_STORAGE_CONNECTION_STRING, in the environment",
 }
@@ -116,26 +99,20 @@ def local_copy(place: str | Path) -> Path:
         raise UsageError(f"{without_password(str(place))} cannot be: {error}.") from None
 
 
-def at_hand(given: Any) -> Any:
-    """Returns what `local_copy` does for a URL, and anything else as it is."""
-    return local_copy(given) if is_url(given) else given
-
-
 def shown_place(path: str | Path) -> str:
     """Returns what the user calls a place: for a copy in the cache the URL that it is of, without a password."""
     if is_url(path):
         return without_password(str(path))
     with suppress(ValueError, OSError, KeyError):
         tree, *inner = Path(path).relative_to(copies_folder() / "trees").parts
-        said = json.loads((copies_folder() / "trees" / tree / _NAME).read_text(encoding="utf-8"))
-        place, rest = str(said["place"]), "/".join(inner[1:])
+        place, rest = place_of(copies_folder() / "trees" / tree), "/".join(inner[1:])
         return f"{place}{'//' if is_url(place) else '/'}{rest}" if rest else place
     return str(path)
 
 
-def copies_folder() -> Path:
-    """Returns where copies lie. Nothing else is there, and it may be removed while nothing runs."""
-    return cache_folder() / "remote"
+def at_hand(given: Any) -> Any:
+    """Returns what `local_copy` does for a URL, and anything else as it is."""
+    return local_copy(given) if is_url(given) else given
 
 
 def open_store(url: str) -> tuple[Any, str]:
@@ -242,6 +219,7 @@ def _said(error: Exception) -> str | None:
 
 
 def _copied(url: str) -> Path:
+    use_copies()
     store, root = open_store(url)
     found = _listed(store, root, url)
     folder = copies_folder() / "objects"
@@ -294,67 +272,3 @@ def _listed(store: Any, root: str, url: str) -> dict[str, tuple[str, Any]]:
 def _marks(info: Mapping[str, Any]) -> dict[str, str] | None:
     marks = {name: str(info[name]) for name in _MARKS if info.get(name) is not None}
     return marks | {"size": str(info.get("size"))} if marks else None
-
-
-def store_object(key: str | None, write: Callable[[Path], object]) -> str:
-    """Writes an object into the cache, whole, under its key, by default the hash of its content, and returns that."""
-    folder = copies_folder() / "objects"
-    with disk_errors(folder, OTHER_CACHE):
-        folder.mkdir(parents=True, exist_ok=True)
-        number, name = tempfile.mkstemp(dir=folder, prefix=".partial-")
-    os.close(number)
-    target = Path(name)
-    try:
-        write(target)
-        target.chmod(0o444)
-        key = key or content_hash(target)
-        target.replace(folder / key)
-    finally:
-        target.unlink(missing_ok=True)
-    return key
-
-
-def keep_tree(place: str, name: str, keys: Mapping[str, str]) -> Path:
-    """Returns a file, or a folder, of objects in the cache.
-
-    Args:
-        place: What the user calls it.
-        name: Its own name.
-        keys: Of its objects, by their paths inside; that of a file is ''.
-    """
-    home = copies_folder() / "trees" / hash_json([place, name, dict(keys)])[:32]
-    if not home.is_dir():
-        with disk_errors(home, OTHER_CACHE):
-            home.parent.mkdir(parents=True, exist_ok=True)
-            made = Path(tempfile.mkdtemp(dir=home.parent, prefix=".partial-"))
-            try:
-                for inside, key in keys.items():
-                    target = made / name / inside if inside else made / name
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    _link(copies_folder() / "objects" / key, target)
-                write_whole(made / _NAME, json.dumps({"place": place}))
-                with suppress(OSError):  # another process was first
-                    made.rename(home)
-            finally:
-                shutil.rmtree(made, ignore_errors=True)
-    return home / name
-
-
-@contextmanager
-def run_folder(place: str) -> Iterator[Path]:
-    """Gives an empty folder that stands for a place on another machine, and removes it afterwards."""
-    (copies_folder() / "trees").mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(dir=copies_folder() / "trees", prefix="run-"))
-    try:
-        write_whole(made / _NAME, json.dumps({"place": place}))
-        (made / "run").mkdir()
-        yield made / "run"
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without links
-        shutil.copyfile(source, target)
