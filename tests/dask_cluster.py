@@ -53,13 +53,11 @@ class DaskCluster:
         with Client(self.address, timeout=timeout_s, set_as_default=False) as client:
             client.wait_for_workers(workers, timeout=timeout_s)
 
-    def working(self) -> list[psutil.Process]:
-        """Returns the processes of workers: children of the nannies, which start another one for each that ends."""
-        found = []
-        for program in self._programs[1:]:
-            children = psutil.Process(program.pid).children() if program.poll() is None else []
-            found += [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-        return found
+    def working(self, number: int) -> list[psutil.Process]:
+        """Returns the workers of a program by the order of joining: children of their nannies, which start another one for each that ends."""
+        program = self._programs[1 + number]
+        children = psutil.Process(program.pid).children() if program.poll() is None else []
+        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
     def close(self) -> None:
         for program in reversed(self._programs):

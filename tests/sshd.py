@@ -79,6 +79,21 @@ class Sshd:
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", self.folder / "python"], check=True)
         (self.folder / "bin" / "python3").symlink_to(self.folder / "python" / "bin" / "python3")
 
+    def share_python(self) -> None:
+        """Gives the board the Python of the tests, which has the runtime. While there is a file `pause`, what would run a model waits, and says so."""
+        waits = f"[ -e {self.pause} ] && : > {self.paused}; while [ -e {self.pause} ]; do {shutil.which('sleep')} 0.05; done"
+        script = f'#!/bin/sh\ncase "$*" in *" litert") {waits};; esac\nexec {sys.executable} "$@"\n'
+        (self.folder / "bin" / "python3").write_text(script)
+        (self.folder / "bin" / "python3").chmod(0o755)
+
+    @property
+    def pause(self) -> Path:
+        return self.folder / "pause"
+
+    @property
+    def paused(self) -> Path:
+        return self.folder / "paused"
+
     def sessions(self) -> list[int]:
         """Returns the processes that serve connections."""
         import psutil
@@ -119,3 +134,13 @@ def board(server):
     server.python()
     with open_target(server.target):
         return server
+
+
+@pytest.fixture(scope="module")
+def quick_board(server):
+    """The server with a Python that has the runtime: nothing needs to be sent but the worker."""
+    server.share_python()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packages, "unpack_wheels", lambda folder, *others: (folder / "README").write_text("It is there."))
+        with open_target(server.target):
+            return server

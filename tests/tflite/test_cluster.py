@@ -1,8 +1,7 @@
-"""Suites on a real cluster: scheduler and workers are programs of their own, and one of them is killed."""
+"""Suites on a real cluster: scheduler and workers are programs of their own, and two of them are killed."""
 
 from __future__ import annotations
 
-import shutil
 import signal
 import socket
 import threading
@@ -24,20 +23,15 @@ from tflitekit.optimization.suites import run_suite
 pytest_plugins = ["sshd"]
 
 SUITE = """
-schemes = ["float32", "dynamic_range", "int8"]
+schemes = ["float32", "int8"]
 rounding = "nearest"
+target = "{target}"
 constraints = {{max_accuracy_drop = 2.0}}
-{target}
 
 [[models]]
 name = "one"
 path = "{model}"
 data = ["few", "many"]
-
-[[models]]
-name = "two"
-path = "{copy}"
-data = ["few"]
 
 [data.few]
 evaluation = "{shapes}/test"
@@ -53,20 +47,19 @@ preprocess = "raw"
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
+def cluster(quick_board, tmp_path_factory):
     found = DaskCluster(tmp_path_factory.mktemp("cluster"))
     found.join("--workers", "2")
-    found.wait(2)
+    found.join("--workers", "0", "--device", quick_board.target, TFLITEKIT_QUICK_BUDGET_S="0.1")
+    found.wait(3)
     yield found
     found.close()
 
 
-def outcome(report):
+def outcome(entry):
     """What has to be the same wherever and however often it was run: files, scores and verdicts."""
-    return {
-        row.name: (row.sha256, row.accuracy, row.drop, None if row.hits is None else row.hits)
-        for row in report.variants
-    }
+    rows = {row.name: (row.sha256, row.accuracy, row.drop, row.hits, row.confusion) for row in entry.report.variants}
+    return entry.name, entry.status, entry.error, rows, entry.report.recommendation.chosen
 
 
 class Heard(Progress):
@@ -77,7 +70,7 @@ class Heard(Progress):
         self.events.append(event)
 
 
-def check_events(events, cluster, entries):
+def check_events(events, cluster, entries, device):
     told = [(event.kind, event.name, event.state) for event in events]
     assert told[0] == ("run", "small", "started") and told[-1] == ("run", "small", "ended")
     assert ("cluster", cluster, "started") in told and ("cluster", cluster, "ended") in told
@@ -87,58 +80,59 @@ def check_events(events, cluster, entries):
         states = [event.state for event in tasks if event.name == name]
         assert states.count("waiting") == states.count("done") == 2 and states[0] == "waiting" and "working" in states
         assert [event.state for event in events if (event.kind, event.name) == ("entry", name)] == ["waiting", "done"]
+        assert [event.devices for event in tasks if (event.name, event.state) == (name, "done")] == [(), (device,)]
     working = [event for event in tasks if event.state == "working"]
-    assert {event.machine for event in working} == {socket.gethostname()} and len(workers) >= 2
-    assert any((event.detail or "").startswith("Measuring latency on host") for event in working)
+    assert {event.machine for event in working} == {socket.gethostname()} and len(workers) >= 3
+    assert any((event.detail or "").startswith(f"Measuring latency on {device}") for event in working)
     assert all(event.seconds > 0 for event in tasks if event.state == "done")
     assert sum(len(event.model_dump_json()) for event in working) < 100_000  # what went through the scheduler
 
 
-@pytest.mark.slow
-def test_a_suite_on_a_cluster_whose_worker_is_killed_is_that_of_one_machine(cluster, variants, shapes, tmp_path, cli):
-    model = variants / "float32.tflite"
-    shutil.copy(model, tmp_path / "copy.tflite")
-    suite = written(tmp_path, SUITE.format(model=model, copy=tmp_path / "copy.tflite", shapes=shapes, target=""))
-    alone = run_suite(suite, out=tmp_path / "alone")
-    done = threading.Event()
-    killed = []
+def kill_when(find, after=lambda: None):
+    """Kills the first process that is found, in a thread that then ends."""
 
-    def kill() -> None:
-        while not done.is_set():
-            if list((tmp_path / "spread").rglob("*.tflite")):
-                (victim, *_) = cluster.working()
-                victim.send_signal(signal.SIGKILL)
-                killed.append(victim.pid)
-                return
+    def kill():
+        while not (found := find()):
             time.sleep(0.05)
+        found[0].send_signal(signal.SIGKILL)
+        killed.append(found[0].pid)
+        after()
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    heard = Heard()
+    killed = []
+    threading.Thread(target=kill, daemon=True).start()
+    return killed
+
+
+@pytest.mark.slow
+def test_a_suite_on_a_cluster_is_that_of_one_machine_where_a_worker_and_one_at_a_device_are_killed(
+    cluster, quick_board, variants, shapes, tmp_path, cli
+):
+    places = {"model": variants / "float32.tflite", "shapes": shapes}
+    alone = run_suite(written(tmp_path, SUITE.format(target="host", **places)), out=tmp_path / "alone")
+    suite, heard = written(tmp_path, SUITE.format(target=quick_board.target, **places)), Heard()
+    quick_board.pause.touch()  # the first measurement goes on when its worker is dead
+    killed = kill_when(lambda: cluster.working(0) if list(tmp_path.glob("spread/*/*/*.tflite")) else [])
+    killed_there = kill_when(
+        lambda: cluster.working(1) if killed and quick_board.paused.exists() else [], after=quick_board.pause.unlink
+    )
     spread = run_suite(suite, out=tmp_path / "spread", cluster=cluster.address, progress=heard)
-    done.set()
-    killer.join()
-    assert killed
-    assert [(entry.name, entry.status, entry.error) for entry in spread] == [
-        (entry.name, "ok", None) for entry in alone
-    ]
+    assert len(killed) == len(killed_there) == 1
+    here = machine_name()
     for one, other in zip(alone, spread, strict=True):
-        assert outcome(one.report) == outcome(other.report)
-        assert all(row.latency is not None for row in other.report.variants)
-        here = machine_name()
-        assert {(p.converted, p.evaluated, p.measured) for p in (row.places for row in other.report.variants)} == {
-            (here, (here,), here)
-        }
+        assert outcome(one) == outcome(other)
+        for row in other.report.variants:
+            assert (row.places.converted, row.places.evaluated, row.places.measured) == (here, (here,), here)
+            assert (row.latency.target, row.other_latencies) == (quick_board.target, ())
         assert f"Converted on {here}, evaluated on {here}, latency measured on {here}." in (
             Path(other.folder, "report.md").read_text()
         )
         assert all(row.places is None for row in one.report.variants)
-    check_events(heard.events, cluster.address, [entry.name for entry in spread])
+    check_events(heard.events, cluster.address, [entry.name for entry in spread], quick_board.target)
     # again, with a store: what is finished is taken and stored
     again = ("suite", suite, "--out", tmp_path / "spread", "--cluster", cluster.address, "--store", tmp_path / "store")
     assert cli(*again)[0] == 0
     stored = tk.open_store(tmp_path / "store").entries().entries
-    assert sorted(entry.model for entry in stored) == ["copy.tflite", "float32.tflite", "float32.tflite"]
+    assert sorted(entry.model for entry in stored) == ["float32.tflite", "float32.tflite"]
     assert len({entry.data_sha256 for entry in stored}) == 2
 
 
@@ -183,7 +177,7 @@ def test_fewer_entries_than_workers_are_done_in_parts_by_all_of_them(cluster, va
     heard = Heard()
     (spread,) = run_suite(suite, out=tmp_path / "spread", cluster=cluster.address, progress=heard)
     assert (spread.status, spread.error) == ("ok", None)
-    assert outcome(spread.report) == outcome(alone.report)
+    assert outcome(spread) == outcome(alone)
     assert all(row.latency is not None for row in spread.report.variants)
     told = [event for event in heard.events if event.kind == "task" and event.state in ("done", "failed")]
     parts = {event.name: event.worker for event in told if event.name.startswith(f"{alone.name}: ")}
