@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import importlib.util
 import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from importlib.metadata import EntryPoints, distributions
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,17 @@ LONGEST = (
     "test_optimize", "test_schemes", "test_converters", "test_suite_runs", "test_fuzz", "test_allowed_models",
 )  # fmt: skip
 """Files that take minutes, the longest first: all processes have work to the end."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Imports without the garbage collector, which takes half of TensorFlow's import and later never looks at what stays anyway."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def tier(item: pytest.Item) -> str:
