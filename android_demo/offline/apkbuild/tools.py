@@ -28,6 +28,9 @@ PACKAGES: Mapping[str, str] = {
 """For each program or file that is needed the package of Debian that has it."""
 
 _LINES = 40
+_BRIEF = ("XX:TieredStopAtLevel=1", "XX:+UseSerialGC")
+_JVM = {"java": "-", "javac": "-J-", "apksigner": "-J"}
+"""How programs of Java take options of the virtual machine: what ends after seconds is done before its second compiler has earned its time."""
 
 
 class BuildError(CheckFailedError):
@@ -63,8 +66,10 @@ def run(what: str, command: Command, *, cwd: Path | None = None) -> str:
     Raises:
         BuildError: It failed; with the last lines that it printed.
     """
-    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False)
+    program, *arguments = map(str, command)
+    brief = [f"{_JVM[program]}{option}" for option in _BRIEF] if program in _JVM else []
+    done = subprocess.run([program, *brief, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = (done.stdout + done.stderr).strip().splitlines()
-        raise BuildError(f"{what} failed ({command[0]} ended with {done.returncode}).", why="\n".join(lines[-_LINES:]))
+        raise BuildError(f"{what} failed ({program} ended with {done.returncode}).", why="\n".join(lines[-_LINES:]))
     return done.stdout
