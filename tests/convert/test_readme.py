@@ -11,41 +11,42 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
-def test_commands_and_python_run_as_they_stand(models, shapes, tmp_path):
+def test_commands_and_python_run_as_they_stand(models, shapes, tmp_path, monkeypatch, cli):
     shutil.copy(models / "shapes.keras", tmp_path / "model.keras")
     shutil.copytree(shapes, tmp_path / "photos")
+    monkeypatch.chdir(tmp_path)
     commands = [
         line for kind, text in BLOCKS if not kind for line in text.splitlines() if line.startswith("tflitekit ")
     ]
     verbs = ["optimize", "optimize", "compare", "optimize", "history", "optimize", "check"]
     assert [command.split()[1] for command in commands] == verbs
 
-    def run(*arguments):
-        return subprocess.run([sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+    def run(command):
+        return cli(*shlex.split(command)[1:])
 
     # The model takes raw pixels, so that the README's --preprocess makes a bad one; the preset that fits is told.
-    done = run("-m", *shlex.split(commands[0]))
-    assert done.returncode in (0, 1), done.stderr
-    assert "--preprocess raw" in done.stdout
+    code, out, err = run(commands[0])
+    assert code in (0, 1), err
+    assert "--preprocess raw" in out
     for name in ("report.html", "report.md", "report.csv", "report.json", "int8.tflite", "int8.json"):
         assert (tmp_path / "build" / name).is_file()
     shutil.copytree(tmp_path / "build", tmp_path / "accepted")
-    done = run("-m", *shlex.split(commands[2]))
-    assert done.returncode == 0, done.stderr
-    done = run("-m", *shlex.split(commands[3]))  # takes what is finished, and stores the report
-    assert "Added to results: report" in done.stderr
-    done = run("-m", *shlex.split(commands[4]))
-    assert done.returncode == 0, done.stderr
-    assert "int8" in done.stdout
-    done = run("-m", *shlex.split(commands[6]))
-    assert done.returncode == 0, done.stderr
-    assert "run on the GPU, but computed otherwise" in " ".join(done.stdout.split())
-    done = run("-m", *shlex.split(commands[1]))  # trains
-    assert done.returncode == 0, done.stderr
+    code, _, err = run(commands[2])
+    assert code == 0, err
+    _, _, err = run(commands[3])  # takes what is finished, and stores the report
+    assert "Added to results: report" in err
+    code, out, err = run(commands[4])
+    assert code == 0, err
+    assert "int8" in out
+    code, out, err = run(commands[6])
+    assert code == 0, err
+    assert "run on the GPU, but computed otherwise" in " ".join(out.split())
+    code, _, err = run(commands[1])  # trains
+    assert code == 0, err
     for name in ("qat", "pruned", "clustered", "finetuned", "finetuned-then-int8"):
         assert (tmp_path / "build" / f"{name}.tflite").is_file()
     (program,) = [text for kind, text in BLOCKS if kind == "python"]
-    done = run("-c", program)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
