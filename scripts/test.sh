@@ -64,8 +64,8 @@ check
 wait "$setups"
 if [ "${1:-}" = --thorough ]; then shift; else set -- -m "not thorough" "$@"; fi
 failed=0
-# Three processes on two cores: a quarter of the time a test waits for other processes, and what it computes uses one core.
-python -m pytest -n 3 "$@" || failed=$?
+# Four processes on two cores: half of the time a test waits for a browser, a phone, a board or a lock, or for one core's work.
+python -m pytest -n 4 "$@" || failed=$?
 wait "$types" || failed=$?
 cat "$report"
 exit "$failed"

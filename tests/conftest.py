@@ -51,10 +51,11 @@ LINTS = {
 
 
 LONGEST = (
-    "test_training", "test_training_run", "test_readme", "test_android_app", "test_distribution", "test_compression", "test_real_data",
-    "test_optimize", "test_schemes", "test_converters", "test_suite_runs", "test_fuzz", "test_allowed_models",
+    "test_training_run", "test_android_app", "test_distribution", "test_training", "test_readme", "test_compression", "test_real_data",
+    "test_optimize", "test_schemes", "test_converters", "test_ssh", "test_cluster", "test_depot", "test_explanation", "test_suite_runs",
+    "test_tracking", "test_microcontrollers", "test_browser_target", "test_report_browser", "test_fuzz",
 )  # fmt: skip
-"""Files that take minutes, the longest first: all processes have work to the end."""
+"""Files that take long, the longest first: all processes have work to the end."""
 
 
 @pytest.hookimpl(wrapper=True)

@@ -57,6 +57,7 @@ def test_two_pools_at_a_time_have_a_server_each():
 
 @pytest.mark.parametrize("change", ["environment", "folder", "modules"])
 def test_a_server_that_would_differ_is_not_taken(change, monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", "modules", prepend=os.pathsep)  # another one in another folder
     before = run()
     if change == "environment":
         monkeypatch.setenv("OF_THE_USER", "")
@@ -70,6 +71,15 @@ def test_a_server_is_taken_again_where_only_the_terminal_is_wider(monkeypatch):
     before = run()
     monkeypatch.setenv("COLUMNS", "77")
     assert run() == before
+
+
+def test_a_server_is_taken_again_in_another_folder_where_its_children_work(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    before = run()
+    monkeypatch.chdir(tmp_path)
+    with WorkerPool(jobs=1, timeout_s=60, preload=LIGHT) as pool:
+        found = wait_for(pool.submit("tflitekit.core.process.workers:_working_directory", {}, label="where"))
+        assert (found, servers()) == (str(tmp_path), before)
 
 
 def test_a_server_that_was_killed_is_not_taken():

@@ -155,6 +155,8 @@ def _child(request: dict[str, Any], server: int) -> None:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         _redirect(request["log"])
+        if request["directory"] is not None:
+            os.chdir(request["directory"])
         code = execute(request)
         sys.stdout.flush()
         sys.stderr.flush()

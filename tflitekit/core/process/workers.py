@@ -73,11 +73,20 @@ def _start(mode: str, *arguments: str, log: IO[bytes], pipe: bool = False) -> su
     )  # fmt: skip
 
 
+def _working_directory() -> str | None:
+    """Returns the working directory, or None where it was removed."""
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return None
+
+
 class _ForkServer:
     """The process that has imported what tasks need and forks a child for each.
 
     It outlives the pool that started it by a minute, so that the next pool of this process pays for no import. It is
-    only taken again where a new one would not differ: the same modules, environment and working directory.
+    only taken again where a new one would not differ: the same modules and environment. Children go to the pool's working
+    directory.
     """
 
     _idle: ClassVar[list[_ForkServer]] = []
@@ -95,10 +104,9 @@ class _ForkServer:
     @classmethod
     def take(cls, preload: tuple[str, ...]) -> _ForkServer:
         """Returns one that waits, or starts one."""
-        try:
-            key: object = (os.getpid(), preload, _environment(), Path.cwd())
-        except FileNotFoundError:  # the working directory is gone
-            key = object()
+        environment = _environment()
+        relative = not all(map(os.path.isabs, filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))))
+        key: object = (os.getpid(), preload, environment, _working_directory() if relative else None)
         for server in list(cls._idle):
             if server.key == key and server.wake():
                 return server
@@ -184,6 +192,7 @@ class WorkerPool:
         self._slots = threading.Semaphore(jobs)
         self._single: set[subprocess.Popen[bytes]] = set()
         self._ended: TflitekitError | None = None
+        self._directory = _working_directory()
         self._server = _ForkServer.take(preload) if _CAN_FORK else None
         if self._server is not None:
             self._server.serve(jobs, self._answered, self._server_ended)
@@ -219,6 +228,7 @@ class WorkerPool:
                 "log": str(self._logs / f"{number}-{_file_name(label)}.log"),
                 "timeout_s": self._timeout_s if timeout_s == 0.0 else timeout_s,
                 "gpu": gpu,
+                "directory": self._directory,
             }
             for name in ("result", "log"):
                 Path(request[name]).unlink(missing_ok=True)
