@@ -24,11 +24,13 @@ if declare -F meanwhile > /dev/null; then
   meanwhile &
   beside=$!
 fi
+# Python compiles what is imported, and keeps that: pip would compile twenty thousand modules, most of which nothing imports.
+unset PYTHONDONTWRITEBYTECODE
 wanted=$(cat pyproject.toml constraints.txt | sha256sum | cut -c1-16)
 if [ "$(cat "$venv/tflitekit-installed" 2>/dev/null)" != "$wanted" ]; then
   echo "Installing into $venv (this may take a few minutes) ..." >&2
   [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt "${kit[@]}"
+  "$venv/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt "${kit[@]}"
   echo "$wanted" > "$venv/tflitekit-installed"
 fi
 export PATH="$(cd "$venv" && pwd)/bin:$PATH"

@@ -60,11 +60,15 @@ report=$(mktemp)
 mypy > "$report" 2>&1 &
 types=$!
 trap 'kill "$types" 2> /dev/null || true; rm -f "$report"' EXIT
+# Compiles what tests import, which each of their processes would do at the same time. What cannot be collected is told below.
+python -m pytest --collect-only -qq > /dev/null 2>&1 &
+collected=$!
 check
 wait "$setups"
+wait "$collected" || true
 if [ "${1:-}" = --thorough ]; then shift; else set -- -m "not thorough" "$@"; fi
 failed=0
-# Four processes on two cores: half of the time a test waits for a browser, a phone, a board or a lock, or for one core's work.
+# Four processes on two cores: tests wait for browsers, phones, boards and other processes, and what they compute uses one core.
 python -m pytest -n 4 "$@" || failed=$?
 wait "$types" || failed=$?
 cat "$report"
