@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from tflitekit.core.errors import DataError
@@ -41,17 +42,29 @@ def wait(began, ended):
         Path(ended).touch()
 
 
-def write(folder, once):
-    """Writes a file, the first time with no room for it."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+@contextmanager
+def limited_once(limit, most, once):
+    """Sets a limit of the process, the first time."""
+    limits = resource.getrlimit(limit)
     if not Path(once).exists():
         Path(once).touch()
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
+        resource.setrlimit(limit, (most, limits[1]))
     try:
-        write_whole(Path(folder) / "result.bin", bytes(1 << 16))
+        yield
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    return os.getpid()
+        resource.setrlimit(limit, limits)
+
+
+def write(folder, once):
+    """Writes a file, the first time with no room for it."""
+    with limited_once(resource.RLIMIT_FSIZE, 1024, once):
+        write_whole(Path(folder) / "result.bin", bytes(1 << 16))
+
+
+def allocate(once):
+    """Needs memory, the first time more than the process may have."""
+    with limited_once(resource.RLIMIT_AS, 1 << 30, once):
+        return len(bytes(1 << 30)) >> 30
 
 
 def unmount(folder):

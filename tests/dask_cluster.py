@@ -37,7 +37,7 @@ class DaskCluster:
         log = (self.folder / f"{len(self._programs)}.log").open("wb")
         started = subprocess.Popen(
             [sys.executable, "-m", module, *arguments], stdout=log, stderr=log, cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"} | environment,
+            env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"} | environment, start_new_session=True,
         )  # fmt: skip
         self._programs.append(started)
         return started
@@ -45,6 +45,10 @@ class DaskCluster:
     def join(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         """Starts `tflitekit worker`."""
         return self._start("tflitekit", "worker", "--cluster", self.address, *arguments, **environment)
+
+    def log(self, program: subprocess.Popen[bytes]) -> str:
+        """Returns what a program has printed."""
+        return (self.folder / f"{self._programs.index(program)}.log").read_text()
 
     def wait(self, workers: int, timeout_s: float = 120.0) -> None:
         """Waits until so many workers have joined."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -84,6 +85,15 @@ def test_a_full_disk_is_tried_on_another_worker_and_named(pool, tmp_path):
     assert (tmp_path / "result.bin").stat().st_size == 1 << 16
 
 
+def test_no_memory_is_tried_on_another_worker_and_named(pool, tmp_path):
+    told = []
+    pool._told = told.append
+    assert wait_for(pool.submit("cluster_tasks:allocate", {"once": str(tmp_path / "once")}, label="one")) == 1
+    refused, done = told
+    assert (refused.error["what"], refused.blame) == ("There is not enough memory.", "machine")
+    assert refused.worker != done.worker
+
+
 def test_a_folder_that_goes_away_under_a_worker_is_the_machines_fault_not_the_tasks(pool, tmp_path):
     data = tmp_path / "data"
     data.mkdir()
@@ -147,8 +157,10 @@ def test_a_worker_of_another_version_that_joins_is_passed_over(cluster, crew, po
     assert {answer.blame for answer in refused} == {"unfit"}
     assert all("has other versions than the machine that asks" in answer.error["what"] for answer in refused)
     assert {answer.worker for answer in told if answer.error is None} <= before
-    other.terminate()
-    other.wait()
+    os.killpg(other.pid, signal.SIGINT)  # as Ctrl-C in a terminal does
+    assert other.wait(60) == 130
+    said = cluster.log(other)
+    assert said.splitlines()[-1] == "Stopped. What was begun here is done by other workers." and "Traceback" not in said
     until(lambda: set(crew.workers()) == before, "leaving")
 
 

@@ -181,6 +181,9 @@ def test_a_folder_that_is_another_one_is_the_cause_of_what_fails_in_it(tmp_path)
         ("RESOURCE_EXHAUSTED: /out/x; Disk quota exceeded", "The disk quota is used up"),
         ("h5py: write failed (errno = 27, error message = 'File too large')", "The limit on the size of a file"),
         ("ImportError: x.so: cannot open shared object file: Too many open files", "Too many files are open"),
+        ("terminate called after throwing an instance of 'std::bad_alloc'", "There is not enough memory"),
+        ("OSError: [Errno 12] Cannot allocate memory", "There is not enough memory"),
+        ("ResourceExhaustedError: OOM when allocating tensor with shape[9,9]", "There is not enough memory"),
     ],
 )
 def test_what_the_machine_lacks_is_known_whoever_says_it(words, said):

@@ -23,7 +23,15 @@ from pydantic import BaseModel, ConfigDict
 from tflitekit.cluster.depot import Parcel, unpacked
 from tflitekit.cluster.telling import Telling
 from tflitekit.core.copies import copies_in_use
-from tflitekit.core.errors import BusyError, CrashError, MachineError, StorageError, TflitekitError, as_known
+from tflitekit.core.errors import (
+    BusyError,
+    CrashError,
+    MachineError,
+    OutOfMemoryError,
+    StorageError,
+    TflitekitError,
+    as_known,
+)
 from tflitekit.core.files import content_hash, hash_json
 from tflitekit.core.machine import SHARE, machine_name
 from tflitekit.core.machine_lock import working
@@ -223,4 +231,4 @@ def _blame(error: TflitekitError) -> Blame:
     if isinstance(error, BusyError):
         return "busy"
     killed = isinstance(error, CrashError) and "SIGKILL" in error.what  # by the system, which ran out of memory
-    return "machine" if killed or isinstance(error, MachineError | StorageError) else "task"
+    return "machine" if killed or isinstance(error, MachineError | StorageError | OutOfMemoryError) else "task"

@@ -85,8 +85,13 @@ async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
 
 
 def dask_setup(worker: Any) -> None:
-    """Lets a worker say on standard error what it takes and finishes; Dask calls it in the worker's process."""
+    """Lets a worker say on standard error what it takes and finishes; Dask calls it in the worker's process.
+
+    Ctrl-C in a terminal reaches that process too: what it means is decided by the one that started it.
+    """
     del worker
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     log = logging.getLogger(LOG)
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))

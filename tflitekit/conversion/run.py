@@ -18,7 +18,7 @@ from tflitekit.conversion.proving import BASELINE, check_vocabularies, prove, re
 from tflitekit.conversion.result import CURVE_SCHEME, WORK_FOLDER, ConvertResult
 from tflitekit.conversion.searching import search_key, search_variant, select
 from tflitekit.conversion.spec import ConversionSpec
-from tflitekit.core.errors import CrashError, ModelError, TflitekitError
+from tflitekit.core.errors import CrashError, ModelError, OutOfMemoryError, TflitekitError
 from tflitekit.core.files import content_hash, hash_json
 from tflitekit.core.machine import usable_cores
 from tflitekit.core.process.crew import Crew, Pool
@@ -405,7 +405,7 @@ class Conversion:
             return variant.model_copy(update={"folder": job.out})
         except TflitekitError as error:
             found: TflitekitError = error
-            if isinstance(error, CrashError) and job.request.calibrated:
+            if isinstance(error, CrashError) and not isinstance(error, OutOfMemoryError) and job.request.calibrated:
                 found = on_a_loop(error, source.loops, source.layers)
             return self._failure(job, with_note(found, kept_note([trained.folder])) if trained is not None else found)
 

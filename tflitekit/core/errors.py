@@ -28,6 +28,7 @@ __all__ = [
     "MachineError",
     "MissingDependencyError",
     "ModelError",
+    "OutOfMemoryError",
     "PackageError",
     "StorageError",
     "StoreError",
@@ -156,6 +157,10 @@ class CrashError(ConversionError):
     """A child process that ended without a result."""
 
 
+class OutOfMemoryError(CrashError):
+    """Something that needed more memory than the machine, or a limit on it, would give; another machine may have more."""
+
+
 class LostWorkerError(ConversionError):
     """A worker of a distributed training that cannot be reached any more."""
 
@@ -180,6 +185,8 @@ _NO_ROOM = {
     errno.EFBIG: ("The limit on the size of a file is too low", "Raise it (ulimit -f)"),
 }
 _NO_FILES = (errno.EMFILE, errno.ENFILE)
+_NO_MEMORY = ("std::bad_alloc", "ResourceExhaustedError", "OOM when allocating", os.strerror(errno.ENOMEM))
+"""What C++, TensorFlow and the system say where no memory is left."""
 
 
 def disk_full(number: int, path: Path | str | None = None) -> StorageError:
@@ -193,7 +200,7 @@ def disk_full(number: int, path: Path | str | None = None) -> StorageError:
 
 
 def as_known(error: BaseException) -> TflitekitError | None:
-    """Returns what an exception of any library says about the machine: no room on the disk, or too many open files.
+    """Returns what an exception of any library says about the machine: no room on the disk, no memory, or too many open files.
 
     Libraries wrap the system's error, or keep only its text. One that came out of a package that adds to the kit is that
     package's failure.
@@ -206,6 +213,8 @@ def as_known(error: BaseException) -> TflitekitError | None:
         for known in (*_NO_ROOM, *_NO_FILES):
             if number == known or os.strerror(known) in str(seen):
                 return _of_number(known, getattr(seen, "filename", None))
+        if isinstance(seen, MemoryError) or any(words in str(seen) for words in _NO_MEMORY):
+            return _out_of_memory(seen)
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     return _of_package(error)
 
@@ -240,6 +249,14 @@ def _of_number(number: int, path: str | None) -> TflitekitError:
     return UsageError(
         "Too many files are open: this shell allows too few for a process.",
         fix="Raise the limit with 'ulimit -n 1024' and run the same command again.",
+    )
+
+
+def _out_of_memory(error: BaseException) -> OutOfMemoryError:
+    return OutOfMemoryError(
+        "There is not enough memory.",
+        why=str(error).strip() or None,
+        fix="Close other programs, or give it a machine or a limit (ulimit -v) with more. Fewer at a time (--jobs 1) need less.",
     )
 
 
