@@ -15,6 +15,7 @@ from object_store import object_store
 from suite_files import written
 
 import tflitekit as tk
+from tflitekit.cluster.crew import open_cluster
 from tflitekit.cluster.depot import Depot, pack, take, unpacked
 from tflitekit.core.errors import MachineError, UsageError
 from tflitekit.core.files import content_hash
@@ -59,6 +60,18 @@ def test_a_task_gets_what_it_names_and_what_it_made_comes_back(bucket, tmp_path)
     assert depot.listed(files).keys() == {"a/new.txt"}
     take(depot, home, files)
     assert (home / "a" / "new.txt").read_text() == "made"
+
+
+def test_a_depot_that_takes_nothing_is_told_before_the_cluster_is_asked(bucket):
+    nobody = "tcp://127.0.0.1:9"
+    absent = f"{bucket.url.rpartition('/')[0]}/nothing-here/depot"
+    with (
+        pytest.raises(MachineError, match=f"Nothing can be stored in the depot {absent}"),
+        open_cluster(nobody, depot=absent),
+    ):
+        pass
+    with pytest.raises(UsageError, match="'depot' is no URL"), open_cluster(nobody, depot="depot"):
+        pass
 
 
 def test_what_was_changed_in_the_depot_is_not_taken(bucket, tmp_path):

@@ -11,7 +11,7 @@ from tflitekit.cli import console
 from tflitekit.cli.board import Board
 from tflitekit.cli.events import written_events
 from tflitekit.cli.screen import Screen
-from tflitekit.core.errors import UsageError
+from tflitekit.core.errors import StorageError, UsageError
 from tflitekit.core.events import Event
 from tflitekit.core.progress import Progress
 
@@ -128,6 +128,13 @@ def test_events_are_json_lines(tmp_path):
     assert json.loads(lines[0]) == {"kind": "run", "name": "suite", "state": "started", "time": 0}
     with pytest.raises(UsageError, match="standard output"), written_events(Path("-"), Progress(), as_json=True):
         pass
+    absent = tmp_path / "absent" / "events.jsonl"
+    with (
+        pytest.raises(StorageError, match="Cannot write ") as told,
+        written_events(absent, Progress(), as_json=True),
+    ):
+        pass
+    assert told.value.fix == "Name another file: --events FILE."
 
 
 def test_a_run_goes_on_where_events_cannot_be_written():

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import click
 
 from tflitekit.cli.shared import option
-from tflitekit.core.errors import UsageError
+from tflitekit.core.errors import UsageError, disk_errors
 from tflitekit.core.events import Event
 from tflitekit.core.progress import Advance, Progress
 
@@ -38,15 +38,17 @@ def written_events(path: Path | None, shown: Progress, *, as_json: bool) -> Iter
 
     Raises:
         UsageError: Events and the result would both go to standard output.
+        StorageError: The file cannot be written.
     """
     if path is None:
         yield shown
         return
     if str(path) == "-" and as_json:
         raise UsageError("--events - and --json both write to standard output.", fix="Name a file: --events FILE.")
-    opened: AbstractContextManager[BinaryIO] = (
-        nullcontext(sys.stdout.buffer) if str(path) == "-" else path.open("wb", buffering=0)
-    )
+    with disk_errors(path, fix="Name another file: --events FILE."):
+        opened: AbstractContextManager[BinaryIO] = (
+            nullcontext(sys.stdout.buffer) if str(path) == "-" else path.open("wb", buffering=0)
+        )
     with opened as file:
         yield _Written(file, shown)
 

@@ -130,12 +130,14 @@ def open_cluster(
         progress: Receives what is waited for, and what happens there (see `tflitekit.core.progress.Event`).
 
     Raises:
-        UsageError: There is no such kind.
-        MachineError: Nobody answers, or no worker can take work.
+        UsageError: There is no such kind, or the depot is no URL.
+        MachineError: Nobody answers, no worker can take work, or nothing can be stored in the depot.
         MissingDependencyError: Dask is not installed.
     """
     distributed = import_dask()
     store = Depot(depot) if depot is not None else None
+    if store is not None:
+        store.check()
     for place in places:
         Path(place).mkdir(parents=True, exist_ok=True)
     with open_kind(name) as cluster:

@@ -20,9 +20,10 @@ from pydantic import BaseModel, ConfigDict
 
 from tflitekit.cluster.places import each_text, place_of
 from tflitekit.core.copies import copies_folder, keep_tree, run_folder, store_object, use_copies
-from tflitekit.core.errors import DataError, MachineError, disk_errors
+from tflitekit.core.errors import DataError, MachineError, UsageError, disk_errors
 from tflitekit.core.files import content_hash, read_bytes, require_inside, write_whole
-from tflitekit.core.remote import open_store, reaching
+from tflitekit.core.printable import without_password
+from tflitekit.core.remote import is_url, open_store, reaching
 
 __all__ = ["Depot", "Parcel", "pack", "take", "unpacked"]
 
@@ -53,13 +54,28 @@ class Depot:
     """A store of files by the SHA-256 of their content.
 
     Raises:
+        UsageError: It is no URL.
         MachineError: It cannot be reached, or it refuses; another machine may be let in.
     """
 
     def __init__(self, url: str) -> None:
+        if not is_url(url):
+            raise UsageError(
+                f"The depot '{url}' is no URL.",
+                fix="Name a place in a store, such as s3://bucket/depot; a folder that all machines see needs no --depot.",
+            )
         self.url = url
         self._store, self._root = open_store(url)
         self._there: set[str] = set()
+
+    def check(self) -> None:
+        """Raises `MachineError` where nothing can be stored from here, before there is work that needs it."""
+        try:
+            self.publish({})
+        except MachineError as error:
+            why = " ".join(part for part in (error.what, error.why) if part)
+            what = f"Nothing can be stored in the depot {without_password(self.url)}."
+            raise MachineError(what, why=why, fix=error.fix) from error
 
     def publish(self, files: Mapping[str, Path]) -> str:
         """Stores files by their names, those that it lacks, and returns the hash of the list of them."""

@@ -117,7 +117,7 @@ _WANTED = {
     "float_type": "Give a number.",
     "bool_parsing": "Give true or false.",
     "string_type": "Give a text.",
-    "string_pattern_mismatch": "Give letters, digits, '_', '.' and '-', a letter or digit first.",
+    "string_pattern_mismatch": "Give letters from a to z, digits, '_', '.' and '-', a letter or digit first.",
     "tuple_type": "Give a list.",
     "too_short": "Give at least {min_length:d}.",
     "dict_type": "Give a table.",
