@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from dask_cluster import ROOT, DaskCluster
+from suite_files import written
 
 from tflitekit.cluster import pool as pool_module
 from tflitekit.cluster.crew import open_cluster
@@ -21,6 +22,8 @@ from tflitekit.core.errors import BusyError, ClusterLostError, ConversionError, 
 from tflitekit.core.files import locked
 from tflitekit.core.machine import machine_name
 from tflitekit.core.process.workers import wait_for
+from tflitekit.core.progress import Progress
+from tflitekit.optimization.suites import run_suite
 
 pytestmark = pytest.mark.slow
 
@@ -28,6 +31,8 @@ CLIENT = """
 import sys
 from tflitekit.cluster.crew import open_cluster
 from tflitekit.core.process.workers import wait_for
+from tflitekit.core.progress import Progress
+from tflitekit.optimization.suites import run_suite
 with open_cluster(sys.argv[1]) as crew, crew.pool(jobs=1, timeout_s=0.0, preload=None) as pool:
     wait_for(pool.submit("cluster_tasks:wait", {"began": sys.argv[2], "ended": sys.argv[3]}, label="long"))
 """
@@ -186,6 +191,57 @@ def test_a_task_that_kills_its_workers_is_given_up_and_they_are_named(pool):
 @pytest.mark.thorough
 def test_a_worker_that_hangs_is_ended_and_its_task_done_again(pool, tmp_path):
     assert wait_for(pool.submit("cluster_tasks:hang", {"once": str(tmp_path / "once")}, label="one")) == "done"
+
+
+SUITE = """
+schemes = ["float32", "int8"]
+
+[[models]]
+name = "one"
+path = "{model}"
+data = ["few", "fewer"]
+
+[data.few]
+evaluation = "{shapes}/test"
+calibration = "{shapes}/train"
+preprocess = "raw"
+limit = 30
+
+[data.fewer]
+evaluation = "{shapes}/test"
+calibration = "{shapes}/train"
+preprocess = "raw"
+limit = 20
+"""
+
+
+class KillsTheScheduler(Progress):
+    """Kills it when the first entry is done."""
+
+    def __init__(self, cluster):
+        self._cluster = cluster
+
+    def event(self, event):
+        if (event.kind, event.state) == ("entry", "done"):
+            self._cluster.scheduler.kill()
+
+
+@pytest.mark.thorough
+def test_what_was_finished_when_the_scheduler_went_is_taken_on_another_cluster(cluster, variants, shapes, tmp_path):
+    suite = written(tmp_path, SUITE.format(model=variants / "float32.tflite", shapes=shapes))
+    first = DaskCluster(tmp_path)
+    try:
+        first.join("--workers", "1")
+        first.wait(1)
+        with pytest.raises(ClusterLostError, match="The scheduler of the cluster went away"):
+            run_suite(suite, out=tmp_path, cluster=first.address, progress=KillsTheScheduler(first))
+    finally:
+        first.close()
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.suffix in (".tflite", ".npz")}
+    assert len([path for path in made if path.name == "int8.tflite"]) >= 1
+    entries = run_suite(suite, out=tmp_path, cluster=cluster.address)
+    assert [(entry.status, entry.error) for entry in entries] == [("ok", None)] * 2
+    assert {path: path.stat().st_mtime_ns for path in made if path.exists()} == made
 
 
 def test_a_scheduler_that_goes_away_is_told_at_once(tmp_path):
