@@ -1,7 +1,8 @@
 """Whether this machine is at work or measures: many may work at a time, and whoever measures is alone.
 
-The locks are files in the system's folder for temporary files, one pair for each user. The operating system releases them when the process
-that holds them ends, however it ends, so that they also hold between programs that know nothing of each other.
+The locks are files in the system's folder for temporary files, one pair for each user: not that of ``TMPDIR``, which batch systems set anew for each
+job. The operating system releases them when the process that holds them ends, however it ends, so that they also hold between programs that know
+nothing of each other.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if sys.platform != "win32":
 __all__ = ["measuring", "working"]
 
 _POLL_S = 0.05
+_FOLDER = Path("/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir())
 
 
 @contextmanager
@@ -51,7 +53,7 @@ def _held(name: str, *, exclusive: bool) -> Iterator[None]:
 @contextmanager
 def _open(name: str) -> Iterator[int]:
     user = os.getuid() if hasattr(os, "getuid") else ""
-    path = Path(tempfile.gettempdir()) / f"tflitekit-{user}-{name}.lock"
+    path = _FOLDER / f"tflitekit-{user}-{name}.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
         yield descriptor
