@@ -7,6 +7,7 @@ nothing of each other.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import tempfile
@@ -52,13 +53,12 @@ def _held(name: str, *, exclusive: bool) -> Iterator[None]:
 
 @contextmanager
 def _open(name: str) -> Iterator[int]:
+    """Opens a lock's file. An object owns what is locked, and so closes it also where the thread is stopped between two lines."""
     user = os.getuid() if hasattr(os, "getuid") else ""
     path = _FOLDER / f"tflitekit-{user}-{name}.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+    with io.FileIO(path, "r+") as file:
+        yield file.fileno()
 
 
 def _lock(descriptor: int, *, exclusive: bool) -> None:
