@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -244,7 +245,8 @@ def test_what_was_finished_when_the_scheduler_went_is_taken_on_another_cluster(c
     assert {path: path.stat().st_mtime_ns for path in made if path.exists()} == made
 
 
-def test_a_scheduler_that_goes_away_is_told_at_once(tmp_path):
+def test_a_scheduler_that_goes_away_is_told_at_once(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("distributed.client"), "handlers", [caplog.handler])
     cluster = DaskCluster(tmp_path)
     worker = cluster.join("--workers", "1")
     cluster.wait(1)
@@ -259,6 +261,7 @@ def test_a_scheduler_that_goes_away_is_told_at_once(tmp_path):
             assert "continues where it stopped" in raised.value.fix
             with pytest.raises(ClusterLostError):
                 pool.submit("cluster_tasks:name", {"value": 1}, label="next").result(20)
+        assert not caplog.records  # Dask's tracebacks say nothing more
         assert worker.wait(60) == 0
         assert "has ended" in Path(tmp_path / "1.log").read_text()
     finally:

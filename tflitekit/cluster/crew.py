@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -149,7 +150,7 @@ def open_cluster(
                 why=str(error) or None,
                 fix="Start it with 'dask scheduler', and look for a firewall between the two machines.",
             ) from error
-        with client:
+        with _no_tracebacks(), client:
             listener = Listener(client, progress or Progress())
             crew = ClusterCrew(client, listener, places=places, depot=store)
             if cluster != name:  # it was started, and its workers may be jobs in a queue
@@ -157,6 +158,18 @@ def open_cluster(
             _check_workers(crew, name)
             with listener.listening(name):
                 yield crew
+
+
+@contextmanager
+def _no_tracebacks() -> Iterator[None]:
+    """Leaves it to the kit to say, in one sentence, that a scheduler went away; Dask's client logs a traceback as well."""
+    log = logging.getLogger("distributed.client")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 @contextmanager
