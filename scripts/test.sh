@@ -68,8 +68,8 @@ wait "$setups"
 wait "$collected" || true
 if [ "${1:-}" = --thorough ]; then shift; else set -- -m "not thorough" "$@"; fi
 failed=0
-# Four processes on two cores: tests wait for browsers, phones, boards and other processes, and what they compute uses one core.
-python -m pytest -n 4 "$@" || failed=$?
+# Three processes on two cores: tests wait for browsers, phones, boards and other processes. With four, what measures is disturbed.
+python -m pytest -n 3 "$@" || failed=$?
 wait "$types" || failed=$?
 cat "$report"
 exit "$failed"

@@ -475,16 +475,14 @@ def test_a_worse_model_breaks_the_build(optimized, runs, cli):
 
 
 @pytest.mark.slow
-def test_many_times_the_work_breaks_latency_and_size(optimized, runs):
+def test_a_larger_model_breaks_the_gate_of_size(optimized, runs):
     old, new = read_report(optimized), read_report(runs / "slower")
     found = compare(old, new, max_latency_increase=50, max_size_increase=50, max_accuracy_drop=3)
-    # 40 times the arithmetic is far more than 1.5 times the time on any machine; a busy one may leave an interval too wide to decide.
-    latencies = states(found, "max-latency-increase")
-    assert set(latencies) == {(n, None) for n in ("float32", "dynamic_range", "int8")}
-    assert {"broken"} <= set(latencies.values()) <= {"broken", "undecided"}
+    # What a busy machine measures proves nothing here: latencies that are judged have seeds, above.
+    assert set(states(found, "max-latency-increase")) == {(n, None) for n in ("float32", "dynamic_range", "int8")}
     assert states(found, "max-size-increase") == {(n, None): "broken" for n in ("float32", "dynamic_range", "int8")}
     assert set(states(found, "max-accuracy-drop").values()) == {"kept"}
-    back = compare(new, old, max_latency_increase=50, max_size_increase=50)
+    back = compare(new, old, max_size_increase=50)
     assert not back.broken
     assert set(states(back, "max-size-increase").values()) == {"kept"}
 

@@ -64,7 +64,7 @@ def test_a_worker_that_sees_other_data_scores_nothing(folder):
     picture(folder / "a" / "1.png", 99)
     with pytest.raises(MachineError, match=f"has other contents on {socket.gethostname()} than on") as raised:
         score_part(
-            variants=[], probabilities={}, data={"source": str(folder), "labels": None}, how={}, constraints={},
+            variants=[], files=[], probabilities={}, data={"source": str(folder), "labels": None}, how={}, constraints={},
             baseline=None, size=3, start=0, stop=3, content=wanted, out=str(folder / "out.npz"),
         )  # fmt: skip
     assert raised.value.why == "Samples 1 to 3 differ, or their labels."
