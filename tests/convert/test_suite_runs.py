@@ -1,6 +1,7 @@
 """Suites of real runs."""
 
 import json
+import re
 
 import pytest
 from conftest import run_json
@@ -9,6 +10,7 @@ from suite_files import SMALLEST, written
 from tflitekit import read_report
 from tflitekit.core.errors import UsageError
 from tflitekit.optimization.suites import run_suite
+from tflitekit.render.text import size
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,10 @@ def test_a_suite_survives_a_broken_entry_and_resumes(suite, tmp_path, cli):
     assert {v.inputs[0].shape for v in report.variants} == {(2, 12, 12, 1)}  # as the model's entry says
     assert (report.dataset.samples, report.constraints.max_accuracy_drop) == (30, 2.0)
     assert f"Tables: {home}/README.md" in out
+    chosen = report.variants[1]
+    assert re.search(rf"shapes +dynamic_range +{size(chosen.size_bytes)} +Top-1", out)
+    words = " ".join(out.split())
+    assert "absent was skipped: " in words and "lambda failed: " in words
     check_table(home, (tmp_path / "results.md").read_text())
 
     stamps = {path: path.stat().st_mtime_ns for path in home.rglob("*.tflite")}

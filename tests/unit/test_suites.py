@@ -89,7 +89,7 @@ def test_entries_are_models_times_data_times_protocols(tmp_path):
         ("constraints = {max_size = 3}\n" + SMALLEST, "constraints.max_size", "max_size_bytes"),
         (SMALLEST.replace('"d"]', '"x"]'), "its top level", "needs the data 'x'"),
         (SMALLEST.replace('["d"]', '["d", "d"]'), "its top level", "two entries 'm-d'"),
-        (SMALLEST.replace('"m"', '"../m"'), "models.1.name", "It cannot be '../m'.\nGive letters, digits"),
+        (SMALLEST.replace('"m"', '"../m"'), "models.1.name", "It cannot be '../m'.\nGive letters from a to z, digits"),
         ("also_on_limit = 9\n" + SMALLEST, "its top level", "'also_on_limit' only applies with 'also_on'."),
         ("threads = [{a = 1}]\n" + SMALLEST, "threads", "Write whole numbers, as in 1,2,4."),
         ("threads = [0]\n" + SMALLEST, "threads.1", "It cannot be 0.\nGive 1 or more."),

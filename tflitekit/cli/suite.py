@@ -66,11 +66,7 @@ def suite(
             }
         )
     else:
-        from tflitekit.cli.console import print_dim, show_table
+        from tflitekit.cli.views.suite import show_suite
 
-        show_table(
-            ("Entry", "Status", "Recommended", "Where, or why not"),
-            [(r.name, r.status, r.chosen or "–", r.folder or (r.error or "").splitlines()[0]) for r in results],
-        )
-        print_dim(f"Tables: {readme}")
+        show_suite(results, readme)
     return 1 if any(r.status == "failed" for r in results) else 0

@@ -208,12 +208,12 @@ def _place(location: Sequence[str | int]) -> str:
     return ".".join(str(part + 1) if isinstance(part, int) else part for part in location) or "its top level"
 
 
-def _explained(problem: Any) -> tuple[str | None, str]:
-    """Returns what is wrong at a key, and what to do."""
+def _explained(problem: Any) -> tuple[str | None, str | None]:
+    """Returns what is wrong at a key, and what to do; what is wrong between keys says both."""
     location = problem["loc"]
     if problem["type"] in ("extra_forbidden", "missing"):
         table = next((_TABLES[str(part)] for part in reversed(location[:-1]) if str(part) in _TABLES), Suite)
         keys = f"The keys are: {', '.join(table.model_fields)}."
         return "There is no such key." if problem["type"] == "extra_forbidden" else "This key is missing.", keys
     value, fix = refusal(problem)
-    return (f"It cannot be {value}." if location else None), fix
+    return (f"It cannot be {value}.", fix) if location else (fix, None)
