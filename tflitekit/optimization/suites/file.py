@@ -200,8 +200,8 @@ def read_suite(path: str | Path) -> Suite:
         problem = min(
             error.errors(), key=lambda found: found["type"] != "extra_forbidden"
         )  # a typo explains what is missing
-        why, fix = _explained(problem)
-        raise UsageError(f"The suite {path} is wrong at {_place(problem['loc'])}.", why=why, fix=fix) from None
+        why, advice = _explained(problem)
+        raise UsageError(f"The suite {path} is wrong at {_place(problem['loc'])}.", why=why, fix=advice) from None
 
 
 def _place(location: Sequence[str | int]) -> str:
