@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from tflitekit.cluster.places import each_text, place_of
 from tflitekit.core.copies import copies_folder, keep_tree, run_folder, store_object, use_copies
 from tflitekit.core.errors import DataError, MachineError, UsageError, disk_errors
-from tflitekit.core.files import content_hash, read_bytes, require_inside, write_whole
+from tflitekit.core.files import content_hash, files_below, read_bytes, require_inside, write_whole
 from tflitekit.core.printable import without_password
 from tflitekit.core.remote import is_url, open_store, reaching
 
@@ -168,7 +168,7 @@ def unpacked(
             places[place] = str(keep_tree(place, name, inside))
 
         def pack_back(value: Any) -> tuple[Any, str]:
-            new = {name: path for name, path in _named(here).items() if hashes.get(name) != content_hash(path)}
+            new = {name: path for name, path in files_below(here).items() if hashes.get(name) != content_hash(path)}
             return _moved(value, {str(here): str(there)}), depot.publish(new)
 
         yield _moved(dict(arguments), places), pack_back
@@ -205,16 +205,7 @@ def _paths(value: Any, name: str = "") -> Iterator[str]:
 
 def _files(path: Path) -> dict[str, Path]:
     """Returns the files of a path by their names in it; '' is a file itself."""
-    return {"": path} if path.is_file() else _named(path)
-
-
-def _named(folder: Path) -> dict[str, Path]:
-    own = (".lock", ".partial-")
-    return {
-        str(path.relative_to(folder)): path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith(own)
-    }
+    return {"": path} if path.is_file() else files_below(path)
 
 
 def _moved(value: Any, places: Mapping[str, str]) -> Any:

@@ -27,6 +27,7 @@ __all__ = [
     "content_hash",
     "decode_text",
     "deflated_size",
+    "files_below",
     "hash_json",
     "is_file",
     "is_folder",
@@ -39,6 +40,7 @@ __all__ = [
     "require_utf8",
     "shortened",
     "write_json",
+    "write_same",
     "write_whole",
 ]
 
@@ -222,11 +224,9 @@ def write_same(path: Path, source: Path) -> None:
                 temporary.hardlink_to(source)
             except OSError:
                 shutil.copyfile(source, temporary)
-            temporary.replace(path)
+            temporary.replace(path)  # which leaves it where both were names of one content already
         finally:
-            temporary.unlink(
-                missing_ok=True
-            )  # also where both names were of one content, which replacing leaves as it is
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -244,6 +244,15 @@ def remove_partial(folder: Path) -> None:
                     path.unlink()
             finally:
                 os.close(descriptor)
+
+
+def files_below(folder: Path) -> dict[str, Path]:
+    """Returns the files of a run's folder by their paths in it, without its lock and what is half written."""
+    return {
+        str(path.relative_to(folder)): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith((".lock", _PARTIAL))
+    }
 
 
 def check_written(paths: Iterable[Path]) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tflitekit.core.files import locked, write_same
+from tflitekit.core.files import files_below, locked, write_same
 from tflitekit.optimization.order import Order
 from tflitekit.optimization.run import needs_clock
 
 __all__ = ["alike", "begin_like"]
 
-_OWN = (".lock", "report.")
-"""How names of files begin that each run writes for itself."""
+_REPORT = "report."
+"""How the names of files begin that each run writes for itself."""
 
 
 def alike(orders: Mapping[str, Order]) -> list[dict[str, Order]]:
@@ -30,6 +30,6 @@ def alike(orders: Mapping[str, Order]) -> list[dict[str, Order]]:
 def begin_like(first: Path, other: Path) -> None:
     """Gives a run the files and scores of another one that is alike; it then goes on as after an interruption."""
     with locked(other):
-        for path in sorted(first.rglob("*")):
-            if path.is_file() and not path.name.startswith(_OWN):
-                write_same(other / path.relative_to(first), path)
+        for name, path in files_below(first).items():
+            if not path.name.startswith(_REPORT):
+                write_same(other / name, path)
