@@ -20,6 +20,8 @@ from tflitekit.targets.protocols import BenchmarkProtocol
 __all__ = ["metered", "sustain"]
 
 _WINDOWS = 120
+_FEWEST_WINDOWS = 2
+"""Without two there is no change and no power; a target that stalls takes fewer in the time that it was given."""
 _LONGEST_WINDOW_S = 1.0
 _IDLE_S, _IDLE_READINGS = 10.0, 20
 
@@ -65,7 +67,7 @@ def _loaded(
     times: list[float] = []
     medians: list[float] = []
     readings, runs = _readings(session), 0
-    while (now := time.monotonic() - begin) < minutes * 60:
+    while (now := time.monotonic() - begin) < minutes * 60 or len(times) < _FEWEST_WINDOWS:
         samples, window_s = session.run(1, min(_LONGEST_WINDOW_S, minutes * 60 / _WINDOWS))
         readings += _readings(session)
         runs += len(samples)

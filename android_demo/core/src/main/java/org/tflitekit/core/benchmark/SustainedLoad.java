@@ -15,6 +15,8 @@ import org.tflitekit.core.inference.EngineException;
 final class SustainedLoad {
     /** States that are kept, evenly over the time. */
     static final int STEPS = 120;
+    /** Without two steps there is no change, and no power; a device that stalls takes fewer in the time that it was given. */
+    private static final int FEWEST_STEPS = 2;
     private static final double LONGEST_WINDOW_SECONDS = 1;
     private static final double IDLE_SHARE = 0.1;
     private static final double LONGEST_IDLE_SECONDS = 60;
@@ -41,17 +43,18 @@ final class SustainedLoad {
         SustainedLoad load = new SustainedLoad(minutes);
         double length = minutes * 60;
         double pause = Math.min(LONGEST_IDLE_SECONDS, length * IDLE_SHARE);
+        int pauses = (int) Math.max(FEWEST_STEPS, Math.ceil(pause / IDLE_STEP_SECONDS));
         long begin = clock.nanos();
-        for (double now = 0; now < pause; now = (clock.nanos() - begin) / 1e9) {
-            load.idle.put(state(now, 0, device));
-            clock.sleep(Math.min(IDLE_STEP_SECONDS, pause / 2));
+        load.idle.put(state(0, 0, device));
+        for (int i = 0; i < pauses; i++) {
+            clock.sleep(pause / pauses);
+            load.idle.put(state((clock.nanos() - begin) / 1e9, 0, device));
         }
-        load.idle.put(state((clock.nanos() - begin) / 1e9, 0, device));
         long runs = 0;
         int step = 0;
         begin = clock.nanos();
         load.states.put(state(0, 0, device));
-        for (double now = 0; now < length; now = (clock.nanos() - begin) / 1e9) {
+        for (double now = 0; now < length || load.states.length() <= FEWEST_STEPS; now = (clock.nanos() - begin) / 1e9) {
             stopwatch.measure(inference, 1, Math.min(LONGEST_WINDOW_SECONDS, length / STEPS));
             float[] times = stopwatch.microseconds();
             runs += times.length;

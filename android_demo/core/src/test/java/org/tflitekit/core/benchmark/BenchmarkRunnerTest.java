@@ -312,6 +312,19 @@ public class BenchmarkRunnerTest {
     }
 
     @Test
+    public void deviceThatStallsStillTellsItsPower() throws Exception {
+        BenchmarkRequest request = request();
+        request.sustainedMinutes = 0.01;
+        device.runMs.put("int8", 5000.0); // longer than the load
+        device.oversleeps = 5;
+        JSONObject load = new BenchmarkRunner(device, device, device).run(request.plan(bundle), null)
+                .measurements.get(1).samples.sustained.toJson();
+        assertEquals(3, load.getJSONArray("idle").length());
+        assertEquals(3, load.getJSONArray("states").length());
+        assertEquals(2, load.getJSONArray("median_ms").length());
+    }
+
+    @Test
     public void whatFailsUnderLoadKeepsItsLatency() throws Exception {
         BenchmarkRequest request = request();
         request.sustainedMinutes = 2;

@@ -39,6 +39,8 @@ final class FakeDevice implements Clock, DeviceProbe, EngineFactory {
     long loadMicroAmperes = -900000;
     long idleMicroAmperes = -300000;
     boolean plugged;
+    /** Each pause is longer by so many seconds. */
+    double oversleeps;
     private int told;
     private boolean idle;
     private double nanos;
@@ -72,7 +74,7 @@ final class FakeDevice implements Clock, DeviceProbe, EngineFactory {
 
     @Override
     public void sleep(double seconds) {
-        nanos += seconds * 1e9;
+        nanos += (seconds + oversleeps) * 1e9;
         idle = true;
     }
 
