@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from cluster_page import commands
 from conftest import shape_arrays
 from dask_cluster import DaskCluster
 from object_store import object_store
+from PIL import Image
 from suite_files import written
 
 import tflitekit as tk
@@ -21,6 +23,7 @@ from tflitekit.core.errors import MachineError, UsageError
 from tflitekit.core.files import content_hash
 from tflitekit.core.process.crew import THIS_MACHINE
 from tflitekit.core.progress import Progress
+from tflitekit.data.dataset import open_dataset
 from tflitekit.optimization.optimize import optimize
 from tflitekit.optimization.run import run
 from tflitekit.optimization.suites import read_suite
@@ -60,6 +63,73 @@ def test_a_task_gets_what_it_names_and_what_it_made_comes_back(bucket, tmp_path)
     assert depot.listed(files).keys() == {"a/new.txt"}
     take(depot, home, files)
     assert (home / "a" / "new.txt").read_text() == "made"
+
+
+def picture(path: Path, color: int) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 6), (color, 0, 0)).save(path)
+    return path.name
+
+
+def csv_with_pictures_elsewhere(folder: Path) -> str:
+    names = [picture(folder / "photos" / f"{n}.png", n) for n in range(3)]
+    (folder / "lists").mkdir()
+    rows = "".join(f"../photos/{name},{number}\n" for number, name in enumerate(names))
+    (folder / "lists" / "test.csv").write_text(f"file,label\n{rows}")
+    return f"{folder}/lists/test.csv:within={folder}/photos"
+
+
+def sounds_beside_their_list(folder: Path) -> str:
+    (folder / "clips").mkdir()
+    with wave.open(str(folder / "clips" / "a.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(bytes(3200))
+    (folder / "test.csv").write_text("file,label\nclips/a.wav,0\n")
+    return f"{folder}/test.csv:label=label:rate=16000:length=1600"
+
+
+def coco(folder: Path) -> str:
+    content = {
+        "images": [{"id": 1, "file_name": picture(folder / "far" / "a.png", 1), "width": 8, "height": 6}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 0, "bbox": [1, 1, 3, 3]}],
+        "categories": [{"id": 0, "name": "cat"}],
+    }
+    (folder / "near").mkdir()
+    (folder / "near" / "boxes.json").write_text(json.dumps(content))
+    return f"{folder}/near/boxes.json:images={folder}/far"
+
+
+def yolo(folder: Path) -> str:
+    for n in range(2):
+        picture(folder / "images" / f"{n}.png", n)
+        (folder / "labels").mkdir(exist_ok=True)
+        (folder / "labels" / f"{n}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    (folder / "val.txt").write_text("images/0.png\n")
+    (folder / "mine.yaml").write_text("names: [cat]\nval: val.txt\n")
+    return f"{folder}/mine.yaml"
+
+
+def masks(folder: Path) -> str:
+    picture(folder / "VOC" / "JPEGImages" / "a.jpg", 1)
+    picture(folder / "VOC" / "SegmentationClass" / "a.png", 128)
+    (folder / "colors.json").write_text('{"road": [128, 0, 0], "sky": [0, 0, 1]}')
+    return f"{folder}/VOC/SegmentationClass:colors={folder}/colors.json"
+
+
+@pytest.mark.parametrize("make", [csv_with_pictures_elsewhere, sounds_beside_their_list, coco, yolo, masks])
+def test_data_travel_with_the_files_that_they_name(make, bucket, tmp_path):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "private.txt").write_text("nobody names it")
+    data = make(folder)
+    there = open_dataset(data).fingerprint()
+    arguments = {"data": data}
+    parcel = pack(Depot(f"{bucket.url}/named"), tmp_path / "home", arguments)
+    folder.rename(tmp_path / "gone")
+    with unpacked(parcel, arguments) as (moved, _):
+        assert str(folder) not in moved["data"]
+        assert open_dataset(moved["data"]).fingerprint() == there
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.name == "private.txt" or path.name == "1.txt"]
 
 
 def test_a_depot_that_takes_nothing_is_told_before_the_cluster_is_asked(bucket):

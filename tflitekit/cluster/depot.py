@@ -1,6 +1,7 @@
 """Files of a run on machines that share no folder: they travel through a store behind a URL, the depot, where each has the hash of its content as name.
 
-Who asks publishes what a task names: files below the folder of the run, and the model and the data where they lie on that machine. The worker
+Who asks publishes what a task names: files below the folder of the run, and the model and the data where they lie on that machine, with the
+pictures and sounds that the data name elsewhere. The worker
 copies what it lacks, runs the task in a folder of its own, and publishes what is new there; who asked takes that into the folder of the run. The
 scheduler sees hashes only.
 """
@@ -9,27 +10,46 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from tflitekit.cluster.places import each_text, place_of
 from tflitekit.core.copies import copies_folder, keep_tree, run_folder, store_object, use_copies
-from tflitekit.core.errors import DataError, MachineError, UsageError, disk_errors
+from tflitekit.core.errors import DataError, MachineError, TflitekitError, UsageError, disk_errors
 from tflitekit.core.files import content_hash, files_below, read_bytes, require_inside, write_whole
 from tflitekit.core.printable import without_password
 from tflitekit.core.remote import is_url, open_store, reaching
+from tflitekit.data.dataset import named_files
+from tflitekit.data.settings import PLACES, split_settings
 
 __all__ = ["Depot", "Parcel", "pack", "take", "unpacked"]
 
 _AT_A_TIME = 16
 _OWN = ("converter_python",)
 """Arguments that name programs of each machine."""
+_SETTING = re.compile(r"(?<==)[^:=]+")
+
+
+class Input(NamedTuple):
+    """A file or a folder that a task reads.
+
+    Attributes:
+        root: The path that holds all its files, on the machine that asks.
+        inside: Its own path below that.
+        listed: Hash of the list of files.
+    """
+
+    root: str
+    inside: str
+    listed: str
 
 
 class Parcel(BaseModel):
@@ -39,7 +59,7 @@ class Parcel(BaseModel):
         depot: Its URL.
         home: The folder of the run, on the machine that asks.
         files: Hash of the list of what the task reads below that.
-        inputs: Name, and hash of the list of files, of each path outside of it.
+        inputs: What each path outside of it is.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,7 +67,7 @@ class Parcel(BaseModel):
     depot: str
     home: str
     files: str
-    inputs: dict[str, tuple[str, str]]
+    inputs: dict[str, Input]
 
 
 class Depot:
@@ -139,13 +159,13 @@ def _hash_of(path: str, size: int, time_ns: int, number: int) -> str:
 def pack(depot: Depot, home: Path, arguments: Mapping[str, Any]) -> Parcel:
     """Publishes what the arguments of a task name."""
     files: dict[str, Path] = {}
-    inputs: dict[str, tuple[str, str]] = {}
-    for place in set(_paths(arguments)):
-        path = Path(place)
+    inputs: dict[str, Input] = {}
+    for text in set(_texts(arguments)):
+        path = Path(place_of(text))
         if path.is_relative_to(home):
             files |= {str(one.relative_to(home)): one for one in _files(path).values()}
         else:
-            inputs[place] = path.name, depot.publish(_files(path))
+            inputs |= _input(depot, text, path)
     return Parcel(depot=depot.url, home=str(home), files=depot.publish(files), inputs=inputs)
 
 
@@ -162,10 +182,10 @@ def unpacked(
         for name, sha256 in hashes.items():
             _copy(depot.fetch(sha256), here / name)
         places = {parcel.home: str(here)}
-        for place, (name, listed) in parcel.inputs.items():
-            inside = depot.listed(listed)
-            depot.fetch_all(inside)
-            places[place] = str(keep_tree(place, name, inside))
+        for place, (root, inside, listed) in parcel.inputs.items():
+            inputs = depot.listed(listed)
+            depot.fetch_all(inputs)
+            places[place] = str(keep_tree(root, Path(root).name or "files", inputs) / inside)
 
         def pack_back(value: Any) -> tuple[Any, str]:
             new = {name: path for name, path in files_below(here).items() if hashes.get(name) != content_hash(path)}
@@ -188,19 +208,44 @@ def _copy(source: Path, target: Path) -> None:
     write_whole(target, source.read_bytes())
 
 
-def _paths(value: Any, name: str = "") -> Iterator[str]:
-    """Yields the absolute paths in a value that there are here."""
+def _texts(value: Any, name: str = "") -> Iterator[str]:
+    """Yields the texts in a value that begin with an absolute path that there is here."""
     if isinstance(value, Mapping):
         for key, one in value.items():
-            yield from _paths(one, key)
+            yield from _texts(one, key)
     elif isinstance(value, list | tuple):
         for one in value:
-            yield from _paths(one, name)
+            yield from _texts(one, name)
     elif isinstance(value, str) and name not in _OWN and Path(value).is_absolute():
-        place = place_of(value)
         with suppress(OSError, ValueError):
-            if Path(place).exists():
-                yield place
+            if Path(place_of(value)).exists():
+                yield value
+
+
+def _input(depot: Depot, text: str, path: Path) -> dict[str, Input]:
+    """Publishes a path and the files that data there name elsewhere, and returns what it is; also the paths in its settings."""
+    named = [Path(name) for name in _named(text, path.stat().st_mtime_ns)]
+    elsewhere = [one for one in named if not one.is_relative_to(path)]
+    settings = split_settings(text)[1]
+    given = [Path(settings[name]) for name in PLACES & settings.keys() if Path(settings[name]).is_absolute()]
+    root = Path(os.path.commonpath([path, *elsewhere, *given]))
+    files = {
+        str(one.relative_to(root)): one for one in (*_files(path).values(), *elsewhere, *filter(Path.is_file, given))
+    }
+    listed = depot.publish(_files(path) if root == path else files)
+    return {str(one): Input(str(root), str(one.relative_to(root)), listed) for one in (path, *given)}
+
+
+@functools.lru_cache(maxsize=100)
+def _named(text: str, time_ns: int) -> tuple[str, ...]:
+    """Returns the files that data name, by their absolute paths without links to folders above."""
+    del time_ns  # with which it changes
+    if place_of(text).endswith(".py"):
+        return ()
+    try:
+        return tuple(os.path.normpath(os.path.abspath(name)) for name in named_files(text))  # noqa: PTH100
+    except TflitekitError:  # it is something else, or whoever reads the data says what is wrong with them
+        return ()
 
 
 def _files(path: Path) -> dict[str, Path]:
@@ -215,7 +260,8 @@ def _moved(value: Any, places: Mapping[str, str]) -> Any:
     def moved(text: str) -> str:
         for place in outermost_last:
             if text == place or text.startswith((f"{place}/", f"{place}:")):
-                return f"{places[place]}{text.removeprefix(place)}"
+                rest = _SETTING.sub(lambda found: places.get(found[0], found[0]), text.removeprefix(place))
+                return f"{places[place]}{rest}"
         return text
 
     return each_text(value, moved)

@@ -18,8 +18,9 @@ _NAMES = ("labels",)
 
 def place_of(text: str) -> str:
     """Returns the path in a text, which need not be one."""
-    found = _FILE.fullmatch(text)
-    return found[1] if found else split_settings(text)[0]
+    place, settings = split_settings(text)
+    found = None if settings else _FILE.fullmatch(text)
+    return found[1] if found else place
 
 
 def absolute(arguments: Mapping[str, Any]) -> dict[str, Any]:

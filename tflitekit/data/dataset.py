@@ -26,7 +26,7 @@ from tflitekit.data.samples import (
     UnreadableSampleError,
     balanced,
 )
-from tflitekit.data.settings import split_settings
+from tflitekit.data.settings import PLACES, split_settings
 
 __all__ = [
     "DEFAULT_SEED",
@@ -42,6 +42,7 @@ __all__ = [
     "balanced",
     "class_labels",
     "everywhere",
+    "named_files",
     "open_dataset",
 ]
 
@@ -116,7 +117,25 @@ def _here(source: Any) -> Any:
 
 def everywhere(source: str) -> str:
     """Returns a place so that it does not depend on the working directory; a function or a URL stays as it is."""
-    place, _ = split_settings(source)
-    if is_url(source):
+    place, settings = split_settings(source)
+    if is_url(source) or not Path(place).exists():
         return source
-    return f"{Path(place).resolve()}{source.removeprefix(place)}" if Path(place).exists() else source
+    found = f"{Path(place).resolve()}{source.removeprefix(place)}"
+    for name in PLACES & settings.keys():
+        if Path(settings[name]).exists():
+            found = found.replace(f":{name}={settings[name]}", f":{name}={Path(settings[name]).resolve()}")
+    return found
+
+
+def named_files(source: str) -> tuple[str, ...]:
+    """Returns the files of pictures, sounds and labels that a list or annotations name, wherever they lie; none of other data.
+
+    Raises:
+        DataError: As `open_dataset` does.
+        UsageError: As `open_dataset` does.
+    """
+    data = open_dataset(source, need_labels=False)
+    if not data.pictures and data.sound is None:
+        return ()
+    own = (sample.path for sample in data if sample.path is not None)
+    return tuple(dict.fromkeys((*own, *data.beside)))

@@ -124,6 +124,7 @@ class Dataset:
         columns: Names of a table's columns.
         notes: What was not taken from there, in sentences for people.
         numberings: Other numbers that its classes could have, by the source and setting that give them, from the number that each has.
+        beside: Files that it reads besides those of its samples, where they may lie elsewhere than its place.
         recipe: What `tflitekit.data.dataset.open_dataset` opens the same data with, on any machine that has them; None for objects of this program.
     """
 
@@ -137,6 +138,7 @@ class Dataset:
     columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     numberings: Mapping[str, Mapping[int, int]] = MappingProxyType({})
+    beside: tuple[str, ...] = ()
     recipe: Mapping[str, Any] | None = None
 
     def __init__(self, location: str, *, classes: tuple[str, ...] | None = None) -> None:

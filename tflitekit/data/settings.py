@@ -9,7 +9,10 @@ from pathlib import Path
 from tflitekit.core.errors import UsageError
 from tflitekit.core.files import is_file, is_folder
 
-__all__ = ["check_settings", "number_of", "split_settings", "whole_number_of"]
+__all__ = ["PLACES", "check_settings", "number_of", "split_settings", "whole_number_of"]
+
+PLACES = frozenset({"colors", "images", "within"})
+"""Settings that are paths."""
 
 # A colon with a name and an equals sign behind it; names of a model's inputs have slashes, too.
 _SETTING = re.compile(r":(?=[^:=]+=)")

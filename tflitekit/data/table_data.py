@@ -166,7 +166,7 @@ class MediaRows(Records):
             if self._is_path:
                 path = str(self._path(cell))
                 read: Callable[[], Raw] = functools.partial(self._decode, path, cell)
-                yield Record(cell, read, path if self.pictures else None)
+                yield Record(cell, read, path)
             else:
                 yield Record(key, functools.partial(self._unpack, cell, key))
 

@@ -87,6 +87,7 @@ class MaskFolder(Dataset):
             self.available, self.seed = len(pairs), seed
             pairs = [pairs[index] for index in balanced([None] * len(pairs), limit, seed)]
         self._pairs = pairs
+        self.beside = tuple(os.path.join(place.root, mask) for _, mask in pairs)  # noqa: PTH118
 
     def __len__(self) -> int:
         return len(self._pairs)

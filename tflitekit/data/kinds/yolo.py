@@ -57,26 +57,31 @@ def _by_yaml(path: Path, split: str, within: str | None, options: Mapping[str, A
             f"{path} has no split '{split}'.",
             fix=named if there else f"Write one into it, with the folder of its pictures, such as '{split}: images'.",
         )
-    names: list[str] = []
-    for part in given if isinstance(given, list) else [given]:
-        names += _named(path, root, str(part), within)
+    parts = [_part(path, root, str(part), within) for part in (given if isinstance(given, list) else [given])]
+    names = [name for part in parts for name in _pictures(root, part)]
     require_within(path, path.parent, names, within, base=root)
-    return YoloFolder(str(path), root, names, _class_names(path, content), **options)
+    found = YoloFolder(str(path), root, names, _class_names(path, content), **options)
+    found.beside += (str(path), *(str(part) for part in parts if is_file(part)))
+    return found
 
 
-def _named(path: Path, root: Path, part: str, within: str | None) -> list[str]:
-    """Returns the pictures of one entry of a split, below the root."""
+def _part(path: Path, root: Path, part: str, within: str | None) -> Path:
+    """Returns the folder or the list of pictures that an entry of a split means."""
     for place in (root / part.removeprefix("../"), root / part, path.parent / part):  # Roboflow writes ../valid/images
-        if not (is_folder(place) or is_file(place)):
-            continue
-        require_within(path, path.parent, [place], within)
-        if is_folder(place):
-            return [str(_below(root, place / name)) for name in image_names(place, "")]
-        lines = decode_text(read_bytes(place), str(place)).splitlines()
-        return [str(_below(root, root / line.strip())) for line in lines if line.strip() and is_image(line.strip())]
+        if is_folder(place) or is_file(place):
+            require_within(path, path.parent, [place], within)
+            return place
     raise DataError(
         f"{path} names {part}, and there is no such folder or file below {root}.", fix="Correct the data.yaml."
     )
+
+
+def _pictures(root: Path, place: Path) -> list[str]:
+    """Returns the pictures in a folder or a list, below the root."""
+    if is_folder(place):
+        return [str(_below(root, place / name)) for name in image_names(place, "")]
+    lines = decode_text(read_bytes(place), str(place)).splitlines()
+    return [str(_below(root, root / line.strip())) for line in lines if line.strip() and is_image(line.strip())]
 
 
 def _below(root: Path, path: Path) -> Path:
@@ -177,6 +182,7 @@ class YoloFolder(BoxedPictures):
         for name, text in zip(names, texts, strict=True):
             size = size_of_image(root / name)
             pictures.append(Picture(name, size, read_labels(text, size, numbers) if is_file(text) else Objects()))
+        self.beside = tuple(str(text) for text in texts if is_file(text))
         notes = _notes(without, {text.parent: (root / name).parent for name, text in zip(names, texts, strict=True)})
         super().__init__(location, root, pictures, classes=labels or classes, notes=notes, limit=limit, seed=seed)
 
