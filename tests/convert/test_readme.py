@@ -18,7 +18,7 @@ def test_commands_and_python_run_as_they_stand(models, shapes, tmp_path, monkeyp
     commands = [
         line for kind, text in BLOCKS if not kind for line in text.splitlines() if line.startswith("tflitekit ")
     ]
-    verbs = ["optimize", "optimize", "compare", "optimize", "history", "optimize", "check"]
+    verbs = ["optimize", "optimize", "compare", "optimize", "history", "suite", "index", "optimize", "check"]
     assert [command.split()[1] for command in commands] == verbs
 
     def run(command):
@@ -38,7 +38,10 @@ def test_commands_and_python_run_as_they_stand(models, shapes, tmp_path, monkeyp
     code, out, err = run(commands[4])
     assert code == 0, err
     assert "int8" in out
-    code, out, err = run(commands[6])
+    code, out, err = run(commands[6])  # the suite before it runs on a cluster, as others do in test_cluster.py
+    assert code == 0, err
+    assert (tmp_path / "models.html").is_file()
+    code, out, err = run(commands[8])
     assert code == 0, err
     assert "run on the GPU, but computed otherwise" in " ".join(out.split())
     code, _, err = run(commands[1])  # trains
