@@ -50,7 +50,7 @@ class DaskCluster:
         """Returns what a program has printed."""
         return (self.folder / f"{self._programs.index(program)}.log").read_text()
 
-    def wait(self, workers: int, timeout_s: float = 120.0) -> None:
+    def wait(self, workers: int, timeout_s: float = 300.0) -> None:
         """Waits until so many workers have joined."""
         from distributed import Client
 
@@ -60,8 +60,11 @@ class DaskCluster:
     def working(self, number: int) -> list[psutil.Process]:
         """Returns the workers of a program by the order of joining: children of their nannies, which start another one for each that ends."""
         program = self._programs[1 + number]
-        children = psutil.Process(program.pid).children() if program.poll() is None else []
-        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        try:
+            children = psutil.Process(program.pid).children() if program.poll() is None else []
+            return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        except psutil.NoSuchProcess:  # one has ended meanwhile
+            return []
 
     def close(self) -> None:
         for program in reversed(self._programs):

@@ -49,7 +49,7 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self.emulate(scheme=scheme, media=media)
         self.driver.get(address.as_uri() if isinstance(address, Path) else address)
-        self.wait(ready, seconds=60)
+        self.wait(ready)
         return self
 
     def emulate(self, *, scheme: str = "light", media: str = "") -> None:
@@ -62,7 +62,7 @@ class Browser:
     def find(self, selector: str) -> list[Any]:
         return self.driver.find_elements("css selector", selector)
 
-    def wait(self, script: str, *, seconds: float = 20) -> None:
+    def wait(self, script: str, *, seconds: float = 120) -> None:
         from selenium.webdriver.support.ui import WebDriverWait
 
         WebDriverWait(self.driver, seconds).until(lambda driver: driver.execute_script(f"return {script}"))

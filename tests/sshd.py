@@ -67,7 +67,7 @@ class Sshd:
         log = (self.folder / "log").open("ab")
         program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
         self.process = subprocess.Popen([program, "-D", "-e", "-f", self.folder / "config"], stdout=log, stderr=log)
-        for _ in range(200):
+        while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return

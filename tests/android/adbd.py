@@ -17,6 +17,7 @@ import stat
 import struct
 import subprocess
 import threading
+import time
 from pathlib import Path
 from typing import IO
 
@@ -371,6 +372,14 @@ class Server:
             [program, *arguments], env=self.environment, capture_output=True, text=True, check=False, timeout=60
         )
         return done.stdout + done.stderr
+
+    def until(self, phone: Phone, state: str) -> None:
+        """Waits until the server knows that a phone is in this state."""
+        for _ in range(600):
+            if f"{phone.serial}\t{state}" in self.adb("devices"):
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"{phone.serial} is not {state}: {self.adb('devices')}")
 
     def close(self) -> None:
         self.adb("kill-server")

@@ -63,7 +63,7 @@ def quick(server: Server) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("ANDROID_ADB_SERVER_PORT", "HOME"):
             patch.setenv(name, server.environment[name])
-        for name, seconds in {"POLL_S": 0.1, "UNLOCKS_S": 0.5, "STARTS_S": 10.0}.items():
+        for name, seconds in {"POLL_S": 0.1, "UNLOCKS_S": 0.5}.items():
             patch.setattr(driver, name, seconds)
         yield
 
@@ -134,9 +134,12 @@ def measured(server: Server, core: Core, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def recorded(measured: Measured) -> str:
-    """The script of an app that leaves what another has measured."""
-    begin = 'mkdir -p "$1/runs/$9"; echo "3 15 int8" > "$1/runs/$9/progress"; sleep 0.7'
-    return f'{begin}; cp {shlex.quote(str(measured.written))}/* "$1/runs/$9/"; touch "$1/runs/$9/done"; sleep 600'
+    """The script of an app that leaves what another has measured, when it is told how far it is (see `drive`)."""
+    begin = 'rm -f "$STATE/told"; mkdir -p "$1/runs/$9"; echo "3 15 int8" > "$1/runs/$9/progress"'
+    waits = '[ ! -e "$STATE/waits" ] || until [ -e "$STATE/told" ]; do sleep 0.1; done'
+    return (
+        f'{begin}; {waits}; cp {shlex.quote(str(measured.written))}/* "$1/runs/$9/"; touch "$1/runs/$9/done"; sleep 600'
+    )
 
 
 @pytest.fixture
@@ -147,10 +150,16 @@ def apk(tmp_path: Path) -> Path:
 
 
 def drive(phone: Phone, folder: Path, *, tell: Callable[[str], None] = lambda words: None, **how: object) -> object:
-    """Runs all on one phone with a bundle of the files."""
+    """Runs all on one phone with a bundle of the files; a `recorded` app waits until each progress was told."""
+
+    def told(words: str) -> None:
+        tell(words)
+        phone.say(told=words)
+
+    phone.say(waits="")
     folder.mkdir(exist_ok=True)
     runs = PhoneRuns(phone.folder.parent / "bundle", BenchmarkOptions(**{"runs": 30, **how}))
-    return runs.on(Adb(), phone.serial, folder, threading.Event(), tell, None)
+    return runs.on(Adb(), phone.serial, folder, threading.Event(), told, None)
 
 
 def fails(phone: Phone, folder: Path, **how: object) -> TflitekitError:
@@ -245,8 +254,7 @@ def test_a_cable_that_wobbles_is_no_failure(plug, recorded, server, tmp_path) ->
     phone = plug(app=recorded)
     cut = threading.Event()
 
-    def wobble() -> None:
-        phone.unplug()
+    def plug_in_again() -> None:
         time.sleep(0.3)
         phone.plug_in()
         server.adb("connect", phone.serial)
@@ -254,7 +262,9 @@ def test_a_cable_that_wobbles_is_no_failure(plug, recorded, server, tmp_path) ->
     def tell(words: str) -> None:
         if words.startswith("verifying") and not cut.is_set():
             cut.set()
-            threading.Thread(target=wobble).start()
+            phone.unplug()
+            server.until(phone, "offline")
+            threading.Thread(target=plug_in_again).start()
 
     found = drive(phone, tmp_path / "files", tell=tell)
     assert cut.is_set() and found.verification.passed
@@ -316,9 +326,9 @@ def test_faults_of_an_app_that_runs(plug, tmp_path, monkeypatch) -> None:
         begin + 'touch "$1/runs/$9/done"; echo "{" > "$1/runs/$9/verification.json"; echo "{" > "$1/runs/$9/report.json"; sleep 600':
             ("left a result that cannot be read", "JSON"),
     }  # fmt: skip
-    monkeypatch.setattr(driver, "SILENT_S", 1.0)
     phone = plug()
     for number, (script, (what, why)) in enumerate(cases.items()):
+        monkeypatch.setattr(driver, "SILENT_S", 1.0 if "for 1 s" in what else 300.0)
         phone.say(app=script)
         error = fails(phone, tmp_path / str(number))
         assert what in error.what and why in str(error.why)
@@ -423,6 +433,7 @@ def test_states_of_the_connection(plug, server, cli, monkeypatch) -> None:
     assert "The phone nowhere is not connected" in cli("benchmark", *FILES, "--target", "adb:nowhere")[2]
     phone = plug()
     phone.unplug()
+    server.until(phone, "offline")
     assert "connected but does not answer" in cli("benchmark", *FILES, "--target", f"adb:{phone.serial}")[2]
     server.adb("disconnect", phone.serial)
     with monkeypatch.context() as patch:

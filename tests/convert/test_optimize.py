@@ -192,13 +192,15 @@ def test_without_calibration_the_rest_is_measured_and_the_gap_is_shown(models, s
 
 
 def test_a_crash_and_a_hang_are_failures_of_their_own(crashing, models, tmp_path, cli):
-    names = ("hangs", "aborts", "float32", "raises", "float16")
-    given = [part for name in names for part in ("--scheme", name)]
-    code, out, _ = cli("convert", models / "shapes.keras", *given, "--timeout", 12, "--out", tmp_path, "--json")
-    assert code == 1
-    found = {v["name"]: v for v in json.loads(out)["variants"]}
+    found = {}
+    # What is converted has the time that it needs on a busy machine, and is there when the other must hang.
+    for chosen, limit in (("aborts,float32,raises,float16", 600), ("hangs,float32,float16", 12)):
+        given = ("--scheme", chosen, "--timeout", limit, "--out", tmp_path)
+        code, out, _ = cli("convert", models / "shapes.keras", *given, "--json")
+        assert code == 1
+        found |= {v["name"]: v for v in json.loads(out)["variants"]}
     assert {name: v["status"] for name, v in found.items()} == {
-        "hangs": "failed", "aborts": "failed", "float32": "ok", "raises": "failed", "float16": "ok",
+        "aborts": "failed", "float32": "ok", "raises": "failed", "float16": "ok", "hangs": "failed",
     }  # fmt: skip
     assert "ended after 12 s" in found["hangs"]["error"]
     assert "killed by SIGABRT" in found["aborts"]["error"]
@@ -270,12 +272,11 @@ def start_and_interrupt(models, out, how):
         "--scheme", "float32", "--scheme", "slow", "--out", out,
     )  # fmt: skip
     process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for _ in range(600):
-        if (out / "float32.tflite").exists():
-            break
+    while not (out / "float32.tflite").exists():
+        assert process.poll() is None, process.communicate()
         time.sleep(0.1)
     process.send_signal(how)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate()
     return process.returncode, err
 
 

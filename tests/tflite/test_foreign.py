@@ -47,7 +47,7 @@ for file in Path({recorded!r}).iterdir():
 """
 
 
-def run(tmp_path, program, timeout_s=20.0, python=sys.executable):
+def run(tmp_path, program, timeout_s=300.0, python=sys.executable):
     script = tmp_path / "script.py"
     script.write_text(program)
     work = tmp_path / "work"

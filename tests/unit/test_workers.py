@@ -10,12 +10,18 @@ import pytest
 
 from tflitekit.cli.shared import _WITH_TENSORFLOW
 from tflitekit.core.errors import MissingDependencyError, TflitekitError, UnreadableError, UsageError
-from tflitekit.core.process.workers import WorkerPool, start_early, wait_for
+from tflitekit.core.process.workers import WorkerPool, _ForkServer, start_early, wait_for
 from tflitekit.source.kinds import source_kinds
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="fork servers are for systems that can fork")
 
 LIGHT = ("tflitekit.tflite.runtime",)
+
+
+@pytest.fixture(autouse=True)
+def none_that_waits() -> None:
+    """Ends those of other tests, whose time might be over in the middle of one of these."""
+    _ForkServer.kill_idle()
 
 
 def servers() -> set[int]:
