@@ -562,7 +562,7 @@ def _read_store(path: Path) -> None:
     index.render(listing.entries, (), ()).encode()
     for entry in listing.entries:
         store.report(entry)
-        store.report(entry, only_accuracy=True)
+        store.scored(entry)
     history_page.render(history(store)).encode()
 
 

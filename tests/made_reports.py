@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflitekit.core.packing import pack_hits, pack_labels
 from tflitekit.core.statistics import wilson_interval
 from tflitekit.results import ClassRecall, Constraints, DatasetRecord, Latency, Measured, Report, Samples, VariantReport
-from tflitekit.results.packing import pack_hits, pack_labels
 
 MACHINE = {"cpu": "a cpu", "cores": 2, "runtime": "a runtime"}
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from made_reports import report, variant
 
-from tflitekit.results import Recommendation, Report, SourceRecord
+from tflitekit.results import Finding, Recommendation, Report, SourceRecord
 
 __all__ = ["nightly"]
 
@@ -22,10 +23,12 @@ def nightly(
     shift_at: int | None = 12,
     data: str = "the same data",
     name: str = "int8",
+    noisy: Collection[int] = (),
 ) -> list[Report]:
     """Returns one report a day of a float32 and a quantized variant.
 
-    From ``shift_at`` on the quantized one is 20 points worse, 30 % slower and 100 bytes larger, and the runtime is another one.
+    From ``shift_at`` on the quantized one is 20 points worse, 30 % slower and 100 bytes larger, and the runtime is another one. On ``noisy``
+    days other programs disturbed it.
     """
     generator = np.random.default_rng(count)
     hard = np.arange(N) < N // 10  # the same samples are wrong every day, but for two
@@ -45,5 +48,6 @@ def nightly(
         answer = Recommendation(chosen=name, reasons=(), rejected=(), constraints_met=True)
         source = SourceRecord(location=f"models/{model}", sha256=f"{day}")
         created = (START + timedelta(days=day)).isoformat()
-        made.append(report(*rows, data=data, source=source, created=created, recommendation=answer))
+        noise = [Finding(kind="noisy-machine", message="Noise.")] if day in noisy else []
+        made.append(report(*rows, data=data, source=source, created=created, recommendation=answer, warnings=noise))
     return made

@@ -16,6 +16,7 @@ from made_reports import MACHINE, answers, latency, report, share, variant
 
 from tflitekit import compare
 from tflitekit.core.errors import ModelError, UsageError
+from tflitekit.core.packing import pack_hits, pack_labels, unpack_hits, unpack_labels
 from tflitekit.core.statistics import mean_interval
 from tflitekit.render import comparison_text
 from tflitekit.results import (
@@ -29,7 +30,6 @@ from tflitekit.results import (
     VariantReport,
     read_report,
 )
-from tflitekit.results.packing import pack_hits, pack_labels, unpack_hits, unpack_labels
 
 ALL_GATES = ("--max-accuracy-drop", 1, "--max-class-drop", 5, "--max-latency-increase", 10, "--max-size-increase", 1)
 EVERY = {"max_accuracy_drop": 0, "max_class_drop": 0, "max_latency_increase": 0, "max_size_increase": 0}

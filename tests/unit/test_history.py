@@ -57,6 +57,33 @@ def test_a_shift_of_accuracy_also_covers_the_choice_of_the_samples(store):
     assert change.high - change.value == pytest.approx(0.038, abs=0.004)
 
 
+def test_reports_without_samples_have_the_interval_of_each(tmp_path):
+    store = open_store(tmp_path / "s")
+    for report in nightly(data=None):
+        store.add(report)
+    (change,) = only(history(store, variant="int8", metric="accuracy")).changes
+    # of two independent shares, which are wider than pairs: 1.96 * sqrt((0.9 * 0.1 + 0.72 * 0.28) / 400) is 0.053
+    assert change.high - change.value == pytest.approx(0.053, abs=0.004)
+
+
+def test_a_noisy_machine_is_told_beside_the_shift(tmp_path, cli):
+    store = open_store(tmp_path / "s")
+    for report in nightly(noisy={3, 13, 14}):
+        store.add(report)
+    size, latency = (only(history(store, variant="int8", metric=metric)) for metric in ("size", "latency"))
+    ((_, of_size),), ((_, of_latency),) = (history_text.change_lines([series]) for series in (size, latency))
+    assert "noisy" not in of_size
+    told = "measured on a noisy or busy machine: 1 of 12 reports before, 2 of 12 after"
+    assert of_latency.endswith(f"; {told}.")
+    found = run_json(
+        cli("history", "--store", store.folder, "--metric", "latency", "--out", tmp_path / "h.html", "--json")
+    )
+    (change,) = found["series"][1]["changes"]
+    assert (change["noisy_before"], change["noisy_after"]) == (1, 2)
+    assert [number for number, point in enumerate(found["series"][1]["points"]) if point["noisy"]] == [3, 13, 14]
+    assert told in (tmp_path / "h.html").read_text()
+
+
 def test_sizes_are_exact(store):
     series = only(history(store, model="m.keras", variant="int8", metric="size"))
     (change,) = series.changes

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import stdtrit
 from scipy.stats import beta
 
 from tflitekit.accuracy.draws import bounds_of_draws, bounds_of_mean
@@ -15,6 +16,7 @@ from tflitekit.core.statistics import (
     paired_mean_increase,
     percentile,
     proportion_difference,
+    welch_half_width,
     wilson_interval,
 )
 
@@ -133,3 +135,8 @@ def test_samples_that_are_all_alike_are_not_certain():
     assert bounds_of_draws(np.ones(400), 120) == (-np.inf, np.inf)
     assert bounds_of_draws(np.array([0.5, 1.0] * 200), 120) == (0.5, 1.0)
     assert bounds_of_mean([0.0, 1.0], share=True) == mean_interval([0.0, 1.0])
+
+
+@pytest.mark.parametrize("degrees", [1, 1.4, 2, 7.5, 60, 9e4, 1.1e5, 1e9])
+def test_welch_has_students_quantile(degrees):
+    assert welch_half_width([(1.0, degrees)]) == pytest.approx(stdtrit(degrees, 0.975), rel=1e-8)

@@ -92,11 +92,20 @@ def test_a_run_that_found_nothing_new_adds_nothing(address):
     assert store.add(made(1)).is_new
 
 
+def test_what_was_right_is_read_without_the_report(address):
+    store = open_store(address)
+    entry, other = (store.add(made(number)).entry for number in range(2))
+    found = store.scored(entry)
+    assert (found.samples, found.hits("int8", 189 / 200).sum()) == (store.scored(other).samples, 189)
+    assert found.hits("int8", 0.5) is None  # the accuracy of another device
+    assert found.hits("none", 0.5) is None
+
+
 def test_an_older_report_is_migrated_when_it_is_read(address):
     store = open_store(address)
     entry = store.add(V1).entry
     assert store.report(entry).schema_version == 2
-    assert store.report(entry, only_accuracy=True).variant("float16").accuracy.value == 1
+    assert store.scored(entry).hits("float16", 1) is None
     assert [row.variant for row in entry.rows][:2] == ["float32", "float16"]
 
 
@@ -216,8 +225,9 @@ def test_a_damaged_entry_is_told_and_repaired(tmp_path):
     assert store.entries().entries[0].id in (entry.id, listing.entries[0].id)
     assert len(store.entries().entries) == 2
     (path.parent / "report.json").write_text("[1")
-    with pytest.raises(StoreError, match="is no report"):
-        store.report(entry)
+    for read in (store.report, store.scored):
+        with pytest.raises(StoreError, match="is damaged"):
+            read(entry)
 
 
 def test_an_entry_counts_only_for_its_own_report(tmp_path):

@@ -48,6 +48,7 @@ from tflitekit.core.arguments import as_list
 from tflitekit.core.errors import DataError, ModelError, UsageError
 from tflitekit.core.files import hash_json
 from tflitekit.core.lifetime import scratch, temporary_folder
+from tflitekit.core.packing import pack_labels
 from tflitekit.core.process.crew import THIS_MACHINE, Crew
 from tflitekit.core.process.workers import run_alone
 from tflitekit.core.progress import Progress
@@ -62,7 +63,6 @@ from tflitekit.options.evaluate import EvaluateOptions
 from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import Constraints, DatasetRecord, Finding, Rejection, Report, VariantReport, only_here
 from tflitekit.results.limits import certainty_limit
-from tflitekit.results.packing import pack_labels
 from tflitekit.results.recommendation import UNFIT, broken_gates
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.runtime import Model, runtime_name, zeros

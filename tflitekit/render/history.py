@@ -15,7 +15,7 @@ __all__ = ["render"]
 _TONES = {"worse": "bad", "better": "good", "undecided": "warn"}
 _CAPTION = (
     "Points are reports, with the 95 % interval of each. Horizontal lines are levels; a dashed line marks a shift, and the shaded stretch its 95 % interval. "
-    "Filled diamonds were accepted."
+    "Diamonds were accepted; pale points were measured on a noisy or busy machine."
 )
 
 
@@ -82,7 +82,11 @@ def _shifts(series: Iterable[Series]) -> Table | Note:
         ),
         Column("Change", about="Positive is worse for accuracy; with the 95 % interval."),
         Column("p", about="Share of the orders of the same figures in which a shift this large shows."),
-        Column("With it", numeric=False, about="What else changed between the reports before and after."),
+        Column(
+            "With it",
+            numeric=False,
+            about="Versions that changed between the reports before and after, and whether noise or other programs disturbed latencies.",
+        ),
     )
     rows = [_shift_row(one, change) for one in series for change in one.changes]
     return Table("Shifts", columns, tuple(rows)) if rows else Note("No shift stands out from the noise.")
@@ -107,7 +111,7 @@ def _shift_row(series: Series, change: Change) -> tuple[Cell, ...]:
             badges=(Badge(change.verdict, _TONES[change.verdict]),),
         ),
         Cell("exact" if change.p_value is None else f"{change.p_value:.3f}", sort=change.p_value or 0.0),
-        Cell(", ".join(words.changed_with(series, change)) or "–"),
+        Cell(", ".join(words.changed_with(series, change)) or "–", note=words.noisy(series, change)),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tflitekit.core.units import duration
+from tflitekit.core.units import counted, duration
 from tflitekit.render import text
 from tflitekit.tasks.metric_words import is_share
 
@@ -22,6 +22,7 @@ __all__ = [
     "columns",
     "figure_name",
     "made",
+    "noisy",
     "place",
     "point_rows",
     "rows",
@@ -119,8 +120,11 @@ def _sentence(series: Series, change: Change) -> str:
         said += f" ({between})"
     if change.p_value is not None:
         said += f", p = {change.p_value:.3f}"
-    other = changed_with(series, change)
-    return f"{said}; with it {', '.join(other)}." if other else f"{said}."
+    if other := changed_with(series, change):
+        said += f"; with it {', '.join(other)}"
+    if noise := noisy(series, change):
+        said += f"; {noise}"
+    return f"{said}."
 
 
 def stretch(series: Series, change: Change) -> str:
@@ -135,6 +139,17 @@ def changed_with(series: Series, change: Change) -> list[str]:
     before, after = series.points[change.at - 1], series.points[change.at]
     versions = (("runtime", before.runtime, after.runtime), ("tflitekit", before.kit, after.kit))
     return [f"{name} {old} → {new}" for name, old, new in versions if old != new]
+
+
+def noisy(series: Series, change: Change) -> str:
+    """Returns how many of the latencies on both sides of a shift were disturbed; nothing where none was."""
+    if not change.noisy_before and not change.noisy_after:
+        return ""
+    before, after = series.levels[(number := series.changes.index(change)) : number + 2]
+    return (
+        f"measured on a noisy or busy machine: {change.noisy_before} of {counted(len(before), 'report')} before, "
+        f"{change.noisy_after} of {len(after)} after"
+    )
 
 
 def place(point: Point) -> str:
@@ -199,7 +214,8 @@ def point_rows(series: Series, most: int) -> list[tuple[str, ...]]:
     shifts = {change.at for change in series.changes}
     found: list[tuple[str, ...]] = []
     for number, point in list(enumerate(series.points))[-most:]:
-        marks = "".join((" ◆" if number in shifts else "", " accepted" if point.accepted else ""))
+        words = {" ◆": number in shifts, " accepted": point.accepted, " noisy": point.noisy}
+        marks = "".join(word for word, is_so in words.items() if is_so)
         interval = text.between(point.low, point.high, lambda value: shown_value(series, value)) or "–"
         found.append(
             (

@@ -232,7 +232,7 @@ class DatasetRecord(Part):
     ``sha256`` covers the samples' content and labels; it is null for factories, which cannot be recognised. ``available`` is the
     number of samples before ``--limit`` or an early stop, ``seed`` that of the draw. ``adaptive`` is there where
     ``--until-certain`` looked repeatedly. ``labels`` are, for classes, the true class of each sample that was scored, in the
-    data's order (see `tflitekit.results.packing`). ``reference`` says what outputs were compared with: labels, or the outputs of the
+    data's order (see `tflitekit.core.packing`). ``reference`` says what outputs were compared with: labels, or the outputs of the
     baseline, where the data have none. ``task`` is what the model is for, and ``reader`` how its outputs were read, with all options, where
     they are decoded first (see `tflitekit.tasks.readers`). ``stream``: samples were one stream, so that a model's state went on from
     each to the next.

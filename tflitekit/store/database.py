@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from tflitekit.core.errors import MissingDependencyError, StoreError, UsageError
 from tflitekit.core.files import TEXT_LIMIT_BYTES, is_file, shortened
@@ -18,7 +17,8 @@ from tflitekit.core.parts import Finding
 from tflitekit.core.printable import without_password
 from tflitekit.core.structured import describe_problem
 from tflitekit.store.entry import Acceptance, Entry
-from tflitekit.store.store import Listing, Store
+from tflitekit.store.scored import Scored
+from tflitekit.store.store import DAMAGED, Listing, Store
 
 try:
     import sqlalchemy as sa
@@ -89,29 +89,36 @@ class DatabaseStore(Store):
         return Listing(tuple(sorted(found, key=lambda entry: (entry.created, entry.id))), tuple(warnings))
 
     def _put(self, content: Any, entry: Entry) -> bool:
-        packed = zlib.compress(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode())
+        whole = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        packed = {"content": _packed(whole), "scored": _packed(Scored.model_validate(content).model_dump_json())}
         figures = entry.model_dump(mode="json", exclude={"rows"})
         rows = [row.model_dump(mode="json") | {"report": entry.id, "position": i} for i, row in enumerate(entry.rows)]
         with self._transaction(_WRITES) as connection:
             try:
                 with connection.begin_nested():
-                    connection.execute(sa.insert(tables.REPORTS), [figures | {"content": packed}])
+                    connection.execute(sa.insert(tables.REPORTS), [figures | packed])
             except exc.IntegrityError:  # another process was faster
                 return False
             if rows:
                 connection.execute(sa.insert(tables.VARIANTS), rows)
         return True
 
-    def _content(self, id: str) -> Any:
+    def _content(self, id: str) -> bytes:
+        return self._unpacked(id, tables.REPORTS.c.content)
+
+    def _scored(self, id: str) -> bytes:
+        return self._unpacked(id, sa.func.coalesce(tables.REPORTS.c.scored, tables.REPORTS.c.content))
+
+    def _unpacked(self, id: str, column: sa.ColumnElement[bytes]) -> bytes:
         with self._transaction() as connection:
-            packed = connection.scalar(sa.select(tables.REPORTS.c.content).where(tables.REPORTS.c.id == id))
+            packed = connection.scalar(sa.select(column).where(tables.REPORTS.c.id == id))
         name = f"The report {id[:8]} in {self.name}"
         if packed is None:
             raise StoreError(f"{name} is gone.")
         try:
-            return from_json(zlib.decompressobj().decompress(packed, TEXT_LIMIT_BYTES))
-        except (zlib.error, ValueError, TypeError) as error:
-            raise StoreError(f"{name} is damaged.", why=shortened(str(error))) from error
+            return zlib.decompressobj().decompress(packed, TEXT_LIMIT_BYTES)
+        except (zlib.error, TypeError) as error:
+            raise StoreError(f"{name} is damaged.", why=shortened(str(error)), fix=DAMAGED) from error
 
     def _remove(self, id: str) -> None:
         with self._transaction(_WRITES) as connection:
@@ -185,6 +192,10 @@ def _connect(address: str, name: str, *, create: bool) -> sa.Engine:
         sa.event.listen(engine, "connect", _begin_ourselves)
         sa.event.listen(engine, "begin", _begin)
     return engine
+
+
+def _packed(text: str) -> bytes:
+    return zlib.compress(text.encode())
 
 
 def _dicts(result: sa.CursorResult[Any]) -> list[dict[str, Any]]:

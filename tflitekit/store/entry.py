@@ -19,8 +19,7 @@ if TYPE_CHECKING:  # lists of entries are shown without what whole reports need
 __all__ = ["Acceptance", "Entry", "Row", "before", "device_of", "now", "rows_of"]
 
 _ID = r"^[0-9a-f]{64}$"
-
-
+_NOISE = ("noisy-machine", "other-load")
 _Count = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 """What databases have room for."""
 
@@ -86,6 +85,8 @@ class Entry(_Kept):
         commit: Of the user's project, with '-dirty' where files were changed; null where it is not known.
         kit: The version of tflitekit.
         device: Where latency that decides was measured; else this host.
+        noisy: Noise or other programs disturbed the measuring of latency, as the report's warnings say; null where it did not measure, and in
+            what older versions of the kit stored.
         mlflow_run: The run in MLflow, and ``mlflow_link`` its page; null where it was not logged.
     """
 
@@ -98,6 +99,7 @@ class Entry(_Kept):
     commit: str | None = None
     kit: str | None = None
     device: str
+    noisy: bool | None = None
     mlflow_run: str | None = None
     mlflow_link: str | None = None
     rows: tuple[Row, ...] = ()
@@ -142,6 +144,7 @@ class Entry(_Kept):
                 data_sha256=report.dataset.sha256 if report.dataset else None,
                 kit=report.tool.get("tflitekit"),
                 device=_device(report),
+                noisy=_noisy(report),
                 rows=tuple(rows_of(report)),
                 **known,
             )
@@ -216,6 +219,12 @@ def _device(report: Report) -> str:
     if first is not None:
         return device_of(first.target, first.target_kind, first.machine)
     return device_of("host", "host", report.machine)
+
+
+def _noisy(report: Report) -> bool | None:
+    if all(row.latency is None for row in report.variants):
+        return None
+    return any(finding.kind in _NOISE for finding in report.warnings)
 
 
 def rows_of(report: Report) -> Iterator[Row]:

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
 
 from tflitekit.core.errors import OTHER_OUT, StorageError, StoreError, UnreadableError, UsageError, disk_errors
-from tflitekit.core.files import is_folder, read_bytes, shortened, write_json
+from tflitekit.core.files import is_folder, read_bytes, write_json
 from tflitekit.core.parts import Finding
 from tflitekit.core.structured import describe_problem, read_json
 from tflitekit.store.entry import Acceptance, Entry
-from tflitekit.store.store import Listing, Store
+from tflitekit.store.store import DAMAGED, Listing, Store
 
 __all__ = ["FolderStore"]
 
@@ -101,15 +100,11 @@ class FolderStore(Store):
             write_json(folder / "entry.json", entry.model_dump(mode="json"))
         return True
 
-    def _content(self, id: str) -> Any:
-        path = self._reports / id / "report.json"
+    def _content(self, id: str) -> bytes:
         try:
-            return from_json(read_bytes(path))
-        except (UnreadableError, ValueError) as error:
-            what = (
-                error.what if isinstance(error, UnreadableError) else f"{path} is no report: {shortened(str(error))}."
-            )
-            raise StoreError(what, fix="Add the report again: that repairs it.") from error
+            return read_bytes(self._reports / id / "report.json")
+        except UnreadableError as error:
+            raise StoreError(error.what, fix=DAMAGED) from error
 
     def _remove(self, id: str) -> None:
         gone = self._reports / f".removed-{id}"

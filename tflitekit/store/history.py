@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from tflitekit.core.change_points import FEWEST, find_shifts
 from tflitekit.core.errors import TflitekitError, UsageError
 from tflitekit.core.parts import Finding, Part
+from tflitekit.core.statistics import paired_accuracy_interval
 from tflitekit.store.entry import Entry, Row
 from tflitekit.store.store import Store
 
@@ -31,6 +33,7 @@ class Point:
         report: The id of its entry.
         low: 95 % interval of ``value`` within that report; null where there is none.
         accepted: The report was accepted.
+        noisy: The point is a latency, and noise or other programs disturbed its measuring.
         mlflow_run: The run that it was logged as, and ``mlflow_link`` its page; null where it was not.
     """
 
@@ -43,6 +46,7 @@ class Point:
     low: float | None = None
     high: float | None = None
     accepted: bool = False
+    noisy: bool = False
     mlflow_run: str | None = None
     mlflow_link: str | None = None
 
@@ -58,6 +62,8 @@ class Change(Part):
         p_value: Of the test that found it; null for sizes, which are exact.
         method: 'exact', 'runs' (the scatter of the reports), 'runs and samples' (and of the samples that accuracy was measured on, in pairs
             where both reports beside the shift have them).
+        noisy_before: How many reports of the level before it have a latency that noise or other programs disturbed, and ``noisy_after`` of the
+            level after it. Such a shift may be the machine's.
     """
 
     at: int
@@ -68,6 +74,8 @@ class Change(Part):
     high: float | None
     p_value: float | None
     method: Literal["exact", "runs", "runs and samples"]
+    noisy_before: int = 0
+    noisy_after: int = 0
 
     @property
     def verdict(self) -> Literal["worse", "better", "undecided"]:
@@ -97,6 +105,12 @@ class Series(Part):
     higher_is_better: bool | None = None
     points: tuple[Point, ...]
     changes: tuple[Change, ...] = ()
+
+    @property
+    def levels(self) -> tuple[tuple[Point, ...], ...]:
+        """The points between shifts."""
+        bounds = [0, *(change.at for change in self.changes), len(self.points)]
+        return tuple(self.points[first:last] for first, last in pairwise(bounds))
 
     @property
     def tested(self) -> bool:
@@ -197,7 +211,11 @@ def _points(
             yield (*of, "size"), row, made(float(row.size_bytes))
         if metric in (None, "latency") and row.latency_ms is not None and row.latency_ms > 0:
             how = (row.device, row.statistic, row.protocol, row.threads, row.accelerator)
-            yield (*of, "latency", *how), row, made(row.latency_ms, row.latency_low_ms, row.latency_high_ms)
+            yield (
+                (*of, "latency", *how),
+                row,
+                made(row.latency_ms, row.latency_low_ms, row.latency_high_ms, noisy=entry.noisy is True),
+            )
 
 
 def _series(
@@ -234,15 +252,17 @@ class _Judge:
 
     def __init__(self, store: Store, entries: Iterable[Entry]) -> None:
         known = {entry.id: entry for entry in entries}
-        self._report = functools.lru_cache(maxsize=64)(lambda id: store.report(known[id], only_accuracy=True))
+        self._scored = functools.lru_cache(maxsize=64)(lambda id: store.scored(known[id]))
 
     def __call__(self, series: Series) -> tuple[Change, ...]:
         values = np.array([point.value for point in series.points], np.float64)
         if series.figure == "size":
             return tuple(_resized(values))
         is_latency = series.figure == "latency"
-        found = []
-        for shift in find_shifts(np.log(values) if is_latency else values):
+        shifts, found = find_shifts(np.log(values) if is_latency else values), []
+        bounds = [0, *(shift.at for shift in shifts), len(values)]
+        noisy = [sum(point.noisy for point in series.points[a:b]) for a, b in pairwise(bounds)]
+        for shift, before, after in zip(shifts, noisy, noisy[1:], strict=False):
             low, high = shift.value - shift.half, shift.value + shift.half
             if is_latency:
                 value, low, high = (math.expm1(bound) for bound in (shift.value, low, high))
@@ -261,31 +281,29 @@ class _Judge:
                     high=high if math.isfinite(high) else None,
                     p_value=shift.p_value,
                     method="runs" if is_latency else "runs and samples",
+                    noisy_before=before,
+                    noisy_after=after,
                 )
             )
         return tuple(found)
 
     def _sampling(self, series: Series, at: int) -> float:
-        """Returns half the 95 % interval of a difference of accuracies for the choice of the samples: of the reports on both sides, as `compare`
-        has it, sample by sample where they hold that."""
-        from tflitekit.results.comparison.accuracy import compare_accuracy, shared_data
-
+        """Returns half the 95 % interval of a difference of accuracies for the choice of the samples: of the reports on both sides, sample by
+        sample where they hold that, else from the interval of each."""
         points = series.points[at - 1 : at + 1]
-        try:
-            old, new = (self._report(point.report) for point in points)
-            change = compare_accuracy(old.variant(series.variant), new.variant(series.variant), shared_data(old, new))
-        except TflitekitError:
-            change = None
-        judged = [point.value for point in points]  # and not the same variant's on another device
-        if (
-            change is not None
-            and [change.old, change.new] == judged
-            and change.low is not None
-            and change.high is not None
-        ):
-            return (change.high - change.low) / 2
         widths = [(p.high - p.low) / 2 for p in points if p.low is not None and p.high is not None]
-        return math.hypot(*widths) if len(widths) == len(points) else math.inf
+        half = math.hypot(*widths) if len(widths) == len(points) else math.inf
+        if series.metric != "top1":
+            return half
+        try:
+            reports = [self._scored(point.report) for point in points]
+            hits = [report.hits(series.variant, p.value) for report, p in zip(reports, points, strict=True)]
+        except TflitekitError:  # a damaged report; its figures stand in the store all the same
+            return half
+        if hits[0] is None or hits[1] is None or reports[0].samples is None or reports[0].samples != reports[1].samples:
+            return half
+        low, high = paired_accuracy_interval(hits[0], hits[1])
+        return (high - low) / 2
 
 
 def _resized(values: NDArray[np.float64]) -> Iterator[Change]:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import getpass
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tflitekit.core.errors import UsageError
-from tflitekit.core.files import hash_json
+from pydantic_core import from_json
+
+from tflitekit.core.errors import StoreError, UsageError
+from tflitekit.core.files import hash_json, shortened
 from tflitekit.core.parts import Finding
 from tflitekit.store.commit import commit_of
 from tflitekit.store.entry import Acceptance, Entry, now
+from tflitekit.store.scored import Scored
 
 if TYPE_CHECKING:
     from tflitekit.results import Report
 
-__all__ = ["Added", "Listing", "Store"]
+__all__ = ["DAMAGED", "Added", "Listing", "Store"]
 
+DAMAGED = "Remove it with 'tflitekit store remove', and add it again."
+_Found = TypeVar("_Found")
 _SHORTEST = 4
 """Digits of an id that name a report where no other begins with them."""
 
@@ -111,11 +116,8 @@ class Store(ABC):
         what = f"{len(fits)} reports begin with {id}" if fits else f"There is no report {id}"
         raise UsageError(f"{what} in {self.name}.", fix="'tflitekit store list' shows the first digits of each.")
 
-    def report(self, entry: Entry, *, only_accuracy: bool = False) -> Report:
+    def report(self, entry: Entry) -> Report:
         """Returns a stored report, migrated if an older version of the kit wrote it.
-
-        Args:
-            only_accuracy: Leave out what does not belong to accuracy, which takes a fraction of the time.
 
         Raises:
             ModelError: It is of a schema version that this kit does not know.
@@ -123,8 +125,25 @@ class Store(ABC):
         """
         from tflitekit.results.report import check_report
 
-        content, name = self._content(entry.id), f"{entry.short} in {self.name}"
-        return check_report(_slim(content) if only_accuracy else content, name)
+        return check_report(self._read(entry, from_json, self._content(entry.id)), f"{entry.short} in {self.name}")
+
+    def scored(self, entry: Entry) -> Scored:
+        """Returns which samples a stored report got right, in a fraction of the time that the report takes.
+
+        Raises:
+            StoreError: The report is damaged or gone.
+        """
+        return self._read(entry, Scored.model_validate_json, self._scored(entry.id))
+
+    def _read(self, entry: Entry, read: Callable[[bytes], _Found], content: bytes) -> _Found:
+        try:
+            return read(content)
+        except ValueError as error:
+            raise StoreError(
+                f"The report {entry.short} in {self.name} is damaged.",
+                why=shortened(str(error)),
+                fix=DAMAGED,
+            ) from error
 
     def accept(self, entry: Entry, note: str = "") -> Acceptance:
         """Marks a stored report as what later ones of its model on its device are compared with.
@@ -189,8 +208,12 @@ class Store(ABC):
         """Stores a report and its entry, whole; returns False where another process did so in the meantime."""
 
     @abstractmethod
-    def _content(self, id: str) -> Any:
-        """Returns the JSON of a report."""
+    def _content(self, id: str) -> bytes:
+        """Returns a report as JSON."""
+
+    def _scored(self, id: str) -> bytes:
+        """Returns as JSON at least what `Scored` reads of a report."""
+        return self._content(id)
 
     @abstractmethod
     def _remove(self, id: str) -> None:
@@ -215,19 +238,3 @@ def _id(content: Any) -> str:
     """Returns the hash of a report, without when it was made and what was reused: a run that only took what was finished found nothing new."""
     rows = [{name: value for name, value in row.items() if name != "reused"} for row in content["variants"]]
     return hash_json({name: value for name, value in content.items() if name != "created"} | {"variants": rows})
-
-
-_OF_ACCURACY = ("name", "scheme", "status", "warnings", "latency", "accuracy", "hits")
-"""Fields of a variant that accuracies are compared with, and those that every version of the schema must have."""
-
-
-def _slim(content: Any) -> Any:
-    """Returns a report without what does not belong to accuracy."""
-    try:
-        slim = [
-            {name: row[name] for name in _OF_ACCURACY if name in row} | {"latency": None} for row in content["variants"]
-        ]
-        without: dict[str, Any] = {"baseline": None, "recommendation": None, "warnings": [], "calibration_curve": []}
-        return content | {"variants": slim} | without
-    except (LookupError, TypeError):
-        return content  # it is malformed, which is said by who checks it

@@ -27,9 +27,11 @@ REPORTS = sa.Table(
     sa.Column("device", sa.Text),
     sa.Column("mlflow_run", sa.Text),
     sa.Column("mlflow_link", sa.Text),
+    sa.Column("noisy", sa.Boolean),
     sa.Column("content", _BLOB),
+    sa.Column("scored", _BLOB),
 )
-FIGURES = [column for column in REPORTS.c if column.name != "content"]
+FIGURES = [column for column in REPORTS.c if column.name not in ("content", "scored")]
 """What lists of reports need: all but the reports themselves."""
 
 VARIANTS = sa.Table(

@@ -16,6 +16,7 @@ from tflitekit.accuracy.metrics.confidence import calibration
 from tflitekit.accuracy.metrics.figures import known
 from tflitekit.accuracy.metrics.thresholds import at_thresholds
 from tflitekit.core.errors import DataError
+from tflitekit.core.packing import pack_hits
 from tflitekit.core.statistics import paired_accuracy_drop, wilson_interval
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.data.class_folders import no_class
@@ -25,7 +26,6 @@ from tflitekit.data.samples import some
 from tflitekit.data.settings import split_settings
 from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import Agreement, AtThreshold, ClassRecall, Drop, Flips, Measured
-from tflitekit.results.packing import pack_hits
 from tflitekit.tasks.interface import Interface
 
 __all__ = ["Classification", "answers", "class_name", "probabilities", "share", "size_of", "takes_classes"]

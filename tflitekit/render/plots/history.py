@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from itertools import pairwise
 from statistics import fmean
 
 from tflitekit.render.plots import Spec, Values, base, tips
@@ -33,6 +32,7 @@ def course(series: Series, title: str) -> Spec:
             "report": point.report[:8],
             **({"run": point.mlflow_run} if point.mlflow_run else {}),
             **({"accepted": True} if point.accepted else {}),
+            **({"machine": "noisy or busy"} if point.noisy else {}),
         }
         for point in series.points
     ]
@@ -44,8 +44,9 @@ def course(series: Series, title: str) -> Spec:
         | ({"format": ".1%"} if shares else {}),
         "scale": {"zero": False, "nice": True},
     }
-    runs = {"run": "MLflow"} if any("run" in point for point in points) else {}
-    told = tips({"report": "Report", "commit": "Commit", "runtime": "Runtime", **runs})
+    some = {"run": "MLflow", "machine": "Machine"}
+    known = {name: told for name, told in some.items() if any(name in point for point in points)}
+    told = tips({"report": "Report", "commit": "Commit", "runtime": "Runtime", **known})
     value = {"field": "v", "title": title, "type": "quantitative", "format": ".2%" if shares else ".4~g"}
     made = {"field": "t", "title": "Made", "type": "temporal", "format": "%Y-%m-%d %H:%M"}
     marked = {"condition": {"test": "datum.accepted", "value": "diamond"}, "value": "circle"}
@@ -63,11 +64,12 @@ def course(series: Series, title: str) -> Spec:
             "encoding": {"x": x, "x2": {"field": "t2"}, "y": y},
         },
         {
-            "mark": {"type": "point", "filled": True, "fill": "var(--accent)", "opacity": 1},
+            "mark": {"type": "point", "filled": True, "fill": "var(--accent)"},
             "encoding": {
                 "x": x,
                 "y": y,
                 "shape": marked,
+                "opacity": {"condition": {"test": "datum.machine", "value": 0.4}, "value": 1},
                 "size": {"condition": {"test": "datum.accepted", "value": 130}, "value": 36},
                 "tooltip": [made, value, *told],
             },
@@ -92,14 +94,13 @@ def _moment(point: Point) -> int:
 
 
 def _levels(series: Series, factor: float) -> Values:
-    bounds = [0, *(change.at for change in series.changes), len(series.points)]
     return [
         {
-            "t": _moment(series.points[first]),
-            "t2": _moment(series.points[last - 1]),
-            "v": fmean(point.value for point in series.points[first:last]) * factor,
+            "t": _moment(level[0]),
+            "t2": _moment(level[-1]),
+            "v": fmean(point.value for point in level) * factor,
         }
-        for first, last in pairwise(bounds)
+        for level in series.levels
     ]
 
 

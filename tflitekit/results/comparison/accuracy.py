@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tflitekit.core.packing import unpack_hits, unpack_labels
 from tflitekit.core.statistics import paired_accuracy_drop, proportion_difference, welch_half_width
 from tflitekit.core.units import counted
 from tflitekit.results import ClassRecall, Measured, Report, VariantReport, finite
 from tflitekit.results.comparison.results import Change
-from tflitekit.results.packing import unpack_hits, unpack_labels
 from tflitekit.tasks.metric_words import is_share, words_of
 
 __all__ = [

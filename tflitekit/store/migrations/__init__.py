@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 __all__ = ["REVISIONS", "upgrade"]
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """All versions of the tables, the oldest first. A new one is a file in ``versions`` and its name here."""
 
 _LOCK = 7_476_695_273_104_230_501
