@@ -4,23 +4,32 @@ import json
 import re
 import shlex
 import shutil
+import sqlite3
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from conftest import run_json
 from stored_reports import nightly
+from suite_files import written
 
 from tflitekit import open_store, read_report
 
 DOCS = Path(__file__).parents[2] / "docs" / "store.md"
 
 
-@pytest.fixture
-def full(tmp_path):
-    """A folder that is a store no more once it was opened: its reports cannot be written."""
-    store = open_store(tmp_path / "full")
-    (store.folder / "reports").write_text("in the way")
-    return store.folder
+@contextmanager
+def full(path, after):
+    """A database that takes this many reports, and no more until it is left."""
+    open_store(f"sqlite:///{path}")
+    when = f"NEW.id <> '' AND (SELECT count(*) FROM tflitekit_reports) >= {after}"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            f"CREATE TRIGGER full BEFORE INSERT ON tflitekit_reports WHEN {when} BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        )
+    yield f"sqlite:///{path}"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TRIGGER full")
 
 
 def test_benchmark_and_evaluate_add_their_reports(variants, shapes, tmp_path, cli, monkeypatch):
@@ -62,20 +71,57 @@ def test_what_cannot_be_is_refused_before_the_work(variants, shapes, tmp_path, c
     code, out, err = cli(*evaluate, "--store", "other", "--store-model", "x")
     assert (code, out) == (2, "")
     assert "is not a store" in err
+    (open_store("in the way").folder / "reports").write_text("")
+    code, out, err = cli(*evaluate, "--store", "in the way", "--store-model", "x")
+    assert (code, out, "Cannot write" in err) == (2, "", True)
 
 
-def test_a_report_that_cannot_be_stored_is_not_lost(variants, shapes, tmp_path, cli, monkeypatch, full):
+def test_a_report_that_cannot_be_stored_is_not_lost(variants, shapes, tmp_path, cli, monkeypatch):
+    pytest.importorskip("sqlalchemy")
     monkeypatch.chdir(tmp_path)
-    code, out, err = cli(
-        "evaluate", variants / "int8.tflite", "--data", shapes / "test", "--store", full, "--store-model", "shapes"
-    )
+    evaluate = ("evaluate", variants / "int8.tflite", "--data", shapes / "test", "--store-model", "shapes")
+    with full(tmp_path / "s.db", 0) as store:
+        code, out, err = cli(*evaluate, "--store", store)
     assert code == 2
     assert "int8" in out  # what was found is shown all the same
     name = re.search(r"The report is written to (report-\d+\.json), but adding it to the store", err)[1]
     assert f"tflitekit store add {name} --store ... --model shapes" in err
     assert read_report(name).variants[0].name == "int8"
-    (full / "reports").unlink()
-    assert cli("store", "add", name, "--store", full, "--model", "shapes")[0] == 0
+    assert "no room" in err
+    assert cli("store", "add", name, "--store", store, "--model", "shapes")[0] == 0
+
+
+SUITE = """
+schemes = ["float32"]
+[[models]]
+name = "a"
+path = "{model}"
+data = ["d", "e"]
+[data.d]
+evaluation = "{shapes}/test"
+preprocess = "raw"
+limit = 20
+[data.e]
+evaluation = "{shapes}/train"
+preprocess = "raw"
+limit = 20
+"""
+
+
+def test_entries_of_a_suite_are_stored_as_they_end(variants, shapes, tmp_path, cli):
+    pytest.importorskip("sqlalchemy")
+    suite = written(tmp_path, SUITE.format(model=variants / "float32.tflite", shapes=shapes))
+    with full(tmp_path / "s.db", 1) as store:
+        code, out, err = cli("suite", suite, "--out", tmp_path / "out", "--store", store)
+        assert len(open_store(store).entries().entries) == 1
+    assert (code, "a-e" in out) == (2, True)  # the table is shown all the same
+    folder = tmp_path / "out" / suite.stem / "a-e"
+    words = " ".join(err.split())
+    assert f"Not added to {store}: {folder}" in words
+    assert words.index("Added to") < words.index("Not added to") < words.index("The report is written to")
+    assert f"tflitekit store add {folder} --store ..." in words
+    code, out, _ = cli("store", "add", folder.parent / "a-d", folder, "--store", store)
+    assert (code, out.count("Already in"), out.count("Added to")) == (0, 1, 1)
 
 
 def commands():

@@ -81,6 +81,13 @@ def test_what_is_added_comes_back(address, tmp_path):
         other.find("ffff")
 
 
+def test_trying_to_write_leaves_nothing(address):
+    store = open_store(address)
+    store.check_writable()
+    assert (store.entries().entries, store.entries().warnings) == ((), ())
+    assert store.add(made()).is_new
+
+
 def test_a_run_that_found_nothing_new_adds_nothing(address):
     store = open_store(address)
     store.add(made())

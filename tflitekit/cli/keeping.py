@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +12,18 @@ import click
 from tflitekit.core.errors import StoreError, TflitekitError
 
 if TYPE_CHECKING:
+    from tflitekit.core.progress import Progress
     from tflitekit.options.store import StoreOptions
     from tflitekit.results import Report
     from tflitekit.store import Added, Store
 
 __all__ = ["Keeper", "told"]
 
+_MOST_NAMED = 3
+
 
 class Keeper:
-    """Adds reports to the store that was asked for, if any; opened before the long work, so that a wrong address costs none.
+    """Adds reports to the store that was asked for, if any; opened and tried before the long work, so that a wrong address costs none.
 
     Args:
         is_named: Whether the reports say themselves of which model they are.
@@ -28,6 +33,7 @@ class Keeper:
         from tflitekit.core.errors import UsageError
 
         self._model, self._store = how.store_model, _opened(how.store)
+        self._missing: dict[Path, Report] = {}
         if self._store is None and how.store_model is not None:
             raise UsageError("--store-model only applies with --store.", fix="Give both, or neither.")
         if self._store is not None and not is_named and how.store_model is None:
@@ -36,12 +42,11 @@ class Keeper:
                 fix="Name the model: reports of one name stand in one history.",
             )
 
-    def keep(self, report: Report, out: Path | None, *, again: str | None = None, **run: Any) -> None:
+    def keep(self, report: Report, out: Path | None, **run: Any) -> None:
         """Adds a report.
 
         Args:
             out: Where it is written; None where it is nowhere, so that it is written if it cannot be stored.
-            again: What to add when the store is repaired, where that is more than this report.
             run: The run of MLflow, as `tflitekit.store.Store.add` takes it.
 
         Raises:
@@ -52,13 +57,47 @@ class Keeper:
         try:
             click.echo(told(self._store, self._store.add(report, model=self._model, **run)), err=True)
         except TflitekitError as error:
-            path = out or _rescue(report)
-            raise StoreError(
-                f"The report is written to {path}, but adding it to the store {self._store.name} failed.",
-                why=" ".join(filter(None, (error.what, error.why))),
-                fix=f"When that is repaired: tflitekit store add {again or path} --store ..."
-                + (f" --model {self._model}" if self._model else ""),
-            ) from error
+            raise self._lost([out or _rescue(report)], error) from error
+
+    def keep_entry(self, report: Report, folder: Path, progress: Progress) -> None:
+        """Adds the report of one entry of several, as soon as it ended; the others go on without a store, too (see `finish`)."""
+        if self._store is None:
+            return
+        try:
+            progress.note(told(self._store, self._store.add(report, model=self._model)))
+        except TflitekitError as error:
+            self._missing[folder] = report
+            progress.note(f"Not added to {self._store.name}: {folder}. {_reason(error)} It is tried again at the end.")
+
+    def finish(self) -> None:
+        """Adds what `keep_entry` could not.
+
+        Raises:
+            StoreError: Some could still not be stored; it names them.
+        """
+        if self._store is None:
+            return
+        for folder, report in list(self._missing.items()):
+            try:
+                self._store.add(report, model=self._model)
+            except TflitekitError as error:
+                raise self._lost(list(self._missing), error) from error
+            del self._missing[folder]
+
+    def _lost(self, paths: Sequence[Path], error: TflitekitError) -> StoreError:
+        assert self._store is not None
+        report, is_ = ("The report", "is") if len(paths) == 1 else (f"{len(paths)} reports", "are")
+        shown = ", ".join(map(str, paths)) if len(paths) <= _MOST_NAMED else f"{paths[0]}, {paths[1]}, …"
+        model = f" --model {shlex.quote(self._model)}" if self._model else ""
+        return StoreError(
+            f"{report} {is_} written to {shown}, but adding {'it' if len(paths) == 1 else 'them'} to the store {self._store.name} failed.",
+            why=_reason(error),
+            fix=f"When that is repaired: tflitekit store add {shlex.join(map(str, paths))} --store ...{model}",
+        )
+
+
+def _reason(error: TflitekitError) -> str:
+    return " ".join(filter(None, (error.what, error.why)))
 
 
 def told(store: Store, added: Added) -> str:
@@ -77,7 +116,9 @@ def _opened(address: str | None) -> Store | None:
         return None
     from tflitekit.store import open_store
 
-    return open_store(address)
+    store = open_store(address)
+    store.check_writable()
+    return store
 
 
 def _rescue(report: Report) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,9 @@ from tflitekit.cli.shared import as_json, option, out, path, progress
 from tflitekit.options.base import option_of
 from tflitekit.options.cluster import ClusterOptions
 from tflitekit.options.store import StoreOptions
+
+if TYPE_CHECKING:
+    from tflitekit.render.suite_text import EntryResult
 
 
 @command(
@@ -51,13 +55,22 @@ def suite(
 
     keeper = Keeper(keep, is_named=True)
     with written_events(events, progress(), as_json=as_json) as told:
-        results = run_suite(file, out=out, data_root=data_root, cluster=cluster, depot=depot, progress=told)
-    for result in results:
-        if result.report is not None:
-            keeper.keep(result.report, out / file.stem / result.name, again=f"{out / file.stem}/*/report.json")
+
+        def store(result: EntryResult) -> None:
+            if result.report is not None:
+                keeper.keep_entry(result.report, out / file.stem / result.name, told)
+
+        results = run_suite(
+            file, out=out, data_root=data_root, cluster=cluster, depot=depot, progress=told, ended=store
+        )
     readme = out / file.stem / "README.md"
     if update_readme is not None:
         write_whole(update_readme, readme.read_text(encoding="utf-8"))
+    if not as_json:
+        from tflitekit.cli.views.suite import show_suite
+
+        show_suite(results, readme)
+    keeper.finish()
     if as_json:
         print_json(
             {
@@ -65,8 +78,4 @@ def suite(
                 "entries": [r.model_dump(mode="json", exclude={"report"}) | {"chosen": r.chosen} for r in results],
             }
         )
-    else:
-        from tflitekit.cli.views.suite import show_suite
-
-        show_suite(results, readme)
     return 1 if any(r.status == "failed" for r in results) else 0

@@ -53,6 +53,12 @@ class DatabaseStore(Store):
         self._engine = _connect(address, self.name, create=create)
         self._prepare(create=create, upgraded=upgraded)
 
+    def check_writable(self) -> None:
+        with self._transaction(_WRITES) as connection, connection.begin_nested() as tried:
+            connection.execute(sa.insert(tables.REPORTS), [{"id": ""}])
+            connection.execute(sa.insert(tables.VARIANTS), [{"report": "", "position": 0}])
+            tried.rollback()
+
     def get(self, id: str) -> Entry | None:
         found = self._select(sa.select(tables.REPORTS).where(tables.REPORTS.c.id == id)).entries
         return found[0] if found else None
@@ -97,8 +103,10 @@ class DatabaseStore(Store):
             try:
                 with connection.begin_nested():
                     connection.execute(sa.insert(tables.REPORTS), [figures | packed])
-            except exc.IntegrityError:  # another process was faster
-                return False
+            except exc.IntegrityError:
+                if connection.scalar(sa.select(tables.REPORTS.c.id).where(tables.REPORTS.c.id == entry.id)) is None:
+                    raise
+                return False  # another process was faster
             if rows:
                 connection.execute(sa.insert(tables.VARIANTS), rows)
         return True

@@ -7,6 +7,7 @@ acceptance. Every file is written whole and never changed, and a report counts f
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -56,6 +57,12 @@ class FolderStore(Store):
             )
         with _writing():
             write_json(mark, {"format": FORMAT})  # first of all, so that the folder is never taken for another one
+
+    def check_writable(self) -> None:
+        with _writing(), disk_errors(self._reports):
+            self._reports.mkdir(exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".tried-", dir=self._reports):
+                pass
 
     def get(self, id: str) -> Entry | None:
         try:

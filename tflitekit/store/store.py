@@ -192,6 +192,15 @@ class Store(ABC):
         self._remove(entry.id)
 
     @abstractmethod
+    def check_writable(self) -> None:
+        """Tries to write, and leaves nothing: who is going to add a report after long work wants to know before.
+
+        Raises:
+            StoreError: The store cannot be written.
+            StorageError: The folder cannot be written.
+        """
+
+    @abstractmethod
     def get(self, id: str) -> Entry | None:
         """Returns the entry of this whole id; None where there is none."""
 

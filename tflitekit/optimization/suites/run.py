@@ -5,7 +5,7 @@ Each is one run of *optimize* into a folder of its own, so a suite resumes as *o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -37,6 +37,7 @@ def run_suite(
     cluster: str | None = None,
     depot: str | None = None,
     progress: Progress | None = None,
+    ended: Callable[[EntryResult], None] | None = None,
 ) -> list[EntryResult]:
     """Runs all entries of a suite, each into ``out/<suite>/<entry>``, and writes ``out/<suite>/README.md``.
 
@@ -49,6 +50,7 @@ def run_suite(
         data_root: Where the paths of the suite start; the variable TFLITEKIT_DATA, else the suite's own, when not given.
         cluster: Who runs the entries, as ``--cluster``; this machine, one after the other, when not given.
         depot: URL through which files travel where the machines of the cluster share no folder, as ``--depot``.
+        ended: Called with each entry as it ends, also with those that an earlier run finished.
 
     Raises:
         UsageError: The suite file is wrong.
@@ -79,6 +81,8 @@ def run_suite(
             results[result.name] = result
             _tell(result, progress)
             _write(home, path.stem, suite.description, [results[name] for name in names if name in results])
+            if ended is not None:
+                ended(result)
     found = [results[name] for name in names]
     _write(home, path.stem, suite.description, found)
     return found
