@@ -3,10 +3,12 @@
 import os
 import resource
 import signal
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from tflitekit.cluster import wanted
 from tflitekit.core.errors import DataError
 from tflitekit.core.files import locked, write_whole
 
@@ -76,3 +78,12 @@ def unmount(folder):
 def hold(folder):
     with locked(Path(folder)):
         return "held"
+
+
+def stuck(began, ended):
+    """Waits where no exception arrives, as a thread does whose next lock was never unlocked. Its worker loses patience soon."""
+    wanted._MOST = 4
+    lock = threading.Lock()
+    lock.acquire()
+    Path(began).touch()
+    lock.acquire()

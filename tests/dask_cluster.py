@@ -46,6 +46,11 @@ class DaskCluster:
         """Starts `tflitekit worker`."""
         return self._start("tflitekit", "worker", "--cluster", self.address, *arguments, **environment)
 
+    @property
+    def workers(self) -> list[subprocess.Popen[bytes]]:
+        """What joined, in that order."""
+        return self._programs[1:]
+
     def log(self, program: subprocess.Popen[bytes]) -> str:
         """Returns what a program has printed."""
         return (self.folder / f"{self._programs.index(program)}.log").read_text()
@@ -59,7 +64,7 @@ class DaskCluster:
 
     def working(self, number: int) -> list[psutil.Process]:
         """Returns the workers of a program by the order of joining: children of their nannies, which start another one for each that ends."""
-        program = self._programs[1 + number]
+        program = self.workers[number]
         try:
             children = psutil.Process(program.pid).children() if program.poll() is None else []
             return [child for child in children if "spawn_main" in " ".join(child.cmdline())]

@@ -130,22 +130,33 @@ def test_a_folder_that_somebody_holds_is_waited_for(pool, tmp_path, monkeypatch)
         wait_for(pool.submit("cluster_tasks:hold", {"folder": str(tmp_path)}, label="one"))
 
 
-def test_what_is_taken_back_ends(crew, tmp_path):
+def workers_back(crew, before):
+    """Waits until another process does the work of one that ended."""
+    until(lambda: len(crew.workers()) == len(before) and set(crew.workers()) != before, "another worker")
+
+
+@pytest.mark.parametrize("call", ["wait", "stuck"])
+def test_what_is_taken_back_ends_and_nothing_of_its_process_is_left(crew, cluster, tmp_path, call):
     asked = {"began": str(tmp_path / "began"), "ended": str(tmp_path / "ended")}
+    before = set(crew.workers())
     with crew.pool(jobs=1, timeout_s=0.0, preload=None) as pool:
-        future = pool.submit("cluster_tasks:wait", asked, label="long")
+        future = pool.submit(f"cluster_tasks:{call}", asked, label="long")
         until((tmp_path / "began").exists, "the start")
     assert isinstance(future.exception(), MachineError)
-    until((tmp_path / "ended").exists, "the end")
+    workers_back(crew, before)
+    assert (tmp_path / "ended").exists() == (call == "wait")
+    assert ("long does not stop (" in cluster.log(cluster.workers[0])) == (call == "stuck")
 
 
-def test_what_a_killed_client_had_asked_for_ends(cluster, tmp_path):
+def test_what_a_killed_client_had_asked_for_ends(cluster, crew, tmp_path):
     began, ended = tmp_path / "began", tmp_path / "ended"
     client = subprocess.Popen([sys.executable, "-c", CLIENT, cluster.address, began, ended], cwd=ROOT)
     until(began.exists, "the start")
+    before = set(crew.workers())
     client.kill()
     client.wait()
     until(ended.exists, "the end")
+    workers_back(crew, before)
 
 
 def test_a_worker_of_another_version_that_joins_is_passed_over(cluster, crew, pool, tmp_path):

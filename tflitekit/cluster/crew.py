@@ -30,6 +30,8 @@ __all__ = ["ClusterCrew", "crew_of", "open_cluster"]
 
 _CONNECT_S = 20.0
 _POLL_S = 0.2
+_BEGINS_S = 20.0
+"""How long workers are waited for that begin anew: those whose tasks were stopped (`tflitekit.cluster.wanted`)."""
 _COUNTED_S = 2.0
 """How long a count of workers holds: the scheduler answers with all that it knows of each."""
 
@@ -85,6 +87,10 @@ class ClusterCrew(Crew):
             return dict(self.client.scheduler_info(n_workers=-1)["workers"])
         except OSError as error:
             raise scheduler_gone(error) from error
+
+    def takes_work(self) -> bool:
+        """Whether any worker takes tasks, which those that only have devices do not."""
+        return any(SLOT in worker["resources"] for worker in self.workers().values())
 
     def pool(self, *, jobs: int, timeout_s: float, preload: tuple[str, ...] | None = TENSORFLOW) -> ClusterPool:
         del jobs  # which are of one machine
@@ -153,8 +159,8 @@ def open_cluster(
         with _no_tracebacks(), client:
             listener = Listener(client, progress or Progress())
             crew = ClusterCrew(client, listener, places=places, depot=store)
-            if cluster != name:  # it was started, and its workers may be jobs in a queue
-                _await_worker(crew, name, progress or Progress())
+            started = cluster != name  # and its workers may be jobs in a queue
+            _await_worker(crew, name, progress or Progress(), math.inf if started else _BEGINS_S)
             _check_workers(crew, name)
             with listener.listening(name):
                 yield crew
@@ -186,15 +192,18 @@ def crew_of(
         yield crew
 
 
-def _await_worker(crew: ClusterCrew, name: str, progress: Progress) -> None:
+def _await_worker(crew: ClusterCrew, name: str, progress: Progress, most_s: float) -> None:
+    if crew.takes_work():
+        return
+    until = time.monotonic() + most_s
     with progress.task(f"Waiting for the first worker of {name}", None):
-        while not crew.workers():
+        while not crew.takes_work() and time.monotonic() < until:
             time.sleep(_POLL_S)
 
 
 def _check_workers(crew: ClusterCrew, name: str) -> None:
     """Raises where nobody could take work: there is no worker, or none with the kit's version."""
-    if not any(SLOT in worker["resources"] for worker in crew.workers().values()):
+    if not crew.takes_work():
         raise MachineError(
             f"The cluster {name} has no workers that take work.",
             fix=f"Start some with: tflitekit worker --cluster {crew.client.scheduler_info()['address']}. Dask's own take work with {' '.join(TAKES_TASKS)}.",

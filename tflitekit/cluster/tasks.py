@@ -6,15 +6,13 @@ versions of packages differ.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import importlib
 import logging
 import os
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tflitekit.cluster.depot import Parcel, unpacked
 from tflitekit.cluster.telling import Telling
+from tflitekit.cluster.wanted import UnwantedError, begin_anew, while_wanted
 from tflitekit.core.copies import copies_in_use
 from tflitekit.core.errors import (
     BusyError,
@@ -43,9 +42,6 @@ __all__ = ["LOG", "Answer", "Task", "kit_identity", "run_task"]
 LOG = "tflitekit.cluster"
 """The logger of what a worker takes and finishes; `tflitekit worker` shows it."""
 Blame = Literal["machine", "unfit", "busy", "task"]
-_LOOK_S = 0.5
-_AGAIN = 40
-_ENDING = ("closing", "closed", "stopping", "stopped", "failed")
 
 
 _log = logging.getLogger(LOG)
@@ -105,10 +101,6 @@ class Answer(BaseModel):
     files: str | None = None
 
 
-class _UnwantedError(BaseException):
-    """Nobody waits for the task any more."""
-
-
 @functools.cache
 def kit_identity() -> str:
     """Returns the versions that shape results, and a hash of the kit's own code, as a sentence for people."""
@@ -121,6 +113,7 @@ def kit_identity() -> str:
 
 def run_task(content: dict[str, Any]) -> dict[str, Any]:
     """Runs a `Task` and returns an `Answer`, both as JSON."""
+    begin_anew(_worker())
     began = time.time()
     task = Task.model_validate(content)
     Telling().say()
@@ -145,42 +138,19 @@ def run_task(content: dict[str, Any]) -> dict[str, Any]:
 def _outcome(task: Task) -> dict[str, Any]:
     """Returns what a task came to, as `Answer` has it."""
     try:
-        with copies_in_use(), _while_wanted(), working() if task.waits else nullcontext():
+        with (
+            copies_in_use(),
+            while_wanted(_worker(), printable(task.label)),
+            working() if task.waits else nullcontext(),
+        ):
             return _run_anywhere(task)
-    except _UnwantedError:
+    except UnwantedError:
+        _log.info("%s was taken back; this worker's process makes way for another", printable(task.label))
+        begin_anew(_worker())
         return {"error": MachineError(f"{task.label} was taken back.").to_json()}
     except Exception as error:  # noqa: BLE001 - recorded, whatever it is
         known = as_known(error) or TflitekitError(f"{task.label}: {type(error).__name__}: {error}")
         return {"error": known.to_json(), "blame": _blame(known)}
-
-
-@contextmanager
-def _while_wanted() -> Iterator[None]:
-    """Stops the block, as Ctrl-C would, where the task is taken back or its client is gone: Dask lets what runs go on."""
-    worker, thread = _worker(), threading.get_ident()
-    key, done, lock = worker.get_current_task(), threading.Event(), threading.Lock()
-
-    def stop(error: type[BaseException] | None) -> None:
-        what = None if error is None else ctypes.py_object(error)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), what)
-
-    def look() -> None:
-        unwanted = 0
-        while not done.wait(_LOOK_S) and worker.active_threads.get(thread) == key:
-            state = worker.state.tasks.get(key)
-            gone = state is None or state.state == "cancelled" or worker.status.name in _ENDING
-            unwanted = unwanted + 1 if gone else 0
-            with lock:
-                if unwanted and unwanted % _AGAIN == 1 and not done.is_set():  # again where a library dropped it
-                    stop(_UnwantedError)
-
-    threading.Thread(target=look, daemon=True).start()
-    try:
-        yield
-    finally:
-        with lock:
-            done.set()
-            stop(None)
 
 
 def _check_kit(wanted: str) -> None:

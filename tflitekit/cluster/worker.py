@@ -92,11 +92,26 @@ def dask_setup(worker: Any) -> None:
     del worker
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    log = logging.getLogger(LOG)
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
+    for name in ("distributed", "distributed.nanny"):  # what a lost connection means, the other processes tell
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    _show(LOG, logging.INFO)
+
+
+class _OneLine(logging.Formatter):
+    """A message without its traceback, which would be one of Dask's inside."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        error = record.exc_info[1] if record.exc_info else None
+        why = "" if error is None else f" ({type(error).__name__}: {' '.join(str(error).split())})"
+        return f"{self.formatTime(record, '%H:%M:%S')} {record.getMessage()}{why}"
+
+
+def _show(name: str, level: int) -> None:
+    """Writes what a logger says to standard error, a line each."""
+    log, handler = logging.getLogger(name), logging.StreamHandler()
+    handler.setFormatter(_OneLine())
+    log.handlers, log.propagate = [handler], False
+    log.setLevel(level)
 
 
 def _check_host(address: str) -> None:
@@ -141,7 +156,7 @@ async def _scheduler(address: str, note: Callable[[str], object]) -> None:
 
 async def _work(address: str, count: int, devices: Sequence[str], note: Callable[[str], object]) -> None:
     distributed = import_dask()
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    _show("distributed", logging.ERROR)
     import_dask("dask").config.set(SETTINGS)
     share = str(max(1, (os.cpu_count() or 1) // max(1, count)))
     common: dict[str, Any] = {
