@@ -9,7 +9,7 @@ import pytest
 from tiny_network import Network
 
 from tflitekit import ConvertOptions
-from tflitekit.conversion import ConversionSpec, convert, convert_unlocked
+from tflitekit.conversion import ConversionSpec, convert, convert_unlocked, open_calibration
 from tflitekit.core.errors import ModelError, UsageError
 from tflitekit.core.progress import Progress
 from tflitekit.data.preprocessing import PRESETS
@@ -116,7 +116,8 @@ def search(model, data, out, scheme, clock, budget=None):
         [parse_request(scheme)], str(data), PRESETS["raw"], None, None, limits=SearchLimits(unlike=0.02), clock=clock
     )
     options = ConvertOptions(calibration_limit=100, jobs=2, search_budget=budget)
-    [variant] = convert_unlocked(model, spec, out=out, options=options, progress=Progress()).variants
+    samples = open_calibration(model, spec, options)
+    [variant] = convert_unlocked(model, spec, data=samples, out=out, options=options, progress=Progress()).variants
     return variant
 
 

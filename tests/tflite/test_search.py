@@ -16,7 +16,7 @@ from tiny_network import Network
 
 from tflitekit import ConvertOptions
 from tflitekit.accuracy.lints.search import lint_search
-from tflitekit.conversion import ConversionSpec, convert, convert_unlocked
+from tflitekit.conversion import ConversionSpec, convert, convert_unlocked, open_calibration
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.progress import Progress
 from tflitekit.data.calibration import store_calibration
@@ -366,8 +366,9 @@ def test_samples_that_are_evaluated_are_refused(model, data, tmp_path):
     spec = ConversionSpec(
         [parse_request("mixed")], str(data / "train.npz"), PRESETS["raw"], None, None, evaluation=open_dataset(tmp_path / "copy.npz")
     )  # fmt: skip
+    samples = open_calibration(model, spec, options())
     with pytest.raises(DataError, match="128 of the 128 samples") as refused:
-        convert_unlocked(model, spec, out=tmp_path, options=options(), progress=Progress())
+        convert_unlocked(model, spec, data=samples, out=tmp_path, options=options(), progress=Progress())
     assert "--search-data" in refused.value.fix
 
 

@@ -8,8 +8,8 @@ from tflitekit.core.files import write_same
 from tflitekit.core.process.crew import THIS_MACHINE, Crew
 from tflitekit.core.progress import Progress
 from tflitekit.optimization.run import run
-from tflitekit.optimization.suites.file import read_suite
 from tflitekit.optimization.suites.places import Places, order_of, root_of
+from tflitekit.optimization.suites.reading import read_suite
 from tflitekit.optimization.suites.sharing import alike, begin_like
 
 SUITE = """
@@ -34,8 +34,8 @@ class Nobody(Crew):
         raise AssertionError("something was made again")
 
 
-def orders(folder, **parts):
-    path = written(folder, SUITE.format(**parts))
+def orders(folder, text=SUITE, **parts):
+    path = written(folder, text.format(**parts))
     suite = read_suite(path)
     places = Places(root_of(path, suite, None), folder, Progress())
     return {entry.name: order_of(suite, entry, folder / entry.name, places) for entry in suite.entries()}
@@ -75,7 +75,11 @@ def test_what_shapes_files_or_scores_is_shared_by_none(variants, shapes, tmp_pat
 
 
 def test_each_target_has_its_own_search_for_the_fastest_file(variants, shapes, tmp_path):
-    found = orders(tmp_path, schemes='["mixed:minimize=latency"]', model=variants / "float32.tflite", shapes=shapes)
+    text = SUITE.replace('"host", ', '"ssh:pi@other", ').replace("limit", f'calibration = "{shapes}/train"\nlimit')
+    text = 'constraints = {{ deploy_on = "raspberry-pi" }}\n' + text
+    found = orders(
+        tmp_path, text, schemes='["mixed:minimize=latency"]', model=variants / "float32.tflite", shapes=shapes
+    )
     assert [len(group) for group in alike(found)] == [1, 1, 1, 1]
 
 

@@ -7,8 +7,8 @@ import sys
 import pytest
 from suite_files import ROOT, SMALLEST, written
 
-from tflitekit import optimize
-from tflitekit.core.errors import UsageError
+from tflitekit import convert, evaluate, optimize
+from tflitekit.core.errors import TflitekitError, UsageError
 from tflitekit.core.progress import Progress
 from tflitekit.optimization.suites import read_suite, run_suite
 from tflitekit.optimization.suites.file import Conversion, Data, Limits, Model, Suite
@@ -87,10 +87,10 @@ def test_entries_are_models_times_data_times_protocols(tmp_path):
         (SMALLEST.replace("path =", "file ="), "models.1.file", "The keys are: name, path, data, batch, "),
         (SMALLEST + "batch = 3\n", "data.d.batch", "The keys are: evaluation, calibration, training, preprocess"),
         ("constraints = {max_size = 3}\n" + SMALLEST, "constraints.max_size", "max_size_bytes"),
-        (SMALLEST.replace('"d"]', '"x"]'), "its top level", "needs the data 'x'"),
-        (SMALLEST.replace('["d"]', '["d", "d"]'), "its top level", "two entries 'm-d'"),
+        (SMALLEST.replace('"d"]', '"x"]'), "models.1.data.1", "needs the data 'x'"),
+        (SMALLEST.replace('["d"]', '["d", "d"]'), "models.1.data", "It names 'd' twice."),
         (SMALLEST.replace('"m"', '"../m"'), "models.1.name", "It cannot be '../m'.\nGive letters from a to z, digits"),
-        ("also_on_limit = 9\n" + SMALLEST, "its top level", "'also_on_limit' only applies with 'also_on'."),
+        ("also_on_limit = 9\n" + SMALLEST, "also_on_limit", "It only applies with 'also_on'."),
         ("threads = [{a = 1}]\n" + SMALLEST, "threads", "Write whole numbers, as in 1,2,4."),
         ("threads = [0]\n" + SMALLEST, "threads.1", "It cannot be 0.\nGive 1 or more."),
         ("protocols = []\n" + SMALLEST, "protocols", "It cannot be [].\nGive at least 1."),
@@ -124,9 +124,123 @@ def test_wrong_keys_are_refused_by_name(tmp_path, text, place, words):
     assert words in str(refused.value)
 
 
+TWO = """
+[[models]]
+name = "a"
+path = "a.keras"
+data = ["d"]
+[[models]]
+name = "b"
+path = "b.keras"
+data = ["e"]
+[data.d]
+evaluation = "d"
+calibration = "c"
+[data.e]
+evaluation = "e"
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        (
+            'target = ["host", "arm64-emulated"]\n' + SMALLEST,
+            "target.2",
+            "The target 'arm64-emulated' runs samples; it does not measure latency. Entries: m-arm64-emulated.\n"
+            "Give 'target' one that measures latency, such as host, browser, adb or ssh:USER@HOST; 'also_on' takes the others.",
+        ),
+        ('target = "ssh"\n' + SMALLEST, "target", "ssh:USER@HOST"),
+        ('also_on = ["ethos-u:ethos-u99"]\n' + SMALLEST, "also_on", "ethos-u55-128"),
+        ('also_on = ["host"]\n' + SMALLEST, "also_on", "it does not run samples."),
+        ('target = "adb"\nprofile = true\n' + SMALLEST, "target", "'profile' is not possible on phones"),
+        (
+            'target = "adb"\nprotocols = ["mlperf-tiny"]\n' + SMALLEST,
+            "target",
+            "does not have the protocol 'mlperf-tiny'",
+        ),
+        ('app = "kit.apk"\n' + SMALLEST, "app", "It has no effect on host."),
+        (SMALLEST + 'metric = "topp1"\n', "data.d.metric", "There is no metric 'topp1'.\nDid you mean 'top1'? "),
+        (SMALLEST + 'task = "detecton"\n', "data.d.task", "Did you mean 'detection'?"),
+        (SMALLEST + 'reader = "yolov9:score=0.1"\n', "data.d.reader", "Did you mean 'yolov8'?"),
+        (SMALLEST + 'reader = "yolov8:scor=0.1"\n', "data.d.reader", "has no option 'scor'"),
+        (SMALLEST + 'preprocess = "imagenet-tff"\n', "data.d.preprocess", "Did you mean 'imagenet-tf'?"),
+        (SMALLEST + "stream = true\nlimit = 9\n", "data.d", "'limit' draws a sample of the data"),
+        ('schemes = ["int9"]\n' + SMALLEST, "schemes", "Did you mean 'int8'?"),
+        ('schemes = ["int8"]\n' + TWO, "schemes", "int8 needs calibration data, and none were given.\nFull"),
+        ('schemes = ["int8"]\n' + TWO, "schemes", "wrong ranges. Entries: b.\n"),
+        ('schemes = ["qat"]\n' + SMALLEST, "schemes", "qat needs training data"),
+        (
+            "constraints = { min_fidelity = 90, max_accuracy_drop = 1 }\n" + SMALLEST,
+            "constraints.min_fidelity",
+            "'min_fidelity' is for data without labels, and 'max_accuracy_drop' for data with labels.",
+        ),
+        (
+            "constraints = { max_class_drop = 1 }\n" + SMALLEST + "until_certain = true\n",
+            "data.d.until_certain",
+            "Leave out 'max_class_drop', or 'until_certain'.",
+        ),
+        (TWO.replace('"b"', '"A"'), "models", "There are two models 'A'."),
+        ("target = ['host', 'host']\n" + SMALLEST, "target", "It names 'host' twice."),
+        (SMALLEST.replace('"m"', '"README.md"'), "models.1.name", "called README.md"),
+        (SMALLEST.replace('"m"', f'"{61 * "m"}"'), "models.1.name", "Give at most 60 letters."),
+        (
+            "modles = 1\nprotocols = ['fast']\n" + SMALLEST.replace("path", "pth") + "limt = 3",
+            None,
+            "models.1.pth: There is no such key. Did you mean 'path'?\n"
+            "data.d.limt: There is no such key. Did you mean 'limit'?\n"
+            "modles: There is no such key. Did you mean 'models'?",
+        ),
+        (TWO + 'metric = "topp1"\n[data.f]\nevaluation = "f"\nmetric = "x"\n', "data.e.metric", "'topp1'"),
+        (
+            "also_on = ['host']\n" + TWO + 'metric = "topp1"\n',
+            None,
+            "also_on: The target 'host' measures latency; it does not run samples.",
+        ),
+    ],
+)
+def test_what_no_machine_could_do_is_refused_when_the_file_is_read(tmp_path, text, place, words):
+    with pytest.raises(UsageError) as refused:
+        read_suite(written(tmp_path, text))
+    assert (f" at {place}." if place else " places.") in refused.value.what
+    assert words in str(refused.value)
+
+
 def test_a_target_that_there_is_not_is_refused_before_anything_is_converted(tmp_path):
     with pytest.raises(UsageError, match="There is no target 'moon'"):
         optimize(object(), data=([[0.0], [1.0]], [0, 1]), out=tmp_path, target="moon")
+
+
+NOBODY = "tcp://127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (
+            lambda out: optimize(out / "m.keras", data="d", out=out, metric="topp1", cluster=NOBODY),
+            "Did you mean 'top1'",
+        ),
+        (lambda out: optimize(out / "m.keras", data="d", out=out, cluster=NOBODY), "There is no model"),
+        (lambda out: optimize("d", data="d", out=out, target="tflm", cluster=NOBODY), "does not measure latency"),
+        (lambda out: convert(out / "m.keras", schemes=["float16"], out=out, cluster=NOBODY), "There is no model"),
+        (lambda out: convert("d", schemes=["int8"], out=out, cluster=NOBODY), "int8 needs calibration data"),
+        (lambda out: evaluate(out / "m.tflite", data="d", metric="topp1", cluster=NOBODY), "Did you mean 'top1'"),
+        (lambda out: evaluate(out / "m.tflite", data="d", cluster=NOBODY), "m.tflite"),
+    ],
+)
+def test_what_is_wrong_is_told_before_a_cluster_is_asked(tmp_path, call, words):
+    with pytest.raises(TflitekitError, match=words):
+        call(tmp_path)
+
+
+def test_no_cluster_is_asked_where_nothing_can_be_done(tmp_path):
+    text = SMALLEST.replace('"d"]', '"d", "e"]') + f'[data.e]\nevaluation = "{tmp_path}"\npreprocess = "p.json"\n'
+    (tmp_path / "m.keras").write_text("no model")
+    (tmp_path / "p.json").write_text("{")
+    first, second = run_suite(written(tmp_path, text), out=tmp_path / "out", cluster=NOBODY)
+    assert (first.status, second.status) == ("skipped", "failed")
+    assert "is damaged or truncated" in second.error and not (tmp_path / "out" / "small" / "m-e").exists()
 
 
 def test_no_suite(tmp_path, cli):

@@ -20,7 +20,7 @@ from tflitekit.accuracy.lints.search import lint_search
 from tflitekit.accuracy.lints.training import lint_training
 from tflitekit.accuracy.lints.wrong_reading import wrong_reading
 from tflitekit.accuracy.meanings import told_by_answers
-from tflitekit.accuracy.metric_choice import by_reference
+from tflitekit.accuracy.metric_choice import by_reference, require_metric
 from tflitekit.accuracy.metrics import AnyMetric, ReferenceMetric, metrics
 from tflitekit.accuracy.metrics.classification import Classification
 from tflitekit.accuracy.metrics.decoded import DecodedMetric, DecodedReference
@@ -43,7 +43,7 @@ from tflitekit.accuracy.spread import spread_over
 from tflitekit.accuracy.suitability import metric_of
 from tflitekit.accuracy.variant_rows import control_of, inputs_of, linted, row_of, with_examples
 from tflitekit.accuracy.without_labels import ambiguous_output, choose_reference, left_out
-from tflitekit.cluster.crew import crew_of
+from tflitekit.cluster.crew import crew_of, refuse_depot
 from tflitekit.core.arguments import as_list
 from tflitekit.core.errors import DataError, ModelError, UsageError
 from tflitekit.core.files import hash_json
@@ -142,7 +142,10 @@ def evaluate(
         >>> print({row.name: row.drop.verdict for row in evaluation.variants if row.drop})
     """
     files, progress = as_list(files), progress or Progress()
-    with opened(how.also_on, stream=how.stream) as places, _crew(files, how, progress) as (crew, folder):
+    for metric in how.metric.values():
+        require_metric(metric)
+    _check_spread(how)
+    with opened(how.also_on, stream=how.stream) as places:
         preprocessing = load_preprocessing(how.preprocess) if how.preprocess is not None else None
         names = resolve_labels(how.labels)
         variants = named_variants(files, preprocessing=preprocessing, labels=names)
@@ -157,7 +160,8 @@ def evaluate(
         for variant in stored:
             probe(variant, dataset)
         common: dict[str, Any] = {"constraints": constraints, "progress": progress}
-        found = evaluate_variants(stored, dataset, how, cache=folder, crew=crew, **common)
+        with _crew(files, how, progress) as (crew, folder):
+            found = evaluate_variants(stored, dataset, how, cache=folder, crew=crew, **common)
         rows = on_targets(found.variants, stored, dataset, places, how, **common)
         notes = [stored_pixels(now) for now, before in zip(stored, variants, strict=True) if now != before]
         for variant in variants:
@@ -166,17 +170,22 @@ def evaluate(
         return replace(found, contract=stored[0].contract, variants=only_here(rows), warnings=(*notes, *found.warnings))
 
 
+def _check_spread(how: EvaluateOptions) -> None:
+    """Refuses to spread what goes from one sample to the next, and a depot for nobody."""
+    if how.cluster is None:
+        refuse_depot(how.depot)
+    elif how.until_certain or how.stream:
+        flag = "--until-certain" if how.until_certain else "--stream"
+        raise UsageError(f"{flag} takes one sample after the other, on one machine.", fix="Leave out --cluster.")
+
+
 @contextlib.contextmanager
 def _crew(files: Sequence[str | Path], how: EvaluateOptions, progress: Progress) -> Iterator[tuple[Crew, Path | None]]:
     """Gives who runs the files, and where scores of other machines come back: without a depot a folder beside the first file, which all of
     them see."""
-    if how.cluster is None or not files:
-        with crew_of(None, (), progress, depot=how.depot) as here:
-            yield here, None
+    if how.cluster is None:
+        yield THIS_MACHINE, None
         return
-    if how.until_certain or how.stream:
-        flag = "--until-certain" if how.until_certain else "--stream"
-        raise UsageError(f"{flag} takes one sample after the other, on one machine.", fix="Leave out --cluster.")
     with (
         temporary_folder(
             Path(files[0]).resolve().parent if how.depot is None else scratch(), ".tflitekit-scores-"

@@ -12,6 +12,7 @@ from tflitekit.accuracy.metrics.classification import Classification, size_of
 from tflitekit.accuracy.metrics.custom import CustomMetric
 from tflitekit.accuracy.metrics.explained import Explained
 from tflitekit.accuracy.several_outputs import check_single, choose_several
+from tflitekit.core.arguments import meant
 from tflitekit.core.errors import ContractError, DataError, UsageError
 from tflitekit.core.tensor import TensorSpec
 from tflitekit.core.user_code import load_function
@@ -24,15 +25,16 @@ from tflitekit.options.tasks import TaskOptions
 from tflitekit.tasks.interface import Interface
 from tflitekit.tasks.readers import task_of_reader
 
-__all__ = ["by_reference", "choose_metric"]
+__all__ = ["by_reference", "choose_metric", "is_reference", "require_metric"]
 
 
 def by_reference(how: ScoringOptions, dataset: Dataset) -> bool:
     """Whether outputs are compared with the baseline's instead of labels: such a metric is named, or the data have no labels."""
-    return _is_reference(how.metric_of_all) if how.metric_of_all is not None else not dataset.labelled
+    return is_reference(how.metric_of_all) if how.metric_of_all is not None else not dataset.labelled
 
 
-def _is_reference(metric: str) -> bool:
+def is_reference(metric: str) -> bool:
+    """Whether a metric compares with the baseline's outputs, and leaves labels aside."""
     return metric in metrics() and metrics()[metric].reference
 
 
@@ -47,7 +49,7 @@ def choose_metric(dataset: Dataset, interface: Interface, how: ScoringOptions) -
         ContractError: The number of labels is not that of the model's outputs.
     """
     for metric in how.metric.values():
-        _check_name(metric)
+        require_metric(metric)
     _check_columns(dataset, interface, how)
     outputs = labelled_outputs(dataset)
     if outputs and not by_reference(how, dataset):
@@ -73,18 +75,21 @@ def _check_columns(dataset: Dataset, interface: Interface, how: ScoringOptions) 
     )
 
 
-def _check_name(metric: str) -> None:
+def require_metric(metric: str) -> None:
+    """Raises `UsageError` where there is no metric of that name, and it cannot be a function of the user's own."""
     if metric not in metrics() and ":" not in metric:
         own = "or your own as module:function or path/to/file.py:function"
-        names = sorted(metrics(), key=_is_reference)
-        raise UsageError(f"There is no metric '{metric}'.", fix=f"Choose from: {', '.join(names)}, {own}.")
+        names = sorted(metrics(), key=is_reference)
+        raise UsageError(
+            f"There is no metric '{metric}'.", fix=f"{meant(metric, names)}Choose from: {', '.join(names)}, {own}."
+        )
 
 
 def _choose_one(dataset: Dataset, interface: Interface, how: ScoringOptions, metric: str | None) -> AnyMetric:
     """Returns the metric of one output; ``metric`` is the one that is named for it."""
     spec, options = interface.output, how.part(TaskOptions)
     _check_task(dataset, how)
-    if metric is not None and not _is_reference(metric) and not dataset.labelled:
+    if metric is not None and not is_reference(metric) and not dataset.labelled:
         raise _needs_labels(f"--metric {metric}", dataset)
     if metric in metrics():
         return metrics()[metric].make(dataset, interface, options)

@@ -26,7 +26,7 @@ from tflitekit.core.remote import is_url
 if TYPE_CHECKING:
     import distributed
 
-__all__ = ["ClusterCrew", "crew_of", "open_cluster"]
+__all__ = ["ClusterCrew", "crew_of", "open_cluster", "refuse_depot"]
 
 _CONNECT_S = 20.0
 _POLL_S = 0.2
@@ -178,14 +178,19 @@ def _no_tracebacks() -> Iterator[None]:
         log.setLevel(before)
 
 
+def refuse_depot(depot: str | None) -> None:
+    """Refuses a depot where there is no cluster."""
+    if depot is not None:
+        raise UsageError("--depot only applies with --cluster.", fix="Give both, or neither.")
+
+
 @contextmanager
 def crew_of(
     name: str | None, places: tuple[str, ...], progress: Progress, *, depot: str | None = None
 ) -> Iterator[Crew]:
     """Opens the cluster of that name; this machine where there is none."""
     if name is None:
-        if depot is not None:
-            raise UsageError("--depot only applies with --cluster.", fix="Give both, or neither.")
+        refuse_depot(depot)
         yield THIS_MACHINE
         return
     with open_cluster(name, places=places, depot=depot, progress=progress) as crew:

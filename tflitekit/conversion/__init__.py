@@ -25,6 +25,7 @@ from tflitekit.options.convert import ConvertOptions, VariantOptions
 from tflitekit.schemes import Request, available, parse_request, parse_requests
 from tflitekit.search import SearchLimits
 from tflitekit.source.foreign.module import on_disk
+from tflitekit.source.models import recognize
 from tflitekit.source.prepared import PreparedSource
 from tflitekit.tflite.told import given_or_told
 from tflitekit.training.distributed.rendezvous import Chief
@@ -34,8 +35,10 @@ __all__ = [
     "ConversionSpec",
     "ConvertOptions",
     "ConvertResult",
+    "check_needs",
     "convert",
     "convert_unlocked",
+    "open_calibration",
     "require_chief",
     "with_controls",
     "with_output",
@@ -83,8 +86,9 @@ def convert(
         most = None if wanted.max_accuracy_drop is None else wanted.max_accuracy_drop / 100
         limits = SearchLimits(lost=most, unlike=most)
         spec = ConversionSpec(requests, wanted.calibration, preprocessing, labels, wanted.scored, limits=limits)
+        data = open_calibration(model, spec, options)
         with crew_of(wanted.cluster, (str(out.resolve()),), progress, depot=wanted.depot) as crew:
-            result = convert_unlocked(model, spec, out=out, options=options, progress=progress, crew=crew)
+            result = convert_unlocked(model, spec, data=data, out=out, options=options, progress=progress, crew=crew)
         check_written(result.files())
         return result
 
@@ -101,10 +105,32 @@ def _schemes(wanted: VariantOptions, options: ConvertOptions) -> Sequence[str | 
     return default_schemes(load_profile(wanted.deploy_on), training=options.training is not None)
 
 
+def open_calibration(model: Any, spec: ConversionSpec, options: ConvertOptions) -> Dataset | None:
+    """Opens the data to calibrate on; None where nobody needs any.
+
+    Raises:
+        TflitekitError: What is wrong with the model, the schemes or the data, as far as that is known before the model is loaded.
+    """
+    requests = _all_requests(spec.requests, options)
+    check_needs(requests, spec.calibration, options, spec.curve, skip_unfit=spec.skip_unfit)
+    if isinstance(model, str | Path):
+        recognize(model)
+    training = options.training
+    calibration = training.data if spec.calibration is None and training is not None else spec.calibration
+    data = None
+    if calibration is not None and (spec.curve or any(r.calibrated for r in requests)):
+        data = open_dataset(
+            calibration, labels=spec.labels, limit=options.calibration_limit, seed=options.seed, need_labels=False
+        )
+    _check_curve(spec.curve, data)
+    return data
+
+
 def convert_unlocked(
     model: Any,
     spec: ConversionSpec,
     *,
+    data: Dataset | None,
     out: Path,
     options: ConvertOptions,
     progress: Progress,
@@ -114,14 +140,14 @@ def convert_unlocked(
     """`convert` for a caller that holds the folder's lock.
 
     Args:
+        data: To calibrate on; see `open_calibration`.
         check: Called with what the loader found, before anything is converted or trained; refuses by raising.
         crew: Who does the work.
     """
     require_utf8(out, why="TensorFlow cannot write there.")
     spec = replace(spec, requests=_all_requests(spec.requests, options))
-    refuse_without_clock(spec)
+    refuse_without_clock(spec.requests, spec.clock)
     options = with_output(options, spec.output)
-    data = _calibration_data(spec, options)
     members = members_of(options)
     chief = None
     if members is not None:
@@ -130,9 +156,16 @@ def convert_unlocked(
     return Conversion(model, spec, out, data, options, progress, chief, check, crew).run()
 
 
-def _calibration_data(spec: ConversionSpec, options: ConvertOptions) -> Dataset | None:
-    """Opens the data to calibrate on, which are those to train on where none were given; None where nobody needs any."""
-    requests, training = spec.requests, options.training
+def check_needs(
+    requests: Sequence[Request], calibration: Any, options: ConvertOptions, curve: Sequence[int], *, skip_unfit: bool
+) -> None:
+    """Raises `UsageError` where schemes, or a calibration curve, lack the data that they need.
+
+    Args:
+        calibration: Data to calibrate on, which are those to train on where none were given.
+        skip_unfit: Whether schemes without calibration data are left out.
+    """
+    training = options.training
     untrained = [r.name for r in requests if r.stages and training is None]
     if untrained:
         raise UsageError(
@@ -140,21 +173,18 @@ def _calibration_data(spec: ConversionSpec, options: ConvertOptions) -> Dataset 
             fix="Give labelled ones: a folder of class folders, .npz or module:function ('convert': --data DATA, "
             "'optimize': --train DATA).",
         )
-    calibration = training.data if spec.calibration is None and training is not None else spec.calibration
+    calibration = training.data if calibration is None and training is not None else calibration
     lacking = [r.name for r in requests if r.calibrated and calibration is None]
-    if lacking and not spec.skip_unfit:
+    if lacking and not skip_unfit:
         raise UsageError(
             f"{', '.join(lacking)} need{'s' if len(lacking) == 1 else ''} calibration data, and none were given.",
             why="Full integer schemes measure the range of every activation on real samples; random data would give wrong ranges.",
             fix="Give a few hundred representative samples: --calibration DATA (a folder of images, .npz or module:function).",
         )
-    data = None
-    if calibration is not None and (spec.curve or any(r.calibrated for r in requests)):
-        data = open_dataset(
-            calibration, labels=spec.labels, limit=options.calibration_limit, seed=options.seed, need_labels=False
+    if curve and calibration is None:
+        raise UsageError(
+            "A calibration curve needs calibration data.", fix="Give them with --calibration DATA, or leave it out."
         )
-    _check_curve(spec.curve, data)
-    return data
 
 
 def with_output(options: ConvertOptions, output: str | None) -> ConvertOptions:
@@ -181,15 +211,7 @@ def with_controls(requests: Sequence[Request]) -> list[Request]:
 
 
 def _check_curve(curve: Sequence[int], data: Dataset | None) -> None:
-    if not curve:
-        return
-    if data is None:
-        raise UsageError(
-            "A calibration curve needs calibration data.", fix="Give them with --calibration DATA, or leave it out."
-        )
-    if min(curve) < 1:
-        raise UsageError(f"A calibration curve cannot have a point at {min(curve)} samples.")
-    if data.size is not None and max(curve) > data.size:
+    if curve and data is not None and data.size is not None and max(curve) > data.size:
         raise UsageError(
             f"The calibration curve asks for {max(curve):,} samples, but there are {data.size:,} to calibrate on.",
             fix="Leave out that point, give more samples, or raise --calibration-limit.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
 from math import prod
@@ -24,7 +24,7 @@ from tflitekit.data.facts import input_facts
 from tflitekit.data.samples import same_place
 from tflitekit.options.convert import ConvertOptions
 from tflitekit.schemes import Request
-from tflitekit.search import Found, Search, Selected, Setting
+from tflitekit.search import Clock, Found, Search, Selected, Setting
 from tflitekit.source.prepared import PreparedSource
 from tflitekit.tflite.variant import Variant
 
@@ -97,10 +97,10 @@ def searches_by_latency(request: Request) -> bool:
     return request.scheme.search is not None and request.options.get("minimize") == "latency"
 
 
-def refuse_without_clock(spec: ConversionSpec) -> None:
+def refuse_without_clock(requests: Sequence[Request], clock: Clock | None) -> None:
     """Raises `UsageError` where the fastest file is asked for, and nothing is known that tells what is fast."""
-    for request in spec.requests:
-        if searches_by_latency(request) and spec.clock is None:
+    for request in requests:
+        if searches_by_latency(request) and clock is None:
             raise UsageError(
                 f"{request.scheme.name}:minimize=latency needs to measure where the model will run.",
                 why="Only latency of the hardware that --deploy-on names counts, which this host's is not for a phone; 'convert' measures nothing, "

@@ -13,6 +13,7 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from tflitekit.core.arguments import meant
 from tflitekit.core.errors import UsageError, package_adds
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ class Registry(Generic[T]):
         """
         found = self.all()
         if name not in found:
-            raise UsageError(f"There is no {self._noun} '{name}'.", fix=f"Choose from: {', '.join(found)}.")
+            raise UsageError(
+                f"There is no {self._noun} '{name}'.", fix=f"{meant(name, found)}Choose from: {', '.join(found)}."
+            )
         return found[name]
 
     def _load(self) -> None:

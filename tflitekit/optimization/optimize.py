@@ -10,7 +10,7 @@ from tflitekit.conversion import WORK_FOLDER
 from tflitekit.core.progress import Progress
 from tflitekit.optimization.order import Order
 from tflitekit.optimization.phases import devices_of, run_at_devices
-from tflitekit.optimization.run import run
+from tflitekit.optimization.run import finish, prepare
 from tflitekit.options.base import takes
 from tflitekit.options.convert import ConvertOptions
 from tflitekit.options.optimize import OptimizeOptions
@@ -71,7 +71,8 @@ def optimize(
         options=options if seed is None else options.replaced(seed=seed),
     )
     progress = progress or Progress()
+    prepared = prepare(order)  # before anybody is asked to work
     with crew_of(how.cluster, (str(out.resolve()),), progress, depot=how.depot) as crew:
         if not isinstance(crew, ClusterCrew) or not devices_of(order):
-            return run(order, crew, progress)
-        return run_at_devices(order, crew, progress)
+            return finish(prepared, crew, progress)
+        return run_at_devices(order, prepared, crew, progress)

@@ -19,7 +19,7 @@ from tflitekit.core.process.threads import in_thread
 from tflitekit.core.process.workers import wait_for
 from tflitekit.core.progress import PartProgress, Progress
 from tflitekit.optimization.order import Order
-from tflitekit.optimization.run import needs_clock, run
+from tflitekit.optimization.run import Prepared, finish, needs_clock, run
 from tflitekit.results.report import Report, read_report
 from tflitekit.targets import is_device
 
@@ -111,12 +111,12 @@ def devices_of(order: Order) -> list[str]:
     return [name for name in dict.fromkeys((order.how.target, *order.how.also_on)) if is_device(name)]
 
 
-def run_at_devices(order: Order, crew: ClusterCrew, progress: Progress) -> Report:
+def run_at_devices(order: Order, prepared: Prepared, crew: ClusterCrew, progress: Progress) -> Report:
     """Spreads a run over a cluster, and finishes it where its devices are."""
     crew.require_devices(devices_of(order))  # before anything takes time
     with Phases(crew, progress) as phases:
         if phases.can_go_ahead(order):
-            run(order, crew, progress, ahead=True)
+            finish(prepared, crew, progress, ahead=True)
         with progress.task(f"Measuring on {', '.join(devices_of(order))}", None):
             wait_for(phases.finish("what remains", order))
     return read_report(order.out / "report.json")

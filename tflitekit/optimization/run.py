@@ -7,10 +7,11 @@ import functools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tflitekit.accuracy.evaluation import Evaluation, check_certainty, evaluate_variants
+from tflitekit.accuracy.evaluation import Evaluation, evaluate_variants
 from tflitekit.accuracy.metric_choice import by_reference
 from tflitekit.accuracy.on_targets import on_targets, opened
 from tflitekit.accuracy.suitability import check_evaluation_data
@@ -20,7 +21,7 @@ from tflitekit.conversion import (
     ConversionSpec,
     ConvertResult,
     convert_unlocked,
-    require_chief,
+    open_calibration,
     with_output,
 )
 from tflitekit.conversion.proving import BASELINE
@@ -34,6 +35,7 @@ from tflitekit.data.dataset import Dataset, InputPipeline, open_dataset
 from tflitekit.hardware import Hardware, Profile, default_schemes, load_profile
 from tflitekit.latency.benchmarking import measure_variants
 from tflitekit.optimization.calibration_curve import measure_curve
+from tflitekit.optimization.early import faults_in
 from tflitekit.optimization.explaining import explain_lost
 from tflitekit.optimization.judging import judged
 from tflitekit.optimization.order import Order
@@ -46,13 +48,13 @@ from tflitekit.render import write_all
 from tflitekit.results import CalibrationPoint, Constraints, Finding, Report, VariantReport, only_here
 from tflitekit.schemes import Request, parse_request, parse_requests
 from tflitekit.search import Clock, SearchLimits
-from tflitekit.source.models import identify
+from tflitekit.source.models import recognize
 from tflitekit.source.prepared import PreparedSource
 from tflitekit.targets import AWAY, CheckedTarget, is_device, open_target
 from tflitekit.tasks.interface import Interface
 from tflitekit.tflite.told import given_or_told
 
-__all__ = ["needs_clock", "run"]
+__all__ = ["Prepared", "finish", "needs_clock", "prepare", "run"]
 
 
 def run(order: Order, crew: Crew, progress: Progress, *, ahead: bool = False) -> Report:
@@ -65,18 +67,50 @@ def run(order: Order, crew: Crew, progress: Progress, *, ahead: bool = False) ->
     Raises:
         TflitekitError: See `tflitekit.optimize`.
     """
-    order = dataclasses.replace(order, model=at_hand(order.model))
-    out, how, constraints = order.out, order.how, order.constraints
+    return finish(prepare(order), crew, progress, ahead=ahead)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An order of which nothing is known to be wrong, with what was opened to find out.
+
+    Attributes:
+        order: With the model on this machine, and options that follow from others.
+        dataset: To evaluate on.
+        calibration: To calibrate on; None where nothing needs them.
+    """
+
+    order: Order
+    profile: Profile
+    spec: ConversionSpec
+    dataset: Dataset
+    calibration: Dataset | None
+
+
+def prepare(order: Order) -> Prepared:
+    """Opens what an order names, and raises what is wrong as far as that is known before anything takes time."""
+    how, constraints = order.how, order.constraints
     options = _with_ignored(order.options, how.ignore_label)
+    for fault in faults_in(how, constraints, options):
+        raise fault.error
+    order = dataclasses.replace(order, model=at_hand(order.model), options=options)
     profile = load_profile(constraints.deploy_on)
-    _refuse_early(order.model, how, constraints, options)
-    measuring = how.part(BenchmarkOptions, seed=options.seed)
-    scoring = how.part(EvaluateOptions, seed=options.seed, jobs=options.jobs, baseline=BASELINE)
+    if isinstance(order.model, str | Path):
+        recognize(order.model)
     spec = _spec(order.model, how, options, profile)
     dataset = open_dataset(order.data, labels=spec.labels, limit=how.limit, seed=options.seed, need_labels=False)
     without_labels = by_reference(how, dataset)
     check_limits(constraints, dataset, how.metric_of_all, by_reference=without_labels)
     spec = dataclasses.replace(spec, evaluation=dataset, limits=_search_limits(constraints, without_labels))
+    return Prepared(order, profile, spec, dataset, open_calibration(order.model, spec, options))
+
+
+def finish(found: Prepared, crew: Crew, progress: Progress, *, ahead: bool = False) -> Report:
+    """Does as `run` for an order that was prepared."""
+    order, profile, spec, dataset = found.order, found.profile, found.spec, found.dataset
+    out, how, constraints, options = order.out, order.how, order.constraints, order.options
+    measuring = how.part(BenchmarkOptions, seed=options.seed)
+    scoring = how.part(EvaluateOptions, seed=options.seed, jobs=options.jobs, baseline=BASELINE)
     with (
         locked(out),
         _target(how, ahead) as target,
@@ -91,7 +125,14 @@ def run(order: Order, crew: Crew, progress: Progress, *, ahead: bool = False) ->
         check = functools.partial(_check_data, dataset, spec, how, values)
         options = with_output(options, how.output)
         converted = convert_unlocked(
-            order.model, spec, out=out, options=options, progress=progress, check=check, crew=crew
+            order.model,
+            spec,
+            data=found.calibration,
+            out=out,
+            options=options,
+            progress=progress,
+            check=check,
+            crew=crew,
         )
         try:
             evaluation, curve = _evaluate(
@@ -193,15 +234,6 @@ def _clock(
 def needs_clock(how: OptimizeOptions) -> bool:
     """Whether something is searched for by its latency, which only the target tells."""
     return any(map(searches_by_latency, _requests(how.schemes or (), how.rounding)))
-
-
-def _refuse_early(model: Any, how: OptimizeOptions, constraints: Constraints, options: ConvertOptions) -> None:
-    """Raises what can be told before anything is opened."""
-    require_chief(options)
-    if how.until_certain:
-        check_certainty(constraints)
-    if isinstance(model, str | Path):
-        identify(model)
 
 
 def _check_data(

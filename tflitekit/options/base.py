@@ -118,6 +118,7 @@ _WANTED = {
     "bool_parsing": "Give true or false.",
     "string_type": "Give a text.",
     "string_pattern_mismatch": "Give letters from a to z, digits, '_', '.' and '-', a letter or digit first.",
+    "string_too_long": "Give at most {max_length:d} letters.",
     "tuple_type": "Give a list.",
     "too_short": "Give at least {min_length:d}.",
     "dict_type": "Give a table.",

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tflitekit.core.answers import answering
+from tflitekit.core.arguments import meant
 from tflitekit.core.errors import UsageError
 from tflitekit.core.registry import Registry
 from tflitekit.schemes.asked_for import instead_of
@@ -302,7 +303,8 @@ def find(name: str) -> Scheme:
         if (known := instead_of(name)) is not None:
             raise UsageError(f"There is no scheme '{name}'.", why=known[0], fix=known[1])
         raise UsageError(
-            f"There is no scheme '{name}'.", fix=f"Choose from: {', '.join(schemes)} (see 'tflitekit schemes')."
+            f"There is no scheme '{name}'.",
+            fix=f"{meant(name, schemes)}Choose from: {', '.join(schemes)} (see 'tflitekit schemes').",
         )
     return schemes[name]
 

@@ -22,7 +22,16 @@ from tflitekit.source.kinds import SourceKind, source_kinds
 from tflitekit.source.prepared import PreparedSource, SourceFile, require_batch
 from tflitekit.tflite.proof import compare
 
-__all__ = ["environment_key", "identify", "needs_tensorflow", "prepare", "prove", "require_layers", "require_numbers"]
+__all__ = [
+    "environment_key",
+    "identify",
+    "needs_tensorflow",
+    "prepare",
+    "prove",
+    "recognize",
+    "require_layers",
+    "require_numbers",
+]
 
 
 def identify(path: str | Path) -> SourceFile:
@@ -32,6 +41,16 @@ def identify(path: str | Path) -> SourceFile:
         ModelError: It is missing, or of a kind that the kit does not convert.
     """
     path = local_copy(path)
+    return SourceFile(path, recognize(path).name, content_hash(path))
+
+
+def recognize(path: str | Path) -> SourceKind:
+    """Returns what kind of model a path on this machine is, without reading all of it.
+
+    Raises:
+        ModelError: As `identify`.
+    """
+    path = Path(path)
     folder = is_folder(path)
     head = b"" if folder else _head(path)
     # A file is asked of those first whose ending it has (many are ZIP archives), and of other packages before the kit's own.
@@ -39,7 +58,7 @@ def identify(path: str | Path) -> SourceFile:
         if kind.recognizes(path, head):
             if folder:
                 _require_files(path)
-            return SourceFile(path, kind.name, content_hash(path))
+            return kind
     if folder:
         raise ModelError(
             f"The folder {path} is not a SavedModel.", why="It has no saved_model.pb.", fix=f"Give {_shown()}."

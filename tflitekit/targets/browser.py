@@ -37,7 +37,12 @@ _SETTLING_S = 1.0
 """V8 begins with machine code that is compiled fast, and compiles again what runs often while it runs: half a second for ResNet-8."""
 
 
-@register_target("browser", takes="webgpu")
+def _check_accelerator(word: str) -> None:
+    if word not in ("", "wasm", "webgpu"):
+        raise UsageError(f"The target 'browser' knows no '{word}'.", fix="Write browser or browser:webgpu.")
+
+
+@register_target("browser", takes="webgpu", reads=_check_accelerator)
 def open_browser(accelerator: str = "wasm") -> BrowserTarget:
     """Returns the target that computes with WebAssembly, or with WebGPU.
 
@@ -45,8 +50,7 @@ def open_browser(accelerator: str = "wasm") -> BrowserTarget:
         UsageError: It is another word.
         MissingDependencyError: There is no browser, no web runtime or no WebGPU.
     """
-    if accelerator not in ("wasm", "webgpu"):
-        raise UsageError(f"The target 'browser' knows no '{accelerator}'.", fix="Write browser or browser:webgpu.")
+    _check_accelerator(accelerator)
     return BrowserTarget() if accelerator == "wasm" else WebGpuTarget()
 
 

@@ -32,7 +32,7 @@ from tflitekit.targets.target import (
 )
 from tflitekit.tflite.graph import Graph
 
-__all__ = ["Ability", "CheckedTarget"]
+__all__ = ["Ability", "CheckedTarget", "abilities_of", "cannot", "without_app"]
 
 Ability = Literal["measures latency", "measures bundles", "runs samples", "examines files"]
 
@@ -52,6 +52,29 @@ _FIXES: dict[Ability, str] = {
     "runs samples": f"Give --also-on {_RUNS}, or {_EXAMINES}.",
     "examines files": f"Give --also-on {_EXAMINES}.",
 }
+
+
+def abilities_of(make: Any) -> tuple[Ability, ...] | None:
+    """Returns what targets of a class can do, without opening one; None for a function, whose targets tell when they are opened."""
+    if not isinstance(make, type):
+        return None
+    return tuple(
+        ability
+        for ability, (_, names) in _ABILITIES.items()
+        if all(callable(getattr(make, name, None)) for name in names)
+    )
+
+
+def cannot(name: str, abilities: Sequence[Ability], ability: Ability) -> UsageError:
+    """Returns the error for a target that cannot do this."""
+    return UsageError(
+        f"The target '{name}' {' and '.join(abilities)}; it does not {_infinitive(ability)}.", fix=_FIXES[ability]
+    )
+
+
+def without_app(name: str) -> UsageError:
+    """Returns the error for an app that a target has no use for."""
+    return UsageError(f"--app has no effect on the target '{name}'.", fix="It is for --target adb.")
 
 
 class CheckedTarget:
@@ -90,10 +113,7 @@ class CheckedTarget:
     def require(self, ability: Ability) -> None:
         """Raises `UsageError` where the target cannot do this."""
         if ability not in self.abilities:
-            raise UsageError(
-                f"The target '{self.name}' {' and '.join(self.abilities)}; it does not {_infinitive(ability)}.",
-                fix=_FIXES[ability],
-            )
+            raise cannot(self.name, self.abilities, ability)
 
     def open(self, path: Path, *, threads: int, shapes: Shapes | None = None) -> Session:
         self.require("measures latency")
@@ -111,7 +131,7 @@ class CheckedTarget:
             return
         self.require("measures latency")
         if how.app is not None:
-            raise UsageError(f"--app has no effect on the target '{self.name}'.", fix="It is for --target adb.")
+            raise without_app(self.name)
 
     def benchmark(self, bundle: Path, how: BenchmarkOptions, *, progress: Progress, keep: Path | None) -> OwnBenchmark:
         self.require("measures bundles")

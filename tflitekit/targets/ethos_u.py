@@ -88,7 +88,14 @@ def read_settings(text: str) -> Settings:
     return Settings(accelerator, given["system"], given["memory"], Path(given["keep"]) if given["keep"] else None)
 
 
-@register_target("ethos-u", takes="NPU[,system=NAME][,memory=NAME][,keep=FOLDER]")
+_DEFAULT = "ethos-u55-128"
+
+
+@register_target(
+    "ethos-u",
+    takes="NPU[,system=NAME][,memory=NAME][,keep=FOLDER]",
+    reads=lambda settings: read_settings(settings or _DEFAULT),
+)
 class EthosU:
     """Vela for one NPU, system and memory mode.
 
@@ -100,7 +107,7 @@ class EthosU:
     kind: TargetKind = "simulator"
     good_for: tuple[Figure, ...] = ("memory",)
 
-    def __init__(self, settings: str = "ethos-u55-128") -> None:
+    def __init__(self, settings: str = _DEFAULT) -> None:
         self._settings = read_settings(settings)
         ETHOS_U.require("The target ethos-u")
         self.name = f"ethos-u:{self._settings.shown}"

@@ -35,7 +35,15 @@ echo {_NO_PYTHON}
 _KILLED = 128
 
 
-@register_target("ssh", takes="USER@HOST")
+def _address(destination: str) -> Address:
+    if not destination:
+        raise UsageError(
+            "The target 'ssh' is a board, and none is named.", fix="Write ssh:USER@HOST, as in ssh:pi@192.168.1.7."
+        )
+    return Address.parse(destination)
+
+
+@register_target("ssh", takes="USER@HOST", reads=_address)
 class SshTarget:
     """A board.
 
@@ -48,12 +56,8 @@ class SshTarget:
     parallel = False
 
     def __init__(self, destination: str = "") -> None:
-        if not destination:
-            raise UsageError(
-                "The target 'ssh' is a board, and none is named.", fix="Write ssh:USER@HOST, as in ssh:pi@192.168.1.7."
-            )
+        self._connection = Connection(_address(destination))
         self.name = f"ssh:{destination}"
-        self._connection = Connection(Address.parse(destination))
         self._place = self._connection.address.destination
         try:
             self._python = self._find_python()

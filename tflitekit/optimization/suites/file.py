@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tflitekit.core.arguments import as_list
-from tflitekit.core.errors import UnreadableError, UsageError
-from tflitekit.core.structured import read_toml
+from tflitekit.core.errors import TflitekitError, UsageError
 from tflitekit.hardware.library import load_profile
 from tflitekit.options.also_on import AlsoOnOptions
-from tflitekit.options.base import default_of, refusal
+from tflitekit.options.base import default_of
 from tflitekit.options.benchmark import LatencyOptions, ProtocolName, Threads
 from tflitekit.options.convert import LoadOptions, Rounding, WorkOptions
 from tflitekit.options.evaluate import ScoringOptions
@@ -24,20 +22,33 @@ from tflitekit.options.limits import Constraints
 from tflitekit.options.optimize import OptimizeOptions
 from tflitekit.options.training import TrainingOptions
 from tflitekit.options.values import Counts, Names
-from tflitekit.targets import require_target
+from tflitekit.targets import abilities
 
-__all__ = ["Conversion", "Data", "Entry", "Limits", "Model", "Suite", "read_suite"]
+__all__ = ["Conversion", "Data", "Entry", "Limits", "Model", "Suite"]
 
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
+"""Part of the name of a folder, with others of its kind."""
 Targets = Annotated[Names, Field(min_length=1)]
 
 
-class Places(BaseModel):
-    """Where the data are."""
+class Table(BaseModel):
+    """A table of a suite file: what its options refuse together is told with its place."""
 
     model_config = _STRICT
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_place(cls, value: Any, check: Callable[[Any], Self]) -> Self:
+        try:
+            return check(value)
+        except TflitekitError as error:
+            raise ValueError(str(error)) from error
+
+
+class Places(Table):
+    """Where the data are."""
 
     evaluation: str
     calibration: str | None = None
@@ -53,10 +64,8 @@ class Data(ScoringOptions, Places):
     """
 
 
-class NamedModel(BaseModel):
+class NamedModel(Table):
     """A model, and the names of the data that it is measured on."""
-
-    model_config = _STRICT
 
     name: Name
     path: str
@@ -67,11 +76,11 @@ class Model(LoadOptions, NamedModel):
     """A model with how it is loaded: the options of that name."""
 
 
-class Conversion(WorkOptions):
+class Conversion(WorkOptions, Table):
     """How all models are converted: the options of that name."""
 
 
-class Limits(Constraints):
+class Limits(Constraints, Table):
     """What `recommend` goes by; see `Constraints`."""
 
     model_config = _STRICT
@@ -88,11 +97,16 @@ class Limits(Constraints):
 
 @dataclass(frozen=True)
 class Entry:
-    """One run of *optimize*."""
+    """One run of *optimize*.
+
+    Attributes:
+        data_name: Of the table of its data.
+    """
 
     name: str
     model: Model
     data: Data
+    data_name: str
     protocol: ProtocolName
     target: str
 
@@ -133,32 +147,10 @@ class Suite(BaseModel):
     def _check_targets(cls, names: Any) -> Any:
         for name in as_list(names):
             try:
-                require_target(name)
+                abilities(name)
             except UsageError as error:
                 raise ValueError(error.fix) from error
         return names
-
-    @model_validator(mode="after")
-    def _check_limit(self) -> Suite:
-        if "also_on_limit" in self.model_fields_set and not self.also_on:
-            raise ValueError("'also_on_limit' only applies with 'also_on'.")
-        return self
-
-    @model_validator(mode="after")
-    def _check_names(self) -> Suite:
-        for model in self.models:
-            for name in model.data:
-                if name not in self.data:
-                    raise ValueError(
-                        f"The model '{model.name}' needs the data '{name}', for which there is no table [data.{name}]."
-                    )
-        names = [entry.name for entry in self.entries()]
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise ValueError(
-                f"There are two entries '{min(twice)}': give models unique names, and list data and targets only once."
-            )
-        return self
 
     def entries(self) -> list[Entry]:
         """Returns all entries; a part of the name that is always the same is left out."""
@@ -171,49 +163,5 @@ class Suite(BaseModel):
                     *([protocol] if len(self.protocols) > 1 else []),
                     *([re.sub(r"[^A-Za-z0-9_.-]+", "-", target)] if len(self.target) > 1 else []),
                 ]
-                found.append(Entry("-".join(parts), model, self.data[data], protocol, target))
+                found.append(Entry("-".join(parts), model, self.data[data], data, protocol, target))
         return found
-
-
-_TABLES: dict[str, type[BaseModel]] = {
-    "models": Model, "data": Data, "training": TrainingOptions, "conversion": Conversion, "constraints": Limits,
-}  # fmt: skip
-
-
-def read_suite(path: str | Path) -> Suite:
-    """Reads a suite file.
-
-    Raises:
-        UsageError: It is missing, no TOML, or has an unknown or wrong key.
-    """
-    path = Path(path)
-    try:
-        content = read_toml(path)
-    except UnreadableError as error:
-        fix = "Name a TOML file, such as edge_benchmarks/quickstart.toml."
-        if error.missing:
-            raise UsageError(f"There is no suite {path}.", fix=fix) from error
-        raise UsageError(f"The suite {path} cannot be read: {error.reason}.", fix=fix) from error
-    try:
-        return Suite.model_validate(content)
-    except ValidationError as error:
-        problem = min(
-            error.errors(), key=lambda found: found["type"] != "extra_forbidden"
-        )  # a typo explains what is missing
-        why, advice = _explained(problem)
-        raise UsageError(f"The suite {path} is wrong at {_place(problem['loc'])}.", why=why, fix=advice) from None
-
-
-def _place(location: Sequence[str | int]) -> str:
-    return ".".join(str(part + 1) if isinstance(part, int) else part for part in location) or "its top level"
-
-
-def _explained(problem: Any) -> tuple[str | None, str | None]:
-    """Returns what is wrong at a key, and what to do; what is wrong between keys says both."""
-    location = problem["loc"]
-    if problem["type"] in ("extra_forbidden", "missing"):
-        table = next((_TABLES[str(part)] for part in reversed(location[:-1]) if str(part) in _TABLES), Suite)
-        keys = f"The keys are: {', '.join(table.model_fields)}."
-        return "There is no such key." if problem["type"] == "extra_forbidden" else "This key is missing.", keys
-    value, fix = refusal(problem)
-    return (f"It cannot be {value}.", fix) if location else (fix, None)

@@ -9,12 +9,15 @@ from tflitekit.core.progress import Progress
 from tflitekit.core.remote import is_url
 from tflitekit.data.settings import split_settings
 from tflitekit.optimization.order import Order
+from tflitekit.optimization.run import prepare
 from tflitekit.optimization.suites.file import Data, Entry, Model, Suite
 from tflitekit.options.convert import ConvertOptions, LoadOptions, WorkOptions
 from tflitekit.options.evaluate import ScoringOptions
 from tflitekit.options.optimize import OptimizeOptions
+from tflitekit.source.models import recognize
+from tflitekit.targets import abilities
 
-__all__ = ["DATA_VARIABLE", "AbsentError", "Places", "order_of", "root_of"]
+__all__ = ["DATA_VARIABLE", "AbsentError", "Places", "look_at", "order_of", "root_of", "takes_app"]
 
 DATA_VARIABLE = "TFLITEKIT_DATA"
 _EMBEDDED = "embedded:"
@@ -85,6 +88,11 @@ def _conversion(suite: Suite, model: Model, data: Data, places: Places) -> Conve
     return ConvertOptions(**conversion, **loading, training=training)
 
 
+def takes_app(target: str) -> bool:
+    """Whether a target measures with the kit's app, as far as is known before it is opened; the others have no use for one."""
+    return "measures bundles" in (abilities(target) or ())
+
+
 def order_of(suite: Suite, entry: Entry, out: Path, places: Places) -> Order:
     """Returns what an entry asks of *optimize*.
 
@@ -108,7 +116,7 @@ def order_of(suite: Suite, entry: Entry, out: Path, places: Places) -> Order:
         threads=suite.threads,
         protocol=entry.protocol,
         profile=suite.profile,
-        app=places.find(suite.app),
+        app=places.find(suite.app) if takes_app(entry.target) else None,
     )
     return Order(
         model=found,
@@ -118,3 +126,19 @@ def order_of(suite: Suite, entry: Entry, out: Path, places: Places) -> Order:
         constraints=suite.constraints,
         options=conversion,
     )
+
+
+def look_at(order: Order, *, here: bool) -> None:
+    """Raises what is wrong with the files of an order, as far as they are on this machine and no code is run for another one.
+
+    Args:
+        here: Whether this machine is to carry it out.
+    """
+    training = order.options.training
+    named = [order.model, order.data, order.how.calibration, training.data if training is not None else None]
+    named = [place for place in named if place is not None]
+    local = [place for place in named if not is_url(place) and (here or Path(split_settings(place)[0]).exists())]
+    if local == named:
+        prepare(order)
+    elif order.model in local:
+        recognize(order.model)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from tflitekit.cluster.crew import ClusterCrew, crew_of
+from tflitekit.cluster.crew import open_cluster, refuse_depot
 from tflitekit.core.errors import TflitekitError, as_known
 from tflitekit.core.events import Event
 from tflitekit.core.files import write_whole
@@ -19,9 +19,10 @@ from tflitekit.core.process.crew import THIS_MACHINE
 from tflitekit.core.progress import Progress
 from tflitekit.optimization.order import Order
 from tflitekit.optimization.run import run
-from tflitekit.optimization.suites.file import read_suite
+from tflitekit.optimization.suites.file import Suite
 from tflitekit.optimization.suites.on_cluster import run_on_cluster
-from tflitekit.optimization.suites.places import AbsentError, Places, order_of, root_of
+from tflitekit.optimization.suites.places import AbsentError, Places, look_at, order_of, root_of
+from tflitekit.optimization.suites.reading import read_suite
 from tflitekit.optimization.suites.sharing import alike, begin_like
 from tflitekit.render import suite_text
 from tflitekit.render.suite_text import EntryResult
@@ -60,24 +61,10 @@ def run_suite(
     suite, progress = read_suite(path), progress or Progress()
     home = Path(out) / path.stem
     places = Places(root_of(path, suite, data_root), home / ".embedded", progress)
-    results: dict[str, EntryResult] = {}
-    orders: dict[str, Order] = {}
-    for entry in suite.entries():
-        try:
-            orders[entry.name] = order_of(suite, entry, home / entry.name, places)
-        except AbsentError as error:
-            results[entry.name] = EntryResult(name=entry.name, status="skipped", error=str(error))
-        except Exception as error:  # noqa: BLE001 - recorded, whatever it is; the rest of the suite goes on
-            results[entry.name] = failed(entry.name, error)
+    orders, results = _orders(suite, home, places, here=cluster is None)
     names = [entry.name for entry in suite.entries()]
-    with (
-        _told(path.stem, names, results, progress),
-        crew_of(cluster, (str(home.resolve()),), progress, depot=depot) as crew,
-    ):
-        done = (
-            run_on_cluster(orders, crew, progress) if isinstance(crew, ClusterCrew) else _one_by_one(orders, progress)
-        )
-        for result in done:
+    with _told(path.stem, names, results, progress):
+        for result in _run(orders, home, cluster, depot, progress):
             results[result.name] = result
             _tell(result, progress)
             _write(home, path.stem, suite.description, [results[name] for name in names if name in results])
@@ -86,6 +73,39 @@ def run_suite(
     found = [results[name] for name in names]
     _write(home, path.stem, suite.description, found)
     return found
+
+
+def _orders(suite: Suite, home: Path, places: Places, *, here: bool) -> tuple[dict[str, Order], dict[str, EntryResult]]:
+    """Returns what each entry asks, and what became of those of which it is known already that nobody could do them.
+
+    Args:
+        here: Whether this machine is to do them.
+    """
+    orders: dict[str, Order] = {}
+    fallen: dict[str, EntryResult] = {}
+    for entry in suite.entries():
+        try:
+            order = order_of(suite, entry, home / entry.name, places)
+            look_at(order, here=here)
+        except AbsentError as error:
+            fallen[entry.name] = EntryResult(name=entry.name, status="skipped", error=str(error))
+        except Exception as error:  # noqa: BLE001 - recorded, whatever it is; the rest of the suite goes on
+            fallen[entry.name] = failed(entry.name, error)
+        else:
+            orders[entry.name] = order
+    return orders, fallen
+
+
+def _run(
+    orders: dict[str, Order], home: Path, cluster: str | None, depot: str | None, progress: Progress
+) -> Iterator[EntryResult]:
+    """Yields what becomes of the entries; where there are none to do, no cluster is opened."""
+    if cluster is None or not orders:
+        refuse_depot(None if cluster else depot)
+        yield from _one_by_one(orders, progress)
+        return
+    with open_cluster(cluster, places=(str(home.resolve()),), depot=depot, progress=progress) as crew:
+        yield from run_on_cluster(orders, crew, progress)
 
 
 def _write(home: Path, name: str, description: str, results: list[EntryResult]) -> None:

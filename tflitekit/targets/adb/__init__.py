@@ -15,7 +15,7 @@ from typing import Any
 
 from tflitekit.core.errors import DeviceError, TflitekitError, UsageError
 from tflitekit.core.progress import Advance, Progress
-from tflitekit.options.benchmark import BenchmarkOptions
+from tflitekit.options.benchmark import BenchmarkOptions, LatencyOptions
 from tflitekit.results import Figure, TargetKind
 from tflitekit.targets import OwnBenchmark, register_target
 from tflitekit.targets.adb.client import Adb, Attached
@@ -48,7 +48,9 @@ class AdbTarget:
     def identity(self) -> dict[str, Any]:
         return {"phones": sorted(phone.serial for phone in self._phones()), "runtime": "the app's"}
 
-    def check(self, how: BenchmarkOptions) -> None:
+    @staticmethod
+    def check_asked(how: LatencyOptions) -> None:
+        """Raises `UsageError` for what the app cannot do on any phone."""
         if how.protocol not in _PROTOCOLS:
             raise UsageError(
                 f"The app on a phone does not have the protocol '{how.protocol}'.",
@@ -59,6 +61,9 @@ class AdbTarget:
                 "--profile is not possible on phones: the app has no profiler.",
                 fix="Leave it out, or profile on this host.",
             )
+
+    def check(self, how: BenchmarkOptions) -> None:
+        self.check_asked(how)
         if how.app is not None and not how.app.is_file():
             raise UsageError(f"There is no file {how.app}, which --app names.", fix="Give the APK of the kit's app.")
         if not any(phone.ready for phone in self._phones()):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.core.answers import answering
+from tflitekit.core.arguments import meant
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.core.files import is_file
 from tflitekit.core.registry import Registry
@@ -32,6 +33,7 @@ __all__ = [
     "open_reader",
     "reader",
     "readers",
+    "require_reader",
     "task_of_reader",
 ]
 
@@ -137,6 +139,15 @@ def task_of_reader(wanted: str | None) -> TaskName | None:
     return None if kind is None else kind.task
 
 
+def require_reader(wanted: str) -> None:
+    """Raises `UsageError` where there is no reader of that name, or it has no such option, and it cannot be a function of the user's own."""
+    name, colon, rest = wanted.partition(":")
+    if name in readers():
+        _options(readers()[name], rest)
+    elif not colon or "=" in rest:
+        raise _no_reader(name, list(readers()))
+
+
 def columns_of(found: Reader, classes: Sequence[str] | None) -> Mapping[str, Columns]:
     """Returns what the columns of each output are, as far as its reader knows; it has a method ``columns`` then."""
     return found.columns(classes) if isinstance(found, _Knowing) else {}
@@ -194,11 +205,8 @@ def _are_grids(interface: Interface) -> bool:
 def _named(interface: Interface, task: TaskName, wanted: str) -> Reader:
     name, _, rest = wanted.partition(":")
     if name not in readers():
-        if ":" not in wanted:
-            raise UsageError(
-                f"There is no reader '{name}'.",
-                fix=f"For {task}: {', '.join(readers(task))}, or your own as module:function or path/to/file.py:function.",
-            )
+        if ":" not in wanted or "=" in rest:
+            raise _no_reader(name, list(readers(task)), f"For {task}")
         return _Own(wanted, task, tuple(spec.name for spec in interface.outputs), load_function(wanted, "reader"))
     kind = readers()[name]
     if kind.task != task:
@@ -214,6 +222,11 @@ def _named(interface: Interface, task: TaskName, wanted: str) -> Reader:
             fix=f"Name another one: {', '.join(other for other in readers(task) if other != name)}, or your own as module:function.",
         )
     return found
+
+
+def _no_reader(name: str, known: Sequence[str], of: str = "Choose from") -> UsageError:
+    own = "or your own as module:function or path/to/file.py:function"
+    return UsageError(f"There is no reader '{name}'.", fix=f"{meant(name, known)}{of}: {', '.join(known)}, {own}.")
 
 
 def _options(kind: ReaderKind, text: str) -> dict[str, Any]:
