@@ -43,7 +43,7 @@ from tflitekit.accuracy.spread import spread_over
 from tflitekit.accuracy.suitability import metric_of
 from tflitekit.accuracy.variant_rows import control_of, inputs_of, linted, row_of, with_examples
 from tflitekit.accuracy.without_labels import ambiguous_output, choose_reference, left_out
-from tflitekit.cluster.crew import crew_of, refuse_depot
+from tflitekit.cluster.crew import crew_of
 from tflitekit.core.arguments import as_list
 from tflitekit.core.errors import DataError, ModelError, UsageError
 from tflitekit.core.files import hash_json
@@ -144,7 +144,9 @@ def evaluate(
     files, progress = as_list(files), progress or Progress()
     for metric in how.metric.values():
         require_metric(metric)
-    _check_spread(how)
+    if how.cluster is not None and (how.until_certain or how.stream):
+        flag = "--until-certain" if how.until_certain else "--stream"
+        raise UsageError(f"{flag} takes one sample after the other, on one machine.", fix="Leave out --cluster.")
     with opened(how.also_on, stream=how.stream) as places:
         preprocessing = load_preprocessing(how.preprocess) if how.preprocess is not None else None
         names = resolve_labels(how.labels)
@@ -168,15 +170,6 @@ def evaluate(
             told = told_by(variant.path) if variant.scheme is None else Told()
             notes += told_by_file(variant.name, told, how.preprocess, how.labels)
         return replace(found, contract=stored[0].contract, variants=only_here(rows), warnings=(*notes, *found.warnings))
-
-
-def _check_spread(how: EvaluateOptions) -> None:
-    """Refuses to spread what goes from one sample to the next, and a depot for nobody."""
-    if how.cluster is None:
-        refuse_depot(how.depot)
-    elif how.until_certain or how.stream:
-        flag = "--until-certain" if how.until_certain else "--stream"
-        raise UsageError(f"{flag} takes one sample after the other, on one machine.", fix="Leave out --cluster.")
 
 
 @contextlib.contextmanager

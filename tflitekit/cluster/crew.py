@@ -16,7 +16,7 @@ from tflitekit.cluster.kinds import TAKES_TASKS, import_dask, open_kind
 from tflitekit.cluster.pool import SLOT, ClusterPool, device_resource, scheduler_gone
 from tflitekit.cluster.tasks import kit_identity
 from tflitekit.cluster.telling import Listener
-from tflitekit.core.errors import MachineError, UsageError
+from tflitekit.core.errors import MachineError
 from tflitekit.core.machine_lock import measuring
 from tflitekit.core.process.crew import THIS_MACHINE, Crew
 from tflitekit.core.process.workers import TENSORFLOW
@@ -26,7 +26,7 @@ from tflitekit.core.remote import is_url
 if TYPE_CHECKING:
     import distributed
 
-__all__ = ["ClusterCrew", "crew_of", "open_cluster", "refuse_depot"]
+__all__ = ["ClusterCrew", "crew_of", "open_cluster"]
 
 _CONNECT_S = 20.0
 _POLL_S = 0.2
@@ -178,19 +178,12 @@ def _no_tracebacks() -> Iterator[None]:
         log.setLevel(before)
 
 
-def refuse_depot(depot: str | None) -> None:
-    """Refuses a depot where there is no cluster."""
-    if depot is not None:
-        raise UsageError("--depot only applies with --cluster.", fix="Give both, or neither.")
-
-
 @contextmanager
 def crew_of(
     name: str | None, places: tuple[str, ...], progress: Progress, *, depot: str | None = None
 ) -> Iterator[Crew]:
     """Opens the cluster of that name; this machine where there is none."""
     if name is None:
-        refuse_depot(depot)
         yield THIS_MACHINE
         return
     with open_cluster(name, places=places, depot=depot, progress=progress) as crew:

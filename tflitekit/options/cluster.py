@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
+from tflitekit.core.errors import UsageError
 from tflitekit.options.base import Option, Options, Panel
 
 __all__ = ["Cluster", "ClusterOptions", "Depot"]
@@ -34,3 +35,9 @@ class ClusterOptions(Options):
 
     cluster: Cluster = None
     depot: Depot = None
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuses a depot for nobody."""
+        super().model_post_init(context)
+        if self.depot is not None and self.cluster is None:
+            raise UsageError("--depot only applies with --cluster.", fix="Give both, or neither.")

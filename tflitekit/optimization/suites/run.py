@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from tflitekit.cluster.crew import open_cluster, refuse_depot
+from tflitekit.cluster.crew import open_cluster
 from tflitekit.core.errors import TflitekitError, as_known
 from tflitekit.core.events import Event
 from tflitekit.core.files import write_whole
@@ -24,6 +24,7 @@ from tflitekit.optimization.suites.on_cluster import run_on_cluster
 from tflitekit.optimization.suites.places import AbsentError, Places, look_at, order_of, root_of
 from tflitekit.optimization.suites.reading import read_suite
 from tflitekit.optimization.suites.sharing import alike, begin_like
+from tflitekit.options.cluster import ClusterOptions
 from tflitekit.render import suite_text
 from tflitekit.render.suite_text import EntryResult
 
@@ -58,6 +59,7 @@ def run_suite(
         MachineError: The cluster does not answer, or has nobody who could do the work.
     """
     path = Path(path)
+    ClusterOptions(cluster=cluster, depot=depot)  # refuses a depot without a cluster
     suite, progress = read_suite(path), progress or Progress()
     home = Path(out) / path.stem
     places = Places(root_of(path, suite, data_root), home / ".embedded", progress)
@@ -101,7 +103,6 @@ def _run(
 ) -> Iterator[EntryResult]:
     """Yields what becomes of the entries; where there are none to do, no cluster is opened."""
     if cluster is None or not orders:
-        refuse_depot(None if cluster else depot)
         yield from _one_by_one(orders, progress)
         return
     with open_cluster(cluster, places=(str(home.resolve()),), depot=depot, progress=progress) as crew:
