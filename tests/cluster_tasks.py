@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tflitekit.cluster import wanted
+from tflitekit.cluster.tasks import attempt
 from tflitekit.core.errors import DataError
 from tflitekit.core.files import locked, write_whole
 
@@ -87,3 +88,11 @@ def stuck(began, ended):
     lock.acquire()
     Path(began).touch()
     lock.acquire()
+
+
+def fit():
+    """Does what memory suffices for where no other machine will try."""
+    found = attempt()
+    if not found.last:
+        raise MemoryError(f"attempt {len(found.said) + 1}")
+    return list(found.said)

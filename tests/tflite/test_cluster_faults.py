@@ -100,6 +100,12 @@ def test_no_memory_is_tried_on_another_worker_and_named(pool, tmp_path):
     assert refused.worker != done.worker
 
 
+def test_the_last_machine_that_lacks_memory_does_the_rest(pool):
+    said = wait_for(pool.submit("cluster_tasks:fit", {}, label="one"))
+    assert [f"There is not enough memory. attempt {n}" in words for n, words in enumerate(said, 1)] == [True, True]
+    assert all(words.startswith(f"{machine_name()}: ") for words in said)
+
+
 def test_a_folder_that_goes_away_under_a_worker_is_the_machines_fault_not_the_tasks(pool, tmp_path):
     data = tmp_path / "data"
     data.mkdir()

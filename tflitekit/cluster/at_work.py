@@ -7,6 +7,9 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
+from tflitekit.cluster.tasks import Attempt
+from tflitekit.core.errors import OutOfMemoryError
+from tflitekit.core.machine import machine_name
 from tflitekit.core.machine_lock import measuring, working
 from tflitekit.core.process.crew import Crew
 from tflitekit.core.progress import Progress
@@ -19,10 +22,11 @@ class AtWork(Crew):
 
     Args:
         progress: Is told that it waits.
+        attempt: What other machines said that tried it before.
     """
 
-    def __init__(self, progress: Progress) -> None:
-        self._work, self._progress = ExitStack(), progress
+    def __init__(self, progress: Progress, attempt: Attempt) -> None:
+        self._work, self._progress, self._attempt = ExitStack(), progress, attempt
 
     def __enter__(self) -> Self:
         self._work.enter_context(working())
@@ -32,6 +36,13 @@ class AtWork(Crew):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._work.close()
+
+    def short_of_memory(self, error: OutOfMemoryError) -> OutOfMemoryError:
+        if not self._attempt.last:
+            raise error
+        here = " ".join(filter(None, (error.what, error.why)))
+        said = dict.fromkeys((*self._attempt.said, f"{machine_name()}: {' '.join(here.split())}"))
+        return OutOfMemoryError(error.what, why="\n".join(said), fix=error.fix)
 
     @contextmanager
     def alone(self, *, here: bool) -> Iterator[None]:

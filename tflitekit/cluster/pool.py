@@ -16,8 +16,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tflitekit.cluster.depot import Depot, pack, take
 from tflitekit.cluster.places import absolute
-from tflitekit.cluster.tasks import Answer, Task, kit_identity, run_task
-from tflitekit.core.errors import BusyError, ClusterLostError, ConversionError, MachineError, TflitekitError
+from tflitekit.cluster.tasks import Answer, Attempt, Task, kit_identity, run_task
+from tflitekit.core.errors import (
+    BusyError,
+    ClusterLostError,
+    ConversionError,
+    MachineError,
+    OutOfMemoryError,
+    TflitekitError,
+)
 from tflitekit.core.events import Event
 
 if TYPE_CHECKING:
@@ -46,7 +53,12 @@ def device_resource(name: str) -> str:
 
 @dataclass
 class _Asked:
-    """One task until it is done."""
+    """One task until it is done.
+
+    Attributes:
+        last: Whether what a machine lacks the memory for is to be left out: nobody else will try.
+        lacked_memory: Whether the last one did, and something is worth having without.
+    """
 
     task: Task
     resources: Mapping[str, float]
@@ -59,6 +71,12 @@ class _Asked:
     running: Any = None
     busy_since: float | None = None
     absent_since: float | None = None
+    last: bool = False
+    lacked_memory: bool = False
+
+    @property
+    def attempt(self) -> Attempt:
+        return Attempt(said=_in_lines(self.tried), last=self.last)
 
 
 class ClusterPool:
@@ -145,12 +163,15 @@ class ClusterPool:
             return self._end(number, asked, scheduler_gone(None))
         try:
             asked.allowed = self._allowed(asked) if asked.avoid or self._unfit else None
+            if asked.allowed == [] and asked.lacked_memory and not asked.last:
+                asked.last, asked.allowed = True, [name for name in self._able(asked.resources) if name in asked.avoid]
             if asked.allowed == []:
                 return self._give_up(number, asked)
+            asked.last = asked.last or len(asked.tried) == ATTEMPTS - 1
             self._tell(number, asked, "waiting" if asked.running is None else "again")
             running: Any = self._client.submit(
                 run_task,
-                asked.task.model_dump(mode="json"),
+                asked.task.model_copy(update={"attempt": asked.attempt}).model_dump(mode="json"),
                 key=f"{self._key(number, asked)}-{next(self._numbers)}",
                 workers=asked.allowed,
                 resources=dict(asked.resources),
@@ -218,6 +239,7 @@ class ClusterPool:
             return self._try(number, asked)
         asked.tried.append(said)
         asked.avoid.add(answer.worker)
+        asked.lacked_memory = isinstance(refusal, OutOfMemoryError) and asked.task.preload is None
         if len(asked.tried) < ATTEMPTS:
             return self._try(number, asked)
         return self._give_up(number, asked)
@@ -274,7 +296,7 @@ class ClusterPool:
 
     def _give_up(self, number: int, asked: _Asked) -> None:
         tried = dict.fromkeys([*asked.tried, *self._unfit.values()])
-        words = "\n".join(f"{machine}: {' '.join(said.splitlines())}" for machine, said in tried)
+        words = "\n".join(_in_lines(tried))
         self._end(number, asked, poisonous(asked.task.label, words))
 
     def _end(self, number: int, asked: _Asked, error: TflitekitError | None, value: Any = None) -> None:
@@ -318,6 +340,11 @@ def when_free(do: Callable[[], object]) -> None:
             time.sleep(_AGAIN_S)
         else:
             return
+
+
+def _in_lines(tried: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Returns what each machine said, in a line."""
+    return tuple(f"{machine}: {' '.join(said.splitlines())}" for machine, said in tried)
 
 
 def poisonous(label: str, tried: str) -> ConversionError:

@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +25,6 @@ from tflitekit.cluster.wanted import UnwantedError, begin_anew, while_wanted
 from tflitekit.core.copies import copies_in_use
 from tflitekit.core.errors import (
     BusyError,
-    CrashError,
     MachineError,
     OutOfMemoryError,
     StorageError,
@@ -37,7 +37,7 @@ from tflitekit.core.machine_lock import working
 from tflitekit.core.printable import printable
 from tflitekit.core.process.workers import WorkerPool, wait_for
 
-__all__ = ["LOG", "Answer", "Task", "kit_identity", "run_task"]
+__all__ = ["LOG", "Answer", "Attempt", "Task", "attempt", "kit_identity", "run_task"]
 
 LOG = "tflitekit.cluster"
 """The logger of what a worker takes and finishes; `tflitekit worker` shows it."""
@@ -45,6 +45,20 @@ Blame = Literal["machine", "unfit", "busy", "task"]
 
 
 _log = logging.getLogger(LOG)
+
+
+class Attempt(BaseModel):
+    """Which attempt at a task it is.
+
+    Attributes:
+        said: What machines said that could not do it, each with its name.
+        last: Whether no other is made: what this machine cannot do is then left out, where the rest is worth something without.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    said: tuple[str, ...] = ()
+    last: bool = False
 
 
 class Task(BaseModel):
@@ -75,6 +89,7 @@ class Task(BaseModel):
     waits: bool = True
     places: tuple[str, ...] = ()
     parcel: Parcel | None = None
+    attempt: Attempt = Attempt()
 
 
 class Answer(BaseModel):
@@ -99,6 +114,14 @@ class Answer(BaseModel):
     error: dict[str, Any] | None = None
     blame: Blame = "task"
     files: str | None = None
+
+
+_attempt: ContextVar[Attempt] = ContextVar("attempt")
+
+
+def attempt() -> Attempt:
+    """Returns which attempt the task is that this thread runs in the worker itself."""
+    return _attempt.get()
 
 
 @functools.cache
@@ -189,6 +212,7 @@ def _run_anywhere(task: Task) -> dict[str, Any]:
 
 def _run(task: Task) -> Any:
     if task.preload is None:
+        _attempt.set(task.attempt)
         module, _, function = task.call.partition(":")
         return getattr(importlib.import_module(module), function)(**task.arguments)
     with WorkerPool(jobs=1, timeout_s=0.0, preload=task.preload) as pool:
@@ -200,5 +224,4 @@ def _blame(error: TflitekitError) -> Blame:
     """Returns whether another machine may well be able to: this one's disk is full or gone, its memory, or its installation."""
     if isinstance(error, BusyError):
         return "busy"
-    killed = isinstance(error, CrashError) and "SIGKILL" in error.what  # by the system, which ran out of memory
-    return "machine" if killed or isinstance(error, MachineError | StorageError | OutOfMemoryError) else "task"
+    return "machine" if isinstance(error, MachineError | StorageError | OutOfMemoryError) else "task"

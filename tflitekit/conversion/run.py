@@ -412,6 +412,8 @@ class Conversion:
     def _failure(self, job: Job, error: TflitekitError) -> Variant:
         if error.exit_code == 2 and not isinstance(error, ModelError):
             raise error  # wrong use, missing TensorFlow, a full disk: not one scheme's failure
+        if isinstance(error, OutOfMemoryError):
+            error = self._crew.short_of_memory(error)
         return without_file(job.request, "failed", str(error))
 
     def _clean(self) -> None:

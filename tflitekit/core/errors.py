@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = [
+    "MORE_MEMORY",
     "OTHER_OUT",
     "ApkError",
     "BundleError",
@@ -187,6 +188,9 @@ _NO_ROOM = {
 _NO_FILES = (errno.EMFILE, errno.ENFILE)
 _NO_MEMORY = ("std::bad_alloc", "ResourceExhaustedError", "OOM when allocating", os.strerror(errno.ENOMEM))
 """What C++, TensorFlow and the system say where no memory is left."""
+MORE_MEMORY = (
+    "Close other programs, or give it a machine or a limit (ulimit -v) with more. Fewer at a time (--jobs 1) need less."
+)
 
 
 def disk_full(number: int, path: Path | str | None = None) -> StorageError:
@@ -253,11 +257,7 @@ def _of_number(number: int, path: str | None) -> TflitekitError:
 
 
 def _out_of_memory(error: BaseException) -> OutOfMemoryError:
-    return OutOfMemoryError(
-        "There is not enough memory.",
-        why=str(error).strip() or None,
-        fix="Close other programs, or give it a machine or a limit (ulimit -v) with more. Fewer at a time (--jobs 1) need less.",
-    )
+    return OutOfMemoryError("There is not enough memory.", why=str(error).strip() or None, fix=MORE_MEMORY)
 
 
 _UNWRITABLE = (

@@ -11,6 +11,7 @@ from typing import Any, Self
 from tflitekit.cluster.at_work import AtWork
 from tflitekit.cluster.crew import ClusterCrew
 from tflitekit.cluster.pool import SLOT, device_resource, when_free
+from tflitekit.cluster.tasks import attempt
 from tflitekit.cluster.telling import Telling
 from tflitekit.core.errors import TflitekitError, as_known
 from tflitekit.core.events import Event
@@ -126,5 +127,5 @@ def run_phase(*, order: dict[str, Any], ahead: bool) -> None:
     """Runs a phase of an order (in a worker); results are in its folder."""
     wanted = Order.from_json(order)
     telling = Telling()
-    with AtWork(telling) as crew:
+    with AtWork(telling, attempt()) as crew:
         run(wanted, crew, telling, ahead=ahead)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from tflitekit.core.errors import ConversionError
+from tflitekit.core.errors import ConversionError, OutOfMemoryError
 from tflitekit.core.files import write_whole
 from tflitekit.core.process.workers import wait_for
 from tflitekit.core.progress import Advance
@@ -139,6 +139,8 @@ class Trials:
     def _take(self, plan: Plan, future: Future[Any]) -> None:
         try:
             found = Judged.model_validate(future.result())
+        except OutOfMemoryError:  # which says nothing of the candidate
+            raise
         except ConversionError as error:  # also a crash of the quantizer or the runtime
             if self._is_spent(0):  # it was ended with the budget
                 return

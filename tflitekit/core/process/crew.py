@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from tflitekit.core.errors import OutOfMemoryError
 from tflitekit.core.process.workers import TENSORFLOW, WorkerPool
 
 __all__ = ["THIS_MACHINE", "Crew", "Pool"]
@@ -65,6 +66,10 @@ class Crew:
         """Within the block something is measured, on this machine or, unless ``here``, from it. One run on one machine waits for nobody."""
         del here
         yield
+
+    def short_of_memory(self, error: OutOfMemoryError) -> OutOfMemoryError:
+        """Returns what a part of a run fails with for which the memory of this machine does not suffice; raises it where another one is to try."""
+        return error
 
 
 THIS_MACHINE = Crew()

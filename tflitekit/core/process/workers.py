@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,14 @@ from types import TracebackType
 from typing import IO, Any, ClassVar, Self
 
 from tflitekit.core import errors
-from tflitekit.core.errors import ConversionError, CrashError, TflitekitError, as_known
+from tflitekit.core.errors import (
+    MORE_MEMORY,
+    ConversionError,
+    CrashError,
+    OutOfMemoryError,
+    TflitekitError,
+    as_known,
+)
 from tflitekit.core.lifetime import scratch
 
 __all__ = ["TENSORFLOW", "WorkerPool", "last_words", "run_alone", "start_early", "wait_for"]
@@ -356,24 +363,22 @@ def _finish(task: _Task, exit_code: int, *, timed_out: bool) -> None:
     elif "error" in content:
         task.future.set_exception(TflitekitError.from_json(content["error"]))
     else:
-        failure = ConversionError if content else CrashError
         words = _log_words(Path(task.request["log"]))
-        task.future.set_exception(
-            as_known(Exception(words))
-            or failure(
-                f"{task.label}: {content['exception'] if content else _cause(exit_code)}",
-                why=f"It last printed: {words}" if words else None,
-                fix=None if content else _CRASH_ADVICE,
-            )
-        )
+        task.future.set_exception(as_known(Exception(words)) or _failure(task.label, content, exit_code, words))
 
 
-def _cause(exit_code: int) -> str:
-    if exit_code >= 0:
-        return f"the process ended with exit code {exit_code}."
-    name = signal.Signals(-exit_code).name
-    hint = " (out of memory?)" if name == "SIGKILL" else ""
-    return f"the process was killed by {name}{hint}."
+def _failure(label: str, content: Mapping[str, Any], exit_code: int, words: str) -> ConversionError:
+    """Returns the error for a child that raised what the kit does not know, or ended without a result."""
+    why = f"It last printed: {words}" if words else None
+    if content:
+        return ConversionError(f"{label}: {content['exception']}", why=why)
+    if exit_code == -signal.SIGKILL:  # nobody else does so to a child
+        what = f"{label}: the process was killed by SIGKILL, as Linux does where memory is not enough."
+        return OutOfMemoryError(what, why=why, fix=MORE_MEMORY)
+    ended = (
+        f"ended with exit code {exit_code}" if exit_code >= 0 else f"was killed by {signal.Signals(-exit_code).name}"
+    )
+    return CrashError(f"{label}: the process {ended}.", why=why, fix=_CRASH_ADVICE)
 
 
 def _log_words(log: Path) -> str:
