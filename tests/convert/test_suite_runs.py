@@ -9,6 +9,7 @@ from suite_files import SMALLEST, written
 
 from tflitekit import read_report
 from tflitekit.core.errors import UsageError
+from tflitekit.core.machine import machine_name
 from tflitekit.optimization.suites import run_suite
 from tflitekit.render.text import size
 
@@ -84,10 +85,34 @@ def test_a_suite_survives_a_broken_entry_and_resumes(suite, tmp_path, cli):
     errors = {e["name"]: e["error"] for e in found["entries"]}
     assert "Lambda" in errors["lambda"]
     assert "nowhere" in errors["metric"]
-    assert found["entries"][1]["chosen"] == "dynamic_range"
+    check_entry(found["entries"][1], home / "shapes")
+    assert [(e["report"], e["recommended"], e["taken"]) for e in found["entries"] if e["status"] != "ok"] == 3 * [
+        (None, None, None)
+    ]
     assert len(stamps) == 2  # a metric that is nowhere is found before the conversion
     assert {path: path.stat().st_mtime_ns for path in home.rglob("*.tflite")} == stamps
     assert all(v.reused for v in read_report(home / "shapes").variants)
+
+
+def check_entry(found, folder):
+    """What another program is told of an entry is what stands in its report, under the same names."""
+    report = json.loads((folder / "report.json").read_text())
+    row = report["variants"][1]
+    wanted = found["recommended"]
+    assert (found["chosen"], found["folder"], found["report"]) == (
+        "dynamic_range",
+        str(folder),
+        f"{folder}/report.json",
+    )
+    assert found["machines"] == [machine_name()]
+    assert wanted == {
+        **{name: row[name] for name in ("name", "size_bytes", "accuracy", "likeness", "drop")},
+        "file": f"{folder}/dynamic_range.tflite",
+        "latency": {name: row["latency"][name] for name in wanted["latency"]},
+    }
+    assert wanted["latency"].keys() > {"target", "threads", "protocol", "statistic", "value_ms", "low_ms", "high_ms"}
+    assert found["taken"]["files"] == ["float32", "dynamic_range"]
+    assert found["taken"]["latency"] in ("taken", "again")  # by how busy this machine was
 
 
 def check_table(home, text):

@@ -261,7 +261,7 @@ def environment():
 def skipped(path, out, **options):
     (entry,) = run_suite(path, out=out, **options)
     assert entry.status == "skipped"
-    return entry.error
+    return f"{entry.error} {entry.fix}"
 
 
 def test_absent_data_are_skipped_and_said(tmp_path, monkeypatch):

@@ -58,7 +58,7 @@ class Row:
             self.since = None
         if event.kind == "task":
             self.devices = event.devices
-        if state in ("failed", "skipped"):
+        if state in _ENDED:
             self.detail = event.detail or ""
         elif state != "working":
             self.detail = ""

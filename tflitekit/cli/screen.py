@@ -74,7 +74,8 @@ class Screen:
             elif row.ended:
                 now = time.time()
                 took = f" after {_clock(row.seconds(now))}" if row.worked_s else ""
-                self._line(f"{row.name}: {row.state}{took}; {self._summary(now)}")
+                why = f": {row.detail.partition(chr(10))[0].rstrip('.')}" if row.detail else ""
+                self._line(f"{row.name}: {row.state}{took}{why}; {self._summary(now)}")
 
     def _line(self, text: str) -> None:
         self._console.print(text, style="dim", markup=False, soft_wrap=True)

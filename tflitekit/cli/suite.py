@@ -72,10 +72,5 @@ def suite(
         show_suite(results, readme)
     keeper.finish()
     if as_json:
-        print_json(
-            {
-                "suite": file.stem,
-                "entries": [r.model_dump(mode="json", exclude={"report"}) | {"chosen": r.chosen} for r in results],
-            }
-        )
+        print_json({"suite": file.stem, "entries": [result.to_json() for result in results]})
     return 1 if any(r.status == "failed" for r in results) else 0

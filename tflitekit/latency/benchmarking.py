@@ -35,7 +35,8 @@ from tflitekit.tflite.variant import Variant
 __all__ = ["benchmark", "measure_variants"]
 
 _DAY_S = 86_400.0
-_NOT_KEPT = {"noisy-machine", "budget-spent"}
+NOT_KEPT = {"noisy-machine", "budget-spent"}
+"""Doubts about a measurement that the next run takes anew."""
 
 
 def rules_of(how: BenchmarkOptions) -> BenchmarkProtocol:
@@ -144,7 +145,7 @@ def measure_variants(
         latencies = to_latencies(good, baseline, target, threads, rules_of(how))
         doubts = _doubts(rows, latencies, target, load)
         findings += doubts
-        if path is not None and any(doubt.kind in _NOT_KEPT for doubt in doubts):
+        if path is not None and any(doubt.kind in NOT_KEPT for doubt in doubts):
             path.unlink(missing_ok=True)  # the next run measures anew
         refused += [run for run in runs.values() if isinstance(run, TflitekitError)]
         for name, run in runs.items():

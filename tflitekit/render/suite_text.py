@@ -3,35 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from tflitekit.render import text
 from tflitekit.render.markdown import fill
 from tflitekit.render.summary import scored_on
-from tflitekit.results import Part, Report
+from tflitekit.results import Part, Report, VariantReport
 
-__all__ = ["EntryResult", "render"]
+__all__ = ["EntryResult", "Taken", "render"]
+
+
+class Taken(Part):
+    """What an earlier run had finished of an entry.
+
+    Attributes:
+        files: Names of variants.
+        latency: 'taken' where all was, 'again' where something was measured again that had been, null where nothing had been.
+        why: Why it was measured again; null where what it depends on is another now.
+    """
+
+    files: tuple[str, ...]
+    latency: Literal["taken", "again"] | None = None
+    why: str | None = None
+
+    def __str__(self) -> str:
+        latency = {
+            "taken": "latency, too",
+            "again": f"latency was measured again{f' ({self.why.rstrip(chr(46))})' if self.why else ''}",
+            None: "latency is new",
+        }
+        return f"{text.listed(self.files)} taken from an earlier run; {latency[self.latency]}"
 
 
 class EntryResult(Part):
     """What became of one entry of a suite.
 
     Attributes:
-        status: 'skipped' where files are absent, 'failed' where it broke; ``error`` says why.
+        status: 'skipped' where files are absent, 'failed' where it broke; ``error`` says why, ``fix`` what to do.
         folder: Where ``report.json`` and the files lie.
+        machines: Who converted, evaluated or measured something that is in the report, by name.
+        taken: Null where nothing was.
     """
 
     name: str
     status: Literal["ok", "failed", "skipped"]
     error: str | None = None
+    fix: str | None = None
     folder: str | None = None
     report: Report | None = None
+    machines: tuple[str, ...] = ()
+    taken: Taken | None = None
 
     @property
     def chosen(self) -> str | None:
         """The recommended variant."""
         recommendation = self.report.recommendation if self.report else None
         return recommendation.chosen if recommendation else None
+
+    @property
+    def recommended(self) -> VariantReport | None:
+        """The row of the recommended variant."""
+        return self.report.variant(self.chosen) if self.report is not None and self.chosen is not None else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what other programs need of it: of the report the row that is recommended, with the names of its fields there."""
+        folder, row = self.folder and Path(self.folder), self.recommended
+        kept = {} if row is None else row.model_dump(mode="json", include=_OF_A_ROW)
+        file = row.file if row is not None else None
+        return self.model_dump(mode="json", exclude={"report"}) | {
+            "report": str(folder / "report.json") if folder else None,
+            "chosen": self.chosen,
+            "recommended": kept | {"file": str(folder / file) if folder and file else None} if kept else None,
+        }
+
+
+_OF_A_ROW: Any = {
+    **dict.fromkeys(("name", "file", "size_bytes", "accuracy", "likeness", "drop"), True),
+    "latency": {"target", "target_kind", "threads", "protocol", "statistic", "value_ms", "low_ms", "high_ms", "ratio"},
+}
 
 
 def render(name: str, description: str, entries: Sequence[EntryResult]) -> str:

@@ -17,6 +17,7 @@ from tflitekit.core.errors import ClusterLostError, TflitekitError
 from tflitekit.core.progress import Progress
 from tflitekit.optimization.order import Order
 from tflitekit.optimization.phases import Phases, devices_of
+from tflitekit.optimization.suites.entries import Before, failed, finished
 from tflitekit.optimization.suites.sharing import alike, begin_like
 from tflitekit.render.suite_text import EntryResult
 from tflitekit.results.report import read_report
@@ -71,6 +72,7 @@ class _Step:
 def run_on_cluster(orders: dict[str, Order], crew: ClusterCrew, progress: Progress) -> Iterator[EntryResult]:
     """Yields what becomes of each entry, in the order in which they end."""
     groups = alike(orders)
+    before = {name: Before.of(order.out) for name, order in orders.items()}
     with Phases(crew, progress, in_parts=2 * len(groups) <= crew.spread) as phases:
         waiting = [_first_step(group, phases) for group in groups]
         pending: dict[Future[Any], _Step] = {}
@@ -80,7 +82,7 @@ def run_on_cluster(orders: dict[str, Order], crew: ClusterCrew, progress: Progre
                 waiting.remove(step)
                 pending[step.ask(phases)] = step
             for step, error in ended:  # after others were started: the report takes a moment
-                yield from _results(step, error)
+                yield from _results(step, error, before)
             ended = []
             for future in wait(pending, timeout=0.2, return_when=FIRST_COMPLETED).done:
                 step, error = pending.pop(future), _error(future)
@@ -106,12 +108,11 @@ def _error(ended: Future[Any]) -> TflitekitError | None:
     return None
 
 
-def _results(step: _Step, error: TflitekitError | None) -> Iterator[EntryResult]:
+def _results(step: _Step, error: TflitekitError | None, before: Mapping[str, Before]) -> Iterator[EntryResult]:
     if error is not None:
-        yield from (EntryResult(name=name, status="failed", error=str(error)) for name in step.names)
+        yield from (failed(name, error) for name in step.names)
         return
-    report = read_report(step.order.out / "report.json")
-    yield EntryResult(name=step.name, status="ok", report=report, folder=str(step.order.out))
+    yield finished(step.name, step.order.out, before[step.name], read_report(step.order.out / "report.json"))
 
 
 def _startable(waiting: Collection[_Step], running: Collection[_Step], crew: ClusterCrew) -> list[_Step]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tflitekit.core.errors import TflitekitError
 from tflitekit.core.progress import Progress
 from tflitekit.core.remote import is_url
 from tflitekit.data.settings import split_settings
@@ -32,7 +33,7 @@ def root_of(path: Path, suite: Suite, given: str | Path | None) -> str | Path:
     return Path(os.path.normpath(path.parent / suite.data_root))
 
 
-class AbsentError(Exception):
+class AbsentError(TflitekitError):
     """A file that a suite names is not on this machine."""
 
 
@@ -56,7 +57,8 @@ class Places:
         path = self._root / name
         if not path.exists():
             raise AbsentError(
-                f"{path} is not there. Paths start at the data root: give another one with --data-root or {DATA_VARIABLE}."
+                f"{path} is not there.",
+                fix=f"Paths start at the data root: give another one with --data-root or {DATA_VARIABLE}.",
             )
         return path
 

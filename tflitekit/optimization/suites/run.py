@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 from tflitekit.cluster.crew import open_cluster
-from tflitekit.core.errors import TflitekitError, as_known
 from tflitekit.core.events import Event
 from tflitekit.core.files import write_whole
 from tflitekit.core.machine import machine_name
@@ -19,9 +18,10 @@ from tflitekit.core.process.crew import THIS_MACHINE
 from tflitekit.core.progress import Progress
 from tflitekit.optimization.order import Order
 from tflitekit.optimization.run import run
+from tflitekit.optimization.suites.entries import Before, failed, finished
 from tflitekit.optimization.suites.file import Suite
 from tflitekit.optimization.suites.on_cluster import run_on_cluster
-from tflitekit.optimization.suites.places import AbsentError, Places, look_at, order_of, root_of
+from tflitekit.optimization.suites.places import Places, look_at, order_of, root_of
 from tflitekit.optimization.suites.reading import read_suite
 from tflitekit.optimization.suites.sharing import alike, begin_like
 from tflitekit.options.cluster import ClusterOptions
@@ -89,8 +89,6 @@ def _orders(suite: Suite, home: Path, places: Places, *, here: bool) -> tuple[di
         try:
             order = order_of(suite, entry, home / entry.name, places)
             look_at(order, here=here)
-        except AbsentError as error:
-            fallen[entry.name] = EntryResult(name=entry.name, status="skipped", error=str(error))
         except Exception as error:  # noqa: BLE001 - recorded, whatever it is; the rest of the suite goes on
             fallen[entry.name] = failed(entry.name, error)
         else:
@@ -129,10 +127,12 @@ def _told(suite: str, names: Sequence[str], early: Mapping[str, EntryResult], pr
 
 def _tell(result: EntryResult, progress: Progress) -> None:
     state: Literal["done", "failed", "skipped"] = "done" if result.status == "ok" else result.status
-    progress.event(Event(kind="entry", name=result.name, state=state, detail=result.error))
+    detail = result.error or (str(result.taken) if result.taken is not None else None)
+    progress.event(Event(kind="entry", name=result.name, state=state, detail=detail))
 
 
 def _one_by_one(orders: dict[str, Order], progress: Progress) -> Iterator[EntryResult]:
+    before = {name: Before.of(order.out) for name, order in orders.items()}
     for group in alike(orders):
         first: Path | None = None
         for name, order in group.items():
@@ -145,10 +145,4 @@ def _one_by_one(orders: dict[str, Order], progress: Progress) -> Iterator[EntryR
                 yield failed(name, error)
             else:
                 first = order.out
-                yield EntryResult(name=name, status="ok", report=report, folder=str(order.out))
-
-
-def failed(name: str, error: Exception) -> EntryResult:
-    """Returns the record of an entry that broke."""
-    known = error if isinstance(error, TflitekitError) else as_known(error)
-    return EntryResult(name=name, status="failed", error=str(known or f"{type(error).__name__}: {error}"))
+                yield finished(name, order.out, before[name], report)
