@@ -33,17 +33,18 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for number, name in enumerate(HOSTILE):
         store.add(nightly(1, model=f"hostile-{number}", name=name, shift_at=None)[0])
     store.accept(store.entries("m.keras").entries[3])
-    found = {name: folder / f"{name}.html" for name in ("index", "history")}
+    found = {name: folder / f"{name}.html" for name in ("index", "history", "single")}
     found["index"].write_text(
         index_page.render(store.entries().entries, list(store.acceptances()), ()), encoding="utf-8"
     )
-    found["history"].write_text(history_page.render(history(store, model="m.keras")), encoding="utf-8")
+    for name, model in (("history", "m.keras"), ("single", "hostile-0")):
+        found[name].write_text(history_page.render(history(store, model=model)), encoding="utf-8")
     return found
 
 
-@pytest.mark.parametrize("width", [DESKTOP, PHONE])
-def test_the_history_is_sound(browser, pages, width):
-    check_sound(browser.open(pages["history"], width), pages["history"])
+@pytest.mark.parametrize(("name", "width"), [("history", DESKTOP), ("history", PHONE), ("single", PHONE)])
+def test_the_history_is_sound(browser, pages, name, width):
+    check_sound(browser.open(pages[name], width), pages[name])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,6 +1,7 @@
 """Figures of stored reports over time: what belongs together, where it shifted, and what is said of it."""
 
 import json
+import re
 
 import pytest
 from conftest import run_json
@@ -11,8 +12,10 @@ from stored_reports import nightly
 
 from tflitekit import history, open_store
 from tflitekit.core.errors import UsageError
+from tflitekit.render import history as history_page
 from tflitekit.render import history_text
 from tflitekit.render import index as index_page
+from tflitekit.render.plots.history import course
 from tflitekit.store.entry import device_of
 
 
@@ -95,7 +98,7 @@ def test_noise_alone_shows_nothing_and_few_reports_are_not_tested(store):
     assert [s.changes for s in history(store, model="m.keras", variant="float32").series] == [(), (), ()]
     young = history(store, model="young.keras")
     assert [s.tested for s in young.series if s.figure != "size"] == [False] * 4
-    assert "4 with fewer than eight reports" in history_text.testing_line(young.series)
+    assert "4 series with fewer than eight reports" in history_text.testing_line(young.series)
 
 
 def test_only_what_can_be_compared_stands_in_one_series(tmp_path):
@@ -154,6 +157,31 @@ def test_history_in_the_terminal(store, cli, tmp_path):
     found = run_json(cli("history", "--store", store.folder, "--device", "A CPU", "--metric", "latency", "--json"))
     assert len(found["series"]) == 4
     assert cli("history", "--store", store.folder, "--device", "phone")[0] == 2
+
+
+def test_a_page_opens_on_what_got_worse_else_on_what_is_recommended(tmp_path):
+    store = open_store(tmp_path / "s")
+    for report in (*nightly(), *nightly(3, model="young.keras", name="a", shift_at=None)):
+        store.add(report)
+    for model, first in (("m.keras", "int8"), ("young.keras", "a")):
+        page = history_page.render(history(store, model=model))
+        chosen = re.findall(r"<input[^>]* checked><span><bdi>(.*?)</bdi>", page)
+        assert [name.partition(",")[0] for name in chosen] == [first] * 3
+    page = history_page.render(history(store))
+    assert page.index("Latest shifts") < page.index('id="model-0"')
+
+
+def test_axes_say_what_people_write(tmp_path):
+    series = []
+    for count in (1, 2):
+        store = open_store(tmp_path / f"{count}")
+        for report in nightly(count, shift_at=None):
+            store.add(report)
+        series.append(only(history(store, variant="int8", metric="size")))
+    for one, x_format in zip(series, ("%Y-%m-%d %H:%M UTC", {"hours": "%H:%M"}), strict=True):
+        x, y = (course(one, "Size")["layer"][-1]["encoding"][axis]["axis"] for axis in ("x", "y"))
+        assert (y["title"], y["format"]) == ("Size in kB", ",.3~f")
+        assert x["format"] == x_format if isinstance(x_format, str) else x["format"].items() >= x_format.items()
 
 
 def test_index_links_pages_and_runs(tmp_path, cli):

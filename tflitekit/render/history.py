@@ -13,16 +13,15 @@ from tflitekit.store.history import FIGURES, Change, History, Series
 __all__ = ["render"]
 
 _TONES = {"worse": "bad", "better": "good", "undecided": "warn"}
-_CAPTION = (
-    "Points are reports, with the 95 % interval of each. Horizontal lines are levels; a dashed line marks a shift, and the shaded stretch its 95 % interval. "
-    "Diamonds were accepted; pale points were measured on a noisy or busy machine."
-)
+_MOST_LATEST = 12
 
 
 def render(history: History) -> str:
     """Returns the page."""
     models = list(dict.fromkeys(one.model for one in history.series))
     sections = [_section(number, model, history) for number, model in enumerate(models)]
+    if len(models) > 1:
+        sections.insert(0, Section("latest", "Latest shifts", blocks=(_latest(history.series),)))
     last = max((point.created for one in history.series for point in one.points), default="")
     return fill(
         "history.html.jinja",
@@ -52,14 +51,39 @@ def _figure(id: str, series: Sequence[Series]) -> Figure | None:
     specs = {str(number): course(one, _titled(one)) for number, one in enumerate(series)}
     title = {"accuracy": "Accuracy", "size": "Size", "latency": "Latency"}[series[0].figure]
     if len(series) == 1:
-        return Figure(id, f"{title}: {names[0]}", _CAPTION, {"": specs["0"]})
-    return Figure(id, title, _CAPTION, specs, choices=(Choice("Series", names, _first(series)),))
+        return Figure(id, f"{title}: {names[0]}", _caption(series), {"": specs["0"]})
+    first = max(range(len(series)), key=lambda number: _weight(series[number]))
+    return Figure(id, title, _caption(series), specs, choices=(Choice("Series", names, first),))
 
 
-def _first(series: Sequence[Series]) -> int:
-    """Returns which series is shown first: the one that got worse last."""
-    worse = [max((c.at / len(one.points) for c in one.changes if c.verdict == "worse"), default=-1.0) for one in series]
-    return worse.index(max(worse))
+def _caption(series: Sequence[Series]) -> str:
+    """Explains what is drawn, and nothing else."""
+    points = [point for one in series for point in one.points]
+    told = [
+        "Points are reports, with the 95 % interval of each."
+        if any(p.low is not None for p in points)
+        else "Points are reports."
+    ]
+    if any(one.changes for one in series):
+        told.append(
+            "Horizontal lines are levels; a dashed line marks a shift, and the shaded stretch its 95 % interval."
+        )
+    elif any(len(one.points) > 1 for one in series):
+        told.append("The line is their mean.")
+    if any(point.accepted for point in points):
+        told.append("Diamonds were accepted.")
+    if any(point.noisy for point in points):
+        told.append("Pale points were measured on a noisy or busy machine.")
+    return " ".join(told)
+
+
+def _weight(series: Series) -> tuple[str, str, str, bool]:
+    """Says which series is shown first: what got worse last, else what shifted last, else what the newest report recommends."""
+    worse, shifted = (
+        max((series.points[c.at].created for c in series.changes if c.verdict in verdicts), default="")
+        for verdicts in (("worse",), _TONES)
+    )
+    return worse, shifted, series.points[-1].created, series.points[-1].chosen
 
 
 def _titled(series: Series) -> str:
@@ -88,8 +112,38 @@ def _shifts(series: Iterable[Series]) -> Table | Note:
             about="Versions that changed between the reports before and after, and whether noise or other programs disturbed latencies.",
         ),
     )
-    rows = [_shift_row(one, change) for one in series for change in one.changes]
-    return Table("Shifts", columns, tuple(rows)) if rows else Note("No shift stands out from the noise.")
+    rows = [_shift_row(one, change) for one, change in _by_date(series)]
+    if rows:
+        return Table("Shifts", columns, tuple(rows))
+    if any(one.tested for one in series if one.figure != "size"):
+        return Note("No shift stands out from the noise.")
+    return Note("Sizes did not change. Other shifts can be told from noise with eight reports or more.")
+
+
+def _by_date(series: Iterable[Series]) -> list[tuple[Series, Change]]:
+    """Returns all shifts, the latest first."""
+    shifts = [(one, change) for one in series for change in one.changes]
+    return sorted(shifts, key=lambda shift: shift[0].points[shift[1].at].created, reverse=True)
+
+
+def _latest(series: Sequence[Series]) -> Table | Note:
+    """Returns what became better or worse last in any model."""
+    shifts = [(one, change) for one, change in _by_date(series) if change.verdict != "undecided"]
+    if not shifts:
+        return Note("Nothing became better or worse in any model, as far as can be told.")
+    titles = ("Model", "Variant", "Figure", "From", "Change")
+    rows = []
+    for one, change in shifts[:_MOST_LATEST]:
+        variant, figure, since, amount, *_ = _shift_row(one, change)
+        rows.append((Cell(one.model), variant, figure, since, amount))
+    more = (
+        f"The latest {_MOST_LATEST} of {len(shifts):,}; the others stand with their model."
+        if len(shifts) > _MOST_LATEST
+        else ""
+    )
+    return Table(
+        "Latest shifts", tuple(Column(title, numeric=title == "Change") for title in titles), tuple(rows), more=more
+    )
 
 
 def _shift_row(series: Series, change: Change) -> tuple[Cell, ...]:

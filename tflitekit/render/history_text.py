@@ -205,7 +205,7 @@ def testing_line(series: Sequence[Series]) -> str:
             "20 shows a shift all the same."
         )
     if few:
-        said.append(f"{few} with fewer than eight reports cannot be tested.")
+        said.append(f"{few:,} series with fewer than eight reports cannot be tested.")
     return " ".join(said)
 
 

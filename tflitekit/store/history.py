@@ -32,6 +32,7 @@ class Point:
     Attributes:
         report: The id of its entry.
         low: 95 % interval of ``value`` within that report; null where there is none.
+        chosen: The report recommends this variant.
         accepted: The report was accepted.
         noisy: The point is a latency, and noise or other programs disturbed its measuring.
         mlflow_run: The run that it was logged as, and ``mlflow_link`` its page; null where it was not.
@@ -45,6 +46,7 @@ class Point:
     value: float
     low: float | None = None
     high: float | None = None
+    chosen: bool = False
     accepted: bool = False
     noisy: bool = False
     mlflow_run: str | None = None
@@ -201,7 +203,7 @@ def _points(
         of = (entry.model, row.variant)
         made = functools.partial(
             Point, entry.id, entry.created, entry.commit, row.runtime, entry.kit,
-            accepted=is_accepted, mlflow_run=entry.mlflow_run, mlflow_link=entry.mlflow_link,
+            chosen=row.chosen, accepted=is_accepted, mlflow_run=entry.mlflow_run, mlflow_link=entry.mlflow_link,
         )  # fmt: skip
         if metric in (None, "accuracy") and row.value is not None and row.metric is not None:
             alike = (row.device, row.metric, row.output, entry.data_sha256)

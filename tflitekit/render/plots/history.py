@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from statistics import fmean
 
 from tflitekit.render.plots import Spec, Values, base, tips
@@ -36,19 +36,28 @@ def course(series: Series, title: str) -> Spec:
         }
         for point in series.points
     ]
-    x = {"field": "t", "type": "temporal", "axis": {"title": None, "labelOverlap": True}}
+    x = {"field": "t", "type": "temporal", **_times(points)}
     y = {
         "field": "v",
         "type": "quantitative",
-        "axis": {"title": f"{title} in {unit}" if unit else title, "tickCount": 6}
-        | ({"format": ".1%"} if shares else {}),
+        "axis": {
+            "title": f"{title} in {unit}" if unit else title,
+            "tickCount": 6,
+            "format": ".2~%" if shares else ",.3~f" if unit else ".4~g",
+        },
         "scale": {"zero": False, "nice": True},
     }
     some = {"run": "MLflow", "machine": "Machine"}
     known = {name: told for name, told in some.items() if any(name in point for point in points)}
     told = tips({"report": "Report", "commit": "Commit", "runtime": "Runtime", **known})
     value = {"field": "v", "title": title, "type": "quantitative", "format": ".2%" if shares else ".4~g"}
-    made = {"field": "t", "title": "Made", "type": "temporal", "format": "%Y-%m-%d %H:%M"}
+    made = {
+        "field": "t",
+        "title": "Made",
+        "type": "temporal",
+        "timeUnit": "utcyearmonthdatehoursminutes",
+        "format": "%Y-%m-%d %H:%M UTC",
+    }
     marked = {"condition": {"test": "datum.accepted", "value": "diamond"}, "value": "circle"}
     intervals = {
         "transform": [{"filter": "isValid(datum.low)"}],
@@ -79,10 +88,25 @@ def course(series: Series, title: str) -> Spec:
     return {**base(about, points, height=280), "layer": layers}
 
 
+def _times(points: Values) -> Spec:
+    """Returns the axis and the scale of time: in UTC, as all times of a store; of a single day, which one it is stands below."""
+    times = {point["t"] for point in points}
+    days = {datetime.fromtimestamp(time / 1000, UTC).date() for time in times}
+    axis: Spec = {"title": None, "labelOverlap": True, "tickCount": 8}
+    if len(times) == 1:
+        axis |= {"values": [*times], "format": "%Y-%m-%d %H:%M UTC"}
+    elif len(days) == 1:
+        axis |= {"title": f"{days.pop()}, UTC", "format": "%H:%M"}
+    else:
+        daily = dict.fromkeys(("year", "quarter", "month", "week", "date", "day"), "%Y-%m-%d")
+        axis["format"] = daily | {"hours": "%H:%M", "minutes": "%H:%M"}
+    return {"axis": axis, "scale": {"type": "utc", "padding": 8}}
+
+
 def _unit(series: Series) -> tuple[str, float]:
     """Returns the unit of the axis, and what values are multiplied with."""
     if series.figure == "size":
-        return "kB", 1e-3
+        return ("MB", 1e-6) if max(point.value for point in series.points) >= 1e6 else ("kB", 1e-3)
     if series.figure == "latency":
         return ("ms", 1.0) if max(point.value for point in series.points) >= 0.1 else ("µs", 1e3)
     return "", 1.0
