@@ -94,7 +94,7 @@ def _times(points: Values) -> Spec:
     days = {datetime.fromtimestamp(time / 1000, UTC).date() for time in times}
     axis: Spec = {"title": None, "labelOverlap": True, "tickCount": 8}
     if len(times) == 1:
-        axis |= {"values": [*times], "format": "%Y-%m-%d %H:%M UTC"}
+        axis["format"] = "%Y-%m-%d %H:%M UTC"
     elif len(days) == 1:
         axis |= {"title": f"{days.pop()}, UTC", "format": "%H:%M"}
     else:
