@@ -199,6 +199,16 @@ def test_index_links_pages_and_runs(tmp_path, cli):
     assert "int8" in (tmp_path / "site" / "pages" / f"{first.id}.html").read_text()
 
 
+def test_a_damaged_report_keeps_nobody_from_the_pages_of_the_others(tmp_path, cli):
+    store = open_store(tmp_path / "s")
+    first, second = (store.add(report).entry for report in nightly(2))
+    (store.folder / "reports" / first.id / "report.json").write_text("{")
+    code, out, err = cli("index", "--store", store.folder, "--out", tmp_path / "index.html", "--pages")
+    assert (code, f"The report {first.short} in" in " ".join((out + err).split())) == (0, True)
+    assert [path.stem for path in (tmp_path / "pages").iterdir()] == [second.id]
+    assert first.short in (tmp_path / "index.html").read_text()
+
+
 def test_a_history_names_runs_and_links_them(tmp_path, cli):
     store = open_store(tmp_path / "s")
     for day, report in enumerate(nightly(12, shift_at=6)):

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -79,6 +80,24 @@ def test_what_is_added_comes_back(address, tmp_path):
     assert other.find(first.entry.id[:6]) == first.entry
     with pytest.raises(UsageError, match="There is no report ffff"):
         other.find("ffff")
+
+
+def test_names_that_no_database_has_room_for_are_spelled_out(address, cli, tmp_path):
+    code, out, _ = cli("store", "add", written(tmp_path / "a"), "--store", address, "--model", "m\udcff\0'\"🙂")
+    assert (code, "of m\\xff\\x00'\"🙂." in out) == (0, True)
+    assert [entry.model for entry in open_store(address).entries().entries] == ["m\\xff\\x00'\"🙂"]
+    assert cli("store", "list", "--store", address, "--model", "m\udcff")[0] in (0, 2)
+
+
+def test_what_a_database_refuses_is_an_error(address):
+    if not address.startswith("sqlite"):
+        return
+    store = open_store(address)
+    with closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as connection:
+        connection.execute("CREATE TRIGGER t BEFORE INSERT ON tflitekit_reports BEGIN SELECT RAISE(ABORT, 'no'); END")
+    for write in (lambda: store.add(made()), store.check_writable):  # and not taken for a report that is there
+        with pytest.raises(StoreError, match="cannot be used"):
+            write()
 
 
 def test_trying_to_write_leaves_nothing(address):

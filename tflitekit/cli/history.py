@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 
 import click
@@ -70,14 +71,19 @@ def history(
     from rich.text import Text
 
     from tflitekit.cli.console import print_dim, show_table, show_warnings, stdout
+    from tflitekit.core.printable import printable
     from tflitekit.render import history_text as words
     from tflitekit.render.text import without_empty
 
     shown = found.series
     if len(shown) > _MOST_SERIES:
         shown = tuple(one for one in shown if one.changes)[:_MOST_SERIES]
-    if shown:
-        show_table(words.columns(shown), words.rows(shown))
+    several = len({one.model for one in shown}) > 1
+    for name, group in groupby(shown, key=lambda one: one.model):
+        if several:
+            stdout.print(Text(printable(f"\n{name}"), style="bold"))
+        members = tuple(group)
+        show_table(words.columns(members), words.rows(members, stdout.width))
     if len(found.series) == 1:
         rows = words.point_rows(found.series[0], _MOST_POINTS)
         show_table(*without_empty(words.POINT_COLUMNS, rows))
@@ -113,26 +119,30 @@ def index(store: str, out: Path, pages: bool, as_json: bool) -> int:
     home = open_store(store, create=False)
     with _without_collections():  # and not around the pages, which leave garbage
         listing = home.entries()
-    folder = out.parent / PAGES
+    folder, warnings = out.parent / PAGES, list(map(str, listing.warnings))
     if pages:
         from tflitekit.cli.shared import progress
+        from tflitekit.core.errors import TflitekitError
         from tflitekit.render.html import render as render_report
 
         missing = [entry for entry in listing.entries if not (folder / f"{entry.id}.html").is_file()]
         with progress().task("Writing pages", len(missing)) as advance:
             for entry in missing:
-                write_whole(folder / f"{entry.id}.html", render_report(home.report(entry)))
+                try:
+                    report = home.report(entry)
+                except TflitekitError as error:  # it is damaged, or of a newer kit; the others are shown all the same
+                    warnings.append(" ".join(filter(None, (error.what, error.why, error.fix))))
+                else:
+                    write_whole(folder / f"{entry.id}.html", render_report(report))
                 advance(1, entry.short)
     there = {path.stem for path in folder.glob("*.html")}
     write_whole(out, render(listing.entries, list(home.acceptances()), there))
     if as_json:
-        print_json(
-            {"written": str(out), "reports": len(listing.entries), "warnings": [str(w) for w in listing.warnings]}
-        )
+        print_json({"written": str(out), "reports": len(listing.entries), "warnings": warnings})
         return 0
     from tflitekit.cli.console import print_dim, show_warnings
     from tflitekit.render.text import counted
 
     print_dim(f"Written: {out}, {counted(len(listing.entries), 'report')}.", whole=True)
-    show_warnings(list(map(str, listing.warnings)))
+    show_warnings(warnings)
     return 0

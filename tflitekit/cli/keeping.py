@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tflitekit.core.errors import StoreError, TflitekitError
+from tflitekit.core.printable import printable
 
 if TYPE_CHECKING:
     from tflitekit.core.progress import Progress
@@ -104,11 +105,11 @@ def told(store: Store, added: Added) -> str:
     """Returns what became of a report in a sentence."""
     entry = added.entry
     if not added.is_new:
-        return f"Already in {store.name}: report {entry.short} of {entry.model}."
+        return printable(f"Already in {store.name}: report {entry.short} of {entry.model}.")
     commit = (
         f", commit {entry.commit[:10]}{'-dirty' if entry.commit.endswith('-dirty') else ''}" if entry.commit else ""
     )
-    return f"Added to {store.name}: report {entry.short} of {entry.model}{commit}."
+    return printable(f"Added to {store.name}: report {entry.short} of {entry.model}{commit}.")
 
 
 def _opened(address: str | None) -> Store | None:

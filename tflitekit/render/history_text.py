@@ -36,7 +36,7 @@ __all__ = [
 
 POINT_COLUMNS = ("Made", "Commit", "Value", "95 % interval", "Runtime", "Report", "MLflow")
 _BARS = "▁▂▃▄▅▆▇█"
-_WIDTH = 40
+_NARROW, _WIDTH = 8, 40
 
 
 def figure_name(series: Series) -> str:
@@ -56,27 +56,26 @@ def shown_value(series: Series, value: float) -> str:
 
 
 def columns(series: Sequence[Series]) -> tuple[str, ...]:
-    """Returns the titles of `rows`: models and devices only where there are several."""
-    models, devices = ({getattr(one, name) for one in series} - {""} for name in ("model", "device"))
-    more = [title for title, several in (("Model", len(models) > 1), ("Device", len(devices) > 1)) if several]
+    """Returns the titles of `rows`: devices only where there are several."""
+    more = ["Device"] if len({one.device for one in series} - {""}) > 1 else []
     return ("Variant", "Figure", *more, "Reports", "First", "Last", "Course", "Shifts")
 
 
-def rows(series: Sequence[Series]) -> list[tuple[str, ...]]:
-    """Returns one row for each series."""
+def rows(series: Sequence[Series], width: int) -> list[tuple[str, ...]]:
+    """Returns one row for each series of a model, for a table of so many columns of characters."""
     titles, cells = columns(series), []
+    course = max(_NARROW, min(_WIDTH, width // 2 - 30 - (20 if "Device" in titles else 0)))
     alike = Counter(map(_place_of, series))
     for one in series:
         first, last = one.points[0].value, one.points[-1].value
         cell = {
             "Variant": one.variant,
             "Figure": ", ".join(filter(None, (figure_name(one), one.conditions if alike[_place_of(one)] > 1 else ""))),
-            "Model": one.model,
             "Device": one.device or "–",
             "Reports": f"{len(one.points):,}",
             "First": shown_value(one, first),
             "Last": shown_value(one, last),
-            "Course": sparkline([point.value for point in one.points]),
+            "Course": sparkline([point.value for point in one.points], course),
             "Shifts": str(len(one.changes)) if one.tested else "too few",
         }
         cells.append(tuple(cell[title] for title in titles))

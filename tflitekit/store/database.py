@@ -173,7 +173,7 @@ class DatabaseStore(Store):
         try:
             with self._engine.connect().execution_options(**options or {}) as connection, connection.begin():
                 yield connection
-        except (exc.SQLAlchemyError, OSError, OverflowError) as error:
+        except (exc.SQLAlchemyError, OSError, OverflowError, UnicodeError) as error:
             raise _refused(self.name, error) from error
 
 

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from tflitekit.core.errors import ModelError, UsageError
 from tflitekit.core.parts import Part
+from tflitekit.core.printable import printable
 from tflitekit.core.structured import describe_problem
 
 if TYPE_CHECKING:  # lists of entries are shown without what whole reports need
@@ -127,13 +128,14 @@ class Entry(_Kept):
         """Returns the key figures of a report.
 
         Args:
-            model: What the model is called; the name of its file when not given.
+            model: What the model is called; the name of its file when not given. What databases have no room for, such as bytes that
+                are no UTF-8, is spelled out.
 
         Raises:
             UsageError: The report does not name a model, and none is given.
             ModelError: A figure is larger than a store can hold.
         """
-        name = model or model_name(report)
+        name = printable(model or model_name(report))
         try:
             return cls(
                 id=id,
