@@ -7,7 +7,7 @@ import pytest
 from conftest import DATA
 from edit_tflite import edit_weights
 
-from tflitekit import Constraints, evaluate
+from tflitekit import Constraints, evaluate, optimize
 from tflitekit.accuracy.metric_choice import choose_metric
 from tflitekit.core.errors import DataError, UsageError
 from tflitekit.data.dataset import open_dataset
@@ -148,10 +148,14 @@ def test_a_figure_of_all_samples_is_weighted_in_each_draw(inputs, truth, worse):
     assert after.drop.low < after.drop.value < after.drop.high
 
 
-def test_one_limit_is_for_one_unit(inputs, truth):
+def test_one_limit_is_for_one_unit(inputs, truth, tmp_path):
     data = Labelled(inputs, {"zeta": truth["zeta"], "alpha": truth["alpha"]})
+    limit = Constraints(max_accuracy_drop=1)
     with pytest.raises(UsageError, match="unlike units: zeta by top1, alpha by mae"):
-        evaluate([FILE], data=data, constraints=Constraints(max_accuracy_drop=1))
+        evaluate([FILE], data=data, constraints=limit)
+    with pytest.raises(UsageError, match="unlike units: zeta by top1, alpha by mae"):
+        optimize(FILE, data=data, constraints=limit, out=tmp_path)
+    assert not list(tmp_path.glob("*.tflite"))  # it is told before anything is converted
     evaluate([FILE], data=data, constraints=Constraints(max_accuracy_drop=1), output="zeta")
 
 

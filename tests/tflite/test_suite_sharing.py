@@ -83,6 +83,16 @@ def test_each_target_has_its_own_search_for_the_fastest_file(variants, shapes, t
     assert [len(group) for group in alike(found)] == [1, 1, 1, 1]
 
 
+def test_a_model_has_limits_of_its_own_in_place_of_the_suites(variants, shapes, tmp_path):
+    own = "\n[[models]]\nname = 'b'\npath = '{model}'\ndata = ['d']\nconstraints = {{ min_fidelity = 98.0 }}\n[data.d]"
+    text = "constraints = {{ max_accuracy_drop = 1.0 }}\n" + SUITE.replace("\n[data.d]", own)
+    found = orders(tmp_path, text, schemes='["float32"]', model=variants / "float32.tflite", shapes=shapes)
+    limits = {order.constraints.max_accuracy_drop for name, order in found.items() if name.startswith("a")}
+    assert limits == {1.0}
+    others = [order.constraints for name, order in found.items() if name.startswith("b")]
+    assert {(one.max_accuracy_drop, one.min_fidelity) for one in others} == {(None, 98.0)}
+
+
 def test_a_second_name_is_that_of_the_same_content_until_one_is_replaced(tmp_path):
     (tmp_path / "a").write_text("one")
     write_same(tmp_path / "b" / "a", tmp_path / "a")

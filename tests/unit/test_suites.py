@@ -84,7 +84,7 @@ def test_entries_are_models_times_data_times_protocols(tmp_path):
             "modles",
             "The keys are: description, data_root, schemes, rounding, calibration_curve, explain, target, also_on, also_on_limit, protocols",
         ),
-        (SMALLEST.replace("path =", "file ="), "models.1.file", "The keys are: name, path, data, batch, "),
+        (SMALLEST.replace("path =", "file ="), "models.1.file", "The keys are: name, path, data, constraints, batch, "),
         (SMALLEST + "batch = 3\n", "data.d.batch", "The keys are: evaluation, calibration, training, preprocess"),
         ("constraints = {max_size = 3}\n" + SMALLEST, "constraints.max_size", "max_size_bytes"),
         (SMALLEST.replace('"d"]', '"x"]'), "models.1.data.1", "needs the data 'x'"),
@@ -179,6 +179,13 @@ evaluation = "e"
             "constraints = { max_class_drop = 1 }\n" + SMALLEST + "until_certain = true\n",
             "data.d.until_certain",
             "Leave out 'max_class_drop', or 'until_certain'.",
+        ),
+        (
+            TWO.replace(
+                'path = "a.keras"', "path = 'a.keras'\nconstraints = { min_fidelity = 9, max_accuracy_drop = 1 }"
+            ),
+            "models.1.constraints.min_fidelity",
+            "and 'max_accuracy_drop' for data with labels. Entries: ",
         ),
         (TWO.replace('"b"', '"A"'), "models", "There are two models 'A'."),
         ("target = ['host', 'host']\n" + SMALLEST, "target", "It names 'host' twice."),

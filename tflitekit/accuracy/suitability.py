@@ -19,7 +19,7 @@ from tflitekit.options.evaluate import EvaluateOptions, ScoringOptions
 from tflitekit.results import Constraints
 from tflitekit.tasks.interface import Interface
 
-__all__ = ["check_evaluation_data", "metric_of"]
+__all__ = ["check_evaluation_data", "check_metric_limits", "metric_of"]
 
 
 def metric_of(
@@ -41,6 +41,16 @@ def metric_of(
     )
     for run in runs.values():
         metric.check(run.output_spec)
+    check_metric_limits(metric, how, constraints)
+    return metric
+
+
+def check_metric_limits(metric: AnyMetric, how: ScoringOptions, constraints: Constraints) -> None:
+    """Refuses limits and thresholds that this metric does not know.
+
+    Raises:
+        UsageError: One limit is for outputs of unlike units, or classes are needed and are not there.
+    """
     if isinstance(metric, SeveralMetrics) and constraints.max_accuracy_drop is not None:
         metric.check_limit()
     deciding = metric.main.metric if isinstance(metric, SeveralMetrics) else metric
@@ -54,7 +64,6 @@ def metric_of(
             f"A limit on the drop of each class needs figures by class, which this metric ({deciding.name}) does not have.",
             fix="Leave out --max-class-drop.",
         )
-    return metric
 
 
 def check_evaluation_data(

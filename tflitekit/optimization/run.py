@@ -14,7 +14,7 @@ from typing import Any
 from tflitekit.accuracy.evaluation import Evaluation, evaluate_variants
 from tflitekit.accuracy.metric_choice import by_reference
 from tflitekit.accuracy.on_targets import on_targets, opened
-from tflitekit.accuracy.suitability import check_evaluation_data
+from tflitekit.accuracy.suitability import check_evaluation_data, check_metric_limits
 from tflitekit.accuracy.without_labels import check_limits
 from tflitekit.conversion import (
     WORK_FOLDER,
@@ -122,7 +122,7 @@ def finish(found: Prepared, crew: Crew, progress: Progress, *, ahead: bool = Fal
         spec = dataclasses.replace(spec, clock=_clock(target, how, constraints, Hardware.of(profile)))
         values = background.submit(dataset.check_values)
         fingerprint = background.submit(_prepare_evaluation, dataset, values)  # while the worker imports TensorFlow
-        check = functools.partial(_check_data, dataset, spec, how, values)
+        check = functools.partial(_check_data, dataset, spec, how, constraints, values)
         options = with_output(options, how.output)
         converted = convert_unlocked(
             order.model,
@@ -237,12 +237,18 @@ def needs_clock(how: OptimizeOptions) -> bool:
 
 
 def _check_data(
-    dataset: Dataset, spec: ConversionSpec, how: ScoringOptions, values: Future[None], source: PreparedSource
+    dataset: Dataset,
+    spec: ConversionSpec,
+    how: ScoringOptions,
+    constraints: Constraints,
+    values: Future[None],
+    source: PreparedSource,
 ) -> None:
-    """Raises where the data do not fit the model, or hold values that nothing can be made of."""
+    """Raises where the data do not fit the model, the limits not the metric, or where nothing can be made of the values."""
     pipeline = InputPipeline(source.inputs, spec.preprocessing, source.vocabularies)
     interface = Interface(tuple(source.inputs), tuple(source.outputs), spec.output, classes=spec.labels)
-    check_evaluation_data(dataset, [pipeline], interface, how)
+    metric = check_evaluation_data(dataset, [pipeline], interface, how)
+    check_metric_limits(metric, how, constraints)
     values.result()
 
 

@@ -184,8 +184,8 @@ def _choices(store: Store, entries: Iterable[Entry], model: str | None) -> str:
     if not rows:
         models = sorted({entry.model for entry in store.entries().entries})
         return (
-            f"Models: {', '.join(models) or 'none'}."
-            if model is not None
+            f"Models: {', '.join(models)}."
+            if models and model is not None
             else "'tflitekit store add' puts reports there."
         )
     variants, devices = sorted({row.variant for row in rows}), sorted({row.device for row in rows})

@@ -64,22 +64,6 @@ class Data(ScoringOptions, Places):
     """
 
 
-class NamedModel(Table):
-    """A model, and the names of the data that it is measured on."""
-
-    name: Name
-    path: str
-    data: tuple[str, ...] = Field(min_length=1)
-
-
-class Model(LoadOptions, NamedModel):
-    """A model with how it is loaded: the options of that name."""
-
-
-class Conversion(WorkOptions, Table):
-    """How all models are converted: the options of that name."""
-
-
 class Limits(Constraints, Table):
     """What `recommend` goes by; see `Constraints`."""
 
@@ -93,6 +77,23 @@ class Limits(Constraints, Table):
         except UsageError as error:
             raise ValueError(error.fix or error.what) from error
         return name
+
+
+class NamedModel(Table):
+    """A model, the names of the data that it is measured on, and its own limits in place of the suite's."""
+
+    name: Name
+    path: str
+    data: tuple[str, ...] = Field(min_length=1)
+    constraints: Limits | None = None
+
+
+class Model(LoadOptions, NamedModel):
+    """A model with how it is loaded: the options of that name."""
+
+
+class Conversion(WorkOptions, Table):
+    """How all models are converted: the options of that name."""
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ def order_of(suite: Suite, entry: Entry, out: Path, places: Places) -> Order:
         data=places.find_data(data.evaluation),
         out=out,
         how=how,
-        constraints=suite.constraints,
+        constraints=model.constraints or suite.constraints,
         options=conversion,
     )
 

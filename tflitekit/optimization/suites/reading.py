@@ -194,9 +194,10 @@ def _faults(suite: Suite, entry: Entry) -> Iterator[tuple[str, TflitekitError]]:
 
 def _place_of(suite: Suite, entry: Entry, option: str) -> str:
     """Returns where in the file an option of an entry stands."""
-    number = suite.models.index(entry.model) + 1
+    own = f"models.{suite.models.index(entry.model) + 1}."
+    limits = "constraints." if entry.model.constraints is None else f"{own}constraints."
     tables: dict[str, type[BaseModel]] = {
-        "": Suite, f"data.{entry.data_name}.": Data, f"models.{number}.": Model, "conversion.": Conversion, "constraints.": Limits,
+        "": Suite, f"data.{entry.data_name}.": Data, own: Model, "conversion.": Conversion, limits: Limits,
     }  # fmt: skip
     position = f".{suite.target.index(entry.target) + 1}" if option == "target" and len(suite.target) > 1 else ""
     name = "protocols" if option == "protocol" else option
