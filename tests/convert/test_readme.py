@@ -1,6 +1,7 @@
 """The README's commands run as they stand there, in a folder that has the files that they name."""
 
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -49,8 +50,8 @@ def test_commands_and_python_run_as_they_stand(models, shapes, tmp_path, monkeyp
     for name in ("qat", "pruned", "clustered", "finetuned", "finetuned-then-int8"):
         assert (tmp_path / "build" / f"{name}.tflite").is_file()
     (program,) = [text for kind, text in BLOCKS if kind == "python"]
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    Path("program.py").write_text(program, encoding="utf-8")
+    runpy.run_path("program.py", run_name="__main__")  # here, where the commands' workers have TensorFlow already
 
 
 def test_the_five_commands_to_an_app(optimized, shapes, tmp_path, android_tools):
