@@ -84,15 +84,16 @@ def _split(values: NDArray[np.float64], start: int, seed: int) -> list[tuple[int
 
 
 def _between(centered: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the sum of squares between both sides of each split, shape ``(..., splits)``; the first has `_SMALLEST` values on its left.
+    """Returns the sum of squares between both sides of each split, shape ``(splits, ...)``; the first has `_SMALLEST` values on its left.
 
     Args:
-        centered: Values around their mean, shape ``(..., n)``.
+        centered: Values around their mean, shape ``(n, ...)``: summed across, many series take a fraction of the time of one after the other.
     """
-    n = centered.shape[-1]
+    n = len(centered)
     before = np.arange(_SMALLEST, n - _SMALLEST + 1)
-    sums = np.cumsum(centered, axis=-1)[..., _SMALLEST - 1 : n - _SMALLEST]
-    spread: NDArray[np.float64] = np.square(sums) * (n / (before * (n - before)))
+    spread: NDArray[np.float64] = np.cumsum(centered, axis=0)[_SMALLEST - 1 : n - _SMALLEST]
+    spread *= spread
+    spread *= (n / (before * (n - before))).reshape(-1, *(1,) * (centered.ndim - 1))
     return spread
 
 
@@ -102,7 +103,7 @@ def _p_value(centered: NDArray[np.float64], largest: float, seed: int) -> float:
     beyond = 1
     for batch in range(_ORDERS // _BATCH):
         spread = _between(centered[_orders(centered.size, seed, batch)])
-        beyond += int(np.count_nonzero(spread.max(axis=1) >= enough))
+        beyond += int(np.count_nonzero(spread.max(axis=0) >= enough))
         if beyond > ALPHA * (_ORDERS + 1):
             return 1.0
     return beyond / (_ORDERS + 1)
@@ -110,16 +111,16 @@ def _p_value(centered: NDArray[np.float64], largest: float, seed: int) -> float:
 
 @functools.lru_cache(maxsize=32)
 def _orders(n: int, seed: int, batch: int) -> NDArray[np.intp]:
-    """Returns orders of ``n`` values, shape ``(_BATCH, n)``: the same for all series of a length, because drawing takes longer than testing."""
+    """Returns orders of ``n`` values, shape ``(n, _BATCH)``: the same for all series of a length, because drawing takes longer than testing."""
     orders = np.tile(np.arange(n), (_BATCH, 1))
-    return np.random.default_rng((seed, n, batch)).permuted(orders, axis=1)
+    return np.ascontiguousarray(np.random.default_rng((seed, n, batch)).permuted(orders, axis=1).T)
 
 
 def _shift(before: NDArray[np.float64], after: NDArray[np.float64], start: int, p_value: float, seed: int) -> Shift:
     parts = [(float(side.var(ddof=1)) / side.size, side.size - 1) for side in (before, after)]
     half = welch_half_width(parts) if all(math.isfinite(part) for part, _ in parts) else math.inf
-    drawn = np.concatenate([side[_draws(side.size, seed, which)] for which, side in enumerate((before, after))], axis=1)
-    places = _between(drawn - drawn.mean(axis=1, keepdims=True)).argmax(axis=1) + _SMALLEST + start
+    drawn = np.concatenate([side[_draws(side.size, seed, which)] for which, side in enumerate((before, after))])
+    places = _between(drawn - drawn.mean(axis=0)).argmax(axis=0) + _SMALLEST + start
     earliest, latest = np.quantile(places, (0.025, 0.975), method="nearest")
     at = start + before.size
     return Shift(at, min(int(earliest), at), max(int(latest), at), float(after.mean() - before.mean()), half, p_value)
@@ -127,5 +128,5 @@ def _shift(before: NDArray[np.float64], after: NDArray[np.float64], start: int, 
 
 @functools.lru_cache(maxsize=32)
 def _draws(n: int, seed: int, which: int) -> NDArray[np.int64]:
-    """Returns draws of ``n`` values with replacement for one side of a shift, shape ``(_DRAWS, n)``."""
-    return np.random.default_rng((seed, n, which)).integers(0, n, (_DRAWS, n))
+    """Returns draws of ``n`` values with replacement for one side of a shift, shape ``(n, _DRAWS)``."""
+    return np.ascontiguousarray(np.random.default_rng((seed, n, which)).integers(0, n, (_DRAWS, n)).T)
