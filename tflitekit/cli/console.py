@@ -177,7 +177,8 @@ def show_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, tit
 def _widths(
     columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool], available: int
 ) -> list[int]:
-    """Returns the width of each column. Where not all fit, titles and text wrap between words first, then the widest."""
+    """Returns the width of each column. Where not all fit, titles and text wrap between words first, then the widest; those that lack least
+    get what is left."""
     natural, widths = [], []
     for index, column in enumerate(columns):
         cells = [row[index] for row in rows]
@@ -189,7 +190,7 @@ def _widths(
         widths[widths.index(max(widths))] -= 1
     lacking = [most - width for most, width in zip(natural, widths, strict=True)]
     while sum(widths) < available and max(lacking) > 0:
-        index = lacking.index(max(lacking))
+        index = lacking.index(min(filter(None, lacking)))
         widths[index], lacking[index] = widths[index] + 1, lacking[index] - 1
     return widths
 
@@ -202,6 +203,8 @@ def print_dim(text: str, *, whole: bool = False) -> None:
 def print_points(points: list[Text]) -> None:
     """Prints a list with bullets, continued lines below the text."""
     grid = Table.grid(padding=(0, 1))
+    grid.add_column()
+    grid.add_column(overflow="fold")
     for point in points:
         grid.add_row("•", point)
     stdout.print(Padding(grid, (0, 0, 0, 2)))

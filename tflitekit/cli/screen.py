@@ -108,11 +108,11 @@ class Screen:
     def _entries(self, now: float, most: int) -> RenderableType:
         """Returns what is worked on, what broke and what ended last, and how many are left out."""
         board = self._board
-        table = _table()
+        table = self._table()
         rows = [*board.of("working"), *reversed(board.of("failed", "skipped", "done")), *board.of("between", "waiting")]
         for row in rows[:most]:
             table.add_row(
-                _text(row.name),
+                Text(_both_ends(printable(row.name), self._name_width)),
                 _text(_where(row), style=_STYLES.get(row.state, "dim")),
                 Text(_clock(row.seconds(now)) if row.seconds(now) else "", justify="right"),
                 _text(row.detail.partition("\n")[0], style="dim"),
@@ -124,7 +124,7 @@ class Screen:
     def _workers(self) -> RenderableType:
         """Returns a line for each machine, and one for each device."""
         board = self._board
-        table = _table()
+        table = self._table()
         machines: dict[str, list[Event]] = {}
         for worker in list(board.workers.values()):
             machines.setdefault(worker.machine or "?", []).append(worker)
@@ -146,17 +146,26 @@ class Screen:
             table.add_row(Text(f"and {len(lines) - most} more", style="dim"))
         return table
 
+    @property
+    def _name_width(self) -> int:
+        return max(32, self._console.width // 3)
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2), expand=True)
+        for width in (self._name_width, 34, 7):
+            table.add_column(no_wrap=True, overflow="ellipsis", max_width=width)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        return table
+
 
 def _text(text: str, style: str = "") -> Text:
     return Text(printable(text), style)  # so that its width is known
 
 
-def _table() -> Table:
-    table = Table.grid(padding=(0, 2), expand=True)
-    for width in (32, 34, 7):
-        table.add_column(no_wrap=True, overflow="ellipsis", max_width=width)
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    return table
+def _both_ends(text: str, width: int) -> str:
+    """Shortens a name in the middle: those of entries differ at the end as often as at the beginning."""
+    left = (width - 1) // 2
+    return text if len(text) <= width else f"{text[:left]}…{text[left + 1 - width :]}"
 
 
 def _where(row: Row) -> str:

@@ -28,12 +28,11 @@ class Taken(Part):
     why: str | None = None
 
     def __str__(self) -> str:
-        latency = {
-            "taken": "latency, too",
-            "again": f"latency was measured again{f' ({self.why.rstrip(chr(46))})' if self.why else ''}",
-            None: "latency is new",
-        }
-        return f"{text.listed(self.files)} taken from an earlier run; {latency[self.latency]}"
+        files = f"{text.listed(self.files)} taken from an earlier run"
+        if self.latency == "taken":
+            return f"{files}, with latency"
+        why = f" ({self.why.rstrip('.')})" if self.why else ""
+        return f"latency measured again{why}; {files}" if self.latency == "again" else files
 
 
 class EntryResult(Part):
