@@ -39,6 +39,14 @@ def _parse_size(value: Any) -> Any:
     return int(float(number) * base ** " kmg".index(prefix.lower() or " "))
 
 
+def _listed(value: Any) -> list[Any]:
+    """Takes one text, or several in any iterable."""
+    try:
+        return as_list(value)
+    except TypeError:
+        raise ValueError("Give a text, or a list of texts.") from None
+
+
 def _parse_counts(value: Any) -> Any:
     """Takes ``1,2,4``, 3 or numbers in any iterable; each of them once, in this order."""
     if isinstance(value, str):
@@ -47,6 +55,8 @@ def _parse_counts(value: Any) -> Any:
 
 
 def _count(value: Any) -> int:
+    if isinstance(value, bool):  # which Python takes for 0 or 1
+        raise ValueError("Write whole numbers, as in 1,2,4.")
     try:
         return int(value) if isinstance(value, str) and value.strip().isdecimal() else operator.index(value)
     except TypeError:
@@ -58,7 +68,7 @@ def _parse_shapes(value: Any) -> Any:
     if value is None or isinstance(value, Mapping):
         return value or {}
     shapes = {}
-    for text in as_list(value):
+    for text in _listed(value):
         name, _, dimensions = str(text).rpartition("=")
         parts = dimensions.split(",")
         if not all(part.strip().isdecimal() and int(part) for part in parts):
@@ -71,7 +81,7 @@ def _split_names(value: Any) -> Any:
     """Takes ``a,b`` for two names."""
     if value is None:
         return None
-    return tuple(part.strip() for text in as_list(value) for part in str(text).split(",") if part.strip())
+    return tuple(part.strip() for text in _listed(value) for part in str(text).split(",") if part.strip())
 
 
 def _parse_by_output(value: Any) -> Any:
@@ -79,7 +89,7 @@ def _parse_by_output(value: Any) -> Any:
     if value is None or isinstance(value, Mapping):
         return value or {}
     found: dict[str, str] = {}
-    for text in as_list(value):
+    for text in _listed(value):
         output, _, name = str(text).rpartition("=")
         if output in found:
             raise ValueError("Name one for all outputs, or OUTPUT=NAME for each of several.")

@@ -30,7 +30,7 @@ def root_of(path: Path, suite: Suite, given: str | Path | None) -> str | Path:
     if chosen or is_url(suite.data_root):
         chosen = str(chosen or suite.data_root)
         return chosen if is_url(chosen) else Path(chosen)
-    return Path(os.path.normpath(path.parent / suite.data_root))
+    return Path(os.path.normpath(path.parent / os.path.expanduser(suite.data_root)))
 
 
 class AbsentError(TflitekitError):
@@ -54,7 +54,7 @@ class Places:
             return self._embedded / name.removeprefix(_EMBEDDED)
         if isinstance(self._root, str):
             return f"{self._root.rstrip('/')}/{name}"
-        path = self._root / name
+        path = self._root / os.path.expanduser(name)
         if not path.exists():
             raise AbsentError(
                 f"{path} is not there.",

@@ -96,7 +96,8 @@ def _wrong_keys(error: ValidationError) -> list[_Wrong]:
 
 
 def _place(location: Sequence[str | int]) -> str:
-    return ".".join(str(part + 1) if isinstance(part, int) else part for part in location) or "its top level"
+    keys = [str(part + 1) if isinstance(part, int) else part for part in location if part != "[key]"]
+    return ".".join(keys) or "its top level"
 
 
 def _explained(problem: Any) -> _Wrong:
