@@ -1,14 +1,18 @@
 """Suites: what their files may say, and that a run resumes, skips what is absent, and survives what is broken."""
 
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from PIL import Image
 from suite_files import ROOT, SMALLEST, written
 
 from tflitekit import convert, evaluate, optimize
-from tflitekit.core.errors import TflitekitError, UsageError
+from tflitekit.core.errors import BusyError, TflitekitError, UsageError
+from tflitekit.core.files import locked
 from tflitekit.core.progress import Progress
 from tflitekit.optimization.suites import read_suite, run_suite
 from tflitekit.optimization.suites.file import Conversion, Data, Limits, Model, Suite
@@ -113,6 +117,10 @@ def test_entries_are_models_times_data_times_protocols(tmp_path):
         ),
         ("rounding = 'up'\n" + SMALLEST, "rounding", "It cannot be 'up'.\nIt takes nearest or gptq"),
         (SMALLEST + "limit = 'few'\n", "data.d.limit", "It cannot be 'few'.\nGive a whole number."),
+        ("target = 5\n" + SMALLEST, "target", "It cannot be 5.\nGive a text, or a list of texts."),
+        (SMALLEST + "metric = 5\n", "data.d.metric", "It cannot be 5.\nGive a text, or a list of texts."),
+        ("calibration_curve = true\n" + SMALLEST, "calibration_curve", "Write whole numbers"),
+        (SMALLEST + '[data."é/x"]\nevaluation = "x"\n', "data.é/x", "Give letters from a to z"),
     ],
 )
 def test_wrong_keys_are_refused_by_name(tmp_path, text, place, words):
@@ -292,7 +300,35 @@ def test_the_published_suite_is_skipped_without_its_data(tmp_path):
     assert "resnet8_cifar10.h5 is not there" in " ".join(done.stdout.split())
 
 
+def test_home_is_where_its_owner_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "m.keras").touch()
+    assert Places(Path("elsewhere"), tmp_path, Progress()).find("~/m.keras") == tmp_path / "m.keras"
+
+
 # Runs
+
+
+def test_events_on_standard_output_are_alone_there(tmp_path, cli):
+    _, out, err = cli("suite", written(tmp_path, SMALLEST), "--out", tmp_path / "out", "--events", "-")
+    states = [(event["kind"], event["state"]) for event in map(json.loads, out.splitlines())]
+    assert states == [("run", "started"), ("entry", "waiting"), ("entry", "skipped"), ("run", "ended")]
+    assert "Recommended" in err and "m was skipped: " in err
+    assert "Recommended" in cli("suite", written(tmp_path, SMALLEST), "--out", tmp_path / "out")[1]
+
+
+def test_a_suite_runs_once_at_a_time_in_one_folder(tmp_path):
+    path = written(tmp_path, SMALLEST)
+    with locked(tmp_path / "out" / "small"), pytest.raises(BusyError, match="Another tflitekit run is writing"):
+        run_suite(path, out=tmp_path / "out")
+
+
+def test_results_are_not_written_among_class_folders(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    model = ROOT / "tests" / "data" / "converted" / "shapes" / "float32.tflite"
+    with pytest.raises(UsageError, match="The results would lie among the data"):
+        optimize(model, data=tmp_path, out=tmp_path / "out", schemes=["float32"])
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_without_any_latency_has_its_table():

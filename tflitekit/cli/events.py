@@ -32,7 +32,7 @@ def written_events(path: Path | None, shown: Progress, *, as_json: bool) -> Iter
     """Gives a progress that also writes events.
 
     Args:
-        path: Where; None for nowhere, ``-`` for standard output.
+        path: Where; None for nowhere, ``-`` for standard output. What the command shows in the end is then on standard error.
         shown: Receives everything, too.
         as_json: Whether standard output is the result's.
 
@@ -45,12 +45,23 @@ def written_events(path: Path | None, shown: Progress, *, as_json: bool) -> Iter
         return
     if str(path) == "-" and as_json:
         raise UsageError("--events - and --json both write to standard output.", fix="Name a file: --events FILE.")
+    if str(path) == "-":
+        _show_on_stderr()
     with disk_errors(path, fix="Name another file: --events FILE."):
         opened: AbstractContextManager[BinaryIO] = (
             nullcontext(sys.stdout.buffer) if str(path) == "-" else path.open("wb", buffering=0)
         )
     with opened as file:
         yield _Written(file, shown)
+
+
+def _show_on_stderr() -> None:
+    """Shows tables on standard error until the command ends."""
+    from tflitekit.cli.console import stdout
+
+    if (command := click.get_current_context(silent=True)) is not None:
+        stdout.stderr = True
+        command.call_on_close(lambda: setattr(stdout, "stderr", False))
 
 
 class _Written(Progress):

@@ -26,7 +26,7 @@ from tflitekit.conversion import (
 )
 from tflitekit.conversion.proving import BASELINE
 from tflitekit.conversion.searching import searches_by_latency
-from tflitekit.core.errors import TflitekitError
+from tflitekit.core.errors import TflitekitError, UsageError
 from tflitekit.core.files import check_written, locked
 from tflitekit.core.process.crew import THIS_MACHINE, Crew
 from tflitekit.core.progress import Progress
@@ -102,7 +102,20 @@ def prepare(order: Order) -> Prepared:
     without_labels = by_reference(how, dataset)
     check_limits(constraints, dataset, how.metric_of_all, by_reference=without_labels)
     spec = dataclasses.replace(spec, evaluation=dataset, limits=_search_limits(constraints, without_labels))
-    return Prepared(order, profile, spec, dataset, open_calibration(order.model, spec, options))
+    calibration = open_calibration(order.model, spec, options)
+    for data in (dataset, calibration):
+        if data is not None:
+            _refuse_inside(order.out, data)
+    return Prepared(order, profile, spec, dataset, calibration)
+
+
+def _refuse_inside(out: Path, data: Dataset) -> None:
+    """Refuses to write among class folders, of which the results would be one in the next run."""
+    if data.kind in ("images", "sounds") and Path(out).resolve().is_relative_to(Path(data.location).resolve()):
+        raise UsageError(
+            f"The results would lie among the data: {out} is in {data.location}.",
+            fix="With --out, choose a folder elsewhere.",
+        )
 
 
 def finish(found: Prepared, crew: Crew, progress: Progress, *, ahead: bool = False) -> Report:

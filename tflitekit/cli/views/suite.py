@@ -35,7 +35,7 @@ def _errors(results: Sequence[EntryResult]) -> Iterator[Text]:
     for key, these in names.items():
         status, error, fix = key
         what = {"skipped": "were skipped" if these[1:] else "was skipped"}.get(status, status)
-        told = [("\nTry: ", "bold"), fix] if fix is not None and last[fix] == key else []
+        told = (("\nTry: ", "bold"), (fix, "")) if fix is not None and last[fix] == key else ()
         yield Text.assemble(f"{text.listed(these)} {what}: {error}", *told)
 
 

@@ -30,7 +30,12 @@ def root_of(path: Path, suite: Suite, given: str | Path | None) -> str | Path:
     if chosen or is_url(suite.data_root):
         chosen = str(chosen or suite.data_root)
         return chosen if is_url(chosen) else Path(chosen)
-    return Path(os.path.normpath(path.parent / os.path.expanduser(suite.data_root)))
+    return Path(os.path.normpath(path.parent / _at_home(suite.data_root)))
+
+
+def _at_home(name: str) -> Path:
+    """Returns a path with the home folder in place of its ``~``."""
+    return Path(name).expanduser() if name.split("/", maxsplit=1)[0] == "~" else Path(name)
 
 
 class AbsentError(TflitekitError):
@@ -54,7 +59,7 @@ class Places:
             return self._embedded / name.removeprefix(_EMBEDDED)
         if isinstance(self._root, str):
             return f"{self._root.rstrip('/')}/{name}"
-        path = self._root / os.path.expanduser(name)
+        path = self._root / _at_home(name)
         if not path.exists():
             raise AbsentError(
                 f"{path} is not there.",

@@ -12,7 +12,7 @@ from typing import Literal
 
 from tflitekit.cluster.crew import open_cluster
 from tflitekit.core.events import Event
-from tflitekit.core.files import write_whole
+from tflitekit.core.files import locked, write_whole
 from tflitekit.core.machine import machine_name
 from tflitekit.core.process.crew import THIS_MACHINE
 from tflitekit.core.progress import Progress
@@ -56,6 +56,8 @@ def run_suite(
 
     Raises:
         UsageError: The suite file is wrong.
+        BusyError: Another run of the suite writes into that folder.
+        StorageError: It cannot be written.
         MachineError: The cluster does not answer, or has nobody who could do the work.
     """
     path = Path(path)
@@ -63,17 +65,17 @@ def run_suite(
     suite, progress = read_suite(path), progress or Progress()
     home = Path(out) / path.stem
     places = Places(root_of(path, suite, data_root), home / ".embedded", progress)
-    orders, results = _orders(suite, home, places, here=cluster is None)
     names = [entry.name for entry in suite.entries()]
-    with _told(path.stem, names, results, progress):
+    orders, results = _orders(suite, home, places, here=cluster is None)
+    with locked(home), _told(path.stem, names, results, progress):
         for result in _run(orders, home, cluster, depot, progress):
             results[result.name] = result
             _tell(result, progress)
             _write(home, path.stem, suite.description, [results[name] for name in names if name in results])
             if ended is not None:
                 ended(result)
-    found = [results[name] for name in names]
-    _write(home, path.stem, suite.description, found)
+        found = [results[name] for name in names]
+        _write(home, path.stem, suite.description, found)
     return found
 
 
