@@ -7,9 +7,13 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 from tflitekit.cluster import wanted
+from tflitekit.cluster.at_work import AtWork
 from tflitekit.cluster.tasks import attempt
+from tflitekit.cluster.telling import Telling
+from tflitekit.core import machine_lock
 from tflitekit.core.errors import DataError
 from tflitekit.core.files import locked, write_whole
 
@@ -74,6 +78,22 @@ def unmount(folder):
     """Loses its data while it reads them."""
     Path(folder).rename(f"{folder}-away")
     raise DataError(f"There is no data at {folder}.")
+
+
+def piece(seconds, name, locks):
+    """Does a piece of a run's work, then measures; returns when it began and ended to do either, by the clock that all processes share."""
+    with (
+        mock.patch.multiple(machine_lock, _FOLDER=Path(locks), _TELL_S=0.05),
+        AtWork(Telling(), name, attempt()) as crew,
+    ):
+        worked = [time.monotonic()]
+        time.sleep(seconds)
+        worked.append(time.monotonic())
+        with crew.alone(here=True):
+            measured = [time.monotonic()]
+            time.sleep(seconds)
+            measured.append(time.monotonic())
+    return {"worked": worked, "measured": measured}
 
 
 def hold(folder):

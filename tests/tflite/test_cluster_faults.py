@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import re
@@ -77,6 +78,27 @@ def test_two_clients_who_call_their_tasks_the_same_get_their_own_answers(crew):
     with crew.pool(jobs=1, timeout_s=0.0, preload=None) as one, crew.pool(jobs=1, timeout_s=0.0, preload=None) as other:
         asked = [each.submit("cluster_tasks:name", {"value": n}, label="same") for n, each in enumerate((one, other))]
         assert [wait_for(each) for each in asked] == [0, 1]
+
+
+def test_two_runs_that_measure_on_one_machine_wait_for_each_other_and_say_so(crew, tmp_path, monkeypatch):
+    heard = []
+    monkeypatch.setattr(crew._listener.progress, "event", heard.append)
+    asked = {"seconds": 0.4, "locks": str(tmp_path)}
+    with crew.pool(jobs=1, timeout_s=0.0, preload=None) as one, crew.pool(jobs=1, timeout_s=0.0, preload=None) as other:
+        runs = {"flowers": one, "birds": other}
+        pieces = [
+            pool.submit("cluster_tasks:piece", asked | {"name": name}, label=name, waits=False)
+            for name, pool in [*runs.items()] * 2
+        ]
+        done = [wait_for(piece) for piece in pieces]
+    measured = sorted(each["measured"] for each in done)
+    assert all(ended <= next_began for (_, ended), (next_began, _) in itertools.pairwise(measured))
+    worked = [each["worked"] for each in done]
+    assert not [1 for began, ended in measured for start, end in worked if start < ended and began < end]
+    said = (
+        r"Waiting until nobody (works|measures) on this machine, (flowers|birds) \(process \d+, since \d\d:\d\d:\d\d\)"
+    )
+    assert any(re.fullmatch(said, event.detail or "") for event in heard)
 
 
 def test_a_full_disk_is_tried_on_another_worker_and_named(pool, tmp_path):

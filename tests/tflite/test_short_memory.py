@@ -67,9 +67,9 @@ def test_on_one_machine_it_is_the_failure_of_that_scheme(order):
 
 
 def test_on_a_cluster_another_machine_tries_and_the_last_one_names_all(order):
-    with ShortAtWork(Progress(), Attempt()) as crew, pytest.raises(OutOfMemoryError):
+    with ShortAtWork(Progress(), "one", Attempt()) as crew, pytest.raises(OutOfMemoryError):
         run(order, crew, Progress(), ahead=True)
-    with ShortAtWork(Progress(), Attempt(said=("far: There is not enough memory.",), last=True)) as crew:
+    with ShortAtWork(Progress(), "one", Attempt(said=("far: There is not enough memory.",), last=True)) as crew:
         report = run(order, crew, Progress(), ahead=True)
     here = machine_name()
     assert (

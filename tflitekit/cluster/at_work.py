@@ -10,7 +10,7 @@ from typing import Self
 from tflitekit.cluster.tasks import Attempt
 from tflitekit.core.errors import OutOfMemoryError
 from tflitekit.core.machine import machine_name
-from tflitekit.core.machine_lock import measuring, working
+from tflitekit.core.machine_lock import Told, measuring, working
 from tflitekit.core.process.crew import Crew
 from tflitekit.core.progress import Progress
 
@@ -21,16 +21,27 @@ class AtWork(Crew):
     """This machine, of which others use a part.
 
     Args:
-        progress: Is told that it waits.
+        progress: Is told that it waits, and for whom.
+        what: What is done, for others who wait for it.
         attempt: What other machines said that tried it before.
     """
 
-    def __init__(self, progress: Progress, attempt: Attempt) -> None:
-        self._work, self._progress, self._attempt = ExitStack(), progress, attempt
+    def __init__(self, progress: Progress, what: str, attempt: Attempt) -> None:
+        self._work, self._progress, self._what, self._attempt = ExitStack(), progress, what, attempt
 
     def __enter__(self) -> Self:
-        self._work.enter_context(working())
+        self._begin()
         return self
+
+    def _begin(self) -> None:
+        self._work.enter_context(working(self._what, self._waits("measures")))
+
+    def _waits(self, does: str) -> Told:
+        def told(who: str) -> None:
+            with self._progress.task(f"Waiting until nobody {does} on this machine, {who}", None):
+                return
+
+        return told
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -50,7 +61,6 @@ class AtWork(Crew):
         self._work.close()
         with ExitStack() as measured:
             if here:
-                with self._progress.task("Waiting until nobody works on this machine", None):
-                    measured.enter_context(measuring())
+                measured.enter_context(measuring(self._what, self._waits("works")))
             yield
-        self._work.enter_context(working())
+        self._begin()

@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -120,7 +120,10 @@ class ClusterCrew(Crew):
 
     @contextmanager
     def alone(self, *, here: bool) -> Iterator[None]:
-        with measuring() if here else nullcontext():
+        with ExitStack() as measured:
+            if here:
+                with self._listener.progress.task("Waiting until nobody works on this machine", None) as advance:
+                    measured.enter_context(measuring("a measurement", lambda who: advance(0, who)))
             yield
 
 

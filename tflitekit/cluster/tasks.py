@@ -12,7 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
@@ -164,7 +164,7 @@ def _outcome(task: Task) -> dict[str, Any]:
         with (
             copies_in_use(),
             while_wanted(_worker(), printable(task.label)),
-            working() if task.waits else nullcontext(),
+            _working(task.label) if task.waits else nullcontext(),
         ):
             return _run_anywhere(task)
     except UnwantedError:
@@ -174,6 +174,10 @@ def _outcome(task: Task) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 - recorded, whatever it is
         known = as_known(error) or TflitekitError(f"{task.label}: {type(error).__name__}: {error}")
         return {"error": known.to_json(), "blame": _blame(known)}
+
+
+def _working(label: str) -> AbstractContextManager[None]:
+    return working(label, lambda who: Telling().say(f"Waiting until nobody measures on this machine, {who}"))
 
 
 def _check_kit(wanted: str) -> None:

@@ -69,7 +69,7 @@ class Listener:
     """
 
     def __init__(self, client: distributed.Client, progress: Progress) -> None:
-        self._client, self._progress = client, progress
+        self._client, self.progress = client, progress
         self._tasks: dict[str, Event] = {}
         self._workers: dict[str, Event] = {}
         self._ended = threading.Event()
@@ -80,13 +80,13 @@ class Listener:
             self._tasks[key] = event
         else:
             self._tasks.pop(key, None)
-        self._progress.event(event)
+        self.progress.event(event)
 
     @contextmanager
     def listening(self, name: str) -> Iterator[None]:
         """Hears what happens on a cluster within the block."""
         cluster = Event(kind="cluster", name=name, state="started", detail=self._client.dashboard_link)
-        self._progress.event(cluster)
+        self.progress.event(cluster)
         self._look()
         self._client.subscribe_topic(_TOPIC, self._heard)  # type: ignore[no-untyped-call]
         watcher = threading.Thread(target=self._watch, daemon=True)
@@ -98,14 +98,14 @@ class Listener:
             watcher.join(_LOOK_EVERY_S)
             if self._client.status == "running":
                 self._client.unsubscribe_topic(_TOPIC)  # type: ignore[no-untyped-call]
-            self._progress.event(Event(kind="cluster", name=name, state="ended"))
+            self.progress.event(Event(kind="cluster", name=name, state="ended"))
 
     def _heard(self, event: tuple[float, dict[str, Any]]) -> None:
         _, told = event
         known = self._tasks.get(str(told.get("key")).rpartition("-")[0])
         if known is not None:  # those of other clients are on the same topic
             found = {name: told.get(name) for name in ("machine", "worker", "detail")}
-            self._progress.event(known.model_copy(update=found | {"state": "working", "time": time.time()}))
+            self.progress.event(known.model_copy(update=found | {"state": "working", "time": time.time()}))
 
     def _watch(self) -> None:
         """Looks who is there; less often where they are many, since each is a few kilobytes."""
@@ -130,7 +130,7 @@ class Listener:
                     name.removeprefix(_DEVICE) for name in there[address]["resources"] if name.startswith(_DEVICE)
                 ),
             )
-            self._progress.event(self._workers[address])
+            self.progress.event(self._workers[address])
         for address in [address for address in self._workers if address not in there]:
             gone = self._workers.pop(address)
-            self._progress.event(gone.model_copy(update={"state": "left", "time": time.time()}))
+            self.progress.event(gone.model_copy(update={"state": "left", "time": time.time()}))

@@ -12,42 +12,52 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
+
+from tflitekit.core.printable import printable
 
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["measuring", "working"]
+__all__ = ["Told", "measuring", "working"]
 
-_POLL_S = 0.05
+_POLL_S, _TELL_S = 0.05, 3.0
+_MOST_BYTES = 1 << 16
 _FOLDER = Path("/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir())
+
+Told = Callable[[str], object]
+"""Hears, every few seconds, for whom is waited: 'flowers (process 1234, since 14:05:10)'."""
 
 
 @contextmanager
-def working() -> Iterator[None]:
-    """Waits until nobody measures on this machine, or waits to; within the block nobody starts to."""
+def working(what: str, told: Told = lambda who: None) -> Iterator[None]:
+    """Waits until nobody measures on this machine, or waits to; within the block nobody starts to.
+
+    Args:
+        what: What is done, for those who wait for it.
+    """
     with _open("work") as work:
-        with _held("gate", exclusive=True):
-            _lock(work, exclusive=False)
+        with _open("gate") as gate:
+            _lock(gate, work, told, exclusive=True)
+            _lock(work, work, told, exclusive=False)
+            _note(work, what)
         yield
 
 
 @contextmanager
-def measuring() -> Iterator[None]:
+def measuring(what: str, told: Told = lambda who: None) -> Iterator[None]:
     """Waits until all that work on this machine have ended their piece; within the block nobody starts another.
 
     Not within `working` of the same thread, which would wait for itself.
     """
-    with _held("gate", exclusive=True), _held("work", exclusive=True):
-        yield
-
-
-@contextmanager
-def _held(name: str, *, exclusive: bool) -> Iterator[None]:
-    with _open(name) as descriptor:
-        _lock(descriptor, exclusive=exclusive)
+    with _open("gate") as gate, _open("work") as work:
+        _lock(gate, work, told, exclusive=True)
+        _lock(work, work, told, exclusive=True)
+        _note(work, what)
         yield
 
 
@@ -61,13 +71,53 @@ def _open(name: str) -> Iterator[int]:
         yield file.fileno()
 
 
-def _lock(descriptor: int, *, exclusive: bool) -> None:
+def _lock(descriptor: int, work: int, told: Told, *, exclusive: bool) -> None:
     """Locks an open file until it is closed. Python opens files so that programs that it starts do not get them.
 
-    It waits in short steps: a thread that waits in the operating system cannot be stopped.
+    It waits in short steps: a thread that waits in the operating system cannot be stopped. Who has the gate waits for those at work itself.
     """
+    tell_at = time.monotonic() + _TELL_S
     while sys.platform != "win32":
         try:
             return fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except BlockingIOError:
             time.sleep(_POLL_S)
+        if time.monotonic() > tell_at:
+            told(_holders(work))
+            tell_at = time.monotonic() + _TELL_S
+
+
+def _note(work: int, what: str) -> None:
+    """Writes into the lock's file who has it. Only whoever has the gate writes; those that have ended are left out."""
+    if sys.platform == "win32":
+        return
+    others = [line for pid, line in _notes(work) if pid != os.getpid() and psutil.pid_exists(pid)]
+    mine = (
+        f"{os.getpid()} {printable(' '.join(what.split()))} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})"
+    )
+    with suppress(OSError):  # a full disk; who waits is told less
+        os.ftruncate(work, 0)
+        os.pwrite(work, "\n".join([*others, mine]).encode()[-_MOST_BYTES:], 0)
+
+
+def _notes(work: int) -> Iterator[tuple[int, str]]:
+    """Yields the processes that had the lock, and what they wrote."""
+    for line in os.pread(work, _MOST_BYTES, 0).decode(errors="replace").splitlines():
+        pid = line.partition(" ")[0]
+        if pid.isdigit():
+            yield int(pid), line
+
+
+def _holders(work: int) -> str:
+    """Returns who has the lock, as far as the system tells."""
+    notes = dict(_notes(work))
+    try:
+        locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+        inode = str(os.fstat(work).st_ino)
+        pids = {int(lock[-4]) for lock in locks if "->" not in lock and lock[-3].rpartition(":")[2] == inode}
+    except (OSError, ValueError, IndexError):  # not Linux
+        pids = {pid for pid in notes if psutil.pid_exists(pid)}
+    return (
+        ", ".join(notes[pid].partition(" ")[2] if pid in notes else f"process {pid}" for pid in sorted(pids))
+        or "another process"
+    )

@@ -127,5 +127,5 @@ def run_phase(*, order: dict[str, Any], ahead: bool) -> None:
     """Runs a phase of an order (in a worker); results are in its folder."""
     wanted = Order.from_json(order)
     telling = Telling()
-    with AtWork(telling, attempt()) as crew:
+    with AtWork(telling, str(wanted.out), attempt()) as crew:
         run(wanted, crew, telling, ahead=ahead)
