@@ -9,7 +9,7 @@ from conftest import CLASSES, converted, run_json, shape_arrays
 from edit_tflite import edit_weights
 from PIL import Image
 
-from tflitekit import Constraints, evaluate, open_dataset
+from tflitekit import Constraints, evaluate, open_dataset, optimize
 from tflitekit.accuracy.evaluation import evaluate_variants
 from tflitekit.accuracy.flips import thumbnail
 from tflitekit.accuracy.metrics.classification import Classification
@@ -272,3 +272,10 @@ def test_what_cannot_stop_early_says_why(variants, many):
         evaluate(both, data=many, until_certain=True, constraints=Constraints(max_class_drop=3))
     with pytest.raises(UsageError, match=r"(?s)error_rate cannot be 0.7.*less than 0.5"):
         evaluate(both, data=many, until_certain=True, error_rate=0.7)
+
+
+def test_what_cannot_be_decided_early_is_told_before_anything_is_converted(variants, shapes, tmp_path):
+    asked = {"data": shapes / "test", "preprocess": "raw", "metric": "balanced-accuracy", "until_certain": True}
+    with pytest.raises(UsageError, match="--until-certain decides about shares of right answers"):
+        optimize(variants / "float32.tflite", schemes=["float16"], out=tmp_path, **asked)
+    assert not list(tmp_path.glob("*.tflite"))

@@ -1,9 +1,11 @@
 """Suites: what their files may say, and that a run resumes, skips what is absent, and survives what is broken."""
 
+import itertools
 import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,12 +16,13 @@ from tflitekit import convert, evaluate, optimize
 from tflitekit.core.errors import BusyError, TflitekitError, UsageError
 from tflitekit.core.files import locked
 from tflitekit.core.progress import Progress
-from tflitekit.optimization.suites import read_suite, run_suite
+from tflitekit.optimization.suites import read_suite, reading, run_suite
 from tflitekit.optimization.suites.file import Conversion, Data, Limits, Model, Suite
 from tflitekit.optimization.suites.places import Places
 from tflitekit.options.convert import ConvertOptions
 from tflitekit.options.limits import Constraints
 from tflitekit.options.optimize import OptimizeOptions
+from tflitekit.options.training import TrainingOptions
 from tflitekit.render.suite_text import EntryResult, render
 from tflitekit.results import read_report
 
@@ -161,6 +164,7 @@ evaluation = "e"
         ('target = "ssh"\n' + SMALLEST, "target", "ssh:USER@HOST"),
         ('also_on = ["ethos-u:ethos-u99"]\n' + SMALLEST, "also_on", "ethos-u55-128"),
         ('also_on = ["host"]\n' + SMALLEST, "also_on", "it does not run samples."),
+        ('also_on = ["tflm"]\n' + SMALLEST + "stream = true\n", "also_on", "'stream' makes them one stream"),
         ('target = "adb"\nprofile = true\n' + SMALLEST, "target", "'profile' is not possible on phones"),
         (
             'target = "adb"\nprotocols = ["mlperf-tiny"]\n' + SMALLEST,
@@ -219,6 +223,47 @@ def test_what_no_machine_could_do_is_refused_when_the_file_is_read(tmp_path, tex
         read_suite(written(tmp_path, text))
     assert (f" at {place}." if place else " places.") in refused.value.what
     assert words in str(refused.value)
+
+
+ANYTHING = [
+    0,
+    -1,
+    1.5,
+    True,
+    "x",
+    "",
+    [],
+    [1],
+    [[]],
+    ["a", "a"],
+    {},
+    {"a": 1},
+    [{}],
+    "a,b",
+    "-",
+    "~",
+    "a:b",
+    "a=b",
+    10**18,
+]
+TABLES = {
+    Suite: lambda content: content,
+    Model: lambda content: content["models"][0],
+    Data: lambda content: content["data"]["d"],
+    Conversion: lambda content: content.setdefault("conversion", {}),
+    Limits: lambda content: content.setdefault("constraints", {}),
+    TrainingOptions: lambda content: content["data"]["d"].setdefault("training", {"data": "d"}),
+}
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
+def test_any_value_of_any_key_is_read_or_refused_in_words(table, monkeypatch):
+    for key, value in itertools.product(table.model_fields, ANYTHING):
+        content = {"models": [{"name": "m", "path": "m", "data": ["d"]}], "data": {"d": {"evaluation": "d"}}}
+        TABLES[table](content)[key] = value
+        monkeypatch.setattr(reading, "read_toml", lambda path, content=content: content)
+        with suppress(UsageError):
+            read_suite("s.toml")
 
 
 def test_a_target_that_there_is_not_is_refused_before_anything_is_converted(tmp_path):

@@ -24,7 +24,7 @@ from tflitekit.data.dataset import Dataset, Selection, SkippedSamples
 from tflitekit.results import Adaptive, Sequential
 from tflitekit.tasks.metric_words import words_of
 
-__all__ = ["Certainty", "score_until_certain"]
+__all__ = ["Certainty", "check_decidable", "score_until_certain"]
 
 _OUTPUTS = 1 << 16
 """More than any file has."""
@@ -118,8 +118,8 @@ def _tests(names: Sequence[str], order: DrawOrder, certainty: Certainty) -> dict
     return {name: SequentialDrop(order, limit=certainty.limit, alpha=certainty.error_rate) for name in names}
 
 
-def _classes(dataset: Dataset, metric: AnyMetric) -> list[int]:
-    """Returns the classes that batches are balanced by: one, where the data have no labels."""
+def check_decidable(dataset: Dataset, metric: AnyMetric) -> None:
+    """Raises `UsageError` where the drop of a metric cannot be decided on a part of the data."""
     if isinstance(metric, SeveralMetrics):
         raise UsageError(
             "--until-certain decides about one output, and several have labels.",
@@ -140,8 +140,13 @@ def _classes(dataset: Dataset, metric: AnyMetric) -> list[int]:
             f"--until-certain needs data of known size that can be read in any order, but {dataset.location} is a factory.",
             fix="Store the samples as a folder of images or an .npz file, or leave it out.",
         )
+
+
+def _classes(dataset: Dataset, metric: AnyMetric) -> list[int]:
+    """Returns the classes that batches are balanced by: one, where the data have no labels."""
+    check_decidable(dataset, metric)
     if isinstance(metric, ClassAgreement):
-        return [0] * dataset.size
+        return [0] * (dataset.size or 0)
     return [int(sample.label) for sample in dataset]
 
 

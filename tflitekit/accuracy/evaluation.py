@@ -59,7 +59,7 @@ from tflitekit.data.facts import Inputs, usual_shapes
 from tflitekit.data.preprocessing import Preprocessing, load_preprocessing
 from tflitekit.data.sound_format import check_same_rate
 from tflitekit.options.base import takes
-from tflitekit.options.evaluate import EvaluateOptions
+from tflitekit.options.evaluate import EvaluateOptions, ScoringOptions
 from tflitekit.options.tasks import TaskOptions
 from tflitekit.results import Constraints, DatasetRecord, Finding, Rejection, Report, VariantReport, only_here
 from tflitekit.results.limits import certainty_limit
@@ -162,6 +162,10 @@ def evaluate(
         for variant in stored:
             probe(variant, dataset)
         common: dict[str, Any] = {"constraints": constraints, "progress": progress}
+        if how.cluster is not None:
+            metric_of(
+                _jobs_of(stored, how), dataset, how, constraints or Constraints()
+            )  # before anybody is asked to work
         with _crew(files, how, progress) as (crew, folder):
             found = evaluate_variants(stored, dataset, how, cache=folder, crew=crew, **common)
         rows = on_targets(found.variants, stored, dataset, places, how, **common)
@@ -280,6 +284,11 @@ def run_once(*, path: str, shapes: list[list[int]] | None = None) -> bool:
     return True
 
 
+def _jobs_of(variants: Sequence[Variant], how: ScoringOptions) -> dict[str, ScoringJob]:
+    """Returns what is to be scored of the variants that are finished and can run."""
+    return {v.name: ScoringJob(v, read_graph(v.path), how.scored) for v in variants if v.status == "ok" and v.runnable}
+
+
 def evaluate_variants(
     variants: Sequence[Variant],
     dataset: Dataset,
@@ -305,7 +314,7 @@ def evaluate_variants(
     constraints = constraints or Constraints()
     if how.until_certain:
         check_certainty(constraints)
-    runs = {v.name: ScoringJob(v, read_graph(v.path), how.scored) for v in variants if v.status == "ok" and v.runnable}
+    runs = _jobs_of(variants, how)
     if not runs:
         return _nothing_scored(variants, dataset, how)
     metric = metric_of(runs, dataset, how, constraints)

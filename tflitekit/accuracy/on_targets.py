@@ -29,9 +29,18 @@ from tflitekit.targets.examining import said_by
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.variant import Variant
 
-__all__ = ["on_targets", "opened"]
+__all__ = ["on_targets", "opened", "refuse_stream"]
 
 _FORM = 1  # raised whenever results are found otherwise, so that older ones are not taken
+
+
+def refuse_stream(names: Sequence[str], *, stream: bool) -> None:
+    """Raises `UsageError` where further targets are to run samples that are one stream."""
+    if names and stream:
+        raise UsageError(
+            "--also-on runs samples that do not depend on each other, and --stream makes them one stream.",
+            fix="Leave out one of the two.",
+        )
 
 
 @contextmanager
@@ -42,11 +51,7 @@ def opened(names: Sequence[str], *, stream: bool = False) -> Iterator[tuple[Chec
         UsageError: There is none of a name, it neither runs samples nor examines files, or samples are one stream.
         MissingDependencyError: What a target needs is not there.
     """
-    if names and stream:
-        raise UsageError(
-            "--also-on runs samples that do not depend on each other, and --stream makes them one stream.",
-            fix="Leave out one of the two.",
-        )
+    refuse_stream(names, stream=stream)
     with ExitStack() as stack:
         places = tuple(stack.enter_context(open_target(name)) for name in dict.fromkeys(names))
         for place in places:

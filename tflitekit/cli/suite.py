@@ -12,6 +12,7 @@ from tflitekit.cli.events import events_option, written_events
 from tflitekit.cli.keeping import Keeper
 from tflitekit.cli.options import takes_options
 from tflitekit.cli.shared import as_json, option, out, path, progress
+from tflitekit.core.errors import UsageError
 from tflitekit.options.base import option_of
 from tflitekit.options.cluster import ClusterOptions
 from tflitekit.options.store import StoreOptions
@@ -53,6 +54,8 @@ def suite(
     from tflitekit.core.files import write_whole
     from tflitekit.optimization.suites import run_suite
 
+    if update_readme is not None and update_readme.is_dir():
+        raise UsageError(f"{update_readme} is a folder.", fix="Name a file: --update-readme results.md.")
     keeper = Keeper(keep, is_named=True)
     with written_events(events, progress(), as_json=as_json) as told:
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from tflitekit.accuracy.evaluation import check_certainty
 from tflitekit.accuracy.metric_choice import is_reference, require_metric
 from tflitekit.accuracy.metrics import metrics
+from tflitekit.accuracy.on_targets import refuse_stream
 from tflitekit.conversion import check_needs, require_chief
 from tflitekit.conversion.searching import refuse_without_clock, searches_by_latency
 from tflitekit.core.arguments import meant
@@ -41,6 +42,7 @@ def faults_in(how: OptimizeOptions, constraints: Constraints, options: ConvertOp
         ("training", lambda: require_chief(options)),
         ("target", lambda: check_measuring(how.target, how.part(LatencyOptions))),
         *(("also_on", lambda name=name: check_trying(name)) for name in how.also_on),
+        ("also_on", lambda: refuse_stream(how.also_on, stream=how.stream)),
         *(("metric", lambda name=name: require_metric(name)) for name in how.metric.values()),
         ("reader", lambda: None if how.reader is None else require_reader(how.reader)),
         ("task", lambda: _check_task(how.task)),

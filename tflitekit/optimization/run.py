@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tflitekit.accuracy.adaptive import check_decidable
 from tflitekit.accuracy.evaluation import Evaluation, evaluate_variants
 from tflitekit.accuracy.metric_choice import by_reference
+from tflitekit.accuracy.metrics import ReferenceMetric
 from tflitekit.accuracy.on_targets import on_targets, opened
 from tflitekit.accuracy.suitability import check_evaluation_data, check_metric_limits
 from tflitekit.accuracy.without_labels import check_limits
@@ -262,6 +264,10 @@ def _check_data(
     interface = Interface(tuple(source.inputs), tuple(source.outputs), spec.output, classes=spec.labels)
     metric = check_evaluation_data(dataset, [pipeline], interface, how)
     check_metric_limits(metric, how, constraints)
+    if how.until_certain and not isinstance(
+        metric, ReferenceMetric
+    ):  # what an output means without labels, the files will tell
+        check_decidable(dataset, metric)
     values.result()
 
 
