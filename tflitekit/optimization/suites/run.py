@@ -66,7 +66,7 @@ def run_suite(
     home = Path(out) / path.stem
     places = Places(root_of(path, suite, data_root), home / ".embedded", progress)
     names = [entry.name for entry in suite.entries()]
-    orders, results = _orders(suite, home, places, here=cluster is None)
+    orders, results = _orders(suite, home, places, progress, here=cluster is None)
     with locked(home), _told(path.stem, names, results, progress):
         for result in _run(orders, home, cluster, depot, progress):
             results[result.name] = result
@@ -79,7 +79,9 @@ def run_suite(
     return found
 
 
-def _orders(suite: Suite, home: Path, places: Places, *, here: bool) -> tuple[dict[str, Order], dict[str, EntryResult]]:
+def _orders(
+    suite: Suite, home: Path, places: Places, progress: Progress, *, here: bool
+) -> tuple[dict[str, Order], dict[str, EntryResult]]:
     """Returns what each entry asks, and what became of those of which it is known already that nobody could do them.
 
     Args:
@@ -88,14 +90,23 @@ def _orders(suite: Suite, home: Path, places: Places, *, here: bool) -> tuple[di
     orders: dict[str, Order] = {}
     fallen: dict[str, EntryResult] = {}
     for entry in suite.entries():
-        try:
-            order = order_of(suite, entry, home / entry.name, places)
-            look_at(order, here=here)
-        except Exception as error:  # noqa: BLE001 - recorded, whatever it is; the rest of the suite goes on
-            fallen[entry.name] = failed(entry.name, error)
-        else:
-            orders[entry.name] = order
-    return orders, fallen
+        with _recorded(entry.name, fallen):
+            orders[entry.name] = order_of(suite, entry, home / entry.name, places)
+    with progress.task("Looking at models and data", len(orders)) as advance:
+        for name, order in orders.items():
+            with _recorded(name, fallen):
+                look_at(order, here=here)
+            advance(1)
+    return {name: order for name, order in orders.items() if name not in fallen}, fallen
+
+
+@contextmanager
+def _recorded(name: str, fallen: dict[str, EntryResult]) -> Iterator[None]:
+    """Records what goes wrong with an entry, whatever it is; the rest of the suite goes on."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001
+        fallen[name] = failed(name, error)
 
 
 def _run(
