@@ -51,9 +51,10 @@ LINTS = {
 
 
 LONGEST = (
-    "test_training_run", "test_android_app", "test_distribution", "test_training", "test_readme", "test_compression", "test_real_data",
-    "test_optimize", "test_schemes", "test_converters", "test_ssh", "test_cluster", "test_depot", "test_explanation", "test_suite_runs",
-    "test_tracking", "test_microcontrollers", "test_browser_target", "test_report_browser", "test_fuzz",
+    "test_training_run", "test_android_app", "test_training", "test_distribution", "test_compression", "test_cluster", "test_optimize",
+    "test_readme", "test_converters", "test_schemes", "test_real_data", "test_ssh", "test_sources", "test_depot", "test_suite_runs",
+    "test_tracking", "test_quickstart", "test_explanation", "test_training_tasks", "test_report_browser", "test_microcontrollers",
+    "test_browser_target", "test_proof_of_models", "test_fuzz",
 )  # fmt: skip
 """Files that take long, the longest first: all processes have work to the end."""
 

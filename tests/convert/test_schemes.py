@@ -54,13 +54,21 @@ def variants(models, shapes, tmp_path_factory):
     return out
 
 
+def names(*more, training=False):
+    """Returns the direct schemes, all or those that train; for ``--thorough`` those of which each stage is in another one, too."""
+    within = ("pruned_qat", "clustered_qat")
+    chosen = [name for name in direct_schemes() if find(name).needs == "training" or not training]
+    return [*(pytest.param(name, marks=pytest.mark.thorough) if name in within else name for name in chosen), *more]
+
+
 @pytest.fixture(scope="module")
-def trained_variants(models, shapes, tmp_path_factory):
-    """All schemes that train, of the same classifier, trained for two epochs a stage."""
+def trained_variants(request, models, shapes, tmp_path_factory):
+    """The schemes that train and that tests here ask for, of the same classifier, trained for two epochs a stage."""
+    asked = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
     out = tmp_path_factory.mktemp("trained_variants")
     result = convert(
         models / "shapes.keras",
-        schemes=[name for name, scheme in available().items() if scheme.needs == "training"],
+        schemes=[name for name, scheme in available().items() if scheme.needs == "training" and name in asked],
         out=out,
         options=ConvertOptions(training=TrainingOptions(data=shapes / "train", epochs=2, batch_size=16)),
     )
@@ -76,7 +84,7 @@ def folders(request):
     )
 
 
-@pytest.mark.parametrize("name", [*direct_schemes(), "int8-io-uint8"])
+@pytest.mark.parametrize("name", names("int8-io-uint8"))
 def test_the_committed_file_is_what_the_converter_makes_today(folders, name):
     """Rounding on another machine may move a weight or a scale by a step, but not what the file is made of."""
     trains = name in available() and available()[name].needs == "training"
@@ -88,7 +96,7 @@ def test_the_committed_file_is_what_the_converter_makes_today(folders, name):
     assert made.min_runtime_version == committed.min_runtime_version
 
 
-@pytest.mark.parametrize("name", direct_schemes())
+@pytest.mark.parametrize("name", names())
 def test_scheme_keeps_its_promise_and_stays_close_to_float(variants, folders, name):
     images, labels = shape_arrays(90, seed=9)
     folder = folders(name)
@@ -111,7 +119,7 @@ def test_scheme_keeps_its_promise_and_stays_close_to_float(variants, folders, na
     assert sidecar["scheme"] == name
 
 
-@pytest.mark.parametrize("name", [name for name, scheme in available().items() if scheme.needs == "training"])
+@pytest.mark.parametrize("name", names(training=True))
 def test_schemes_that_train_record_what_training_did(trained_variants, shapes, name):
     request, variant = parse_request(name), read_sidecar(trained_variants / f"{name}.tflite")
     record = variant.training

@@ -194,7 +194,9 @@ def test_architectures_of_keras2_are_annotated_like_those_of_keras3(title):
 
 @pytest.mark.slow
 @pytest.mark.real_data
-@pytest.mark.parametrize("name", page.FILES)
+@pytest.mark.parametrize(
+    "name", ["resnet8_cifar10.h5", pytest.param("mobilenet_v1_025_96_vww.h5", marks=pytest.mark.thorough)]
+)
 def test_real_models_train_and_convert_to_integers(shared, name, tmp_path):
     from tflitekit.source.kinds.keras import load_model
 
