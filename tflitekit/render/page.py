@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -95,15 +95,19 @@ def script_json(value: Any) -> Markup:
 
 def plain(value: Any) -> Any:
     """Returns the value as a plot needs it: printable text, five digits, null for what JSON has no number for (a metric of one's own may give it)."""
-    if isinstance(value, dict):
-        return {plain(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
     if isinstance(value, str):
-        return printable(value)
+        return _printable(value)
     if isinstance(value, float):
         return float(f"{value:.5g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {_printable(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
     return value
+
+
+_printable = lru_cache(maxsize=10_000)(printable)
+"""Pages with a thousand reports have the same words in each of their points."""
 
 
 def _one_line(value: str) -> str:
