@@ -13,23 +13,29 @@ from tflitekit.latency.benchmarking import NOT_KEPT
 from tflitekit.optimization.suites.places import AbsentError
 from tflitekit.optimization.suites.words import said
 from tflitekit.render.suite_text import EntryResult, Taken
-from tflitekit.results import Report, Samples
+from tflitekit.results import Report
 from tflitekit.results.report import read_report
 from tflitekit.tflite.variant import read_sidecar
 
 __all__ = ["Before", "failed", "finished"]
 
 
+_Figures = tuple[float, ...]
+
+
 @dataclass(frozen=True)
 class Before:
-    """What lay in the folder of an entry.
+    """What lay in the folder of an entry; little, since there may be many.
 
     Attributes:
         files: Of each ``.tflite`` file its hash, and how long it took to make.
+        latencies: By file, target, protocol and threads, what tells one measurement from another.
+        doubt: Why latency will be measured again; None where it will not.
     """
 
     files: Mapping[str, tuple[str | None, float | None]]
-    report: Report | None
+    latencies: Mapping[tuple[str | None, str, str, int], _Figures]
+    doubt: str | None
 
     @classmethod
     def of(cls, folder: Path) -> Before:
@@ -37,9 +43,11 @@ class Before:
         sidecars = [read_sidecar(path) for path in sorted(folder.glob("*.tflite"))]
         files = {one.name: (one.sha256, one.conversion_s) for one in sidecars if one is not None}
         try:
-            return cls(files, read_report(folder / "report.json"))
+            report = read_report(folder / "report.json")
         except ModelError:  # there is none
-            return cls(files, None)
+            return cls(files, {}, None)
+        doubt = next((doubt.message for doubt in report.warnings if doubt.kind in NOT_KEPT), None)
+        return cls(files, _latencies(report), doubt)
 
 
 def finished(name: str, folder: Path, before: Before, report: Report) -> EntryResult:
@@ -68,21 +76,22 @@ def _taken(before: Before, report: Report) -> Taken | None:
     files = [row.name for row in report.variants if before.files.get(row.name) == (row.sha256, row.conversion_s)]
     if not files:
         return None
-    doubts = before.report.warnings if before.report is not None else ()
-    old = _latencies(before.report)
+    old = before.latencies
     same = [old[key] == found for key, found in _latencies(report).items() if key in old]
     if not same or all(same):
         return Taken(files=tuple(files), latency="taken" if same else None)
-    why = next((doubt.message for doubt in doubts if doubt.kind in NOT_KEPT), None)
-    return Taken(files=tuple(files), latency="again", why=why)
+    return Taken(files=tuple(files), latency="again", why=before.doubt)
 
 
-def _latencies(report: Report | None) -> dict[tuple[str | None, str, str, int], Samples | None]:
-    """Returns what was measured, by file, target, protocol and threads."""
-    rows = report.variants if report is not None else ()
+def _latencies(report: Report) -> dict[tuple[str | None, str, str, int], _Figures]:
     return {
-        (row.sha256, found.target, found.protocol, found.threads): found.samples
-        for row in rows
+        (row.sha256, found.target, found.protocol, found.threads): (
+            found.mean_ms,
+            found.p99_ms,
+            found.init_ms,
+            found.runs,
+        )
+        for row in report.variants
         for found in (row.latency, *row.other_latencies)
         if found is not None
     }

@@ -72,7 +72,7 @@ class _Step:
 def run_on_cluster(orders: dict[str, Order], crew: ClusterCrew, progress: Progress) -> Iterator[EntryResult]:
     """Yields what becomes of each entry, in the order in which they end."""
     groups = alike(orders)
-    before = {name: Before.of(order.out) for name, order in orders.items()}
+    before: dict[str, Before] = {}
     with Phases(crew, progress, in_parts=2 * len(groups) <= crew.spread) as phases:
         waiting = [_first_step(group, phases) for group in groups]
         pending: dict[Future[Any], _Step] = {}
@@ -80,6 +80,8 @@ def run_on_cluster(orders: dict[str, Order], crew: ClusterCrew, progress: Progre
         while waiting or pending or ended:
             for step in _startable(waiting, pending.values(), crew):
                 waiting.remove(step)
+                if step.name not in before:
+                    before[step.name] = Before.of(step.order.out)
                 pending[step.ask(phases)] = step
             for step, error in ended:  # after others were started: the report takes a moment
                 yield from _results(step, error, before)

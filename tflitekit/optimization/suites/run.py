@@ -5,7 +5,7 @@ Each is one run of *optimize* into a folder of its own, so a suite resumes as *o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -90,23 +90,24 @@ def _orders(
     orders: dict[str, Order] = {}
     fallen: dict[str, EntryResult] = {}
     for entry in suite.entries():
-        with _recorded(entry.name, fallen):
+        with _recorded([entry.name], fallen):
             orders[entry.name] = order_of(suite, entry, home / entry.name, places)
-    with progress.task("Looking at models and data", len(orders)) as advance:
-        for name, order in orders.items():
-            with _recorded(name, fallen):
-                look_at(order, here=here)
+    groups = alike(orders)
+    with progress.task("Looking at models and data", len(groups)) as advance:
+        for group in groups:  # which have the same
+            with _recorded(group, fallen):
+                look_at(next(iter(group.values())), here=here)
             advance(1)
     return {name: order for name, order in orders.items() if name not in fallen}, fallen
 
 
 @contextmanager
-def _recorded(name: str, fallen: dict[str, EntryResult]) -> Iterator[None]:
-    """Records what goes wrong with an entry, whatever it is; the rest of the suite goes on."""
+def _recorded(names: Iterable[str], fallen: dict[str, EntryResult]) -> Iterator[None]:
+    """Records what goes wrong with entries, whatever it is; the rest of the suite goes on."""
     try:
         yield
     except Exception as error:  # noqa: BLE001
-        fallen[name] = failed(name, error)
+        fallen |= {name: failed(name, error) for name in names}
 
 
 def _run(
@@ -145,11 +146,11 @@ def _tell(result: EntryResult, progress: Progress) -> None:
 
 
 def _one_by_one(orders: dict[str, Order], progress: Progress) -> Iterator[EntryResult]:
-    before = {name: Before.of(order.out) for name, order in orders.items()}
     for group in alike(orders):
         first: Path | None = None
         for name, order in group.items():
             progress.event(Event(kind="task", name=name, state="working", machine=machine_name()))
+            before = Before.of(order.out)
             try:
                 if first is not None:
                     begin_like(first, order.out)
@@ -158,4 +159,4 @@ def _one_by_one(orders: dict[str, Order], progress: Progress) -> Iterator[EntryR
                 yield failed(name, error)
             else:
                 first = order.out
-                yield finished(name, order.out, before[name], report)
+                yield finished(name, order.out, before, report)
