@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 
 import psutil
 import pytest
 
 from tflitekit.cli.shared import _WITH_TENSORFLOW
-from tflitekit.core.errors import MissingDependencyError, TflitekitError, UnreadableError, UsageError
-from tflitekit.core.process.workers import WorkerPool, _ForkServer, start_early, wait_for
+from tflitekit.core.errors import (
+    CrashError,
+    MissingDependencyError,
+    OutOfMemoryError,
+    TflitekitError,
+    UnreadableError,
+    UsageError,
+    as_known,
+)
+from tflitekit.core.process.workers import WorkerPool, _failure, _ForkServer, last_words, start_early, wait_for
 from tflitekit.source.kinds import source_kinds
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="fork servers are for systems that can fork")
@@ -111,6 +120,24 @@ def test_a_server_that_cannot_import_is_an_error_and_no_hang():
         time.sleep(0.5)  # it has ended by now, or ends with the task in its queue
         with pytest.raises(MissingDependencyError):
             wait_for(pool.submit("tflitekit.tflite.runtime:runtime_name", {}, label="name"))
+
+
+def test_what_linux_kills_lacked_memory_and_what_aborts_did_not():
+    killed, aborted = (_failure("int8", {}, -number, "words") for number in (signal.SIGKILL, signal.SIGABRT))
+    assert type(killed) is OutOfMemoryError and type(aborted) is CrashError
+    assert str(killed).startswith(
+        "int8: the process was killed by SIGKILL, as Linux does where memory is not enough.\n"
+    )
+    assert "--jobs 1" in killed.fix and "float16" in aborted.fix and killed.why == "It last printed: words"
+
+
+def test_threads_without_memory_are_told_below_the_stack_of_who_wanted_one():
+    log = (
+        b"F0000 00:00:17 env.cc:84] Thread tf_Convert creation via pthread_create() failed.\n"
+        + 40 * b"    @     0x7f09f  tsl::Env()\n"
+    )
+    assert last_words(log).endswith("pthread_create() failed.")
+    assert type(as_known(Exception(last_words(log)))) is OutOfMemoryError
 
 
 def test_every_error_comes_back_from_a_worker_as_it_was():

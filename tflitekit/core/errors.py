@@ -186,8 +186,11 @@ _NO_ROOM = {
     errno.EFBIG: ("The limit on the size of a file is too low", "Raise it (ulimit -f)"),
 }
 _NO_FILES = (errno.EMFILE, errno.ENFILE)
-_NO_MEMORY = ("std::bad_alloc", "ResourceExhaustedError", "OOM when allocating", os.strerror(errno.ENOMEM))
-"""What C++, TensorFlow and the system say where no memory is left."""
+_NO_MEMORY = (
+    "std::bad_alloc", "ResourceExhaustedError", "OOM when allocating", os.strerror(errno.ENOMEM),
+    "pthread_create() failed", "can't start new thread",
+)  # fmt: skip
+"""What C++, TensorFlow, Python and the system say where no memory is left, also for the stack of a thread."""
 MORE_MEMORY = (
     "Close other programs, or give it a machine or a limit (ulimit -v) with more. Fewer at a time (--jobs 1) need less."
 )

@@ -16,7 +16,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from tflitekit.core.errors import OTHER_OUT, BusyError, StorageError, UnreadableError, disk_errors
+from tflitekit.core.errors import (
+    MORE_MEMORY,
+    OTHER_OUT,
+    BusyError,
+    OutOfMemoryError,
+    StorageError,
+    UnreadableError,
+    disk_errors,
+)
 from tflitekit.core.lifetime import hold, is_own
 from tflitekit.core.printable import dump_json
 
@@ -147,8 +155,13 @@ def read_bytes(path: str | Path, limit_bytes: int | None = None) -> bytes:
     limit = TEXT_LIMIT_BYTES if limit_bytes is None else limit_bytes
     with open_file(path, limit) as stream:
         try:
-            content = stream.read(limit + 1)  # a file of the kernel, or one that grows, may say less of itself
-        except (OSError, MemoryError, OverflowError) as error:
+            said = min(limit, os.fstat(stream.fileno()).st_size)
+            content = stream.read(said + 1)  # no more than that is asked of memory
+            if len(content) > said:  # a file of the kernel, or one that grows, may say less of itself
+                content += stream.read(limit + 1 - len(content))
+        except MemoryError as error:
+            raise OutOfMemoryError(f"{path} cannot be read: there is not enough memory.", fix=MORE_MEMORY) from error
+        except (OSError, OverflowError) as error:
             raise UnreadableError(str(path), str(getattr(error, "strerror", None) or error).lower()) from error
     if len(content) > limit:
         raise UnreadableError(str(path), f"it has more than {limit:,} bytes")

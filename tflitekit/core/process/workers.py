@@ -35,8 +35,9 @@ _CAN_FORK = sys.platform == "linux"
 _LAST_WORDS_CHARS = 2000
 _LOG_LINE = re.compile(
     r"WARNING: All log messages before absl|(INFO|WARNING):absl:|INFO: |[IW]\d{4} \d\d:\d\d:|\d{4}-\d\d-\d\d [\d:.]+: [IW] "
+    r"| +@ +0x[0-9a-f]+ "
 )
-"""What TensorFlow's and the runtime's loggers say below an error: never why something ended."""
+"""What TensorFlow's and the runtime's loggers say below an error, and their stack traces: never why something ended."""
 _IDLE_S = 60.0
 _CRASH_ADVICE = (
     "TensorFlow or the runtime crashed, which the kit cannot repair. Full integer schemes often crash on the loop of "
