@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from types import SimpleNamespace
 
 import pytest
 
 from tflitekit.cluster.crew import open_cluster
+from tflitekit.cluster.kinds import address as address_module
 from tflitekit.cluster.kinds import open_kind
 from tflitekit.cluster.worker import join_cluster
 from tflitekit.core.errors import MachineError, MissingDependencyError, TflitekitError, UsageError
@@ -141,3 +143,17 @@ def test_a_function_of_the_users_starts_a_cluster(tmp_path):
 def test_a_worker_that_cannot_join_says_so_before_it_waits(address, devices, words):
     with pytest.raises(TflitekitError, match=words):
         join_cluster(address, workers=0, devices=devices)
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1", "tcp://:8786", "tcp://127.0.0.1:many"])
+def test_an_address_without_machine_or_port_is_told_at_once(address):
+    with pytest.raises(UsageError, match="names no machine and port of a scheduler"), open_kind(address):
+        pass
+
+
+def test_another_program_at_the_address_is_told(monkeypatch):
+    monkeypatch.setattr(address_module, "_ANSWER_S", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(MachineError, match="does not answer"), open_kind(address):
+            pass

@@ -6,18 +6,16 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from tflitekit.cluster.kinds import import_dask
-from tflitekit.cluster.kinds.address import connection_arguments
+from tflitekit.cluster.kinds.address import check_address, connection_arguments
 from tflitekit.cluster.pool import SLOT, device_resource
 from tflitekit.cluster.settings import SETTINGS
 from tflitekit.cluster.tasks import LOG
-from tflitekit.core.errors import MachineError, UsageError
+from tflitekit.core.errors import UsageError
 from tflitekit.core.lifetime import Stopped, scratch
 from tflitekit.core.machine import SHARE, machine_name
 from tflitekit.options.benchmark import BenchmarkOptions
@@ -54,7 +52,7 @@ def join_cluster(
     if not address.startswith(("tcp://", "tls://")):
         raise UsageError(f"'{address}' is no address of a scheduler.", fix="Write tcp://HOST:8786.")
     import_dask()
-    _check_host(address)
+    check_address(address)
     for name in devices:
         _check_device(name)
     count = (os.cpu_count() or 1) if workers is None else workers
@@ -112,17 +110,6 @@ def _show(name: str, level: int) -> None:
     handler.setFormatter(_OneLine())
     log.handlers, log.propagate = [handler], False
     log.setLevel(level)
-
-
-def _check_host(address: str) -> None:
-    """Raises where the address names no machine, for which nobody needs to wait."""
-    host = urlsplit(address).hostname
-    try:
-        socket.getaddrinfo(host, None)
-    except OSError as error:
-        raise MachineError(
-            f"There is no machine '{host}', which {address} names.", why=error.strerror, fix="Write tcp://HOST:8786."
-        ) from error
 
 
 def _check_device(name: str) -> None:
