@@ -130,10 +130,11 @@ async def _scheduler(address: str, note: Callable[[str], object]) -> None:
     waits = False
     while True:
         try:
-            comm = await distributed.comm.connect(address, timeout=_ANSWER_S, **security)
-        except OSError as error:  # a TimeoutError too
+            greeting = distributed.comm.connect(address, timeout=_ANSWER_S, **security)
+            comm = await asyncio.wait_for(greeting, _ANSWER_S + _PAUSE_S)
+        except Exception as error:  # also what comes of the words of another program
             if not waits:
-                note(f"No scheduler answers at {address}: it is waited for. Start it with 'dask scheduler'. ({error})")
+                note(f"No scheduler answers at {address}: it is waited for. Start it with 'dask scheduler'. ({str(error) or 'another program may listen there'})")
                 waits = True
             await asyncio.sleep(_PAUSE_S)
         else:
