@@ -305,3 +305,19 @@ def test_a_scheduler_that_goes_away_is_told_at_once(tmp_path, caplog, monkeypatc
         assert "has ended" in Path(tmp_path / "1.log").read_text()
     finally:
         cluster.close()
+
+
+@pytest.mark.thorough
+def test_a_command_that_is_stopped_ends_by_the_signal_and_the_same_one_goes_on(cluster, variants, shapes, tmp_path):
+    suite = written(tmp_path, SUITE.format(model=variants / "float32.tflite", shapes=shapes))
+    command = [sys.executable, "-m", "tflitekit", "suite", suite, "--out", tmp_path, "--cluster", cluster.address]
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        before = set(tmp_path.rglob("*"))
+        stopped = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        until(lambda before=before: set(tmp_path.rglob("*")) - before, "the start")
+        stopped.send_signal(number)
+        _, said = stopped.communicate(timeout=60)
+        assert stopped.returncode == code
+        assert "Stopped." in said and "Traceback" not in said
+    entries = run_suite(suite, out=tmp_path, cluster=cluster.address)
+    assert [(entry.status, entry.error) for entry in entries] == [("ok", None)] * 2

@@ -132,9 +132,11 @@ async def _scheduler(address: str, note: Callable[[str], object]) -> None:
         try:
             greeting = distributed.comm.connect(address, timeout=_ANSWER_S, **security)
             comm = await asyncio.wait_for(greeting, _ANSWER_S + _PAUSE_S)
-        except Exception as error:  # also what comes of the words of another program
+        except Exception as error:  # noqa: BLE001 - also what comes of the words of another program
             if not waits:
-                note(f"No scheduler answers at {address}: it is waited for. Start it with 'dask scheduler'. ({str(error) or 'another program may listen there'})")
+                note(
+                    f"No scheduler answers at {address}: it is waited for. Start it with 'dask scheduler'. ({str(error) or 'another program may listen there'})"
+                )
                 waits = True
             await asyncio.sleep(_PAUSE_S)
         else:
