@@ -22,8 +22,8 @@ _ANSWER_S = 15.0
 @contextmanager
 def existing(address: str) -> Iterator[str]:
     """Gives the address; the scheduler is somebody else's and goes on."""
-    check_address(address)
     security = connection_arguments(address, "client")
+    check_address(address)
     try:
         in_thread(lambda: asyncio.run(_greet(address, security))).result(_ANSWER_S + 1.0)
     except Exception as error:  # whatever comes of what another program says; Dask's client would wait for ever
