@@ -104,7 +104,8 @@ class MaskFolder(Dataset):
             yield Sample(self._pairs[position][0], label, functools.partial(_picture, image, mask), image)
 
     def fingerprint(self) -> str:
-        digest = hashlib.sha256(f"{self._colors!r}{self._ignore}".encode())
+        colors = None if self._colors is None else (self._colors.names, self._colors.numbers)
+        digest = hashlib.sha256(f"{colors}{self._ignore}".encode())
         for name in (name for pair in self._pairs for name in pair):
             content = file_content(os.path.join(self._place.root, name))  # noqa: PTH118
             digest.update(f"{name}\0".encode(errors="surrogateescape") + content)
