@@ -101,6 +101,13 @@ def test_two_runs_that_measure_on_one_machine_wait_for_each_other_and_say_so(cre
     assert any(re.fullmatch(said, event.detail or "") for event in heard)
 
 
+def test_no_worker_is_missed_while_the_client_refreshes_what_it_keeps(crew, monkeypatch):
+    monkeypatch.setattr(
+        crew.client._periodic_callbacks["scheduler-info"], "callback_time", 1
+    )  # ms, instead of two seconds
+    assert {len(crew.workers()) for _ in range(300)} == {2}
+
+
 def test_a_full_disk_is_tried_on_another_worker_and_named(pool, tmp_path):
     told = []
     pool._told = told.append

@@ -16,6 +16,7 @@ from tflitekit.cluster.kinds import TAKES_TASKS, import_dask, open_kind
 from tflitekit.cluster.pool import SLOT, ClusterPool, device_resource, scheduler_gone
 from tflitekit.cluster.tasks import kit_identity
 from tflitekit.cluster.telling import Listener
+from tflitekit.cluster.there import workers_there
 from tflitekit.core.errors import MachineError
 from tflitekit.core.machine_lock import measuring
 from tflitekit.core.process.crew import THIS_MACHINE, Crew
@@ -84,7 +85,7 @@ class ClusterCrew(Crew):
         if self.client.status != "running":
             raise scheduler_gone(None)
         try:
-            return dict(self.client.scheduler_info(n_workers=-1)["workers"])
+            return workers_there(self.client)
         except OSError as error:
             raise scheduler_gone(error) from error
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from tflitekit.cluster.depot import Depot, pack, take
 from tflitekit.cluster.places import absolute
 from tflitekit.cluster.tasks import Answer, Attempt, Task, kit_identity, run_task
+from tflitekit.cluster.there import workers_there
 from tflitekit.core.errors import (
     BusyError,
     ClusterLostError,
@@ -202,7 +203,7 @@ class ClusterPool:
 
     def _able(self, resources: Mapping[str, float]) -> list[str]:
         """Returns the addresses of workers that have these resources."""
-        found = self._client.scheduler_info(n_workers=-1)["workers"]
+        found = workers_there(self._client)
         return [name for name, worker in found.items() if resources.keys() <= worker["resources"].keys()]
 
     def _done(self, number: int, asked: _Asked, done: Any) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tflitekit.cluster.there import workers_there
 from tflitekit.core.events import Event
 from tflitekit.core.machine import machine_name
 from tflitekit.core.progress import Advance, Progress
@@ -116,7 +117,7 @@ class Listener:
                 return
 
     def _look(self) -> None:
-        there = self._client.scheduler_info(n_workers=-1)["workers"]
+        there = workers_there(self._client)
         new = [address for address in there if address not in self._workers]
         names = self._client.run(machine_name, workers=new, on_error="return") if new else {}
         for address in new:

@@ -1,0 +1,25 @@
+"""Who is there: the workers that a scheduler knows of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["workers_there"]
+
+
+def workers_there(client: Client) -> dict[str, Any]:
+    """Returns what the scheduler knows of each worker, by address.
+
+    Not by `Client.scheduler_info`, which returns what it keeps: every two seconds the client writes an answer without workers there, also between a question and its
+    answer, and a scheduler that does not answer leaves an old one.
+
+    Raises:
+        OSError: The scheduler does not answer.
+    """
+    if client.scheduler is None:
+        raise ConnectionError("There is no connection to the scheduler.")
+    answer = client.sync(client.scheduler.identity, n_workers=-1)  # type: ignore[no-untyped-call]
+    return dict(answer["workers"])
