@@ -111,7 +111,7 @@ def test_no_limit_is_judged_where_the_size_is_not_known(models):
 
 
 def test_another_size_is_another_measurement(models, tmp_path, monkeypatch):
-    monkeypatch.setattr("tflitekit.latency.benchmarking._NOT_KEPT", ())  # whatever else this machine does
+    monkeypatch.setattr("tflitekit.latency.benchmarking.NOT_KEPT", ())  # whatever else this machine does
     shutil.copy(models / "open.tflite", tmp_path / "float32.tflite")
     variants = named_variants([tmp_path / "float32.tflite"])
     rows, found, calls = [VariantReport.of(variant) for variant in variants], [], []

@@ -345,7 +345,11 @@ def when_free(do: Callable[[], object]) -> None:
 
 def _in_lines(tried: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     """Returns what each machine said, in a line."""
-    return tuple(f"{machine}: {' '.join(said.splitlines())}" for machine, said in tried)
+    return tuple(f"{machine}: {' '.join(map(_sentence, said.splitlines()))}" for machine, said in tried)
+
+
+def _sentence(words: str) -> str:
+    return words if words.endswith((".", ":", ";", ",", "!", "?")) else f"{words}."
 
 
 def poisonous(label: str, tried: str) -> ConversionError:

@@ -131,7 +131,7 @@ class Loading:
                     "options": self._options.part(LoadOptions).model_dump(mode="json"),
                     "samples": self._samples().model_dump(mode="json"),
                 },
-                label="load",
+                label=f"loading {self.file.path.name}",
             )
             source = PreparedSource.model_validate(wait_for(future))
         partial.replace(self.folder)

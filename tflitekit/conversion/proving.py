@@ -44,7 +44,7 @@ def prove(
     try:
         with progress.task("Comparing with the original", None):
             return Proof.model_validate(
-                wait_for(pool.submit("tflitekit.source.models:prove", arguments, label="proof"))
+                wait_for(pool.submit("tflitekit.source.models:prove", arguments, label="comparison with the original"))
             )
     except TflitekitError as error:
         if source.compared_on != "random":

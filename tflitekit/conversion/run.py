@@ -279,8 +279,9 @@ class Conversion:
                 done[job] = self._failure(job, error)
         if self._chief is not None:
             self._chief.release(source.model_dump(mode="json"))
-        with self.progress.task("Converting what was trained", len(pending)) as advance:
-            collect_all(advance)
+        if pending:
+            with self.progress.task("Converting what was trained", len(pending)) as advance:
+                collect_all(advance)
         return [done[job] for job in jobs]
 
     def _trained(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Callable[[], Trained]]]:
