@@ -99,11 +99,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Choice:
-    """A switch of a figure; with more than three options it is a list to choose from."""
+    """A switch of a figure."""
 
     label: str
     options: tuple[str, ...]
     selected: int = 0
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is a list to choose from, because the options do not stand side by side."""
+        return len(self.options) > 3 or sum(map(len, self.options)) > 60
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ __all__ = ["course"]
 
 _COLORS = {"worse": "var(--bad)", "better": "var(--good)", "undecided": "var(--warn)"}
 
+_TICKS = 8
+"""About so many times stand below a plot."""
+
 
 def course(series: Series, title: str) -> Spec:
     """Points with their intervals, the levels between shifts, and the shifts."""
@@ -92,11 +95,12 @@ def _times(points: Values) -> Spec:
     """Returns the axis and the scale of time: in UTC, as all times of a store; of a single day, which one it is stands below."""
     times = {point["t"] for point in points}
     days = {datetime.fromtimestamp(time / 1000, UTC).date() for time in times}
-    axis: Spec = {"title": None, "labelOverlap": True, "tickCount": 8}
+    axis: Spec = {"title": None, "labelOverlap": True, "tickCount": _TICKS}
     if len(times) == 1:
         axis["format"] = "%Y-%m-%d %H:%M UTC"
     elif len(days) == 1:
-        axis |= {"title": f"{days.pop()}, UTC", "format": "%H:%M"}
+        minutes = (max(times) - min(times)) / 60_000
+        axis |= {"title": f"{days.pop()}, UTC", "format": "%H:%M" if minutes > _TICKS else "%H:%M:%S"}
     else:
         daily = dict.fromkeys(("year", "quarter", "month", "week", "date", "day"), "%Y-%m-%d")
         axis["format"] = daily | {"hours": "%H:%M", "minutes": "%H:%M"}
