@@ -13,6 +13,7 @@ from PIL import Image
 from suite_files import ROOT, SMALLEST, written
 
 from tflitekit import convert, evaluate, optimize
+from tflitekit.cli.views.suite import show_suite
 from tflitekit.core.errors import BusyError, TflitekitError, UsageError
 from tflitekit.core.files import locked
 from tflitekit.core.progress import Progress
@@ -25,6 +26,7 @@ from tflitekit.options.optimize import OptimizeOptions
 from tflitekit.options.training import TrainingOptions
 from tflitekit.render.suite_text import EntryResult, render
 from tflitekit.results import read_report
+from tflitekit.results.recommendation import recommend
 
 # The files
 
@@ -381,3 +383,16 @@ def test_a_run_without_any_latency_has_its_table():
     rows = tuple(row.model_copy(update={"latency": None}) for row in report.variants)
     found = render("s", "", [EntryResult(name="m", status="ok", report=report.model_copy(update={"variants": rows}))])
     assert "## m" in found and "Latency on" not in found
+
+
+def test_an_entry_for_which_nothing_is_recommended_says_why(capsys):
+    report = read_report(ROOT / "tests" / "data" / "report-version-1.json")
+    limits = report.constraints.model_copy(update={"max_size_bytes": 1})
+    none = recommend(report.variants, limits, baseline=report.baseline)
+    entry = EntryResult(name="m", status="ok", report=report.model_copy(update={"recommendation": none}))
+    show_suite([entry], Path("README.md"))
+    why = "Nothing meets all limits. dynamic_range comes nearest: "
+    assert f"m: {why}" in " ".join(capsys.readouterr().out.split())
+    assert why in render("s", "", [entry]).replace("\\", "")
+    assert entry.to_json()["why_nothing"].startswith(why)
+    assert EntryResult(name="m", status="ok", report=report).to_json()["why_nothing"] is None

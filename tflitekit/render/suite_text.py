@@ -61,6 +61,15 @@ class EntryResult(Part):
         return recommendation.chosen if recommendation else None
 
     @property
+    def why_nothing(self) -> str | None:
+        """Why nothing is recommended, and what to do, in sentences; None where something is."""
+        recommendation = self.report.recommendation if self.report else None
+        if recommendation is None or recommendation.chosen is not None:
+            return None
+        told = " ".join(f"{reason}." for reason in recommendation.reasons[:2])  # what follows are cautions
+        return f"{told[:1].upper()}{told[1:]}"
+
+    @property
     def recommended(self) -> VariantReport | None:
         """The row of the recommended variant."""
         return self.report.variant(self.chosen) if self.report is not None and self.chosen is not None else None
@@ -73,6 +82,7 @@ class EntryResult(Part):
         return self.model_dump(mode="json", exclude={"report"}) | {
             "report": str(folder / "report.json") if folder else None,
             "chosen": self.chosen,
+            "why_nothing": self.why_nothing,
             "recommended": kept | {"file": str(folder / file) if folder and file else None} if kept else None,
         }
 

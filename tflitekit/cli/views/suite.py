@@ -20,7 +20,7 @@ def show_suite(results: Sequence[EntryResult], readme: Path) -> None:
     rows = [(*_cells(result), _taken(result)) for result in results]
     columns = len(titles) if any(result.taken for result in results) else len(titles) - 1
     show_table(titles[:columns], [row[:columns] for row in rows])
-    if points := [*_errors(results), *_measured_again(results)]:
+    if points := [*_errors(results), *_without_choice(results), *_measured_again(results)]:
         print_points(points)
     print_dim(f"Tables: {readme}", whole=True)
 
@@ -37,6 +37,12 @@ def _errors(results: Sequence[EntryResult]) -> Iterator[Text]:
         what = {"skipped": "were skipped" if these[1:] else "was skipped"}.get(status, status)
         told = (("\nTry: ", "bold"), (fix, "")) if fix is not None and last[fix] == key else ()
         yield Text.assemble(f"{text.listed(these)} {what}: {error}", *told)
+
+
+def _without_choice(results: Sequence[EntryResult]) -> Iterator[Text]:
+    for result in results:
+        if result.why_nothing is not None:
+            yield Text(f"{result.name}: {result.why_nothing}")
 
 
 def _measured_again(results: Sequence[EntryResult]) -> Iterator[Text]:
