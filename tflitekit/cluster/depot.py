@@ -1,9 +1,8 @@
 """Files of a run on machines that share no folder: they travel through a store behind a URL, the depot, where each has the hash of its content as name.
 
 Who asks publishes what a task names: files below the folder of the run, and the model and the data where they lie on that machine, with the
-pictures and sounds that the data name elsewhere. The worker
-copies what it lacks, runs the task in a folder of its own, and publishes what is new there; who asked takes that into the folder of the run. The
-scheduler sees hashes only.
+pictures and sounds that the data name elsewhere. The worker copies what it lacks, runs the task in a folder of its own, and publishes what is new
+there; who asked takes that into the folder of the run. The scheduler sees hashes only.
 """
 
 from __future__ import annotations
@@ -224,28 +223,26 @@ def _texts(value: Any, name: str = "") -> Iterator[str]:
 
 def _input(depot: Depot, text: str, path: Path) -> dict[str, Input]:
     """Publishes a path and the files that data there name elsewhere, and returns what it is; also the paths in its settings."""
-    named = [Path(name) for name in _named(text, path.stat().st_mtime_ns)]
-    elsewhere = [one for one in named if not one.is_relative_to(path)]
+    elsewhere = _elsewhere(text, path, path.stat().st_mtime_ns)
     settings = split_settings(text)[1]
     given = [Path(settings[name]) for name in PLACES & settings.keys() if Path(settings[name]).is_absolute()]
     root = Path(os.path.commonpath([path, *elsewhere, *given]))
-    files = {
-        str(one.relative_to(root)): one for one in (*_files(path).values(), *elsewhere, *filter(Path.is_file, given))
-    }
-    listed = depot.publish(_files(path) if root == path else files)
+    files = (*_files(path).values(), *elsewhere, *filter(Path.is_file, given))
+    listed = depot.publish({"" if one == root else str(one.relative_to(root)): one for one in files})
     return {str(one): Input(str(root), str(one.relative_to(root)), listed) for one in (path, *given)}
 
 
 @functools.lru_cache(maxsize=100)
-def _named(text: str, time_ns: int) -> tuple[str, ...]:
-    """Returns the files that data name, by their absolute paths without links to folders above."""
+def _elsewhere(text: str, path: Path, time_ns: int) -> tuple[Path, ...]:
+    """Returns the files that data name outside of their path, by absolute paths without links to folders above."""
     del time_ns  # with which it changes
-    if place_of(text).endswith(".py"):
+    if path.suffix == ".py":
         return ()
     try:
-        return tuple(os.path.normpath(os.path.abspath(name)) for name in named_files(text))  # noqa: PTH100
+        named = [Path(os.path.normpath(os.path.abspath(name))) for name in named_files(text)]  # noqa: PTH100
     except TflitekitError:  # it is something else, or whoever reads the data says what is wrong with them
         return ()
+    return tuple(one for one in named if not one.is_relative_to(path))
 
 
 def _files(path: Path) -> dict[str, Path]:
