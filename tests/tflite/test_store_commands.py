@@ -84,7 +84,7 @@ def test_a_report_that_cannot_be_stored_is_not_lost(variants, shapes, tmp_path, 
         code, out, err = cli(*evaluate, "--store", store)
     assert code == 2
     assert "int8" in out  # what was found is shown all the same
-    name = re.search(r"The report is written to (report-\d+\.json), but adding it to the store", err)[1]
+    name = re.search(r"The report is written to (report-\d+-[0-9a-f]+\.json), but adding it to the store", err)[1]
     assert f"tflitekit store add {name} --store ... --model shapes" in err
     assert read_report(name).variants[0].name == "int8"
     assert "no room" in err

@@ -82,6 +82,13 @@ def test_what_is_added_comes_back(address, tmp_path):
         other.find("ffff")
 
 
+def test_reports_of_one_second_are_listed_as_they_were_stored(address):
+    store = open_store(address)
+    reports = sorted(map(made, range(3)), key=lambda report: store.entry_of(report).id, reverse=True)
+    stored = [store.add(report).entry.id for report in reports]
+    assert [entry.id for entry in store.entries().entries] == stored
+
+
 def test_names_that_no_database_has_room_for_are_spelled_out(address, cli, tmp_path):
     code, out, _ = cli("store", "add", written(tmp_path / "a"), "--store", address, "--model", "m\udcff\0'\"🙂")
     assert (code, "of m\\xff\\x00'\"🙂." in out) == (0, True)

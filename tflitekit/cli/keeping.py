@@ -124,8 +124,10 @@ def _opened(address: str | None) -> Store | None:
 
 def _rescue(report: Report) -> Path:
     """Writes a report that is nowhere else yet into the working directory."""
-    from tflitekit.core.files import write_json
+    from tflitekit.core.files import hash_json, write_json
 
-    path = Path(f"report-{''.join(filter(str.isdigit, report.created))[:14]}.json")
-    write_json(path, report.to_json())
+    content = report.to_json()
+    when, which = "".join(filter(str.isdigit, report.created))[:14], hash_json(content)[:8]  # several end in one second
+    path = Path(f"report-{when}-{which}.json")
+    write_json(path, content)
     return path

@@ -92,7 +92,7 @@ class DatabaseStore(Store):
             except ValidationError as error:
                 what = f"The entry {str(report['id'])[:8]} of {self.name} is malformed at {describe_problem(error)}."
                 warnings.append(Finding(kind="damaged-entry", message=what))
-        return Listing(tuple(sorted(found, key=lambda entry: (entry.created, entry.id))), tuple(warnings))
+        return Listing.of(found, warnings)
 
     def _put(self, content: Any, entry: Entry) -> bool:
         whole = json.dumps(content, ensure_ascii=False, separators=(",", ":"))

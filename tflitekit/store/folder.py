@@ -83,7 +83,7 @@ class FolderStore(Store):
                 continue
             if model is None or entry.model == model:
                 found.append(entry)
-        return Listing(tuple(sorted(found, key=lambda entry: (entry.created, entry.id))), tuple(warnings))
+        return Listing.of(found, warnings)
 
     def _entry(self, id: str) -> Entry:
         path = self._reports / id / "entry.json"
