@@ -264,8 +264,12 @@ def _graph(reader: Reader) -> Graph:
 
 
 def _output(reader: Reader, main: Any, index: int, names: dict[int, str], detection: PostProcess | None) -> TensorSpec:
+    """Describes an output. A quantizer of TensorFlow, that of int16x8, marks no open sizes behind the last conversion, so they are those in front of it."""
     spec = reader.spec(main, index, names)
-    return replace(spec, shape=spec.shape or detection.shapes.get(index, ())) if detection else spec
+    shape = spec.shape or (detection.shapes.get(index, ()) if detection else ())
+    if not spec.is_open:
+        shape = shape_of(main.Tensors(_behind(reader, main, index, "DEQUANTIZE"))) or shape
+    return replace(spec, shape=shape)
 
 
 def _signatures(reader: Reader) -> list[tuple[Signature, dict[int, str]]]:
@@ -320,7 +324,7 @@ def _assigns_variables(reader: Reader) -> bool:
 
 
 def _behind(reader: Reader, main: Any, index: int, conversion: str) -> int:
-    """Returns the tensor on the other side of a conversion at the edge of the graph, else the tensor itreader."""
+    """Returns the tensor on the other side of a conversion at the edge of the graph, else the tensor itself."""
     for i in range(main.OperatorsLength()):
         operator = main.Operators(i)
         if (

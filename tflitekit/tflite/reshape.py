@@ -36,7 +36,7 @@ def with_shapes(content: bytes, path: Path, shapes: Mapping[str, Sequence[int]])
         if -1 in spec.shape and spec.name not in shapes
     }
     for index, tensor in enumerate(main.tensors):
-        if tensor.shapeSignature is not None and index not in still_open:
+        if index not in still_open and index in resolved:
             tensor.shape = resolved[index]
             if not still_open:
                 tensor.shapeSignature = None
