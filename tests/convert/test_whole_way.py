@@ -109,7 +109,12 @@ def test_the_whole_way_at_the_sizes_of_the_data(models, tmp_path):
         out=tmp_path,
     )
     assert [row.error for row in report.variants] == [None] * 3
-    assert read_graph(tmp_path / "int16x8.tflite").outputs[0].shape == (1, -1, -1, 1)  # which the file itself does not say
+    assert read_graph(tmp_path / "int16x8.tflite").outputs[0].shape == (
+        1,
+        -1,
+        -1,
+        1,
+    )  # which the file itself does not say
     assert [row.latency.input_shapes for row in report.variants] == [{"image": (1, 9, 10, 3)}] * 3
     assert report.recommendation.chosen is not None
     assert (
