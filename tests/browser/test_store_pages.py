@@ -39,12 +39,27 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     )
     for name, model in (("history", "m.keras"), ("single", "hostile-0")):
         found[name].write_text(history_page.render(history(store, model=model)), encoding="utf-8")
+    found["all"] = folder / "all.html"
+    found["all"].write_text(history_page.render(history(store)), encoding="utf-8")
     return found
 
 
 @pytest.mark.parametrize(("name", "width"), [("history", DESKTOP), ("history", PHONE), ("single", PHONE)])
 def test_the_history_is_sound(browser, pages, name, width):
     check_sound(browser.open(pages[name], width), pages[name])
+
+
+def test_many_models_are_drawn_when_they_are_opened(browser, pages):
+    page = browser.open(pages["all"], PHONE)
+    assert page.run("return document.querySelectorAll('svg.marks').length") == 0
+    place = page.run("return document.querySelector('#latest tbody a').getAttribute('href')")
+    page.find("#latest tbody a")[0].click()
+    page.wait(f"document.querySelectorAll('{place} svg.marks').length === 3")
+    assert page.run("return document.querySelectorAll('.chapter[open]').length") == 1
+    assert page.run("return document.documentElement.scrollWidth <= window.innerWidth")
+    page.driver.execute_cdp_cmd("Page.printToPDF", {})  # paper shows all of them
+    page.wait("[...document.querySelectorAll('figure.plot')].every((f) => f.querySelector('svg.marks'))")
+    assert page.log() == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

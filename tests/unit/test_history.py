@@ -15,7 +15,7 @@ from tflitekit.core.errors import UsageError
 from tflitekit.render import history as history_page
 from tflitekit.render import history_text
 from tflitekit.render import index as index_page
-from tflitekit.render.plots.history import course
+from tflitekit.render.plots.history import Points, course
 from tflitekit.store.entry import device_of
 
 
@@ -169,6 +169,19 @@ def test_a_page_opens_on_what_got_worse_else_on_what_is_recommended(tmp_path):
         assert [name.partition(",")[0] for name in chosen] == [first] * 3
     page = history_page.render(history(store))
     assert page.index("Latest shifts") < page.index('id="model-0"')
+    assert '<a href="#model-0"><bdi>m.keras' in page
+
+
+def test_a_point_of_a_plot_takes_few_bytes(store):
+    """Each report is said once, for all plots; so is what plots of the same kind look like."""
+    found = history(store)
+    plots = json.loads(re.search(r'id="plots">(.*?)</script>', history_page.render(found), re.S)[1])
+    assert len(plots["looks"]) <= 9  # three figures, with and without shifts, on one axis of time or another
+    (shown,) = (one for one in found.series if (one.model, one.variant, one.figure) == ("m.keras", "int8", "latency"))
+    sets = [plot["datasets"] for plot in plots["specs"]["model-0-latency"].values()]
+    drawn = next(one["points"] for one in sets if "shifts" in one)
+    assert drawn["v"] == pytest.approx([point.value for point in shown.points], rel=1e-4)
+    assert [plots["points"]["report"][row] for row in drawn["row"]] == [point.report[:8] for point in shown.points]
 
 
 def test_axes_say_what_people_write(tmp_path):
@@ -179,7 +192,7 @@ def test_axes_say_what_people_write(tmp_path):
             store.add(report)
         series.append(only(history(store, variant="int8", metric="size")))
     for one, x_format in zip(series, ("%Y-%m-%d %H:%M UTC", {"hours": "%H:%M"}), strict=True):
-        x, y = (course(one, "Size")["layer"][-1]["encoding"][axis]["axis"] for axis in ("x", "y"))
+        x, y = (course(one, "Size", Points())["encoding"][axis]["axis"] for axis in ("x", "y"))
         assert (y["title"], y["format"]) == ("Size in kB", ",.3~f")
         assert x["format"] == x_format if isinstance(x_format, str) else x["format"].items() >= x_format.items()
 

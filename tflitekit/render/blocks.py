@@ -42,7 +42,7 @@ class Cell:
         note: A second, quieter line.
         tone: As of a `Badge`.
         symbol: The variant's color and shape, before its name.
-        link: The address of the web that the text leads to.
+        link: The address of the web, or the place in the page, that the text leads to.
     """
 
     text: str
@@ -201,12 +201,17 @@ Block = Table | Figure | Gallery | Note
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page with a heading."""
+    """A part of the page with a heading.
+
+    Attributes:
+        folded: Whether it is a chapter that opens when it is asked for; ``intro`` then stands beside its title.
+    """
 
     id: str
     title: str
     intro: str = ""
     blocks: tuple[Block | None, ...] = field(default=())
+    folded: bool = False
 
     def __iter__(self) -> Iterator[Block]:
         return (block for block in self.blocks if block is not None)

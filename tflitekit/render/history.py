@@ -2,53 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from tflitekit.core.units import counted
 from tflitekit.render import history_text as words
 from tflitekit.render.blocks import Badge, Cell, Choice, Column, Figure, Note, Section, Table
 from tflitekit.render.page import PLOTTING, fill, plots_of
-from tflitekit.render.plots.history import course
+from tflitekit.render.plots.history import Points, course
 from tflitekit.store.history import FIGURES, Change, History, Series
 
 __all__ = ["render"]
 
 _TONES = {"worse": "bad", "better": "good", "undecided": "warn"}
 _MOST_LATEST = 12
+_MOST_OPEN = 3
+"""Of more models each is folded, and drawn when it is opened: plots of hundreds would keep the page from opening."""
 
 
 def render(history: History) -> str:
     """Returns the page."""
-    models = list(dict.fromkeys(one.model for one in history.series))
-    sections = [_section(number, model, history) for number, model in enumerate(models)]
+    models: dict[str, list[Series]] = {}
+    for one in history.series:
+        models.setdefault(one.model, []).append(one)
+    about, places = Points(), {model: f"model-{number}" for number, model in enumerate(models)}
+    sections = [
+        _section(places[model], series, about, folded=len(models) > _MOST_OPEN) for model, series in models.items()
+    ]
     if len(models) > 1:
-        sections.insert(0, Section("latest", "Latest shifts", blocks=(_latest(history.series),)))
+        sections.insert(0, Section("latest", "Latest shifts", blocks=(_latest(history.series, places),)))
     last = max((point.created for one in history.series for point in one.points), default="")
     return fill(
         "history.html.jinja",
         libraries=(*PLOTTING, "sortable.min.js"),
         script="report.js",
-        title=models[0] if len(models) == 1 else f"{len(models)} models",
+        styles=("report.css", "history.css"),
+        title=next(iter(models)) if len(models) == 1 else f"{len(models):,} models",
         last=last,
         sections=sections,
         note=words.testing_line(history.series),
         warnings=history.warnings,
-        plots=plots_of({figure.id: figure.specs for section in sections for figure in section.figures}),
+        plots=plots_of(
+            {figure.id: figure.specs for section in sections for figure in section.figures}, points=about.columns
+        ),
     )
 
 
-def _section(number: int, model: str, history: History) -> Section:
-    series = [one for one in history.series if one.model == model]
-    figures = (
-        _figure(f"model-{number}-{figure}", [one for one in series if one.figure == figure]) for figure in FIGURES
-    )
-    return Section(f"model-{number}", model, blocks=(*figures, _shifts(series), _overview(series)))
+def _section(id: str, series: Sequence[Series], about: Points, *, folded: bool) -> Section:
+    figures = (_figure(f"{id}-{figure}", [one for one in series if one.figure == figure], about) for figure in FIGURES)
+    blocks = (*figures, _shifts(series), _overview(series))
+    return Section(id, series[0].model, _told(series) if folded else "", blocks, folded=folded)
 
 
-def _figure(id: str, series: Sequence[Series]) -> Figure | None:
+def _told(series: Sequence[Series]) -> str:
+    """Returns what stands beside the name of a model that is folded."""
+    reports = {point.report: point.created for one in series for point in one.points}
+    shifts = sum(len(one.changes) for one in series)
+    told = [counted(len(reports), "report"), f"last {max(reports.values())[:10]}", counted(shifts, "shift")]
+    return ", ".join(told if shifts else told[:-1])
+
+
+def _figure(id: str, series: Sequence[Series], about: Points) -> Figure | None:
     if not series:
         return None
     names = tuple(_name(one) for one in series)
-    specs = {str(number): course(one, _titled(one)) for number, one in enumerate(series)}
+    specs = {str(number): course(one, _titled(one), about) for number, one in enumerate(series)}
     title = {"accuracy": "Accuracy", "size": "Size", "latency": "Latency"}[series[0].figure]
     if len(series) == 1:
         return Figure(id, f"{title}: {names[0]}", _caption(series), {"": specs["0"]})
@@ -98,13 +115,13 @@ def _name(series: Series) -> str:
 def _shifts(series: Iterable[Series]) -> Table | Note:
     columns = (
         Column("Variant", numeric=False),
+        Column("Change", about="Positive is worse for accuracy; with the 95 % interval."),
         Column("Figure", numeric=False),
         Column(
             "From",
             numeric=False,
             about="The first report after the shift, which leads to its run in MLflow if it has one, and the 95 % interval of that.",
         ),
-        Column("Change", about="Positive is worse for accuracy; with the 95 % interval."),
         Column("p", about="Share of the orders of the same figures in which a shift this large shows."),
         Column(
             "With it",
@@ -126,16 +143,16 @@ def _by_date(series: Iterable[Series]) -> list[tuple[Series, Change]]:
     return sorted(shifts, key=lambda shift: shift[0].points[shift[1].at].created, reverse=True)
 
 
-def _latest(series: Sequence[Series]) -> Table | Note:
-    """Returns what became better or worse last in any model."""
+def _latest(series: Sequence[Series], places: Mapping[str, str]) -> Table | Note:
+    """Returns what became better or worse last in any model, which leads to it."""
     shifts = [(one, change) for one, change in _by_date(series) if change.verdict != "undecided"]
     if not shifts:
         return Note("Nothing became better or worse in any model, as far as can be told.")
-    titles = ("Model", "Variant", "Figure", "From", "Change")
+    titles = ("Model", "Change", "Variant", "Figure", "From")
     rows = []
     for one, change in shifts[:_MOST_LATEST]:
-        variant, figure, since, amount, *_ = _shift_row(one, change)
-        rows.append((Cell(one.model), variant, figure, since, amount))
+        variant, amount, figure, since, *_ = _shift_row(one, change)
+        rows.append((Cell(one.model, link=f"#{places[one.model]}"), amount, variant, figure, since))
     more = (
         f"The latest {_MOST_LATEST} of {len(shifts):,}; the others stand with their model."
         if len(shifts) > _MOST_LATEST
@@ -151,18 +168,18 @@ def _shift_row(series: Series, change: Change) -> tuple[Cell, ...]:
     amount, _, interval = words.amount(series, change).partition(" (")
     return (
         Cell(series.variant),
+        Cell(
+            amount,
+            sort=change.value,
+            note=interval.removesuffix(")"),
+            badges=(Badge(change.verdict, _TONES[change.verdict]),),
+        ),
         Cell(_titled(series), note=", ".join(filter(None, (series.device, series.conditions)))),
         Cell(
             words.place(after),
             sort=after.created,
             note=words.stretch(series, change),
             link=words.web(after.mlflow_link),
-        ),
-        Cell(
-            amount,
-            sort=change.value,
-            note=interval.removesuffix(")"),
-            badges=(Badge(change.verdict, _TONES[change.verdict]),),
         ),
         Cell("exact" if change.p_value is None else f"{change.p_value:.3f}", sort=change.p_value or 0.0),
         Cell(", ".join(words.changed_with(series, change)) or "–", note=words.noisy(series, change)),

@@ -50,9 +50,24 @@ def fill(
     )
 
 
-def plots_of(specs: dict[str, dict[str, Spec]]) -> Markup:
-    """Returns what ``report.js`` draws, by the id of each figure."""
-    return script_json(plain({"config": CONFIG, "specs": specs}))
+def plots_of(specs: dict[str, dict[str, Spec]], **more: Any) -> Markup:
+    """Returns what ``report.js`` draws, by the id of each figure.
+
+    Args:
+        specs: Of those with ``datasets``, what they have in common beside these stands once.
+        more: What the page's plots share.
+    """
+    looks: dict[str, int] = {}
+    short = {id: {key: _short(spec, looks) for key, spec in plots.items()} for id, plots in specs.items()}
+    return script_json(plain({"config": CONFIG, "looks": [json.loads(look) for look in looks], "specs": short, **more}))
+
+
+def _short(spec: Spec, looks: dict[str, int]) -> Spec:
+    if "datasets" not in spec:
+        return spec
+    own = {name: spec[name] for name in ("description", "datasets")}
+    look = json.dumps({name: value for name, value in spec.items() if name not in own})
+    return {"look": looks.setdefault(look, len(looks)), **own}
 
 
 @cache

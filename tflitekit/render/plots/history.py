@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from statistics import fmean
 
@@ -9,37 +11,81 @@ from tflitekit.render.plots import Spec, Values, base, tips
 from tflitekit.store.history import Point, Series
 from tflitekit.tasks.metric_words import is_share
 
-__all__ = ["course"]
+__all__ = ["Points", "course"]
 
 _COLORS = {"worse": "var(--bad)", "better": "var(--good)", "undecided": "var(--warn)"}
+
+_COLOR = {"field": "verdict", "scale": {"domain": list(_COLORS), "range": list(_COLORS.values())}, "legend": None}
+_WHOLE = {"y": {"value": 0}, "y2": {"value": "height"}}
+_SHIFTS: tuple[Spec, ...] = (
+    {
+        "data": {"name": "shifts"},
+        "mark": {"type": "rect", "opacity": 0.12, "aria": False},
+        "encoding": {"x": {"field": "from"}, "x2": {"field": "to"}, "fill": _COLOR, **_WHOLE},
+    },
+    {
+        "data": {"name": "shifts"},
+        "mark": {"type": "rule", "strokeDash": [5, 4], "strokeWidth": 2, "aria": False},
+        "encoding": {"stroke": _COLOR, **_WHOLE},
+    },
+)
 
 _TICKS = 8
 """About so many times stand below a plot."""
 
 
-def course(series: Series, title: str) -> Spec:
-    """Points with their intervals, the levels between shifts, and the shifts."""
+class Points:
+    """What plots say of the reports behind their points, each once: all figures and variants of a report have the same, and a page may have thousands.
+
+    Attributes:
+        columns: Lists of one length by name; null where nothing is known.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[object, ...], int] = {}
+
+    def place(self, point: Point) -> int:
+        """Returns the row that says it."""
+        run, accepted, machine = point.mlflow_run, point.accepted or None, "noisy or busy" if point.noisy else None
+        told = (point.report[:8], point.created, point.commit, point.runtime, run, accepted, machine)
+        return self._places.setdefault(told, len(self._places))
+
+    @property
+    def columns(self) -> dict[str, list[object]]:
+        names = ("report", "t", "commit", "runtime", "run", "accepted", "machine")
+        columns = {name: [row[number] for row in self._places] for number, name in enumerate(names)}
+        columns["t"] = [_moment(str(made)) for made in columns["t"]]
+        columns["commit"] = [str(commit or "–")[:8] for commit in columns["commit"]]
+        columns["runtime"] = [runtime or "–" for runtime in columns["runtime"]]
+        return columns
+
+
+def course(series: Series, title: str, about: Points) -> Spec:
+    """Points with their intervals, the levels between shifts, and the shifts.
+
+    Series of the same kind have the same specification but for ``description`` and ``datasets``. Of the latter ``points`` stands in columns: ``row`` is
+    that of ``about``, and ``report.js`` puts both together.
+    """
     shares = series.figure == "accuracy" and is_share(series.metric)
     unit, factor = _unit(series)
-    points: Values = [
-        {
-            "t": _moment(point),
-            "v": point.value * factor,
-            **(
-                {"low": point.low * factor, "high": point.high * factor}
-                if point.low is not None and point.high is not None
-                else {}
-            ),
-            "commit": (point.commit or "–")[:8],
-            "runtime": point.runtime or "–",
-            "report": point.report[:8],
-            **({"run": point.mlflow_run} if point.mlflow_run else {}),
-            **({"accepted": True} if point.accepted else {}),
-            **({"machine": "noisy or busy"} if point.noisy else {}),
-        }
-        for point in series.points
-    ]
-    x = {"field": "t", "type": "temporal", **_times(points)}
+    points: dict[str, list[float | int | None]] = {
+        "row": [about.place(point) for point in series.points],
+        "v": [point.value * factor for point in series.points],
+    }
+    known = [p.low is not None and p.high is not None for p in series.points]
+    if any(known):
+        for name, ends in (("low", [p.low for p in series.points]), ("high", [p.high for p in series.points])):
+            points[name] = [
+                end * factor if is_known and end is not None else None
+                for is_known, end in zip(known, ends, strict=True)
+            ]
+    shifts = _shifts(series)
+    marks = {
+        "points": points,
+        "levels": _levels(series, factor),
+        **({"shifts": shifts} if shifts else {}),
+    }
+    x = {"field": "t", "type": "temporal", **_times([_moment(point.created) for point in series.points])}
     y = {
         "field": "v",
         "type": "quantitative",
@@ -50,9 +96,12 @@ def course(series: Series, title: str) -> Spec:
         },
         "scale": {"zero": False, "nice": True},
     }
-    some = {"run": "MLflow", "machine": "Machine"}
-    known = {name: told for name, told in some.items() if any(name in point for point in points)}
-    told = tips({"report": "Report", "commit": "Commit", "runtime": "Runtime", **known})
+    some = {
+        "run": ("MLflow", any(point.mlflow_run for point in series.points)),
+        "machine": ("Machine", any(point.noisy for point in series.points)),
+    }
+    more = {name: told for name, (told, is_there) in some.items() if is_there}
+    told = tips({"report": "Report", "commit": "Commit", "runtime": "Runtime", **more})
     value = {"field": "v", "title": title, "type": "quantitative", "format": ".2%" if shares else ".4~g"}
     made = {
         "field": "t",
@@ -65,21 +114,19 @@ def course(series: Series, title: str) -> Spec:
     intervals = {
         "transform": [{"filter": "isValid(datum.low)"}],
         "mark": {"type": "rule", "stroke": "var(--edge)", "strokeWidth": 1, "aria": False},
-        "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}},
+        "encoding": {"y": {"field": "low"}, "y2": {"field": "high"}},
     }
     layers = [
-        *_shifts(series, x),
-        *([intervals] if any("low" in point for point in points) else []),
+        *(_SHIFTS if shifts else ()),
+        *([intervals] if "low" in points else []),
         {
-            "data": {"values": _levels(series, factor)},
+            "data": {"name": "levels"},
             "mark": {"type": "rule", "stroke": "var(--accent)", "strokeWidth": 3, "opacity": 0.5, "aria": False},
-            "encoding": {"x": x, "x2": {"field": "t2"}, "y": y},
+            "encoding": {"x2": {"field": "t2"}},
         },
         {
             "mark": {"type": "point", "filled": True, "fill": "var(--accent)"},
             "encoding": {
-                "x": x,
-                "y": y,
                 "shape": marked,
                 "opacity": {"condition": {"test": "datum.machine", "value": 0.4}, "value": 1},
                 "size": {"condition": {"test": "datum.accepted", "value": 130}, "value": 36},
@@ -87,13 +134,14 @@ def course(series: Series, title: str) -> Spec:
             },
         },
     ]
-    about = f"{title} of {len(points)} reports over time, with {len(series.changes)} shifts."
-    return {**base(about, points, height=280), "layer": layers}
+    described = f"{title} of {len(series.points)} reports over time, with {len(series.changes)} shifts."
+    spec = base(described, [], height=280)
+    return {**spec, "data": {"name": "points"}, "datasets": marks, "encoding": {"x": x, "y": y}, "layer": layers}
 
 
-def _times(points: Values) -> Spec:
+def _times(moments: Sequence[int]) -> Spec:
     """Returns the axis and the scale of time: in UTC, as all times of a store; of a single day, which one it is stands below."""
-    times = {point["t"] for point in points}
+    times = set(moments)
     days = {datetime.fromtimestamp(time / 1000, UTC).date() for time in times}
     axis: Spec = {"title": None, "labelOverlap": True, "tickCount": _TICKS}
     if len(times) == 1:
@@ -116,42 +164,30 @@ def _unit(series: Series) -> tuple[str, float]:
     return "", 1.0
 
 
-def _moment(point: Point) -> int:
+@functools.lru_cache(maxsize=10_000)  # all figures of a report have the same
+def _moment(created: str) -> int:
     """Returns when a report was made, in milliseconds as browsers count them."""
-    return round(datetime.fromisoformat(point.created).timestamp() * 1000)
+    return round(datetime.fromisoformat(created).timestamp() * 1000)
 
 
 def _levels(series: Series, factor: float) -> Values:
     return [
         {
-            "t": _moment(level[0]),
-            "t2": _moment(level[-1]),
+            "t": _moment(level[0].created),
+            "t2": _moment(level[-1].created),
             "v": fmean(point.value for point in level) * factor,
         }
         for level in series.levels
     ]
 
 
-def _shifts(series: Series, x: Spec) -> list[Spec]:
-    marks: Values = [
+def _shifts(series: Series) -> Values:
+    return [
         {
-            "t": _moment(series.points[change.at]),
-            "from": _moment(series.points[change.earliest]),
-            "to": _moment(series.points[change.latest]),
+            "t": _moment(series.points[change.at].created),
+            "from": _moment(series.points[change.earliest].created),
+            "to": _moment(series.points[change.latest].created),
             "verdict": change.verdict,
         }
         for change in series.changes
-    ]
-    if not marks:
-        return []
-    color = {"field": "verdict", "scale": {"domain": list(_COLORS), "range": list(_COLORS.values())}, "legend": None}
-    whole = {"y": {"value": 0}, "y2": {"value": "height"}}
-    stretch = {"x": x | {"field": "from"}, "x2": {"field": "to"}, "fill": color, **whole}
-    return [
-        {"data": {"values": marks}, "mark": {"type": "rect", "opacity": 0.12, "aria": False}, "encoding": stretch},
-        {
-            "data": {"values": marks},
-            "mark": {"type": "rule", "strokeDash": [5, 4], "strokeWidth": 2, "aria": False},
-            "encoding": {"x": x, "stroke": color, **whole},
-        },
     ]

@@ -1,7 +1,7 @@
-// Draws the plots and redraws one when its choice changes. Colors are CSS variables, so themes and paper need nothing here.
+// Draws the plots, those of a folded chapter when it opens, and redraws one when its choice changes. Colors are CSS variables, so themes and paper need nothing here.
 (() => {
   "use strict";
-  const { config, specs } = JSON.parse(document.getElementById("plots").textContent);
+  const { config, looks, specs, points } = JSON.parse(document.getElementById("plots").textContent);
   const options = {
     mode: "vega-lite",
     renderer: "svg",
@@ -13,9 +13,21 @@
   };
   const drawn = new Map();
 
+  // Points stand in columns: their own, and those of their row among what all plots share. What is null is not known.
+  function rows({ row, ...columns }) {
+    const fields = (from, i) => Object.entries(from).map(([name, column]) => [name, column[i]]);
+    const known = (pairs) => Object.fromEntries(pairs.filter(([, value]) => value !== null));
+    return row.map((place, i) => known([...fields(points, place), ...fields(columns, i)]));
+  }
+
+  function whole({ look, ...own }) {
+    if (look === undefined) return own;
+    return { ...looks[look], ...own, datasets: { ...own.datasets, points: rows(own.datasets.points) } };
+  }
+
   async function draw(figure) {
     const key = [...figure.querySelectorAll(".choice select, .choice input:checked")].map((c) => c.value).join(" ");
-    const spec = specs[figure.id][key];
+    const spec = whole(specs[figure.id][key]);
     drawn.get(figure)?.finalize();
     drawn.set(figure, await vegaEmbed(figure.querySelector(".canvas"), spec, options));
     for (const item of figure.querySelectorAll(".legend li")) {
@@ -23,12 +35,14 @@
     }
   }
 
-  async function drawAll() {
-    for (const figure of document.querySelectorAll("figure.plot")) {
+  async function drawIn(place) {
+    const figures = [...place.querySelectorAll("figure.plot")].filter((f) => !drawn.has(f) && !f.closest(".chapter:not([open])"));
+    for (const figure of figures) {
+      drawn.set(figure, null);
       figure.querySelector(".choices")?.addEventListener("change", () => draw(figure));
       await draw(figure).catch((error) => console.error(figure.id, error)); // the others are drawn all the same
+      if (!paper.matches) await new Promise((done) => setTimeout(done)); // what is drawn can be read meanwhile
     }
-    document.documentElement.dataset.plots = "drawn";
   }
 
   // Paper shows everything: what is folded opens for it.
@@ -40,10 +54,14 @@
         fold.open = true;
         opened.push(fold);
       }
+      drawIn(document);
     } else {
       for (const fold of opened.splice(0)) fold.open = false;
     }
   });
 
-  drawAll();
+  for (const chapter of document.querySelectorAll(".chapter")) chapter.addEventListener("toggle", () => drawIn(chapter));
+  drawIn(document).then(() => {
+    document.documentElement.dataset.plots = "drawn";
+  });
 })();
