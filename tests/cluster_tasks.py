@@ -80,8 +80,11 @@ def unmount(folder):
     raise DataError(f"There is no data at {folder}.")
 
 
-def piece(seconds, name, locks):
-    """Does a piece of a run's work, then measures; returns when it began and ended to do either, by the clock that all processes share."""
+def piece(seconds, name, locks, heard):
+    """Does a piece of a run's work, then measures until somebody was heard to wait.
+
+    Returns when it began and ended to do either, by the clock that all processes share.
+    """
     with (
         mock.patch.multiple(machine_lock, _FOLDER=Path(locks), _TELL_S=0.05),
         AtWork(Telling(), name, attempt()) as crew,
@@ -91,7 +94,8 @@ def piece(seconds, name, locks):
         worked.append(time.monotonic())
         with crew.alone(here=True):
             measured = [time.monotonic()]
-            time.sleep(seconds)
+            while not Path(heard).exists():
+                time.sleep(0.05)
             measured.append(time.monotonic())
     return {"worked": worked, "measured": measured}
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
+from free_port import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -24,11 +24,9 @@ class DaskCluster:
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+        port = str(free_port())
+        self.address = f"tcp://127.0.0.1:{port}"
         self._programs: list[subprocess.Popen[bytes]] = []
-        port = self.address.rpartition(":")[2]
         self.scheduler = self._start(
             "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard", **environment
         )

@@ -34,4 +34,4 @@ def run_firmware(
         for side in ("input", "output")
     }
     environment = os.environ | sizes | {"STUB_OUTPUTS": str(folder.parent / "outputs.bin"), "STUB_ARENA": str(arena)}
-    return subprocess.run([program], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([program], env=environment, capture_output=True, text=True, timeout=300, check=False)

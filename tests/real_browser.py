@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from free_port import free_port
 
 DESKTOP, PHONE, PAPER = 1280, 390, 690
 """Widths in CSS pixels; the last is an A4 page without the style sheet's margins of 14 mm."""
@@ -91,7 +92,7 @@ def open_browser(*switches: str) -> Iterator[Browser]:
         ):  # fmt: skip
             options.add_argument(switch)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(service))
+        driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(service, port=free_port()))
         try:
             yield Browser(driver)
         finally:

@@ -8,9 +8,12 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
+from free_port import free_port
 
 from tflitekit.targets import open_target
 from tflitekit.targets.board import packages
@@ -40,9 +43,7 @@ class Sshd:
             (folder / "bin" / program).symlink_to(shutil.which(program))
         for key in ("host_key", "user_key"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / key], check=True)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         (folder / "config").write_text(CONFIG.format(port=self.port, folder=folder))
         host_key = (folder / "host_key.pub").read_text().split()
         (folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {host_key[0]} {host_key[1]}\n")
@@ -94,11 +95,25 @@ class Sshd:
     def paused(self) -> Path:
         return self.folder / "paused"
 
-    def sessions(self) -> list[int]:
-        """Returns the processes that serve connections."""
-        import psutil
+    def cut(self) -> None:
+        """Ends the processes that serve connections."""
+        for serving in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):
+                serving.kill()
 
-        return [child.pid for child in psutil.Process(self.process.pid).children()]
+    def running(self) -> list[list[str]]:
+        """Returns the command lines of what runs on the board, after its process id each."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get("HOME") == str(self.home):
+                    found.append([str(process.pid), *process.cmdline()])
+        return found
+
+    def idle(self) -> None:
+        """Waits until nothing runs there any more, as a moment after a connection is closed or cut."""
+        while self.running():
+            time.sleep(0.05)
 
     def close(self) -> None:
         self.process.terminate()

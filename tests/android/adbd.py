@@ -21,6 +21,8 @@ import time
 from pathlib import Path
 from typing import IO
 
+from free_port import free_port
+
 _VERSION, _MOST = 0x01000001, 256 * 1024
 _TOKEN = 1
 _STDOUT, _STDERR, _EXIT = 1, 2, 3
@@ -353,11 +355,6 @@ class _Stream:
         self._write(b"DONE" + bytes(4))
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 class Server:
     """An adb server of one's own, which knows only the phones that are plugged in."""
 
@@ -369,7 +366,7 @@ class Server:
         program = shutil.which("adb")
         assert program
         done = subprocess.run(
-            [program, *arguments], env=self.environment, capture_output=True, text=True, check=False, timeout=60
+            [program, *arguments], env=self.environment, capture_output=True, text=True, check=False, timeout=300
         )
         return done.stdout + done.stderr
 

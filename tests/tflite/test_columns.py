@@ -52,7 +52,7 @@ def moved(draw):
     return shape, steps, channels
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(moved())
 def test_the_channels_of_a_layer_are_followed_wherever_they_are_moved(tmp_path_factory, case):
     (height, width, channels), steps, axis = case

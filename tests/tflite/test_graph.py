@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 from conftest import direct_schemes, run_json
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_network import Network
 
@@ -105,7 +105,7 @@ def test_missing_and_foreign_files(tmp_path):
         read_graph(path)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(share=st.floats(0.0, 0.999))
 def test_truncated_files_are_refused(variants, tmp_path, share):
     content = (variants / "int8.tflite").read_bytes()
@@ -115,7 +115,7 @@ def test_truncated_files_are_refused(variants, tmp_path, share):
         read_graph(path)
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80)
 @given(st.lists(st.tuples(st.integers(8, 30_000), st.integers(0, 255)), min_size=1, max_size=40))
 def test_garbled_files_are_read_or_refused_but_never_crash(variants, tmp_path, changes):
     content = bytearray((variants / "int8.tflite").read_bytes())

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 import tflitekit as tk
@@ -97,13 +96,17 @@ def test_several_inputs_and_a_file_that_the_board_refuses(board, tmp_path):
 
 
 def worker_pid(board):
-    (found,) = [p.pid for p in psutil.process_iter(["cmdline"]) if f"{board.board}/workers" in " ".join(p.info["cmdline"] or ())
-                and "python" in p.info["cmdline"][0]]  # fmt: skip
+    (found,) = [
+        int(pid)
+        for pid, program, *words in board.running()
+        if "python" in program and f"{board.board}/workers" in " ".join(words)
+    ]
     return found
 
 
 @pytest.mark.slow
 def test_a_killed_worker_and_a_cut_connection_are_told_apart(board):
+    board.idle()
     with open_target(board.target) as place:
         session = place.open(INT8, threads=1)
         os.kill(worker_pid(board), signal.SIGKILL)
@@ -113,11 +116,11 @@ def test_a_killed_worker_and_a_cut_connection_are_told_apart(board):
             session.run(5, 0)
         session.close()
         session = place.open(INT8, threads=1)
-        for pid in board.sessions():
-            os.kill(pid, signal.SIGKILL)
+        board.cut()
         with pytest.raises(DeviceError, match=r"(?s)The connection to .* was cut.*same command again"):
             session.run(5, 0)
         session.close()
+    board.idle()
     with open_target(board.target) as place:
         session = place.open(INT8, threads=1)
         assert session.warm_up(2, 0) >= 2
@@ -136,12 +139,9 @@ def test_what_a_cut_connection_left_is_not_sent_again(board, tmp_path):
     class Cut(io.BytesIO):
         def read(self, size=-1):
             if self.tell() >= 2_000_000:
-                for _ in range(600):  # the other side has begun to write
-                    if part.is_file() and part.stat().st_size:
-                        break
+                while not (part.is_file() and part.stat().st_size):  # the other side has begun to write
                     time.sleep(0.05)
-                for pid in board.sessions():
-                    os.kill(pid, signal.SIGKILL)
+                board.cut()
             return super().read(size)
 
     with pytest.raises(DeviceError, match="was cut"):
@@ -155,10 +155,8 @@ def test_what_a_cut_connection_left_is_not_sent_again(board, tmp_path):
             send=lambda have: Cut(content),
         )
     target.close()
-    for _ in range(100):  # what is on its way arrives
-        if (kept := part.stat().st_size) >= 2_000_000:
-            break
-        time.sleep(0.05)
+    board.idle()  # what is on its way has arrived
+    kept = part.stat().st_size
     assert 0 < kept < len(content)
     target, offsets = SshTarget(board.target.removeprefix("ssh:")), []
     call = target._connection.call

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import shape_arrays
+from free_port import free_port
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +25,7 @@ from tflitekit.training.distributed.members import Members, parse_members, read_
 from tflitekit.training.distributed.rendezvous import Chief, follow
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT_S = 240
+LIMIT_S = 480
 
 
 def cluster(addresses, kind="worker", index=0, **other):
@@ -121,23 +121,12 @@ def environment(**more):
     return os.environ | {"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"} | more
 
 
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
-
-
 class Workers:
     """Real processes of the command line, one for each worker; ended with the test, whatever happens."""
 
     def __init__(self, folder, model, data, out, *options, count=2):
         self.folder, self.processes = folder, {}
-        self.addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
+        self.addresses = [f"127.0.0.1:{free_port()}" for _ in range(count)]
         self.command = [
             sys.executable, "-m", "tflitekit", "convert", str(model), "--data", str(data), "--out", str(out),
             "--strategy", "multi-worker", *map(str, options),
@@ -222,13 +211,20 @@ def check_like_alone(out, alone):
     np.testing.assert_allclose(outputs(out, "qat"), outputs(alone, "qat"), atol=0.15)
 
 
-SLOW = """
+HOLD = """
 import time
+from pathlib import Path
 import tf_keras
 
-def slow():
-    return [tf_keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: time.sleep(1))]
+def wait(epoch, logs):
+    finished = len(list(Path("{out}").glob(".tflitekit/trained-*/stage.json")))
+    while epoch and Path("{folder}", f"hold-{{finished}}").exists():
+        time.sleep(0.05)
+
+def hold():
+    return [tf_keras.callbacks.LambdaCallback(on_epoch_begin=wait)]
 """
+"""Waits after the first epoch of a stage as long as there is a file for that."""
 
 
 def wait_for_an_epoch(out, workers):
@@ -249,19 +245,24 @@ def wait_for_an_epoch(out, workers):
 @pytest.mark.slow
 def test_two_workers_of_which_each_is_killed_once_train_what_one_device_trains(fresh, shapes, alone, tmp_path):
     out = tmp_path / "out"
-    (tmp_path / "slow.py").write_text(SLOW)  # so that a signal comes between two epochs
+    (tmp_path / "own.py").write_text(HOLD.format(out=out, folder=tmp_path))  # so that a signal comes between two epochs
+    holds = [tmp_path / f"hold-{stage}" for stage in range(2)]
+    for hold in holds:
+        hold.touch()
     options = ("--scheme", "finetuned,qat", "--epochs", 4, "--batch-size", 8, "--learning-rate", 0.01)
-    callbacks = ("--callbacks", f"{tmp_path / 'slow.py'}:slow")
+    callbacks = ("--callbacks", f"{tmp_path / 'own.py'}:hold")
     with Workers(tmp_path, fresh, shapes / "train", out, *options, *callbacks) as workers:
         tuned, first = wait_for_an_epoch(out, workers)
         workers.kill(1)
         workers.start(1)
+        holds[0].unlink()
         while not (tuned / "stage.json").exists():
             assert workers.processes[0].poll() is None, workers.said(0)
             time.sleep(0.05)
         quantized, second = wait_for_an_epoch(out, workers)
         workers.kill(0)
         workers.start(0)
+        holds[1].unlink()
         assert workers.finish() == [0, 0], workers.said(0) + workers.said(1)
     assert quantized != tuned
     assert "Worker 1 of 2 has trained; the chief writes the results." in workers.said(1)
@@ -379,9 +380,9 @@ def test_a_chief_that_fails_ends_the_workers(tmp_path):
             Chief(Members(TWO, 0), tmp_path, "same", Progress()),
         ):
             came = pool.submit(follow_as_worker_1, tmp_path)
-            while not (tmp_path / "workers" / "worker-1.json").is_file():
+            said = tmp_path / "workers" / "chief.json"
+            while not (said.is_file() and json.loads(said.read_text())["tokens"]):  # the chief names it
                 time.sleep(0.01)
-            time.sleep(0.5)  # the chief names it
             raise RuntimeError("no more")
         with pytest.raises(ConversionError, match=r"(?s)The chief gave up.*no more"):
             came.result(LIMIT_S)

@@ -892,7 +892,7 @@ def test_workers_train_at_the_same_time_and_the_same_seed_gives_the_same_file(
 
     def release_both():
         with street.held(1):
-            for _ in range(1200):
+            for _ in range(4000):
                 if len(checkpoints(tmp_path)) == 2:
                     return together.set()
                 time.sleep(0.1)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from conftest import run_json
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from make_apk import ATTRIBUTES, File, Tag, aapt2, axml, has_aapt2, library, manifest, package, tflite
 
@@ -685,7 +685,7 @@ def test_a_damaged_signing_block(tmp_path):
         inspect_apk(path)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(share=st.floats(0.0, 0.999))
 def test_truncated_packages_are_refused(tmp_path, share):
     path = small(tmp_path / "cut.apk")
@@ -696,7 +696,7 @@ def test_truncated_packages_are_refused(tmp_path, share):
 
 
 @needs_gcc
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=40), st.booleans())
 def test_garbled_packages_are_read_or_refused_but_never_crash(tmp_path, libraries, changes, directory):
     """Everywhere, or in the directory alone, where each byte matters."""
@@ -722,7 +722,7 @@ def test_garbled_manifests(changes):
 
 
 @needs_gcc
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=30), st.booleans())
 def test_garbled_libraries(libraries, changes, header):
     content = bytearray(runtime(libraries, page=0x1000))

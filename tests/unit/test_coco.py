@@ -65,7 +65,7 @@ def _scene(generator: np.random.Generator, classes: int, *, most: int) -> tuple[
     )
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=12)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.sampled_from([5, 40, 300]))
 def test_equal_to_pycocotools(seed: int, classes: int, most: int) -> None:
     generator = np.random.default_rng(seed)

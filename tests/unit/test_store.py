@@ -202,7 +202,7 @@ def test_two_writers_at_once_lose_nothing(address):
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join(120)
+        writer.join(300)
     assert [writer.exitcode for writer in writers] == [0, 0, 0]
     entries = open_store(address, create=False).entries()
     assert sorted(int(entry.model_sha256) for entry in entries.entries) == list(range(18))

@@ -9,7 +9,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -120,7 +120,7 @@ def test_damaged_tfrecord(records):
             open_dataset(records(content))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(position=st.integers(0, 60), bit=st.integers(0, 7))
 def test_no_flipped_bit_is_overlooked(records, position, bit):
     content = bytearray(example(x=[1.0, 2.0], label=3))

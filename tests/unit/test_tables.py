@@ -121,7 +121,7 @@ def test_bytes_that_are_no_text(tmp_path):
         open_dataset(tmp_path / "t.csv")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=2, max_size=2)
