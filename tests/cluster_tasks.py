@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
-from tflitekit.cluster import wanted
+from tflitekit.cluster import seen, wanted
 from tflitekit.cluster.at_work import AtWork
 from tflitekit.cluster.tasks import attempt
 from tflitekit.cluster.telling import Telling
@@ -74,10 +74,33 @@ def allocate(once):
         return len(bytes(1 << 30)) >> 30
 
 
-def unmount(folder):
-    """Loses its data while it reads them."""
-    Path(folder).rename(f"{folder}-away")
-    raise DataError(f"There is no data at {folder}.")
+def unmount(folder, once=None):
+    """Loses its data while it reads them, only the first time where there is a file to remember that by."""
+    if once is None or not Path(once).exists():
+        if once is not None:
+            Path(once).touch()
+        Path(folder).rename(f"{folder}-away")
+        raise DataError(f"There is no data at {folder}.")
+    return [path.name for path in Path(folder).iterdir()]
+
+
+def read(folder):
+    """Takes a moment to read its data."""
+    time.sleep(0.3)
+    found = [path.name for path in Path(folder).iterdir()]
+    if not found:
+        raise DataError(f"There is no data at {folder}.")
+    return found
+
+
+def no_answer(folder, once):
+    """Reads data behind a file system that stops to answer, for which a thread stands that waits; the first time only."""
+    if not Path(once).exists():
+        Path(once).touch()
+        waits = threading.Event()
+        seen._missing, seen._MOST_IN_VAIN = lambda place: waits.wait(), 4
+        waits.wait()
+    return [path.name for path in Path(folder).iterdir()]
 
 
 def piece(seconds, name, locks, heard):

@@ -31,18 +31,25 @@ class DaskCluster:
             "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard", **environment
         )
 
-    def _start(self, module: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+    def _start(
+        self, module: str, *arguments: str, within: tuple[str, ...] = (), **environment: str
+    ) -> subprocess.Popen[bytes]:
         log = (self.folder / f"{len(self._programs)}.log").open("wb")
         started = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments], stdout=log, stderr=log, cwd=self.folder,
+            [*within, sys.executable, "-m", module, *arguments], stdout=log, stderr=log, cwd=self.folder,
             env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"} | environment, start_new_session=True,
         )  # fmt: skip
         self._programs.append(started)
         return started
 
-    def join(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-        """Starts `tflitekit worker`."""
-        return self._start("tflitekit", "worker", "--cluster", self.address, *arguments, **environment)
+    def join(self, *arguments: str, within: tuple[str, ...] = (), **environment: str) -> subprocess.Popen[bytes]:
+        """Starts `tflitekit worker`, by a program that becomes it where one is given."""
+        return self._start("tflitekit", "worker", "--cluster", self.address, *arguments, within=within, **environment)
+
+    def join_without_nanny(self, resources: str) -> subprocess.Popen[bytes]:
+        """Starts a worker of Dask's own that nobody starts again."""
+        alone = ("--no-nanny", "--no-dashboard", "--nthreads", "1", "--resources", resources)
+        return self._start("distributed.cli.dask_worker", self.address, *alone)
 
     @property
     def workers(self) -> list[subprocess.Popen[bytes]]:

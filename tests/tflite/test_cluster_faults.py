@@ -14,15 +14,17 @@ import threading
 import time
 from pathlib import Path
 
+import distributed
 import pytest
 from dask_cluster import ROOT, DaskCluster
 from suite_files import written
 
 from tflitekit.cluster import pool as pool_module
+from tflitekit.cluster import wanted
 from tflitekit.cluster.crew import open_cluster
 from tflitekit.core.errors import BusyError, ClusterLostError, ConversionError, DataError, MachineError
 from tflitekit.core.files import locked
-from tflitekit.core.machine import machine_name
+from tflitekit.core.machine import SHARE, machine_name
 from tflitekit.core.process.workers import wait_for
 from tflitekit.core.progress import Progress
 from tflitekit.optimization.suites import run_suite
@@ -66,12 +68,25 @@ def pool(crew, monkeypatch):
         yield found
 
 
+def may_mount():
+    """Whether this process may have mounts of its own."""
+    tried = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/tmp"]
+    return (
+        shutil.which("nsenter") is not None and subprocess.run(tried, capture_output=True, check=False).returncode == 0
+    )
+
+
 def until(true, what, timeout_s=300):
     for _ in range(timeout_s * 10):
         if true():
             return
         time.sleep(0.1)
     pytest.fail(f"{what} did not happen")
+
+
+def workers_back(crew, before):
+    """Waits until another process does the work of one that ended."""
+    until(lambda: len(crew.workers()) == len(before) and set(crew.workers()) != before, "another worker")
 
 
 def test_two_clients_who_call_their_tasks_the_same_get_their_own_answers(crew):
@@ -139,13 +154,121 @@ def test_the_last_machine_that_lacks_memory_does_the_rest(pool):
     assert all(words.startswith(f"{machine_name()}: ") for words in said)
 
 
-def test_a_folder_that_goes_away_under_a_worker_is_the_machines_fault_not_the_tasks(pool, tmp_path):
-    data = tmp_path / "data"
-    data.mkdir()
+@pytest.fixture
+def data(tmp_path):
+    """A folder with a file."""
+    found = tmp_path / "data"
+    found.mkdir()
+    (found / "picture").touch()
+    return found
+
+
+def test_a_folder_that_goes_away_under_a_worker_is_waited_for(pool, data, tmp_path, monkeypatch):
+    told, notes = [], []
+    monkeypatch.setattr(pool._listener.progress, "note", notes.append)
+
+    def hear(answer):
+        told.append(answer)
+        if len(told) == 2:  # both workers have missed it
+            (tmp_path / "data-away").rename(data)
+
+    pool._told = hear
+    asked = {"folder": str(data), "once": str(tmp_path / "once")}
+    assert wait_for(pool.submit("cluster_tasks:unmount", asked, label="one", needs=[str(data)])) == ["picture"]
+    assert [answer.blame for answer in told] in (["lost", "unseen", "task"], ["lost", "lost", "task"])
+    assert notes[0].startswith(f"one: Waiting for its files. {machine_name()}: {machine_name()} does not see {data}.")
+    assert len(notes) == 1
+
+
+def test_a_folder_that_stays_away_is_the_machines_fault_not_the_tasks(pool, data, monkeypatch):
+    monkeypatch.setattr(pool_module, "ABSENT_S", 0.5)
     asked = pool.submit("cluster_tasks:unmount", {"folder": str(data)}, label="one", needs=[str(data)])
     with pytest.raises(ConversionError, match="no machine of the cluster could do it") as raised:
         wait_for(asked)
     assert raised.value.why.startswith(f"{machine_name()}: {machine_name()} does not see {data}.")
+
+
+def test_files_that_no_machine_ever_saw_are_told_at_once(pool, tmp_path):
+    (tmp_path / "mnt").mkdir()  # what is left of a file system that is not mounted
+    with pytest.raises(ConversionError, match="no machine of the cluster could do it") as raised:
+        wait_for(pool.submit("cluster_tasks:name", {"value": 1}, label="one", needs=[str(tmp_path / "mnt")]))
+    assert raised.value.why.startswith(f"{machine_name()}: {machine_name()} sees nothing in {tmp_path / 'mnt'}.")
+
+
+def test_another_folder_under_the_path_of_the_results_takes_none(cluster, tmp_path):
+    home = tmp_path / "results"
+    with (
+        open_cluster(cluster.address, places=(str(home),)) as crew,
+        crew.pool(jobs=1, timeout_s=0.0, preload=None) as pool,
+    ):
+        assert wait_for(pool.submit("cluster_tasks:hold", {"folder": str(home)}, label="one")) == "held"
+        home.rename(tmp_path / "away")
+        shutil.copytree(tmp_path / "away", home, ignore=shutil.ignore_patterns(".seen-*"))
+        refused = threading.Event()
+        pool._told = lambda answer: refused.set()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pool_module, "ABSENT_S", 0.0)
+            asked = pool.submit("cluster_tasks:hold", {"folder": str(home)}, label="one")
+            with pytest.raises(ConversionError) as raised:
+                wait_for(asked)
+        assert f"{machine_name()} sees another folder as {home}." in raised.value.why
+        shutil.rmtree(home)
+        (tmp_path / "away").rename(home)
+    assert [path.name for path in home.iterdir()] == [".lock"]
+
+
+def test_a_file_system_that_no_longer_answers_costs_a_worker_not_the_task(pool, cluster, crew, data, tmp_path):
+    before = set(crew.workers())
+    asked = {"folder": str(data), "once": str(tmp_path / "once")}
+    assert wait_for(pool.submit("cluster_tasks:no_answer", asked, label="one", needs=[str(data)])) == ["picture"]
+    said = (
+        f"one does not go on, and its process is ended. {machine_name()} gets no answer from the file system of {data}."
+    )
+    assert said in cluster.log(cluster.workers[0])
+    workers_back(crew, before)
+
+
+@pytest.mark.skipif(not may_mount(), reason="it needs the right to mount, and util-linux")
+def test_a_mount_that_one_machine_loses_is_read_on_others_until_it_is_back(cluster, crew, pool, data, tmp_path):
+    """A real one; the machine is a worker with a mount namespace of its own."""
+    mount, before = tmp_path / "mnt", set(crew.workers())
+    mount.mkdir()
+    subprocess.run(["mount", "--bind", data, mount], check=True)
+    other = cluster.join("--workers", "1", within=("unshare", "--mount"))
+
+    def there(*command):
+        subprocess.run(["nsenter", "--mount", "--target", str(other.pid), *command], check=True)
+
+    def read(meanwhile=lambda: None):
+        """Returns which workers read the files, and which could not."""
+        told = []
+        pool._told = told.append
+        asked = [
+            pool.submit("cluster_tasks:read", {"folder": str(mount)}, label=str(n), needs=[str(mount)])
+            for n in range(6)
+        ]
+        meanwhile()
+        assert [wait_for(each) for each in asked] == [["picture"]] * 6
+        assert {answer.blame for answer in told if answer.error} <= {"lost"}
+        return ({answer.worker for answer in told if bool(answer.error) == failed} for failed in (False, True))
+
+    try:
+        until(lambda: len(crew.workers()) == len(before) + 1, "joining")
+        (its,) = set(crew.workers()) - before
+        done, refused = read()
+        assert its in done and not refused
+        _, refused = read(lambda: there("umount", "--lazy", mount))
+        assert refused == {its}
+        done, refused = read()
+        assert its not in done and refused == {its}
+        there("mount", "--bind", data, mount)
+        done, refused = read()
+        assert its in done and not refused
+    finally:
+        other.terminate()
+        other.wait()
+        subprocess.run(["umount", "--lazy", mount], check=True)
+        until(lambda: set(crew.workers()) == before, "leaving")
 
 
 def test_a_task_whose_own_fault_it_is_fails_once(pool, tmp_path):
@@ -169,11 +292,6 @@ def test_a_folder_that_somebody_holds_is_waited_for(pool, tmp_path, monkeypatch)
         wait_for(pool.submit("cluster_tasks:hold", {"folder": str(tmp_path)}, label="one"))
 
 
-def workers_back(crew, before):
-    """Waits until another process does the work of one that ended."""
-    until(lambda: len(crew.workers()) == len(before) and set(crew.workers()) != before, "another worker")
-
-
 @pytest.mark.parametrize("call", ["wait", "stuck"])
 def test_what_is_taken_back_ends_and_nothing_of_its_process_is_left(crew, cluster, tmp_path, call):
     asked = {"began": str(tmp_path / "began"), "ended": str(tmp_path / "ended")}
@@ -185,6 +303,36 @@ def test_what_is_taken_back_ends_and_nothing_of_its_process_is_left(crew, cluste
     workers_back(crew, before)
     assert (tmp_path / "ended").exists() == (call == "wait")
     assert ("long does not stop (" in cluster.log(cluster.workers[0])) == (call == "stuck")
+
+
+def test_a_worker_without_a_nanny_ends_and_says_so_where_a_task_was_stopped(crew, cluster, tmp_path):
+    worker = cluster.join_without_nanny("alone=1")
+    asked = {"began": str(tmp_path / "began"), "ended": str(tmp_path / "ended")}
+    with crew.pool(jobs=1, timeout_s=0.0, preload=None) as pool:
+        pool.submit("cluster_tasks:wait", asked, label="long", resources={"alone": 1})
+        until((tmp_path / "began").exists, "the start")
+    assert worker.wait(300) == 1
+    assert "ends: a task of it was stopped. It has no nanny of Dask's, so start it again" in cluster.log(worker)
+
+
+def test_a_worker_within_a_program_takes_no_more_tasks_where_one_was_stopped(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(wanted, "_stopped", threading.Event())
+    monkeypatch.setenv(SHARE, "1")
+    asked = {"began": str(tmp_path / "began"), "ended": str(tmp_path / "ended")}
+    there = distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp",
+        resources={"slot": 1},
+        dashboard_address="127.0.0.1:0",
+    )
+    with there, open_cluster(there.scheduler_address) as crew:
+        with crew.pool(jobs=1, timeout_s=0.0, preload=None) as pool:
+            pool.submit("cluster_tasks:wait", asked, label="long")
+            until((tmp_path / "began").exists, "the start")
+        until(lambda: not crew.workers(), "leaving")
+    assert "takes no more tasks: a task of it was stopped, and it is part of a program" in capfd.readouterr().err
 
 
 def test_what_a_killed_client_had_asked_for_ends(cluster, crew, tmp_path):

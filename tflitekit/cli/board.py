@@ -58,10 +58,8 @@ class Row:
             self.since = None
         if event.kind == "task":
             self.devices = event.devices
-        if state in _ENDED:
+        if state != "working":
             self.detail = event.detail or ""
-        elif state != "working":
-            self.detail = ""
         self.state = state
 
 

@@ -8,12 +8,12 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from tflitekit.cluster.depot import Depot
 from tflitekit.cluster.kinds import TAKES_TASKS, import_dask, open_kind
 from tflitekit.cluster.pool import SLOT, ClusterPool, device_resource, scheduler_gone
+from tflitekit.cluster.seen import marked
 from tflitekit.cluster.tasks import kit_identity
 from tflitekit.cluster.telling import Listener
 from tflitekit.cluster.there import workers_there
@@ -149,9 +149,9 @@ def open_cluster(
     store = Depot(depot) if depot is not None else None
     if store is not None:
         store.check()
-    for place in places:
-        Path(place).mkdir(parents=True, exist_ok=True)
-    with open_kind(name) as cluster:
+    with ExitStack() as marks, open_kind(name) as cluster:
+        if store is None:
+            places = (*places, *[marks.enter_context(marked(place)) for place in places])
         try:
             client = distributed.Client(cluster, timeout=_CONNECT_S, set_as_default=False)
         except (OSError, TimeoutError) as error:

@@ -42,7 +42,7 @@ SLOT = "slot"
 BUSY_S = 1800.0
 """How long a task waits for what somebody else has: a device, or the folder that it writes to."""
 ABSENT_S = 600.0
-"""How long a task waits where every worker that could do it has gone: they may be started again."""
+"""How long a task waits where every worker that could do it has gone, or has lost its files: both may come back."""
 _AGAIN_S = 5.0
 _DEVICE = "device "
 
@@ -59,6 +59,9 @@ class _Asked:
     Attributes:
         last: Whether what a machine lacks the memory for is to be left out: nobody else will try.
         lacked_memory: Whether the last one did, and something is worth having without.
+        unseen: What workers said that do not see its files.
+        lost: Whether one of them did before.
+        waited_s: How long it has waited for those.
     """
 
     task: Task
@@ -74,6 +77,9 @@ class _Asked:
     absent_since: float | None = None
     last: bool = False
     lacked_memory: bool = False
+    unseen: dict[str, tuple[str, str]] = field(default_factory=dict)
+    lost: bool = False
+    waited_s: float = 0.0
 
     @property
     def attempt(self) -> Attempt:
@@ -163,9 +169,11 @@ class ClusterPool:
         if self._client.status != "running":  # it would keep the task for itself
             return self._end(number, asked, scheduler_gone(None))
         try:
-            asked.allowed = self._allowed(asked) if asked.avoid or self._unfit else None
+            asked.allowed = self._allowed(asked) if asked.avoid or asked.unseen or self._unfit else None
             if asked.allowed == [] and asked.lacked_memory and not asked.last:
                 asked.last, asked.allowed = True, [name for name in self._able(asked.resources) if name in asked.avoid]
+            if asked.allowed == [] and asked.lost and asked.waited_s < ABSENT_S:
+                return self._wait_for_files(number, asked)
             if asked.allowed == []:
                 return self._give_up(number, asked)
             asked.last = asked.last or len(asked.tried) == ATTEMPTS - 1
@@ -197,7 +205,7 @@ class ClusterPool:
     def _allowed(self, asked: _Asked) -> list[str]:
         """Returns the workers that could do a task and were not found unable to; those of other machines where there are any."""
         able = self._able(asked.resources)
-        left = [name for name in able if name not in asked.avoid and name not in self._unfit]
+        left = [name for name in able if name not in {*asked.avoid, *asked.unseen, *self._unfit}]
         hosts = {_host(name) for name in asked.avoid}
         return [name for name in left if _host(name) not in hosts] or left
 
@@ -238,6 +246,10 @@ class ClusterPool:
         if answer.blame == "unfit":
             self._unfit[answer.worker] = said
             return self._try(number, asked)
+        if answer.blame in ("unseen", "lost"):
+            asked.unseen[answer.worker] = said
+            asked.lost = asked.lost or answer.blame == "lost"
+            return self._try(number, asked)
         asked.tried.append(said)
         asked.avoid.add(answer.worker)
         asked.lacked_memory = isinstance(refusal, OutOfMemoryError) and asked.task.preload is None
@@ -260,9 +272,22 @@ class ClusterPool:
         asked.busy_since = asked.busy_since or now
         if now - asked.busy_since > BUSY_S:
             return self._end(number, asked, refusal)
+        return self._try_soon(number, asked)
+
+    def _wait_for_files(self, number: int, asked: _Asked) -> None:
+        """Waits until a machine that has lost the files of a task may have them again."""
+        words = f"Waiting for its files. {' '.join(dict.fromkeys(_in_lines(asked.unseen.values())))}"
+        self._tell(number, asked, "again", detail=words)
+        if not asked.waited_s:
+            self._listener.progress.note(f"{asked.task.label}: {words}")
+        asked.waited_s += _AGAIN_S
+        asked.unseen = {}
+        self._try_soon(number, asked)
+
+    def _try_soon(self, number: int, asked: _Asked) -> None:
         again = threading.Timer(_AGAIN_S, self._try, (number, asked))
         again.daemon = True
-        return again.start()
+        again.start()
 
     def _look(self) -> None:
         """Sends tasks again whose workers have all gone: Dask would wait for these very ones. Ends those that nobody could do for long."""
@@ -296,7 +321,7 @@ class ClusterPool:
             running.cancel()
 
     def _give_up(self, number: int, asked: _Asked) -> None:
-        tried = dict.fromkeys([*asked.tried, *self._unfit.values()])
+        tried = dict.fromkeys([*asked.tried, *asked.unseen.values(), *self._unfit.values()])
         words = "\n".join(_in_lines(tried))
         self._end(number, asked, poisonous(asked.task.label, words))
 

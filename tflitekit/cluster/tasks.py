@@ -11,7 +11,6 @@ import importlib
 import logging
 import os
 import time
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from tflitekit.cluster.depot import Parcel, unpacked
+from tflitekit.cluster.seen import NotSeenError, Sight
 from tflitekit.cluster.telling import Telling
 from tflitekit.cluster.wanted import UnwantedError, begin_anew, while_wanted
 from tflitekit.core.copies import copies_in_use
@@ -41,7 +41,7 @@ __all__ = ["LOG", "Answer", "Attempt", "Task", "attempt", "kit_identity", "run_t
 
 LOG = "tflitekit.cluster"
 """The logger of what a worker takes and finishes; `tflitekit worker` shows it."""
-Blame = Literal["machine", "unfit", "busy", "task"]
+Blame = Literal["machine", "unfit", "unseen", "lost", "busy", "task"]
 
 
 _log = logging.getLogger(LOG)
@@ -73,7 +73,7 @@ class Task(BaseModel):
         preload: Modules that such a process needs; None runs the function in the worker itself, which only the kit's own
             verbs need: they start processes by themselves.
         waits: Whether it only starts while nobody measures on that machine. What measures there waits by itself.
-        places: Paths that the machine has to see, as the one that asks does.
+        places: Paths that the machine has to see, as the one that asks does (see `tflitekit.cluster.seen`).
         parcel: What travels through a depot, where machines share no folder.
     """
 
@@ -101,8 +101,8 @@ class Answer(BaseModel):
         began, ended: Seconds since 1970, by that machine's clock.
         value: What the function returned, JSON.
         error: What it raised, as `TflitekitError.to_json` has it.
-        blame: 'machine' where another one may well be able to, 'unfit' where this one can do no task of this run, 'busy' where somebody else
-            has what it needs.
+        blame: 'machine' where another one may well be able to, 'unfit' where this one can do no task of this run, 'unseen' where it does not
+            see the files of this one, 'lost' where it did before, 'busy' where somebody else has what it needs.
         files: Hash of the list of what a task with a parcel made.
     """
 
@@ -143,12 +143,15 @@ def run_task(content: dict[str, Any]) -> dict[str, Any]:
     os.environ.setdefault(SHARE, str(_worker().state.nthreads))  # of Dask's own workers
     label = printable(task.label)
     _log.info("took %s", label)
+    sight = Sight(task.places)
     try:
         _check_kit(task.kit)
-        _check_places(task.places)
-        found = _outcome(task)
-        if "error" in found:
-            _check_places(task.places)  # that is why, where they went away meanwhile
+        sight.check()
+        with sight:
+            found = _outcome(task, sight)
+            sight.check()  # that is why, where they went away meanwhile; what was written then is elsewhere
+    except NotSeenError as error:
+        found = {"error": error.to_json(), "blame": "lost" if error.lost else "unseen"}
     except MachineError as error:
         found = {"error": error.to_json(), "blame": "unfit"}
     said = f"failed {label}: {printable(found['error']['what'])}" if "error" in found else f"finished {label}"
@@ -158,12 +161,12 @@ def run_task(content: dict[str, Any]) -> dict[str, Any]:
     ).model_dump(mode="json")
 
 
-def _outcome(task: Task) -> dict[str, Any]:
+def _outcome(task: Task, sight: Sight) -> dict[str, Any]:
     """Returns what a task came to, as `Answer` has it."""
     try:
         with (
             copies_in_use(),
-            while_wanted(_worker(), printable(task.label)),
+            while_wanted(_worker(), printable(task.label), functools.partial(_silent, sight, Telling())),
             _working(task.label) if task.waits else nullcontext(),
         ):
             return _run_anywhere(task)
@@ -174,6 +177,15 @@ def _outcome(task: Task) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 - recorded, whatever it is
         known = as_known(error) or TflitekitError(f"{task.label}: {type(error).__name__}: {error}")
         return {"error": known.to_json(), "blame": _blame(known)}
+
+
+def _silent(sight: Sight, telling: Telling) -> str | None:
+    """Returns, and tells, what to say of files that no longer answer."""
+    error = sight.silent()
+    if error is None:
+        return None
+    telling.say(error.what)
+    return error.what
 
 
 def _working(label: str) -> AbstractContextManager[None]:
@@ -187,16 +199,6 @@ def _check_kit(wanted: str) -> None:
             why=f"There: {kit_identity()}. Wanted: {wanted}.",
             fix="Install the same ones on both.",
         )
-
-
-def _check_places(places: Sequence[str]) -> None:
-    for place in places:
-        if not Path(place).exists():
-            raise MachineError(
-                f"{machine_name()} does not see {place}.",
-                why="All machines of a cluster work on the same files, under the same paths.",
-                fix="Mount that folder there, or name data and results by a URL that every machine can reach.",
-            )
 
 
 def _worker() -> Any:

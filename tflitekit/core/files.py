@@ -247,9 +247,9 @@ def write_json(path: Path, value: Any) -> None:
     write_whole(path, dump_json(value) + "\n")
 
 
-def remove_partial(folder: Path) -> None:
-    """Removes files of a folder that killed processes left half written; those that another process writes are locked."""
-    for path in folder.glob(f"{_PARTIAL}*"):
+def remove_partial(folder: Path, prefix: str = _PARTIAL) -> None:
+    """Removes files of a folder that killed processes left, half written by default; those that another process has are locked."""
+    for path in folder.glob(f"{prefix}*"):
         with suppress(OSError):
             descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
             try:
@@ -260,11 +260,11 @@ def remove_partial(folder: Path) -> None:
 
 
 def files_below(folder: Path) -> dict[str, Path]:
-    """Returns the files of a run's folder by their paths in it, without its lock and what is half written."""
+    """Returns the files of a run's folder by their paths in it, without its lock, its marks and what is half written."""
     return {
         str(path.relative_to(folder)): path
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith((".lock", _PARTIAL))
+        if path.is_file() and not path.name.startswith((".lock", ".seen-", _PARTIAL))
     }
 
 
