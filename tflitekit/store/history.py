@@ -16,6 +16,7 @@ from tflitekit.core.change_points import FEWEST, find_shifts
 from tflitekit.core.errors import TflitekitError, UsageError
 from tflitekit.core.parts import Finding, Part
 from tflitekit.core.statistics import paired_accuracy_interval
+from tflitekit.data.drawn import same_samples
 from tflitekit.store.entry import Entry, Row
 from tflitekit.store.store import Store
 
@@ -302,7 +303,7 @@ class _Judge:
             hits = [report.hits(series.variant, p.value) for report, p in zip(reports, points, strict=True)]
         except TflitekitError:  # a damaged report; its figures stand in the store all the same
             return half
-        if hits[0] is None or hits[1] is None or reports[0].samples is None or reports[0].samples != reports[1].samples:
+        if hits[0] is None or hits[1] is None or not same_samples(*(report.dataset for report in reports)):
             return half
         low, high = paired_accuracy_interval(hits[0], hits[1])
         return (high - low) / 2

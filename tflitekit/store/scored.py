@@ -46,15 +46,6 @@ class Scored(_Slice):
     dataset: _Data | None = None
     variants: tuple[_Variant, ...]
 
-    @property
-    def samples(self) -> tuple[object, ...] | None:
-        """What reports share whose samples are the same, one by one, as `tflitekit.results.comparison` has it; None where nobody can tell."""
-        data = self.dataset
-        if data is None or data.sha256 is None:
-            return None
-        seed = data.seed if data.samples != data.available else None
-        return data.sha256, data.stream, data.samples, data.skipped, seed
-
     def hits(self, variant: str, value: float) -> NDArray[np.bool_] | None:
         """Returns which samples a variant got right, shape ``(n,)``; None where the report does not say.
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tflitekit.core.packing import unpack_hits, unpack_labels
 from tflitekit.core.statistics import paired_accuracy_drop, proportion_difference, welch_half_width
 from tflitekit.core.units import counted
+from tflitekit.data.drawn import same_samples
 from tflitekit.results import ClassRecall, Measured, Report, VariantReport, finite
 from tflitekit.results.comparison.results import Change
 from tflitekit.tasks.metric_words import is_share, words_of
@@ -60,8 +61,7 @@ def shared_data(old: Report, new: Report) -> SharedData:
         return SharedData(None, (*unlike, f"the evaluation data ({were}; now {are})"))
     if first.stream != second.stream:
         return SharedData(None, (*unlike, "whether the samples are one stream (--stream)"))
-    drawn = [(d.samples, d.skipped, d.seed if d.samples != d.available else None) for d in (first, second)]
-    if drawn[0] != drawn[1]:
+    if not same_samples(first, second):
         return SharedData(None, tuple(unlike))
     labels = first.labels or second.labels
     classes = (unpack_labels(labels, first.samples), first.classes) if labels else None
