@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import time
+import zlib
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,10 +20,10 @@ from made_reports import answers, report, variant
 from postgresql import open_postgresql
 
 from tflitekit import open_store
-from tflitekit.core.errors import ModelError, StoreError, TflitekitError, UsageError
+from tflitekit.core.errors import ModelError, StoredReportError, StoreError, TflitekitError, UsageError
 from tflitekit.core.printable import without_password
 from tflitekit.data.drawn import same_samples
-from tflitekit.results import SourceRecord
+from tflitekit.results import Finding, SourceRecord
 from tflitekit.store.commit import commit_of
 from tflitekit.store.entry import rows_of
 
@@ -238,6 +239,56 @@ def test_a_store_that_is_not_there_is_not_made_by_reading(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def as_of_before(store, ids):
+    """Takes from a store what the kit did not keep before it knew of noise."""
+    if hasattr(store, "folder"):
+        for path in [store.folder / "reports" / id / "entry.json" for id in ids]:
+            path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "noisy"}))
+        return
+    import sqlalchemy as sa
+
+    from tflitekit.store import tables
+
+    with store._engine.begin() as connection:
+        connection.execute(
+            sa.update(tables.REPORTS).where(tables.REPORTS.c.id.in_(ids)).values(noisy=None, scored=None)
+        )
+
+
+def test_what_older_versions_did_not_keep_is_read_from_their_reports(address, cli):
+    store = open_store(address)
+    noise = Finding(kind="other-load", message="Load.")
+    reports = [made(), made(1).model_copy(update={"warnings": (noise,)}), made(2)]
+    entries = [store.add(report).entry for report in reports]
+    as_of_before(store, [entry.id for entry in entries])
+    assert [entry.noisy for entry in store.entries().entries] == [None] * 3
+    store.renew(store.get(entries[1].id))  # one by one, so that who is stopped goes on from there
+    assert len(store.outdated()) == 2
+    code, out, _ = cli("store", "upgrade", "--store", address)
+    assert (code, out.startswith("2 reports of older versions in")) == (0, True)
+    assert store.entries().entries == tuple(entries)
+    assert not store.renew(entries[0])
+    assert "is up to date" in cli("store", "upgrade", "--store", address)[1]
+    as_of_before(store, [entries[2].id])
+    old = store.get(entries[2].id)
+    store.remove(old)
+    with pytest.raises(StoredReportError):
+        store.renew(old)
+    assert not store._renew(entries[2], reports[2])  # it was removed since it was read
+    assert store.entries().entries == tuple(entries[:2])
+
+
+def test_of_acceptances_at_the_same_moment_the_last_counts(address, monkeypatch):
+    if "://" not in address:
+        return  # files tell nothing but the time
+    store = open_store(address)
+    entries = [store.add(made(number)).entry for number in range(3)]
+    monkeypatch.setattr("tflitekit.store.store.now", lambda: "2026-01-02T03:04:05.000000+00:00")
+    for entry in (*entries, entries[1]):
+        store.accept(entry)
+    assert store.last_accepted(entries[0].model, entries[0].device)[0] == entries[1]
+
+
 # Folders
 
 
@@ -322,12 +373,15 @@ def test_tables_of_an_older_kit_are_upgraded_when_the_user_says_so(address, cli)
     engine = sa.create_engine(address)
     with engine.begin() as connection:
         upgrade(connection, to="0001")
-        connection.execute(sa.text("INSERT INTO tflitekit_reports (id, added, created, model, device) VALUES (:id, '2026-01-01', '2026-01-01', 'old', '')"), {"id": "a" * 64})  # fmt: skip
+        packed = {"id": "a" * 64, "content": zlib.compress(json.dumps(made().to_json()).encode())}
+        connection.execute(sa.text("INSERT INTO tflitekit_reports (id, added, created, model, device, content) VALUES (:id, '2026-01-01', '2026-01-01', 'old', '', :content)"), packed)  # fmt: skip
     code, _, err = cli("store", "list", "--store", address)
     assert code == 2
     assert "older tflitekit (0001; this one has" in err
     assert "tflitekit store upgrade" in err
-    assert cli("store", "upgrade", "--store", address)[:2] == (0, f"{without_password(address)} is upgraded; its tables were those of version 0001.\n")  # fmt: skip
+    name = without_password(address)
+    told = f"{name} is upgraded; its tables were those of version 0001.\n1 report of older versions in {name}: what they did not keep is read.\n"
+    assert cli("store", "upgrade", "--store", address)[:2] == (0, told)
     assert "is up to date" in cli("store", "upgrade", "--store", address)[1]
     assert [entry.model for entry in open_store(address).entries().entries] == ["old"]
     with engine.begin() as connection:

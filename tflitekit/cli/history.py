@@ -126,7 +126,7 @@ def index(store: str, out: Path, pages: bool, as_json: bool) -> int:
     folder, warnings = out.parent / PAGES, list(map(str, listing.warnings))
     if pages:
         from tflitekit.cli.shared import progress
-        from tflitekit.core.errors import TflitekitError
+        from tflitekit.core.errors import ModelError, StoredReportError
         from tflitekit.render.html import render as render_report
 
         missing = [entry for entry in listing.entries if not (folder / f"{entry.id}.html").is_file()]
@@ -134,7 +134,10 @@ def index(store: str, out: Path, pages: bool, as_json: bool) -> int:
             for entry in missing:
                 try:
                     report = home.report(entry)
-                except TflitekitError as error:  # it is damaged, or of a newer kit; the others are shown all the same
+                except (
+                    StoredReportError,
+                    ModelError,
+                ) as error:  # it is damaged, or of a newer kit; the others are shown all the same
                     warnings.append(" ".join(filter(None, (error.what, error.why, error.fix))))
                 else:
                     write_whole(folder / f"{entry.id}.html", render_report(report))

@@ -193,16 +193,37 @@ def _ask(question: str) -> None:
     click.confirm(question, abort=True)
 
 
-@store.command(cls=Command, examples=("tflitekit store upgrade --store sqlite:///results.db",))
+@store.command(
+    cls=Command,
+    examples=("tflitekit store upgrade --store sqlite:///results.db", "tflitekit store upgrade --store results"),
+)
 @store_option
 @guarded
 def upgrade(store: str) -> int:
-    """Brings the tables of a database that an older tflitekit made to those of this one."""
+    """Brings a store that an older tflitekit made to what this one keeps: tables, and figures of each report."""
+    from tflitekit.cli.console import show_warnings
+    from tflitekit.cli.shared import progress
+    from tflitekit.core.errors import ModelError, StoredReportError
+    from tflitekit.core.printable import printable
+    from tflitekit.render.text import counted
     from tflitekit.store import open_store
 
     home = open_store(store, create=False, upgraded=True)
-    if home.upgraded_from is None:
-        click.echo(f"{home.name} is up to date.")
-    else:
-        click.echo(f"{home.name} is upgraded; its tables were those of version {home.upgraded_from}.")
+    if home.upgraded_from is not None:
+        click.echo(printable(f"{home.name} is upgraded; its tables were those of version {home.upgraded_from}."))
+    lacking, renewed, warnings = home.outdated(), 0, []
+    with progress().task("Reading reports", len(lacking)) as advance:
+        for entry in lacking:  # one by one: who stops it loses nothing, and goes on from there
+            try:
+                renewed += home.renew(entry)
+            except (StoredReportError, ModelError) as error:
+                warnings.append(" ".join(filter(None, (error.what, error.why, error.fix))))
+            advance(1, entry.short)
+    if renewed:
+        click.echo(
+            printable(f"{counted(renewed, 'report')} of older versions in {home.name}: what they did not keep is read.")
+        )
+    elif home.upgraded_from is None and not warnings:
+        click.echo(printable(f"{home.name} is up to date."))
+    show_warnings(warnings)
     return 0

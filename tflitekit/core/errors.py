@@ -33,6 +33,7 @@ __all__ = [
     "PackageError",
     "StorageError",
     "StoreError",
+    "StoredReportError",
     "TflitekitError",
     "TrackingError",
     "UnreadableError",
@@ -132,6 +133,10 @@ class StorageError(TflitekitError):
 
 class StoreError(TflitekitError):
     """A store of reports that cannot be reached, is damaged, or is of a newer kind."""
+
+
+class StoredReportError(StoreError):
+    """A stored report that is damaged or gone; the others can be read."""
 
 
 class TrackingError(TflitekitError):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from tflitekit.core.errors import MissingDependencyError, StoreError, UsageError
+from tflitekit.core.errors import MissingDependencyError, StoredReportError, StoreError, UsageError
 from tflitekit.core.files import TEXT_LIMIT_BYTES, is_file, shortened
 from tflitekit.core.parts import Finding
 from tflitekit.core.printable import without_password
@@ -31,6 +31,9 @@ except ImportError as error:
 
 from tflitekit.store import tables
 from tflitekit.store.migrations import REVISIONS, upgrade
+
+if TYPE_CHECKING:
+    from tflitekit.results import Report
 
 __all__ = ["DatabaseStore"]
 
@@ -67,9 +70,9 @@ class DatabaseStore(Store):
         chosen = sa.select(tables.REPORTS)
         return self._select(chosen if model is None else chosen.where(tables.REPORTS.c.model == model))
 
-    def acceptances(self) -> Iterable[Acceptance]:
+    def acceptances(self) -> Sequence[Acceptance]:
         with self._transaction() as connection:
-            rows = connection.execute(sa.select(tables.ACCEPTED)).mappings().all()
+            rows = connection.execute(sa.select(tables.ACCEPTED).order_by(tables.ACCEPTED.c.number)).mappings().all()
         try:
             return [Acceptance.model_validate({**row}) for row in rows]
         except ValidationError as error:
@@ -94,9 +97,21 @@ class DatabaseStore(Store):
                 warnings.append(Finding(kind="damaged-entry", message=what))
         return Listing.of(found, warnings)
 
+    def outdated(self) -> tuple[Entry, ...]:
+        unread = self._select(sa.select(tables.REPORTS).where(tables.REPORTS.c.scored.is_(None))).entries
+        return tuple({entry.id: entry for entry in (*unread, *super().outdated())}.values())
+
+    def _renew(self, entry: Entry, report: Report) -> bool:
+        found = {"noisy": entry.noisy, "scored": _slice(report.to_json())}
+        row = tables.REPORTS.c
+        lacks = sa.or_(row.scored.is_(None), row.noisy.is_(None) if entry.noisy is not None else sa.false())
+        with self._transaction(_WRITES) as connection:
+            done = connection.execute(sa.update(tables.REPORTS).where(row.id == entry.id, lacks).values(**found))
+        return done.rowcount > 0
+
     def _put(self, content: Any, entry: Entry) -> bool:
         whole = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-        packed = {"content": _packed(whole), "scored": _packed(Scored.model_validate(content).model_dump_json())}
+        packed = {"content": _packed(whole), "scored": _slice(content)}
         figures = entry.model_dump(mode="json", exclude={"rows"})
         rows = [row.model_dump(mode="json") | {"report": entry.id, "position": i} for i, row in enumerate(entry.rows)]
         with self._transaction(_WRITES) as connection:
@@ -122,11 +137,11 @@ class DatabaseStore(Store):
             packed = connection.scalar(sa.select(column).where(tables.REPORTS.c.id == id))
         name = f"The report {id[:8]} in {self.name}"
         if packed is None:
-            raise StoreError(f"{name} is gone.")
+            raise StoredReportError(f"{name} is gone.")
         try:
             return zlib.decompressobj().decompress(packed, TEXT_LIMIT_BYTES)
         except (zlib.error, TypeError) as error:
-            raise StoreError(f"{name} is damaged.", why=shortened(str(error)), fix=DAMAGED) from error
+            raise StoredReportError(f"{name} is damaged.", why=shortened(str(error)), fix=DAMAGED) from error
 
     def _remove(self, id: str) -> None:
         with self._transaction(_WRITES) as connection:
@@ -200,6 +215,11 @@ def _connect(address: str, name: str, *, create: bool) -> sa.Engine:
         sa.event.listen(engine, "connect", _begin_ourselves)
         sa.event.listen(engine, "begin", _begin)
     return engine
+
+
+def _slice(content: Any) -> bytes:
+    """Returns of a report's JSON what `Scored` reads of it, packed."""
+    return _packed(Scored.model_validate(content).model_dump_json())
 
 
 def _packed(text: str) -> bytes:

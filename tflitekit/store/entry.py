@@ -17,7 +17,7 @@ from tflitekit.core.structured import describe_problem
 if TYPE_CHECKING:  # lists of entries are shown without what whole reports need
     from tflitekit.results import Latency, Measured, OnTarget, Report, VariantReport
 
-__all__ = ["Acceptance", "Entry", "Row", "before", "device_of", "now", "rows_of"]
+__all__ = ["Acceptance", "Entry", "Row", "before", "device_of", "is_noisy", "now", "rows_of"]
 
 _ID = r"^[0-9a-f]{64}$"
 _NOISE = ("noisy-machine", "other-load")
@@ -87,7 +87,7 @@ class Entry(_Kept):
         kit: The version of tflitekit.
         device: Where latency that decides was measured; else this host.
         noisy: Noise or other programs disturbed the measuring of latency, as the report's warnings say; null where it did not measure, and in
-            what older versions of the kit stored.
+            what older versions of the kit stored, until `Store.renew`.
         mlflow_run: The run in MLflow, and ``mlflow_link`` its page; null where it was not logged.
     """
 
@@ -146,7 +146,7 @@ class Entry(_Kept):
                 data_sha256=report.dataset.sha256 if report.dataset else None,
                 kit=report.tool.get("tflitekit"),
                 device=_device(report),
-                noisy=_noisy(report),
+                noisy=is_noisy(report),
                 rows=tuple(rows_of(report)),
                 **known,
             )
@@ -223,7 +223,8 @@ def _device(report: Report) -> str:
     return device_of("host", "host", report.machine)
 
 
-def _noisy(report: Report) -> bool | None:
+def is_noisy(report: Report) -> bool | None:
+    """Returns whether its warnings say that noise or other programs disturbed the measuring of latency; None where it was not measured."""
     if all(row.latency is None for row in report.variants):
         return None
     return any(finding.kind in _NOISE for finding in report.warnings)

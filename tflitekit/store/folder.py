@@ -1,26 +1,37 @@
 """A folder of reports, for the light install and for network drives.
 
 ``reports/ID/report.json`` is the report as it was made, ``entry.json`` beside it its key figures, and ``accepted/`` has one file for each
-acceptance. Every file is written whole and never changed, and a report counts from its ``entry.json`` on, which comes last: writers need no lock.
+acceptance. Every file is written whole, reports are never changed, and one counts from its ``entry.json`` on, which comes last: writers need no lock.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from tflitekit.core.errors import OTHER_OUT, StorageError, StoreError, UnreadableError, UsageError, disk_errors
+from tflitekit.core.errors import (
+    OTHER_OUT,
+    StorageError,
+    StoredReportError,
+    StoreError,
+    UnreadableError,
+    UsageError,
+    disk_errors,
+)
 from tflitekit.core.files import is_folder, read_bytes, write_json
 from tflitekit.core.parts import Finding
 from tflitekit.core.structured import describe_problem, read_json
 from tflitekit.store.entry import Acceptance, Entry
 from tflitekit.store.store import DAMAGED, Listing, Store
+
+if TYPE_CHECKING:
+    from tflitekit.results import Report
 
 __all__ = ["FolderStore"]
 
@@ -92,13 +103,14 @@ class FolderStore(Store):
             raise UnreadableError(str(path), "it is that of another report")
         return found
 
-    def acceptances(self) -> Iterable[Acceptance]:
+    def acceptances(self) -> Sequence[Acceptance]:
         try:
-            return [
+            found = [
                 _read(Acceptance, self._accepted / name) for name in _names(self._accepted) if name.endswith(".json")
             ]
         except UnreadableError as error:
             raise StoreError(error.what, fix="Delete the file, and accept the report again.") from error
+        return sorted(found, key=lambda one: (one.accepted, one.report))
 
     def _put(self, content: Any, entry: Entry) -> bool:
         folder = self._reports / entry.id
@@ -107,11 +119,23 @@ class FolderStore(Store):
             write_json(folder / "entry.json", entry.model_dump(mode="json"))
         return True
 
+    def _renew(self, entry: Entry, report: Report) -> bool:
+        folder = self._reports / entry.id
+        if self.get(entry.id) in (entry, None):
+            return False
+        with _writing():
+            write_json(folder / "entry.json", entry.model_dump(mode="json"))
+        if not (
+            folder / "report.json"
+        ).is_file():  # another process removed it, and what was just written came after that
+            self._remove(entry.id)
+        return True
+
     def _content(self, id: str) -> bytes:
         try:
             return read_bytes(self._reports / id / "report.json")
         except UnreadableError as error:
-            raise StoreError(error.what, fix=DAMAGED) from error
+            raise StoredReportError(error.what, fix=DAMAGED) from error
 
     def _remove(self, id: str) -> None:
         gone = self._reports / f".removed-{id}"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflitekit.core.change_points import FEWEST, find_shifts
-from tflitekit.core.errors import TflitekitError, UsageError
+from tflitekit.core.errors import ModelError, StoredReportError, UsageError
 from tflitekit.core.parts import Finding, Part
 from tflitekit.core.statistics import paired_accuracy_interval
 from tflitekit.data.drawn import same_samples
@@ -301,7 +301,7 @@ class _Judge:
         try:
             reports = [self._scored(point.report) for point in points]
             hits = [report.hits(series.variant, p.value) for report, p in zip(reports, points, strict=True)]
-        except TflitekitError:  # a damaged report; its figures stand in the store all the same
+        except (StoredReportError, ModelError):  # its figures stand in the store all the same
             return half
         if hits[0] is None or hits[1] is None or not same_samples(*(report.dataset for report in reports)):
             return half

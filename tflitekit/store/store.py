@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import getpass
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import from_json
 
-from tflitekit.core.errors import StoreError, UsageError
+from tflitekit.core.errors import StoredReportError, UsageError
 from tflitekit.core.files import hash_json, shortened
 from tflitekit.core.parts import Finding
 from tflitekit.store.commit import commit_of
-from tflitekit.store.entry import Acceptance, Entry, now
+from tflitekit.store.entry import Acceptance, Entry, is_noisy, now
 from tflitekit.store.scored import Scored
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Store(ABC):
     """Reports that are kept and compared over time.
 
     Several processes may use one store at once. A report is there as a whole or not at all, once however often it is added, and is
-    never changed.
+    never changed; of what is kept beside it, `renew` adds what older versions of the kit did not know.
 
     Attributes:
         name: Where it is, as messages may say it: without a password.
@@ -130,7 +130,8 @@ class Store(ABC):
 
         Raises:
             ModelError: It is of a schema version that this kit does not know.
-            StoreError: It is damaged or gone.
+            StoredReportError: It is damaged or gone.
+            StoreError: The store cannot be read.
         """
         from tflitekit.results.report import check_report
 
@@ -140,7 +141,8 @@ class Store(ABC):
         """Returns which samples a stored report got right, in a fraction of the time that the report takes.
 
         Raises:
-            StoreError: The report is damaged or gone.
+            StoredReportError: The report is damaged or gone.
+            StoreError: The store cannot be read.
         """
         return self._read(entry, Scored.model_validate_json, self._scored(entry.id))
 
@@ -148,11 +150,30 @@ class Store(ABC):
         try:
             return read(content)
         except ValueError as error:
-            raise StoreError(
+            raise StoredReportError(
                 f"The report {entry.short} in {self.name} is damaged.",
                 why=shortened(str(error)),
                 fix=DAMAGED,
             ) from error
+
+    def outdated(self) -> tuple[Entry, ...]:
+        """Returns the entries that lack what older versions of the kit did not keep of a report."""
+        return tuple(
+            entry
+            for entry in self.entries().entries
+            if entry.noisy is None and any(row.latency_ms is not None for row in entry.rows)
+        )
+
+    def renew(self, entry: Entry) -> bool:
+        """Keeps of a stored report what an older version of the kit did not, as `outdated` found it; returns False where nothing was missing.
+
+        Raises:
+            ModelError: The report is of a schema version that this kit does not know.
+            StoredReportError: It is damaged or gone.
+            StoreError: The store cannot be read or written.
+        """
+        report = self.report(entry)
+        return self._renew(entry.model_copy(update={"noisy": is_noisy(report)}), report)
 
     def accept(self, entry: Entry, note: str = "") -> Acceptance:
         """Marks a stored report as what later ones of its model on its device are compared with.
@@ -183,8 +204,7 @@ class Store(ABC):
                 why=f"Accepted on other devices: {others}." if others else None,
                 fix="Accept a report with 'tflitekit store accept', or name one to compare with.",
             )
-        last = max(fits, key=lambda found: found.accepted)
-        return self.find(last.report), last
+        return self.find(fits[-1].report), fits[-1]
 
     def remove(self, entry: Entry) -> None:
         """Removes a report, whole. What was accepted stays, because later reports are compared with it.
@@ -218,12 +238,16 @@ class Store(ABC):
         """Returns what is stored, or what is stored of one model."""
 
     @abstractmethod
-    def acceptances(self) -> Iterable[Acceptance]:
-        """Returns all acceptances, in any order."""
+    def acceptances(self) -> Sequence[Acceptance]:
+        """Returns all acceptances, the last one last."""
 
     @abstractmethod
     def _put(self, content: Any, entry: Entry) -> bool:
         """Stores a report and its entry, whole; returns False where another process did so in the meantime."""
+
+    @abstractmethod
+    def _renew(self, entry: Entry, report: Report) -> bool:
+        """Replaces the entry of a stored report, whole; returns False where nothing changes. What was removed meanwhile stays removed."""
 
     @abstractmethod
     def _content(self, id: str) -> bytes:
