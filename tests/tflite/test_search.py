@@ -4,6 +4,7 @@ import importlib.util
 import itertools
 import json
 import tempfile
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -31,8 +32,11 @@ from tflitekit.render import html, search_text
 from tflitekit.results import Measured
 from tflitekit.schemes import parse_request
 from tflitekit.search.bounds import Bounds, Loss
+from tflitekit.search.candidates import Judged
 from tflitekit.search.integer_program import Choice, cheapest
 from tflitekit.search.judging import Reference, _fitted, _of_worst_class, _probabilities
+from tflitekit.search.plan import Plan
+from tflitekit.search.trials import Trials
 from tflitekit.search.workshop import Workshop
 from tflitekit.tflite.flatbuffer import unpack
 from tflitekit.tflite.graph import read_graph
@@ -325,6 +329,28 @@ def test_a_search_goes_on_with_other_limits_and_starts_anew_on_other_samples(mod
     )  # fmt: skip
     [another] = (tmp_path / ".tflitekit").glob("search-*")
     assert another != folder
+
+
+def test_of_equal_candidates_the_first_is_kept_whichever_is_done_first(tmp_path):
+    plans = [Plan(types={}, equalized=equalized) for equalized in (False, True)]
+    lost = Loss(loss=0.0, high=0.0, divergence=0.0, samples=1)
+    futures, kept = [Future(), Future()], []
+
+    def advance(steps, words):
+        if not futures[0].done():
+            futures[0].set_result(Judged(plan=plans[0], loss=lost).model_dump())
+
+    def judge(plan, bounds, timeout_s):
+        return futures[plans.index(plan)]
+
+    futures[1].set_result(Judged(plan=plans[1], loss=lost).model_dump())
+    trials = Trials(
+        tmp_path, SimpleNamespace(jobs=2, judge=judge), Bounds(loss=0.1), samples=1, budget=None,
+        better=lambda one, other: one.size_bytes < other.size_bytes, keep=lambda best: kept.append(best.plan), advance=advance,
+    )  # fmt: skip
+    trials.run(plans)
+    assert kept == plans[::-1] and trials.best.plan == plans[0]
+    assert list(trials.tried) == [plan.key for plan in plans]
 
 
 def test_limits_of_a_run_that_a_search_keeps():

@@ -184,13 +184,13 @@ class _Blocks:
         self._drawn: dict[Any, int] = {}
         self._sums: dict[Any, Sums] = {}  # of each block by itself: by its end times _OUTPUTS, and the output
         self.skipped = SkippedSamples(order.positions.size)
-        names: set[str] = set()
+        names: dict[str, None] = {}
         for run in runs.values():
             found = store.load(run.variant)
             self._drawn[run.identity] = found.drawn if found else 0
             if found:
                 self._scores[run.identity], self._sums[run.identity] = found.scores, found.sums
-                names.update(found.skipped)
+                names.update(dict.fromkeys(found.skipped))
         self.skipped.names.extend(names)
 
     def draw(self, runs: Sequence[ScoringJob], start: int, stop: int) -> None:

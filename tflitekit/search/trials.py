@@ -40,7 +40,7 @@ class Trials:
     Args:
         folder: For the journal and the files.
         samples: How many there are to judge on.
-        better: Tells whether a candidate is better than another.
+        better: Tells whether a candidate is better than another; of equal ones the one that was asked for first is kept.
         keep: Receives each new best candidate.
         advance: Is told of each trial.
     """
@@ -65,6 +65,7 @@ class Trials:
         self._known = {entry.key: entry.judged for entry in known}
         write_whole(self._journal, "".join(entry.model_dump_json() + "\n" for entry in known))
         self.tried: dict[str, Judged] = {}
+        self._order: dict[str, int] = {}
         self.best: Judged | None = None
 
     def path_of(self, judged: Judged) -> Path:
@@ -86,11 +87,20 @@ class Trials:
             raise
 
     def run(self, plans: Sequence[Plan]) -> list[Judged]:
-        """Tries plans, several at a time; what was tried before is not tried again.
+        """Tries plans, several at a time; what was tried before is not tried again. Which ends first changes nothing.
 
         Raises:
             BudgetSpentError: Before all of them were tried.
         """
+        for plan in plans:
+            self._order.setdefault(plan.key, len(self._order))
+        try:
+            self._run(plans)
+        finally:
+            self.tried = dict(sorted(self.tried.items(), key=lambda entry: self._order[entry[0]]))
+        return [self.tried[plan.key] for plan in plans]
+
+    def _run(self, plans: Sequence[Plan]) -> None:
         waiting = _new(plans, self.tried)
         pending: dict[Future[Any], Plan] = {}
         spent = False
@@ -106,7 +116,6 @@ class Trials:
                 self._take(pending.pop(future), future)
         if any(plan.key not in self.tried for plan in plans):
             raise BudgetSpentError
-        return [self.tried[plan.key] for plan in plans]
 
     def _is_spent(self, running: int) -> bool:
         if self._budget is not None and self._budget.trials is not None:
@@ -150,7 +159,12 @@ class Trials:
         self._add(found)
 
     def _is_best(self, found: Judged) -> bool:
-        return found.loss is not None and not found.plan.probe and (self.best is None or self._better(found, self.best))
+        if found.loss is None or found.plan.probe:
+            return False
+        if self.best is None or self._better(found, self.best):
+            return True
+        first = self._order[found.plan.key] < self._order[self.best.plan.key]
+        return first and not self._better(self.best, found)
 
     def _add(self, found: Judged) -> None:
         self.tried[found.plan.key] = found

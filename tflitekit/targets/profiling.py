@@ -116,7 +116,7 @@ def _means(inferences: Sequence[Sequence[Event]]) -> tuple[list[Event], NDArray[
     from scipy.stats import trim_mean
 
     shapes = [tuple((event.tag, event.node) for event in events) for events in inferences]
-    usual = max(set(shapes), key=shapes.count)
+    usual = max(dict.fromkeys(shapes), key=shapes.count)
     alike = [events for events, shape in zip(inferences, shapes, strict=True) if shape == usual]
     table = np.asarray([[event.microseconds for event in events] for events in alike], np.float64)
     return list(alike[0]), np.asarray(trim_mean(table, _TRIM, axis=0))
