@@ -23,6 +23,7 @@ from tflitekit import open_store
 from tflitekit.core.errors import ModelError, StoredReportError, StoreError, TflitekitError, UsageError
 from tflitekit.core.printable import without_password
 from tflitekit.data.drawn import same_samples
+from tflitekit.render import index
 from tflitekit.results import Finding, SourceRecord
 from tflitekit.store.commit import commit_of
 from tflitekit.store.entry import rows_of
@@ -88,7 +89,10 @@ def test_reports_of_one_second_are_listed_as_they_were_stored(address):
     store = open_store(address)
     reports = sorted(map(made, range(3)), key=lambda report: store.entry_of(report).id, reverse=True)
     stored = [store.add(report).entry.id for report in reports]
-    assert [entry.id for entry in store.entries().entries] == stored
+    listed = store.entries().entries
+    assert [entry.id for entry in listed] == stored
+    page = index.render(listed, (), ())
+    assert sorted(listed, key=lambda entry: page.index(entry.short), reverse=True) == list(listed)  # the newest first
 
 
 def test_names_that_no_database_has_room_for_are_spelled_out(address, cli, tmp_path):

@@ -38,7 +38,7 @@ def render(entries: Iterable[Entry], acceptances: Iterable[Acceptance], pages: C
         acceptances: Of them.
         pages: The ids of the reports whose page is in the folder `PAGES` beside the index.
     """
-    newest = sorted(entries, key=lambda entry: entry.created, reverse=True)
+    newest = sorted(entries, key=lambda entry: entry.age, reverse=True)
     accepted = {acceptance.report for acceptance in acceptances}
     table, seen = _Texts(), set[tuple[str, str]]()
     rows = []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 __all__ = ["commit_of"]
 
-_TIMEOUT_S = 20.0
+_TIMEOUT_S = 60.0
 
 
 def commit_of(folder: Path, created: str) -> str | None:

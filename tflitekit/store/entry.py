@@ -119,6 +119,11 @@ class Entry(_Kept):
         return self.id[:8]
 
     @property
+    def age(self) -> tuple[str, str, str]:
+        """What sorts reports by age: they tell when they were made to the second, and of one second that which was stored first is the older."""
+        return self.created, self.added, self.id
+
+    @property
     def chosen(self) -> str | None:
         """The variant that the report recommends."""
         return next((row.variant for row in self.rows if row.chosen), None)

@@ -39,10 +39,7 @@ class Added:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a store holds, the oldest report first, and what of it cannot be read.
-
-    Reports tell when they were made to the second: of those of the same second, the one that was stored first is the older.
-    """
+    """What a store holds, the oldest report first, and what of it cannot be read."""
 
     entries: tuple[Entry, ...]
     warnings: tuple[Finding, ...] = ()
@@ -50,8 +47,7 @@ class Listing:
     @classmethod
     def of(cls, entries: Iterable[Entry], warnings: Iterable[Finding]) -> Listing:
         """Returns what was found in any order."""
-        by_age = sorted(entries, key=lambda entry: (entry.created, entry.added, entry.id))
-        return cls(tuple(by_age), tuple(warnings))
+        return cls(tuple(sorted(entries, key=lambda entry: entry.age)), tuple(warnings))
 
 
 class Store(ABC):
