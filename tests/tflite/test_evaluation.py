@@ -144,7 +144,7 @@ def test_regression_and_custom_metric(models, tmp_path):
     (tmp_path / "bad.py").write_text("def metric(output, label):\n    raise KeyError('x')\n")
     with pytest.raises(DataError, match=r"The metric .* failed: KeyError"):
         evaluate([files[0]], data=models / "regression.npz", metric=f"{tmp_path}/bad.py:metric")
-    with pytest.raises(DataError, match="1 values per sample"):
+    with pytest.raises(DataError, match="gives 1 value per sample"):
         evaluate([files[0]], data=(data["x"], np.zeros((200, 3))))
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from suite_files import ROOT, SMALLEST, written
 
 from tflitekit import convert, evaluate, optimize
+from tflitekit.accuracy.notes import without_baseline
 from tflitekit.cli.views.suite import show_suite
 from tflitekit.core.errors import BusyError, TflitekitError, UsageError
 from tflitekit.core.files import locked
@@ -396,3 +397,19 @@ def test_an_entry_for_which_nothing_is_recommended_says_why(capsys):
     assert why in render("s", "", [entry]).replace("\\", "")
     assert entry.to_json()["why_nothing"].startswith(why)
     assert EntryResult(name="m", status="ok", report=report).to_json()["why_nothing"] is None
+
+
+def test_a_baseline_that_failed_is_told_with_its_error():
+    report = read_report(ROOT / "tests" / "data" / "report-version-1.json")
+    error = "float32: the model uses operators.\nReplace them."
+    failed = [
+        row.model_copy(update={"status": "failed", "error": error}) if row.name == report.baseline else row
+        for row in report.variants
+    ]
+    (unfit,) = without_baseline(failed, report.baseline)
+    none = recommend(failed, report.constraints, baseline=report.baseline, unfit=unfit)
+    entry = EntryResult(
+        name="m", status="ok", report=report.model_copy(update={"recommendation": none, "variants": tuple(failed)})
+    )
+    assert entry.why_nothing.startswith("Nothing can be recommended yet: the baseline float32 failed")
+    assert entry.why_nothing.endswith("float32: the model uses operators. Replace them.")

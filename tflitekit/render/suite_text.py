@@ -67,7 +67,13 @@ class EntryResult(Part):
         if recommendation is None or recommendation.chosen is not None:
             return None
         told = " ".join(f"{reason}." for reason in recommendation.reasons[:2])  # what follows are cautions
-        return f"{told[:1].upper()}{told[1:]}"
+        broken = " ".join((self._error_of_baseline or "").split())
+        return f"{told[:1].upper()}{told[1:]} {broken}".rstrip()
+
+    @property
+    def _error_of_baseline(self) -> str | None:
+        rows = self.report.variants if self.report is not None else ()
+        return next((row.error for row in rows if self.report is not None and row.name == self.report.baseline), None)
 
     @property
     def recommended(self) -> VariantReport | None:

@@ -49,7 +49,7 @@ def read_hdf5_config(path: Path, attribute: str = "model_config", *, needed: boo
             config = file.attrs.get(attribute)
         if config is not None:
             if not isinstance(config, str | bytes):
-                raise UnreadableError(attribute, f"it is {type(config).__name__}, not text")
+                raise UnreadableError(attribute, "it is not text")
             return _model(parse_json(config, attribute, finite=False))
     if not needed:
         return {}
@@ -133,7 +133,7 @@ def _weights(path: Path) -> Iterator[list[Any]]:
 
 def _model(config: Any) -> dict[str, Any]:
     if not isinstance(config, dict):
-        raise UnreadableError("the configuration", f"it is a {type(config).__name__}, not that of a model")
+        raise UnreadableError("the configuration", "it is not a JSON object, as that of a model is")
     return config
 
 

@@ -15,6 +15,7 @@ from tflitekit.accuracy.metrics.figures import Figure, MeanFigure, SumFigure, Su
 from tflitekit.accuracy.metrics.multilabel import takes_labels
 from tflitekit.core.errors import DataError
 from tflitekit.core.tensor import TensorSpec
+from tflitekit.core.units import counted
 from tflitekit.data.annotations import task_of
 from tflitekit.data.dataset import Dataset
 from tflitekit.options.tasks import TaskOptions
@@ -128,9 +129,14 @@ class Regression(Metric):
             if len(wanted) == 2 and masks
             else "Compare"
         )
+        labels = (
+            f"arrays of the shape {list(wanted)} ({counted(math.prod(wanted), 'value')} per sample)"
+            if wanted
+            else "single numbers"
+        )
         raise DataError(
-            f"The labels are arrays of the shape {list(wanted)} ({math.prod(wanted)} values per sample), and the output "
-            f"'{output.name}' of the shape {list(given)} gives {math.prod(given)} values per sample: {per_value}.",
+            f"The labels are {labels}, and the output '{output.name}' of the shape {list(given)} gives "
+            f"{counted(math.prod(given), 'value')} per sample: {per_value}.",
             fix=f"{advice} them with a metric of your own: --metric module:function, with function(output, label) -> float.",
         )
 
