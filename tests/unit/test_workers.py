@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 
 import psutil
@@ -19,6 +20,7 @@ from tflitekit.core.errors import (
     UsageError,
     as_known,
 )
+from tflitekit.core.process import workers
 from tflitekit.core.process.workers import WorkerPool, _failure, _ForkServer, last_words, start_early, wait_for
 from tflitekit.source.kinds import source_kinds
 
@@ -40,7 +42,7 @@ def servers() -> set[int]:
 
 def run(preload: tuple[str, ...] = LIGHT) -> set[int]:
     """Uses a pool and returns the servers that ran meanwhile."""
-    with WorkerPool(jobs=1, timeout_s=60, preload=preload) as pool:
+    with WorkerPool(jobs=1, timeout_s=600, preload=preload) as pool:
         assert "ai-edge-litert" in wait_for(pool.submit("tflitekit.tflite.runtime:runtime_name", {}, label="name"))
         return servers()
 
@@ -64,9 +66,9 @@ def test_commands_know_by_the_ending_of_a_model_what_its_workers_import():
 
 
 def test_two_pools_at_a_time_have_a_server_each():
-    with WorkerPool(jobs=1, timeout_s=60, preload=LIGHT):
+    with WorkerPool(jobs=1, timeout_s=600, preload=LIGHT):
         first = servers()
-        with WorkerPool(jobs=1, timeout_s=60, preload=LIGHT):
+        with WorkerPool(jobs=1, timeout_s=600, preload=LIGHT):
             assert servers() > first
 
 
@@ -92,7 +94,7 @@ def test_a_server_is_taken_again_in_another_folder_where_its_children_work(monke
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     before = run()
     monkeypatch.chdir(tmp_path)
-    with WorkerPool(jobs=1, timeout_s=60, preload=LIGHT) as pool:
+    with WorkerPool(jobs=1, timeout_s=600, preload=LIGHT) as pool:
         found = wait_for(pool.submit("tflitekit.core.process.workers:_working_directory", {}, label="where"))
         assert (found, servers()) == (str(tmp_path), before)
 
@@ -108,15 +110,32 @@ def test_a_server_that_was_killed_is_not_taken():
 
 def test_a_pool_that_is_closed_at_work_leaves_no_child():
     idle = servers()
-    pool = WorkerPool(jobs=1, timeout_s=60, preload=(*LIGHT, "tflitekit.tflite.graph"))
+    pool = WorkerPool(jobs=1, timeout_s=600, preload=(*LIGHT, "tflitekit.tflite.graph"))
     at_work = servers() - idle
     task = pool.submit("tflitekit.tflite.runtime:runtime_name", {}, label="name")
     pool.close()
     assert task.done() or not servers() & at_work
 
 
+def test_a_pool_is_not_closed_while_an_answer_is_read(monkeypatch):
+    """What is read was removed, and the thread that listens for this pool and the next ended."""
+    finish, waits = workers._finish, []
+
+    def finish_while_it_is_closed(task, exit_code, *, timed_out):
+        closing = threading.Thread(target=pool.close)
+        closing.start()
+        closing.join(0.2)
+        waits.append(closing.is_alive())
+        finish(task, exit_code, timed_out=timed_out)
+
+    monkeypatch.setattr(workers, "_finish", finish_while_it_is_closed)
+    pool = WorkerPool(jobs=1, timeout_s=600, preload=LIGHT)
+    assert "ai-edge-litert" in wait_for(pool.submit("tflitekit.tflite.runtime:runtime_name", {}, label="name"))
+    assert waits == [True]
+
+
 def test_a_server_that_cannot_import_is_an_error_and_no_hang():
-    with WorkerPool(jobs=1, timeout_s=60, preload=("no_such_module_anywhere",)) as pool:
+    with WorkerPool(jobs=1, timeout_s=600, preload=("no_such_module_anywhere",)) as pool:
         time.sleep(0.5)  # it has ended by now, or ends with the task in its queue
         with pytest.raises(MissingDependencyError):
             wait_for(pool.submit("tflitekit.tflite.runtime:runtime_name", {}, label="name"))
@@ -142,7 +161,7 @@ def test_threads_without_memory_are_told_below_the_stack_of_who_wanted_one():
 
 def test_every_error_comes_back_from_a_worker_as_it_was():
     """One whose class is made of other parts ended the thread that listens, and the run never."""
-    with WorkerPool(jobs=1, timeout_s=60, preload=LIGHT) as pool:
+    with WorkerPool(jobs=1, timeout_s=600, preload=LIGHT) as pool:
         read = pool.submit("tflitekit.core.structured:read_json", {"path": "no/such.json"}, label="read")
         with pytest.raises(UnreadableError, match=r"no/such\.json cannot be read: there is no such file"):
             wait_for(read)

@@ -196,7 +196,7 @@ class WorkerPool:
         self._logs = Path(self._folder.name)
         self._tasks: dict[int, _Task] = {}
         self._count = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._slots = threading.Semaphore(jobs)
         self._single: set[subprocess.Popen[bytes]] = set()
         self._ended: TflitekitError | None = None
@@ -252,9 +252,8 @@ class WorkerPool:
         return future
 
     def _answered(self, answer: dict[str, Any]) -> None:
-        with self._lock:
-            task = self._tasks.pop(answer["id"])
-        _finish(task, answer["exit"], timed_out=answer["timed_out"])
+        with self._lock:  # the pool is not closed, and its folder not removed, while the result is read
+            _finish(self._tasks.pop(answer["id"]), answer["exit"], timed_out=answer["timed_out"])
 
     def _server_ended(self, words: str) -> None:
         with self._lock:
