@@ -30,7 +30,7 @@ import org.robolectric.android.controller.ActivityController;
 /** An activity on its screen, used as a person does: what is there to read, and what can be touched. */
 final class Screen<A extends Activity> implements AutoCloseable {
     private static final String SOFT_HYPHEN = "\u00AD";
-    private static final long PATIENCE_SECONDS = 60;
+    private static final long PATIENCE_SECONDS = 240;
 
     private ActivityController<A> controller;
 

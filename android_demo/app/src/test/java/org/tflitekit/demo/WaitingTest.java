@@ -102,7 +102,7 @@ public class WaitingTest {
             public void readRows(int y, int rows, int[] argb) {
                 begun.countDown();
                 try {
-                    drawnMeanwhile.set(goOn.await(10, TimeUnit.SECONDS));
+                    drawnMeanwhile.set(goOn.await(120, TimeUnit.SECONDS));
                 } catch (InterruptedException error) {
                     throw new AssertionError(error);
                 }
@@ -117,7 +117,7 @@ public class WaitingTest {
             assertNotNull(cameras.listener);
             Thread frames = new Thread(() -> cameras.listener.onFrame(slow));
             frames.start();
-            assertTrue(begun.await(60, TimeUnit.SECONDS));
+            assertTrue(begun.await(240, TimeUnit.SECONDS));
             try {
                 screen.click(R.id.source_draw);
                 assertTrue(screen.find(R.id.drawing).isShown());
