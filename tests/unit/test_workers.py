@@ -52,6 +52,18 @@ def test_the_next_pool_takes_the_server_of_the_last():
     assert run() == first
 
 
+def test_a_server_that_a_pool_takes_as_its_minute_ends_is_not_killed():
+    run()
+    (server,) = _ForkServer._idle
+    expire = server._timer.function  # which begins as the pool comes
+    assert server.wake()
+    expire()
+    assert server._process.poll() is None
+    server.rest()
+    expire()
+    assert not server.wake() and server._process.poll() is not None
+
+
 def test_a_server_that_was_started_early_is_taken():
     before, modules = servers(), (*LIGHT, "tflitekit.tflite.layers")
     start_early(modules)

@@ -124,11 +124,7 @@ class _ForkServer:
         """Takes it out of those that wait; says whether it still runs."""
         assert self._timer is not None
         self._timer.cancel()
-        try:
-            self._idle.remove(self)
-        except ValueError:  # its minute was over just now
-            return False
-        return self._process.poll() is None
+        return self._leave() and self._process.poll() is None
 
     def serve(self, jobs: int, answer: Callable[[dict[str, Any]], None], end: Callable[[str], None]) -> None:
         """Begins to work for a pool: `answer` takes each child's end, `end` the last words of the server."""
@@ -156,15 +152,26 @@ class _ForkServer:
     def rest(self) -> None:
         """Keeps it for the next pool. Only where no child runs."""
         self._answer, self._end = lambda answer: None, lambda words: None
-        self._timer = threading.Timer(_IDLE_S, self.kill)
+        self._timer = threading.Timer(_IDLE_S, self._expire)
         self._timer.daemon = True
         self._idle.append(self)
         self._timer.start()
 
+    def _expire(self) -> None:
+        if self._leave():
+            self.kill()
+
+    def _leave(self) -> bool:
+        """Takes it out of those that wait; False where another thread did so just now: a pool that takes it, or its timer."""
+        try:
+            self._idle.remove(self)
+        except ValueError:
+            return False
+        return True
+
     def kill(self) -> None:
         """Ends it and every child that still runs."""
-        if self in self._idle:
-            self._idle.remove(self)
+        self._leave()
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
