@@ -14,6 +14,8 @@ import ai_edge_litert
 DEMO = Path(__file__).resolve().parents[1] / "android_demo"
 TENSORFLOW_VERSION = "2.22.0"
 """The wheel's runtime in the numbering of minimum versions, which is TensorFlow's: it says '2.22.0-dev0' of itself."""
+LONGEST_S = 1200
+"""What Maven may take for all of the app, which is minutes on a quiet machine."""
 BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """The JVM's first compiler only: programs of seconds start faster."""
 
@@ -52,7 +54,7 @@ class Core:
     def test(self, name: str, **properties: object) -> str:
         """Runs one class of JUnit tests; returns what it printed."""
         command = self.command("org.junit.runner.JUnitCore", f"org.tflitekit.core.{name}", **properties)
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=570)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST_S)
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
         assert re.search(r"^OK \(\d+ test", done.stdout, re.MULTILINE)
         return done.stdout
@@ -62,7 +64,7 @@ def maven(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Runs Maven, without the network where its cache has all."""
     for more in (["--offline"], []):
         command = ["mvn", "-B", *map(str, arguments), *more]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=580)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST_S)
         if done.returncode == 0:
             break
     assert done.returncode == 0, done.stdout[-6000:]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from android_jvm import DEMO, maven, maven_command
+from android_jvm import DEMO, LONGEST_S, maven, maven_command
 from PIL import Image
 
 import tflitekit as tk
@@ -20,6 +20,8 @@ BUNDLE = DEMO / "app" / "src" / "main" / "assets" / "bundle"
 TASKS = ROOT / "tests" / "data" / "tasks"
 PICTURES = ROOT / "docs" / "images"
 WIDTH = 540
+
+pytestmark = pytest.mark.timeout(LONGEST_S)
 
 
 @dataclass(frozen=True)
