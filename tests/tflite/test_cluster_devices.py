@@ -52,28 +52,33 @@ def outcome(entries):
 
 @pytest.mark.thorough
 def test_a_worker_that_is_killed_while_it_measures_on_a_device_changes_nothing(
-    cluster, board, variants, shapes, tmp_path
+    cluster, quick_board, variants, shapes, tmp_path
 ):
     text = {"model": variants / "float32.tflite", "shapes": shapes}
     alone = run_suite(written(tmp_path, SUITE.format(target="", **text)), out=tmp_path / "alone")
     shutil.copytree(tmp_path / "alone", tmp_path / "spread")  # what the device does is left
-    programs = [cluster.join("--workers", "0", "--device", board.target) for _ in range(2)]  # both offer the same board
+    # Both offer the same board.
+    programs = [cluster.join("--workers", "0", "--device", quick_board.target) for _ in range(2)]
     cluster.wait(3)
     done, killed = threading.Event(), []
 
     def kill() -> None:
         while not done.wait(0.02):
+            if not quick_board.paused.exists():
+                continue
             for worker in [child for program in programs for child in psutil.Process(program.pid).children()]:
                 try:
                     if any("hold alone" in " ".join(child.cmdline()) for child in worker.children()):
                         worker.send_signal(signal.SIGKILL)
-                        return killed.append(worker.pid)
+                        killed.append(worker.pid)
+                        return quick_board.pause.unlink()
                 except psutil.NoSuchProcess:
                     continue
 
-    killer = threading.Thread(target=kill)
+    quick_board.pause.touch()  # the first measurement goes on when its worker is dead
+    killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    suite = written(tmp_path, SUITE.format(target=f'target = "{board.target}"', **text))
+    suite = written(tmp_path, SUITE.format(target=f'target = "{quick_board.target}"', **text))
     spread = run_suite(suite, out=tmp_path / "spread", cluster=cluster.address)
     done.set()
     killer.join()
