@@ -119,8 +119,9 @@ def test_entries_of_a_suite_are_stored_as_they_end(variants, shapes, tmp_path, c
     words = " ".join(err.split())
     assert f"Not added to {store}: {folder}" in words
     assert words.index("Added to") < words.index("Not added to") < words.index("The report is written to")
-    assert f"tflitekit store add {folder} --store ..." in words
-    code, out, _ = cli("store", "add", folder.parent / "a-d", folder, "--store", store)
+    assert f"tflitekit store add {folder} --store ... --model a" in words
+    code, out, _ = cli("store", "add", folder.parent / "a-d", folder, "--store", store, "--model", "a")
+    assert [entry.model for entry in open_store(store).entries().entries] == ["a", "a"]
     assert (code, out.count("Already in"), out.count("Added to")) == (0, 1, 1)
 
 

@@ -131,7 +131,9 @@ _KEPT = (
     "a training from its last checkpoint."
 )
 _AFTER = dict.fromkeys(("quickstart", "optimize", "convert", "suite"), _KEPT) | {
-    "worker": " What was begun here is done by other workers."
+    **dict.fromkeys(("add", "upgrade", "index"), " What is done stays done; the same command does the rest."),
+    "remove": " What is removed stays removed.",
+    "worker": " What was begun here is done by other workers.",
 }
 """What is said of a command's work where the command was stopped."""
 

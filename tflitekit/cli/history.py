@@ -141,7 +141,7 @@ def index(store: str, out: Path, pages: bool, as_json: bool) -> int:
                     warnings.append(" ".join(filter(None, (error.what, error.why, error.fix))))
                 else:
                     write_whole(folder / f"{entry.id}.html", render_report(report))
-                advance(1, entry.short)
+                advance(1)
     there = {path.stem for path in folder.glob("*.html")}
     write_whole(out, render(listing.entries, list(home.acceptances()), there))
     if as_json:

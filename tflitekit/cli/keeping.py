@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ class Keeper:
         from tflitekit.core.errors import UsageError
 
         self._model, self._store = how.store_model, _opened(how.store)
-        self._missing: dict[Path, Report] = {}
+        self._missing: dict[Path, tuple[Report, str | None]] = {}
         if self._store is None and how.store_model is not None:
             raise UsageError("--store-model only applies with --store.", fix="Give both, or neither.")
         if self._store is not None and not is_named and how.store_model is None:
@@ -58,16 +58,21 @@ class Keeper:
         try:
             click.echo(told(self._store, self._store.add(report, model=self._model, **run)), err=True)
         except TflitekitError as error:
-            raise self._lost([out or _rescue(report)], error) from error
+            raise self._lost({out or _rescue(report): self._model}, error) from error
 
-    def keep_entry(self, report: Report, folder: Path, progress: Progress) -> None:
-        """Adds the report of one entry of several, as soon as it ended; the others go on without a store, too (see `finish`)."""
+    def keep_entry(self, report: Report, model: str, folder: Path, progress: Progress) -> None:
+        """Adds the report of one entry of several, as soon as it ended; the others go on without a store, too (see `finish`).
+
+        Args:
+            model: What its model is called: files of several are often called alike.
+            folder: Where it is written.
+        """
         if self._store is None:
             return
         try:
-            progress.note(told(self._store, self._store.add(report, model=self._model)))
+            progress.note(told(self._store, self._store.add(report, model=model)))
         except TflitekitError as error:
-            self._missing[folder] = report
+            self._missing[folder] = report, model
             progress.note(f"Not added to {self._store.name}: {folder}. {_reason(error)} It is tried again at the end.")
 
     def finish(self) -> None:
@@ -78,22 +83,28 @@ class Keeper:
         """
         if self._store is None:
             return
-        for folder, report in list(self._missing.items()):
+        for folder, (report, model) in list(self._missing.items()):
             try:
-                self._store.add(report, model=self._model)
+                self._store.add(report, model=model)
             except TflitekitError as error:
-                raise self._lost(list(self._missing), error) from error
+                raise self._lost({one: of for one, (_, of) in self._missing.items()}, error) from error
             del self._missing[folder]
 
-    def _lost(self, paths: Sequence[Path], error: TflitekitError) -> StoreError:
+    def _lost(self, models: Mapping[Path, str | None], error: TflitekitError) -> StoreError:
         assert self._store is not None
+        paths = list(models)
         report, is_ = ("The report", "is") if len(paths) == 1 else (f"{len(paths)} reports", "are")
         shown = ", ".join(map(str, paths)) if len(paths) <= _MOST_NAMED else f"{paths[0]}, {paths[1]}, …"
-        model = f" --model {shlex.quote(self._model)}" if self._model else ""
+        commands = []
+        for model in dict.fromkeys(models.values()):
+            named = shlex.join(str(path) for path in paths if models[path] == model)
+            commands.append(
+                f"tflitekit store add {named} --store ...{f' --model {shlex.quote(model)}' if model else ''}"
+            )
         return StoreError(
             f"{report} {is_} written to {shown}, but adding {'it' if len(paths) == 1 else 'them'} to the store {self._store.name} failed.",
             why=_reason(error),
-            fix=f"When that is repaired: tflitekit store add {shlex.join(map(str, paths))} --store ...{model}",
+            fix=f"When that is repaired: {'; '.join(commands)}",
         )
 
 

@@ -218,7 +218,7 @@ def upgrade(store: str) -> int:
                 renewed += home.renew(entry)
             except (StoredReportError, ModelError) as error:
                 warnings.append(" ".join(filter(None, (error.what, error.why, error.fix))))
-            advance(1, entry.short)
+            advance(1)
     if renewed:
         click.echo(
             printable(f"{counted(renewed, 'report')} of older versions in {home.name}: what they did not keep is read.")

@@ -61,7 +61,7 @@ def suite(
 
         def store(result: EntryResult) -> None:
             if result.report is not None:
-                keeper.keep_entry(result.report, out / file.stem / result.name, told)
+                keeper.keep_entry(result.report, result.model, out / file.stem / result.name, told)
 
         results = run_suite(
             file, out=out, data_root=data_root, cluster=cluster, depot=depot, progress=told, ended=store

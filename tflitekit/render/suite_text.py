@@ -39,6 +39,7 @@ class EntryResult(Part):
     """What became of one entry of a suite.
 
     Attributes:
+        model: What its model is called in the suite.
         status: 'skipped' where files are absent, 'failed' where it broke; ``error`` says why, ``fix`` what to do.
         folder: Where ``report.json`` and the files lie.
         machines: Who converted, evaluated or measured something that is in the report, by name.
@@ -46,6 +47,7 @@ class EntryResult(Part):
     """
 
     name: str
+    model: str = ""
     status: Literal["ok", "failed", "skipped"]
     error: str | None = None
     fix: str | None = None

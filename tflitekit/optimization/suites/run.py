@@ -65,11 +65,12 @@ def run_suite(
     suite, progress = read_suite(path), progress or Progress()
     home = Path(out) / path.stem
     places = Places(root_of(path, suite, data_root), home / ".embedded", progress)
-    names = [entry.name for entry in suite.entries()]
+    models = {entry.name: entry.model.name for entry in suite.entries()}
+    names = list(models)
     orders, results = _orders(suite, home, places, progress, here=cluster is None)
     with locked(home), _told(path.stem, names, results, progress):
-        for result in _run(orders, home, cluster, depot, progress):
-            results[result.name] = result
+        for made in _run(orders, home, cluster, depot, progress):
+            results[made.name] = result = made.model_copy(update={"model": models[made.name]})
             _tell(result, progress)
             _write(home, path.stem, suite.description, [results[name] for name in names if name in results])
             if ended is not None:
