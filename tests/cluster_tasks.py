@@ -84,9 +84,10 @@ def unmount(folder, once=None):
     return [path.name for path in Path(folder).iterdir()]
 
 
-def read(folder):
-    """Takes a moment to read its data."""
-    time.sleep(0.3)
+def read(folder, go):
+    """Reads its data when there is a file for that."""
+    while not Path(go).exists():
+        time.sleep(0.05)
     found = [path.name for path in Path(folder).iterdir()]
     if not found:
         raise DataError(f"There is no data at {folder}.")

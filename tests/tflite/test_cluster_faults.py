@@ -231,7 +231,7 @@ def test_a_file_system_that_no_longer_answers_costs_a_worker_not_the_task(pool, 
 @pytest.mark.skipif(not may_mount(), reason="it needs the right to mount, and util-linux")
 def test_a_mount_that_one_machine_loses_is_read_on_others_until_it_is_back(cluster, crew, pool, data, tmp_path):
     """A real one; the machine is a worker with a mount namespace of its own."""
-    mount, before = tmp_path / "mnt", set(crew.workers())
+    mount, go, before = tmp_path / "mnt", tmp_path / "go", set(crew.workers())
     mount.mkdir()
     subprocess.run(["mount", "--bind", data, mount], check=True)
     other = cluster.join("--workers", "1", within=("unshare", "--mount"))
@@ -240,14 +240,16 @@ def test_a_mount_that_one_machine_loses_is_read_on_others_until_it_is_back(clust
         subprocess.run(["nsenter", "--mount", "--target", str(other.pid), *command], check=True)
 
     def read(meanwhile=lambda: None):
-        """Returns which workers read the files, and which could not."""
+        """Returns which workers read the files, and which could not. Each worker has begun, or begins, when something happens meanwhile."""
+        go.unlink(missing_ok=True)
         told = []
         pool._told = told.append
         asked = [
-            pool.submit("cluster_tasks:read", {"folder": str(mount)}, label=str(n), needs=[str(mount)])
+            pool.submit("cluster_tasks:read", {"folder": str(mount), "go": str(go)}, label=str(n), needs=[str(mount)])
             for n in range(6)
         ]
         meanwhile()
+        go.touch()
         assert [wait_for(each) for each in asked] == [["picture"]] * 6
         assert {answer.blame for answer in told if answer.error} <= {"lost"}
         return ({answer.worker for answer in told if bool(answer.error) == failed} for failed in (False, True))
