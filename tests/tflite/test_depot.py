@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import threading
 import wave
 from pathlib import Path
 
+import distributed
 import numpy as np
 import pytest
 from cluster_page import commands
 from conftest import shape_arrays
 from dask_cluster import DaskCluster
-from object_store import object_store
+from object_store import BUCKET, object_store
 from PIL import Image
 from suite_files import written
 
 import tflitekit as tk
+from tflitekit.cluster import depot as depot_module
+from tflitekit.cluster import wanted
 from tflitekit.cluster.crew import open_cluster
-from tflitekit.cluster.depot import Depot, pack, take, unpacked
-from tflitekit.core.errors import MachineError, UsageError
+from tflitekit.cluster.depot import Depot, pack, patiently, take, unpacked
+from tflitekit.core.errors import MachineError, StorageError, UsageError
 from tflitekit.core.files import content_hash
+from tflitekit.core.machine import SHARE
 from tflitekit.core.process.crew import THIS_MACHINE
+from tflitekit.core.process.workers import wait_for
 from tflitekit.core.progress import Progress
 from tflitekit.data.dataset import open_dataset
 from tflitekit.optimization.optimize import optimize
@@ -29,6 +36,8 @@ from tflitekit.optimization.run import run
 from tflitekit.optimization.suites import read_suite
 from tflitekit.optimization.suites.places import Places, order_of, root_of
 from tflitekit.results.report import read_report
+
+pytest_plugins = ["small_disk"]
 
 
 @pytest.fixture(scope="module")
@@ -144,12 +153,91 @@ def test_a_depot_that_takes_nothing_is_told_before_the_cluster_is_asked(bucket):
         pass
 
 
+def test_a_full_depot_is_named_and_goes_on_when_there_is_room(small_disk, tmp_path):
+    disk, make_room = small_disk
+    home, data = tmp_path / "home", tmp_path / "data"
+    home.mkdir()
+    data.mkdir()
+    for n in range(4):
+        (data / f"{n}.bin").write_bytes(os.urandom(20_000))
+    (disk / "rest").write_bytes(b"-" * 20_000)
+    arguments = {"data": str(data), "out": str(home / "result.bin")}
+    depot = Depot(f"file://{disk}")
+    with pytest.raises(StorageError, match=f"The depot file://{disk} has no room") as raised:
+        pack(depot, home, arguments)
+    assert "No space left on device" in raised.value.why
+    assert [path for path in disk.iterdir() if path.name != "rest" and path.stat().st_size < 20_000]  # what was cut off
+    make_room()
+    parcel = pack(depot, home, arguments)
+    with unpacked(parcel, arguments) as (there, _):
+        assert content_hash(Path(there["data"])) == content_hash(data)
+
+
+def test_what_a_worker_has_made_waits_for_room_in_the_depot_and_where_it_was_asked(small_disk, tmp_path, monkeypatch):
+    monkeypatch.setattr(depot_module, "_AGAIN_S", 0.0)
+    disk, make_room = small_disk
+    told = []
+
+    def hear(words):
+        told.append(words)
+        make_room()
+
+    def made(depot, size):
+        arguments = {"out": str(tmp_path / "result.bin")}
+        with unpacked(pack(depot, tmp_path, arguments), arguments, hear) as (there, pack_back):
+            Path(there["out"]).write_bytes(os.urandom(size))
+            return pack_back(None)[1]
+
+    assert made(Depot(f"file://{disk}"), 100_000)
+    assert told.pop() == f"Waiting to store what was made. The depot file://{disk} has no room."
+    (tmp_path / "depot").mkdir()
+    depot = Depot(f"file://{tmp_path}/depot")
+    large = made(depot, 8 << 20)
+    monkeypatch.setattr(depot_module, "_PATIENCE_S", -1.0)
+    with pytest.raises(StorageError, match=f"The disk is full: could not write {disk}/home/result.bin"):
+        patiently(lambda: take(depot, disk / "home", large), hear)
+    assert not told and not list((disk / "home").iterdir())
+
+
+def test_what_the_depot_has_lost_or_damaged_is_stored_again_for_the_next_machine(bucket, tmp_path, monkeypatch):
+    monkeypatch.setenv(SHARE, "1")
+    monkeypatch.setattr(wanted, "_stopped", threading.Event())
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "picture").write_text("content")
+    there = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", resources={"slot": 1}, dashboard_address="127.0.0.1:0"
+    )  # fmt: skip
+    heard = []
+    place = {"places": (str(tmp_path / "home"),), "depot": f"{bucket.url}/losing"}
+    with there, open_cluster(there.scheduler_address, **place) as crew:
+        pool = crew.pool(jobs=1, timeout_s=0.0, preload=None)
+        pool._told = heard.append
+
+        def read():
+            shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+            heard.clear()
+            asked = {"folder": str(tmp_path / "data")}
+            assert wait_for(pool.submit("cluster_tasks:read", asked, label="one")) == ["picture"]
+            return [answer.error and answer.error["what"] for answer in heard]
+
+        assert read() == [None]
+        for key in bucket.keys("losing/"):
+            bucket.client.delete_object(Bucket=BUCKET, Key=key)
+        (lost, done) = read()
+        assert lost.startswith("There is nothing at s3://") and done is None
+        damaged = f"losing/{content_hash(tmp_path / 'data' / 'picture')}"
+        bucket.put(damaged, b"CONTENT")
+        (wrong, done) = read()
+        assert "held something else" in wrong and done is None
+        assert bucket.client.get_object(Bucket=BUCKET, Key=damaged)["Body"].read() == b"content"
+
+
 def test_what_was_changed_in_the_depot_is_not_taken(bucket, tmp_path):
     (tmp_path / "file").write_text("content")
     depot = Depot(f"{bucket.url}/changed")
     listed = depot.publish({"file": tmp_path / "file"})
     bucket.put(f"changed/{listed}", json.dumps({"../file": listed}).encode())
-    with pytest.raises(MachineError, match="holds something else"):
+    with pytest.raises(MachineError, match="held something else"):
         depot.listed(listed)
 
 

@@ -19,7 +19,7 @@ from tflitekit.core.copies import copies_folder, copies_in_use
 from tflitekit.core.errors import DataError, MachineError, MissingDependencyError, UsageError
 from tflitekit.core.process.crew import THIS_MACHINE
 from tflitekit.core.progress import Progress
-from tflitekit.core.remote import local_copy, shown_place
+from tflitekit.core.remote import local_copy, reaching, shown_place
 from tflitekit.data.dataset import open_dataset
 from tflitekit.data.settings import split_settings
 from tflitekit.optimization.order import Order
@@ -118,6 +118,25 @@ def test_what_cannot_be_had_is_one_sentence_without_a_password(bucket, monkeypat
     bucket.put("other/a", b"a")
     with pytest.raises(UsageError, match="cannot be"):
         local_copy(f"{bucket.url}/other//../a")
+
+
+def test_a_store_that_is_full_says_so_itself():
+    from botocore.exceptions import ClientError
+    from s3fs.errors import translate_boto_error
+
+    said = {
+        "Error": {
+            "Code": "XMinioStorageFull",
+            "Message": "Storage backend has reached its minimum free drive threshold.",
+        },
+        "ResponseMetadata": {"HTTPStatusCode": 507},
+    }
+    with (
+        pytest.raises(MachineError, match="The server of s3://bucket/depot answers 507") as raised,
+        reaching("s3://bucket/depot"),
+    ):
+        raise translate_boto_error(ClientError(said, "PutObject"))
+    assert "minimum free drive threshold" in raised.value.why
 
 
 def test_what_changes_while_it_is_read_is_told(bucket, monkeypatch):

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tflitekit.core.errors import StorageError, as_known
 from tflitekit.core.files import check_written, locked, write_whole
 from tflitekit.core.lifetime import hold, temporary_folder
 
+pytest_plugins = ["small_disk"]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes as Linux shows them")
 _MARK = "TFLITEKIT_TEST_RUN"
 
@@ -202,3 +204,15 @@ def test_a_limit_on_the_size_of_files_is_said(place, optimized, tmp_path):
     assert done.stderr.count("Error: The limit on the size of a file is too low: could not write") == 1
     assert {path.name: path.read_bytes() for path in (tmp_path / "r").glob("report.*")} == before
     assert json.loads(before["report.json"]) and not list((tmp_path / "r").glob(".partial-*"))
+
+
+def test_a_full_disk_that_an_error_does_not_name_is_found_where_programs_write(small_disk, tmp_path, monkeypatch):
+    disk, _ = small_disk
+    (tmp_path / "large").write_bytes(bytes(1 << 17))
+    with pytest.raises(OSError, match="No space left") as raised:
+        shutil.copyfile(tmp_path / "large", disk / "copy")
+    assert as_known(raised.value).what == f"The disk is full: could not write {disk / 'copy'}."
+    monkeypatch.setattr(tempfile, "tempdir", str(disk))
+    with tempfile.TemporaryFile(buffering=0) as file, pytest.raises(OSError, match="No space left") as raised:
+        os.posix_fallocate(file.fileno(), 0, 1 << 17)
+    assert as_known(raised.value).what == f"The disk is full: could not write {disk}."

@@ -29,6 +29,7 @@ from tflitekit.store.commit import commit_of
 from tflitekit.store.entry import rows_of
 
 V1 = DATA / "report-version-1.json"
+pytest_plugins = ["small_disk"]
 
 
 def made(number=0, *, model="m.keras", created="2026-01-02T03:04:05+00:00", wrong=10, us=100.0, size=1000):
@@ -585,3 +586,22 @@ def test_a_repository_runs_no_program(project):
     subprocess.run(["git", "config", "core.fsmonitor", str(folder / "monitor")], cwd=folder, check=True)
     assert commit_of(folder, "2026-03-02T00:00:00") == commit
     assert not (folder / "ran").exists()
+
+
+@pytest.mark.parametrize("address", ["{disk}/store", "sqlite:///{disk}/s.db"])
+def test_a_store_whose_disk_is_full_keeps_what_it_has_and_takes_more_when_there_is_room(small_disk, address):
+    disk, make_room = small_disk
+    store = open_store(address.format(disk=disk))
+    first = store.add(made(0)).entry
+    (disk / "rest").write_bytes(bytes(shutil.disk_usage(disk).free - 4096))
+    with pytest.raises(TflitekitError) as raised:
+        [store.add(made(number)) for number in range(1, 4)]
+    assert str(disk) in raised.value.what
+    assert "disk is full" in f"{raised.value.what} {raised.value.why}".lower()
+    there = [entry.id for entry in store.entries().entries]
+    assert first.id in there
+    assert not store.entries().warnings
+    make_room()
+    added = [store.add(made(number)) for number in range(4)]
+    assert [one.entry.id for one in added if not one.is_new] == there
+    assert len(store.entries().entries) == 4

@@ -12,26 +12,39 @@ import json
 import os
 import re
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from tflitekit.cluster.places import each_text, place_of
 from tflitekit.core.copies import copies_folder, keep_tree, run_folder, store_object, use_copies
-from tflitekit.core.errors import DataError, MachineError, TflitekitError, UsageError, disk_errors
+from tflitekit.core.errors import (
+    DataError,
+    MachineError,
+    StorageError,
+    TflitekitError,
+    UsageError,
+    as_known,
+    disk_errors,
+)
 from tflitekit.core.files import content_hash, files_below, read_bytes, require_inside, write_whole
 from tflitekit.core.printable import without_password
 from tflitekit.core.remote import is_url, open_store, reaching
 from tflitekit.data.dataset import named_files
 from tflitekit.data.settings import PLACES, split_settings
 
-__all__ = ["Depot", "Parcel", "pack", "take", "unpacked"]
+__all__ = ["Depot", "Parcel", "pack", "patiently", "take", "unpacked"]
+
+_Done = TypeVar("_Done")
 
 _AT_A_TIME = 16
+_PATIENCE_S, _AGAIN_S = 600.0, 5.0
+"""How long work that is done waits for a place that takes nothing."""
 _OWN = ("converter_python",)
 """Arguments that name programs of each machine."""
 _SETTING = re.compile(r"(?<==)[^:=]+")
@@ -69,6 +82,10 @@ class Parcel(BaseModel):
     inputs: dict[str, Input]
 
 
+class RefusedError(MachineError):
+    """A depot that is not there, or that may not be used from this machine: waiting does not help."""
+
+
 class Depot:
     """A store of files by the SHA-256 of their content.
 
@@ -91,10 +108,14 @@ class Depot:
         """Raises `MachineError` where nothing can be stored from here, before there is work that needs it."""
         try:
             self.publish({})
-        except MachineError as error:
+        except (MachineError, StorageError) as error:
             why = " ".join(part for part in (error.what, error.why) if part)
             what = f"Nothing can be stored in the depot {without_password(self.url)}."
             raise MachineError(what, why=why, fix=error.fix) from error
+
+    def forget(self) -> None:
+        """Looks again, when it is next asked, for what it has: objects may be gone, or damaged and removed."""
+        self._there.clear()
 
     def publish(self, files: Mapping[str, Path]) -> str:
         """Stores files by their names, those that it lacks, and returns the hash of the list of them."""
@@ -127,18 +148,39 @@ class Depot:
     def _get(self, sha256: str, target: Path) -> None:
         self._store.get_file(f"{self._root}/{sha256}", str(target))
         if content_hash(target) != sha256:
+            with suppress(Exception):  # whoever has the file stores it anew
+                self._store.rm_file(f"{self._root}/{sha256}")
             raise MachineError(
-                f"The depot {self.url} holds something else as {sha256} than was stored there.", fix="Empty it."
+                f"The depot {without_password(self.url)} held something else as {sha256} than was stored there.",
+                fix="Run the same command again: it is stored anew.",
             )
 
     def _put(self, path: Path) -> str:
         status = path.stat()
         sha256 = _hash_of(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
         name = f"{self._root}/{sha256}"
-        if sha256 not in self._there and not self._store.exists(name):
-            self._store.put_file(str(path), name)
+        if sha256 not in self._there and self._size(name) != status.st_size:  # as what a full disk left of it
+            try:
+                self._store.put_file(str(path), name)
+            except Exception as error:
+                if isinstance(as_known(error), StorageError):
+                    raise self._full(error) from error
+                raise
         self._there.add(sha256)
         return sha256
+
+    def _full(self, error: Exception) -> StorageError:
+        return StorageError(
+            f"The depot {without_password(self.url)} has no room.",
+            why=" ".join(without_password(str(error)).split()) or None,
+            fix="Make some there, and run the same command again: it continues where it stopped.",
+        )
+
+    def _size(self, name: str) -> int | None:
+        try:
+            return int(self._store.info(name)["size"])
+        except FileNotFoundError:
+            return None
 
     @contextmanager
     def _reached(self) -> Iterator[None]:
@@ -146,7 +188,7 @@ class Depot:
             with reaching(self.url):
                 yield
         except DataError as error:
-            raise MachineError(error.what, why=error.why, fix=error.fix) from error
+            raise RefusedError(error.what, why=error.why, fix=error.fix) from error
 
 
 @functools.lru_cache(maxsize=100_000)
@@ -170,10 +212,14 @@ def pack(depot: Depot, home: Path, arguments: Mapping[str, Any]) -> Parcel:
 
 @contextmanager
 def unpacked(
-    parcel: Parcel, arguments: Mapping[str, Any]
+    parcel: Parcel, arguments: Mapping[str, Any], told: Callable[[str], object] = lambda words: None
 ) -> Iterator[tuple[dict[str, Any], Callable[[Any], tuple[Any, str]]]]:
     """Gives the arguments with paths of this machine, and what takes the value of the task, afterwards: it publishes what is new, and returns
-    the value with paths of the machine that asked, and the hash of the list of what is new."""
+    the value with paths of the machine that asked, and the hash of the list of what is new.
+
+    Args:
+        told: Hears why what is done cannot be published yet.
+    """
     depot, there = Depot(parcel.depot), Path(parcel.home)
     hashes = depot.listed(parcel.files)
     depot.fetch_all(hashes)
@@ -188,9 +234,28 @@ def unpacked(
 
         def pack_back(value: Any) -> tuple[Any, str]:
             new = {name: path for name, path in files_below(here).items() if hashes.get(name) != content_hash(path)}
-            return _moved(value, {str(here): str(there)}), depot.publish(new)
+            return _moved(value, {str(here): str(there)}), patiently(lambda: depot.publish(new), told)
 
         yield _moved(dict(arguments), places), pack_back
+
+
+def patiently(do: Callable[[], _Done], told: Callable[[str], object]) -> _Done:
+    """Stores what took long to make; a place that is full, or does not answer, may be mended meanwhile.
+
+    Args:
+        told: Hears what is waited for.
+    """
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return do()
+        except RefusedError:
+            raise
+        except (MachineError, StorageError) as error:
+            if time.monotonic() > until:
+                raise
+            told(f"Waiting to store what was made. {error.what}")
+            time.sleep(_AGAIN_S)
 
 
 def take(depot: Depot, home: Path, listed: str) -> None:

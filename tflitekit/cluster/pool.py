@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from tflitekit.cluster.depot import Depot, pack, take
+from tflitekit.cluster.depot import Depot, Parcel, pack, patiently, take
 from tflitekit.cluster.places import absolute
 from tflitekit.cluster.tasks import Answer, Attempt, Task, kit_identity, run_task
 from tflitekit.cluster.there import workers_there
@@ -61,6 +61,7 @@ class _Asked:
         lacked_memory: Whether the last one did, and something is worth having without.
         unseen: What workers said that do not see its files.
         lost: Whether one of them did before.
+        refusal: Why the last machine could not do it.
         waited_s: How long it has waited for those.
     """
 
@@ -79,6 +80,7 @@ class _Asked:
     lacked_memory: bool = False
     unseen: dict[str, tuple[str, str]] = field(default_factory=dict)
     lost: bool = False
+    refusal: str | None = None
     waited_s: float = 0.0
 
     @property
@@ -149,7 +151,7 @@ class ClusterPool:
             A future of its JSON value; its exception is a `TflitekitError`.
         """
         arguments = absolute(arguments)
-        parcel = pack(self._depot, Path(self._places[0]), arguments) if self._depot is not None else None
+        parcel = self._packed(arguments)
         task = Task(
             call=call, arguments=arguments, label=f"{self._prefix}{label}", kit=kit_identity(), preload=self._preload, gpu=gpu, waits=waits,
             timeout_s=self._timeout_s if timeout_s == 0.0 else timeout_s, places=() if parcel is not None else (*self._places, *needs),
@@ -161,6 +163,9 @@ class ClusterPool:
         asked = self._asked[number] = _Asked(task, resources or {SLOT: 1}, priority, future, self._told)
         self._try(number, asked)
         return future
+
+    def _packed(self, arguments: dict[str, Any]) -> Parcel | None:
+        return pack(self._depot, Path(self._places[0]), arguments) if self._depot is not None else None
 
     def _try(self, number: int, asked: _Asked) -> None:
         """Sends a task to a worker that it was not tried on yet."""
@@ -177,7 +182,7 @@ class ClusterPool:
             if asked.allowed == []:
                 return self._give_up(number, asked)
             asked.last = asked.last or len(asked.tried) == ATTEMPTS - 1
-            self._tell(number, asked, "waiting" if asked.running is None else "again")
+            self._tell(number, asked, "waiting" if asked.running is None else "again", detail=asked.refusal)
             running: Any = self._client.submit(
                 run_task,
                 asked.task.model_copy(update={"attempt": asked.attempt}).model_dump(mode="json"),
@@ -239,6 +244,7 @@ class ClusterPool:
             return self._take(number, asked, answer)
         refusal = TflitekitError.from_json(answer.error)
         said = answer.machine, str(refusal)
+        asked.refusal = _in_lines([said])[0]
         if answer.blame == "task":
             return self._end(number, asked, refusal)
         if answer.blame == "busy":
@@ -254,14 +260,25 @@ class ClusterPool:
         asked.avoid.add(answer.worker)
         asked.lacked_memory = isinstance(refusal, OutOfMemoryError) and asked.task.preload is None
         if len(asked.tried) < ATTEMPTS:
-            return self._try(number, asked)
+            return self._try_anew(number, asked)
         return self._give_up(number, asked)
+
+    def _try_anew(self, number: int, asked: _Asked) -> None:
+        """Sends a task to another machine, with all that it needs: what the depot had of that may be gone."""
+        if self._depot is not None:
+            self._depot.forget()
+            try:
+                asked.task = asked.task.model_copy(update={"parcel": self._packed(asked.task.arguments)})
+            except TflitekitError as error:
+                return self._end(number, asked, error)
+        return self._try(number, asked)
 
     def _take(self, number: int, asked: _Asked, answer: Answer) -> None:
         """Ends a task that was done, when the files that it made are here."""
         try:
             if self._depot is not None and answer.files is not None:
-                take(self._depot, Path(self._places[0]), answer.files)
+                home, depot, files = Path(self._places[0]), self._depot, answer.files
+                patiently(lambda: take(depot, home, files), self._listener.progress.note)
         except TflitekitError as error:
             return self._end(number, asked, error)
         return self._end(number, asked, None, answer.value)

@@ -211,7 +211,7 @@ def _run_anywhere(task: Task) -> dict[str, Any]:
     """Runs a task in the folder that all machines see, or in one of its own."""
     if task.parcel is None:
         return {"value": _run(task)}
-    with unpacked(task.parcel, task.arguments) as (arguments, pack_back):
+    with unpacked(task.parcel, task.arguments, Telling().say) as (arguments, pack_back):
         value, files = pack_back(_run(task.model_copy(update={"arguments": arguments})))
     return {"value": value, "files": files}
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import tempfile
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = [
@@ -190,6 +192,7 @@ _NO_ROOM = {
     errno.EDQUOT: ("The disk quota is used up", "Free some space"),
     errno.EFBIG: ("The limit on the size of a file is too low", "Raise it (ulimit -f)"),
 }
+_LITTLE_BYTES = 1 << 20
 _NO_FILES = (errno.EMFILE, errno.ENFILE)
 _NO_MEMORY = (
     "std::bad_alloc", "ResourceExhaustedError", "OOM when allocating", os.strerror(errno.ENOMEM),
@@ -224,7 +227,7 @@ def as_known(error: BaseException) -> TflitekitError | None:
         number = seen.errno if isinstance(seen, OSError) else None
         for known in (*_NO_ROOM, *_NO_FILES):
             if number == known or os.strerror(known) in str(seen):
-                return _of_number(known, getattr(seen, "filename", None))
+                return _of_number(known, getattr(seen, "filename2", None) or getattr(seen, "filename", None))
         if isinstance(seen, MemoryError) or any(words in str(seen) for words in _NO_MEMORY):
             return _out_of_memory(seen)
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
@@ -255,9 +258,18 @@ def _of_package(error: BaseException) -> PackageError | None:
     return None
 
 
+def _full_folder() -> str | None:
+    """Returns a folder that has no room, of those that programs write to without naming them."""
+    for folder in (tempfile.gettempdir(), Path.cwd()):
+        with suppress(OSError):
+            if shutil.disk_usage(folder).free < _LITTLE_BYTES:
+                return str(folder)
+    return None
+
+
 def _of_number(number: int, path: str | None) -> TflitekitError:
     if number in _NO_ROOM:
-        return disk_full(number, path)
+        return disk_full(number, path or _full_folder())
     return UsageError(
         "Too many files are open: this shell allows too few for a process.",
         fix="Raise the limit with 'ulimit -n 1024' and run the same command again.",

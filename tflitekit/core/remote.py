@@ -179,7 +179,7 @@ def reaching(url: str) -> Iterator[None]:
 def _problem(error: Exception, url: str) -> TflitekitError:
     """Returns what the error of a store's backend means, and what to do about it."""
     shown, host, why = without_password(url), socket.gethostname(), _said(error)
-    name, status = type(error).__name__, next((n for n in map(error.__dict__.get, _STATUS) if isinstance(n, int)), 0)
+    name, status = type(error).__name__, _status(error)
     refused = isinstance(error, PermissionError) or "Credentials" in name or str(error).startswith("Forbidden")
     if refused or status in (401, 403):
         given = _CREDENTIALS.get(
@@ -205,6 +205,13 @@ def _problem(error: Exception, url: str) -> TflitekitError:
         why=f"{name}: {why or ''}".rstrip(": "),
         fix="Look at the network and at the address, and run the same command again: what was copied is kept.",
     )
+
+
+def _status(error: Exception) -> int:
+    """Returns what a server answered, as its backend says; 0 where it says none."""
+    response = getattr(error.__cause__, "response", None)  # botocore's, of which s3fs keeps the words
+    told = response.get("ResponseMetadata", {}).get("HTTPStatusCode") if isinstance(response, dict) else None
+    return next((n for n in (*map(error.__dict__.get, _STATUS), told) if isinstance(n, int)), 0)
 
 
 def _cause(error: Exception) -> Exception:

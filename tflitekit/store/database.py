@@ -247,8 +247,18 @@ def _begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+def _first(error: BaseException) -> BaseException:
+    """Returns what went wrong first: SQLite undoes a transaction itself when its disk is full, and then knows none that could be undone."""
+    found, seen = error, error.__context__
+    while seen is not None:
+        found = seen if isinstance(seen, exc.OperationalError) else found
+        seen = seen.__context__
+    return found
+
+
 def _refused(name: str, error: Exception) -> StoreError:
-    reason = str(getattr(error, "orig", None) or error).strip().splitlines()
+    first = _first(error)
+    reason = str(getattr(first, "orig", None) or first).strip().splitlines()
     return StoreError(
         f"The store {name} cannot be used.",
         why=without_password(reason[0][:500]) if reason else type(error).__name__,
