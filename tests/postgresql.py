@@ -15,6 +15,7 @@ import pytest
 __all__ = ["open_postgresql"]
 
 _SETTINGS = ("-c listen_addresses=''", "-c fsync=off", "-c shared_buffers=16MB")
+_PATIENCE = ("-w", "-t", "300")
 
 
 def _program(name: str) -> str | None:
@@ -43,10 +44,10 @@ def open_postgresql() -> Iterator[str]:
     try:
         run(initdb, "-D", f"{folder}/data", "-U", "kit", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
         options = " ".join((*_SETTINGS, f"-k {folder}"))
-        run(control, "-D", f"{folder}/data", "-l", f"{folder}/log", "-o", options, "-w", "start")
+        run(control, "-D", f"{folder}/data", "-l", f"{folder}/log", "-o", options, *_PATIENCE, "start")
         try:
             yield f"postgresql+psycopg://kit:secret@/postgres?host={folder}"
         finally:
-            run(control, "-D", f"{folder}/data", "-m", "immediate", "stop")
+            run(control, "-D", f"{folder}/data", "-m", "immediate", *_PATIENCE, "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
