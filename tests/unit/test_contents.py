@@ -6,6 +6,7 @@ from PIL import Image
 
 from tflitekit.accuracy.spread import samples_of_part, score_part
 from tflitekit.core.errors import MachineError
+from tflitekit.core.files import hash_json
 from tflitekit.data.contents import Contents
 from tflitekit.data.dataset import open_dataset
 
@@ -78,3 +79,7 @@ def test_parts_of_an_evaluation_are_long_and_reach_every_worker(total, workers, 
     step = samples_of_part(total, workers, seconds_each, 8)
     assert step % 8 == 0
     assert parts - workers < -(-total // step) <= parts
+
+
+def test_a_hash_does_not_go_by_the_order_of_a_set():
+    assert hash_json({"names": {"b", "a", "c"}, "n": 1}) == hash_json({"n": 1, "names": ["a", "b", "c"]})

@@ -314,8 +314,12 @@ def content_hash(path: Path) -> str:
 
 
 def hash_json(value: Any) -> str:
-    """Returns the SHA-256 of a JSON value, independent of the order of its keys, as hex."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+    """Returns the SHA-256 of a JSON value, independent of the order of its keys and of that of sets, as hex."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=_spelled).encode()).hexdigest()
+
+
+def _spelled(value: Any) -> str | list[str]:
+    return sorted(map(str, value)) if isinstance(value, set | frozenset) else str(value)
 
 
 def deflated_size(path: Path) -> int:

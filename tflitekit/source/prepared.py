@@ -162,9 +162,9 @@ def named_shapes(
                 f"{origin} has several inputs.", fix=f"Write --input-shape NAME=1,2,3 ({', '.join(names)})."
             )
         given[names[0]] = given.pop("")
-    unknown = set(given) - set(names)
-    if unknown:
-        raise UsageError(f"{origin} has no input '{unknown.pop()}'.", fix=f"Its inputs are {', '.join(names)}.")
+    unknown = next((name for name in given if name not in names), None)
+    if unknown is not None:
+        raise UsageError(f"{origin} has no input '{unknown}'.", fix=f"Its inputs are {', '.join(names)}.")
     return given
 
 
