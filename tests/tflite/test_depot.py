@@ -193,10 +193,11 @@ def test_what_a_worker_has_made_waits_for_room_in_the_depot_and_where_it_was_ask
     (tmp_path / "depot").mkdir()
     depot = Depot(f"file://{tmp_path}/depot")
     large = made(depot, 8 << 20)
-    monkeypatch.setattr(depot_module, "_PATIENCE_S", -1.0)
+    over = threading.Event()
+    over.set()  # as when the command was stopped
     with pytest.raises(StorageError, match=f"The disk is full: could not write {disk}/home/result.bin"):
-        patiently(lambda: take(depot, disk / "home", large), hear)
-    assert not told and not list((disk / "home").iterdir())
+        patiently(lambda: take(depot, disk / "home", large), told.append, over)
+    assert len(told) == 1 and not list((disk / "home").iterdir())
 
 
 def test_what_the_depot_has_lost_or_damaged_is_stored_again_for_the_next_machine(bucket, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -239,13 +240,14 @@ def unpacked(
         yield _moved(dict(arguments), places), pack_back
 
 
-def patiently(do: Callable[[], _Done], told: Callable[[str], object]) -> _Done:
+def patiently(do: Callable[[], _Done], told: Callable[[str], object], over: threading.Event | None = None) -> _Done:
     """Stores what took long to make; a place that is full, or does not answer, may be mended meanwhile.
 
     Args:
         told: Hears what is waited for.
+        over: Set when nobody waits for it any more.
     """
-    until = time.monotonic() + _PATIENCE_S
+    until, over = time.monotonic() + _PATIENCE_S, over or threading.Event()
     while True:
         try:
             return do()
@@ -255,7 +257,8 @@ def patiently(do: Callable[[], _Done], told: Callable[[str], object]) -> _Done:
             if time.monotonic() > until:
                 raise
             told(f"Waiting to store what was made. {error.what}")
-            time.sleep(_AGAIN_S)
+            if over.wait(_AGAIN_S):
+                raise
 
 
 def take(depot: Depot, home: Path, listed: str) -> None:

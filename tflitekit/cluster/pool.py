@@ -278,7 +278,7 @@ class ClusterPool:
         try:
             if self._depot is not None and answer.files is not None:
                 home, depot, files = Path(self._places[0]), self._depot, answer.files
-                patiently(lambda: take(depot, home, files), self._listener.progress.note)
+                patiently(lambda: take(depot, home, files), self._listener.progress.note, self._closed)
         except TflitekitError as error:
             return self._end(number, asked, error)
         return self._end(number, asked, None, answer.value)
