@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -79,7 +80,8 @@ class DaskCluster:
     def close(self) -> None:
         for program in reversed(self._programs):
             for process in [*psutil.Process(program.pid).children(recursive=True)] if program.poll() is None else []:
-                process.send_signal(signal.SIGCONT)
+                with suppress(psutil.NoSuchProcess):  # one that a nanny started again meanwhile
+                    process.send_signal(signal.SIGCONT)
             program.terminate()
         for program in self._programs:
             try:

@@ -325,7 +325,7 @@ def test_a_full_disk_is_said_and_nothing_half_written_stays(models, tmp_path, si
         for path in tmp_path.glob("*.tflite"):  # what is there is whole
             assert content_hash(path) == json.loads(path.with_suffix(".json").read_text())["sha256"]
     finally:
-        subprocess.run(["umount", tmp_path], check=True)
+        subprocess.run(["umount", "--lazy", tmp_path], check=True)
 
 
 def test_hostile_names_stay_text(models, shapes, tmp_path, cli):

@@ -1045,7 +1045,7 @@ def test_a_full_disk_at_a_checkpoint(street, tmp_path, cli):
         found = street.again(cli, tmp_path, scheme="finetuned")["finetuned"]
         assert found["training"]["stages"][0]["resumed_at"] == [1]
     finally:
-        subprocess.run(["umount", tmp_path], check=True)
+        subprocess.run(["umount", "--lazy", tmp_path], check=True)
 
 
 def fill_disk(out):
