@@ -84,9 +84,9 @@ def unmount(folder, once=None):
     return [path.name for path in Path(folder).iterdir()]
 
 
-def read(folder, go):
-    """Reads its data when there is a file for that."""
-    while not Path(go).exists():
+def read(folder, go=None):
+    """Reads its data, where a file is named when there is that."""
+    while go is not None and not Path(go).exists():
         time.sleep(0.05)
     found = [path.name for path in Path(folder).iterdir()]
     if not found:
