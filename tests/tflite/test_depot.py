@@ -217,7 +217,7 @@ def test_what_the_depot_has_lost_or_damaged_is_stored_again_for_the_next_machine
         def read():
             shutil.rmtree(tmp_path / "cache", ignore_errors=True)
             heard.clear()
-            asked = {"folder": str(tmp_path / "data")}
+            asked = {"folder": str(tmp_path / "data"), "go": str(tmp_path / "data")}
             assert wait_for(pool.submit("cluster_tasks:read", asked, label="one")) == ["picture"]
             return [answer.error and answer.error["what"] for answer in heard]
 
