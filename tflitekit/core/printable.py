@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-__all__ = ["dump_json", "is_printable", "printable", "without_password"]
+__all__ = ["address_without_password", "dump_json", "is_printable", "printable", "without_password"]
 
 # Controls but tab and line feed (C0, DEL, C1), line separators, embeddings, overrides and isolates of direction, and lone
 # surrogates. The marks that right-to-left text is written with (U+200E, U+200F) turn nothing around.
@@ -35,6 +35,11 @@ _SECRET = re.compile(
 def without_password(text: str) -> str:
     """Returns a text in which addresses have neither user names nor passwords, for messages, reports and pages."""
     return _SECRET.sub(r"\1***", _CREDENTIALS.sub("//***@", text))
+
+
+def address_without_password(address: str) -> str:
+    """Returns one address as `without_password` does a text; here a password may also hold blanks."""
+    return without_password(re.sub(r"//.*@", "//***@", address, flags=re.DOTALL))
 
 
 def dump_json(value: Any, *, ascii_only: bool = False) -> str:

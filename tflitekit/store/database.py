@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from tflitekit.core.errors import MissingDependencyError, StoredReportError, StoreError, UsageError
 from tflitekit.core.files import TEXT_LIMIT_BYTES, is_file, shortened
 from tflitekit.core.parts import Finding
-from tflitekit.core.printable import without_password
+from tflitekit.core.printable import address_without_password, without_password
 from tflitekit.core.structured import describe_problem
 from tflitekit.store.entry import Acceptance, Entry
 from tflitekit.store.scored import Scored
@@ -52,7 +52,7 @@ class DatabaseStore(Store):
     """
 
     def __init__(self, address: str, *, create: bool = True, upgraded: bool = False) -> None:
-        self.name = without_password(address)
+        self.name = address_without_password(address)
         self._engine = _connect(address, self.name, create=create)
         self._prepare(create=create, upgraded=upgraded)
 
@@ -197,13 +197,16 @@ def _connect(address: str, name: str, *, create: bool) -> sa.Engine:
     try:
         url = sa.make_url(address)
         is_sqlite = url.get_backend_name() == "sqlite"
-        if is_sqlite and not create and url.database and not is_file(Path(url.database)):
+        file = (url.database or "").removeprefix("file:")  # as SQLite's own URLs begin, which may ask for mode=ro
+        if is_sqlite and not create and file and not is_file(Path(file)):
             raise UsageError(f"There is no store at {name}.", fix="Name the file that 'tflitekit store add' made.")
-        engine = sa.create_engine(url, connect_args={"timeout": _PATIENCE_S} if is_sqlite else {})
+        # A run may take hours between its first look and its report: a connection that was cut off meanwhile is opened anew.
+        how = {"connect_args": {"timeout": _PATIENCE_S}} if is_sqlite else {"pool_pre_ping": True}
+        engine = sa.create_engine(url, **how)
     except (exc.ArgumentError, exc.NoSuchModuleError, ValueError, TypeError) as error:
         raise UsageError(
             f"{name} is not the address of a store.",
-            why=without_password(str(error)),
+            why=without_password(str(error).replace(address, name)),
             fix="Name a folder, sqlite:///FILE, or a URL of SQLAlchemy such as postgresql+psycopg://USER@HOST/DATABASE.",
         ) from None
     except ImportError as error:

@@ -18,9 +18,10 @@ from tflitekit.core.parts import Finding, Part
 from tflitekit.core.statistics import paired_accuracy_interval
 from tflitekit.data.drawn import same_samples
 from tflitekit.store.entry import Entry, Row
+from tflitekit.store.scored import Scored
 from tflitekit.store.store import Store
 
-__all__ = ["FIGURES", "Change", "Figure", "History", "Point", "Series", "history"]
+__all__ = ["FIGURES", "Change", "Figure", "History", "Judge", "Point", "Series", "history"]
 
 Figure = Literal["accuracy", "size", "latency"]
 FIGURES: tuple[Figure, ...] = ("accuracy", "size", "latency")
@@ -173,7 +174,8 @@ def history(
                 found.setdefault(key, []).append((entry, row, point))
     if not found:
         raise UsageError(f"Nothing in {store.name} fits.", fix=_choices(store, listing.entries, model))
-    judge = _Judge(store, listing.entries)
+    known = {entry.id: entry for entry in listing.entries}
+    judge = Judge(lambda id: store.scored(known[id]))
     series = [_series(key, members, judge) for key, members in found.items()]
     order = {figure: number for number, figure in enumerate(FIGURES)}
     series.sort(key=lambda one: (one.model, one.variant, order[one.figure], one.device, one.conditions))
@@ -250,12 +252,15 @@ def _series(
     return found.model_copy(update={"changes": changes_of(found)})
 
 
-class _Judge:
-    """Finds the shifts of a series."""
+class Judge:
+    """Finds the shifts of a series.
 
-    def __init__(self, store: Store, entries: Iterable[Entry]) -> None:
-        known = {entry.id: entry for entry in entries}
-        self._scored = functools.lru_cache(maxsize=64)(lambda id: store.scored(known[id]))
+    Args:
+        scored: Returns of a report, by its id, which samples it got right.
+    """
+
+    def __init__(self, scored: Callable[[str], Scored]) -> None:
+        self._scored = functools.lru_cache(maxsize=64)(scored)
 
     def __call__(self, series: Series) -> tuple[Change, ...]:
         values = np.array([point.value for point in series.points], np.float64)
