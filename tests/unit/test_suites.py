@@ -20,7 +20,7 @@ from tflitekit.core.files import locked
 from tflitekit.core.progress import Progress
 from tflitekit.optimization.suites import read_suite, reading, run_suite
 from tflitekit.optimization.suites.file import Conversion, Data, Limits, Model, Suite
-from tflitekit.optimization.suites.places import Places
+from tflitekit.optimization.suites.places import Places, order_of, root_of
 from tflitekit.options.convert import ConvertOptions
 from tflitekit.options.limits import Constraints
 from tflitekit.options.optimize import OptimizeOptions
@@ -36,7 +36,68 @@ def test_settings_stay_behind_the_path_of_data(tmp_path):
     (tmp_path / "t.csv").touch()
     places = Places(tmp_path, tmp_path, Progress())
     assert places.find_data("t.csv:x=a,b:label=c") == f"{tmp_path}/t.csv:x=a,b:label=c"
-    assert places.find_data("feed.py:samples") == "feed.py:samples" and places.find_data("t.csv") == tmp_path / "t.csv"
+    assert places.find_data("feed:samples") == "feed:samples" and places.find_data("t.csv") == tmp_path / "t.csv"
+
+
+PATHS = """
+data_root = "there"
+constraints = { deploy_on = "board.toml" }
+
+[[models]]
+name = "m"
+path = "m.tflite"
+data = ["d"]
+custom_objects = "layers.py"
+
+[data.d]
+evaluation = "sub/boxes.json:images=photos:ids=category-1"
+calibration = "feed.py:samples"
+preprocess = "own.json"
+labels = "labels.txt"
+metric = "metrics.py:top3"
+training = { data = "t.csv:within=sub:label=c", validation = "feed:samples", class_weights = "weights.json", loss = "metrics.py:loss" }
+"""
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_all_paths_of_a_suite_start_at_the_same_place(tmp_path, monkeypatch, beside):
+    there, elsewhere = tmp_path / "there", tmp_path / "elsewhere"
+    photos = there / "sub" / "photos" if beside else there / "photos"
+    for folder in (there / "sub", elsewhere / "photos", photos):
+        folder.mkdir(parents=True, exist_ok=True)
+    named = (
+        "m.tflite",
+        "layers.py",
+        "sub/boxes.json",
+        "feed.py",
+        "own.json",
+        "labels.txt",
+        "metrics.py",
+        "t.csv",
+        "weights.json",
+    )
+    for name in named:
+        (there / name).touch()
+    (there / "board.toml").write_text('extends = "raspberry-pi"\n')
+    monkeypatch.chdir(elsewhere)
+    path = written(tmp_path, PATHS)
+    suite = read_suite(path)
+    (entry,) = suite.entries()
+    order = order_of(suite, entry, tmp_path, Places(root_of(path, suite, None), tmp_path, Progress()))
+    how, training = order.how, order.options.training
+    assert order.constraints.deploy_on == f"{there}/board.toml"
+    assert order.options.custom_objects == f"{there}/layers.py"
+    assert order.data == f"{there}/sub/boxes.json:images={photos}:ids=category-1"
+    assert how.calibration == f"{there}/feed.py:samples"
+    assert (str(how.preprocess), str(how.labels)) == (f"{there}/own.json", f"{there}/labels.txt")
+    assert list(how.metric.values()) == [f"{there}/metrics.py:top3"]
+    assert (training.loss, training.validation) == ({"": f"{there}/metrics.py:loss"}, "feed:samples")
+    assert training.data == f"{there}/t.csv:within={there}/sub:label=c"
+    assert str(training.class_weights) == f"{there}/weights.json"
+    (there / "board.toml").unlink()
+    with pytest.raises(UsageError, match=r"is wrong at constraints\.deploy_on") as refused:
+        read_suite(path)
+    assert f"{there}/board.toml is not there." in str(refused.value)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "edge_benchmarks").glob("*.toml")), ids=lambda path: path.stem)

@@ -11,7 +11,7 @@ from tflitekit.data.settings import split_settings
 
 __all__ = ["absolute", "each_text", "place_of"]
 
-_FILE = re.compile(r"(.+?\.(?:py|json))(:.*)?")
+_FILE = re.compile(r"(.+?\.(?:py|json|toml))(:.*)?")
 _NAMES = ("labels",)
 """Arguments that are names and never places."""
 
@@ -24,7 +24,7 @@ def place_of(text: str) -> str:
 
 
 def absolute(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns arguments in which code and settings of the user's, ``.py`` and ``.json``, do not depend on the working directory, which is another
+    """Returns arguments in which code, settings and profiles of the user's, ``.py``, ``.json`` and ``.toml``, do not depend on the working directory, which is another
     one on each machine. Other places do not depend on it already."""
 
     def path(text: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
-from tflitekit.core.errors import TflitekitError
+from tflitekit.cluster.places import each_text
+from tflitekit.core.errors import TflitekitError, UsageError
 from tflitekit.core.progress import Progress
-from tflitekit.core.remote import is_url
-from tflitekit.data.settings import split_settings
+from tflitekit.core.remote import at_hand, is_url
+from tflitekit.data.settings import PLACES, split_settings
 from tflitekit.optimization.order import Order
 from tflitekit.optimization.run import prepare
 from tflitekit.optimization.suites.file import Data, Entry, Model, Suite
@@ -22,6 +24,7 @@ __all__ = ["DATA_VARIABLE", "AbsentError", "Places", "look_at", "order_of", "roo
 
 DATA_VARIABLE = "TFLITEKIT_DATA"
 _EMBEDDED = "embedded:"
+_CODE = re.compile(r"(.+?\.py)((?::.*)?)", re.DOTALL)
 
 
 def root_of(path: Path, suite: Suite, given: str | Path | None) -> str | Path:
@@ -43,7 +46,12 @@ class AbsentError(TflitekitError):
 
 
 class Places:
-    """Finds what a suite names."""
+    """Finds what a suite names: all relative paths in it start at one place, those of code, profiles and settings of data too.
+
+    Args:
+        root: Where paths start: a folder, or a URL.
+        embedded: Folder for what `quickstart` makes.
+    """
 
     def __init__(self, root: str | Path, embedded: Path, progress: Progress) -> None:
         self._root, self._embedded, self._progress = root, embedded, progress
@@ -57,9 +65,10 @@ class Places:
 
             quickstart.prepare(self._embedded, progress=self._progress)
             return self._embedded / name.removeprefix(_EMBEDDED)
-        if isinstance(self._root, str):
+        path = _at_home(name)
+        if isinstance(self._root, str) and not path.is_absolute():
             return f"{self._root.rstrip('/')}/{name}"
-        path = self._root / _at_home(name)
+        path = self._root / path
         if not path.exists():
             raise AbsentError(
                 f"{path} is not there.",
@@ -68,27 +77,53 @@ class Places:
         return path
 
     def find_data(self, name: str | None) -> str | Path | None:
-        """As `find`, with the settings behind it; ``module:function`` is a factory and stays as it is."""
+        """As `find`, with the settings behind it, some of which are paths themselves; ``module:function`` is a factory and stays as it is."""
         if name is None or is_url(name):
             return name
         place, settings = split_settings(name)
         if ":" in place and not place.startswith(_EMBEDDED):
+            return self.find_code(name)
+        found = self.find(place)
+        if not settings or found is None:
+            return found
+        for key in PLACES & settings.keys():
+            settings[key] = str(self._find_beside(found, settings[key]))
+        return ":".join([str(found), *(f"{key}={value}" for key, value in settings.items())])
+
+    def _find_beside(self, data: str | Path, name: str) -> str | Path | None:
+        """Returns a path in the settings of data: it starts where all do, or else beside the data."""
+        beside = Path(data).parent / name
+        if isinstance(self._root, str) or (self._root / _at_home(name)).exists() or not beside.exists():
+            return self.find(name)
+        return beside
+
+    def find_code(self, name: str) -> str:
+        """As `find` for the file in ``path/to/file.py:function``; other texts stay as they are."""
+        code = _CODE.fullmatch(name)
+        if code is None or is_url(name):
             return name
-        path = self.find(place)
-        return f"{path}{name.removeprefix(place)}" if settings else path
+        if isinstance(self._root, str) and not _at_home(code[1]).is_absolute():
+            raise UsageError(
+                f"'{name}' would be code behind a URL, which is not run.",
+                fix="Name it by an absolute path, or as module:function.",
+            )
+        return f"{self.find(code[1])}{code[2]}"
+
+    def find_profile(self, name: str) -> str:
+        """As `find` for a profile of hardware that is a file; a URL's is copied."""
+        return str(at_hand(self.find(name))) if name.endswith(".toml") else name
 
 
 def _conversion(suite: Suite, model: Model, data: Data, places: Places) -> ConvertOptions:
     """Returns how a model is loaded, converted and trained, with its files where they are on this machine."""
-    training, custom = data.training, model.custom_objects
+    training = data.training
     if training is not None:
         found = {name: places.find_data(getattr(training, name)) for name in ("data", "validation")}
         weights = training.class_weights
         if weights not in (None, "balanced"):
             found["class_weights"] = places.find(weights)
-        training = training.replaced(**found)
-    custom = str(places.find(custom)) if custom is not None and custom.endswith(".py") else custom
-    loading = model.part(LoadOptions).given() | {"custom_objects": custom}
+        training = training.replaced(**each_text(training.given(), places.find_code) | found)
+    loading = each_text(model.part(LoadOptions).given(), places.find_code)
     conversion = suite.conversion.part(WorkOptions).given()
     if "search_data" in conversion:
         conversion["search_data"] = places.find_data(conversion["search_data"])
@@ -108,7 +143,9 @@ def order_of(suite: Suite, entry: Entry, out: Path, places: Places) -> Order:
     """
     model, data = entry.model, entry.data
     preprocess = places.find(data.preprocess) if str(data.preprocess).endswith(".json") else data.preprocess
-    scoring = data.part(ScoringOptions).given() | {"preprocess": preprocess, "labels": places.find(data.labels)}
+    scoring = each_text(data.part(ScoringOptions).given(), places.find_code)
+    scoring |= {"preprocess": preprocess, "labels": places.find(data.labels)}
+    constraints = model.constraints or suite.constraints
     conversion = _conversion(suite, model, data, places)
     found = places.find(model.path)
     how = OptimizeOptions(
@@ -130,7 +167,7 @@ def order_of(suite: Suite, entry: Entry, out: Path, places: Places) -> Order:
         data=places.find_data(data.evaluation),
         out=out,
         how=how,
-        constraints=model.constraints or suite.constraints,
+        constraints=constraints.replaced(deploy_on=places.find_profile(constraints.deploy_on)),
         options=conversion,
     )
 

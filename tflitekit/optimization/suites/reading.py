@@ -15,9 +15,10 @@ from tflitekit.core.errors import TflitekitError, UnreadableError, UsageError
 from tflitekit.core.progress import Progress
 from tflitekit.core.structured import read_toml
 from tflitekit.data.preprocessing import PRESETS
+from tflitekit.hardware.library import load_profile
 from tflitekit.optimization.early import faults_in
 from tflitekit.optimization.suites.file import Conversion, Data, Entry, Limits, Model, Suite
-from tflitekit.optimization.suites.places import Places, order_of, takes_app
+from tflitekit.optimization.suites.places import Places, order_of, root_of, takes_app
 from tflitekit.optimization.suites.words import in_keys, said
 from tflitekit.options.base import refusal
 from tflitekit.options.training import TrainingOptions
@@ -48,8 +49,11 @@ class _Wrong:
         return f"{self.place}: {' '.join(' '.join(filter(None, (self.what, self.short or self.fix))).split())}"
 
 
-def read_suite(path: str | Path) -> Suite:
+def read_suite(path: str | Path, data_root: str | Path | None = None) -> Suite:
     """Reads a suite file.
+
+    Args:
+        data_root: Where its paths start, instead of where it says itself.
 
     Raises:
         UsageError: It is missing, no TOML, has an unknown or wrong key, or asks for what cannot be.
@@ -66,7 +70,7 @@ def read_suite(path: str | Path) -> Suite:
         suite = Suite.model_validate(content)
     except ValidationError as error:
         raise _refused(path, _wrong_keys(error)) from None
-    wrong = list(_wrong_names(suite)) or list(_wrong_entries(suite))
+    wrong = list(_wrong_names(suite)) or list(_wrong_entries(suite, _Anywhere(root_of(path, suite, data_root))))
     if wrong:
         raise _refused(path, wrong)
     return suite
@@ -145,23 +149,30 @@ def _twice(names: Sequence[str]) -> str | None:
 
 
 class _Anywhere(Places):
-    """Takes every place as it is named."""
+    """Takes every place as it is named, but for profiles of hardware, which say what an entry may ask for."""
 
-    def __init__(self) -> None:
-        super().__init__("", Path(), Progress())
+    def __init__(self, root: str | Path) -> None:
+        super().__init__(root, Path(), Progress())
+        self._profiles = Places(root, Path(), Progress())
 
     def find(self, name: str | None) -> str | Path | None:
         return name
 
+    def find_data(self, name: str | None) -> str | Path | None:
+        return name
 
-def _wrong_entries(suite: Suite) -> list[_Wrong]:
+    def find_profile(self, name: str) -> str:
+        return self._profiles.find_profile(name)
+
+
+def _wrong_entries(suite: Suite, places: Places) -> list[_Wrong]:
     """Returns what is wrong with what entries ask for, each once, with the entries where that is not so for all."""
     entries = suite.entries()
     found: dict[tuple[str, str, str | None], list[str]] = {}
     if twice := _twice([entry.name for entry in entries]):
         found["models", f"There are two entries '{twice}'.", "Name models so that their folders differ."] = []
     for entry in entries:
-        for place, error in _faults(suite, entry):
+        for place, error in _faults(suite, entry, places):
             found.setdefault((place, *said(error)), []).append(entry.name)
     return [
         _Wrong(place, what + (f" Entries: {', '.join(of)}." if 0 < len(of) < len(entries) else ""), fix)
@@ -169,7 +180,7 @@ def _wrong_entries(suite: Suite) -> list[_Wrong]:
     ]
 
 
-def _faults(suite: Suite, entry: Entry) -> Iterator[tuple[str, TflitekitError]]:
+def _faults(suite: Suite, entry: Entry, places: Places) -> Iterator[tuple[str, TflitekitError]]:
     place = functools.partial(_place_of, suite, entry)
     if entry.name.lower() == "readme.md":
         yield place("name"), UsageError("The tables of the suite are called README.md.", fix="Choose another name.")
@@ -185,7 +196,12 @@ def _faults(suite: Suite, entry: Entry) -> Iterator[tuple[str, TflitekitError]]:
         fix = f"{meant(preset, PRESETS)}Choose from: {', '.join(PRESETS)}; or name a .json file."
         yield place("preprocess"), UsageError(f"There is no preprocessing preset '{preset}'.", fix=fix)
     try:
-        order = order_of(suite, entry, Path(entry.name), _Anywhere())
+        load_profile(places.find_profile((entry.model.constraints or suite.constraints).deploy_on))
+    except TflitekitError as error:
+        yield place("deploy_on"), error
+        return
+    try:
+        order = order_of(suite, entry, Path(entry.name), places)
     except TflitekitError as error:
         yield place("name"), error
         return

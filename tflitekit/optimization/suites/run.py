@@ -62,7 +62,7 @@ def run_suite(
     """
     path = Path(path)
     ClusterOptions(cluster=cluster, depot=depot)  # refuses a depot without a cluster
-    suite, progress = read_suite(path), progress or Progress()
+    suite, progress = read_suite(path, data_root), progress or Progress()
     home = Path(out) / path.stem
     places = Places(root_of(path, suite, data_root), home / ".embedded", progress)
     models = {entry.name: entry.model.name for entry in suite.entries()}
