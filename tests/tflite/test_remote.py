@@ -25,7 +25,11 @@ from tflitekit.data.settings import split_settings
 from tflitekit.optimization.order import Order
 from tflitekit.optimization.run import run
 from tflitekit.optimization.suites import read_suite
+from tflitekit.optimization.suites.looking import look_at, look_behind_urls
 from tflitekit.optimization.suites.places import Places, order_of, root_of
+from tflitekit.options.convert import ConvertOptions
+from tflitekit.options.optimize import OptimizeOptions
+from tflitekit.results import Constraints
 
 
 @pytest.fixture(scope="module")
@@ -311,6 +315,68 @@ preprocess = "raw.json"
     assert report.dataset.location == f"{bucket.url}/root/shapes"
     assert str(copies_folder()) not in (tmp_path / "out" / "report.json").read_text()
     assert Order.from_json(order.to_json()).data == f"{bucket.url}/root/shapes"
+
+
+ENTRIES = """
+data_root = "{root}"
+[[models]]
+name = "one"
+path = "float32.tflite"
+data = ["good", "gone", "flat"]
+[[models]]
+name = "two"
+path = "nowhere.tflite"
+data = ["good"]
+[data.good]
+evaluation = "shapes"
+calibration = "shapes"
+[data.gone]
+evaluation = "shapes/nobody"
+calibration = "shapes"
+[data.flat]
+evaluation = "shapes"
+calibration = "shapes"
+training = {{ data = "shapes/one-class" }}
+"""
+
+
+def test_what_urls_of_a_suite_lack_is_told_at_first_sight_of_all_entries(bucket, variants, few, tmp_path, fetched):
+    root = bucket.put_tree("early/float32.tflite", variants / "float32.tflite").rpartition("/")[0]
+    bucket.put_tree("early/shapes", few)
+    for number in range(3):
+        bucket.put(f"early/shapes/one-class/{number}.png", b"no picture")
+    suite = read_suite(_written(tmp_path / "s.toml", ENTRIES.format(root=root)))
+    places = Places(root_of(tmp_path / "s.toml", suite, None), tmp_path, Progress())
+    orders = {entry.name: order_of(suite, entry, tmp_path / entry.name, places) for entry in suite.entries()}
+    there = look_behind_urls(orders.values(), Progress(), here=False)
+    assert there[f"{root}/float32.tflite"] == (None, ())
+    assert set(there[f"{root}/shapes"].folders) == {*(path.name for path in few.iterdir()), "one-class"}
+    said = {}
+    for name, order in orders.items():
+        try:
+            look_at(order, there, here=False)
+        except DataError as error:
+            said[name] = error.what
+    assert said == {
+        "one-gone": f"There is nothing at {root}/shapes/nobody.",
+        "one-flat": f"The data folder {root}/shapes/one-class has 3 images but no class folders.",
+        "two": f"There is nothing at {root}/nowhere.tflite.",
+    }
+    assert not fetched
+
+
+def test_a_store_that_does_not_answer_in_time_is_left_for_later(bucket, monkeypatch, tmp_path):
+    monkeypatch.setattr("tflitekit.optimization.suites.looking._MOST_S", 0.0)
+    told = []
+    monkeypatch.setattr(Progress, "note", lambda self, text: told.append(text))
+    order = Order(
+        model=f"{bucket.url}/any.tflite", data=f"{bucket.url}/any", out=tmp_path, how=OptimizeOptions(), constraints=Constraints(),
+        options=ConvertOptions(),
+    )  # fmt: skip
+    assert look_behind_urls([order], Progress(), here=True) == {}
+    assert told == [
+        f"Not answered within 0 seconds, and looked at when it is read: {bucket.url}/any, {bucket.url}/any.tflite."
+    ]
 
 
 def _written(path, text):

@@ -109,6 +109,10 @@ class DataError(TflitekitError):
     """A data set that is missing, broken or does not fit the model."""
 
 
+class NothingThereError(DataError):
+    """A URL behind which there is nothing."""
+
+
 class ContractError(TflitekitError):
     """Preprocessing or labels that are malformed or do not fit the model."""
 

@@ -14,13 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from tflitekit.core.copies import copies_folder, keep_tree, place_of, store_object, use_copies
 from tflitekit.core.errors import (
     DataError,
     MachineError,
     MissingDependencyError,
+    NothingThereError,
     TflitekitError,
     UsageError,
     as_known,
@@ -28,7 +29,7 @@ from tflitekit.core.errors import (
 from tflitekit.core.files import hash_json, require_inside
 from tflitekit.core.printable import without_password
 
-__all__ = ["at_hand", "is_url", "local_copy", "open_store", "reaching", "shown_place"]
+__all__ = ["Seen", "at_hand", "is_url", "local_copy", "look", "open_store", "reaching", "shown_place"]
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _AT_A_TIME = 16
@@ -97,6 +98,55 @@ def local_copy(place: str | Path) -> Path:
         return copy / require_inside(inner)
     except ValueError as error:
         raise UsageError(f"{without_password(str(place))} cannot be: {error}.") from None
+
+
+class Seen(NamedTuple):
+    """What is behind a URL, at first sight.
+
+    Attributes:
+        folders: Names of the folders in a folder; None for a file.
+        files: Names of the files in it.
+    """
+
+    folders: tuple[str, ...] | None
+    files: tuple[str, ...]
+
+
+def look(place: str) -> Seen:
+    """Returns what is behind a URL, by a few questions: one byte is read, to see whether it may be.
+
+    Raises:
+        NothingThereError: Nothing is there.
+        DataError: It may not be read.
+        MachineError: The store does not answer.
+        MissingDependencyError: fsspec, or its backend, is not installed.
+        UsageError: The URL cannot be.
+    """
+    scheme, _, rest = place.partition("://")
+    url = f"{scheme}://{rest.rstrip('/').replace('//', '/')}"
+    with reaching(url):
+        store, root = open_store(url)
+        info = store.info(root)
+        if info["type"] == "file":
+            _read_a_byte(store, info)
+            return Seen(None, ())
+        inside = [one for one in store.ls(root, detail=True) if str(one["name"]).rstrip("/") != root.rstrip("/")]
+        if not inside:
+            raise NothingThereError(f"There is nothing at {without_password(url)}.", fix=_LOOK)
+        first = inside[0] if inside[0]["type"] == "file" else next(iter(store.ls(inside[0]["name"], detail=True)), None)
+        if first is not None and first["type"] == "file":
+            _read_a_byte(store, first)
+    names = {
+        kind: tuple(str(one["name"]).rstrip("/").rpartition("/")[2] for one in inside if one["type"] == kind)
+        for kind in ("directory", "file")
+    }
+    return Seen(names["directory"], names["file"])
+
+
+def _read_a_byte(store: Any, info: Mapping[str, Any]) -> None:
+    """Raises what the store does about a file that may be listed, but not read. Web servers said so already; some would send all of it."""
+    if info.get("size") and "http" not in store.protocol:
+        store.cat_file(info["name"], start=0, end=1)
 
 
 def shown_place(path: str | Path) -> str:
@@ -190,7 +240,9 @@ def _problem(error: Exception, url: str) -> TflitekitError:
     if isinstance(error, FileNotFoundError):
         why = None if why and why in shown else why
         is_web = url.lower().startswith(("http:", "https:"))
-        return DataError(f"There is nothing at {shown}.", why=why, fix="Look at the address." if is_web else _LOOK)
+        return NothingThereError(
+            f"There is nothing at {shown}.", why=why, fix="Look at the address." if is_web else _LOOK
+        )
     if (known := as_known(error)) is not None:
         return known
     if isinstance(error, ValueError) or name in _OF_SETTINGS:
@@ -272,7 +324,7 @@ def _listed(store: Any, root: str, url: str) -> dict[str, tuple[str, Any]]:
             raise DataError(f"{without_password(url)} has an object whose name no folder can hold: '{inside}'.")
         found[inside] = (str(name), _marks(one))
     if not found:
-        raise DataError(f"There is nothing at {without_password(url)}.", fix=_LOOK)
+        raise NothingThereError(f"There is nothing at {without_password(url)}.", fix=_LOOK)
     return found
 
 

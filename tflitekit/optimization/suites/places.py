@@ -12,15 +12,13 @@ from tflitekit.core.progress import Progress
 from tflitekit.core.remote import at_hand, is_url
 from tflitekit.data.settings import PLACES, split_settings
 from tflitekit.optimization.order import Order
-from tflitekit.optimization.run import prepare
 from tflitekit.optimization.suites.file import Data, Entry, Model, Suite
 from tflitekit.options.convert import ConvertOptions, LoadOptions, WorkOptions
 from tflitekit.options.evaluate import ScoringOptions
 from tflitekit.options.optimize import OptimizeOptions
-from tflitekit.source.models import recognize
 from tflitekit.targets import abilities
 
-__all__ = ["DATA_VARIABLE", "AbsentError", "Places", "look_at", "order_of", "root_of", "takes_app"]
+__all__ = ["DATA_VARIABLE", "AbsentError", "Places", "order_of", "root_of", "takes_app"]
 
 DATA_VARIABLE = "TFLITEKIT_DATA"
 _EMBEDDED = "embedded:"
@@ -170,19 +168,3 @@ def order_of(suite: Suite, entry: Entry, out: Path, places: Places) -> Order:
         constraints=constraints.replaced(deploy_on=places.find_profile(constraints.deploy_on)),
         options=conversion,
     )
-
-
-def look_at(order: Order, *, here: bool) -> None:
-    """Raises what is wrong with the files of an order, as far as they are on this machine and no code is run for another one.
-
-    Args:
-        here: Whether this machine is to carry it out.
-    """
-    training = order.options.training
-    named = [order.model, order.data, order.how.calibration, training.data if training is not None else None]
-    named = [place for place in named if place is not None]
-    local = [place for place in named if not is_url(place) and (here or Path(split_settings(place)[0]).exists())]
-    if local == named:
-        prepare(order)
-    elif order.model in local:
-        recognize(order.model)

@@ -20,8 +20,9 @@ from tflitekit.optimization.order import Order
 from tflitekit.optimization.run import run
 from tflitekit.optimization.suites.entries import Before, failed, finished
 from tflitekit.optimization.suites.file import Suite
+from tflitekit.optimization.suites.looking import look_at, look_behind_urls
 from tflitekit.optimization.suites.on_cluster import run_on_cluster
-from tflitekit.optimization.suites.places import Places, look_at, order_of, root_of
+from tflitekit.optimization.suites.places import Places, order_of, root_of
 from tflitekit.optimization.suites.reading import read_suite
 from tflitekit.optimization.suites.sharing import alike, begin_like
 from tflitekit.options.cluster import ClusterOptions
@@ -94,10 +95,11 @@ def _orders(
         with _recorded([entry.name], fallen):
             orders[entry.name] = order_of(suite, entry, home / entry.name, places)
     groups = alike(orders)
+    there = look_behind_urls(orders.values(), progress, here=here)
     with progress.task("Looking at models and data", len(groups)) as advance:
         for group in groups:  # which have the same
             with _recorded(group, fallen):
-                look_at(next(iter(group.values())), here=here)
+                look_at(next(iter(group.values())), there, here=here)
             advance(1)
     return {name: order for name, order in orders.items() if name not in fallen}, fallen
 
