@@ -1,12 +1,12 @@
 """What a cluster costs and brings, beside one machine in the same run. All workers are on this machine.
 
     python -m edge_benchmarks.cluster suite MODEL --data TEST --calibration TRAIN [--entries 12] [--rounds 2]
-    python -m edge_benchmarks.cluster scaling REPORT.json [--workers 12] [--entries 120]
+    python -m edge_benchmarks.cluster scaling REPORT.json [--workers 12] [--machines 12] [--entries 120] [--whole]
     python -m edge_benchmarks.cluster evaluation FILE.tflite ... --data TEST [--limit 2000] [--rounds 5]
 
 *suite*: `tflitekit suite --cluster local:2` beside `tflitekit suite` on the same cores, in turns, the start of the cluster included.
-*scaling*: entries go the way of a suite on a cluster, through a scheduler and workers that are programs of their own, but sleep instead of working, so that
-many workers fit on few cores; what goes through the scheduler's port is counted.
+*scaling*: entries go the way of a suite on a cluster, through a scheduler that is a program of its own, but sleep instead of working, so that
+many workers fit on few cores, in one program; what goes through the scheduler's port is counted. Machines are addresses of this one, with locks of their own.
 *evaluation*: samples are scored by two workers and by two processes of one machine, in turns; the arrays have to be the same to the last bit.
 
 On a machine that others use, processor time says more than the clock. It is that of all processes, those that have ended included.
@@ -15,6 +15,7 @@ On a machine that others use, processor time says more than the clock. It is tha
 from __future__ import annotations
 
 import argparse
+import asyncio
 import ctypes
 import os
 import shutil
@@ -31,6 +32,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_benchmarks.startup import run_s
+from tflitekit.cluster.there import machine_at
+from tflitekit.core.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -134,8 +137,8 @@ def end(program: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def programs(workers: int) -> Iterator[tuple[CountingPort, Any]]:
-    """Starts a scheduler and `tflitekit worker`; gives the port that counts, and the scheduler as psutil has it."""
+def programs(workers: int, machines: int = 0) -> Iterator[tuple[CountingPort, Any]]:
+    """Starts a scheduler and workers of this machine, or of simulated ones; gives the port that counts, and the scheduler as psutil has it."""
     import psutil
     from distributed import Client
 
@@ -157,9 +160,50 @@ def programs(workers: int) -> Iterator[tuple[CountingPort, Any]]:
         )
         with Client(f"tcp://127.0.0.1:{port}", timeout=60, set_as_default=False) as client:
             counting = CountingPort(port)
-            start("tflitekit", "worker", "--cluster", f"tcp://127.0.0.1:{counting.port}", "--workers", str(workers))
+            address, many = f"tcp://127.0.0.1:{counting.port}", ("--workers", str(workers))
+            if machines:
+                start("edge_benchmarks.cluster", "sleepers", address, *many, "--machines", str(machines))
+            else:
+                start("tflitekit", "worker", "--cluster", address, *many)
             client.wait_for_workers(workers, timeout=300)
         yield counting, psutil.Process(scheduler.pid)
+
+
+class MachineLocks:
+    """Takes the place of the folder of a machine's locks: each simulated machine has one of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __truediv__(self, name: str) -> Path:
+        from distributed import get_worker
+
+        own = self._folder / machine_at(get_worker().address).rpartition("/")[2]
+        own.mkdir(exist_ok=True)
+        return own / name
+
+
+def be_sleepers(arguments: argparse.Namespace) -> None:
+    """Is all workers of simulated machines, which are addresses of this one: their tasks do nothing but wait, in threads of one process."""
+    from distributed import Worker
+
+    from tflitekit.core import machine_lock
+    from tflitekit.optimization import phases  # noqa: F401 - else the first tasks would wait for the import
+
+    machine_lock._FOLDER = MachineLocks(Path.cwd())  # type: ignore[assignment]
+
+    async def work() -> None:
+        joined = [
+            Worker(
+                arguments.address, host=f"127.0.0.{number % arguments.machines + 1}", nthreads=1, resources={"slot": 1}, name=str(number),
+                memory_limit=0, dashboard=False, local_directory=str(Path.cwd()),
+            )
+            for number in range(arguments.workers)
+        ]  # fmt: skip
+        await asyncio.gather(*joined)
+        await asyncio.gather(*(worker.finished() for worker in joined))
+
+    asyncio.run(work())
 
 
 def used_s(process: Any) -> float:
@@ -175,67 +219,117 @@ def used_s(process: Any) -> float:
 # -- Scaling ------------------------------------------------------------------------------------------------------------------------------
 
 
+SHARES = {"first": 0.1, "driver": 0.05, "conversions": 0.4, "parts": 0.45}
+"""Of the work ahead of an entry: what all schemes need, what whoever drives it does itself, four conversions, and the parts of an evaluation."""
+MEASURES_S = 0.5
+"""What latency takes of an entry, beside two to three seconds ahead; both times the scale."""
+
+
+def ahead_s(number: int, scale: float) -> float:
+    return scale * (2 + number % 3 * 0.5)
+
+
+def sleep_some(*, seconds: float) -> None:
+    """One task of an entry that is done in parts."""
+    time.sleep(seconds)
+
+
+def sleep_run(order: Any, crew: Any, progress: Any, *, ahead: bool = False) -> None:
+    """Takes the place of `tflitekit.optimization.run.run`: waits as long, in as many tasks, and leaves the report of another run."""
+    number, _, scale = Path(order.out).name.partition("x")
+    whole = ahead_s(int(number), float(scale))
+
+    def together(count: int, share: float) -> None:
+        if not crew.spread:
+            return time.sleep(whole * share)
+        with crew.pool(jobs=count, timeout_s=600.0, preload=None) as pool:
+            sleeps = {"seconds": whole * share / count}
+            futures = [pool.submit("edge_benchmarks.cluster:sleep_some", sleeps, label=f"{n}") for n in range(count)]
+            for future in futures:
+                future.result()
+        return None
+
+    if ahead:
+        time.sleep(whole * SHARES["driver"])
+        together(1, SHARES["first"])
+        together(4, SHARES["conversions"])
+        together(12, SHARES["parts"])
+    else:
+        with crew.alone(here=True):
+            time.sleep(MEASURES_S * float(scale))
+    order.out.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(order.model, order.out / "report.json")
+
+
 def sleep_phase(*, order: dict[str, Any], ahead: bool) -> None:
-    """Takes the place of `tflitekit.optimization.phases.run_phase` in a worker: waits, and leaves the report of another run."""
-    out = Path(order["out"])
-    number = int(out.name)
-    time.sleep((2 + number % 3 * 0.5) if ahead else 0.5)
-    out.mkdir(exist_ok=True)
-    shutil.copyfile(order["model"], out / "report.json")
+    """Takes the place of `tflitekit.optimization.phases.run_phase` in a worker."""
+    from tflitekit.optimization import phases
+
+    phases.run = sleep_run  # type: ignore[assignment]
+    phases.run_phase(order=order, ahead=ahead)
 
 
 def measure_scaling(arguments: argparse.Namespace) -> None:
     from tflitekit.cluster.crew import open_cluster
-    from tflitekit.core.progress import Progress
     from tflitekit.optimization import phases
     from tflitekit.optimization.order import Order
-    from tflitekit.optimization.suites.on_cluster import run_on_cluster
+    from tflitekit.optimization.suites import on_cluster
     from tflitekit.options.convert import ConvertOptions
     from tflitekit.options.optimize import OptimizeOptions
     from tflitekit.results import Constraints
 
     phases._HERE = "edge_benchmarks.cluster:sleep_phase"
-    with tempfile.TemporaryDirectory() as folder, programs(arguments.workers) as (port, scheduler):
-        orders = {
-            f"entry-{number}": Order(
-                model=arguments.report, data=f"data-{number}", out=Path(folder) / str(number),
-                how=OptimizeOptions(schemes=("float32", "int8")), constraints=Constraints(), options=ConvertOptions(),
-            )
-            for number in range(arguments.entries)
-        }  # fmt: skip
+    phases.run = sleep_run  # type: ignore[assignment]
+    ways = {"in parts": on_cluster._MOST_IN_PARTS, "whole": 0} if arguments.whole else {"": on_cluster._MOST_IN_PARTS}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        programs(arguments.workers, arguments.machines) as (port, scheduler),
+    ):
         before = port.bytes
         time.sleep(5)
         idle = (port.bytes - before) / 5
-        with open_cluster(f"tcp://127.0.0.1:{port.port}", places=(folder,)) as crew:
-            start, bytes_before, used_before, own_before = (
-                time.perf_counter(),
-                port.bytes,
-                used_s(scheduler),
-                time.process_time(),
+
+        def measure(way: str, entries: int) -> None:
+            orders = {
+                f"entry-{number}": Order(
+                    model=arguments.report, data=f"data-{number}", out=Path(folder) / f"{entries} {way}" / f"{number}x{arguments.scale}",
+                    how=OptimizeOptions(schemes=("float32", "int8")), constraints=Constraints(), options=ConvertOptions(),
+                )
+                for number in range(entries)
+            }  # fmt: skip
+            on_cluster._MOST_IN_PARTS = ways[way]
+            with open_cluster(f"tcp://127.0.0.1:{port.port}", places=(folder,)) as crew:
+                bytes_before, used_before, own_before = port.bytes, used_s(scheduler), time.process_time()
+                start = time.perf_counter()
+                found = list(on_cluster.run_on_cluster(orders, crew, Progress()))
+                took = time.perf_counter() - start
+                through, used, own = (
+                    port.bytes - bytes_before,
+                    used_s(scheduler) - used_before,
+                    time.process_time() - own_before,
+                )
+            assert {result.name for result in found} == set(orders)
+            assert all(result.status == "ok" for result in found), [result.error for result in found]
+            work = sum(ahead_s(number, arguments.scale) for number in range(entries)) / arguments.workers
+            ideal = work + MEASURES_S * arguments.scale * entries / arguments.machines
+            memory = scheduler.memory_info().rss / 1e6
+            print(
+                f"{entries} entries {way} on {arguments.workers} workers of {arguments.machines} machines: "
+                f"{took:.1f} s, with nothing lost {ideal:.1f} s: {ideal / took:.1%}"
             )
-            found = list(run_on_cluster(orders, crew, Progress()))
-            took = time.perf_counter() - start
-            through, used, own = (
-                port.bytes - bytes_before,
-                used_s(scheduler) - used_before,
-                time.process_time() - own_before,
+            print(
+                f"through the scheduler: {through / entries / 1e3:.1f} kB an entry in all; {idle / 1e3:.2f} kB/s of signs of life from idle workers, "
+                f"{(through - idle * took) / entries / 1e3:.1f} kB an entry without these"
             )
-        assert {result.name for result in found} == set(orders)
-        assert all(result.status == "ok" for result in found), [result.error for result in found]
-        ideal = sum(2.5 + number % 3 * 0.5 for number in range(arguments.entries)) / arguments.workers
-        memory = scheduler.memory_info().rss / 1e6
-    each = through / arguments.entries
-    print(
-        f"{arguments.entries} entries on {arguments.workers} workers: {took:.1f} s, with nothing lost {ideal:.1f} s: {ideal / took:.1%}"
-    )
-    print(
-        f"through the scheduler: {each / 1e3:.1f} kB an entry in all; {idle / 1e3:.2f} kB/s of signs of life from idle workers, "
-        f"{(through - idle * took) / arguments.entries / 1e3:.1f} kB an entry without these"
-    )
-    print(
-        f"processor time: {used / arguments.entries * 1e3:.1f} ms an entry in the scheduler ({memory:.0f} MB resident), "
-        f"{own / arguments.entries * 1e3:.1f} ms in the suite's own process (which also counts bytes)"
-    )
+            print(
+                f"processor time: {used / entries * 1e3:.1f} ms an entry in the scheduler ({memory:.0f} MB resident), "
+                f"{own / entries * 1e3:.1f} ms in the suite's own process (which also counts bytes)",
+                flush=True,
+            )
+
+        for entries in arguments.entries:
+            for way in ways:
+                measure(way, entries)
 
 
 # -- Evaluation ----------------------------------------------------------------------------------------------------------------------------
@@ -321,8 +415,16 @@ def main() -> None:
     scaling = commands.add_parser("scaling")
     scaling.add_argument("report", type=Path)
     scaling.add_argument("--workers", type=int, default=12)
-    scaling.add_argument("--entries", type=int, default=120)
+    scaling.add_argument("--machines", type=int, default=12)
+    scaling.add_argument("--entries", type=int, nargs="+", default=[120])
+    scaling.add_argument("--scale", type=float, default=1.0)
+    scaling.add_argument("--whole", action="store_true", help="also with entries that are never done in parts")
     scaling.set_defaults(run=measure_scaling)
+    sleepers = commands.add_parser("sleepers")
+    sleepers.add_argument("address")
+    sleepers.add_argument("--workers", type=int)
+    sleepers.add_argument("--machines", type=int)
+    sleepers.set_defaults(run=be_sleepers)
     evaluation = commands.add_parser("evaluation")
     evaluation.add_argument("files", nargs="+", type=Path)
     evaluation.add_argument("--data", required=True)

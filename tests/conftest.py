@@ -161,6 +161,13 @@ def keras_once() -> Iterator[None]:
 
 
 @pytest.fixture
+def spread_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spreads evaluations over a cluster that take milliseconds."""
+    monkeypatch.setattr("tflitekit.accuracy.spread._PART_S", 1e-3)
+    monkeypatch.setattr("tflitekit.accuracy.spread._LEAST_S", 1e-3)
+
+
+@pytest.fixture
 def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Installs a package that adds to registries, in this process and its workers, for one test.
 

@@ -19,6 +19,7 @@ from tflitekit.core.errors import UsageError
 from tflitekit.core.machine import machine_name
 from tflitekit.core.progress import Progress
 from tflitekit.optimization.suites import run_suite
+from tflitekit.optimization.suites.on_cluster import are_in_parts
 
 pytest_plugins = ["sshd"]
 
@@ -136,8 +137,16 @@ def test_a_suite_on_a_cluster_is_that_of_one_machine_where_a_worker_and_one_at_a
     assert len({entry.data_sha256 for entry in stored}) == 2
 
 
+@pytest.mark.parametrize(
+    ("entries", "workers", "whole"),
+    [(8, 12, 0), (13, 12, 12), (24, 12, 24), (12, 5, 10), (1, 1, 1), (2, 0, 2), (30, 100, 30)],
+)
+def test_entries_that_would_leave_workers_idle_are_done_in_parts(entries, workers, whole):
+    assert sum(not are_in_parts(left, entries, workers) for left in range(1, entries + 1)) == whole
+
+
 @pytest.mark.slow
-def test_files_evaluated_on_a_cluster_have_the_scores_of_one_machine(cluster, variants, tmp_path):
+def test_files_evaluated_on_a_cluster_have_the_scores_of_one_machine(cluster, variants, spread_early, tmp_path):
     x, y = shape_arrays(1100, 3)
     np.savez(tmp_path / "many.npz", x=x, y=y)
     files = [variants / "float32.tflite", variants / "int8.tflite"]
@@ -168,7 +177,7 @@ preprocess = "raw"
 
 
 @pytest.mark.slow
-def test_fewer_entries_than_workers_are_done_in_parts_by_all_of_them(cluster, variants, tmp_path):
+def test_fewer_entries_than_workers_are_done_in_parts_by_all_of_them(cluster, variants, spread_early, tmp_path):
     for name, count, seed in (("many", 1100, 3), ("few", 120, 4)):
         x, y = shape_arrays(count, seed)
         np.savez(tmp_path / f"{name}.npz", x=x, y=y)

@@ -16,7 +16,7 @@ from tflitekit.cluster.pool import SLOT, ClusterPool, device_resource, scheduler
 from tflitekit.cluster.seen import marked
 from tflitekit.cluster.tasks import kit_identity
 from tflitekit.cluster.telling import Listener
-from tflitekit.cluster.there import workers_there
+from tflitekit.cluster.there import machine_at, tasks_there, workers_there
 from tflitekit.core.errors import MachineError
 from tflitekit.core.machine_lock import measuring
 from tflitekit.core.process.crew import THIS_MACHINE, Crew
@@ -56,6 +56,7 @@ class ClusterCrew(Crew):
     ) -> None:
         self.client, self._listener, self._places, self._depot = client, listener, places, depot
         self._prefix = ""
+        self._pools: list[ClusterPool] = []
         self._spread, self._counted = 0, -math.inf
 
     @property
@@ -71,6 +72,20 @@ class ClusterCrew(Crew):
         found = copy.copy(self)
         found._prefix = f"{name}: "
         return found
+
+    @property
+    def tasks(self) -> int:
+        """How many of its tasks run or wait."""
+        return sum(pool.open for pool in list(self._pools) if pool.prefix == self._prefix)
+
+    def quiet_machines(self) -> int:
+        """Returns how many machines with workers have nothing to do."""
+        machines = {machine_at(worker) for worker in self.workers()}
+        try:
+            tasks = tasks_there(self.client)
+        except OSError as error:
+            raise scheduler_gone(error) from error
+        return sum(not tasks[machine] for machine in machines)
 
     def reads(self, place: object) -> bool:
         """Whether workers get what this machine copies from behind a URL."""
@@ -95,7 +110,7 @@ class ClusterCrew(Crew):
 
     def pool(self, *, jobs: int, timeout_s: float, preload: tuple[str, ...] | None = TENSORFLOW) -> ClusterPool:
         del jobs  # which are of one machine
-        return ClusterPool(
+        made = ClusterPool(
             self.client,
             jobs=max(1, self.spread),
             timeout_s=timeout_s,
@@ -104,7 +119,10 @@ class ClusterCrew(Crew):
             places=self._places,
             depot=self._depot,
             listener=self._listener,
+            beside=self._pools,
         )
+        self._pools.append(made)
+        return made
 
     def require_devices(self, names: Sequence[str]) -> None:
         """Raises `MachineError` where no worker has all of these devices."""

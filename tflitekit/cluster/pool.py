@@ -6,7 +6,8 @@ import itertools
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from tflitekit.cluster.depot import Depot, Parcel, pack, patiently, take
 from tflitekit.cluster.places import absolute
 from tflitekit.cluster.tasks import Answer, Attempt, Task, kit_identity, run_task
-from tflitekit.cluster.there import workers_there
+from tflitekit.cluster.there import machine_at, tasks_there, workers_there
 from tflitekit.core.errors import (
     BusyError,
     ClusterLostError,
@@ -57,6 +58,7 @@ class _Asked:
     """One task until it is done.
 
     Attributes:
+        alone: Whether nothing else may run on its machine while it measures.
         last: Whether what a machine lacks the memory for is to be left out: nobody else will try.
         lacked_memory: Whether the last one did, and something is worth having without.
         unseen: What workers said that do not see its files.
@@ -70,6 +72,7 @@ class _Asked:
     priority: int
     answer: Future[Any]
     told: Callable[[Answer], object]
+    alone: bool = False
     tried: list[tuple[str, str]] = field(default_factory=list)
     avoid: set[str] = field(default_factory=set)
     allowed: list[str] | None = None
@@ -100,6 +103,7 @@ class ClusterPool:
         depot: Through which files travel where machines share no folder.
         listener: Hears of each task.
         told: Receives how each task went, also those of which another attempt follows.
+        beside: Pools of the same crew.
     """
 
     def __init__(
@@ -114,16 +118,22 @@ class ClusterPool:
         places: tuple[str, ...] = (),
         depot: Depot | None = None,
         told: Callable[[Answer], object] = lambda answer: None,
+        beside: Collection[ClusterPool] = (),
     ) -> None:
-        self.jobs, self._depot = jobs, depot
+        self.jobs, self.prefix, self._depot, self._beside = jobs, prefix, depot, beside
         self.threads: int | None = None
         self._client, self._timeout_s, self._preload = client, timeout_s, preload
-        self._prefix, self._places, self._listener, self._told = prefix, places, listener, told
+        self._places, self._listener, self._told = places, listener, told
         self._asked: dict[int, _Asked] = {}
         self._numbers, self._name = itertools.count(), uuid.uuid4().hex[:12]
         self._lock, self._closed = threading.Lock(), threading.Event()
         self._unfit: dict[str, tuple[str, str]] = {}
         threading.Thread(target=self._look, daemon=True).start()
+
+    @property
+    def open(self) -> int:
+        """How many tasks run or wait."""
+        return len(self._asked)
 
     def submit(
         self,
@@ -136,6 +146,7 @@ class ClusterPool:
         resources: Mapping[str, float] | None = None,
         priority: int = 0,
         waits: bool = True,
+        alone: bool = False,
         needs: Iterable[str] = (),
     ) -> Future[Any]:
         """Runs ``module:function`` of the kit with JSON arguments on some worker.
@@ -145,6 +156,7 @@ class ClusterPool:
             resources: What the worker needs to have free, such as a device; a slot when not given.
             priority: Higher ones go first.
             waits: Whether it waits for whoever measures on that machine.
+            alone: Whether it measures there, and so waits for all that runs: it goes where the least does.
             needs: Paths that the worker has to see besides the pool's places.
 
         Returns:
@@ -153,14 +165,14 @@ class ClusterPool:
         arguments = absolute(arguments)
         parcel = self._packed(arguments)
         task = Task(
-            call=call, arguments=arguments, label=f"{self._prefix}{label}", kit=kit_identity(), preload=self._preload, gpu=gpu, waits=waits,
+            call=call, arguments=arguments, label=f"{self.prefix}{label}", kit=kit_identity(), preload=self._preload, gpu=gpu, waits=waits,
             timeout_s=self._timeout_s if timeout_s == 0.0 else timeout_s, places=() if parcel is not None else (*self._places, *needs),
             parcel=parcel,
         )  # fmt: skip
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
         number = next(self._numbers)
-        asked = self._asked[number] = _Asked(task, resources or {SLOT: 1}, priority, future, self._told)
+        asked = self._asked[number] = _Asked(task, resources or {SLOT: 1}, priority, future, self._told, alone)
         self._try(number, asked)
         return future
 
@@ -174,13 +186,17 @@ class ClusterPool:
         if self._client.status != "running":  # it would keep the task for itself
             return self._end(number, asked, scheduler_gone(None))
         try:
-            asked.allowed = self._allowed(asked) if asked.avoid or asked.unseen or self._unfit else None
+            measuring = set(self._measuring())
+            left_out = asked.avoid or asked.unseen or self._unfit or measuring
+            asked.allowed = self._allowed(asked, measuring) if left_out else None
             if asked.allowed == [] and asked.lacked_memory and not asked.last:
                 asked.last, asked.allowed = True, [name for name in self._able(asked.resources) if name in asked.avoid]
             if asked.allowed == [] and asked.lost and asked.waited_s < ABSENT_S:
                 return self._wait_for_files(number, asked)
             if asked.allowed == []:
                 return self._give_up(number, asked)
+            if asked.alone:
+                asked.allowed = self._quietest(asked.allowed or self._able(asked.resources)) or None
             asked.last = asked.last or len(asked.tried) == ATTEMPTS - 1
             self._tell(number, asked, "waiting" if asked.running is None else "again", detail=asked.refusal)
             running: Any = self._client.submit(
@@ -207,17 +223,29 @@ class ClusterPool:
         event = Event(kind="task", name=asked.task.label, state=state, devices=devices, **found)
         self._listener.task(self._key(number, asked), event)
 
-    def _allowed(self, asked: _Asked) -> list[str]:
-        """Returns the workers that could do a task and were not found unable to; those of other machines where there are any."""
+    def _allowed(self, asked: _Asked, measuring: Collection[str]) -> list[str]:
+        """Returns the workers that could do a task and were not found unable to; those of other machines where there are any, and of machines that do not measure."""
         able = self._able(asked.resources)
         left = [name for name in able if name not in {*asked.avoid, *asked.unseen, *self._unfit}]
-        hosts = {_host(name) for name in asked.avoid}
-        return [name for name in left if _host(name) not in hosts] or left
+        machines = set(map(machine_at, asked.avoid))
+        left = [name for name in left if machine_at(name) not in machines] or left
+        return [name for name in left if SLOT not in asked.resources or machine_at(name) not in measuring] or left
 
     def _able(self, resources: Mapping[str, float]) -> list[str]:
         """Returns the addresses of workers that have these resources."""
         found = workers_there(self._client)
         return [name for name, worker in found.items() if resources.keys() <= worker["resources"].keys()]
+
+    def _quietest(self, workers: list[str]) -> list[str]:
+        """Returns those workers that are on the machine with the fewest tasks."""
+        tasks = tasks_there(self._client) + Counter(self._measuring())
+        quietest = min(map(machine_at, workers), key=lambda machine: tasks[machine], default=None)
+        return [worker for worker in workers if machine_at(worker) == quietest]
+
+    def _measuring(self) -> list[str]:
+        """Returns the machine of each measurement that was asked for by this crew."""
+        asked = [one for pool in list(self._beside) for one in list(pool._asked.values())]
+        return [machine_at(one.allowed[0]) for one in asked if one.alone and one.allowed]
 
     def _done(self, number: int, asked: _Asked, done: Any) -> None:
         from distributed.scheduler import KilledWorker
@@ -237,11 +265,15 @@ class ClusterPool:
         except Exception as error:  # noqa: BLE001 - whatever a client raises whose scheduler is gone
             return self._end(number, asked, scheduler_gone(error))
         asked.told(answer)
+        try:
+            self._take(answer)
+        except TflitekitError as error:
+            return self._end(number, asked, error)
         if answer.error is None:
             self._tell(
                 number, asked, "done", machine=answer.machine, worker=answer.worker, seconds=answer.ended - answer.began
             )
-            return self._take(number, asked, answer)
+            return self._end(number, asked, None, answer.value)
         refusal = TflitekitError.from_json(answer.error)
         said = answer.machine, str(refusal)
         asked.refusal = _in_lines([said])[0]
@@ -273,15 +305,11 @@ class ClusterPool:
                 return self._end(number, asked, error)
         return self._try(number, asked)
 
-    def _take(self, number: int, asked: _Asked, answer: Answer) -> None:
-        """Ends a task that was done, when the files that it made are here."""
-        try:
-            if self._depot is not None and answer.files is not None:
-                home, depot, files = Path(self._places[0]), self._depot, answer.files
-                patiently(lambda: take(depot, home, files), self._listener.progress.note, self._closed)
-        except TflitekitError as error:
-            return self._end(number, asked, error)
-        return self._end(number, asked, None, answer.value)
+    def _take(self, answer: Answer) -> None:
+        """Takes the files that a task made, also those of an attempt that failed: the next one begins with them."""
+        if self._depot is not None and answer.files is not None:
+            home, depot, files = Path(self._places[0]), self._depot, answer.files
+            patiently(lambda: take(depot, home, files), self._listener.progress.note, self._closed)
 
     def _try_later(self, number: int, asked: _Asked, refusal: TflitekitError) -> None:
         """Waits for whoever has what the task needs."""
@@ -410,11 +438,6 @@ def nobody_left(label: str, wanted: Iterable[str]) -> MachineError:
         why=f"It needs one with {' and '.join(wanted)}, and none came for {ABSENT_S / 60:.0f} minutes.",
         fix="Start one with 'tflitekit worker', and run the same command again: it continues where it stopped.",
     )
-
-
-def _host(address: str) -> str:
-    """Returns the machine in a worker's address."""
-    return address.rpartition(":")[0]
 
 
 def scheduler_gone(error: BaseException | None) -> ClusterLostError:

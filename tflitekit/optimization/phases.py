@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-import threading
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self
 
@@ -34,35 +33,40 @@ class Phases:
 
     Args:
         progress: Receives what is done from here.
-        in_parts: Whether workers get conversions, trainings and parts of evaluations, and this machine does the rest, one run after the other,
-            where else one worker works ahead on a run: for few runs and many workers.
     """
 
-    def __init__(self, crew: ClusterCrew, progress: Progress, *, in_parts: bool = False) -> None:
-        self._crew, self._progress, self._in_parts = crew, progress, in_parts
+    def __init__(self, crew: ClusterCrew, progress: Progress) -> None:
+        self._crew, self._progress = crew, progress
         self._pool = crew.pool(jobs=1, timeout_s=0.0, preload=None)
-        self._from_here: list[Future[None]] = []
-        self._turn = threading.Lock()
+        self._parts: dict[str, ClusterCrew] = {}
 
     def ahead(self, name: str, order: Order) -> Future[Any]:
-        """Works ahead, on one worker or on all."""
-        if self._in_parts and self._crew.reads(order.model):
-            self._from_here.append(in_thread(lambda: self._ahead_in_parts(name, order)))
-            return self._from_here[-1]
+        """Works ahead, on one worker."""
         return self._submit(name, order, ahead=True, resources={SLOT: 1}, priority=0)
 
-    def _ahead_in_parts(self, name: str, order: Order) -> None:
-        """Works ahead with all workers. Nobody else waits for these parts, so that they always find a slot in the end."""
+    def can_go_in_parts(self, order: Order) -> bool:
+        """Whether workers could read what this machine has opened."""
+        return self._crew.reads(order.model)
+
+    def ahead_in_parts(self, name: str, order: Order) -> Future[Any]:
+        """Works ahead with all workers: they get conversions, trainings and parts of evaluations, and this machine does the rest."""
+        crew = self._parts[name] = self._crew.part(name)
+        return in_thread(lambda: self._run_ahead(name, order, crew))
+
+    def tasks(self, name: str) -> int:
+        """Returns how many tasks of a run that is done in parts run or wait."""
+        return self._parts[name].tasks
+
+    def _run_ahead(self, name: str, order: Order, crew: ClusterCrew) -> None:
         told = functools.partial(Event, kind="task", name=name, machine=machine_name())
-        with self._turn:
-            self._progress.event(told(state="working"))
-            try:
-                when_free(lambda: run(order, self._crew.part(name), PartProgress(name, self._progress), ahead=True))
-            except Exception as error:
-                known = as_known(error) or TflitekitError(f"{name}: {type(error).__name__}: {error}")
-                self._progress.event(told(state="failed", detail=str(known)))
-                raise known from error
-            self._progress.event(told(state="done"))
+        self._progress.event(told(state="working"))
+        try:
+            when_free(lambda: run(order, crew, PartProgress(name, self._progress), ahead=True))
+        except Exception as error:
+            known = as_known(error) or TflitekitError(f"{name}: {type(error).__name__}: {error}")
+            self._progress.event(told(state="failed", detail=str(known)))
+            raise known from error
+        self._progress.event(told(state="done"))
 
     def finish(self, name: str, order: Order) -> Future[Any]:
         """Does what remains where the devices are, or on a worker that has its machine for itself meanwhile.
@@ -73,17 +77,7 @@ class Phases:
         devices = devices_of(order)
         self._crew.require_devices(devices)
         resources = {device_resource(device): 1.0 for device in devices} or {SLOT: 1.0}
-        ask = functools.partial(
-            self._submit, name, order, ahead=False, resources=resources, priority=1 if devices else -1
-        )
-        if devices or not self._from_here:
-            return ask()
-
-        def ask_when_quiet() -> None:
-            wait(self._from_here)  # this may be the machine that measures
-            wait_for(ask())
-
-        return in_thread(ask_when_quiet)
+        return self._submit(name, order, ahead=False, resources=resources, priority=1 if devices else -1)
 
     def can_go_ahead(self, order: Order) -> bool:
         """Whether anything can be done before something is measured; a search for the fastest file measures all the time."""
@@ -95,7 +89,7 @@ class Phases:
         arguments = {"order": order.to_json(), "ahead": ahead}
         return self._pool.submit(
             _HERE, arguments, label=name, timeout_s=None, resources=resources, priority=priority, waits=False,
-            needs=order.files(),
+            alone=not ahead and SLOT in resources, needs=order.files(),
         )  # fmt: skip
 
     def __enter__(self) -> Self:

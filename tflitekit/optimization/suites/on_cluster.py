@@ -1,14 +1,15 @@
 """Entries of a suite on the workers of a cluster.
 
-Each is worked ahead on any worker, several at a time; few entries on many workers one after the other, in parts. What then remains
-of it, latency above all, goes where the device is that it is measured on, or to a worker that has its machine for itself for that time.
+Each is worked ahead on any worker, as long as every worker gets one. The last ones, which are fewer than there are workers, are done in parts, so that all
+have something to do. What then remains of an entry, latency above all, goes where the device is that it is measured on, or to a worker that has its
+machine for itself for that time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ from tflitekit.optimization.suites.sharing import alike, begin_like
 from tflitekit.render.suite_text import EntryResult
 from tflitekit.results.report import read_report
 
-__all__ = ["run_on_cluster"]
+__all__ = ["are_in_parts", "run_on_cluster"]
+
+_MOST_IN_PARTS = 16
+"""Entries that may be done in parts: of each, this machine does a few seconds itself."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,13 @@ class _Step:
     Attributes:
         others: Entries that need the same files and scores, and begin when these are there.
         like: The folder of the entry that made these.
+        in_parts: Whether all workers do it together, each a conversion, a training or a part of an evaluation at a time.
     """
 
     name: str
     order: Order
     ahead: bool
+    in_parts: bool = False
     others: Mapping[str, Order] = field(default_factory=dict)
     like: Path | None = None
 
@@ -55,6 +61,8 @@ class _Step:
         try:
             if self.like is not None:
                 begin_like(self.like, self.order.out)
+            if self.in_parts:
+                return phases.ahead_in_parts(self.name, self.order)
             return (phases.ahead if self.ahead else phases.finish)(self.name, self.order)
         except TflitekitError as error:
             refused: Future[Any] = Future()
@@ -73,15 +81,19 @@ def run_on_cluster(orders: dict[str, Order], crew: ClusterCrew, progress: Progre
     """Yields what becomes of each entry, in the order in which they end."""
     groups = alike(orders)
     before: dict[str, Before] = {}
-    with Phases(crew, progress, in_parts=2 * len(groups) <= crew.spread) as phases:
+    with Phases(crew, progress) as phases:
         waiting = [_first_step(group, phases) for group in groups]
+        entries = sum(step.ahead for step in waiting)
         pending: dict[Future[Any], _Step] = {}
         ended: list[tuple[_Step, TflitekitError | None]] = []
         while waiting or pending or ended:
-            for step in _startable(waiting, pending.values(), crew):
+            for step in _startable(waiting, pending.values(), crew, phases):
+                left = sum(one.ahead for one in waiting)
                 waiting.remove(step)
                 if step.name not in before:
                     before[step.name] = Before.of(step.order.out)
+                if step.ahead and are_in_parts(left, entries, crew.spread) and phases.can_go_in_parts(step.order):
+                    step = replace(step, in_parts=True)  # noqa: PLW2901
                 pending[step.ask(phases)] = step
             for step, error in ended:  # after others were started: the report takes a moment
                 yield from _results(step, error, before)
@@ -117,13 +129,30 @@ def _results(step: _Step, error: TflitekitError | None, before: Mapping[str, Bef
     yield finished(step.name, step.order.out, before[step.name], read_report(step.order.out / "report.json"))
 
 
-def _startable(waiting: Collection[_Step], running: Collection[_Step], crew: ClusterCrew) -> list[_Step]:
+def are_in_parts(left: int, entries: int, workers: int) -> bool:
+    """Whether an entry is done in parts: it is one of the last, which would leave workers idle.
+
+    Args:
+        left: Entries that nobody has begun, this one included.
+        entries: All.
+    """
+    return left <= entries % max(1, workers) <= _MOST_IN_PARTS
+
+
+def _startable(
+    waiting: Collection[_Step], running: Collection[_Step], crew: ClusterCrew, phases: Phases
+) -> list[_Step]:
     """Returns what is to start now: all that waits for devices, and as much as there are slots free.
 
-    Dask gives a task to a worker when it is submitted, and moves none that needs a resource to a worker that is free earlier. What remains of
-    entries goes last, because all work on its machine has to stop for it.
+    Dask gives a task to a worker when it is submitted, and seldom moves one to a worker that is free earlier; an entry in parts begins when
+    workers have nothing to do. What remains of entries goes last, because all work on its machine has to stop for it.
     """
     at_devices = [step for step in waiting if not step.takes_slot]
-    ahead_first = sorted((step for step in waiting if step.takes_slot), key=lambda step: not step.ahead)
-    room = max(1, crew.spread) - sum(step.takes_slot for step in running)
-    return at_devices + ahead_first[: max(0, room)]
+    ahead = [step for step in waiting if step.ahead]
+    alone = [step for step in waiting if step.takes_slot and not step.ahead]
+    parts = [phases.tasks(step.name) for step in running if step.in_parts]
+    room = max(1, crew.spread) - sum(step.takes_slot and not step.in_parts for step in running)
+    room -= sum(max(1, tasks) for tasks in parts)
+    if alone and parts:  # a machine that measures would keep them waiting
+        alone = alone[: crew.quiet_machines()]
+    return at_devices + (ahead + alone)[: max(0, room)]
