@@ -144,3 +144,12 @@ def fit():
     if not found.last:
         raise MemoryError(f"attempt {len(found.said) + 1}")
     return list(found.said)
+
+
+def half(folder):
+    """Finishes one file in each attempt, and memory does not suffice before the last; returns what it finds."""
+    found = sorted(path.name for path in Path(folder).glob("*.txt"))
+    write_whole(Path(folder) / f"{len(found)}.txt", b"finished")
+    if not attempt().last:
+        raise MemoryError
+    return found

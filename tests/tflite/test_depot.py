@@ -23,7 +23,7 @@ import tflitekit as tk
 from tflitekit.cluster import depot as depot_module
 from tflitekit.cluster import wanted
 from tflitekit.cluster.crew import open_cluster
-from tflitekit.cluster.depot import Depot, pack, patiently, take, unpacked
+from tflitekit.cluster.depot import Depot, pack, patiently, require_relative, take, unpacked
 from tflitekit.core.errors import MachineError, StorageError, UsageError
 from tflitekit.core.files import content_hash
 from tflitekit.core.machine import SHARE
@@ -131,6 +131,7 @@ def test_data_travel_with_the_files_that_they_name(make, bucket, tmp_path):
     folder.mkdir()
     (folder / "private.txt").write_text("nobody names it")
     data = make(folder)
+    require_relative(data)
     there = open_dataset(data).fingerprint()
     arguments = {"data": data}
     parcel = pack(Depot(f"{bucket.url}/named"), tmp_path / "home", arguments)
@@ -139,6 +140,27 @@ def test_data_travel_with_the_files_that_they_name(make, bucket, tmp_path):
         assert str(folder) not in moved["data"]
         assert open_dataset(moved["data"]).fingerprint() == there
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.name == "private.txt" or path.name == "1.txt"]
+
+
+@pytest.mark.parametrize(
+    ("make", "change"),
+    [
+        (csv_with_pictures_elsewhere, ("lists/test.csv", "../photos", "{folder}/photos")),
+        (sounds_beside_their_list, ("test.csv", "clips/a.wav", "{folder}/clips/a.wav")),
+        (coco, ("near/boxes.json", '"a.png"', '"{folder}/far/a.png"')),
+        (yolo, ("val.txt", "images/", "{folder}/images/")),
+        (yolo, ("mine.yaml", "names:", "path: {folder}\nnames:")),
+    ],
+)
+def test_lists_with_absolute_paths_are_told_before_they_travel(make, change, tmp_path):
+    data = make(tmp_path)
+    name, relative, absolute = change
+    path = tmp_path / name
+    path.write_text(path.read_text().replace(relative, absolute.format(folder=tmp_path)))
+    open_dataset(data)
+    with pytest.raises(UsageError, match=f"{path} names files by absolute paths, such as {tmp_path}") as refused:
+        require_relative(data)
+    assert refused.value.fix == f"Name them relative to {path.parent}."
 
 
 def test_a_depot_that_takes_nothing_is_told_before_the_cluster_is_asked(bucket):
@@ -265,7 +287,9 @@ def cluster(bucket, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_files_are_evaluated_and_converted_that_only_this_machine_has(bucket, cluster, variants, tmp_path, monkeypatch):
+def test_files_are_evaluated_and_converted_that_only_this_machine_has(
+    bucket, cluster, variants, spread_early, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     x, y = shape_arrays(1100, 3)
     np.savez("many.npz", x=x, y=y)
@@ -325,6 +349,20 @@ limit = 30
         assert (row.sha256, row.accuracy, row.hits) == (other.sha256, other.accuracy, other.hits)
     assert found.dataset.location == alone.dataset.location
     assert found.source.location == alone.source.location
+
+
+@pytest.mark.slow
+def test_what_a_failed_attempt_finished_is_there_for_the_next(bucket, cluster, tmp_path):
+    home = tmp_path / "home"
+    (home / "entry").mkdir(parents=True)
+    (home / "entry" / "0.txt").write_text("before")
+    with (
+        open_cluster(cluster.address, places=(str(home),), depot=f"{bucket.url}/attempts") as crew,
+        crew.pool(jobs=1, timeout_s=60.0, preload=None) as pool,
+    ):
+        asked = pool.submit("cluster_tasks:half", {"folder": str(home / "entry")}, label="half")
+        assert asked.result(60) == ["0.txt", "1.txt"]
+    assert sorted(path.name for path in home.glob("*/*.txt")) == ["0.txt", "1.txt", "2.txt"]
 
 
 def order_of_entry(suite, out):

@@ -8,6 +8,7 @@ there; who asked takes that into the folder of the run. The scheduler sees hashe
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import re
@@ -36,10 +37,10 @@ from tflitekit.core.errors import (
 from tflitekit.core.files import content_hash, files_below, read_bytes, require_inside, write_whole
 from tflitekit.core.printable import without_password
 from tflitekit.core.remote import is_url, open_store, reaching
-from tflitekit.data.dataset import named_files
+from tflitekit.data.dataset import named_files, open_dataset
 from tflitekit.data.settings import PLACES, split_settings
 
-__all__ = ["Depot", "Parcel", "pack", "patiently", "take", "unpacked"]
+__all__ = ["Depot", "Parcel", "pack", "patiently", "require_relative", "take", "unpacked"]
 
 _Done = TypeVar("_Done")
 
@@ -48,6 +49,8 @@ _PATIENCE_S, _AGAIN_S = 600.0, 5.0
 """How long work that is done waits for a place that takes nothing."""
 _OWN = ("converter_python",)
 """Arguments that name programs of each machine."""
+_LISTS = (".csv", ".json", ".jsonl", ".tsv", ".txt", ".yaml", ".yml")
+_FEW = 3
 _SETTING = re.compile(r"(?<==)[^:=]+")
 
 
@@ -214,9 +217,9 @@ def pack(depot: Depot, home: Path, arguments: Mapping[str, Any]) -> Parcel:
 @contextmanager
 def unpacked(
     parcel: Parcel, arguments: Mapping[str, Any], told: Callable[[str], object] = lambda words: None
-) -> Iterator[tuple[dict[str, Any], Callable[[Any], tuple[Any, str]]]]:
+) -> Iterator[tuple[dict[str, Any], Callable[..., tuple[Any, str]]]]:
     """Gives the arguments with paths of this machine, and what takes the value of the task, afterwards: it publishes what is new, and returns
-    the value with paths of the machine that asked, and the hash of the list of what is new.
+    the value with paths of the machine that asked, and the hash of the list of what is new; with ``waits=False`` at once or not at all.
 
     Args:
         told: Hears why what is done cannot be published yet.
@@ -233,9 +236,10 @@ def unpacked(
             depot.fetch_all(inputs)
             places[place] = str(keep_tree(root, Path(root).name or "files", inputs) / inside)
 
-        def pack_back(value: Any) -> tuple[Any, str]:
+        def pack_back(value: Any, *, waits: bool = True) -> tuple[Any, str]:
             new = {name: path for name, path in files_below(here).items() if hashes.get(name) != content_hash(path)}
-            return _moved(value, {str(here): str(there)}), patiently(lambda: depot.publish(new), told)
+            files = patiently(lambda: depot.publish(new), told) if waits else depot.publish(new)
+            return _moved(value, {str(here): str(there)}), files
 
         yield _moved(dict(arguments), places), pack_back
 
@@ -311,6 +315,32 @@ def _elsewhere(text: str, path: Path, time_ns: int) -> tuple[Path, ...]:
     except TflitekitError:  # it is something else, or whoever reads the data says what is wrong with them
         return ()
     return tuple(one for one in named if not one.is_relative_to(path))
+
+
+def require_relative(data: object) -> None:
+    """Raises `UsageError` where data are a list that names its files by absolute paths: on another machine these lead nowhere.
+
+    Anything else passes, also what cannot be read: who reads it says so.
+    """
+    if is_url(data) or not isinstance(data, str | Path) or not Path(place_of(str(data))).is_file():
+        return
+    try:
+        found = open_dataset(data, need_labels=False)
+    except TflitekitError:
+        return
+    named = [sample.path for sample in itertools.islice(found, _FEW) if sample.path is not None]
+    place = Path(place_of(str(data)))
+    for one in (place, *map(Path, found.beside)):
+        if one.suffix not in _LISTS or not named:
+            continue
+        folder = os.path.abspath(one.parent)  # noqa: PTH100 - links stay
+        said = "|".join(re.escape(os.path.abspath(text)) for text in (*named, folder) if text != "/")  # noqa: PTH100
+        if absolute := re.search(rf"(?:^|[\s\"',:=])({said})", read_bytes(one).decode(errors="replace")):
+            raise UsageError(
+                f"{one} names files by absolute paths, such as {absolute[1]}.",
+                why="With --depot, each machine copies the data to a place of its own, where such paths lead nowhere.",
+                fix=f"Name them relative to {folder}.",
+            )
 
 
 def _files(path: Path) -> dict[str, Path]:

@@ -11,7 +11,7 @@ import importlib
 import logging
 import os
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
@@ -103,7 +103,7 @@ class Answer(BaseModel):
         error: What it raised, as `TflitekitError.to_json` has it.
         blame: 'machine' where another one may well be able to, 'unfit' where this one can do no task of this run, 'unseen' where it does not
             see the files of this one, 'lost' where it did before, 'busy' where somebody else has what it needs.
-        files: Hash of the list of what a task with a parcel made.
+        files: Hash of the list of what a task with a parcel made, also one that failed after a part of its work.
     """
 
     machine: str
@@ -175,8 +175,12 @@ def _outcome(task: Task, sight: Sight) -> dict[str, Any]:
         begin_anew(_worker())
         return {"error": MachineError(f"{task.label} was taken back.").to_json()}
     except Exception as error:  # noqa: BLE001 - recorded, whatever it is
-        known = as_known(error) or TflitekitError(f"{task.label}: {type(error).__name__}: {error}")
-        return {"error": known.to_json(), "blame": _blame(known)}
+        return _failure(task, error)
+
+
+def _failure(task: Task, error: Exception) -> dict[str, Any]:
+    known = as_known(error) or TflitekitError(f"{task.label}: {type(error).__name__}: {error}")
+    return {"error": known.to_json(), "blame": _blame(known)}
 
 
 def _silent(sight: Sight, telling: Telling) -> str | None:
@@ -208,11 +212,18 @@ def _worker() -> Any:
 
 
 def _run_anywhere(task: Task) -> dict[str, Any]:
-    """Runs a task in the folder that all machines see, or in one of its own."""
+    """Runs a task in the folder that all machines see, or in one of its own, of which others get what it finished before it failed."""
     if task.parcel is None:
         return {"value": _run(task)}
     with unpacked(task.parcel, task.arguments, Telling().say) as (arguments, pack_back):
-        value, files = pack_back(_run(task.model_copy(update={"arguments": arguments})))
+        try:
+            found = {"value": _run(task.model_copy(update={"arguments": arguments}))}
+        except Exception as error:  # noqa: BLE001 - recorded, whatever it is
+            found = _failure(task, error)
+            with suppress(TflitekitError, OSError):  # the disk is full, or the depot is away: that may be why it failed
+                found["files"] = pack_back(None, waits=False)[1]
+            return found
+        value, files = pack_back(found["value"])
     return {"value": value, "files": files}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tflitekit.cluster.crew import crew_of
+from tflitekit.cluster.depot import require_relative
 from tflitekit.conversion.multi_worker import command_of, members_of, model_file, require_chief, train_along
 from tflitekit.conversion.result import WORK_FOLDER, ConvertResult
 from tflitekit.conversion.run import Conversion
@@ -77,6 +78,8 @@ def convert(
     out, options, progress = Path(out), options or ConvertOptions(), progress or Progress()
     model = at_hand(on_disk(model, example_inputs, out / WORK_FOLDER))
     requests = parse_requests(_schemes(wanted, options), wanted.rounding)
+    if wanted.depot is not None and options.training is not None:
+        require_relative(options.training.data)
     members = members_of(options)
     if members is not None and not members.is_chief:
         options = with_output(options, wanted.output)

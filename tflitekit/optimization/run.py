@@ -18,6 +18,7 @@ from tflitekit.accuracy.metrics import ReferenceMetric
 from tflitekit.accuracy.on_targets import on_targets, opened
 from tflitekit.accuracy.suitability import check_evaluation_data, check_metric_limits
 from tflitekit.accuracy.without_labels import check_limits
+from tflitekit.cluster.depot import require_relative
 from tflitekit.conversion import (
     WORK_FOLDER,
     ConversionSpec,
@@ -105,6 +106,9 @@ def prepare(order: Order) -> Prepared:
     check_limits(constraints, dataset, how.metric_of_all, by_reference=without_labels)
     spec = dataclasses.replace(spec, evaluation=dataset, limits=_search_limits(constraints, without_labels))
     calibration = open_calibration(order.model, spec, options)
+    if how.depot is not None:
+        for place in (order.data, options.training.data if options.training is not None else None):
+            require_relative(place)
     for data in (dataset, calibration):
         if data is not None:
             _refuse_inside(order.out, data)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, wait
 from pathlib import Path
 
+from tflitekit.cluster.depot import require_relative
 from tflitekit.core.errors import DataError, MachineError, NothingThereError, TflitekitError
 from tflitekit.core.printable import without_password
 from tflitekit.core.process.threads import in_thread
@@ -77,12 +78,13 @@ def _told(
             progress.note(f"{error.what} It is tried again when it is read.")
 
 
-def look_at(order: Order, there: Mapping[str, Seen | TflitekitError], *, here: bool) -> None:
+def look_at(order: Order, there: Mapping[str, Seen | TflitekitError], *, here: bool, depot: str | None = None) -> None:
     """Raises what is wrong with the files of an order, as far as they are on this machine and no code is run for another one, or behind URLs that were looked at.
 
     Args:
         there: What `look_behind_urls` found.
         here: Whether this machine is to carry it out.
+        depot: Through which its files travel to another one.
     """
     for url in sorted(_urls(order)):
         if isinstance(found := there.get(url), TflitekitError):
@@ -91,6 +93,9 @@ def look_at(order: Order, there: Mapping[str, Seen | TflitekitError], *, here: b
     if training is not None and is_url(training.data):
         _check_classes(training.data, there.get(split_settings(training.data)[0]))
     named = [order.model, *_data(order)]
+    if depot is not None:
+        for place in _data(order):
+            require_relative(place)
     local = [place for place in named if not is_url(place) and (here or Path(split_settings(place)[0]).exists())]
     if local == named:
         prepare(order)

@@ -68,7 +68,7 @@ def run_suite(
     places = Places(root_of(path, suite, data_root), home / ".embedded", progress)
     models = {entry.name: entry.model.name for entry in suite.entries()}
     names = list(models)
-    orders, results = _orders(suite, home, places, progress, here=cluster is None)
+    orders, results = _orders(suite, home, places, progress, here=cluster is None, depot=depot)
     with locked(home), _told(path.stem, names, results, progress):
         for made in _run(orders, home, cluster, depot, progress):
             results[made.name] = result = made.model_copy(update={"model": models[made.name]})
@@ -82,12 +82,13 @@ def run_suite(
 
 
 def _orders(
-    suite: Suite, home: Path, places: Places, progress: Progress, *, here: bool
+    suite: Suite, home: Path, places: Places, progress: Progress, *, here: bool, depot: str | None
 ) -> tuple[dict[str, Order], dict[str, EntryResult]]:
     """Returns what each entry asks, and what became of those of which it is known already that nobody could do them.
 
     Args:
         here: Whether this machine is to do them.
+        depot: Through which their files travel to others.
     """
     orders: dict[str, Order] = {}
     fallen: dict[str, EntryResult] = {}
@@ -99,7 +100,7 @@ def _orders(
     with progress.task("Looking at models and data", len(groups)) as advance:
         for group in groups:  # which have the same
             with _recorded(group, fallen):
-                look_at(next(iter(group.values())), there, here=here)
+                look_at(next(iter(group.values())), there, here=here, depot=depot)
             advance(1)
     return {name: order for name, order in orders.items() if name not in fallen}, fallen
 
