@@ -44,6 +44,7 @@ from tflitekit.accuracy.suitability import metric_of
 from tflitekit.accuracy.variant_rows import control_of, inputs_of, linted, row_of, with_examples
 from tflitekit.accuracy.without_labels import ambiguous_output, choose_reference, left_out
 from tflitekit.cluster.crew import crew_of
+from tflitekit.cluster.depot import require_relative
 from tflitekit.core.arguments import as_list
 from tflitekit.core.errors import DataError, ModelError, UsageError
 from tflitekit.core.files import hash_json
@@ -166,6 +167,8 @@ def evaluate(
             metric_of(
                 _jobs_of(stored, how), dataset, how, constraints or Constraints()
             )  # before anybody is asked to work
+        if how.depot is not None:
+            require_relative(data)
         with _crew(files, how, progress) as (crew, folder):
             found = evaluate_variants(stored, dataset, how, cache=folder, crew=crew, **common)
         rows = on_targets(found.variants, stored, dataset, places, how, **common)
@@ -331,9 +334,7 @@ def evaluate_variants(
     if not how.until_certain:
         spread = spread_over(crew, dataset, how, constraints, cache)
         if crew.spread and spread is None:
-            progress.note(
-                f"{dataset.location} is evaluated on this machine: it is small, or no other one could open it."
-            )
+            progress.note(f"{dataset.location} is evaluated on this machine: no other one could open it.")
         scored = score_all(
             runs, dataset, metric, store, baseline=baseline, jobs=how.jobs, progress=progress, spread=spread
         )

@@ -38,7 +38,7 @@ from tflitekit.tflite.graph import Graph
 from tflitekit.tflite.runtime import Model
 from tflitekit.tflite.variant import Variant
 
-__all__ = ["RUNTIME", "Against", "ChunkEvaluator", "ScoringJob", "Spreading", "score"]
+__all__ = ["RUNTIME", "Against", "ChunkEvaluator", "Collected", "ScoringJob", "Spreading", "score"]
 
 RUNTIME = ("ai_edge_litert.interpreter", "tflitekit.accuracy.evaluation")
 """Modules that a process needs to run one file, imported once for all such processes."""
@@ -125,12 +125,14 @@ class Spreading(Protocol):
         baseline: str | None,
         size: int,
         evaluator: Callable[[], ChunkEvaluator],
+        jobs: int,
     ) -> Generator[Done, None, None]:
         """Yields the chunks of the data, as `tflitekit.data.parallel.process_chunks` does.
 
         Args:
             size: Samples of a chunk.
             evaluator: Makes what would run them on this machine.
+            jobs: Processes of this machine.
         """
 
 
@@ -180,7 +182,7 @@ def score(
     alone = stream or any(run.place is not None and not run.place.parallel for run in runs)
     workers = 1 if alone else jobs or usable_cores()
     baseline = against.baseline if against is not None else None
-    collected = _Collector(dataset.size or 1024)
+    collected = Collected(dataset.size or 1024)
     with ExitStack() as stack, progress.task(f"Evaluating {len(runs)} variants", dataset.size) as advance:
 
         def evaluator() -> ChunkEvaluator:
@@ -192,7 +194,7 @@ def score(
         found = (
             process_chunks(dataset, size, workers, evaluator)
             if spread is None
-            else spread.chunks(runs, dataset, baseline, size, evaluator)
+            else spread.chunks(runs, dataset, baseline, size, evaluator, workers)
         )
         with closing(found) as chunks:  # threads end before their models
             for done in chunks:
@@ -234,8 +236,12 @@ def _bytes(specs: Sequence[TensorSpec]) -> int:
     return sum(4 * math.prod(max(1, d) for d in spec.shape[1:]) for spec in specs)
 
 
-class _Collector:
-    """Scores of all variants in one array a column, in the data's order, whatever order they arrive in."""
+class Collected:
+    """Scores of all variants in one array a column, in the data's order, whatever order they arrive in.
+
+    Args:
+        capacity: How many samples there are, as far as that is known; more find their place, too.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._there = np.zeros(capacity, np.bool_)
@@ -245,6 +251,7 @@ class _Collector:
         return int(np.count_nonzero(self._there))
 
     def add(self, positions: NDArray[np.int64], scores: Mapping[str, Scores]) -> None:
+        """Takes the scores of the samples at some positions."""
         if not positions.size:
             return
         last = int(positions.max())
@@ -262,6 +269,7 @@ class _Collector:
                 own[column][positions] = values
 
     def finish(self) -> dict[str, Scores]:
+        """Returns the scores of the samples that have some, by variant, and as 'position' which these are."""
         positions = np.flatnonzero(self._there).astype(np.int32)
         return {
             name: {column: values[positions] for column, values in columns.items()} | {"position": positions}

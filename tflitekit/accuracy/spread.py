@@ -1,6 +1,6 @@
 """Scores of parts of the data, found on other machines: each part is a task, and its scores come back as a file.
 
-A part is a few chunks, cut as on one machine, so that the scores are the same arrays.
+A part is a few chunks, cut as on one machine, so that the scores are the same arrays. What takes a moment in all is done here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from tflitekit.accuracy.fidelity import pack, unpack
-from tflitekit.accuracy.scoring import RUNTIME, ChunkEvaluator, ScoringJob
+from tflitekit.accuracy.scoring import RUNTIME, ChunkEvaluator, Collected, ScoringJob
 from tflitekit.accuracy.suitability import metric_of
 from tflitekit.core.errors import DataError, MachineError
 from tflitekit.core.files import content_hash, hash_json, write_whole
@@ -31,7 +31,7 @@ from tflitekit.core.process.workers import wait_for
 from tflitekit.core.registry import modules_in
 from tflitekit.data.contents import Contents
 from tflitekit.data.dataset import Dataset, open_dataset
-from tflitekit.data.parallel import Done
+from tflitekit.data.parallel import Done, process_chunks
 from tflitekit.options.evaluate import EvaluateOptions
 from tflitekit.results import Constraints
 from tflitekit.tflite.graph import read_graph
@@ -42,9 +42,9 @@ __all__ = ["Spread", "samples_of_part", "score_part", "spread_over"]
 _PARTS_EACH = 4
 """Parts for each worker at most, so that none waits long for the last one."""
 _PART_S = 2.5
-"""Seconds that a part takes at least, where each worker has several: opening files and data takes about a tenth of a second."""
-_FEWEST = 1024
-"""Samples from which on an evaluation is spread."""
+"""Seconds that a part takes at least, where each worker has several; an evaluation that takes one core less is not spread. A part costs a quarter of a second of its own."""
+_LEAST_S = 1.0
+"""Seconds that a part takes at least, where not every worker gets one."""
 _PRELOAD = (
     *RUNTIME,
     __name__,
@@ -78,18 +78,24 @@ class Spread:
         baseline: str | None,
         size: int,
         evaluator: Callable[[], ChunkEvaluator],
+        jobs: int,
     ) -> Generator[Done, None, None]:
         """Yields what the parts of the data came to, in their order.
 
         Args:
             size: Samples that are run at a time.
             evaluator: Is timed on this machine, to choose the size of parts.
+            jobs: Processes for what is done here.
 
         Raises:
             TflitekitError: A part could not be scored.
         """
-        total = len(dataset)
-        step = samples_of_part(total, max(1, self.crew.spread), _seconds_each(dataset, evaluator), size)
+        total, seconds_each = len(dataset), _seconds_each(dataset, evaluator)
+        if total * seconds_each < _PART_S:
+            self.machines[machine_name()] = cpu_model()
+            yield from process_chunks(dataset, size, jobs, evaluator)
+            return
+        step = samples_of_part(total, max(1, self.crew.spread), seconds_each, size)
         common = self._common(runs, dataset, baseline, size)
         contents = Contents(dataset)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -131,30 +137,35 @@ def _seconds_each(dataset: Dataset, evaluator: Callable[[], ChunkEvaluator]) -> 
 
 def samples_of_part(total: int, workers: int, seconds_each: float, size: int) -> int:
     """Returns how many samples a worker gets at a time: whole chunks of ``size``."""
-    each = min(_PARTS_EACH, max(1, int(total * seconds_each / (workers * _PART_S))))
-    return size * math.ceil(total / (workers * each * size))
+    seconds = total * seconds_each
+    long, short = int(seconds / _PART_S), int(seconds / _LEAST_S)
+    each = min(_PARTS_EACH, long // workers)
+    parts = workers * each if each else min(workers, max(1, short))
+    return size * math.ceil(total / (parts * size))
 
 
 def _taken(answer: Mapping[str, Any]) -> Iterator[Done]:
-    """Yields the chunks of a part, and removes its file."""
+    """Yields a part's scores, then its sums, chunk by chunk, in which order they are added up; removes its file."""
     path = Path(answer["file"])
     if content_hash(path) != answer["sha256"]:
         raise DataError(
             f"The scores in {path} are not those that a worker wrote there.", fix="Run the same command again."
         )
     with np.load(path, allow_pickle=False) as archive:
-        chunks = json.loads(archive["chunks"].tobytes())
-        for number, chunk in enumerate(chunks):
-            scores = {
-                name: {c: archive[f"{number} score {json.dumps([name, c])}"] for c in columns}
-                for name, columns in chunk["scores"].items()
-            }
-            sums = {
-                name: {i: unpack(archive[f"{number} sum {json.dumps([name, i])}"]) for i in indices}
-                for name, indices in chunk["sums"].items()
-            }
-            unreadable = [(key, reason) for key, reason in chunk["unreadable"]]
-            yield Done(chunk["start"], chunk["length"], (archive[f"{number} positions"], scores, unreadable, sums))
+        part = json.loads(archive["part"].tobytes())
+        scores = {
+            name: {c: archive[f"score {json.dumps([name, c])}"] for c in columns}
+            for name, columns in part["scores"].items()
+        }
+        positions = next(iter(scores.values()))["position"] if scores else np.zeros(0, np.int64)
+        unreadable = [(key, reason) for key, reason in part["unreadable"]]
+        yield Done(part["start"], part["length"], (positions, scores, unreadable, {}))
+        sums = {(name, i): archive[f"sum {json.dumps([name, i])}"] for name, i in part["sums"]}
+    for number in range(max(map(len, sums.values()), default=0)):
+        of_chunk: dict[str, dict[int, Any]] = {}
+        for (name, index), chunks in sums.items():
+            of_chunk.setdefault(name, {})[index] = unpack(chunks[number])
+        yield Done(part["start"], 0, (np.zeros(0, np.int64), {}, [], of_chunk))
     path.unlink()
 
 
@@ -164,7 +175,7 @@ def spread_over(
     """Returns how an evaluation is spread; None where it is done here: nobody else is there, or nobody else could open the data."""
     if not crew.spread or folder is None or dataset.recipe is None or dataset.size is None or how.stream:
         return None
-    if not dataset.random_access or dataset.size < _FEWEST:
+    if not dataset.random_access:
         return None
     return Spread(crew, how, constraints, folder.resolve() / "parts")
 
@@ -204,30 +215,28 @@ def score_part(
         run.probabilities = frozenset(probabilities[variant.name])
         runs.append(run)
     metric = metric_of({run.variant.name: run for run in runs}, dataset, options, Constraints(**constraints))
-    evaluator = ChunkEvaluator(runs, metric, baseline, stream=False)
-    samples, done = itertools.islice(dataset, start, stop), start
-    chunks: list[dict[str, Any]] = []
-    arrays: dict[str, Any] = {}
-    with closing(evaluator):
+    collected, sums, unreadable = Collected(stop - start), dict[tuple[str, int], list[Any]](), list[tuple[str, str]]()
+    samples, done = dataset.pick(range(start, stop)), 0
+    with closing(ChunkEvaluator(runs, metric, baseline, stream=False)) as evaluator:
         while chunk := list(itertools.islice(samples, size)):
-            positions, scores, unreadable, sums = evaluator(chunk)
-            number = len(chunks)
-            arrays[f"{number} positions"] = positions
-            for name, columns in scores.items():
-                arrays |= {f"{number} score {json.dumps([name, column])}": values for column, values in columns.items()}
-            for name, pairs in sums.items():
-                arrays |= {f"{number} sum {json.dumps([name, index])}": pack(one) for index, one in pairs.items()}
-            chunks.append(
-                {
-                    "start": done,
-                    "length": len(chunk),
-                    "unreadable": unreadable,
-                    "scores": {name: list(columns) for name, columns in scores.items()},
-                    "sums": {name: list(pairs) for name, pairs in sums.items()},
-                }
-            )
+            positions, scores, not_read, found = evaluator(chunk)
+            collected.add(done + positions, scores)
+            unreadable += not_read
+            for name, pairs in found.items():
+                for index, one in pairs.items():
+                    sums.setdefault((name, index), []).append(pack(one))
             done += len(chunk)
+    columns = collected.finish()
+    part = {
+        "start": start,
+        "length": done,
+        "unreadable": unreadable,
+        "scores": {name: list(of_variant) for name, of_variant in columns.items()},
+        "sums": list(sums),
+    }
+    arrays = {f"score {json.dumps([n, c])}": values for n, found in columns.items() for c, values in found.items()}
+    arrays |= {f"sum {json.dumps(key)}": np.stack(chunks) for key, chunks in sums.items()}
     buffer = io.BytesIO()
-    np.savez(buffer, chunks=np.frombuffer(json.dumps(chunks).encode(), np.uint8), **arrays)
+    np.savez(buffer, part=np.frombuffer(json.dumps(part).encode(), np.uint8), **arrays)
     write_whole(Path(out), buffer.getvalue())
     return {"file": out, "sha256": content_hash(Path(out)), "machine": {machine_name(): cpu_model()}}
