@@ -139,7 +139,7 @@ def test_a_suite_on_a_cluster_is_that_of_one_machine_where_a_worker_and_one_at_a
 
 @pytest.mark.parametrize(
     ("entries", "workers", "whole"),
-    [(8, 12, 0), (13, 12, 12), (24, 12, 24), (12, 5, 10), (1, 1, 1), (2, 0, 2), (30, 100, 30)],
+    [(8, 12, 0), (13, 12, 12), (24, 12, 24), (12, 5, 10), (1, 1, 1), (2, 0, 2), (30, 100, 0), (60, 100, 60)],
 )
 def test_entries_that_would_leave_workers_idle_are_done_in_parts(entries, workers, whole):
     assert sum(not are_in_parts(left, entries, workers) for left in range(1, entries + 1)) == whole

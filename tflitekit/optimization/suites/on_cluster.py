@@ -26,7 +26,7 @@ from tflitekit.results.report import read_report
 __all__ = ["are_in_parts", "run_on_cluster"]
 
 _MOST_IN_PARTS = 16
-"""Entries that may be done in parts: of each, this machine does a few seconds itself."""
+"""Entries that are done in parts at a time: of each, this machine does a few seconds itself."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,16 @@ def run_on_cluster(orders: dict[str, Order], crew: ClusterCrew, progress: Progre
         while waiting or pending or ended:
             for step in _startable(waiting, pending.values(), crew, phases):
                 left = sum(one.ahead for one in waiting)
+                in_parts = (
+                    step.ahead and are_in_parts(left, entries, crew.spread) and phases.can_go_in_parts(step.order)
+                )
+                if in_parts and sum(one.in_parts for one in pending.values()) >= _MOST_IN_PARTS:
+                    continue
                 waiting.remove(step)
                 if step.name not in before:
                     before[step.name] = Before.of(step.order.out)
-                if step.ahead and are_in_parts(left, entries, crew.spread) and phases.can_go_in_parts(step.order):
-                    step = replace(step, in_parts=True)  # noqa: PLW2901
-                pending[step.ask(phases)] = step
+                begun = replace(step, in_parts=in_parts)
+                pending[begun.ask(phases)] = begun
             for step, error in ended:  # after others were started: the report takes a moment
                 yield from _results(step, error, before)
             ended = []
@@ -132,11 +136,13 @@ def _results(step: _Step, error: TflitekitError | None, before: Mapping[str, Bef
 def are_in_parts(left: int, entries: int, workers: int) -> bool:
     """Whether an entry is done in parts: it is one of the last, which would leave workers idle.
 
+    Many entries go as a whole where most workers have one: there is little to win, and all parts pass through this machine.
+
     Args:
         left: Entries that nobody has begun, this one included.
         entries: All.
     """
-    return left <= entries % max(1, workers) <= _MOST_IN_PARTS
+    return left <= entries % max(1, workers) <= max(_MOST_IN_PARTS, workers // 2)
 
 
 def _startable(
