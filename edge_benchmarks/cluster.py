@@ -265,7 +265,7 @@ def sleep_phase(*, order: dict[str, Any], ahead: bool) -> None:
     """Takes the place of `tflitekit.optimization.phases.run_phase` in a worker."""
     from tflitekit.optimization import phases
 
-    phases.run = sleep_run  # type: ignore[assignment]
+    setattr(phases, "run", sleep_run)  # noqa: B010
     phases.run_phase(order=order, ahead=ahead)
 
 
@@ -279,7 +279,7 @@ def measure_scaling(arguments: argparse.Namespace) -> None:
     from tflitekit.results import Constraints
 
     phases._HERE = "edge_benchmarks.cluster:sleep_phase"
-    phases.run = sleep_run  # type: ignore[assignment]
+    setattr(phases, "run", sleep_run)  # noqa: B010
     ways = {"in parts": on_cluster._MOST_IN_PARTS, "whole": 0} if arguments.whole else {"": on_cluster._MOST_IN_PARTS}
     with (
         tempfile.TemporaryDirectory() as folder,

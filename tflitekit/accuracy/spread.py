@@ -234,7 +234,9 @@ def score_part(
         "scores": {name: list(of_variant) for name, of_variant in columns.items()},
         "sums": list(sums),
     }
-    arrays = {f"score {json.dumps([n, c])}": values for n, found in columns.items() for c, values in found.items()}
+    arrays: dict[str, Any] = {
+        f"score {json.dumps([n, c])}": values for n, found in columns.items() for c, values in found.items()
+    }
     arrays |= {f"sum {json.dumps(key)}": np.stack(chunks) for key, chunks in sums.items()}
     buffer = io.BytesIO()
     np.savez(buffer, part=np.frombuffer(json.dumps(part).encode(), np.uint8), **arrays)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, wait
@@ -55,7 +56,7 @@ def look_behind_urls(orders: Collection[Order], progress: Progress, *, here: boo
             return look(url)
 
     with progress.task("Looking behind URLs", None):
-        looks = {url: in_thread(lambda url=url: seen(url)) for url in sorted(urls)}
+        looks = {url: in_thread(functools.partial(seen, url)) for url in sorted(urls)}
         ended = wait(looks.values(), _MOST_S).done
     late = [without_password(url) for url, found in looks.items() if found not in ended]
     if late:
