@@ -18,8 +18,15 @@ from tflitekit.core.errors import DataError
 from tflitekit.core.files import locked, write_whole
 
 
-def name(value):
+def name(value, go=None):
+    held(go)
     return value
+
+
+def held(go):
+    """Waits until there is a file, where one is named."""
+    while go is not None and not Path(go).exists():
+        time.sleep(0.05)
 
 
 def die(once):
@@ -85,9 +92,8 @@ def unmount(folder, once=None):
 
 
 def read(folder, go=None):
-    """Reads its data, where a file is named when there is that."""
-    while go is not None and not Path(go).exists():
-        time.sleep(0.05)
+    """Reads its data."""
+    held(go)
     found = [path.name for path in Path(folder).iterdir()]
     if not found:
         raise DataError(f"There is no data at {folder}.")

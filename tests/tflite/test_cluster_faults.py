@@ -357,7 +357,10 @@ def test_a_worker_of_another_version_that_joins_is_passed_over(cluster, crew, po
     until(lambda: len(crew.workers()) == len(before) + 1, "joining")
     told = []
     pool._told = told.append
-    asked = [pool.submit("cluster_tasks:name", {"value": n}, label=str(n)) for n in range(12)]
+    go = tmp_path / "go"  # all tasks are there before one is done, so that each worker gets some
+    asked = [pool.submit("cluster_tasks:name", {"value": n, "go": str(go)}, label=str(n)) for n in range(12)]
+    until(lambda: any(answer.error for answer in told), "a refusal")
+    go.touch()
     assert [wait_for(each) for each in asked] == list(range(12))
     refused = [answer for answer in told if answer.error is not None]
     assert {answer.blame for answer in refused} == {"unfit"}
