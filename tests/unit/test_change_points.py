@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from tflitekit.core.change_points import ALPHA, FEWEST, find_shifts
+from tflitekit.core.change_points import ALPHA, FEWEST, find_shifts, likeness_of_neighbours
 
 SERIES = 400
 DISTRIBUTIONS = {
@@ -60,3 +60,15 @@ def test_few_values_tell_nothing(n):
 
 def test_constant_values_have_no_shift():
     assert find_shifts(np.full(50, 0.1)) == []
+
+
+def test_neighbours_that_are_alike_are_told():
+    generator = np.random.default_rng(0)
+    told = [likeness_of_neighbours(np.r_[generator.standard_normal(20), generator.standard_normal(20) + 5], [20]) for _ in range(SERIES)]  # fmt: skip
+    # one side of a test at a level of 5 %, in all but one of a thousand repetitions
+    assert sum(found is not None for found in told) <= binom.ppf(0.999, SERIES, ALPHA / 2)
+    alike = generator.standard_normal(100)
+    for number in range(1, 100):
+        alike[number] += 0.6 * alike[number - 1]
+    assert likeness_of_neighbours(alike) == pytest.approx(0.6, abs=0.2)
+    assert likeness_of_neighbours(np.full(20, 3.0)) is None

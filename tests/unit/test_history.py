@@ -3,6 +3,7 @@
 import json
 import re
 
+import numpy as np
 import pytest
 from conftest import run_json
 from hypothesis import given
@@ -85,6 +86,21 @@ def test_a_noisy_machine_is_told_beside_the_shift(tmp_path, cli):
     assert (change["noisy_before"], change["noisy_after"]) == (1, 2)
     assert [number for number, point in enumerate(found["series"][1]["points"]) if point["noisy"]] == [3, 13, 14]
     assert told in (tmp_path / "h.html").read_text()
+
+
+def test_reports_that_resemble_those_before_them_are_told_beside_a_shift(tmp_path):
+    store, slower = open_store(tmp_path / "s"), 1.0
+    generator = np.random.default_rng(1)
+    for report in nightly(60, shift_at=None):
+        slower *= slower**-0.3 * float(generator.lognormal(0, 0.1))  # warm or cold for days
+        timed = [row.latency.model_copy(update={"median_ms": slower, "low_ms": None}) for row in report.variants]
+        rows = [row.model_copy(update={"latency": one}) for row, one in zip(report.variants, timed, strict=True)]
+        store.add(report.model_copy(update={"variants": tuple(rows)}))
+    series = only(history(store, variant="int8", metric="latency"))
+    assert series.likeness == pytest.approx(0.7, abs=0.25)
+    assert series.changes
+    assert all("each report resembles the one before it" in said for _, said in history_text.change_lines([series]))
+    assert only(history(store, variant="int8", metric="size")).likeness is None
 
 
 def test_sizes_are_exact(store):

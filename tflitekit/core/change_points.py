@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,13 +12,14 @@ from numpy.typing import NDArray
 
 from tflitekit.core.statistics import welch_half_width
 
-__all__ = ["ALPHA", "FEWEST", "Shift", "find_shifts"]
+__all__ = ["ALPHA", "FEWEST", "Shift", "find_shifts", "likeness_of_neighbours"]
 
 ALPHA = 0.05
 FEWEST = 8
 """Of fewer values no order is rarer than `ALPHA`: of seven, three and four that lie apart come first or last in 2 of 35 orders."""
 _SMALLEST = 2
 """One value alone is no level: it may be an outlier."""
+_SURE = 1.96
 _ORDERS = 999
 _BATCH = 111
 _DRAWS = 500
@@ -130,3 +132,24 @@ def _shift(before: NDArray[np.float64], after: NDArray[np.float64], start: int, 
 def _draws(n: int, seed: int, which: int) -> NDArray[np.int64]:
     """Returns draws of ``n`` values with replacement for one side of a shift, shape ``(n, _DRAWS)``."""
     return np.ascontiguousarray(np.random.default_rng((seed, n, which)).integers(0, n, (_DRAWS, n)).T)
+
+
+def likeness_of_neighbours(values: NDArray[np.float64], shifts: Sequence[int] = ()) -> float | None:
+    """Returns how much each value resembles the one before it, as the correlation of neighbours around their levels; None where chance explains it.
+
+    Series of such values show shifts by chance more often than `ALPHA`, because `find_shifts` takes values to be independent. The correlation counts
+    beyond the upper 2.5 % of the normal distribution with variance 1/n that it has among independent values (R. L. Anderson, 'Distribution of the
+    serial correlation coefficient', Ann. Math. Stat. 13, 1942), whose mean of about -1/n for each level is taken off.
+
+    Args:
+        values: In the order of time, shape ``(n,)``.
+        shifts: Where levels begin but for the first, as in `Shift.at`.
+    """
+    levels = np.split(np.asarray(values, np.float64), list(shifts))
+    around = [level - level.mean() for level in levels if level.size]
+    total = sum(float(level @ level) for level in around)
+    n = len(values)
+    if n < FEWEST or total == 0:
+        return None
+    found = sum(float(level[1:] @ level[:-1]) for level in around) / total + len(around) / n
+    return found if found > _SURE / math.sqrt(n) else None

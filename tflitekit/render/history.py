@@ -126,7 +126,7 @@ def _shifts(series: Iterable[Series]) -> Table | Note:
         Column(
             "With it",
             numeric=False,
-            about="Versions that changed between the reports before and after, and whether noise or other programs disturbed latencies.",
+            about="Versions that changed between the reports before and after, and what else may explain the shift.",
         ),
     )
     rows = [_shift_row(one, change) for one, change in _by_date(series)]
@@ -182,7 +182,7 @@ def _shift_row(series: Series, change: Change) -> tuple[Cell, ...]:
             link=words.web(after.mlflow_link),
         ),
         Cell("exact" if change.p_value is None else f"{change.p_value:.3f}", sort=change.p_value or 0.0),
-        Cell(", ".join(words.changed_with(series, change)) or "–", note=words.noisy(series, change)),
+        Cell(", ".join(words.changed_with(series, change)) or "–", note=words.doubts(series, change)),
     )
 
 

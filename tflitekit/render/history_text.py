@@ -20,9 +20,9 @@ __all__ = [
     "change_lines",
     "changed_with",
     "columns",
+    "doubts",
     "figure_name",
     "made",
-    "noisy",
     "place",
     "point_rows",
     "rows",
@@ -121,8 +121,8 @@ def _sentence(series: Series, change: Change) -> str:
         said += f", p = {change.p_value:.3f}"
     if other := changed_with(series, change):
         said += f"; with it {', '.join(other)}"
-    if noise := noisy(series, change):
-        said += f"; {noise}"
+    if doubt := doubts(series, change):
+        said += f"; {doubt}"
     return f"{said}."
 
 
@@ -140,15 +140,20 @@ def changed_with(series: Series, change: Change) -> list[str]:
     return [f"{name} {old} → {new}" for name, old, new in versions if old != new]
 
 
-def noisy(series: Series, change: Change) -> str:
-    """Returns how many of the latencies on both sides of a shift were disturbed; nothing where none was."""
-    if not change.noisy_before and not change.noisy_after:
-        return ""
-    before, after = series.levels[(number := series.changes.index(change)) : number + 2]
-    return (
-        f"measured on a noisy or busy machine: {change.noisy_before} of {counted(len(before), 'report')} before, "
-        f"{change.noisy_after} of {len(after)} after"
-    )
+def doubts(series: Series, change: Change) -> str:
+    """Returns what else may explain a shift; nothing where nothing is known."""
+    told = []
+    if change.noisy_before or change.noisy_after:
+        before, after = series.levels[(number := series.changes.index(change)) : number + 2]
+        told.append(
+            f"measured on a noisy or busy machine: {change.noisy_before} of {counted(len(before), 'report')} before, "
+            f"{change.noisy_after} of {len(after)} after"
+        )
+    if (likeness := series.likeness) is not None:
+        told.append(
+            f"each report resembles the one before it (correlation {likeness:.1f}): chance shows more shifts in such series"
+        )
+    return "; ".join(told)
 
 
 def place(point: Point) -> str:

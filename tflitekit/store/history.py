@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tflitekit.core.change_points import FEWEST, find_shifts
+from tflitekit.core.change_points import FEWEST, find_shifts, likeness_of_neighbours
 from tflitekit.core.errors import ModelError, StoredReportError, UsageError
 from tflitekit.core.parts import Finding, Part
 from tflitekit.core.statistics import paired_accuracy_interval
@@ -115,6 +115,19 @@ class Series(Part):
         """The points between shifts."""
         bounds = [0, *(change.at for change in self.changes), len(self.points)]
         return tuple(self.points[first:last] for first, last in pairwise(bounds))
+
+    @property
+    def likeness(self) -> float | None:
+        """How much each report resembles the one before it (`likeness_of_neighbours`): chance then shows more shifts. Null where it does not, and for sizes."""
+        if self.figure == "size":
+            return None
+        return likeness_of_neighbours(self.compared, [change.at for change in self.changes])
+
+    @property
+    def compared(self) -> NDArray[np.float64]:
+        """The values whose levels are compared: of latencies the logarithms."""
+        values = np.array([point.value for point in self.points], np.float64)
+        return np.log(values) if self.figure == "latency" else values
 
     @property
     def tested(self) -> bool:
@@ -263,11 +276,11 @@ class Judge:
         self._scored = functools.lru_cache(maxsize=64)(scored)
 
     def __call__(self, series: Series) -> tuple[Change, ...]:
-        values = np.array([point.value for point in series.points], np.float64)
+        values = series.compared
         if series.figure == "size":
             return tuple(_resized(values))
         is_latency = series.figure == "latency"
-        shifts, found = find_shifts(np.log(values) if is_latency else values), []
+        shifts, found = find_shifts(values), []
         bounds = [0, *(shift.at for shift in shifts), len(values)]
         noisy = [sum(point.noisy for point in series.points[a:b]) for a, b in pairwise(bounds)]
         for shift, before, after in zip(shifts, noisy, noisy[1:], strict=False):
