@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -340,7 +341,10 @@ training = {{ data = "shapes/one-class" }}
 """
 
 
-def test_what_urls_of_a_suite_lack_is_told_at_first_sight_of_all_entries(bucket, variants, few, tmp_path, fetched):
+def test_what_urls_of_a_suite_lack_is_told_at_first_sight_of_all_entries(
+    bucket, variants, few, tmp_path, fetched, monkeypatch
+):
+    monkeypatch.setattr("tflitekit.optimization.suites.looking._MOST_S", 300.0)
     root = bucket.put_tree("early/float32.tflite", variants / "float32.tflite").rpartition("/")[0]
     bucket.put_tree("early/shapes", few)
     for number in range(3):
@@ -365,18 +369,17 @@ def test_what_urls_of_a_suite_lack_is_told_at_first_sight_of_all_entries(bucket,
     assert not fetched
 
 
-def test_a_store_that_does_not_answer_in_time_is_left_for_later(bucket, monkeypatch, tmp_path):
+def test_a_store_that_does_not_answer_in_time_is_left_for_later(monkeypatch, tmp_path):
     monkeypatch.setattr("tflitekit.optimization.suites.looking._MOST_S", 0.0)
     told = []
     monkeypatch.setattr(Progress, "note", lambda self, text: told.append(text))
-    order = Order(
-        model=f"{bucket.url}/any.tflite", data=f"{bucket.url}/any", out=tmp_path, how=OptimizeOptions(), constraints=Constraints(),
-        options=ConvertOptions(),
-    )  # fmt: skip
-    assert look_behind_urls([order], Progress(), here=True) == {}
-    assert told == [
-        f"Not answered within 0 seconds, and looked at when it is read: {bucket.url}/any, {bucket.url}/any.tflite."
-    ]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/any"
+        order = Order(
+            model=f"{url}.tflite", data=url, out=tmp_path, how=OptimizeOptions(), constraints=Constraints(), options=ConvertOptions(),
+        )  # fmt: skip
+        assert look_behind_urls([order], Progress(), here=True) == {}
+    assert told == [f"Not answered within 0 seconds, and looked at when it is read: {url}, {url}.tflite."]
 
 
 def _written(path, text):
