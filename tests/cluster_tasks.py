@@ -16,6 +16,7 @@ from tflitekit.cluster.telling import Telling
 from tflitekit.core import machine_lock
 from tflitekit.core.errors import DataError
 from tflitekit.core.files import locked, write_whole
+from tflitekit.results import Constraints, Report
 
 
 def name(value, go=None):
@@ -159,3 +160,9 @@ def half(folder):
     if not attempt().last:
         raise MemoryError
     return found
+
+
+def when_made():
+    """Returns when a report says that it was made."""
+    nothing = dict.fromkeys(("source", "dataset", "contract", "baseline", "recommendation"))
+    return Report.made_now(**nothing, constraints=Constraints(), variants=()).created

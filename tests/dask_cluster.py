@@ -47,10 +47,10 @@ class DaskCluster:
         """Starts `tflitekit worker`, by a program that becomes it where one is given."""
         return self._start("tflitekit", "worker", "--cluster", self.address, *arguments, within=within, **environment)
 
-    def join_without_nanny(self, resources: str) -> subprocess.Popen[bytes]:
+    def join_without_nanny(self, resources: str, **environment: str) -> subprocess.Popen[bytes]:
         """Starts a worker of Dask's own that nobody starts again."""
         alone = ("--no-nanny", "--no-dashboard", "--nthreads", "1", "--resources", resources)
-        return self._start("distributed.cli.dask_worker", self.address, *alone)
+        return self._start("distributed.cli.dask_worker", self.address, *alone, **environment)
 
     @property
     def workers(self) -> list[subprocess.Popen[bytes]]:

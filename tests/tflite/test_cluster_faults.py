@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import distributed
@@ -315,6 +316,27 @@ def test_a_worker_without_a_nanny_ends_and_says_so_where_a_task_was_stopped(crew
         until((tmp_path / "began").exists, "the start")
     assert worker.wait(300) == 1
     assert "ends: a task of it was stopped. It has no nanny of Dask's, so start it again" in cluster.log(worker)
+
+
+def test_reports_of_a_machine_whose_clock_is_wrong_have_the_clusters_time(crew, cluster, tmp_path, monkeypatch):
+    """All of Python that the worker runs reads a clock that is two hours behind."""
+    notes, durations = [], []
+    monkeypatch.setattr(crew._listener.progress, "note", notes.append)
+    (tmp_path / "sitecustomize.py").write_text("import time\ntrue = time.time\ntime.time = lambda: true() - 7200\n")
+    worker = cluster.join_without_nanny("late=1", PYTHONPATH=f"{tmp_path}:{ROOT}:{ROOT / 'tests'}")
+    began = datetime.now(UTC)
+    with crew.pool(jobs=1, timeout_s=0.0, preload=None) as pool:
+        pool._told = lambda answer: durations.append(answer.seconds)
+        made = [
+            wait_for(pool.submit("cluster_tasks:when_made", {}, label=str(n), resources={"late": 1})) for n in range(2)
+        ]
+    for created in made:
+        assert began - timedelta(minutes=1) < datetime.fromisoformat(created) < datetime.now(UTC) + timedelta(minutes=1)
+    assert all(0 <= seconds < 3600 for seconds in durations)
+    assert len(notes) == 1
+    assert re.match(rf"The clock of {machine_name()} is (1:59:5|2:00:0)\d behind the scheduler's", notes[0])
+    worker.terminate()
+    worker.wait()
 
 
 def test_a_worker_within_a_program_takes_no_more_tasks_where_one_was_stopped(tmp_path, monkeypatch, capfd):

@@ -265,14 +265,13 @@ class ClusterPool:
         except Exception as error:  # noqa: BLE001 - whatever a client raises whose scheduler is gone
             return self._end(number, asked, scheduler_gone(error))
         asked.told(answer)
+        self._listener.clock(answer.machine, answer.clock_s)
         try:
             self._take(answer)
         except TflitekitError as error:
             return self._end(number, asked, error)
         if answer.error is None:
-            self._tell(
-                number, asked, "done", machine=answer.machine, worker=answer.worker, seconds=answer.ended - answer.began
-            )
+            self._tell(number, asked, "done", machine=answer.machine, worker=answer.worker, seconds=answer.seconds)
             return self._end(number, asked, None, answer.value)
         refusal = TflitekitError.from_json(answer.error)
         said = answer.machine, str(refusal)

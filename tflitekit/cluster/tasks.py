@@ -22,6 +22,7 @@ from tflitekit.cluster.depot import Parcel, unpacked
 from tflitekit.cluster.seen import NotSeenError, Sight
 from tflitekit.cluster.telling import Telling
 from tflitekit.cluster.wanted import UnwantedError, begin_anew, while_wanted
+from tflitekit.core.clock import set_right
 from tflitekit.core.copies import copies_in_use
 from tflitekit.core.errors import (
     BusyError,
@@ -98,7 +99,8 @@ class Answer(BaseModel):
     Attributes:
         machine: Its name, for people.
         worker: The address of the worker.
-        began, ended: Seconds since 1970, by that machine's clock.
+        seconds: How long it took.
+        clock_s: By how many seconds that machine's clock is behind the scheduler's; 0 where they agree.
         value: What the function returned, JSON.
         error: What it raised, as `TflitekitError.to_json` has it.
         blame: 'machine' where another one may well be able to, 'unfit' where this one can do no task of this run, 'unseen' where it does not
@@ -108,8 +110,8 @@ class Answer(BaseModel):
 
     machine: str
     worker: str
-    began: float
-    ended: float
+    seconds: float
+    clock_s: float
     value: Any = None
     error: dict[str, Any] | None = None
     blame: Blame = "task"
@@ -137,7 +139,7 @@ def kit_identity() -> str:
 def run_task(content: dict[str, Any]) -> dict[str, Any]:
     """Runs a `Task` and returns an `Answer`, both as JSON."""
     begin_anew(_worker())
-    began = time.time()
+    began, clock_s = time.monotonic(), set_right(functools.partial(_behind_s, _worker()))
     task = Task.model_validate(content)
     Telling().say()
     os.environ.setdefault(SHARE, str(_worker().state.nthreads))  # of Dask's own workers
@@ -155,10 +157,19 @@ def run_task(content: dict[str, Any]) -> dict[str, Any]:
     except MachineError as error:
         found = {"error": error.to_json(), "blame": "unfit"}
     said = f"failed {label}: {printable(found['error']['what'])}" if "error" in found else f"finished {label}"
-    _log.info("%s (%.0f s)", said, time.time() - began)
+    _log.info("%s (%.0f s)", said, time.monotonic() - began)
     return Answer(
-        machine=machine_name(), worker=str(_worker().address), began=began, ended=time.time(), **found
+        machine=machine_name(),
+        worker=str(_worker().address),
+        seconds=time.monotonic() - began,
+        clock_s=clock_s,
+        **found,
     ).model_dump(mode="json")
+
+
+def _behind_s(worker: Any) -> float:
+    """Returns by how much a worker's clock is behind the scheduler's, as Dask finds out with each sign of life."""
+    return float(worker.scheduler_delay)
 
 
 def _outcome(task: Task, sight: Sight) -> dict[str, Any]:

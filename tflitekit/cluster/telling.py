@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tflitekit.cluster.there import workers_there
@@ -73,6 +74,7 @@ class Listener:
         self._client, self.progress = client, progress
         self._tasks: dict[str, Event] = {}
         self._workers: dict[str, Event] = {}
+        self._clocks: set[str] = set()
         self._ended = threading.Event()
 
     def task(self, key: str, event: Event) -> None:
@@ -82,6 +84,15 @@ class Listener:
         else:
             self._tasks.pop(key, None)
         self.progress.event(event)
+
+    def clock(self, machine: str, behind_s: float) -> None:
+        """Tells once of a machine whose clock is wrong, by so many seconds."""
+        if behind_s and machine not in self._clocks:
+            self._clocks.add(machine)
+            way = "behind" if behind_s > 0 else "ahead of"
+            self.progress.note(
+                f"The clock of {machine} is {timedelta(seconds=round(abs(behind_s)))} {way} the scheduler's, by which the times in its reports are set right. Set that clock, as NTP does."
+            )
 
     @contextmanager
     def listening(self, name: str) -> Iterator[None]:

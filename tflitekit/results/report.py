@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from tflitekit.core.clock import moment
 from tflitekit.core.errors import ModelError, UnreadableError
 from tflitekit.core.files import is_folder, require_path, shortened
 from tflitekit.core.machine import describe_machine, machine_name
@@ -298,7 +298,7 @@ class Report(Part):
         """Returns a report of this moment, on this machine, by this installation."""
         return cls(
             tool=tool_versions() | {"python": platform.python_version()},
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            created=moment().isoformat(timespec="seconds"),
             machine=describe_machine(),
             **found,
         )

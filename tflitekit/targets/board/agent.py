@@ -115,12 +115,12 @@ def put(name: str, digest: str, size: str, unpacked: str) -> None:
 
 def lock(descriptor: int) -> bool:
     """Waits for another call that receives the same file."""
-    end = time.time() + WAIT_S
+    end = time.monotonic() + WAIT_S
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            if time.time() > end:
+            if time.monotonic() > end:
                 return False
             time.sleep(0.5)
         else:
