@@ -71,12 +71,16 @@ def _told(
         error = found.exception()
         if error is None:
             yield url, found.result()
-        elif not isinstance(error, TflitekitError):
-            raise error
-        elif isinstance(error, NothingThereError) or (here and not isinstance(error, MachineError)):
+        elif isinstance(error, TflitekitError) and (isinstance(error, NothingThereError) or (here and _lasts(error))):
             yield url, error
         else:
-            progress.note(f"{error.what} It is tried again when it is read.")
+            said = error.what if isinstance(error, TflitekitError) else f"{without_password(url)}: {error!r}."
+            progress.note(f"{said} It is tried again when it is read.")
+
+
+def _lasts(error: TflitekitError) -> bool:
+    """Whether it will be no better when an entry comes to it, as it may be where a store does not answer."""
+    return not isinstance(error, MachineError)
 
 
 def look_at(order: Order, there: Mapping[str, Seen | TflitekitError], *, here: bool, depot: str | None = None) -> None:
