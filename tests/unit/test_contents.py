@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tflitekit.accuracy.spread import samples_of_part, score_part
+from tflitekit.accuracy.spread import samples_of_part, score_part, seconds_of_each
 from tflitekit.core.errors import MachineError
 from tflitekit.core.files import hash_json
 from tflitekit.data.contents import Contents
@@ -86,6 +86,10 @@ def test_parts_of_an_evaluation_are_long_and_reach_every_worker(total, workers, 
     step = samples_of_part(total, workers, seconds_each, 8)
     assert step % 8 == 0
     assert max(0, parts - workers) < -(-total // step) <= parts
+
+
+def test_one_sample_is_not_sent_anywhere(folder):
+    assert seconds_of_each(open_dataset(folder, limit=1), lambda: pytest.fail("nothing to measure")) == 0.0
 
 
 def test_a_hash_does_not_go_by_the_order_of_a_set():

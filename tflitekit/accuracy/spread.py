@@ -37,7 +37,7 @@ from tflitekit.results import Constraints
 from tflitekit.tflite.graph import read_graph
 from tflitekit.tflite.variant import Variant
 
-__all__ = ["Spread", "samples_of_part", "score_part", "spread_over"]
+__all__ = ["Spread", "samples_of_part", "score_part", "seconds_of_each", "spread_over"]
 
 _PARTS_EACH = 4
 """Parts for each worker at most, so that none waits long for the last one."""
@@ -90,7 +90,7 @@ class Spread:
         Raises:
             TflitekitError: A part could not be scored.
         """
-        total, seconds_each = len(dataset), _seconds_each(dataset, evaluator)
+        total, seconds_each = len(dataset), seconds_of_each(dataset, evaluator)
         if total * seconds_each < _PART_S:
             self.machines[machine_name()] = cpu_model()
             yield from process_chunks(dataset, size, jobs, evaluator)
@@ -125,14 +125,17 @@ class Spread:
         }
 
 
-def _seconds_each(dataset: Dataset, evaluator: Callable[[], ChunkEvaluator]) -> float:
-    """Returns about how long one sample takes all files."""
-    first, *few = itertools.islice(dataset, 3)
+def seconds_of_each(dataset: Dataset, evaluator: Callable[[], ChunkEvaluator]) -> float:
+    """Returns about how long one sample takes all files, on a core that does nothing else; 0 of one sample alone."""
+    samples = list(itertools.islice(dataset, 3))
+    if len(samples) < 2:
+        return 0.0
+    first, *few = samples
     with closing(evaluator()) as evaluate:
         evaluate([first])  # the first call of an interpreter takes longer
-        start = time.perf_counter()
+        start = time.thread_time()
         evaluate(few)
-        return (time.perf_counter() - start) / len(few)
+        return (time.thread_time() - start) / len(few)
 
 
 def samples_of_part(total: int, workers: int, seconds_each: float, size: int) -> int:
