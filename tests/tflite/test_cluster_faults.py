@@ -395,6 +395,17 @@ def test_a_worker_of_another_version_that_joins_is_passed_over(cluster, crew, po
     until(lambda: set(crew.workers()) == before, "leaving")
 
 
+def test_a_device_whose_worker_begins_anew_is_not_missed(crew, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "tflitekit.cluster.crew.workers_there", lambda client: {"tcp://a": {"resources": {"device adb:X": 1}}}
+        )
+        crew.require_devices(["adb:X"])
+    crew.require_devices(["adb:X"])
+    with pytest.raises(MachineError, match="No worker of the cluster has adb:Y"):
+        crew.require_devices(["adb:Y"])
+
+
 def test_what_no_worker_is_left_for_is_named(pool, monkeypatch):
     monkeypatch.setattr(pool_module, "ABSENT_S", 0.5)
     with pytest.raises(MachineError, match="no worker of the cluster is left that could do it") as raised:

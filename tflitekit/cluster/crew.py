@@ -58,6 +58,7 @@ class ClusterCrew(Crew):
         self._prefix = ""
         self._pools: list[ClusterPool] = []
         self._spread, self._counted = 0, -math.inf
+        self._had: set[frozenset[str]] = set()
 
     @property
     def spread(self) -> int:  # type: ignore[override]
@@ -100,9 +101,11 @@ class ClusterCrew(Crew):
         if self.client.status != "running":
             raise scheduler_gone(None)
         try:
-            return workers_there(self.client)
+            found = workers_there(self.client)
         except OSError as error:
             raise scheduler_gone(error) from error
+        self._had.update(frozenset(worker["resources"]) for worker in found.values())
+        return found
 
     def takes_work(self) -> bool:
         """Whether any worker takes tasks, which those that only have devices do not."""
@@ -125,10 +128,10 @@ class ClusterCrew(Crew):
         return made
 
     def require_devices(self, names: Sequence[str]) -> None:
-        """Raises `MachineError` where no worker has all of these devices."""
+        """Raises `MachineError` where no worker has all of these devices, nor had them: one that ended is started again, and tasks wait for it."""
         wanted = {device_resource(name) for name in names}
         there = [set(worker["resources"]) for worker in self.workers().values()]
-        if any(wanted <= resources for resources in there):
+        if any(wanted <= resources for resources in self._had):
             return
         found = sorted({name.removeprefix("device ") for one in there for name in one if name.startswith("device ")})
         raise MachineError(
