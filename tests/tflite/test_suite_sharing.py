@@ -83,14 +83,18 @@ def test_each_target_has_its_own_search_for_the_fastest_file(variants, shapes, t
     assert [len(group) for group in alike(found)] == [1, 1, 1, 1]
 
 
-def test_a_model_has_limits_of_its_own_in_place_of_the_suites(variants, shapes, tmp_path):
+def test_a_model_has_limits_of_its_own_and_the_suites_that_it_does_not_name(variants, shapes, tmp_path):
     own = "\n[[models]]\nname = 'b'\npath = '{model}'\ndata = ['d']\nconstraints = {{ min_fidelity = 98.0 }}\n[data.d]"
-    text = "constraints = {{ max_accuracy_drop = 1.0 }}\n" + SUITE.replace("\n[data.d]", own)
+    text = "constraints = {{ max_accuracy_drop = 1.0, max_size_bytes = '9kB', deploy_on = 'host' }}\n" + SUITE.replace(
+        "\n[data.d]", own
+    )
     found = orders(tmp_path, text, schemes='["float32"]', model=variants / "float32.tflite", shapes=shapes)
     limits = {order.constraints.max_accuracy_drop for name, order in found.items() if name.startswith("a")}
     assert limits == {1.0}
     others = [order.constraints for name, order in found.items() if name.startswith("b")]
-    assert {(one.max_accuracy_drop, one.min_fidelity) for one in others} == {(None, 98.0)}
+    assert {(one.max_accuracy_drop, one.min_fidelity, one.max_size_bytes, one.deploy_on) for one in others} == {
+        (None, 98.0, 9000, "host")
+    }
 
 
 def test_a_second_name_is_that_of_the_same_content_until_one_is_replaced(tmp_path):

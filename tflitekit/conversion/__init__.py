@@ -173,8 +173,7 @@ def check_needs(
     if untrained:
         raise UsageError(
             f"{', '.join(untrained)} need{'s' if len(untrained) == 1 else ''} training data, and none were given.",
-            fix="Give labelled ones: a folder of class folders, .npz or module:function ('convert': --data DATA, "
-            "'optimize': --train DATA).",
+            fix="Give labelled ones: --train DATA (a folder of class folders, .npz or module:function).",
         )
     calibration = training.data if calibration is None and training is not None else calibration
     lacking = [r.name for r in requests if r.calibrated and calibration is None]

@@ -82,7 +82,7 @@ class Limits(Constraints, Table):
 
 
 class NamedModel(Table):
-    """A model, the names of the data that it is measured on, and its own limits in place of the suite's."""
+    """A model, the names of the data that it is measured on, and the limits that are others for it than the suite's."""
 
     name: Name
     path: str
@@ -154,6 +154,16 @@ class Suite(BaseModel):
             except UsageError as error:
                 raise ValueError(error.fix) from error
         return names
+
+    def limits_of(self, model: NamedModel) -> Limits:
+        """Returns the limits of a model: its own, and those of the suite that it does not name.
+
+        Limits for data with labels and for data without exclude each other, so that naming one kind leaves out the suite's of the other.
+        """
+        own = model.constraints.given() if model.constraints is not None else {}
+        with_labels, without = {"max_accuracy_drop", "max_class_drop"}, {"min_fidelity"}
+        left_out = (without if own.keys() & with_labels else set()) | (with_labels if own.keys() & without else set())
+        return Limits(**{name: limit for name, limit in self.constraints.given().items() if name not in left_out} | own)
 
     def entries(self) -> list[Entry]:
         """Returns all entries; a part of the name that is always the same is left out."""

@@ -143,7 +143,7 @@ def order_of(suite: Suite, entry: Entry, out: Path, places: Places) -> Order:
     preprocess = places.find(data.preprocess) if str(data.preprocess).endswith(".json") else data.preprocess
     scoring = each_text(data.part(ScoringOptions).given(), places.find_code)
     scoring |= {"preprocess": preprocess, "labels": places.find(data.labels)}
-    constraints = model.constraints or suite.constraints
+    constraints = suite.limits_of(model)
     conversion = _conversion(suite, model, data, places)
     found = places.find(model.path)
     how = OptimizeOptions(

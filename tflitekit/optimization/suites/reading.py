@@ -65,6 +65,7 @@ def read_suite(path: str | Path, data_root: str | Path | None = None) -> Suite:
         fix = "Name a TOML file, such as edge_benchmarks/quickstart.toml."
         if error.missing:
             raise UsageError(f"There is no suite {path}.", fix=fix) from error
+        fix = "Mend it, or name another file."
         raise UsageError(f"The suite {path} cannot be read: {error.reason}.", fix=fix) from error
     try:
         suite = Suite.model_validate(content)
@@ -196,7 +197,7 @@ def _faults(suite: Suite, entry: Entry, places: Places) -> Iterator[tuple[str, T
         fix = f"{meant(preset, PRESETS)}Choose from: {', '.join(PRESETS)}; or name a .json file."
         yield place("preprocess"), UsageError(f"There is no preprocessing preset '{preset}'.", fix=fix)
     try:
-        load_profile(places.find_profile((entry.model.constraints or suite.constraints).deploy_on))
+        load_profile(places.find_profile(suite.limits_of(entry.model).deploy_on))
     except TflitekitError as error:
         yield place("deploy_on"), error
         return
@@ -212,7 +213,11 @@ def _faults(suite: Suite, entry: Entry, places: Places) -> Iterator[tuple[str, T
 def _place_of(suite: Suite, entry: Entry, option: str) -> str:
     """Returns where in the file an option of an entry stands."""
     own = f"models.{suite.models.index(entry.model) + 1}."
-    limits = "constraints." if entry.model.constraints is None else f"{own}constraints."
+    limits = (
+        f"{own}constraints."
+        if entry.model.constraints and option in entry.model.constraints.given()
+        else "constraints."
+    )
     tables: dict[str, type[BaseModel]] = {
         "": Suite, f"data.{entry.data_name}.": Data, own: Model, "conversion.": Conversion, limits: Limits,
     }  # fmt: skip
