@@ -239,5 +239,5 @@ def _check_workers(crew: ClusterCrew, name: str) -> None:
         raise MachineError(
             "No worker of the cluster has the versions that this machine has.",
             why=f"Here: {here}. At {address}: {said}.",
-            fix="Install the same ones everywhere.",
+            fix="Install the same ones everywhere, and start workers again that ran meanwhile.",
         )

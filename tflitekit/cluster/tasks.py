@@ -212,7 +212,7 @@ def _check_kit(wanted: str) -> None:
         raise MachineError(
             f"The worker on {machine_name()} has other versions than the machine that asks.",
             why=f"There: {kit_identity()}. Wanted: {wanted}.",
-            fix="Install the same ones on both.",
+            fix="Install the same ones on both, and start workers again that ran meanwhile.",
         )
 
 

@@ -14,7 +14,7 @@ from tflitekit.cluster.kinds import import_dask
 from tflitekit.cluster.kinds.address import check_address, connection_arguments
 from tflitekit.cluster.pool import SLOT, device_resource
 from tflitekit.cluster.settings import SETTINGS
-from tflitekit.cluster.tasks import LOG
+from tflitekit.cluster.tasks import LOG, kit_identity
 from tflitekit.core.errors import UsageError
 from tflitekit.core.lifetime import Stopped, scratch
 from tflitekit.core.machine import SHARE, machine_name
@@ -85,6 +85,7 @@ async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
 def dask_setup(worker: Any) -> None:
     """Lets a worker say on standard error what it takes and finishes; Dask calls it in the worker's process.
 
+    Its versions are looked up now: those that are installed while it waits for its first task are not the ones that it has loaded.
     Ctrl-C in a terminal reaches that process too: what it means is decided by the one that started it.
     """
     del worker
@@ -93,6 +94,7 @@ def dask_setup(worker: Any) -> None:
     for name in ("distributed", "distributed.nanny"):  # what a lost connection means, the other processes tell
         logging.getLogger(name).setLevel(logging.CRITICAL)
     _show(LOG, logging.INFO)
+    kit_identity()
 
 
 class _OneLine(logging.Formatter):
