@@ -97,6 +97,13 @@ def test_reports_of_one_second_are_listed_as_they_were_stored(address):
     assert sorted(listed, key=lambda entry: page.index(entry.short), reverse=True) == list(listed)  # the newest first
 
 
+def test_a_report_from_the_future_is_told(tmp_path, cli):
+    for created, told in (("2026-01-02T03:04:05+00:00", False), ("2999-01-02T03:04:05+00:00", True)):
+        folder = written(tmp_path / created[:4], int(told), created=created)
+        out = cli("store", "add", folder, "--store", tmp_path / "s")[1]
+        assert ("made at 2999-01-02 03:04 UTC, which is still to come: a clock is wrong" in out) == told
+
+
 def test_names_that_no_database_has_room_for_are_spelled_out(address, cli, tmp_path):
     code, out, _ = cli("store", "add", written(tmp_path / "a"), "--store", address, "--model", "m\udcff\0'\"🙂")
     assert (code, "of m\\xff\\x00'\"🙂." in out) == (0, True)

@@ -114,13 +114,20 @@ def _reason(error: TflitekitError) -> str:
 
 def told(store: Store, added: Added) -> str:
     """Returns what became of a report in a sentence."""
+    from tflitekit.render.history_text import made
+
     entry = added.entry
     if not added.is_new:
         return printable(f"Already in {store.name}: report {entry.short} of {entry.model}.")
     commit = (
         f", commit {entry.commit[:10]}{'-dirty' if entry.commit.endswith('-dirty') else ''}" if entry.commit else ""
     )
-    return printable(f"Added to {store.name}: report {entry.short} of {entry.model}{commit}.")
+    early = (
+        f" It says that it was made at {made(entry.created)} UTC, which is still to come: a clock is wrong."
+        if entry.is_early
+        else ""
+    )
+    return printable(f"Added to {store.name}: report {entry.short} of {entry.model}{commit}.{early}")
 
 
 def _opened(address: str | None) -> Store | None:

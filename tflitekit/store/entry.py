@@ -124,6 +124,12 @@ class Entry(_Kept):
         return self.created, self.added, self.id
 
     @property
+    def is_early(self) -> bool:
+        """Whether it was stored an hour or more before it was made: a clock is wrong, and it stands behind reports that come later."""
+        made, added = map(datetime.fromisoformat, (self.created, self.added))
+        return made - added >= timedelta(hours=1)
+
+    @property
     def chosen(self) -> str | None:
         """The variant that the report recommends."""
         return next((row.variant for row in self.rows if row.chosen), None)
