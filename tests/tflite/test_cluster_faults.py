@@ -198,6 +198,8 @@ def test_files_that_no_machine_ever_saw_are_told_at_once(pool, tmp_path):
 
 def test_another_folder_under_the_path_of_the_results_takes_none(cluster, tmp_path):
     home = tmp_path / "results"
+    home.mkdir()
+    (home / ".seen-before").touch()  # of a run that was killed
     with (
         open_cluster(cluster.address, places=(str(home),)) as crew,
         crew.pool(jobs=1, timeout_s=0.0, preload=None) as pool,

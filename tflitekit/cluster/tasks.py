@@ -151,7 +151,6 @@ def run_task(content: dict[str, Any]) -> dict[str, Any]:
         sight.check()
         with sight:
             found = _outcome(task, sight)
-            sight.check()  # that is why, where they went away meanwhile; what was written then is elsewhere
     except NotSeenError as error:
         found = {"error": error.to_json(), "blame": "lost" if error.lost else "unseen"}
     except MachineError as error:
@@ -173,20 +172,22 @@ def _behind_s(worker: Any) -> float:
 
 
 def _outcome(task: Task, sight: Sight) -> dict[str, Any]:
-    """Returns what a task came to, as `Answer` has it."""
+    """Returns what a task came to, as `Answer` has it; raises `NotSeenError` where its files went away meanwhile."""
     try:
         with (
             copies_in_use(),
             while_wanted(_worker(), printable(task.label), functools.partial(_silent, sight, Telling())),
             _working(task.label) if task.waits else nullcontext(),
         ):
-            return _run_anywhere(task)
+            found = _run_anywhere(task)
     except UnwantedError:
         _log.info("%s was taken back; this worker's process makes way for another", printable(task.label))
         begin_anew(_worker())
         return {"error": MachineError(f"{task.label} was taken back.").to_json()}
     except Exception as error:  # noqa: BLE001 - recorded, whatever it is
-        return _failure(task, error)
+        found = _failure(task, error)
+    sight.check()  # that is why, where they went away meanwhile; what was written then is elsewhere
+    return found
 
 
 def _failure(task: Task, error: Exception) -> dict[str, Any]:
