@@ -245,7 +245,7 @@ evaluation = "e"
         ('schemes = ["int9"]\n' + SMALLEST, "schemes", "Did you mean 'int8'?"),
         ('schemes = ["int8"]\n' + TWO, "schemes", "int8 needs calibration data, and none were given.\nFull"),
         ('schemes = ["int8"]\n' + TWO, "schemes", "wrong ranges. Entries: b.\n"),
-        ('schemes = ["qat"]\n' + SMALLEST, "schemes", "qat needs training data"),
+        ('schemes = ["qat"]\n' + SMALLEST, "schemes", "Give labelled ones: 'training' (a folder"),
         (
             "constraints = { min_fidelity = 90, max_accuracy_drop = 1 }\n" + SMALLEST,
             "constraints.min_fidelity",
@@ -401,10 +401,10 @@ def test_absent_data_are_skipped_and_said(tmp_path, monkeypatch):
     assert "Skipped: /given/m.keras is not there." in readme
 
 
-def test_the_published_suite_is_skipped_without_its_data(tmp_path):
+def test_the_published_suite_is_skipped_without_its_data_which_is_no_success(tmp_path):
     command = [sys.executable, "-m", "edge_benchmarks", "resnet8_cifar10", "--out", tmp_path, "--data-root", tmp_path]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment())
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     assert "skipped" in done.stdout
     assert "resnet8_cifar10.h5 is not there" in " ".join(done.stdout.split())
 
