@@ -28,6 +28,7 @@ from tflitekit.render import index
 from tflitekit.results import Finding, SourceRecord
 from tflitekit.store.commit import commit_of
 from tflitekit.store.entry import rows_of
+from tflitekit.store.store import Added
 
 V1 = DATA / "report-version-1.json"
 pytest_plugins = ["small_disk"]
@@ -350,6 +351,23 @@ def test_a_damaged_entry_is_told_and_repaired(tmp_path):
     for read in (store.report, store.scored):
         with pytest.raises(StoreError, match="is damaged"):
             read(entry)
+    store.accept(entry)
+    for damage in (lambda file: file.write_text("[1"), Path.unlink):  # neither may be removed: it was accepted
+        damage(path.parent / "report.json")
+        assert store.add(made()).is_new
+        assert store.report(entry) == made()
+        assert not store.add(made()).is_new
+
+
+def test_a_damaged_report_of_a_database_is_repaired(tmp_path):
+    pytest.importorskip("sqlalchemy")
+    store = open_store(f"sqlite:///{tmp_path}/s.db")
+    entry = store.add(made()).entry
+    with sqlite3.connect(tmp_path / "s.db") as connection:
+        connection.execute("UPDATE tflitekit_reports SET content = x'00', scored = x'00'")
+    assert store.add(made()) == Added(entry, is_new=True)
+    assert store.report(entry) == made()
+    assert len(store.entries().entries) == 1
 
 
 def test_an_entry_counts_only_for_its_own_report(tmp_path):

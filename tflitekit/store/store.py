@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DAMAGED", "Added", "Listing", "Store"]
 
-DAMAGED = "Remove it with 'tflitekit store remove', and add it again."
+DAMAGED = "Add it again: that repairs it. Or remove it with 'tflitekit store remove'."
 _Found = TypeVar("_Found")
 _SHORTEST = 4
 """Digits of an id that name a report where no other begins with them."""
@@ -83,7 +83,7 @@ class Store(ABC):
             mlflow_run: The run that it was logged as, and ``mlflow_link`` that run's page.
 
         Returns:
-            Its key figures. A report that is there already stays as it was added first.
+            Its key figures. A report that is there already stays as it was added first; one that is damaged there is repaired.
 
         Raises:
             ModelError: The report is missing, malformed, or of an unknown version.
@@ -93,6 +93,11 @@ class Store(ABC):
         content, found = _opened(report)
         id = _id(content)
         if known := self.get(id):
+            try:
+                self.report(known)
+            except StoredReportError:
+                self._remove(id)
+                return Added(known, is_new=self._put(content, known))
             return Added(known, is_new=False)
         commit = commit or commit_of(Path.cwd(), found.created)
         entry = Entry.of(found, id, model=model, commit=commit, mlflow_run=mlflow_run, mlflow_link=mlflow_link)
