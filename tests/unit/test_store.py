@@ -574,6 +574,8 @@ def test_a_list_of_a_store(tmp_path, cli):
     _, out, _ = cli("store", "list", "--store", store)
     assert "accepted [bold]first[/bold]" in out
     assert "2 reports in" in out
+    assert "all on a cpu, 2 cores." in " ".join(out.split())
+    assert "Device" not in out
     found = run_json(cli("store", "list", "--store", store, "--json"))
     assert [entry["commit"] for entry in found] == ["c0ffee", "c0ffee"]
     assert sorted(bool(entry["acceptance"]) for entry in found) == [False, True]

@@ -124,9 +124,10 @@ def list_(store: str, model: str | None, as_json: bool) -> int:
         for entry in listing.entries
     ]  # fmt: skip
     columns = ("Report", "Made", "Model", "Device", "Commit", "Recommended", "Accepted", "MLflow")
+    one = len(devices := {entry.device for entry in listing.entries}) == 1  # which needs no column
     if rows:
-        show_table(*without_empty(columns, rows))
-    print_dim(f"{counted(len(rows), 'report')} in {home.name}.")
+        show_table(*without_empty(columns, [(*row[:3], "–", *row[4:]) if one else row for row in rows]))
+    print_dim(f"{counted(len(rows), 'report')} in {home.name}{f', all on {devices.pop()}' if one else ''}.")
     show_warnings(list(map(str, listing.warnings)))
     return 0
 
