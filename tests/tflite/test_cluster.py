@@ -75,6 +75,7 @@ def check_events(events, cluster, entries, device):
     told = [(event.kind, event.name, event.state) for event in events]
     assert told[0] == ("run", "small", "started") and told[-1] == ("run", "small", "ended")
     assert ("cluster", cluster, "started") in told and ("cluster", cluster, "ended") in told
+    assert {event.detail for event in events if event.kind == "cluster"} == {None}  # this scheduler has no dashboard
     workers = {event.name for event in events if event.kind == "worker" and event.state == "joined"}
     tasks = [event for event in events if event.kind == "task"]
     for name in entries:

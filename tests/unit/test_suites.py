@@ -166,6 +166,7 @@ def test_entries_are_models_times_data_times_protocols(tmp_path):
         ("threads = [0]\n" + SMALLEST, "threads.1", "It cannot be 0.\nGive 1 or more."),
         ("protocols = []\n" + SMALLEST, "protocols", "It cannot be [].\nGive at least 1."),
         ('target = "moon"\n' + SMALLEST, "target", "It cannot be 'moon'.\nChoose from: "),
+        ('target = ["host", "adb:", "moon"]\n' + SMALLEST, "target", "'adb:': Write adb:SERIAL. 'moon': Choose from: "),
         ('constraints = { deploy_on = "moon" }\n' + SMALLEST, "constraints.deploy_on", "It cannot be 'moon'."),
         ("data = {}", "models", "This key is missing.\nThe keys are: description"),
         ("protocols = 'quick'\n" + SMALLEST, "protocols", "It cannot be 'quick'.\nGive a list."),

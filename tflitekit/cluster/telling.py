@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from tflitekit.cluster.there import workers_there
@@ -24,7 +27,7 @@ _TOPIC = "tflitekit"
 _MOST_WORDS = 160
 _EVERY_S, _SHARE = 1.0, 0.01
 """Between two messages on how one task goes: a second, and from a hundred on a share of its time, so that a task of a day tells some 700."""
-_LOOK_EVERY_S = 2.0
+_LOOK_EVERY_S, _ANSWER_S = 2.0, 2.0
 _DEVICE = "device "
 
 
@@ -97,7 +100,7 @@ class Listener:
     @contextmanager
     def listening(self, name: str) -> Iterator[None]:
         """Hears what happens on a cluster within the block."""
-        cluster = Event(kind="cluster", name=name, state="started", detail=self._client.dashboard_link)
+        cluster = Event(kind="cluster", name=name, state="started", detail=_dashboard(self._client))
         self.progress.event(cluster)
         self._look()
         self._client.subscribe_topic(_TOPIC, self._heard)  # type: ignore[no-untyped-call]
@@ -146,3 +149,15 @@ class Listener:
         for address in [address for address in self._workers if address not in there]:
             gone = self._workers.pop(address)
             self.progress.event(gone.model_copy(update={"state": "left", "time": time.time()}))
+
+
+def _dashboard(client: distributed.Client) -> str | None:
+    """Returns the address of the scheduler's dashboard; None where it has none, though Dask names its address."""
+    link = client.dashboard_link
+    if link is None:
+        return None
+    try:
+        with urllib.request.urlopen(link, timeout=_ANSWER_S):
+            return str(link)
+    except OSError as error:  # others may reach it, or know the password
+        return None if isinstance(error, urllib.error.HTTPError) and error.code == HTTPStatus.NOT_FOUND else str(link)

@@ -141,7 +141,9 @@ class DatabaseStore(Store):
         try:
             return zlib.decompressobj().decompress(packed, TEXT_LIMIT_BYTES)
         except (zlib.error, TypeError) as error:
-            raise StoredReportError(f"{name} is damaged.", why=shortened(str(error)), fix=DAMAGED) from error
+            raise StoredReportError(
+                f"{name} is damaged.", why=f"{shortened(str(error)).rstrip('.')}.", fix=DAMAGED
+            ) from error
 
     def _remove(self, id: str) -> None:
         with self._transaction(_WRITES) as connection:

@@ -153,7 +153,7 @@ class Store(ABC):
         except ValueError as error:
             raise StoredReportError(
                 f"The report {entry.short} in {self.name} is damaged.",
-                why=shortened(str(error)),
+                why=f"{shortened(str(error)).rstrip('.')}.",
                 fix=DAMAGED,
             ) from error
 

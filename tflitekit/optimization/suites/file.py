@@ -148,11 +148,15 @@ class Suite(BaseModel):
     @field_validator("target", "also_on")
     @classmethod
     def _check_targets(cls, names: Any) -> Any:
+        wrong: dict[str, str] = {}
         for name in as_list(names):
             try:
                 abilities(name)
             except UsageError as error:
-                raise ValueError(error.fix) from error
+                wrong[name] = error.fix or error.what
+        if wrong:
+            alone = len(as_list(names)) == 1
+            raise ValueError(" ".join(fix if alone else f"'{name}': {fix}" for name, fix in wrong.items()))
         return names
 
     def limits_of(self, model: NamedModel) -> Limits:
