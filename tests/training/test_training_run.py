@@ -696,7 +696,7 @@ def test_training_without_data_or_layers(models, shapes, tmp_path, cli):
     code, _, err = cli("convert", models / "shapes.keras", "--scheme", "qat", "--out", tmp_path)
     assert code == 2
     assert "qat needs training data" in err
-    assert "--data" in err
+    assert "--train DATA" in err
     code, _, err = cli("convert", models / "shapes.keras", "--scheme", "float16", "--epochs", 4, "--out", tmp_path)
     assert code == 2
     assert "--epochs is an option of training" in err

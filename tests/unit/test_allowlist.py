@@ -138,8 +138,8 @@ def link():
 @pytest.mark.parametrize(
     ("config", "more", "words"),
     [
-        ("[1]", (), "a list"),
-        ("null", (), "NoneType"),
+        ("[1]", (), "not a JSON object"),
+        ("null", (), "not a JSON object"),
         ("[" * 100_000, (), "nests deeper"),
         ("x", (), "not JSON"),
         (b"\xff", (), "not UTF-8"),
