@@ -113,7 +113,7 @@ class ClusterCrew(Crew):
 
     def pool(self, *, jobs: int, timeout_s: float, preload: tuple[str, ...] | None = TENSORFLOW) -> ClusterPool:
         del jobs  # which are of one machine
-        made = ClusterPool(
+        return ClusterPool(
             self.client,
             jobs=max(1, self.spread),
             timeout_s=timeout_s,
@@ -124,8 +124,6 @@ class ClusterCrew(Crew):
             listener=self._listener,
             beside=self._pools,
         )
-        self._pools.append(made)
-        return made
 
     def require_devices(self, names: Sequence[str]) -> None:
         """Raises `MachineError` where no worker has all of these devices, nor had them: one that ended is started again, and tasks wait for it."""

@@ -103,7 +103,7 @@ class ClusterPool:
         depot: Through which files travel where machines share no folder.
         listener: Hears of each task.
         told: Receives how each task went, also those of which another attempt follows.
-        beside: Pools of the same crew.
+        beside: The open pools of its crew, to which it belongs until it is closed.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class ClusterPool:
         places: tuple[str, ...] = (),
         depot: Depot | None = None,
         told: Callable[[Answer], object] = lambda answer: None,
-        beside: Collection[ClusterPool] = (),
+        beside: list[ClusterPool],
     ) -> None:
         self.jobs, self.prefix, self._depot, self._beside = jobs, prefix, depot, beside
         self.threads: int | None = None
@@ -126,6 +126,7 @@ class ClusterPool:
         self._places, self._listener, self._told = places, listener, told
         self._asked: dict[int, _Asked] = {}
         self._numbers, self._name = itertools.count(), uuid.uuid4().hex[:12]
+        beside.append(self)
         self._lock, self._closed = threading.Lock(), threading.Event()
         self._unfit: dict[str, tuple[str, str]] = {}
         threading.Thread(target=self._look, daemon=True).start()
@@ -382,6 +383,8 @@ class ClusterPool:
     def close(self) -> None:
         """Takes back what was not done yet."""
         self._closed.set()
+        with suppress(ValueError):
+            self._beside.remove(self)
         with self._lock:
             left, self._asked = list(self._asked.values()), {}
         for asked in left:

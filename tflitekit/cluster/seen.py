@@ -13,14 +13,13 @@ from types import TracebackType
 from typing import Self
 
 from tflitekit.core.errors import MachineError, disk_errors
-from tflitekit.core.files import remove_partial
+from tflitekit.core.files import MARK, remove_partial
 from tflitekit.core.lifetime import hold
 from tflitekit.core.machine import machine_name
 from tflitekit.core.process.threads import in_thread
 
 __all__ = ["NotSeenError", "Sight", "marked"]
 
-_MARK = ".seen-"
 _ANSWER_S, _LOOK_S = 30.0, 1.0
 _MOST_IN_VAIN = 120
 """Looks without an answer, not seconds by a clock: a machine that slept for an hour has asked nobody."""
@@ -106,7 +105,7 @@ def _missing(place: Path) -> str | None:
         elif next(os.scandir(place), None) is None:
             return f"sees nothing in {place}."
     except OSError as error:
-        if place.name.startswith(_MARK) and place.parent.is_dir():
+        if place.name.startswith(MARK) and place.parent.is_dir():
             return f"sees another folder as {place.parent}."
         return f"does not see {place}{_reason(error)}."
     return None
@@ -125,8 +124,8 @@ def marked(folder: str) -> Iterator[str]:
     """
     with disk_errors(Path(folder)):
         Path(folder).mkdir(parents=True, exist_ok=True)
-        remove_partial(Path(folder), _MARK)
-        descriptor, mark = tempfile.mkstemp(dir=folder, prefix=_MARK)
+        remove_partial(Path(folder), MARK)
+        descriptor, mark = tempfile.mkstemp(dir=folder, prefix=MARK)
     try:
         hold(descriptor)
         yield mark

@@ -29,6 +29,7 @@ from tflitekit.core.lifetime import hold, is_own
 from tflitekit.core.printable import dump_json
 
 __all__ = [
+    "MARK",
     "MODEL_LIMIT_BYTES",
     "TEXT_LIMIT_BYTES",
     "check_written",
@@ -58,6 +59,8 @@ MODEL_LIMIT_BYTES = 8 << 30
 """A FlatBuffer has at most 2 GiB; larger models keep their weights behind it, and no phone loads that many."""
 _CHUNK_BYTES = 1 << 20
 _PARTIAL = ".partial-"
+MARK = ".seen-"
+"""Begins the names of files by which machines know that a folder is the same one."""
 _MOST_SHOWN = 120
 _LONGEST_NAME_BYTES = 255
 # The mark of UTF-32 begins with that of UTF-16.
@@ -264,7 +267,7 @@ def files_below(folder: Path) -> dict[str, Path]:
     return {
         str(path.relative_to(folder)): path
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith((".lock", ".seen-", _PARTIAL))
+        if path.is_file() and not path.name.startswith((".lock", MARK, _PARTIAL))
     }
 
 

@@ -65,17 +65,13 @@ class EntryResult(Part):
     @property
     def why_nothing(self) -> str | None:
         """Why nothing is recommended, and what to do, in sentences; None where something is."""
-        recommendation = self.report.recommendation if self.report else None
-        if recommendation is None or recommendation.chosen is not None:
+        report = self.report
+        recommendation = report.recommendation if report else None
+        if report is None or recommendation is None or recommendation.chosen is not None:
             return None
         told = " ".join(f"{reason}." for reason in recommendation.reasons[:2])  # what follows are cautions
-        broken = " ".join((self._error_of_baseline or "").split())
-        return f"{told[:1].upper()}{told[1:]} {broken}".rstrip()
-
-    @property
-    def _error_of_baseline(self) -> str | None:
-        rows = self.report.variants if self.report is not None else ()
-        return next((row.error for row in rows if self.report is not None and row.name == self.report.baseline), None)
+        broken = next((row.error for row in report.variants if row.name == report.baseline), None) or ""
+        return " ".join([f"{told[:1].upper()}{told[1:]}", *broken.split()])
 
     @property
     def recommended(self) -> VariantReport | None:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from tflitekit.core.errors import MissingDependencyError, StoredReportError, StoreError, UsageError
-from tflitekit.core.files import TEXT_LIMIT_BYTES, is_file, shortened
+from tflitekit.core.files import TEXT_LIMIT_BYTES, is_file
 from tflitekit.core.parts import Finding
 from tflitekit.core.printable import address_without_password, without_password
 from tflitekit.core.structured import describe_problem
 from tflitekit.store.entry import Acceptance, Entry
 from tflitekit.store.scored import Scored
-from tflitekit.store.store import DAMAGED, Listing, Store
+from tflitekit.store.store import Listing, Store, damaged
 
 try:
     import sqlalchemy as sa
@@ -141,9 +141,7 @@ class DatabaseStore(Store):
         try:
             return zlib.decompressobj().decompress(packed, TEXT_LIMIT_BYTES)
         except (zlib.error, TypeError) as error:
-            raise StoredReportError(
-                f"{name} is damaged.", why=f"{shortened(str(error)).rstrip('.')}.", fix=DAMAGED
-            ) from error
+            raise damaged(name, error) from error
 
     def _remove(self, id: str) -> None:
         with self._transaction(_WRITES) as connection:

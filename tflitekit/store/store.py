@@ -21,7 +21,7 @@ from tflitekit.store.scored import Scored
 if TYPE_CHECKING:
     from tflitekit.results import Report
 
-__all__ = ["DAMAGED", "Added", "Listing", "Store"]
+__all__ = ["DAMAGED", "Added", "Listing", "Store", "damaged"]
 
 DAMAGED = "Add it again: that repairs it. Or remove it with 'tflitekit store remove'."
 _Found = TypeVar("_Found")
@@ -151,11 +151,7 @@ class Store(ABC):
         try:
             return read(content)
         except ValueError as error:
-            raise StoredReportError(
-                f"The report {entry.short} in {self.name} is damaged.",
-                why=f"{shortened(str(error)).rstrip('.')}.",
-                fix=DAMAGED,
-            ) from error
+            raise damaged(f"The report {entry.short} in {self.name}", error) from error
 
     def outdated(self) -> tuple[Entry, ...]:
         """Returns the entries that lack what older versions of the kit did not keep of a report."""
@@ -265,6 +261,11 @@ class Store(ABC):
     @abstractmethod
     def _put_acceptance(self, acceptance: Acceptance) -> None:
         """Stores an acceptance."""
+
+
+def damaged(name: str, error: Exception) -> StoredReportError:
+    """Returns what is raised where a stored report cannot be read."""
+    return StoredReportError(f"{name} is damaged.", why=f"{shortened(str(error)).rstrip('.')}.", fix=DAMAGED)
 
 
 def _opened(report: Report | str | Path) -> tuple[Any, Report]:

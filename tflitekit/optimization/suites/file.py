@@ -149,14 +149,14 @@ class Suite(BaseModel):
     @classmethod
     def _check_targets(cls, names: Any) -> Any:
         wrong: dict[str, str] = {}
-        for name in as_list(names):
+        given = as_list(names)
+        for name in given:
             try:
                 abilities(name)
             except UsageError as error:
                 wrong[name] = error.fix or error.what
         if wrong:
-            alone = len(as_list(names)) == 1
-            raise ValueError(" ".join(fix if alone else f"'{name}': {fix}" for name, fix in wrong.items()))
+            raise ValueError(" ".join(fix if len(given) == 1 else f"'{name}': {fix}" for name, fix in wrong.items()))
         return names
 
     def limits_of(self, model: NamedModel) -> Limits:
